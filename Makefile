@@ -1,0 +1,100 @@
+# vzdump: backup of running QEMU/KVM guests
+#
+# Targets
+#   all                 binaries in $(BUILD)/bin, the library in $(BUILD)/libvzdump.a (default)
+#   check               unit tests and command tests against a real QEMU
+#   check-qemu-matrix   the command tests against every other QEMU that can be had
+#   check-faults        slow faults: a kill at every step, full storages, a dying QEMU
+#   lint                clang-tidy, cppcheck, shellcheck, clang-format, headers compile alone
+#   bench               speed, memory and guest latency as ratios against other tools
+#   demo                the main job on a real QEMU, shown step by step
+#   deps                install (as root) what build and tests need, or print the line to run
+#   install             PREFIX=/usr/local DESTDIR=
+#   clean
+#
+# Switches
+#   V=1                         show commands
+#   SANITIZE=address,undefined  build with sanitizers, in a build directory of its own
+#   CC=clang CFLAGS=... BUILD=dir
+#   TEST=name                   check: run only test files whose name contains this
+
+PREFIX     ?= /usr/local
+SANITIZE   ?=
+BUILD      ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+CFLAGS     ?= -O2 -g
+V          ?=
+TEST       ?=
+
+comma := ,
+Q     := $(if $(V),,@)
+say    = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
+
+PACKAGES := json-c libnbd libzstd libarchive libcurl libmd
+WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+            -Wwrite-strings -Wformat=2 -Wundef -Wvla -Werror=implicit-function-declaration
+
+# pkg-config is asked once per run; a missing package shows as an error of the compiler.
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+
+VERSION := $(shell cat VERSION)
+
+ALL_CFLAGS  = -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVZDUMP_VERSION='"$(VERSION)"' \
+              -include lib/base/banned.h -Ilib $(WARN) $(PKG_CFLAGS) -pthread -fPIC \
+              $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) $(CFLAGS)
+ALL_LDFLAGS = -pthread $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
+ALL_LIBS    = $(PKG_LIBS)
+
+LIB_SRC  := $(sort $(wildcard lib/*/*.c))
+CLI_SRC  := $(sort $(wildcard cli/*.c))
+UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
+
+# Every cli/cmd-NAME.c is a command of its own; the other files in cli/ are shared by them.
+CMD_SRC    := $(filter cli/cmd-%.c,$(CLI_SRC))
+SHARED_SRC := $(filter-out cli/cmd-%.c,$(CLI_SRC))
+
+LIB      := $(BUILD)/libvzdump.a
+LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
+SHARED_OBJ := $(SHARED_SRC:%.c=$(BUILD)/obj/%.o)
+BINS     := $(CMD_SRC:cli/cmd-%.c=$(BUILD)/bin/%)
+UNIT_BINS := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+
+.PHONY: all
+all: $(LIB) $(BINS)
+
+# Changing compiler or flags rebuilds everything.
+$(BUILD)/flags: force
+	@mkdir -p $(BUILD)
+	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))' | cmp -s - $@ || \
+	  printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))' > $@
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIB): $(LIB_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/bin/%: $(BUILD)/obj/cli/cmd-%.o $(SHARED_OBJ) $(LIB)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+.PHONY: units
+units: $(UNIT_BINS)
+
+.PHONY: clean force
+clean:
+	rm -rf $(BUILD)
+force:
+
+.SECONDARY:
+-include $(LIB_OBJ:.o=.d) $(SHARED_OBJ:.o=.d) $(CMD_SRC:%.c=$(BUILD)/obj/%.d) \
+         $(UNIT_SRC:%.c=$(BUILD)/obj/%.d)

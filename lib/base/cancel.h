@@ -1,0 +1,28 @@
+/*
+ * A request to stop, raised from a signal handler or another thread, seen by every long wait.
+ * cancel_request() is async-signal-safe.  The descriptor becomes and stays readable.
+ */
+#ifndef VZDUMP_BASE_CANCEL_H
+#define VZDUMP_BASE_CANCEL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+
+struct cancel {
+	atomic_int requested;
+	int fd;		/* eventfd, poll it beside other descriptors */
+};
+
+int cancel_init(struct cancel *c, struct error **err);
+void cancel_clear(struct cancel *c);
+void cancel_request(struct cancel *c);
+/* c may be NULL: never requested. */
+bool cancel_requested(const struct cancel *c);
+/* 0, or ERR_CANCELED with PVE's words "interrupted by signal". */
+int cancel_check(const struct cancel *c, struct error **err);
+/* Sleeps up to ms milliseconds; returns early with ERR_CANCELED when a stop is requested. */
+int cancel_sleep(const struct cancel *c, int ms, struct error **err);
+
+#endif

@@ -1,0 +1,36 @@
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+static void emit(const struct log *log, enum log_level level, const char *fmt, va_list ap)
+{
+	_cleanup_free_ char *text = NULL;
+	char *rest, *line;
+
+	if (!log || !log->line)
+		return;
+	text = xvasprintf(fmt, ap);
+	rest = text;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		if (*line)
+			log->line(log->opaque, level, line);
+	}
+}
+
+#define DEFINE_LOG(name, level)                                                                    \
+	void name(const struct log *log, const char *fmt, ...)                                     \
+	{                                                                                          \
+		va_list ap;                                                                        \
+                                                                                                   \
+		va_start(ap, fmt);                                                                 \
+		emit(log, level, fmt, ap);                                                         \
+		va_end(ap);                                                                        \
+	}
+
+DEFINE_LOG(log_info, LOG_LEVEL_INFO)
+DEFINE_LOG(log_warn, LOG_LEVEL_WARN)
+DEFINE_LOG(log_error, LOG_LEVEL_ERROR)

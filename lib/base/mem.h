@@ -1,0 +1,22 @@
+/*
+ * Small allocations.  They abort the process when memory is out, as on a Linux host nothing sane
+ * is left to do then; large buffers (extents, maps) are allocated with error returns instead.
+ */
+#ifndef VZDUMP_BASE_MEM_H
+#define VZDUMP_BASE_MEM_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+void *xmalloc(size_t size);
+void *xcalloc(size_t n, size_t size);
+/* n * size is checked for overflow. */
+void *xreallocarray(void *p, size_t n, size_t size);
+char *xstrdup(const char *s);
+char *xstrndup(const char *s, size_t n);
+/* NULL stays NULL. */
+char *xstrdup_null(const char *s);
+char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+char *xvasprintf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
+
+#endif

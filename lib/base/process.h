@@ -1,0 +1,64 @@
+/*
+ * Child processes: argument vectors, never a shell; C locale; no descriptor inherited but those
+ * named; killed when this process dies (PR_SET_PDEATHSIG, so start them from a thread that lives on).
+ */
+#ifndef VZDUMP_BASE_PROCESS_H
+#define VZDUMP_BASE_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/log.h"
+
+struct process_options {
+	int timeout_ms;		/* process_run: 0 = no limit */
+	const char *const *env;	/* more "NAME=value" for the child, NULL-terminated; NULL = none.
+				 * LC_ALL=C is always set. */
+	bool clean_env;		/* only PATH and what env names */
+	int stdin_fd;		/* < 0 or 0: /dev/null */
+	int stdout_fd;		/* process_spawn: < 0 or 0: /dev/null */
+	int stderr_fd;		/* process_spawn: < 0 or 0: inherited */
+	const int *keep_fds;	/* process_spawn: more descriptors the child keeps, same numbers */
+	size_t n_keep_fds;
+	bool detach;		/* process_spawn: a session of its own, lives on without us */
+	/* process_run: every line of output as it comes, instead of collecting it */
+	const struct log *log_output;
+	const struct cancel *cancel; /* process_run: kill the child and return ERR_CANCELED */
+};
+
+struct process_result {
+	int status;	/* exit code, or 128 + signal */
+	char *out;	/* what it wrote to stdout, NUL-terminated */
+	size_t out_len;
+	char *errout;	/* the same for stderr */
+};
+
+void process_result_clear(struct process_result *r);
+
+/*
+ * Runs argv to its end.  Returns 0 whatever the exit status when it ran (look at status);
+ * negative when it could not be started, timed out (ERR_TIMEOUT, killed) or was cancelled.
+ * o and ret may be NULL.
+ */
+int process_run(const char *const argv[], const struct process_options *o,
+		struct process_result *ret, struct error **err);
+
+/* As process_run() but an exit status other than 0 is an error that shows command and stderr. */
+int process_run_ok(const char *const argv[], const struct process_options *o,
+		   struct process_result *ret, struct error **err);
+
+/* Starts argv and returns its pid.  *ret must be reaped by process_wait() or process_stop(). */
+int process_spawn(const char *const argv[], const struct process_options *o, pid_t *ret,
+		  struct error **err);
+/* Waits up to timeout_ms (< 0: for ever).  *ret_status as in process_result. ERR_TIMEOUT if alive. */
+int process_wait(pid_t pid, int timeout_ms, int *ret_status, struct error **err);
+/* SIGTERM, after two seconds SIGKILL, and reaps. */
+void process_stop(pid_t pid);
+
+/* "lvs -o name" for messages.  Caller frees. */
+char *process_describe(const char *const argv[]);
+
+#endif

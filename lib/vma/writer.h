@@ -1,0 +1,120 @@
+/*
+ * Writes a VMA archive from clusters that arrive in any order, from several threads at once.
+ *
+ * Data is copied as rarely as possible: the caller gets an *extent*, a buffer with room for 59
+ * clusters, reads straight into its slots (from a socket, say), names what each slot holds and puts
+ * the extent back.  Worker threads then find the zero blocks, close the gaps, write the extent
+ * header with its checksum and compress; one writer thread puts the frames in order on the output.
+ * The number of extents bounds the memory.
+ *
+ *	vma_writer_new(...)
+ *	e = vma_writer_extent_try_get(...)	// fill e->data + slot * VMA_CLUSTER_SIZE
+ *	vma_extent_set(e, slot, dev, cluster, len)
+ *	vma_writer_extent_put(w, e)
+ *	vma_writer_zero(w, dev, first, n)	// clusters known to be zero
+ *	vma_writer_finish(w, &stats, err)
+ *
+ * Who owns exactly-once (every cluster of every device once) is the caller.
+ * Layout and meaning: lib/vma/format.h.
+ */
+#ifndef VZDUMP_VMA_WRITER_H
+#define VZDUMP_VMA_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "vma/format.h"
+
+enum vma_compression {
+	VMA_COMPRESS_NONE,
+	VMA_COMPRESS_LZO,	/* "lzop" */
+	VMA_COMPRESS_GZIP,	/* gzip, or pigz with threads */
+	VMA_COMPRESS_ZSTD,	/* our frames, with index and seek table */
+};
+
+struct vma_writer_options {
+	enum vma_compression compression;
+	unsigned threads;	/* zstd workers (>= 1); pigz threads (0 = gzip) */
+	int level;		/* zstd level; 0 = 3 */
+	int ionice;		/* -1 = leave; else PVE's 0..8 for the compressing and writing threads */
+};
+
+struct vma_writer_stats {
+	uint64_t zero_bytes;	/* guest data found zero, both ways */
+	uint64_t data_bytes;	/* guest data stored */
+	uint64_t vma_bytes;	/* uncompressed archive */
+	uint64_t file_bytes;	/* what went to the output */
+};
+
+struct vma_writer;
+
+/*
+ * A buffer for VMA_CLUSTERS_PER_EXTENT clusters; slot i is data + i * VMA_CLUSTER_SIZE.  Slots that
+ * were not set are left out.  `user` is the caller's.
+ */
+struct vma_extent {
+	uint8_t *data;
+	void *user;
+	struct vma_slot {
+		uint8_t dev;		/* 0 = unused */
+		uint32_t cluster;
+		uint32_t len;		/* bytes; less than a cluster at the end of a disk, the rest
+					 * up to the cluster is zeroed by the writer */
+	} slots[VMA_CLUSTERS_PER_EXTENT];
+	struct vma_extent *next;	/* the writer's, and the caller's while it holds the extent */
+};
+
+/*
+ * Starts threads and writes the header.  fd is the output, not owned, not closed, not fsynced; a
+ * pipe will do.  hdr is copied.  A later failure (full disk, dead compressor) shows in
+ * vma_writer_check(), in the get functions and in vma_writer_finish().
+ */
+int vma_writer_new(const struct vma_writer_options *o, int fd, const struct vma_header *hdr,
+		   struct vma_writer **ret, struct error **err);
+
+/*
+ * An empty extent.  try_get returns 1 and *ret, or 0 if none is free now; get waits.  `reserve`
+ * extents are left free by get and try_get for others: a reader passes 1 so that the thread which
+ * a guest is waiting for (pass 0) always finds one.  Negative once the writer has failed.
+ */
+int vma_writer_extent_try_get(struct vma_writer *w, unsigned reserve, struct vma_extent **ret,
+			      struct error **err);
+int vma_writer_extent_get(struct vma_writer *w, unsigned reserve, struct vma_extent **ret,
+			  struct error **err);
+/* Readable (eventfd) after an extent came free or the writer failed; reset it by reading. */
+int vma_writer_event_fd(const struct vma_writer *w);
+
+static inline uint8_t *vma_extent_slot(const struct vma_extent *e, unsigned slot)
+{
+	return e->data + (size_t)slot * VMA_CLUSTER_SIZE;
+}
+
+static inline void vma_extent_set(struct vma_extent *e, unsigned slot, uint8_t dev,
+				  uint32_t cluster, uint32_t len)
+{
+	e->slots[slot] = (struct vma_slot){ .dev = dev, .cluster = cluster, .len = len };
+}
+
+/* Hands the extent over, in archive order of the calls; one without any set slot just goes back. */
+void vma_writer_extent_put(struct vma_writer *w, struct vma_extent *e);
+
+/* n clusters from first on hold only zeroes.  May wait for the pipeline. Negative once failed. */
+int vma_writer_zero(struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t n,
+		    struct error **err);
+
+/* 0, or the error that stopped the writer (a copy). */
+int vma_writer_check(struct vma_writer *w, struct error **err);
+
+/* Bytes so far; any thread. */
+void vma_writer_get_stats(struct vma_writer *w, struct vma_writer_stats *ret);
+
+/* All extents must have been put.  Writes what is left, index and seek table; ends the threads. */
+int vma_writer_finish(struct vma_writer *w, struct vma_writer_stats *ret, struct error **err);
+
+/* Stops without finishing if need be; frees.  Extents still held by the caller become invalid. */
+void vma_writer_free(struct vma_writer *w);
+DEFINE_CLEANUP(struct vma_writer *, vma_writer_free)
+
+#endif
