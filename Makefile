@@ -43,7 +43,7 @@ ALL_CFLAGS  = -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVZDUMP_VERSION='"$
               -include lib/base/banned.h -Ilib $(WARN) $(PKG_CFLAGS) -pthread -fPIC \
               $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
-ALL_LIBS    = $(PKG_LIBS)
+ALL_LIBS    = $(PKG_LIBS) -lm
 
 LIB_SRC  := $(sort $(wildcard lib/*/*.c))
 CLI_SRC  := $(sort $(wildcard cli/*.c))

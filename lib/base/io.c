@@ -1,0 +1,208 @@
+#include "base/io.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+int io_read_file(const char *path, size_t max, struct buf *ret, struct error **err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return error_errno(err, errno, "cannot open '%s'", path);
+	do {
+		char *to = buf_reserve(ret, 8192);
+
+		n = io_read_full(fd, to, 8192);
+		if (n < 0)
+			return error_errno(err, (int)-n, "cannot read '%s'", path);
+		buf_added(ret, (size_t)n);
+		if (ret->len > max)
+			return error_set(err, ERR_INVALID, "'%s' is larger than %zu bytes", path, max);
+	} while (n == 8192);
+	return 0;
+}
+
+static int write_and_sync(int fd, const void *data, size_t len)
+{
+	int r = io_write_all(fd, data, len);
+
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	return r;
+}
+
+static char *parent_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return xstrdup(".");
+	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+}
+
+int io_write_file_atomic(const char *path, const void *data, size_t len, mode_t mode,
+			 struct error **err)
+{
+	_cleanup_free_ char *tmp = xasprintf("%s.tmp.%d", path, (int)getpid());
+	_cleanup_free_ char *parent = parent_of(path);
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	if (fd < 0)
+		return error_errno(err, errno, "cannot create '%s'", tmp);
+	r = write_and_sync(fd, data, len);
+	if (r == 0 && rename(tmp, path) < 0)
+		r = -errno;
+	if (r < 0) {
+		unlink(tmp);
+		return error_errno(err, -r, "cannot write '%s'", path);
+	}
+	return io_fsync_dir(parent, err);
+}
+
+int io_write_all(int fd, const void *data, size_t len)
+{
+	const char *at = data;
+
+	while (len) {
+		ssize_t n = write(fd, at, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int io_pwrite_all(int fd, const void *data, size_t len, off_t offset)
+{
+	const char *at = data;
+
+	while (len) {
+		ssize_t n = pwrite(fd, at, len, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		at += n;
+		offset += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+ssize_t io_read_full(int fd, void *data, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = read(fd, (char *)data + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+ssize_t io_pread_full(int fd, void *data, size_t len, off_t offset)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pread(fd, (char *)data + done, len - done, offset + (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+static bool is_dir(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int io_mkdir_p(const char *path, mode_t mode, struct error **err)
+{
+	_cleanup_free_ char *copy = xstrdup(path);
+
+	for (char *at = copy + 1; *at; at++) {
+		if (*at != '/')
+			continue;
+		*at = '\0';
+		if (mkdir(copy, 0755) < 0 && !is_dir(copy))
+			return error_errno(err, errno, "cannot create folder '%s'", copy);
+		*at = '/';
+	}
+	if (mkdir(copy, mode) < 0 && !is_dir(copy))
+		return error_errno(err, errno, "cannot create folder '%s'", path);
+	return 0;
+}
+
+int io_fsync_dir(const char *path, struct error **err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_errno(err, errno, "cannot open folder '%s'", path);
+	/* some network and FUSE file systems have no fsync for folders */
+	if (fsync(fd) < 0 && errno != EINVAL && errno != ENOTSUP && errno != ENOSYS)
+		return error_errno(err, errno, "cannot sync folder '%s'", path);
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+int io_remove_tree(const char *path, struct error **err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0 && errno == ENOENT)
+		return 0;
+	if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0)
+		return error_errno(err, errno, "cannot remove '%s'", path);
+	return 0;
+}
+
+bool io_is_zero(const void *data, size_t len)
+{
+	const unsigned char *at = data;
+
+	/* A buffer whose head is zero and which equals itself shifted by the head is all zero. */
+	for (size_t i = 0; i < 16 && i < len; i++) {
+		if (at[i])
+			return false;
+	}
+	return len <= 16 || memcmp(at, at + 16, len - 16) == 0;
+}

@@ -1,0 +1,380 @@
+#include "base/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+
+/* Output of a tool beyond this is an error, so that memory stays bounded. */
+#define OUTPUT_MAX (16 * MIB)
+
+void process_result_clear(struct process_result *r)
+{
+	free(r->out);
+	free(r->errout);
+	*r = (struct process_result){ 0 };
+}
+
+char *process_describe(const char *const argv[])
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	for (; *argv; argv++) {
+		_cleanup_free_ char *quoted = str_shellquote(*argv);
+
+		buf_addf(&b, "%s%s", b.len ? " " : "", quoted);
+	}
+	return buf_steal(&b);
+}
+
+static char **build_env(const struct process_options *o)
+{
+	char **env = NULL;
+
+	strv_add(&env, "LC_ALL=C");
+	for (char **e = environ; e && *e; e++) {
+		if (str_prefix(*e, "LC_ALL=", NULL) || str_prefix(*e, "LANG=", NULL))
+			continue;
+		if (o->clean_env && !str_prefix(*e, "PATH=", NULL))
+			continue;
+		strv_add(&env, *e);
+	}
+	for (const char *const *e = o->env; e && *e; e++)
+		strv_add(&env, *e);
+	return env;
+}
+
+struct child_setup {
+	const char *const *argv;
+	char **env;
+	const struct process_options *o;
+	int in, out, errfd;	/* -1: /dev/null (errfd: inherited) */
+	pid_t parent;
+};
+
+static bool kept(const struct process_options *o, int fd)
+{
+	for (size_t i = 0; i < o->n_keep_fds; i++) {
+		if (o->keep_fds[i] == fd)
+			return true;
+	}
+	return false;
+}
+
+/* Puts fd (or /dev/null) at number `to`. */
+static void place_fd(int fd, int to)
+{
+	if (fd < 0)
+		fd = open("/dev/null", O_RDWR);
+	if (fd == to)
+		fcntl(fd, F_SETFD, 0);
+	else
+		dup2(fd, to);
+}
+
+/* Runs in the child between fork and exec: only async-signal-safe calls. */
+static _Noreturn void child_main(const struct child_setup *s, int report_fd)
+{
+	sigset_t none;
+	int error;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	for (int sig = 1; sig < 32; sig++)
+		signal(sig, SIG_DFL);
+	if (s->o->detach) {
+		setsid();
+	} else {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != s->parent)
+			_exit(127);
+	}
+	place_fd(s->in, STDIN_FILENO);
+	place_fd(s->out, STDOUT_FILENO);
+	if (s->errfd >= 0)
+		place_fd(s->errfd, STDERR_FILENO);
+	for (size_t i = 0; i < s->o->n_keep_fds; i++)
+		fcntl(s->o->keep_fds[i], F_SETFD, 0);
+	/* close-on-exec is set everywhere in this program; this covers the libraries */
+	for (int fd = 3; fd < 1024; fd++) {
+		if (fd != report_fd && !kept(s->o, fd))
+			close(fd);
+	}
+	environ = s->env;
+	execvp(s->argv[0], (char *const *)(const void *)s->argv);
+	error = errno;
+	if (write(report_fd, &error, sizeof(error)) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+/* What the child wrote before exec closed the pipe: an errno, or nothing when exec worked. */
+static ssize_t read_report(int fd, int *ret_errno)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, ret_errno, sizeof(*ret_errno));
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static int start_child(struct child_setup *s, pid_t *ret, struct error **err)
+{
+	_cleanup_strv_ char **env = build_env(s->o);
+	int report[2];
+	int child_error = 0;
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return error_errno(err, errno, "creating a pipe");
+	s->env = env;
+	s->parent = getpid();
+	pid = fork();
+	if (pid == 0)
+		child_main(s, report[1]);
+	close(report[1]);
+	if (pid < 0) {
+		close(report[0]);
+		return error_errno(err, errno, "starting '%s'", s->argv[0]);
+	}
+	n = read_report(report[0], &child_error);
+	close(report[0]);
+	if (n > 0) {
+		waitpid(pid, NULL, 0);
+		if (child_error == ENOENT)
+			return error_set(err, ERR_NOT_FOUND,
+					 "command '%s' not found: install it or correct PATH",
+					 s->argv[0]);
+		return error_errno(err, child_error, "cannot run '%s'", s->argv[0]);
+	}
+	*ret = pid;
+	return 0;
+}
+
+int process_spawn(const char *const argv[], const struct process_options *o, pid_t *ret,
+		  struct error **err)
+{
+	static const struct process_options none;
+	struct child_setup s = { .argv = argv, .o = o ? o : &none };
+
+	s.in = s.o->stdin_fd > 0 ? s.o->stdin_fd : -1;
+	s.out = s.o->stdout_fd > 0 ? s.o->stdout_fd : -1;
+	s.errfd = s.o->stderr_fd > 0 ? s.o->stderr_fd : -1;
+	return start_child(&s, ret, err);
+}
+
+static int decode_status(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int process_wait(pid_t pid, int timeout_ms, int *ret_status, struct error **err)
+{
+	uint64_t end = units_now_ns() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms) * 1000000u;
+	int status, nap_us = 500;
+
+	for (;;) {
+		pid_t got = waitpid(pid, &status, timeout_ms < 0 ? 0 : WNOHANG);
+
+		if (got == pid)
+			break;
+		if (got < 0 && errno != EINTR)
+			return error_errno(err, errno, "waiting for process %d", (int)pid);
+		if (got == 0) {
+			if (units_now_ns() >= end)
+				return error_set(err, ERR_TIMEOUT, "process %d still runs after %d ms",
+						 (int)pid, timeout_ms);
+			usleep((useconds_t)nap_us);
+			if (nap_us < 20000)
+				nap_us *= 2;
+		}
+	}
+	if (ret_status)
+		*ret_status = decode_status(status);
+	return 0;
+}
+
+void process_stop(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	kill(pid, SIGTERM);
+	if (process_wait(pid, 2000, NULL, NULL) == 0)
+		return;
+	kill(pid, SIGKILL);
+	process_wait(pid, -1, NULL, NULL);
+}
+
+/* The output side of process_run(): two pipes, collected or handed on line by line. */
+struct collect {
+	struct pollfd fds[3];
+	struct buf text[2];
+	const struct process_options *o;
+};
+
+static void hand_on_lines(struct collect *c, unsigned i, bool all)
+{
+	struct buf *b = &c->text[i];
+	char *newline;
+
+	while (b->len && (newline = memchr(b->data, '\n', b->len)) != NULL) {
+		*newline = '\0';
+		log_info(c->o->log_output, "%s", b->data);
+		buf_consume(b, (size_t)(newline - b->data) + 1);
+	}
+	if (all && b->len) {
+		log_info(c->o->log_output, "%s", b->data);
+		buf_reset(b);
+	}
+}
+
+static int take_output(struct collect *c, unsigned i, const char *name, struct error **err)
+{
+	char *to = buf_reserve(&c->text[i], 65536);
+	ssize_t n = read(c->fds[i].fd, to, 65536);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return 0;
+	if (n <= 0) {
+		close(c->fds[i].fd);
+		c->fds[i].fd = -1;
+	} else {
+		buf_added(&c->text[i], (size_t)n);
+	}
+	if (c->o->log_output)
+		hand_on_lines(c, i, n <= 0);
+	if (c->text[i].len > OUTPUT_MAX)
+		return error_set(err, ERR_PEER, "'%s' printed more than 16 MiB", name);
+	return 0;
+}
+
+static int collect_output(struct collect *c, const char *name, struct error **err)
+{
+	int timeout = c->o->timeout_ms;
+	uint64_t end = units_now_ns() + (uint64_t)timeout * 1000000u;
+
+	while (c->fds[0].fd >= 0 || c->fds[1].fd >= 0) {
+		int left = -1;
+
+		if (timeout > 0) {
+			uint64_t now = units_now_ns();
+
+			if (now >= end)
+				return error_set(err, ERR_TIMEOUT, "'%s' gave no result within %d s",
+						 name, timeout / 1000);
+			left = (int)((end - now) / 1000000u) + 1;
+		}
+		if (poll(c->fds, 3, left) < 0 && errno != EINTR)
+			return error_errno(err, errno, "waiting for '%s'", name);
+		if (cancel_requested(c->o->cancel))
+			return cancel_check(c->o->cancel, err);
+		for (unsigned i = 0; i < 2; i++) {
+			int r = c->fds[i].fd >= 0 && c->fds[i].revents ? take_output(c, i, name, err)
+								       : 0;
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static int open_pipes(int out[2], int errout[2], struct error **err)
+{
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return error_errno(err, errno, "creating a pipe");
+	if (pipe2(errout, O_CLOEXEC) < 0) {
+		int e = errno;
+
+		close(out[0]);
+		close(out[1]);
+		return error_errno(err, e, "creating a pipe");
+	}
+	return 0;
+}
+
+static int wait_collected(struct collect *c, pid_t pid, const char *name, int *ret_status,
+			  struct error **err)
+{
+	int r = collect_output(c, name, err);
+
+	if (r == 0)
+		r = process_wait(pid, c->o->timeout_ms > 0 ? c->o->timeout_ms : -1, ret_status, err);
+	if (r < 0) {
+		kill(pid, SIGKILL);
+		process_wait(pid, -1, NULL, NULL);
+	}
+	return r;
+}
+
+int process_run(const char *const argv[], const struct process_options *o,
+		struct process_result *ret, struct error **err)
+{
+	static const struct process_options none;
+	struct collect c = { .o = o ? o : &none };
+	int out[2], errout[2], status = 0, r;
+	pid_t pid = 0;
+
+	r = open_pipes(out, errout, err);
+	if (r < 0)
+		return r;
+	r = start_child(&(struct child_setup){ .argv = argv, .o = c.o,
+					       .in = c.o->stdin_fd > 0 ? c.o->stdin_fd : -1,
+					       .out = out[1], .errfd = errout[1] },
+			&pid, err);
+	close(out[1]);
+	close(errout[1]);
+	c.fds[0] = (struct pollfd){ .fd = out[0], .events = POLLIN };
+	c.fds[1] = (struct pollfd){ .fd = errout[0], .events = POLLIN };
+	c.fds[2] = (struct pollfd){ .fd = c.o->cancel ? c.o->cancel->fd : -1, .events = POLLIN };
+	if (r == 0)
+		r = wait_collected(&c, pid, argv[0], &status, err);
+	for (unsigned i = 0; i < 2; i++) {
+		if (c.fds[i].fd >= 0)
+			close(c.fds[i].fd);
+	}
+	if (r == 0 && ret) {
+		ret->status = status;
+		ret->out_len = c.text[0].len;
+		ret->out = buf_steal(&c.text[0]);
+		ret->errout = buf_steal(&c.text[1]);
+	}
+	buf_clear(&c.text[0]);
+	buf_clear(&c.text[1]);
+	return r;
+}
+
+int process_run_ok(const char *const argv[], const struct process_options *o,
+		   struct process_result *ret, struct error **err)
+{
+	struct process_result mine = { 0 };
+	int r = process_run(argv, o, &mine, err);
+
+	if (r == 0 && mine.status != 0) {
+		_cleanup_free_ char *command = process_describe(argv);
+		char *text = str_strip(mine.errout);
+
+		for (char *at = text; *at; at++) {
+			if (*at == '\n')
+				*at = ' ';
+		}
+		r = error_set(err, ERR_PEER, "'%s' failed with exit status %d%s%s", command,
+			      mine.status, *text ? ": " : "", text);
+	}
+	if (r == 0 && ret)
+		*ret = mine;
+	else
+		process_result_clear(&mine);
+	return r;
+}
