@@ -1,0 +1,123 @@
+/*
+ * The VMA archive format, as Proxmox's `vma` reads and writes it.
+ *
+ *	archive   := header extent*
+ *
+ *	header    := magic "VMA\0"  version u32 = 1  uuid[16]  ctime i64  md5[16]
+ *	             blob_offset u32  blob_size u32  header_size u32	// ends at 60
+ *	             0[1984]
+ *	             config_name u32[256]  config_data u32[256]		// at 2044 and 3068
+ *	             0 u32
+ *	             device[256]						// at 4096
+ *	             blobs  0*						// at blob_offset = 12288
+ *	device    := name u32  0 u32  size u64  0[16]			// device 0 is never used
+ *	blobs     := 0 blob*
+ *	blob      := length u16 LITTLE-endian  byte[length]
+ *
+ *	extent    := magic "VMAE"  0 u16  block_count u16  uuid[16]  md5[16]
+ *	             blockinfo u64[59]  block[block_count]
+ *	blockinfo := mask u16  0 u8  dev u8  cluster u32			// dev 0: unused
+ *	block     := byte[4096]
+ *
+ * All other integers are big-endian.
+ *
+ * - md5 covers the header (header_size bytes, with the blobs), or the 512 bytes of the extent
+ *   header, with the md5 field itself zero.  Nothing in VMA covers the blocks.
+ * - Names and data of configs and names of devices are offsets into the blobs, where 0 means none
+ *   (hence the pad byte in front).  Names are stored with their NUL.
+ * - header_size is a multiple of 512, and so is every place an extent starts at.
+ * - A cluster is 64 KiB of a device, cut into 16 blocks of 4 KiB.  Bit i of mask set: block i is
+ *   stored in this extent.  Not set: it is zero.  Blocks follow in the order of the blockinfos, in
+ *   each from bit 0 up.
+ * - Every cluster of every device appears exactly once in the archive, in any order.
+ * - The last block of a device is stored padded with zeroes to 4 KiB.
+ * - A device named "vmstate" holds the RAM of a guest.
+ */
+#ifndef VZDUMP_VMA_FORMAT_H
+#define VZDUMP_VMA_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#define VMA_BLOCK_SIZE 4096u
+#define VMA_CLUSTER_BLOCKS 16u
+#define VMA_CLUSTER_SIZE 65536u
+#define VMA_CLUSTERS_PER_EXTENT 59u
+#define VMA_EXTENT_HEADER_SIZE 512u
+#define VMA_EXTENT_MAX_BLOCKS (VMA_CLUSTERS_PER_EXTENT * VMA_CLUSTER_BLOCKS)
+#define VMA_EXTENT_MAX_SIZE (VMA_EXTENT_HEADER_SIZE + VMA_CLUSTERS_PER_EXTENT * VMA_CLUSTER_SIZE)
+#define VMA_HEADER_SIZE 12288u /* without the blobs */
+#define VMA_VERSION 1u
+#define VMA_MAX_CONFIGS 256u
+#define VMA_MAX_DEVICES 255u /* ids 1..255 */
+#define VMA_MAX_BLOB 65535u
+#define VMA_MAX_DEVICE_SIZE (UINT64_C(0x100000000) * VMA_CLUSTER_SIZE)
+#define VMA_UUID_SIZE 16u
+#define VMA_MD5_SIZE 16u
+#define VMA_VMSTATE "vmstate"
+
+struct vma_config {
+	char *name; /* a base name, "qemu-server.conf" */
+	uint8_t *data;
+	size_t len;
+};
+
+struct vma_device {
+	char *name; /* "drive-scsi0"; NULL: no such device */
+	uint64_t size;
+};
+
+struct vma_header {
+	uint8_t uuid[VMA_UUID_SIZE];
+	int64_t ctime; /* seconds since 1970 */
+	struct vma_config configs[VMA_MAX_CONFIGS];
+	unsigned n_configs;
+	struct vma_device devices[VMA_MAX_DEVICES + 1]; /* by id; [0] is unused */
+};
+
+/* An empty header with a new random uuid and the present time. */
+int vma_header_init(struct vma_header *h, struct error **err);
+void vma_header_clear(struct vma_header *h);
+#define _cleanup_vma_header_ _cleanup_(vma_header_clear)
+
+/* Copies name and data. */
+int vma_header_add_config(struct vma_header *h, const char *name, const void *data, size_t len,
+			  struct error **err);
+/* Copies name.  Ids are given in order from 1; ret_id may be NULL. */
+int vma_header_add_device(struct vma_header *h, const char *name, uint64_t size, uint8_t *ret_id,
+			  struct error **err);
+int vma_header_copy(struct vma_header *dst, const struct vma_header *src, struct error **err);
+
+/* Appends the encoded header, a multiple of 512 bytes. */
+int vma_header_encode(const struct vma_header *h, struct buf *ret, struct error **err);
+
+/* Clusters of a device of this size. */
+static inline uint64_t vma_clusters(uint64_t size)
+{
+	return size / VMA_CLUSTER_SIZE + (size % VMA_CLUSTER_SIZE != 0);
+}
+
+/* Bytes of the device in this cluster, which must be one of its own: less at its end. */
+static inline uint32_t vma_cluster_len(uint64_t size, uint32_t cluster)
+{
+	uint64_t left = size - (uint64_t)cluster * VMA_CLUSTER_SIZE;
+
+	return left < VMA_CLUSTER_SIZE ? (uint32_t)left : VMA_CLUSTER_SIZE;
+}
+
+struct vma_block_info {
+	uint16_t mask;
+	uint8_t dev; /* 0: unused */
+	uint32_t cluster;
+};
+
+/* Encodes the header of an extent, md5 included.  block_count follows from the masks. */
+void vma_extent_header_encode(uint8_t out[VMA_EXTENT_HEADER_SIZE],
+			      const uint8_t uuid[VMA_UUID_SIZE],
+			      const struct vma_block_info infos[VMA_CLUSTERS_PER_EXTENT]);
+
+#endif
