@@ -1,0 +1,176 @@
+/*
+ * QEMU's block graph: find the node of a guest disk, put a copy-before-write filter under the
+ * guest, look at the frozen view, and take everything out again.
+ *
+ * Every step is one function with its undo.  All names are made of the disk's key, so that a
+ * journal needs little more than the keys, and leftovers are recognised by their prefix:
+ *
+ *	guest device ── [throttle] ── vzdump-scsi0-cbw ── T          (the disk's own node)
+ *	                               │ target
+ *	                               vzdump-scsi0-target ── vzdump-scsi0-file
+ *	vzdump-scsi0-snap ── file ── vzdump-scsi0-cbw                (exported as vzdump-scsi0)
+ *
+ * Order of the steps: target, filter, bitmap, insert, snapshot, server, export.  Undo in the order
+ * export, server, snapshot, remove, filter, target, bitmap.  Undo functions are idempotent: what
+ * is not there is not touched, and that is success.
+ *
+ * Functions that take many time limits and cancellation take them from the struct qmp.
+ */
+#ifndef VZDUMP_QEMU_GRAPH_H
+#define VZDUMP_QEMU_GRAPH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "qemu/json.h"
+#include "qemu/probe.h"
+#include "qemu/qmp.h"
+
+#define GRAPH_PREFIX	      "vzdump-"
+#define GRAPH_BITMAP_GRANULARITY 65536u
+
+/* Where a guest disk hangs in QEMU. */
+struct graph_disk {
+	char *key;	  /* "scsi0" */
+	char *qom_path;	  /* device that has the property `drive`, for qom-set */
+	char *qom_type;	  /* "scsi-hd", "virtio-blk-device", "cfi.pflash01", ... ("" if unknown) */
+	char *root;	  /* node the device has; the throttle filter or T itself */
+	char *node;	  /* T: node name below any throttle filter; may be "#block118" */
+	char *driver;	  /* T's driver: raw, qcow2, ... */
+	char *filename;	  /* file or device of T's protocol node, "" if it has none */
+	char *throttle;	  /* node name of the throttle filter, NULL without */
+	struct json_object *throttle_options; /* for blockdev-reopen, with file = T; NULL without */
+	char *iothread;	  /* QOM path of the iothread that serves it, NULL: main loop */
+	uint64_t size;	  /* bytes QEMU sees */
+	bool read_only;
+};
+
+void graph_disk_clear(struct graph_disk *d);
+
+/*
+ * Finds the guest's disk `key` ("scsi0", "virtio1", "efidisk0", ...): by the device's id, by the
+ * name drive-<key> of device or node, pflash by its place; path (may be NULL), a file or block
+ * device, finds by identity what has other names.  ERR_NOT_FOUND names what was looked for.
+ * A leftover filter of ours under the device is ERR_INVALID: graph_cleanup() first.
+ */
+int graph_find_disk(struct qmp *q, const char *key, const char *path, struct graph_disk *ret,
+		    struct error **err);
+
+/* Names for one disk. QEMU takes at most 31 characters. */
+struct graph_names {
+	char cbw[32];	 /* vzdump-scsi0-cbw */
+	char target[32]; /* vzdump-scsi0-target: format node of the image, or the NBD sink */
+	char file[32];	 /* vzdump-scsi0-file: protocol node of the image */
+	char snap[32];	 /* vzdump-scsi0-snap */
+	char bitmap[32]; /* vzdump-scsi0 */
+	char export[32]; /* vzdump-scsi0: export id and NBD export name */
+};
+
+int graph_names_init(struct graph_names *n, const char *key, struct error **err);
+
+/* ---- 1. target ---- */
+
+struct graph_image {
+	struct json_object *protocol; /* {"driver":"file","filename":...}; borrowed, copied */
+	const char *format;	      /* "raw" or "qcow2" */
+	uint64_t size;		      /* as struct graph_disk.size; clips a raw image to it */
+	bool direct;		      /* O_DIRECT (and aio=native where that goes with it) */
+};
+
+/* discard: unmap on both layers, no flushes: the image is worth nothing after a crash. */
+int graph_add_image(struct qmp *q, const struct graph_names *n, const struct graph_image *img,
+		    struct error **err);
+/* QEMU connects at once: something must accept on the socket when this is called. */
+int graph_add_sink(struct qmp *q, const struct graph_names *n, const char *socket_path,
+		   const char *export_name, struct error **err);
+int graph_del_target(struct qmp *q, const struct graph_names *n, struct error **err);
+
+/* ---- 2. filter, not yet under the guest ---- */
+
+struct graph_filter_options {
+	unsigned cbw_timeout_s;	   /* 0: none.  45 is the default of the project */
+	uint64_t min_cluster_size; /* 0: QEMU's choice; used only where QEMU has it */
+};
+
+int graph_add_filter(struct qmp *q, const struct qemu_features *f, const struct graph_disk *d,
+		     const struct graph_names *n, const struct graph_filter_options *o,
+		     struct error **err);
+int graph_del_filter(struct qmp *q, const struct graph_names *n, struct error **err);
+
+/* ---- 3. what the guest rewrites ---- */
+
+int graph_add_bitmap(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
+		     struct error **err);
+int graph_del_bitmap(struct qmp *q, const char *node, const struct graph_names *n,
+		     struct error **err);
+
+/* ---- 4. the instant ---- */
+
+struct graph_insertion {
+	const struct graph_disk *disk;
+	const struct graph_names *names;
+};
+
+struct graph_instant {
+	bool stopped;	      /* the vCPUs were stopped for it */
+	uint64_t stopped_ns;  /* for how long, seen from here */
+};
+
+/*
+ * Puts all filters under the guest in one instant: stops the vCPUs if they run and if that is
+ * needed (several disks; IDE and SATA), inserts, lets them go on.  On error what was inserted is
+ * removed again and the vCPUs run as before.  A caller killed in here leaves the guest stopped:
+ * write GRAPH_OURS_STOPPED to the journal before and take it out after.
+ */
+int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n,
+		 struct graph_instant *ret, struct error **err);
+/* Takes one filter out from under the guest, by what the graph looks like now. */
+int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err);
+/* Whether the insertion could abort this QEMU for this disk: ERR_UNSUPPORTED with the reason. */
+int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d,
+		       struct error **err);
+
+/* ---- 5. the frozen view ---- */
+
+int graph_add_snapshot(struct qmp *q, const struct graph_names *n, struct error **err);
+int graph_del_snapshot(struct qmp *q, const struct graph_names *n, struct error **err);
+
+/* ---- 6. NBD ---- */
+
+/* A running NBD server is an error: it is a stranger's, and a QEMU has only one. */
+int graph_server_start(struct qmp *q, const char *socket_path, struct error **err);
+/* Leaves it when exports of strangers use it by now (logged).  Not running is fine. */
+int graph_server_stop(struct qmp *q, struct error **err);
+/* Writable, which is what allows TRIM; metadata context qemu:dirty-bitmap:<names.bitmap>. */
+int graph_add_export(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
+		     struct error **err);
+/* Disconnects clients; returns when the export is gone. */
+int graph_del_export(struct qmp *q, const struct graph_names *n, struct error **err);
+
+/* ---- strangers, leftovers ---- */
+
+/*
+ * ERR_INVALID when somebody else's block job uses a disk or an NBD export of somebody else is up:
+ * one line that names it.
+ */
+int graph_check_strangers(struct qmp *q, struct error **err);
+
+/* True if anything with our prefix is in the QEMU: nodes, exports, bitmaps. */
+int graph_has_leftovers(struct qmp *q, bool *ret, struct error **err);
+
+enum {
+	GRAPH_OURS_SERVER = 1 << 0,  /* the journal says that we started the NBD server */
+	GRAPH_OURS_STOPPED = 1 << 1, /* the journal says that we stopped the vCPUs */
+};
+
+/*
+ * Brings the graph back after a crash: undoes all that carries our prefix, in the right order, from
+ * what QEMU itself says; `ours` tells what cannot be recognised by name.  Goes on after errors and
+ * returns the first.  Used for the normal teardown as well.
+ */
+int graph_cleanup(struct qmp *q, unsigned ours, const struct log *log, struct error **err);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * json-c as QMP needs it: objects built key by key, and reads that take nothing for granted.
+ * Everything a peer sends may be missing or of the wrong type; then a getter gives its "nothing".
+ */
+#ifndef VZDUMP_QEMU_JSON_H
+#define VZDUMP_QEMU_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <json-c/json.h>
+
+#include "base/cleanup.h"
+
+static inline void json_freep_(struct json_object **o)
+{
+	if (*o)
+		json_object_put(*o);
+}
+#define _cleanup_json_ _cleanup_(json_freep_)
+
+/* Each returns o, so that calls nest.  A NULL string or object is left out. */
+struct json_object *json_put_str(struct json_object *o, const char *key, const char *value);
+struct json_object *json_put_bool(struct json_object *o, const char *key, bool value);
+struct json_object *json_put_u64(struct json_object *o, const char *key, uint64_t value);
+/* Takes value over. */
+struct json_object *json_put_obj(struct json_object *o, const char *key,
+				 struct json_object *value);
+/* A new object with one string in it: json_new_str("node-name", n). */
+struct json_object *json_new_str(const char *key, const char *value);
+/* A copy that shares nothing; NULL stays NULL. */
+struct json_object *json_copy(struct json_object *o);
+
+/* All borrowed from o; o may be NULL or no object. */
+const char *json_get_str(struct json_object *o, const char *key);
+struct json_object *json_get_obj(struct json_object *o, const char *key);
+struct json_object *json_get_array(struct json_object *o, const char *key);
+bool json_get_bool(struct json_object *o, const char *key, bool otherwise);
+bool json_get_u64(struct json_object *o, const char *key, uint64_t *ret);
+/* Like json_get_obj() along a path: json_walk(o, "inserted", "image", NULL). */
+struct json_object *json_walk(struct json_object *o, ...) __attribute__((sentinel));
+
+/* Length and element of an array; 0 and NULL when it is none. */
+size_t json_array_len(struct json_object *a);
+struct json_object *json_array_at(struct json_object *a, size_t i);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * What the running QEMU can do, asked with query-qmp-schema and never guessed from its version.
+ * The version serves only to steer round bugs that cannot be asked for.
+ */
+#ifndef VZDUMP_QEMU_PROBE_H
+#define VZDUMP_QEMU_PROBE_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "qemu/qmp.h"
+
+struct qemu_features {
+	bool copy_before_write;	/* driver copy-before-write */
+	bool on_cbw_error;	/* ... its on-cbw-error */
+	bool cbw_timeout;	/* ... its cbw-timeout */
+	bool cbw_min_cluster_size; /* ... its min-cluster-size, in any spelling */
+	bool snapshot_access;	/* driver snapshot-access */
+	bool blockdev_reopen;
+	bool nbd_server_start;
+	bool block_export_add;
+	bool export_bitmaps;	/* NBD exports take {node, name} bitmaps */
+	bool node_children;	/* query-named-block-nodes lists children */
+	int major, minor, micro;
+	char *package;		/* "Debian 1:7.2+dfsg-7+deb12u18", may be "" */
+};
+
+int qemu_probe(struct qmp *q, struct qemu_features *ret, struct error **err);
+void qemu_features_clear(struct qemu_features *f);
+
+/* True if the version is at least this one. */
+bool qemu_version_at_least(const struct qemu_features *f, int major, int minor, int micro);
+
+/*
+ * 0 if a running guest can be backed up at all; else ERR_UNSUPPORTED with what is missing and the
+ * oldest QEMU that has it.
+ */
+int qemu_require_filter(const struct qemu_features *f, struct error **err);
+
+/*
+ * The value to give cbw-timeout so that it lasts `seconds`, or as near as this QEMU gets: before
+ * 9.1 the time was cut to 32 bits of nanoseconds (45 s lasted 2 s, 30 s last 4.2 s).
+ */
+unsigned qemu_cbw_timeout(const struct qemu_features *f, unsigned seconds);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * Guest agent client.  Nothing may listen at the other end, and what comes out first may be the
+ * answer to somebody else's question, so every command is preceded by guest-sync-delimited with a
+ * random id and everything before its echo is dropped.  Limits are PVE's.
+ */
+#ifndef VZDUMP_QEMU_QGA_H
+#define VZDUMP_QEMU_QGA_H
+
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/log.h"
+
+struct qga;
+
+enum {
+	QGA_CONNECT_TIMEOUT_MS = 5000,
+	QGA_PING_TIMEOUT_MS = 3000,
+	QGA_FREEZE_TIMEOUT_MS = 10 * 60 * 1000,	/* then five times guest-fsfreeze-status as long */
+	QGA_FREEZE_POLLS = 5,
+	QGA_THAW_TIMEOUT_MS = 3 * 60 * 1000,
+	QGA_SHUTDOWN_TIMEOUT_MS = 10 * 60 * 1000,
+	QGA_STATUS_TIMEOUT_MS = 5000,
+};
+
+enum qga_fsfreeze_status {
+	QGA_FS_THAWED,
+	QGA_FS_FROZEN,
+};
+
+/* Connects only; whether an agent lives behind the socket is what qga_ping() tells. */
+int qga_open(const char *path, const struct cancel *cancel, struct qga **ret, struct error **err);
+void qga_close(struct qga *q);
+DEFINE_CLEANUP(struct qga *, qga_close)
+#define _cleanup_qga_ _cleanup_(qga_closep)
+
+/* Thawing must happen although a stop was requested: qga_set_cancel(q, NULL). */
+void qga_set_cancel(struct qga *q, const struct cancel *cancel);
+
+/* 0 when the agent runs; ERR_TIMEOUT when nobody answers. */
+int qga_ping(struct qga *q, struct error **err);
+/*
+ * Freezes all file systems.  After the first limit the status is asked for, with a log line each
+ * time, as PVE does; 60 minutes in all.  *ret_count (may be NULL) is the number of file systems,
+ * or -1 when only the status told.  After an error, thaw all the same.
+ */
+int qga_freeze(struct qga *q, const struct log *log, int *ret_count, struct error **err);
+int qga_thaw(struct qga *q, int *ret_count, struct error **err);
+int qga_status(struct qga *q, enum qga_fsfreeze_status *ret, struct error **err);
+/* Asks for a power-off.  The agent may go without an answer: that is success. */
+int qga_shutdown(struct qga *q, struct error **err);
+
+#endif
