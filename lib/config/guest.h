@@ -1,0 +1,123 @@
+/*
+ * A guest's configuration, <root>/etc/pve/qemu-server/<vmid>.conf:
+ *
+ *	#notes						description, before anything else
+ *	scsi0: local:100/vm-100-disk-0.qcow2,size=32G
+ *	lock: backup
+ *
+ *	[PENDING] / [special:fleecing] / [snapname]	sections; none of them goes into a backup
+ *
+ * Facts: PVE::QemuServer::parse_vm_config, PVE::QemuConfig, PVE::VZDump::QemuServer.
+ */
+#ifndef VZDUMP_CONFIG_GUEST_H
+#define VZDUMP_CONFIG_GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/paths.h"
+
+struct guest_pair {
+	char *key;
+	char *value;
+};
+
+struct guest_config {
+	uint32_t vmid;
+	char *text;		/* the file as it is */
+	struct guest_pair *pairs;	/* main section only; "cdrom" is filed as "ide2" */
+	size_t n;
+};
+
+/* <root>/etc/pve/qemu-server/<vmid>.conf.  Caller frees. */
+char *guest_config_path(const struct paths *p, uint32_t vmid);
+
+/* Parses text; lines that cannot be read are warned about in PVE's words and skipped. */
+void guest_config_parse(uint32_t vmid, const char *text, const struct log *log,
+			struct guest_config *ret);
+/* ERR_NOT_FOUND when there is no such guest.  The caller clears *ret after success. */
+int guest_config_load(const struct paths *p, uint32_t vmid, const struct log *log,
+		      struct guest_config *ret, struct error **err);
+void guest_config_clear(struct guest_config *c);
+#define _cleanup_guest_config_ _cleanup_(guest_config_clear)
+
+/* Value of a key of the main section; NULL if it is not there.  The last of several counts. */
+const char *guest_config_get(const struct guest_config *c, const char *key);
+bool guest_config_is_template(const struct guest_config *c);
+/* Value of "lock", or NULL. */
+const char *guest_config_lock(const struct guest_config *c);
+
+/* "agent: 1,freeze-fs-on-backup=0".  A disabled agent freezes nothing. */
+struct guest_agent {
+	bool enabled;
+	bool freeze;	/* freeze-fs, freeze-fs-on-backup or guest-fsfreeze; default yes */
+};
+/* A value that cannot be parsed is warned about and means disabled, as in PVE. */
+void guest_config_agent(const struct guest_config *c, const struct log *log,
+			struct guest_agent *ret);
+
+/* VMIDs of all configs in the folder, ascending.  Caller frees *ret. A missing folder is empty. */
+int guest_config_list(const struct paths *p, uint32_t **ret, size_t *ret_n, struct error **err);
+
+/* ---- disks ---- */
+
+struct guest_disk {
+	char key[16];		/* ide0, scsi0, virtio0, sata0, efidisk0, tpmstate0 */
+	char *volid;		/* <storage>:<volname> or an absolute path */
+	char *format;		/* format= of the drive, NULL if not given */
+	uint64_t size;		/* size= of the drive in bytes, see has_size; only for show */
+	bool has_size;
+	bool iothread;
+	bool cloudinit;		/* a generated cloud-init image (without media=cdrom: backed up) */
+	bool included;
+	const char *reason;	/* PVE's words: "backup=yes", "backup=no", "efidisk but no OVMF BIOS" */
+};
+struct guest_disks {
+	struct guest_disk *disks;
+	size_t n;
+};
+
+/*
+ * The disks a backup looks at, in PVE's order (ide, scsi, virtio, sata, efidisk0, tpmstate0).
+ * Drives with media=cdrom are not among them (so neither is "none" nor usual cloud-init), as in
+ * get_backup_volumes.  Drives that cannot be parsed are an error, as a backup without them would look complete (PVE
+ * skips them).
+ */
+int guest_config_disks(const struct guest_config *c, struct guest_disks *ret, struct error **err);
+void guest_disks_clear(struct guest_disks *d);
+#define _cleanup_guest_disks_ _cleanup_(guest_disks_clear)
+
+/* ---- the archive's copy ---- */
+
+/* "#qmdump#map:scsi0:drive-scsi0:local-zfs:raw:\n" appended; storage and format may be NULL. */
+void guest_config_add_map(struct buf *out, const char *key, const char *device,
+			  const char *storage, const char *format);
+/*
+ * The archive's qemu-server.conf, appended to out: the main section without lock, parent, unusedN and
+ * old #qmdump#/#vzdump# lines, then maps (may be NULL).  What is left out is logged in PVE's words
+ * ("snapshots found (not included into backup)", ...).
+ */
+void guest_config_assemble(const struct guest_config *c, const char *maps, const struct log *log,
+			   struct buf *out);
+
+/* ---- lock: in the file ---- */
+
+/*
+ * Puts "lock: <lock>" into the file (atomically replaced, all else kept byte for byte) under PVE's
+ * flock <root>/run/lock/qemu-server/lock-<vmid>.conf, waiting up to 10 s for it.
+ * Another lock is an error in PVE's words: "VM is locked (backup)", -EBUSY.
+ */
+int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock,
+			  struct error **err);
+/*
+ * Takes it out again.  Errors as PVE: "no lock found trying to remove 'backup'  lock" (ERR_NOT_FOUND),
+ * "found lock 'migrate' trying to remove 'backup' lock" (-EBUSY).
+ */
+int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *lock,
+			     struct error **err);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * One table of options per command.  It feeds the command line parser, --help, shell completion,
+ * the configuration file of the same options, and the test that the man page agrees.
+ *
+ * The command line is read as PVE's tools do (PVE::JSONSchema::get_options over Getopt::Long):
+ * "--opt v", "--opt=v", "-opt v", unique abbreviations, booleans "--opt", "--opt 1", "--opt=0",
+ * options and arguments in any order, "--" ends the options.
+ */
+#ifndef VZDUMP_CONFIG_OPTIONS_H
+#define VZDUMP_CONFIG_OPTIONS_H
+
+#include "base/buf.h"
+#include "config/schema.h"
+
+enum option_flags {
+	OPTION_REQUIRED = 1 << 0,	/* must be given (as option or argument) */
+	OPTION_ARRAY = 1 << 1,		/* may be repeated, each value is kept */
+	OPTION_CLI_ONLY = 1 << 2,	/* not in the configuration file */
+	OPTION_CONF_ONLY = 1 << 3,	/* only in the configuration file */
+	OPTION_LATER = 1 << 4,		/* its work is not there yet: refused by name, except values
+					 * that ask for nothing (the default, or one of harmless) */
+	OPTION_CONTAINERS = 1 << 5,	/* concerns containers only: accepted, without effect on VMs */
+};
+
+/* What a shell offers behind the option. */
+enum option_complete {
+	COMPLETE_NONE,
+	COMPLETE_BOOL,
+	COMPLETE_ENUM,
+	COMPLETE_VMID,
+	COMPLETE_NODE,
+	COMPLETE_STORAGE_BACKUP,	/* storages with content "backup" */
+	COMPLETE_STORAGE_IMAGES,	/* storages with content "images" */
+	COMPLETE_FLEECING,
+	COMPLETE_PROPSTR,		/* the format's keys */
+	COMPLETE_FILE,
+	COMPLETE_DIRECTORY,
+	COMPLETE_ARCHIVE,		/* *.vma* files */
+};
+
+struct option {
+	const char *name;
+	struct value_schema value;	/* VALUE_VMID_LIST: repeated options are joined by comma */
+	const char *fallback;		/* default as text; NULL: none */
+	const char *requires;		/* another option that must be given too; NULL: none */
+	const char *const *harmless;	/* OPTION_LATER: accepted values, NULL-terminated, or NULL */
+	unsigned flags;
+	enum option_complete complete;
+	const char *description;	/* one paragraph, no newline */
+};
+
+struct option_table {
+	const char *command;		/* "vzdump", "vma extract" */
+	const char *summary;		/* one line for --help */
+	const struct option *rows;
+	size_t n_rows;
+	const char *list_arg;		/* row of type VALUE_VMID_LIST that takes all arguments; or NULL.
+					 * As in PVE it is not an option then ("--vmid" is unknown). */
+	const char *const *args;	/* rows filled by the arguments in this order; NULL-terminated;
+					 * or NULL.  Rows without OPTION_REQUIRED may be left out. */
+};
+
+struct options {
+	const struct option_table *table;
+	char ***values;		/* per row: NULL, or a strv with one value (more for OPTION_ARRAY) */
+	bool help;		/* --help or -h was there; nothing was checked then */
+	bool version;		/* --version, the same */
+};
+
+/* An empty set. */
+void options_init(struct options *o, const struct option_table *t);
+void options_clear(struct options *o);
+#define _cleanup_options_ _cleanup_(options_clear)
+
+/*
+ * Reads argv[1] .. argv[argc - 1] into *ret (initialized here; the caller clears it also after an
+ * error).  ERR_INVALID with one line: "vzdump: option --zstd: value 'x' is not an integer".
+ */
+int options_parse(const struct option_table *t, int argc, char *const argv[], struct options *ret,
+		  struct error **err);
+
+/* Sets a value as the parser would, checks included; on errors o is as before. */
+int options_set(struct options *o, const char *name, const char *value, struct error **err);
+/* Takes the value back. */
+void options_unset(struct options *o, const char *name);
+
+/*
+ * name must be a row of the table (asserted).  Given means set by someone, not by default.
+ * Values and arrays stay owned by o.
+ */
+bool options_given(const struct options *o, const char *name);
+const char *options_get(const struct options *o, const char *name);	/* else default, else NULL */
+bool options_bool(const struct options *o, const char *name);		/* else false */
+int64_t options_int(const struct options *o, const char *name);	/* else 0 */
+char *const *options_array(const struct options *o, const char *name);	/* NULL: none */
+
+/* Row by name; NULL if there is none. */
+const struct option *option_find(const struct option_table *t, const char *name);
+
+/* The line "USAGE: vzdump [<vmid> ...] [OPTIONS]" and all options with type, default, description. */
+void options_help(const struct option_table *t, struct buf *out);
+
+#endif

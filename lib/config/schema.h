@@ -1,0 +1,57 @@
+/*
+ * What a single value may be: type, range, choices.  Options, property strings and storage.cfg use
+ * the same description, so a value means the same everywhere (facts: PVE::JSONSchema).
+ */
+#ifndef VZDUMP_CONFIG_SCHEMA_H
+#define VZDUMP_CONFIG_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct propstr_format;
+
+enum value_type {
+	VALUE_STRING,	/* any text, see max_length */
+	VALUE_BOOL,	/* 1 on yes true, 0 off no false; kept as "1" or "0" */
+	VALUE_INT,	/* decimal with optional sign, see min and max */
+	VALUE_ENUM,	/* one of values */
+	VALUE_STORAGE_ID,
+	VALUE_NODE,	/* a host name without dots */
+	VALUE_VMID,	/* 100 .. 999999999 */
+	VALUE_VMID_LIST, /* split at comma, semicolon, blank */
+	VALUE_DISK_SIZE, /* 32G, 528K, bytes */
+	VALUE_PROPSTR,	/* a property string of propstr */
+};
+
+#define VALUE_ANY INT64_MIN	/* .min of a number without lower limit */
+
+struct value_schema {
+	enum value_type type;
+	int64_t min;		/* VALUE_INT: lower limit, VALUE_ANY for none */
+	int64_t max;		/* VALUE_INT: upper limit, 0 for none */
+	const char *const *values; /* VALUE_ENUM: NULL-terminated */
+	size_t max_length;	/* VALUE_STRING: bytes, 0 for no limit */
+	const struct propstr_format *propstr; /* VALUE_PROPSTR */
+};
+
+/*
+ * Checks value and gives its kept form (booleans become "1"/"0", others stay as they are).
+ * Errors (ERR_INVALID) say only what is wrong with the value: "value 'x' is not an integer"; the
+ * caller puts the name in front.  *ret belongs to the caller; ret may be NULL.
+ */
+int value_check(const struct value_schema *s, const char *value, char **ret, struct error **err);
+
+/* "<integer> (1 - 19)", "<0|1|gzip>", "<storage>" for help and man page.  Caller frees. */
+char *value_describe(const struct value_schema *s);
+
+/* [A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9], at least two characters (parse_id). */
+bool storage_id_valid(const char *id);
+/* A host name label: letters, digits, inner dashes (pve-node). */
+bool node_name_valid(const char *name);
+/* 100 to 999999999 without sign or leading zero (pve-vmid).  0 if it is not one. */
+uint32_t vmid_parse(const char *text);
+
+#endif
