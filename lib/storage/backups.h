@@ -1,0 +1,69 @@
+/* The backups in a dump directory: listing, notes, protection, removal, retention. */
+#ifndef VZDUMP_STORAGE_BACKUPS_H
+#define VZDUMP_STORAGE_BACKUPS_H
+
+#include "base/log.h"
+#include "config/formats.h"
+#include "storage/archive-name.h"
+
+enum prune_mark {
+	PRUNE_NONE,		/* not decided */
+	PRUNE_KEEP,
+	PRUNE_REMOVE,
+	PRUNE_PROTECTED,	/* neither counted nor removed */
+	PRUNE_RENAMED,		/* no standard name: the same */
+};
+
+struct backup {
+	char *path;
+	struct archive_name name;
+	time_t ctime;		/* from the name, else the file's */
+	uint64_t size;		/* of the archive's file */
+	bool is_protected;
+	enum prune_mark mark;
+};
+struct backups {
+	struct backup *list;	/* sorted by time, oldest first */
+	size_t n;
+};
+
+/*
+ * Archives in dir, of one type ("qemu"; NULL: all) and guest (0: all; archives without a standard
+ * name only by "vzdump-<type>-<vmid>-").  A missing dir is empty.
+ */
+int backups_list(const char *dir, const char *type, uint32_t vmid, struct backups *ret,
+		 struct error **err);
+void backups_clear(struct backups *b);
+#define _cleanup_backups_ _cleanup_(backups_clear)
+
+/*
+ * Marks each backup of one guest (PVE::Storage::prune_mark_backup_group): PRUNE_KEEP or PRUNE_REMOVE;
+ * protected ones and those without a standard name are marked so and neither counted nor removed.
+ * Each period counts only what the earlier ones (last, hourly, daily, ISO weeks, monthly, yearly) did not keep.
+ * Local time.  All of b must belong to one guest.
+ */
+void backups_mark(struct backups *b, const struct prune_keep *keep);
+
+/*
+ * Removes what backups_mark() says, logging each in PVE's words: "removing backup
+ * '<storage>:backup/<file>'", or without storage (NULL) "delete old backup '<path>'".
+ * *ret_removed: how many.  Goes on after an error and returns the first.
+ */
+int backups_prune(struct backups *b, const char *storage, const struct log *log,
+		  unsigned *ret_removed, struct error **err);
+
+/* ---- one archive, by its path ---- */
+
+bool backup_is_protected(const char *archive);
+int backup_set_protected(const char *archive, bool on, struct error **err);
+/* NULL or "" removes the notes. */
+int backup_set_notes(const char *archive, const char *notes, struct error **err);
+/* *ret is "" without notes.  Caller frees. */
+int backup_get_notes(const char *archive, char **ret, struct error **err);
+/*
+ * Removes archive, log and notes; a protected one is refused ("cannot remove protected archive
+ * '...'"), a missing one is fine.  Log or notes that stay are warned about.
+ */
+int backup_remove(const char *archive, const struct log *log, struct error **err);
+
+#endif
