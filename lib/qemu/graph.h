@@ -127,7 +127,10 @@ struct graph_instant {
  */
 int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n,
 		 struct graph_instant *ret, struct error **err);
-/* Takes one filter out from under the guest, by what the graph looks like now. */
+/*
+ * Takes one filter out from under the guest, by what the graph looks like now.  For IDE and SATA
+ * the vCPUs stop for it: GRAPH_OURS_STOPPED again.
+ */
 int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err);
 /* Whether the insertion could abort this QEMU for this disk: ERR_UNSUPPORTED with the reason. */
 int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d,
@@ -169,7 +172,7 @@ enum {
 /*
  * Brings the graph back after a crash: undoes all that carries our prefix, in the right order, from
  * what QEMU itself says; `ours` tells what cannot be recognised by name.  Goes on after errors and
- * returns the first.  Used for the normal teardown as well.
+ * returns the first; each is logged as a warning.  Used for the normal teardown as well.
  */
 int graph_cleanup(struct qmp *q, unsigned ours, const struct log *log, struct error **err);
 

@@ -35,8 +35,11 @@ void qmp_close(struct qmp *q);
 DEFINE_CLEANUP(struct qmp *, qmp_close)
 #define _cleanup_qmp_ _cleanup_(qmp_closep)
 
-/* Cleanup paths must not be stopped by the request that led to them: qmp_set_cancel(q, NULL). */
-void qmp_set_cancel(struct qmp *q, const struct cancel *cancel);
+/*
+ * Cleanup paths must not be stopped by the request that led to them: qmp_set_cancel(q, NULL).
+ * Returns what was set before.
+ */
+const struct cancel *qmp_set_cancel(struct qmp *q, const struct cancel *cancel);
 
 /*
  * Runs a command.  args (NULL: none) is always taken over, on errors too.  *ret (ret may be NULL)

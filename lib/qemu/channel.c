@@ -1,0 +1,276 @@
+#include "qemu/channel.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/mem.h"
+#include "base/units.h"
+
+enum {
+	RECEIVE_CHUNK = 64 * 1024,
+	CONNECT_RETRY_MS = 50,
+	MAX_NESTING = 64,
+};
+
+uint64_t channel_deadline(int timeout_ms)
+{
+	return units_now_ns() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms) * 1000000;
+}
+
+static int remaining_ms(uint64_t deadline)
+{
+	uint64_t now = units_now_ns();
+	uint64_t ms;
+
+	if (now >= deadline)
+		return 0;
+	ms = (deadline - now + 999999) / 1000000;
+	return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+void channel_clear(struct channel *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	free(c->path);
+	buf_clear(&c->in);
+	*c = (struct channel)CHANNEL_INIT;
+}
+
+static int set_address(const char *path, struct sockaddr_un *ret, struct error **err)
+{
+	size_t len = strlen(path);
+
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (len >= sizeof(ret->sun_path))
+		return error_set(err, ERR_INVALID,
+				 "socket path '%s' is too long (%zu bytes, %zu are allowed)", path,
+				 len, sizeof(ret->sun_path) - 1);
+	memcpy(ret->sun_path, path, len);
+	return 0;
+}
+
+/* A unix socket with a full backlog says EAGAIN at once and cannot be polled for room. */
+static int connect_patiently(int fd, const struct sockaddr_un *addr, uint64_t deadline,
+			     const struct cancel *cancel, struct error **err)
+{
+	int r;
+
+	while (connect(fd, (const struct sockaddr *)addr, sizeof(*addr))) {
+		if (errno != EAGAIN && errno != EINTR)
+			return error_errno(err, errno, "unable to connect to socket '%s'",
+					   addr->sun_path);
+		if (!remaining_ms(deadline))
+			return error_set(err, ERR_TIMEOUT,
+					 "unable to connect to socket '%s': it is busy with other "
+					 "clients", addr->sun_path);
+		r = cancel_sleep(cancel, CONNECT_RETRY_MS, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int channel_connect(struct channel *c, const char *path, size_t max_message, uint64_t deadline,
+		    const struct cancel *cancel, struct error **err)
+{
+	_cleanup_close_ int fd = -1;
+	struct sockaddr_un addr;
+	int r;
+
+	r = set_address(path, &addr, err);
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_errno(err, errno, "unable to create a socket");
+	r = connect_patiently(fd, &addr, deadline, cancel, err);
+	if (r < 0)
+		return r;
+	c->fd = TAKE_FD(fd);
+	c->path = xstrdup(path);
+	c->max_message = max_message;
+	c->cancel = cancel;
+	return 0;
+}
+
+static int gone(const struct channel *c, struct error **err)
+{
+	return error_set(err, ERR_GONE, "the peer at '%s' closed the connection", c->path);
+}
+
+/* Waits until the socket is ready for `events`. */
+static int wait_ready(struct channel *c, short events, uint64_t deadline, struct error **err)
+{
+	struct pollfd p[2] = {
+		{ .fd = c->fd, .events = events },
+		{ .fd = c->cancel ? c->cancel->fd : -1, .events = POLLIN },
+	};
+	int n, r;
+
+	for (;;) {
+		r = cancel_check(c->cancel, err);
+		if (r < 0)
+			return r;
+		n = poll(p, 2, remaining_ms(deadline));
+		if (n < 0 && errno != EINTR)
+			return error_errno(err, errno, "unable to wait for '%s'", c->path);
+		if (n > 0 && p[0].revents)
+			return 0;
+		if (n == 0 && !remaining_ms(deadline))
+			return error_set(err, ERR_TIMEOUT, "got timeout");
+	}
+}
+
+int channel_send(struct channel *c, const char *data, size_t len, uint64_t deadline,
+		 struct error **err)
+{
+	ssize_t n;
+	int r;
+
+	while (len > 0) {
+		n = send(c->fd, data, len, MSG_NOSIGNAL);
+		if (n >= 0) {
+			data += n;
+			len -= (size_t)n;
+			continue;
+		}
+		if (errno == EPIPE || errno == ECONNRESET)
+			return gone(c, err);
+		if (errno != EAGAIN && errno != EINTR)
+			return error_errno(err, errno, "unable to write to '%s'", c->path);
+		r = wait_ready(c, POLLOUT, deadline, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Adds what can be had to the buffer; waits for it first. */
+static int receive(struct channel *c, uint64_t deadline, struct error **err)
+{
+	ssize_t n;
+	int r;
+
+	/* A peer that floods us never lets recv() wait, so look at the limits here too. */
+	r = cancel_check(c->cancel, err);
+	if (r < 0)
+		return r;
+	if (!remaining_ms(deadline))
+		return error_set(err, ERR_TIMEOUT, "got timeout");
+	for (;;) {
+		n = recv(c->fd, buf_reserve(&c->in, RECEIVE_CHUNK), RECEIVE_CHUNK, 0);
+		if (n > 0) {
+			buf_added(&c->in, (size_t)n);
+			return 0;
+		}
+		if (n == 0 || errno == ECONNRESET)
+			return gone(c, err);
+		if (errno != EAGAIN && errno != EINTR)
+			return error_errno(err, errno, "unable to read from '%s'", c->path);
+		r = wait_ready(c, POLLIN, deadline, err);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* Where the next `mark` is in what was received; NULL: nowhere yet. */
+static char *find_mark(struct channel *c, char mark)
+{
+	char *at = NULL;
+
+	if (c->in.len > c->scanned)
+		at = memchr(c->in.data + c->scanned, mark, c->in.len - c->scanned);
+	if (!at)
+		c->scanned = c->in.len;
+	return at;
+}
+
+/* Drops the line that was handed out last: it was cut to a string, its end is a NUL now. */
+static void drop_taken(struct channel *c)
+{
+	size_t len;
+
+	if (c->taken) {
+		len = c->taken;
+		c->taken = 0;
+		buf_consume(&c->in, len);
+	}
+}
+
+int channel_line(struct channel *c, uint64_t deadline, char **ret, size_t *ret_len,
+		 struct error **err)
+{
+	char *end;
+	int r;
+
+	drop_taken(c);
+	while (!(end = find_mark(c, '\n'))) {
+		if (c->in.len > c->max_message)
+			return error_set(err, ERR_CORRUPT,
+					 "a message from '%s' is longer than %zu bytes", c->path,
+					 c->max_message);
+		r = receive(c, deadline, err);
+		if (r < 0)
+			return r;
+	}
+	*end = '\0';
+	*ret = c->in.data;
+	*ret_len = (size_t)(end - c->in.data);
+	c->taken = *ret_len + 1;
+	c->scanned = 0;
+	return 0;
+}
+
+int channel_skip_to(struct channel *c, char mark, uint64_t deadline, struct error **err)
+{
+	char *at;
+	int r;
+
+	drop_taken(c);
+	c->scanned = 0;
+	while (!(at = find_mark(c, mark))) {
+		buf_reset(&c->in);
+		c->scanned = 0;
+		r = receive(c, deadline, err);
+		if (r < 0)
+			return r;
+	}
+	buf_consume(&c->in, (size_t)(at - c->in.data) + 1);
+	c->scanned = 0;
+	return 0;
+}
+
+static int parse_failed(const struct channel *c, const char *line, const char *why,
+			struct error **err)
+{
+	return error_set(err, ERR_CORRUPT, "'%s' sent something that is no JSON message (%s): %.60s",
+			 c->path, why, line);
+}
+
+int channel_parse(const struct channel *c, const char *line, size_t len,
+		  struct json_object **ret, struct error **err)
+{
+	struct json_tokener *tok = json_tokener_new_ex(MAX_NESTING);
+	_cleanup_json_ struct json_object *o = NULL;
+	enum json_tokener_error why;
+
+	if (!tok)
+		abort();
+	if (len > INT_MAX) {
+		json_tokener_free(tok);
+		return parse_failed(c, line, "too long", err);
+	}
+	o = json_tokener_parse_ex(tok, line, (int)len);
+	why = json_tokener_get_error(tok);
+	json_tokener_free(tok);
+	if (why != json_tokener_success)
+		return parse_failed(c, line, json_tokener_error_desc(why), err);
+	if (!json_object_is_type(o, json_type_object))
+		return parse_failed(c, line, "not an object", err);
+	*ret = TAKE_PTR(o);
+	return 0;
+}

@@ -1,0 +1,50 @@
+/*
+ * A unix stream socket that carries JSON messages, one a line: what QMP and the guest agent share.
+ * Waits end at a deadline (units_now_ns() clock) or when a stop is requested.
+ */
+#ifndef VZDUMP_QEMU_CHANNEL_H
+#define VZDUMP_QEMU_CHANNEL_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/cancel.h"
+#include "base/error.h"
+#include "qemu/json.h"
+
+struct channel {
+	int fd;			/* -1: closed */
+	char *path;		/* for messages */
+	struct buf in;		/* received, not yet taken */
+	size_t scanned;		/* of in: no line end in here */
+	size_t taken;		/* of in: handed out by channel_line(), to be dropped */
+	size_t max_message;
+	const struct cancel *cancel; /* may be NULL */
+};
+#define CHANNEL_INIT { .fd = -1, .in = BUF_INIT }
+
+uint64_t channel_deadline(int timeout_ms);
+
+/* A full backlog (another client is being served) is waited for. */
+int channel_connect(struct channel *c, const char *path, size_t max_message, uint64_t deadline,
+		    const struct cancel *cancel, struct error **err);
+void channel_clear(struct channel *c);
+
+int channel_send(struct channel *c, const char *data, size_t len, uint64_t deadline,
+		 struct error **err);
+
+/*
+ * The next line without its end, in a buffer of the channel that lives until the next call.
+ * ERR_GONE at the end of the stream; ERR_CORRUPT when a line is longer than max_message.
+ */
+int channel_line(struct channel *c, uint64_t deadline, char **ret, size_t *ret_len,
+		 struct error **err);
+
+/* Drops all up to and including the next byte `mark`. */
+int channel_skip_to(struct channel *c, char mark, uint64_t deadline, struct error **err);
+
+/* Parses one message; ERR_CORRUPT unless it is a JSON object.  The caller puts *ret. */
+int channel_parse(const struct channel *c, const char *line, size_t len,
+		  struct json_object **ret, struct error **err);
+
+#endif

@@ -1,0 +1,298 @@
+/* Where a guest disk hangs in QEMU. */
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/strv.h"
+#include "qemu/internal.h"
+
+enum {
+	MAX_DEPTH = 32,		/* of filters and formats above a protocol node */
+};
+
+void graph_disk_clear(struct graph_disk *d)
+{
+	free(d->key);
+	free(d->qom_path);
+	free(d->qom_type);
+	free(d->root);
+	free(d->node);
+	free(d->driver);
+	free(d->filename);
+	free(d->throttle);
+	json_object_put(d->throttle_options);
+	free(d->iothread);
+	*d = (struct graph_disk){ 0 };
+}
+
+char *graph_qom_path(struct json_object *device)
+{
+	const char *qdev = json_get_str(device, "qdev");
+
+	if (!qdev || !*qdev)
+		return NULL;
+	return *qdev == '/' ? xstrdup(qdev) : xasprintf("/machine/peripheral/%s", qdev);
+}
+
+char *graph_qom_string(struct qmp *q, const char *path, const char *property)
+{
+	_cleanup_json_ struct json_object *answer = NULL;
+	struct json_object *args = json_new_str("path", path);
+	const char *s;
+
+	json_put_str(args, "property", property);
+	if (qmp_execute(q, "qom-get", args, &answer, NULL) < 0 ||
+	    !json_object_is_type(answer, json_type_string))
+		return NULL;
+	s = json_object_get_string(answer);
+	return *s ? xstrdup(s) : NULL;
+}
+
+/* ---- which device ---- */
+
+static bool device_has_key(struct json_object *device, const char *key)
+{
+	_cleanup_free_ char *path = graph_qom_path(device);
+	const char *rest;
+
+	return path && str_prefix(path, "/machine/peripheral/", &rest) &&
+	       str_prefix(rest, key, &rest) && (!*rest || !strcmp(rest, "/virtio-backend"));
+}
+
+static bool device_has_drive_name(struct json_object *device, const char *key)
+{
+	_cleanup_free_ char *name = xasprintf("drive-%s", key);
+
+	return str_equal_null(json_get_str(device, "device"), name) ||
+	       str_equal_null(view_device_node(device), name);
+}
+
+/* OVMF's variables are in the second flash of the machine, on x86 and on ARM. */
+static bool device_is_efidisk(struct json_object *device, const char *key)
+{
+	const char *qdev = json_get_str(device, "qdev");
+
+	return qdev && !strcmp(key, "efidisk0") &&
+	       (!strcmp(qdev, "/machine/system.flash1") || !strcmp(qdev, "/machine/virt.flash1"));
+}
+
+static struct json_object *find_device(const struct view *v, const char *key,
+				       bool (*is_it)(struct json_object *, const char *))
+{
+	for (size_t i = 0; i < json_array_len(v->devices); i++) {
+		struct json_object *device = json_array_at(v->devices, i);
+
+		if (json_get_str(device, "qdev") && view_device_node(device) &&
+		    is_it(device, key))
+			return device;
+	}
+	return NULL;
+}
+
+/* File or device at the bottom of the node's chain of "file" children, or NULL. */
+static const char *protocol_filename(const struct view *v, const char *node)
+{
+	const char *child;
+
+	for (int i = 0; i < MAX_DEPTH && (child = view_child(v, node, "file")); i++)
+		node = child;
+	return json_get_str(json_walk(view_node(v, node), "image", NULL), "filename");
+}
+
+static bool same_file(const struct stat *want, const char *path)
+{
+	struct stat st;
+
+	if (!path || *path != '/' || stat(path, &st))
+		return false;
+	if (S_ISBLK(want->st_mode))
+		return S_ISBLK(st.st_mode) && st.st_rdev == want->st_rdev;
+	return st.st_dev == want->st_dev && st.st_ino == want->st_ino;
+}
+
+static struct json_object *find_device_by_path(const struct view *v, const char *path)
+{
+	struct stat want;
+
+	if (!path || stat(path, &want))
+		return NULL;
+	for (size_t i = 0; i < json_array_len(v->devices); i++) {
+		struct json_object *device = json_array_at(v->devices, i);
+		const char *node = view_device_node(device);
+
+		if (node && json_get_str(device, "qdev") &&
+		    same_file(&want, protocol_filename(v, node)))
+			return device;
+	}
+	return NULL;
+}
+
+static struct json_object *find_any(const struct view *v, const char *key, const char *path)
+{
+	struct json_object *device = find_device(v, key, device_has_key);
+
+	if (!device)
+		device = find_device(v, key, device_has_drive_name);
+	if (!device)
+		device = find_device(v, key, device_is_efidisk);
+	return device ? device : find_device_by_path(v, path);
+}
+
+/* ---- what is below it ---- */
+
+/* "json:{"throttle-group": "g", ...}" is how QEMU names a throttle filter's file. */
+static int throttle_group(struct json_object *node, char **ret, struct error **err)
+{
+	const char *name = json_get_str(node, "node-name");
+	const char *text = json_get_str(node, "file");
+	_cleanup_json_ struct json_object *o = NULL;
+	const char *json, *group;
+
+	if (text && str_prefix(text, "json:", &json))
+		o = json_tokener_parse(json);
+	group = json_get_str(o, "throttle-group");
+	if (!group)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "throttle filter '%s': QEMU does not tell its throttle group", name);
+	*ret = xstrdup(group);
+	return 0;
+}
+
+static struct json_object *cache_options(struct json_object *node)
+{
+	struct json_object *cache = json_get_obj(node, "cache");
+	struct json_object *o = json_object_new_object();
+
+	json_put_bool(o, "direct", json_get_bool(cache, "direct", false));
+	return json_put_bool(o, "no-flush", json_get_bool(cache, "no-flush", false));
+}
+
+int graph_throttle_options(const struct view *v, const char *throttle, const char *file,
+			   struct json_object **ret, struct error **err)
+{
+	struct json_object *node = view_node(v, throttle);
+	_cleanup_free_ char *group = NULL;
+	struct json_object *o;
+	int r;
+
+	r = throttle_group(node, &group, err);
+	if (r < 0)
+		return r;
+	o = json_new_str("driver", "throttle");
+	json_put_str(o, "node-name", throttle);
+	json_put_str(o, "throttle-group", group);
+	json_put_str(o, "file", file);
+	json_put_bool(o, "read-only", json_get_bool(node, "ro", false));
+	json_put_str(o, "detect-zeroes", json_get_str(node, "detect_zeroes"));
+	/*
+	 * QEMU does not tell `discard`.  To pass TRIMs on is right either way: the nodes below
+	 * have an option of their own, and PVE gives all nodes of a disk the same.
+	 */
+	json_put_str(o, "discard", "unmap");
+	*ret = json_put_obj(o, "cache", cache_options(node));
+	return 0;
+}
+
+static int refuse_leftover(const char *key, const char *node, struct error **err)
+{
+	return error_set(err, ERR_INVALID,
+			 "%s: the filter '%s' of an earlier backup is still in place; "
+			 "run 'vzdump --cleanup' first", key, node);
+}
+
+/* Steps from the device's root node over throttle filters down to T. */
+static int descend(const struct view *v, struct graph_disk *d, struct error **err)
+{
+	const char *node = d->root, *throttle = NULL;
+
+	for (int i = 0; i < MAX_DEPTH && !strcmp(view_driver(v, node), "throttle"); i++) {
+		throttle = node;
+		node = view_child(v, throttle, "file");
+		if (!node)
+			return error_set(err, ERR_UNSUPPORTED,
+					 "%s: QEMU does not tell what is below the throttle "
+					 "filter '%s'", d->key, throttle);
+	}
+	if (graph_is_ours(node))
+		return refuse_leftover(d->key, node, err);
+	d->node = xstrdup(node);
+	d->throttle = xstrdup_null(throttle);
+	if (!throttle)
+		return 0;
+	return graph_throttle_options(v, throttle, node, &d->throttle_options, err);
+}
+
+static int read_node(const struct view *v, struct graph_disk *d, struct error **err)
+{
+	struct json_object *node = view_node(v, d->node);
+	const char *filename = protocol_filename(v, d->node);
+
+	if (!json_get_u64(json_get_obj(node, "image"), "virtual-size", &d->size))
+		return error_set(err, ERR_PEER, "%s: QEMU does not tell the size of node '%s'",
+				 d->key, d->node);
+	d->driver = xstrdup(view_driver(v, d->node));
+	d->filename = xstrdup(filename ? filename : "");
+	d->read_only = json_get_bool(node, "ro", false);
+	return 0;
+}
+
+/* virtio-blk has the iothread itself, SCSI disks get their controller's. */
+static char *find_iothread(struct qmp *q, const char *qom_path)
+{
+	_cleanup_free_ char *bus = NULL;
+	char *own = graph_qom_string(q, qom_path, "iothread");
+	char *slash;
+
+	if (own)
+		return own;
+	bus = graph_qom_string(q, qom_path, "parent_bus");
+	slash = bus ? strrchr(bus, '/') : NULL;
+	if (!slash || slash == bus)
+		return NULL;
+	*slash = '\0';
+	return graph_qom_string(q, bus, "iothread");
+}
+
+static void read_device(struct qmp *q, struct graph_disk *d)
+{
+	d->qom_type = graph_qom_string(q, d->qom_path, "type");
+	if (!d->qom_type)
+		d->qom_type = xstrdup("");
+	d->iothread = find_iothread(q, d->qom_path);
+}
+
+static void move_disk(struct graph_disk *dst, struct graph_disk *src)
+{
+	*dst = *src;
+	*src = (struct graph_disk){ 0 };
+}
+
+int graph_find_disk(struct qmp *q, const char *key, const char *path, struct graph_disk *ret,
+		    struct error **err)
+{
+	_cleanup_(graph_disk_clear) struct graph_disk d = { 0 };
+	_cleanup_view_ struct view v = { 0 };
+	struct json_object *device;
+	int r;
+
+	r = view_load(q, &v, err);
+	if (r < 0)
+		return r;
+	device = find_any(&v, key, path);
+	if (!device)
+		return error_set(err, ERR_NOT_FOUND,
+				 "%s: the running QEMU has no such disk (looked for device '%s', "
+				 "node 'drive-%s'%s%s)", key, key, key, path ? ", file " : "",
+				 path ? path : "");
+	d.key = xstrdup(key);
+	d.qom_path = graph_qom_path(device);
+	d.root = xstrdup(view_device_node(device));
+	r = descend(&v, &d, err);
+	if (r < 0)
+		return r;
+	r = read_node(&v, &d, err);
+	if (r < 0)
+		return r;
+	read_device(q, &d);
+	move_disk(ret, &d);
+	return 0;
+}

@@ -1,0 +1,223 @@
+/* The instant: filters go in under the guest, and out again. */
+#include <fcntl.h>
+
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "qemu/internal.h"
+
+/* ---- stopped vCPUs ---- */
+
+int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err)
+{
+	_cleanup_json_ struct json_object *status = NULL;
+	int r;
+
+	*p = (struct graph_pause){ 0 };
+	r = qmp_execute(q, "query-status", NULL, &status, err);
+	if (r < 0)
+		return r;
+	if (!json_get_bool(status, "running", false))
+		return 0;
+	p->ours = true;
+	p->since_ns = units_now_ns();
+	r = qmp_execute(q, "stop", NULL, NULL, err);
+	if (r == ERR_PEER)
+		p->ours = false;
+	return r;
+}
+
+int graph_pause_end(struct qmp *q, struct graph_pause *p, uint64_t *ret_ns, struct error **err)
+{
+	int r;
+
+	if (ret_ns)
+		*ret_ns = 0;
+	if (!p->ours)
+		return 0;
+	r = qmp_execute(q, "cont", NULL, NULL, err);
+	if (r < 0)
+		return r;
+	p->ours = false;
+	if (ret_ns)
+		*ret_ns = units_now_ns() - p->since_ns;
+	return 0;
+}
+
+bool graph_type_needs_stop(const char *qom_type)
+{
+	return qom_type && str_prefix(qom_type, "ide-", NULL);
+}
+
+/* `stop` flushes all disks with the vCPUs already halted: write out what is dirty before. */
+static void write_out(const struct graph_disk *d)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (*d->filename != '/')
+		return;
+	fd = open(d->filename, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd >= 0)
+		(void)fdatasync(fd);
+}
+
+/* ---- one filter ---- */
+
+static int set_drive(struct qmp *q, const char *qom_path, const char *node, struct error **err)
+{
+	struct json_object *args = json_new_str("path", qom_path);
+
+	json_put_str(args, "property", "drive");
+	json_put_str(args, "value", node);
+	return qmp_execute(q, "qom-set", args, NULL, err);
+}
+
+/* Takes options over. */
+static int reopen(struct qmp *q, struct json_object *options, struct error **err)
+{
+	struct json_object *list = json_object_new_array();
+	struct json_object *args = json_object_new_object();
+
+	if (json_object_array_add(list, options))
+		abort();
+	return qmp_execute(q, "blockdev-reopen", json_put_obj(args, "options", list), NULL, err);
+}
+
+static int place(struct qmp *q, const struct graph_disk *d, const char *node, struct error **err)
+{
+	struct json_object *options;
+
+	if (!d->throttle)
+		return set_drive(q, d->qom_path, node, err);
+	options = json_copy(d->throttle_options);
+	return reopen(q, json_put_str(options, "file", node), err);
+}
+
+/* ---- all of them ---- */
+
+static bool needs_stop(const struct graph_insertion *items, size_t n)
+{
+	if (n > 1)
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (graph_type_needs_stop(items[i].disk->qom_type))
+			return true;
+	return false;
+}
+
+static void take_back(struct qmp *q, const struct graph_insertion *items, size_t n)
+{
+	while (n-- > 0)
+		(void)place(q, items[n].disk, items[n].disk->node, NULL);
+}
+
+static int place_all(struct qmp *q, const struct graph_insertion *items, size_t n,
+		     struct error **err)
+{
+	for (size_t i = 0; i < n; i++) {
+		int r = place(q, items[i].disk, items[i].names->cbw, err);
+
+		if (r < 0) {
+			error_prefix(err, "inserting the filter for %s", items[i].disk->key);
+			take_back(q, items, i);
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int insert_stopped(struct qmp *q, const struct graph_insertion *items, size_t n,
+			  struct graph_instant *instant, struct error **err)
+{
+	_cleanup_error_ struct error *cont_err = NULL;
+	struct graph_pause pause;
+	int r, rc;
+
+	r = graph_pause_begin(q, &pause, err);
+	instant->stopped = pause.ours;
+	if (r == 0)
+		r = place_all(q, items, n, err);
+	rc = graph_pause_end(q, &pause, &instant->stopped_ns, &cont_err);
+	if (r == 0 && rc < 0)
+		take_back(q, items, n);
+	if (r < 0 || rc == 0)
+		return r;
+	error_keep_first(err, &cont_err);
+	return rc;
+}
+
+int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n,
+		 struct graph_instant *ret, struct error **err)
+{
+	struct graph_instant instant = { 0 };
+	const struct cancel *cancel;
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		write_out(items[i].disk);
+	/* Milliseconds in which the guest may be stopped: these are gone through to the end. */
+	cancel = qmp_set_cancel(q, NULL);
+	if (needs_stop(items, n))
+		r = insert_stopped(q, items, n, &instant, err);
+	else
+		r = place_all(q, items, n, err);
+	qmp_set_cancel(q, cancel);
+	if (ret)
+		*ret = instant;
+	return r;
+}
+
+/* ---- and out ---- */
+
+static int remove_from_device(struct qmp *q, struct json_object *device, const char *node,
+			      struct error **err)
+{
+	_cleanup_free_ char *path = graph_qom_path(device);
+	_cleanup_free_ char *type = graph_qom_string(q, path, "type");
+	const struct cancel *cancel = qmp_set_cancel(q, NULL);
+	struct graph_pause pause = { 0 };
+	int r = 0, rc;
+
+	if (graph_type_needs_stop(type))
+		r = graph_pause_begin(q, &pause, err);
+	if (r == 0)
+		r = set_drive(q, path, node, err);
+	rc = graph_pause_end(q, &pause, NULL, r < 0 ? NULL : err);
+	qmp_set_cancel(q, cancel);
+	return r < 0 ? r : rc;
+}
+
+static int remove_from_throttle(struct qmp *q, const struct view *v, const char *throttle,
+				const char *node, struct error **err)
+{
+	struct json_object *options;
+	int r;
+
+	r = graph_throttle_options(v, throttle, node, &options, err);
+	if (r < 0)
+		return r;
+	return reopen(q, options, err);
+}
+
+int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err)
+{
+	_cleanup_view_ struct view v = { 0 };
+	const struct view_edge *edge;
+	struct json_object *device;
+	const char *node;
+	int r;
+
+	r = view_load(q, &v, err);
+	if (r < 0)
+		return r;
+	node = view_child(&v, n->cbw, "file");
+	if (!node)
+		return 0;
+	device = view_device_of(&v, n->cbw);
+	if (device)
+		return remove_from_device(q, device, node, err);
+	edge = view_parent_node(&v, n->cbw, "file");
+	if (edge && !strcmp(view_driver(&v, edge->parent), "throttle"))
+		return remove_from_throttle(q, &v, edge->parent, node, err);
+	return 0;
+}

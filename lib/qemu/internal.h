@@ -1,0 +1,38 @@
+/* Shared by the files of lib/qemu that make up graph.h; not for others. */
+#ifndef VZDUMP_QEMU_INTERNAL_H
+#define VZDUMP_QEMU_INTERNAL_H
+
+#include "qemu/graph.h"
+#include "qemu/view.h"
+
+/* True for names of nodes, exports and bitmaps that this project makes.  NULL is not ours. */
+bool graph_is_ours(const char *name);
+
+/* QOM path of a query-block entry's device, or NULL.  Caller frees. */
+char *graph_qom_path(struct json_object *device);
+
+/*
+ * Options for blockdev-reopen that keep the throttle filter as it is, with `file` as its child.
+ * blockdev-reopen resets what is not named.
+ */
+int graph_throttle_options(const struct view *v, const char *throttle, const char *file,
+			   struct json_object **ret, struct error **err);
+
+/* A QOM property that is a string or link; NULL when there is none.  Caller frees. */
+char *graph_qom_string(struct qmp *q, const char *path, const char *property);
+
+/* IDE and SATA: a TRIM of the guest while the graph changes can lock stock QEMU up. */
+bool graph_type_needs_stop(const char *qom_type);
+
+/* Stops the vCPUs if they run, and lets go on only what it stopped. */
+struct graph_pause {
+	bool ours;
+	uint64_t since_ns;
+};
+int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err);
+int graph_pause_end(struct qmp *q, struct graph_pause *p, uint64_t *ret_ns, struct error **err);
+
+/* blockdev-del if there is such a node. */
+int graph_del_node(struct qmp *q, const char *name, struct error **err);
+
+#endif

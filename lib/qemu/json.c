@@ -1,0 +1,118 @@
+#include "qemu/json.h"
+
+#include <stdarg.h>
+
+#include "base/mem.h"
+
+/* json-c gives NULL only when memory is out: then there is nothing sane left to do. */
+static struct json_object *must(struct json_object *o)
+{
+	if (!o)
+		abort();
+	return o;
+}
+
+struct json_object *json_put_obj(struct json_object *o, const char *key, struct json_object *value)
+{
+	if (value && json_object_object_add(o, key, value))
+		abort();
+	return o;
+}
+
+struct json_object *json_put_str(struct json_object *o, const char *key, const char *value)
+{
+	return value ? json_put_obj(o, key, must(json_object_new_string(value))) : o;
+}
+
+struct json_object *json_put_bool(struct json_object *o, const char *key, bool value)
+{
+	return json_put_obj(o, key, must(json_object_new_boolean(value)));
+}
+
+struct json_object *json_put_u64(struct json_object *o, const char *key, uint64_t value)
+{
+	return json_put_obj(o, key, must(json_object_new_uint64(value)));
+}
+
+struct json_object *json_new_str(const char *key, const char *value)
+{
+	return json_put_str(must(json_object_new_object()), key, value);
+}
+
+struct json_object *json_copy(struct json_object *o)
+{
+	struct json_object *copy = NULL;
+
+	if (o && json_object_deep_copy(o, &copy, NULL))
+		abort();
+	return copy;
+}
+
+struct json_object *json_get_obj(struct json_object *o, const char *key)
+{
+	struct json_object *value;
+
+	if (!json_object_is_type(o, json_type_object) ||
+	    !json_object_object_get_ex(o, key, &value))
+		return NULL;
+	return value;
+}
+
+static struct json_object *get_typed(struct json_object *o, const char *key, json_type type)
+{
+	struct json_object *value = json_get_obj(o, key);
+
+	return value && json_object_is_type(value, type) ? value : NULL;
+}
+
+const char *json_get_str(struct json_object *o, const char *key)
+{
+	struct json_object *value = get_typed(o, key, json_type_string);
+
+	return value ? json_object_get_string(value) : NULL;
+}
+
+struct json_object *json_get_array(struct json_object *o, const char *key)
+{
+	return get_typed(o, key, json_type_array);
+}
+
+bool json_get_bool(struct json_object *o, const char *key, bool otherwise)
+{
+	struct json_object *value = get_typed(o, key, json_type_boolean);
+
+	return value ? json_object_get_boolean(value) : otherwise;
+}
+
+bool json_get_u64(struct json_object *o, const char *key, uint64_t *ret)
+{
+	struct json_object *value = get_typed(o, key, json_type_int);
+
+	/* json-c clamps: what is negative reads as 0 unsigned, so look at the sign first. */
+	if (!value || json_object_get_int64(value) < 0)
+		return false;
+	*ret = json_object_get_uint64(value);
+	return true;
+}
+
+struct json_object *json_walk(struct json_object *o, ...)
+{
+	const char *key;
+	va_list ap;
+
+	va_start(ap, o);
+	while ((key = va_arg(ap, const char *)))
+		o = json_get_obj(o, key);
+	va_end(ap);
+	return o;
+}
+
+size_t json_array_len(struct json_object *a)
+{
+	return json_object_is_type(a, json_type_array) ? json_object_array_length(a) : 0;
+}
+
+struct json_object *json_array_at(struct json_object *a, size_t i)
+{
+	return i < json_array_len(a) ? json_object_array_get_idx(a, i) : NULL;
+}

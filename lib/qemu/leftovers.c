@@ -1,0 +1,265 @@
+/*
+ * What carries our prefix, and taking all of it out.  Works from what QEMU says alone, so that it
+ * serves after a crash as well as at the normal end.
+ */
+#include "base/mem.h"
+#include "base/strv.h"
+#include "qemu/internal.h"
+
+enum {
+	MAX_PASSES = 8,		/* nodes go from the top down: one layer a pass */
+};
+
+/* ---- lists of names ---- */
+
+/* Our node names with that driver; any driver for NULL. */
+static char **our_nodes(const struct view *v, const char *driver)
+{
+	char **names = NULL;
+
+	for (size_t i = 0; i < json_array_len(v->nodes); i++) {
+		struct json_object *node = json_array_at(v->nodes, i);
+		const char *name = json_get_str(node, "node-name");
+
+		if (graph_is_ours(name) &&
+		    (!driver || str_equal_null(json_get_str(node, "drv"), driver)))
+			strv_add(&names, name);
+	}
+	return names;
+}
+
+static int our_exports(struct qmp *q, char ***ret, struct error **err)
+{
+	_cleanup_json_ struct json_object *exports = NULL;
+	int r;
+
+	r = qmp_execute(q, "query-block-exports", NULL, &exports, err);
+	for (size_t i = 0; i < json_array_len(exports); i++) {
+		const char *id = json_get_str(json_array_at(exports, i), "id");
+
+		if (graph_is_ours(id))
+			strv_add(ret, id);
+	}
+	return r;
+}
+
+/* Calls fn for each bitmap of ours; stops when it returns something else than 0. */
+static int each_bitmap(const struct view *v,
+		       int (*fn)(void *opaque, const char *node, const char *bitmap), void *opaque)
+{
+	for (size_t i = 0; i < json_array_len(v->nodes); i++) {
+		struct json_object *node = json_array_at(v->nodes, i);
+		struct json_object *bitmaps = json_get_array(node, "dirty-bitmaps");
+		const char *node_name = json_get_str(node, "node-name");
+
+		for (size_t j = 0; node_name && j < json_array_len(bitmaps); j++) {
+			const char *name = json_get_str(json_array_at(bitmaps, j), "name");
+			int r = graph_is_ours(name) ? fn(opaque, node_name, name) : 0;
+
+			if (r)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static int found_bitmap(void *opaque, const char *node, const char *bitmap)
+{
+	(void)opaque;
+	(void)node;
+	(void)bitmap;
+	return 1;
+}
+
+int graph_has_leftovers(struct qmp *q, bool *ret, struct error **err)
+{
+	_cleanup_view_ struct view v = { 0 };
+	_cleanup_strv_ char **exports = NULL;
+	_cleanup_strv_ char **nodes = NULL;
+	int r;
+
+	r = our_exports(q, &exports, err);
+	if (r < 0)
+		return r;
+	r = view_load(q, &v, err);
+	if (r < 0)
+		return r;
+	nodes = our_nodes(&v, NULL);
+	*ret = exports || nodes || each_bitmap(&v, found_bitmap, NULL);
+	return 0;
+}
+
+/* ---- cleanup ---- */
+
+struct cleanup {
+	struct qmp *q;
+	const struct log *log;
+	struct error **err;	/* first error of all */
+	int result;
+	bool lost;		/* QEMU does not answer any more: no use to go on */
+};
+
+/* Keeps the first error and goes on, as long as QEMU answers. */
+static void note(struct cleanup *c, int r, struct error **e)
+{
+	if (r >= 0)
+		return;
+	if (r != ERR_PEER && r != ERR_INVALID && r != ERR_UNSUPPORTED)
+		c->lost = true;
+	log_warn(c->log, "cleaning up QEMU's block graph: %s", error_message(*e));
+	if (c->result == 0)
+		c->result = r;
+	error_keep_first(c->err, e);
+	*e = NULL;
+}
+
+/* Names carry the key in the middle: "vzdump-scsi0-cbw". */
+static char *key_of(const char *name, const char *suffix)
+{
+	size_t len = strlen(name) - strlen(GRAPH_PREFIX);
+
+	if (str_suffix(name, suffix))
+		len -= strlen(suffix);
+	return xstrndup(name + strlen(GRAPH_PREFIX), len);
+}
+
+/* Runs an undo for each name; the names that the undo takes come from the key in it. */
+static void undo_each(struct cleanup *c, char *const *names, const char *suffix,
+		      int (*undo)(struct qmp *, const struct graph_names *, struct error **))
+{
+	for (; names && *names && !c->lost; names++) {
+		_cleanup_free_ char *key = key_of(*names, suffix);
+		_cleanup_error_ struct error *e = NULL;
+		struct graph_names n;
+		int r;
+
+		r = graph_names_init(&n, key, &e);
+		if (r == 0)
+			r = undo(c->q, &n, &e);
+		note(c, r, &e);
+	}
+}
+
+static void resume(struct cleanup *c)
+{
+	_cleanup_json_ struct json_object *status = NULL;
+	_cleanup_error_ struct error *e = NULL;
+	int r;
+
+	r = qmp_execute(c->q, "query-status", NULL, &status, &e);
+	if (r == 0 && str_equal_null(json_get_str(status, "status"), "paused")) {
+		log_info(c->log, "resuming the guest that an earlier backup left stopped");
+		r = qmp_execute(c->q, "cont", NULL, NULL, &e);
+	}
+	note(c, r, &e);
+}
+
+static void drop_exports(struct cleanup *c)
+{
+	_cleanup_strv_ char **exports = NULL;
+	_cleanup_error_ struct error *e = NULL;
+
+	note(c, our_exports(c->q, &exports, &e), &e);
+	undo_each(c, exports, "", graph_del_export);
+}
+
+static void stop_server(struct cleanup *c)
+{
+	_cleanup_error_ struct error *e = NULL;
+
+	note(c, graph_server_stop(c->q, &e), &e);
+}
+
+static void undo_nodes(struct cleanup *c, const char *driver, const char *suffix,
+		       int (*undo)(struct qmp *, const struct graph_names *, struct error **))
+{
+	_cleanup_view_ struct view v = { 0 };
+	_cleanup_error_ struct error *e = NULL;
+	_cleanup_strv_ char **names = NULL;
+
+	note(c, view_load(c->q, &v, &e), &e);
+	names = our_nodes(&v, driver);
+	undo_each(c, names, suffix, undo);
+}
+
+static int del_node(struct cleanup *c, const char *name)
+{
+	_cleanup_error_ struct error *e = NULL;
+	int r;
+
+	r = qmp_execute(c->q, "blockdev-del", json_new_str("node-name", name), NULL, &e);
+	note(c, r, &e);
+	return r;
+}
+
+/* Deletes our nodes that nothing uses.  Number of those deleted. */
+static int drop_unused(struct cleanup *c, bool *ret_left)
+{
+	_cleanup_view_ struct view v = { 0 };
+	_cleanup_error_ struct error *e = NULL;
+	_cleanup_strv_ char **names = NULL;
+	int deleted = 0;
+
+	note(c, view_load(c->q, &v, &e), &e);
+	names = our_nodes(&v, NULL);
+	*ret_left = names != NULL;
+	for (char **name = names; name && *name && !c->lost; name++)
+		if (!view_has_parent(&v, *name) && del_node(c, *name) == 0)
+			deleted++;
+	return deleted;
+}
+
+static void drop_nodes(struct cleanup *c)
+{
+	_cleanup_error_ struct error *e = NULL;
+	bool left = true;
+
+	for (int i = 0; i < MAX_PASSES && left && !c->lost; i++)
+		if (drop_unused(c, &left) == 0)
+			break;
+	if (left && !c->lost && c->result == 0)
+		note(c, error_set(&e, ERR_PEER, "a node of a backup is still in use"), &e);
+}
+
+static int drop_bitmap(void *opaque, const char *node, const char *bitmap)
+{
+	struct cleanup *c = opaque;
+	_cleanup_error_ struct error *e = NULL;
+	struct json_object *args = json_new_str("node", node);
+	int r;
+
+	r = qmp_execute(c->q, "block-dirty-bitmap-remove", json_put_str(args, "name", bitmap), NULL,
+			&e);
+	note(c, r, &e);
+	return c->lost;
+}
+
+static void drop_bitmaps(struct cleanup *c)
+{
+	_cleanup_view_ struct view v = { 0 };
+	_cleanup_error_ struct error *e = NULL;
+
+	note(c, view_load(c->q, &v, &e), &e);
+	(void)each_bitmap(&v, drop_bitmap, c);
+}
+
+int graph_cleanup(struct qmp *q, unsigned ours, const struct log *log, struct error **err)
+{
+	struct cleanup c = { .q = q, .log = log, .err = err };
+
+	if (ours & GRAPH_OURS_STOPPED)
+		resume(&c);
+	if (!c.lost)
+		drop_exports(&c);
+	if (!c.lost && (ours & GRAPH_OURS_SERVER))
+		stop_server(&c);
+	if (!c.lost)
+		undo_nodes(&c, "snapshot-access", "-snap", graph_del_snapshot);
+	if (!c.lost)
+		undo_nodes(&c, "copy-before-write", "-cbw", graph_remove);
+	if (!c.lost)
+		drop_nodes(&c);
+	if (!c.lost)
+		drop_bitmaps(&c);
+	return c.result;
+}

@@ -1,0 +1,216 @@
+#include "qemu/qmp.h"
+
+#include "base/mem.h"
+#include "qemu/channel.h"
+
+struct qmp {
+	struct channel channel;
+	struct json_object *greeting;
+	char *error_class;	/* NULL: the last command had none */
+	uint64_t next_id;
+};
+
+/* PVE::QMPClient's limits: what may wait for the storage gets more than the default of 5 s. */
+static const struct {
+	const char *command;
+	int seconds;
+} limits[] = {
+	{ "blockdev-add", 60 },
+	{ "block-export-add", 60 },
+	{ "quit", 60 },
+	{ "block-export-del", 600 },
+	{ "blockdev-del", 600 },
+	{ "blockdev-reopen", 600 },
+	{ "block-job-cancel", 600 },
+	{ "query-block-jobs", 600 },
+	/* Ours: these drain, and stop flushes the disks. */
+	{ "qom-set", 600 },
+	{ "stop", 600 },
+	{ "cont", 60 },
+	{ "block-dirty-bitmap-add", 60 },
+	{ "block-dirty-bitmap-remove", 60 },
+	{ "nbd-server-stop", 60 },
+	{ "query-block", 60 },
+	{ "query-named-block-nodes", 60 },
+};
+
+enum {
+	DEFAULT_LIMIT_S = 5,
+};
+
+int qmp_command_timeout_ms(const char *command)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		if (!strcmp(limits[i].command, command))
+			return limits[i].seconds * 1000;
+	return DEFAULT_LIMIT_S * 1000;
+}
+
+void qmp_close(struct qmp *q)
+{
+	if (!q)
+		return;
+	channel_clear(&q->channel);
+	json_object_put(q->greeting);
+	free(q->error_class);
+	free(q);
+}
+
+const struct cancel *qmp_set_cancel(struct qmp *q, const struct cancel *cancel)
+{
+	const struct cancel *before = q->channel.cancel;
+
+	q->channel.cancel = cancel;
+	return before;
+}
+
+const char *qmp_error_class(const struct qmp *q)
+{
+	return q->error_class ? q->error_class : "";
+}
+
+struct json_object *qmp_greeting_version(const struct qmp *q)
+{
+	return json_walk(q->greeting, "QMP", "version", NULL);
+}
+
+static int read_message(struct qmp *q, uint64_t deadline, struct json_object **ret,
+			struct error **err)
+{
+	size_t len;
+	char *line;
+	int r;
+
+	r = channel_line(&q->channel, deadline, &line, &len, err);
+	if (r < 0)
+		return r;
+	return channel_parse(&q->channel, line, len, ret, err);
+}
+
+/* A monitor that serves another client lets us connect, but stays silent until that one leaves. */
+static int read_greeting(struct qmp *q, uint64_t deadline, struct error **err)
+{
+	int r;
+
+	r = read_message(q, deadline, &q->greeting, err);
+	if (r == ERR_TIMEOUT) {
+		error_prefix(err, "another client holds the QMP socket '%s'", q->channel.path);
+		return r;
+	}
+	if (r < 0) {
+		error_prefix(err, "waiting for the QMP greeting");
+		return r;
+	}
+	if (!json_get_obj(q->greeting, "QMP"))
+		return error_set(err, ERR_CORRUPT, "'%s' is no QMP socket: no greeting came",
+				 q->channel.path);
+	return 0;
+}
+
+int qmp_open(const char *path, int timeout_ms, const struct cancel *cancel, struct qmp **ret,
+	     struct error **err)
+{
+	_cleanup_qmp_ struct qmp *q = xcalloc(1, sizeof(*q));
+	uint64_t deadline = channel_deadline(timeout_ms);
+	int r;
+
+	q->channel = (struct channel)CHANNEL_INIT;
+	r = channel_connect(&q->channel, path, QMP_MAX_MESSAGE, deadline, cancel, err);
+	if (r < 0)
+		return r;
+	r = read_greeting(q, deadline, err);
+	if (r < 0)
+		return r;
+	r = qmp_execute(q, "qmp_capabilities", NULL, NULL, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(q);
+	return 0;
+}
+
+static int send_command(struct qmp *q, const char *command, struct json_object *args,
+			uint64_t id, uint64_t deadline, struct error **err)
+{
+	_cleanup_json_ struct json_object *o = json_new_str("execute", command);
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	json_put_obj(o, "arguments", json_object_get(args));
+	json_put_u64(o, "id", id);
+	buf_adds(&text, json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE));
+	buf_addc(&text, '\n');
+	return channel_send(&q->channel, text.data, text.len, deadline, err);
+}
+
+/* Drops events and late answers to commands that timed out before. */
+static int wait_answer(struct qmp *q, uint64_t id, uint64_t deadline, struct json_object **ret,
+		       struct error **err)
+{
+	for (;;) {
+		_cleanup_json_ struct json_object *o = NULL;
+		uint64_t answer_id;
+		int r;
+
+		r = read_message(q, deadline, &o, err);
+		if (r < 0)
+			return r;
+		/* An error without an id: QEMU could not even parse what was sent. */
+		if ((json_get_u64(o, "id", &answer_id) && answer_id == id) ||
+		    (!json_get_obj(o, "id") && json_get_obj(o, "error"))) {
+			*ret = TAKE_PTR(o);
+			return 0;
+		}
+	}
+}
+
+static int peer_error(struct qmp *q, struct json_object *error, struct error **err)
+{
+	const char *class = json_get_str(error, "class");
+	const char *desc = json_get_str(error, "desc");
+
+	q->error_class = xstrdup(class ? class : "GenericError");
+	return error_set(err, ERR_PEER, "%s", desc ? desc : "unknown error");
+}
+
+static int execute(struct qmp *q, const char *command, struct json_object *args, int timeout_ms,
+		   struct json_object **ret, struct error **err)
+{
+	_cleanup_json_ struct json_object *answer = NULL;
+	uint64_t deadline = channel_deadline(timeout_ms);
+	uint64_t id = ++q->next_id;
+	struct json_object *value;
+	int r;
+
+	r = send_command(q, command, args, id, deadline, err);
+	if (r < 0)
+		return r;
+	r = wait_answer(q, id, deadline, &answer, err);
+	if (r < 0)
+		return r;
+	if (json_get_obj(answer, "error"))
+		return peer_error(q, json_get_obj(answer, "error"), err);
+	if (!json_object_object_get_ex(answer, "return", &value))
+		return error_set(err, ERR_CORRUPT, "the answer has neither return nor error");
+	if (ret)
+		*ret = json_object_get(value);
+	return 0;
+}
+
+int qmp_execute_timeout(struct qmp *q, const char *command, struct json_object *args,
+			int timeout_ms, struct json_object **ret, struct error **err)
+{
+	_cleanup_json_ struct json_object *owned = args;
+	int r;
+
+	free(q->error_class);
+	q->error_class = NULL;
+	r = execute(q, command, args, timeout_ms, ret, err);
+	if (r < 0)
+		error_prefix(err, "QMP command '%s' failed", command);
+	return r;
+}
+
+int qmp_execute(struct qmp *q, const char *command, struct json_object *args,
+		struct json_object **ret, struct error **err)
+{
+	return qmp_execute_timeout(q, command, args, qmp_command_timeout_ms(command), ret, err);
+}

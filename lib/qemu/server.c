@@ -1,0 +1,161 @@
+/* QEMU's NBD server and our exports in it. */
+#include "base/strv.h"
+#include "base/units.h"
+#include "qemu/internal.h"
+
+enum {
+	EXPORT_GONE_POLL_MS = 5,
+	EXPORT_GONE_TIMEOUT_MS = 30 * 1000,
+};
+
+int graph_server_start(struct qmp *q, const char *socket_path, struct error **err)
+{
+	_cleanup_error_ struct error *e = NULL;
+	struct json_object *addr = json_new_str("type", "unix");
+	int r;
+
+	json_put_obj(addr, "data", json_new_str("path", socket_path));
+	r = qmp_execute(q, "nbd-server-start",
+			json_put_obj(json_object_new_object(), "addr", addr), NULL, &e);
+	if (r == ERR_PEER && strstr(e->message, "already running"))
+		return error_set(err, ERR_INVALID,
+				 "QEMU's NBD server is in use already (by another tool or a "
+				 "migration) and a QEMU has only one; try again when it is free");
+	if (r < 0)
+		error_keep_first(err, &e);
+	return r;
+}
+
+/* The first NBD export that is not ours, or NULL.  Borrowed from exports. */
+static const char *strange_export(struct json_object *exports)
+{
+	for (size_t i = 0; i < json_array_len(exports); i++) {
+		struct json_object *o = json_array_at(exports, i);
+		const char *id = json_get_str(o, "id");
+
+		if (id && !graph_is_ours(id) && str_equal_null(json_get_str(o, "type"), "nbd"))
+			return id;
+	}
+	return NULL;
+}
+
+int graph_server_stop(struct qmp *q, struct error **err)
+{
+	_cleanup_json_ struct json_object *exports = NULL;
+	_cleanup_error_ struct error *e = NULL;
+	int r;
+
+	r = qmp_execute(q, "query-block-exports", NULL, &exports, err);
+	if (r < 0)
+		return r;
+	if (strange_export(exports))
+		return 0;
+	r = qmp_execute(q, "nbd-server-stop", NULL, NULL, &e);
+	if (r == ERR_PEER && strstr(e->message, "not running"))
+		return 0;
+	if (r < 0)
+		error_keep_first(err, &e);
+	return r;
+}
+
+int graph_add_export(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
+		     struct error **err)
+{
+	struct json_object *o = json_new_str("type", "nbd");
+	struct json_object *bitmap = json_new_str("node", d->node);
+	struct json_object *bitmaps = json_object_new_array();
+
+	json_put_str(bitmap, "name", n->bitmap);
+	if (json_object_array_add(bitmaps, bitmap))
+		abort();
+	json_put_str(o, "id", n->export);
+	json_put_str(o, "node-name", n->snap);
+	json_put_str(o, "name", n->export);
+	json_put_bool(o, "writable", true);
+	return qmp_execute(q, "block-export-add", json_put_obj(o, "bitmaps", bitmaps), NULL, err);
+}
+
+static int has_export(struct qmp *q, const char *id, bool *ret, struct error **err)
+{
+	_cleanup_json_ struct json_object *exports = NULL;
+	int r;
+
+	*ret = false;
+	r = qmp_execute(q, "query-block-exports", NULL, &exports, err);
+	for (size_t i = 0; i < json_array_len(exports); i++)
+		if (str_equal_null(json_get_str(json_array_at(exports, i), "id"), id))
+			*ret = true;
+	return r;
+}
+
+/* block-export-del returns before requests in flight are done and the node is free. */
+static int wait_export_gone(struct qmp *q, const char *id, struct error **err)
+{
+	uint64_t deadline = units_now_ns() + EXPORT_GONE_TIMEOUT_MS * UINT64_C(1000000);
+	bool there;
+	int r;
+
+	for (;;) {
+		r = has_export(q, id, &there, err);
+		if (r < 0 || !there)
+			return r;
+		if (units_now_ns() > deadline)
+			return error_set(err, ERR_TIMEOUT, "QEMU does not let go of export '%s'", id);
+		r = cancel_sleep(NULL, EXPORT_GONE_POLL_MS, err);
+		if (r < 0)
+			return r;
+	}
+}
+
+int graph_del_export(struct qmp *q, const struct graph_names *n, struct error **err)
+{
+	bool there;
+	int r;
+
+	r = has_export(q, n->export, &there, err);
+	if (r < 0 || !there)
+		return r;
+	r = qmp_execute(q, "block-export-del",
+			json_put_str(json_new_str("id", n->export), "mode", "hard"), NULL, err);
+	if (r < 0)
+		return r;
+	return wait_export_gone(q, n->export, err);
+}
+
+static int check_jobs(struct qmp *q, struct error **err)
+{
+	_cleanup_json_ struct json_object *jobs = NULL;
+	struct json_object *job;
+	const char *id, *type;
+	int r;
+
+	r = qmp_execute(q, "query-block-jobs", NULL, &jobs, err);
+	if (r < 0 || !json_array_len(jobs))
+		return r;
+	job = json_array_at(jobs, 0);
+	id = json_get_str(job, "device");
+	type = json_get_str(job, "type");
+	return error_set(err, ERR_INVALID,
+			 "a block job is running in the QEMU (%s '%s'); wait for its end or cancel it",
+			 type ? type : "job", id ? id : "");
+}
+
+int graph_check_strangers(struct qmp *q, struct error **err)
+{
+	_cleanup_json_ struct json_object *exports = NULL;
+	const char *id;
+	int r;
+
+	r = check_jobs(q, err);
+	if (r < 0)
+		return r;
+	r = qmp_execute(q, "query-block-exports", NULL, &exports, err);
+	if (r < 0)
+		return r;
+	id = strange_export(exports);
+	if (id)
+		return error_set(err, ERR_INVALID,
+				 "the QEMU's only NBD server is in use: export '%s' is not ours; "
+				 "try again when it is gone", id);
+	return 0;
+}

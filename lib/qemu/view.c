@@ -1,0 +1,176 @@
+#include "qemu/view.h"
+
+#include "base/mem.h"
+
+void view_clear(struct view *v)
+{
+	json_object_put(v->nodes);
+	json_object_put(v->devices);
+	json_object_put(v->debug);
+	free(v->edges);
+	*v = (struct view){ 0 };
+}
+
+static void add_edge(struct view *v, struct view_edge e)
+{
+	if (!e.parent || !e.name || !e.child)
+		return;
+	v->edges = xreallocarray(v->edges, v->n_edges + 1, sizeof(*v->edges));
+	v->edges[v->n_edges++] = e;
+}
+
+/* The entry of the debug graph with that id. */
+static struct json_object *debug_node(struct json_object *nodes, struct json_object *edge,
+				      const char *key)
+{
+	uint64_t want, id;
+
+	if (!json_get_u64(edge, key, &want))
+		return NULL;
+	for (size_t i = 0; i < json_array_len(nodes); i++) {
+		struct json_object *node = json_array_at(nodes, i);
+
+		if (json_get_u64(node, "id", &id) && id == want)
+			return node;
+	}
+	return NULL;
+}
+
+static void edges_from_debug(struct view *v)
+{
+	struct json_object *edges = json_get_array(v->debug, "edges");
+	struct json_object *nodes = json_get_array(v->debug, "nodes");
+
+	for (size_t i = 0; i < json_array_len(edges); i++) {
+		struct json_object *edge = json_array_at(edges, i);
+		struct json_object *parent = debug_node(nodes, edge, "parent");
+		struct json_object *child = debug_node(nodes, edge, "child");
+		const char *type = json_get_str(parent, "type");
+
+		add_edge(v, (struct view_edge){
+			.parent = json_get_str(parent, "name"),
+			.parent_is_node = type && !strcmp(type, "block-driver"),
+			.name = json_get_str(edge, "name"),
+			.child = json_get_str(child, "name"),
+		});
+	}
+}
+
+/* Newer QEMU lists the children of each node; then only the devices' edges are missing. */
+static void edges_from_children(struct view *v)
+{
+	for (size_t i = 0; i < json_array_len(v->nodes); i++) {
+		struct json_object *node = json_array_at(v->nodes, i);
+		struct json_object *children = json_get_array(node, "children");
+
+		for (size_t j = 0; j < json_array_len(children); j++) {
+			struct json_object *child = json_array_at(children, j);
+
+			add_edge(v, (struct view_edge){
+				.parent = json_get_str(node, "node-name"),
+				.parent_is_node = true,
+				.name = json_get_str(child, "child"),
+				.child = json_get_str(child, "node-name"),
+			});
+		}
+	}
+	for (size_t i = 0; i < json_array_len(v->devices); i++) {
+		struct json_object *device = json_array_at(v->devices, i);
+
+		add_edge(v, (struct view_edge){
+			.parent = json_get_str(device, "device"),
+			.name = "root",
+			.child = view_device_node(device),
+		});
+	}
+}
+
+int view_load(struct qmp *q, struct view *v, struct error **err)
+{
+	int r;
+
+	*v = (struct view){ 0 };
+	r = qmp_execute(q, "query-block", NULL, &v->devices, err);
+	if (r < 0)
+		return r;
+	r = qmp_execute(q, "query-named-block-nodes",
+			json_put_bool(json_object_new_object(), "flat", true), &v->nodes, err);
+	if (r < 0)
+		return r;
+	/* Internal by its name, but there from 4.0 on and the only way before 10.1. */
+	r = qmp_execute(q, "x-debug-query-block-graph", NULL, &v->debug, NULL);
+	if (r < 0 && r != ERR_PEER)
+		return error_set(err, r, "QMP command 'x-debug-query-block-graph' failed");
+	if (v->debug)
+		edges_from_debug(v);
+	else
+		edges_from_children(v);
+	return 0;
+}
+
+struct json_object *view_node(const struct view *v, const char *name)
+{
+	for (size_t i = 0; name && i < json_array_len(v->nodes); i++) {
+		struct json_object *node = json_array_at(v->nodes, i);
+		const char *s = json_get_str(node, "node-name");
+
+		if (s && !strcmp(s, name))
+			return node;
+	}
+	return NULL;
+}
+
+const char *view_driver(const struct view *v, const char *name)
+{
+	const char *driver = json_get_str(view_node(v, name), "drv");
+
+	return driver ? driver : "";
+}
+
+const char *view_child(const struct view *v, const char *parent, const char *edge)
+{
+	for (size_t i = 0; i < v->n_edges; i++) {
+		const struct view_edge *e = &v->edges[i];
+
+		if (e->parent_is_node && !strcmp(e->parent, parent) && !strcmp(e->name, edge))
+			return e->child;
+	}
+	return NULL;
+}
+
+const struct view_edge *view_parent_node(const struct view *v, const char *child,
+					 const char *edge)
+{
+	for (size_t i = 0; i < v->n_edges; i++) {
+		const struct view_edge *e = &v->edges[i];
+
+		if (e->parent_is_node && !strcmp(e->child, child) && !strcmp(e->name, edge))
+			return e;
+	}
+	return NULL;
+}
+
+bool view_has_parent(const struct view *v, const char *child)
+{
+	for (size_t i = 0; i < v->n_edges; i++)
+		if (!strcmp(v->edges[i].child, child))
+			return true;
+	return false;
+}
+
+const char *view_device_node(struct json_object *device)
+{
+	return json_get_str(json_get_obj(device, "inserted"), "node-name");
+}
+
+struct json_object *view_device_of(const struct view *v, const char *node)
+{
+	for (size_t i = 0; i < json_array_len(v->devices); i++) {
+		struct json_object *device = json_array_at(v->devices, i);
+		const char *name = view_device_node(device);
+
+		if (name && !strcmp(name, node) && json_get_str(device, "qdev"))
+			return device;
+	}
+	return NULL;
+}
