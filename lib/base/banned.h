@@ -10,6 +10,6 @@
 #include <time.h>
 
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok
-#pragma GCC poison system popen atoi atol atoll gmtime localtime ctime asctime tmpnam mktemp tempnam
+#pragma GCC poison system popen atoi atol atoll gmtime localtime asctime tmpnam mktemp tempnam
 
 #endif

@@ -260,13 +260,27 @@ static int take_output(struct collect *c, unsigned i, const char *name, struct e
 	return 0;
 }
 
-static int collect_output(struct collect *c, const char *name, struct error **err)
+/* True once the child ended; it is not reaped. */
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+/*
+ * Until both pipes are at their end, or the child ended and nothing more comes: a daemon that it
+ * left behind may hold them open for ever.
+ */
+static int collect_output(struct collect *c, pid_t pid, const char *name, struct error **err)
 {
 	int timeout = c->o->timeout_ms;
 	uint64_t end = units_now_ns() + (uint64_t)timeout * 1000000u;
 
 	while (c->fds[0].fd >= 0 || c->fds[1].fd >= 0) {
-		int left = -1;
+		bool ended = has_ended(pid);
+		int left = ended ? 0 : 200;
+		int ready;
 
 		if (timeout > 0) {
 			uint64_t now = units_now_ns();
@@ -274,10 +288,14 @@ static int collect_output(struct collect *c, const char *name, struct error **er
 			if (now >= end)
 				return error_set(err, ERR_TIMEOUT, "'%s' gave no result within %d s",
 						 name, timeout / 1000);
-			left = (int)((end - now) / 1000000u) + 1;
+			if (left && end - now < 200u * 1000000u)
+				left = (int)((end - now) / 1000000u) + 1;
 		}
-		if (poll(c->fds, 3, left) < 0 && errno != EINTR)
+		ready = poll(c->fds, 3, left);
+		if (ready < 0 && errno != EINTR)
 			return error_errno(err, errno, "waiting for '%s'", name);
+		if (ready == 0 && ended)
+			break;
 		if (cancel_requested(c->o->cancel))
 			return cancel_check(c->o->cancel, err);
 		for (unsigned i = 0; i < 2; i++) {
@@ -287,6 +305,8 @@ static int collect_output(struct collect *c, const char *name, struct error **er
 				return r;
 		}
 	}
+	for (unsigned i = 0; i < 2 && c->o->log_output; i++)
+		hand_on_lines(c, i, true);
 	return 0;
 }
 
@@ -307,7 +327,7 @@ static int open_pipes(int out[2], int errout[2], struct error **err)
 static int wait_collected(struct collect *c, pid_t pid, const char *name, int *ret_status,
 			  struct error **err)
 {
-	int r = collect_output(c, name, err);
+	int r = collect_output(c, pid, name, err);
 
 	if (r == 0)
 		r = process_wait(pid, c->o->timeout_ms > 0 ? c->o->timeout_ms : -1, ret_status, err);

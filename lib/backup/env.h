@@ -1,0 +1,19 @@
+/* What every part of a backup job needs from its caller.  All borrowed. */
+#ifndef VZDUMP_BACKUP_ENV_H
+#define VZDUMP_BACKUP_ENV_H
+
+#include "base/cancel.h"
+#include "base/log.h"
+#include "base/paths.h"
+#include "config/options.h"
+#include "storage/storage.h"
+
+struct backup_env {
+	const struct paths *paths;
+	const struct storage_config *storages;
+	const struct options *options;	/* of vzdump_options, merged with vzdump.conf */
+	const struct log *log;
+	const struct cancel *cancel;
+};
+
+#endif

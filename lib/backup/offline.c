@@ -1,0 +1,167 @@
+#include "backup/offline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libnbd.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/process.h"
+#include "base/strv.h"
+
+#define START_TIMEOUT_MS 30000
+
+static int listen_socket(const char *path, struct error **err)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (strlen(path) >= sizeof(a.sun_path))
+		return error_set(err, ERR_INVALID,
+				 "socket path '%s' is longer than %zu bytes: use a shorter root",
+				 path, sizeof(a.sun_path) - 1);
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 64) < 0) {
+		int r = error_errno(err, errno, "cannot listen on '%s'", path);
+
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static void add_json(char ***argv, const char *option, struct json_object *o)
+{
+	strv_add(argv, option);
+	strv_add(argv, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	json_object_put(o);
+}
+
+static void add_disk(char ***argv, const struct offline_disk *d, size_t i)
+{
+	struct json_object *node = json_object_new_object(), *file = NULL;
+	_cleanup_free_ char *name = xasprintf("disk%zu", i);
+
+	json_object_deep_copy(d->protocol, &file, NULL);
+	json_object_object_add(file, "read-only", json_object_new_boolean(true));
+	json_object_object_add(node, "driver", json_object_new_string(d->format));
+	json_object_object_add(node, "node-name", json_object_new_string(name));
+	json_object_object_add(node, "read-only", json_object_new_boolean(true));
+	json_object_object_add(node, "file", file);
+	add_json(argv, "--blockdev", node);
+	strv_add(argv, "--export");
+	/* a comma in an option's value is doubled */
+	strv_addf(argv, "type=nbd,id=%s,node-name=%s,name=%s,writable=off", name, name, d->export);
+}
+
+/* The daemon's last line, for a message. */
+static char *last_words(const struct offline *o)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	char *line;
+
+	if (io_read_file(o->log_path, 1 << 20, &text, NULL) < 0 || !text.len)
+		return xstrdup("no message");
+	str_strip(text.data);
+	line = strrchr(text.data, '\n');
+	return xstrdup(line ? line + 1 : text.data);
+}
+
+static int spawn(struct offline *o, char **argv, int listen_fd, struct error **err)
+{
+	_cleanup_close_ int log_fd = -1;
+
+	log_fd = open(o->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (log_fd < 0)
+		return error_errno(err, errno, "cannot create '%s'", o->log_path);
+	return process_spawn((const char *const *)(const void *)argv,
+			     &(struct process_options){ .stderr_fd = log_fd,
+							.keep_fds = &listen_fd,
+							.n_keep_fds = 1 },
+			     &o->pid, err);
+}
+
+/*
+ * The socket listens from the start, so connecting says nothing; the daemon opens its disks before
+ * it serves, so an NBD handshake that ends well says all.
+ */
+static int wait_until_it_answers(struct offline *o, const char *export,
+				 const struct cancel *cancel, struct error **err)
+{
+	uint64_t size;
+
+	for (int waited = 0; waited < START_TIMEOUT_MS; waited += 20) {
+		_cleanup_error_ struct error *mine = NULL;
+		int status;
+
+		if (process_wait(o->pid, 0, &status, NULL) == 0) {
+			_cleanup_free_ char *words = last_words(o);
+
+			o->pid = 0;
+			return error_set(err, ERR_PEER, "qemu-storage-daemon cannot open the disk: %s",
+					 words);
+		}
+		if (access(o->socket, F_OK) == 0 && offline_size(o, export, &size, &mine) == 0)
+			return 0;
+		if (cancel_sleep(cancel, 20, err) < 0)
+			return ERR_CANCELED;
+	}
+	return error_set(err, ERR_TIMEOUT, "qemu-storage-daemon does not answer after %d s",
+			 START_TIMEOUT_MS / 1000);
+}
+
+int offline_start(struct offline *o, const char *dir, const struct offline_disk *disks, size_t n,
+		  const struct cancel *cancel, struct error **err)
+{
+	_cleanup_strv_ char **argv = NULL;
+	_cleanup_close_ int listen_fd = -1;
+	int r;
+
+	*o = (struct offline){ .socket = xasprintf("%s/offline.sock", dir),
+			       .log_path = xasprintf("%s/offline.log", dir) };
+	listen_fd = listen_socket(o->socket, err);
+	if (listen_fd < 0)
+		return listen_fd;
+	strv_add(&argv, "qemu-storage-daemon");
+	strv_add(&argv, "--nbd-server");
+	strv_addf(&argv, "addr.type=fd,addr.str=%d,max-connections=0", listen_fd);
+	for (size_t i = 0; i < n; i++)
+		add_disk(&argv, &disks[i], i);
+	r = spawn(o, argv, listen_fd, err);
+	close(TAKE_FD(listen_fd));
+	if (r == 0)
+		r = wait_until_it_answers(o, disks[0].export, cancel, err);
+	return r;
+}
+
+int offline_size(const struct offline *o, const char *export, uint64_t *ret, struct error **err)
+{
+	struct nbd_handle *h = nbd_create();
+	int64_t size = -1;
+
+	if (h && nbd_set_export_name(h, export) == 0 && nbd_connect_unix(h, o->socket) == 0)
+		size = nbd_get_size(h);
+	if (size < 0)
+		error_set(err, ERR_PEER, "qemu-storage-daemon does not serve '%s': %s", export,
+			  nbd_get_error());
+	if (h)
+		nbd_close(h);
+	*ret = (uint64_t)size;
+	return size < 0 ? ERR_PEER : 0;
+}
+
+void offline_stop(struct offline *o)
+{
+	if (o->pid > 0)
+		process_stop(o->pid);
+	free(o->socket);
+	free(o->log_path);
+	*o = (struct offline){ 0 };
+}

@@ -1,0 +1,241 @@
+#include "backup/recover.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "backup/power.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "qemu/graph.h"
+
+/* Keeps the first error of several steps and says each at once. */
+static void note(const struct log *log, const char *what, struct error **first,
+		 struct error **mine)
+{
+	if (!*mine)
+		return;
+	error_prefix(mine, "%s", what);
+	log_warn(log, "%s", error_message(*mine));
+	error_keep_first(first, mine);
+}
+
+static void strike_guest(struct journal *j)
+{
+	journal_strike(j, JOURNAL_STOPPED, NULL);
+	journal_strike(j, JOURNAL_SERVER, NULL);
+	journal_strike(j, JOURNAL_GRAPH, NULL);
+}
+
+static int clean_graph(const struct backup_env *env, struct journal *j, const struct log *log,
+		       struct error **err)
+{
+	_cleanup_qmp_ struct qmp *q = NULL;
+	unsigned ours = 0;
+	int r;
+
+	if (journal_has(j, JOURNAL_SERVER))
+		ours |= GRAPH_OURS_SERVER;
+	if (journal_has(j, JOURNAL_STOPPED))
+		ours |= GRAPH_OURS_STOPPED;
+	r = power_open_qmp(env->paths, j->vmid, NULL, &q, err);
+	if (r == 0)
+		r = graph_cleanup(q, ours, log, err);
+	return r;
+}
+
+static int thaw(const struct backup_env *env, struct journal *j, struct error **err)
+{
+	_cleanup_free_ char *path = paths_get(env->paths, "/run/qemu-server/%u.qga", j->vmid);
+	_cleanup_qga_ struct qga *a = NULL;
+	int r = qga_open(path, NULL, &a, err);
+
+	if (r == 0)
+		r = qga_thaw(a, NULL, err);
+	if (r == 0)
+		journal_strike(j, JOURNAL_FROZEN, NULL);
+	return r;
+}
+
+int recover_guest(const struct backup_env *env, struct journal *j, const struct log *log,
+		  struct error **err)
+{
+	_cleanup_error_ struct error *first = NULL, *mine = NULL;
+	struct power_state state = { 0 };
+	int r;
+
+	if (!journal_has(j, JOURNAL_GRAPH) && !journal_has(j, JOURNAL_STOPPED) &&
+	    !journal_has(j, JOURNAL_FROZEN))
+		return 0;
+	r = power_get(env->paths, j->vmid, &state, &mine);
+	if (r == 0 && !state.running) {
+		journal_strike(j, JOURNAL_FROZEN, NULL);
+		strike_guest(j);
+		return 0;
+	}
+	if (r == 0)
+		r = clean_graph(env, j, log, &mine);
+	/* a QEMU that ended meanwhile took everything along */
+	if (r == ERR_GONE || (r < 0 && power_get(env->paths, j->vmid, &state, NULL) == 0 &&
+			      !state.running)) {
+		error_free(TAKE_PTR(mine));
+		journal_strike(j, JOURNAL_FROZEN, NULL);
+		r = 0;
+	}
+	if (r == 0)
+		strike_guest(j);
+	note(log, "removing the backup's block nodes from QEMU", &first, &mine);
+	if (journal_has(j, JOURNAL_FROZEN)) {
+		thaw(env, j, &mine);
+		note(log, "thawing the guest's file systems", &first, &mine);
+	}
+	r = first ? first->code : 0;
+	error_keep_first(err, &first);
+	return r;
+}
+
+static int free_image(const struct backup_env *env, const char *volid, struct error **err)
+{
+	_cleanup_volume_ struct volume v = { 0 };
+	int r = volume_open(env->storages, volid, NULL, &v, err);
+
+	if (r == 0)
+		r = volume_free(&v, err);
+	if (r == ERR_NOT_FOUND || r == -ENOENT) {
+		error_free(*err);
+		*err = NULL;
+		r = 0;
+	}
+	return r;
+}
+
+static int remove_file(const char *path, struct error **err)
+{
+	if (unlink(path) < 0 && errno != ENOENT)
+		return error_errno(err, errno, "cannot remove '%s'", path);
+	return 0;
+}
+
+static int unlock(const struct backup_env *env, uint32_t vmid, struct error **err)
+{
+	int r = guest_config_remove_lock(env->paths, vmid, "backup", err);
+
+	/* somebody took it out already, or the guest is gone: that is what was wanted */
+	if (r == ERR_NOT_FOUND || r == -ENOENT) {
+		error_free(*err);
+		*err = NULL;
+		r = 0;
+	}
+	return r;
+}
+
+static int start_again(const struct backup_env *env, uint32_t vmid, const struct log *log,
+		       struct error **err)
+{
+	struct power_state state;
+	int r = power_get(env->paths, vmid, &state, err);
+
+	if (r < 0 || state.running)
+		return r;
+	log_info(log, "restarting vm");
+	return power_run_command(env, "start-command", vmid, log, err);
+}
+
+static int undo_one(const struct backup_env *env, struct journal *j, const struct journal_entry *e,
+		    const struct log *log, struct error **err)
+{
+	switch (e->kind) {
+	case JOURNAL_IMAGE:
+		/* QEMU still writes to it: the next run tries again */
+		if (journal_has(j, JOURNAL_GRAPH))
+			return error_set(err, -EBUSY, "fleecing image '%s' is still used by the "
+						      "guest's QEMU: run 'vzdump --cleanup %u' later",
+					 e->value, j->vmid);
+		return free_image(env, e->value, err);
+	case JOURNAL_FILE:
+		return remove_file(e->value, err);
+	case JOURNAL_DIR:
+		return io_remove_tree(e->value, err);
+	case JOURNAL_LOCK:
+		return unlock(env, j->vmid, err);
+	case JOURNAL_DOWN:
+		return start_again(env, j->vmid, log, err);
+	default:
+		return 0;
+	}
+}
+
+int recover_rest(const struct backup_env *env, struct journal *j, const struct log *log,
+		 struct error **err)
+{
+	static const enum journal_kind order[] = { JOURNAL_IMAGE, JOURNAL_FILE, JOURNAL_DIR,
+						   JOURNAL_LOCK, JOURNAL_DOWN };
+	_cleanup_error_ struct error *first = NULL;
+	int r;
+
+	for (size_t k = 0; k < ARRAY_SIZE(order); k++) {
+		for (size_t i = 0; i < j->n;) {
+			_cleanup_error_ struct error *mine = NULL;
+			_cleanup_free_ char *value = NULL;
+
+			if (j->entries[i].kind != order[k] ||
+			    undo_one(env, j, &j->entries[i], log, &mine) < 0) {
+				note(log, "cleaning up", &first, &mine);
+				i++;
+				continue;
+			}
+			value = xstrdup(j->entries[i].value);
+			journal_strike(j, order[k], value);
+		}
+	}
+	r = first ? first->code : 0;
+	error_keep_first(err, &first);
+	return r;
+}
+
+static int recover_one(const struct backup_env *env, uint32_t vmid, struct error **err)
+{
+	_cleanup_(journal_freep) struct journal *j = NULL;
+	int r = journal_load(env->paths, vmid, &j, err);
+
+	if (r < 0)
+		return r;
+	log_info(env->log, "cleaning up after an interrupted backup of VM %u", vmid);
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->entries[i].kind != JOURNAL_PID)
+			log_info(env->log, "left over: %s %s", journal_kind_name(j->entries[i].kind),
+				 j->entries[i].value);
+	}
+	r = recover_guest(env, j, env->log, err);
+	if (r == 0)
+		r = recover_rest(env, j, env->log, err);
+	else
+		recover_rest(env, j, env->log, NULL);
+	journal_finish(j);
+	return r;
+}
+
+int recover_all(const struct backup_env *env, uint32_t vmid, unsigned *ret_n, struct error **err)
+{
+	_cleanup_error_ struct error *first = NULL;
+	_cleanup_free_ uint32_t *vmids = NULL;
+	size_t n;
+	int r = journal_list(env->paths, &vmids, &n, err);
+
+	if (ret_n)
+		*ret_n = 0;
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_error_ struct error *mine = NULL;
+
+		if (vmid && vmids[i] != vmid)
+			continue;
+		if (ret_n)
+			(*ret_n)++;
+		if (recover_one(env, vmids[i], &mine) < 0) {
+			error_prefix(&mine, "VM %u", vmids[i]);
+			r = r ? r : mine->code;
+			error_keep_first(&first, &mine);
+		}
+	}
+	error_keep_first(err, &first);
+	return r;
+}

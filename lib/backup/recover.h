@@ -1,0 +1,32 @@
+/*
+ * Puts things right: undoes all that a guest's journal says is still there.  The same code ends
+ * every backup, good or bad, and cleans up after one that was killed.
+ */
+#ifndef VZDUMP_BACKUP_RECOVER_H
+#define VZDUMP_BACKUP_RECOVER_H
+
+#include "backup/env.h"
+#include "fleecing/journal.h"
+
+/*
+ * What the guest notices: vCPUs run, file systems thawed, filters, nodes, exports and NBD server out
+ * of its QEMU.  A QEMU that is gone took all that along.  Never cancelled.  Returns the first error;
+ * what could not be undone stays in the journal.
+ */
+int recover_guest(const struct backup_env *env, struct journal *j, const struct log *log,
+		  struct error **err);
+
+/*
+ * The rest: fleecing images (unless the guest's QEMU still has them), temporary files and folders,
+ * lock: backup, and starting a guest that was shut down for its backup.
+ */
+int recover_rest(const struct backup_env *env, struct journal *j, const struct log *log,
+		 struct error **err);
+
+/*
+ * Both, for each guest with a journal of a dead process (vmid 0: all).  The caller holds the global
+ * lock, so nobody else works on them.  Says what it does in log.  *ret_n (may be NULL): how many.
+ */
+int recover_all(const struct backup_env *env, uint32_t vmid, unsigned *ret_n, struct error **err);
+
+#endif

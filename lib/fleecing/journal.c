@@ -1,0 +1,210 @@
+#include "fleecing/journal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+
+#define JOURNAL_MAX (1024 * 1024)
+
+static const char *const kind_names[JOURNAL_KINDS] = {
+	[JOURNAL_PID] = "pid",	       [JOURNAL_LOCK] = "lock",	  [JOURNAL_GRAPH] = "graph",
+	[JOURNAL_SERVER] = "server",   [JOURNAL_STOPPED] = "stopped", [JOURNAL_FROZEN] = "frozen",
+	[JOURNAL_DOWN] = "down",       [JOURNAL_IMAGE] = "image", [JOURNAL_FILE] = "file",
+	[JOURNAL_DIR] = "dir",
+};
+
+const char *journal_kind_name(enum journal_kind kind)
+{
+	return kind_names[kind];
+}
+
+static char *journal_path(const struct paths *p, uint32_t vmid)
+{
+	return paths_get(p, "/var/lib/vzdump/%u.journal", vmid);
+}
+
+static struct journal *journal_new(char *path, uint32_t vmid)
+{
+	struct journal *j = xcalloc(1, sizeof(*j));
+
+	j->fd = -1;
+	j->path = path;
+	j->vmid = vmid;
+	return j;
+}
+
+static void remember(struct journal *j, enum journal_kind kind, const char *value)
+{
+	j->entries = xreallocarray(j->entries, j->n + 1, sizeof(*j->entries));
+	j->entries[j->n++] = (struct journal_entry){ kind, xstrdup(value) };
+}
+
+static void forget(struct journal *j, enum journal_kind kind, const char *value)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->entries[i].kind != kind || strcmp(j->entries[i].value, value) != 0)
+			continue;
+		free(j->entries[i].value);
+		memmove(&j->entries[i], &j->entries[i + 1], (j->n - i - 1) * sizeof(*j->entries));
+		j->n--;
+		return;
+	}
+}
+
+static int append(struct journal *j, char sign, enum journal_kind kind, const char *value)
+{
+	_cleanup_free_ char *line = xasprintf("%c%s %s\n", sign, kind_names[kind], value);
+
+	return io_write_all(j->fd, line, strlen(line));
+}
+
+int journal_add(struct journal *j, enum journal_kind kind, const char *value, struct error **err)
+{
+	int r;
+
+	value = value ? value : "";
+	if (strchr(value, '\n'))
+		return error_set(err, ERR_INVALID, "name '%s' has a line break", value);
+	r = append(j, '+', kind, value);
+	if (r == 0 && fdatasync(j->fd) < 0)
+		r = -errno;
+	if (r < 0)
+		return error_errno(err, -r, "cannot write the journal '%s'", j->path);
+	remember(j, kind, value);
+	return 0;
+}
+
+void journal_strike(struct journal *j, enum journal_kind kind, const char *value)
+{
+	value = value ? value : "";
+	append(j, '-', kind, value);
+	forget(j, kind, value);
+}
+
+bool journal_has(const struct journal *j, enum journal_kind kind)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->entries[i].kind == kind)
+			return true;
+	}
+	return false;
+}
+
+int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err)
+{
+	_cleanup_free_ char *dir = paths_get(p, "/var/lib/vzdump");
+	_cleanup_(journal_freep) struct journal *j = journal_new(journal_path(p, vmid), vmid);
+	char pid[16];
+	int r;
+
+	r = io_mkdir_p(dir, 0700, err);
+	if (r < 0)
+		return r;
+	j->fd = open(j->path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+	if (j->fd < 0)
+		return error_errno(err, errno, "cannot create the journal '%s'", j->path);
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	r = journal_add(j, JOURNAL_PID, pid, err);
+	if (r == 0)
+		r = io_fsync_dir(dir, err);
+	if (r < 0) {
+		unlink(j->path);
+		return r;
+	}
+	*ret = TAKE_PTR(j);
+	return 0;
+}
+
+static void replay_line(struct journal *j, char *line)
+{
+	char *value = strchr(line, ' ');
+
+	if ((*line != '+' && *line != '-') || !value)
+		return;
+	*value++ = '\0';
+	for (enum journal_kind k = 0; k < JOURNAL_KINDS; k++) {
+		if (strcmp(line + 1, kind_names[k]) != 0)
+			continue;
+		if (*line == '+')
+			remember(j, k, value);
+		else
+			forget(j, k, value);
+	}
+}
+
+int journal_load(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err)
+{
+	_cleanup_(journal_freep) struct journal *j = journal_new(journal_path(p, vmid), vmid);
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	char *line, *newline;
+	int r;
+
+	j->fd = open(j->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (j->fd < 0)
+		return error_errno(err, errno, "cannot open the journal '%s'", j->path);
+	r = io_read_file(j->path, JOURNAL_MAX, &text, err);
+	if (r < 0)
+		return r;
+	for (line = text.data; line && (newline = strchr(line, '\n')); line = newline + 1) {
+		*newline = '\0';
+		replay_line(j, line);
+	}
+	*ret = TAKE_PTR(j);
+	return 0;
+}
+
+int journal_list(const struct paths *p, uint32_t **ret, size_t *ret_n, struct error **err)
+{
+	_cleanup_free_ char *dir = paths_get(p, "/var/lib/vzdump");
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	*ret = NULL;
+	*ret_n = 0;
+	if (!d)
+		return errno == ENOENT ? 0 : error_errno(err, errno, "cannot read '%s'", dir);
+	while ((e = readdir(d)) != NULL) {
+		_cleanup_free_ char *number = NULL;
+		uint64_t vmid;
+
+		if (!str_suffix(e->d_name, ".journal"))
+			continue;
+		number = xstrndup(e->d_name, strlen(e->d_name) - strlen(".journal"));
+		if (units_parse_u64(number, 1, UINT32_MAX, "guest id", &vmid, NULL) < 0)
+			continue;
+		*ret = xreallocarray(*ret, *ret_n + 1, sizeof(**ret));
+		(*ret)[(*ret_n)++] = (uint32_t)vmid;
+	}
+	closedir(d);
+	return 0;
+}
+
+bool journal_finish(struct journal *j)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->entries[i].kind != JOURNAL_PID)
+			return false;
+	}
+	return unlink(j->path) == 0;
+}
+
+void journal_free(struct journal *j)
+{
+	if (!j)
+		return;
+	for (size_t i = 0; i < j->n; i++)
+		free(j->entries[i].value);
+	free(j->entries);
+	if (j->fd >= 0)
+		close(j->fd);
+	free(j->path);
+	free(j);
+}

@@ -1,0 +1,72 @@
+/*
+ * The journal: what a backup of one guest has brought into the world and must take out again.
+ * Each thing is written down, and synced to disk, *before* it exists, and struck out when it is
+ * gone.  After kill -9 or a power cut the next run (or vzdump --cleanup) reads what is left.
+ *
+ * File: /var/lib/vzdump/<vmid>.journal, a line per event, in order:
+ *
+ *	+image fast:123/vm-123-fleece-0.raw	about to be made
+ *	-image fast:123/vm-123-fleece-0.raw	gone
+ *
+ * A last line without newline was never finished and what it announces was never begun.
+ */
+#ifndef VZDUMP_FLEECING_JOURNAL_H
+#define VZDUMP_FLEECING_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/paths.h"
+
+enum journal_kind {
+	JOURNAL_PID,	 /* the process that writes this journal */
+	JOURNAL_LOCK,	 /* lock: backup in the guest's configuration */
+	JOURNAL_GRAPH,	 /* nodes, filters, bitmaps, exports with our prefix in the guest's QEMU */
+	JOURNAL_SERVER,	 /* the NBD server in the guest's QEMU */
+	JOURNAL_STOPPED, /* the vCPUs are stopped by us */
+	JOURNAL_FROZEN,	 /* the guest's file systems are frozen by us */
+	JOURNAL_DOWN,	 /* the guest was shut down by us and is to be started again */
+	JOURNAL_IMAGE,	 /* a fleecing image; value: volume id */
+	JOURNAL_FILE,	 /* a temporary file; value: path */
+	JOURNAL_DIR,	 /* a temporary folder with all that is in it; value: path */
+	JOURNAL_KINDS,
+};
+
+struct journal_entry {
+	enum journal_kind kind;
+	char *value;	/* "" for kinds without one */
+};
+
+struct journal {
+	int fd;		/* -1: only read */
+	char *path;
+	uint32_t vmid;
+	struct journal_entry *entries;	/* what is not struck out, oldest first */
+	size_t n;
+};
+
+/* The name that kind has in the file, and in messages. */
+const char *journal_kind_name(enum journal_kind kind);
+
+/* Begins the journal of a guest.  There must be none (journal_load() and recover first). */
+int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err);
+/* Reads a journal that a dead process left; -ENOENT if there is none.  It can be added to. */
+int journal_load(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err);
+/* Guests that have a journal; *ret is an array the caller frees. */
+int journal_list(const struct paths *p, uint32_t **ret, size_t *ret_n, struct error **err);
+
+/* On disk when it returns.  value may be NULL. */
+int journal_add(struct journal *j, enum journal_kind kind, const char *value, struct error **err);
+/* Strikes out; not synced, since doing the same again does no harm. */
+void journal_strike(struct journal *j, enum journal_kind kind, const char *value);
+bool journal_has(const struct journal *j, enum journal_kind kind);
+
+/* Removes the file if nothing is left in it but the pid.  Returns whether it did. */
+bool journal_finish(struct journal *j);
+/* Frees; the file stays as it is. */
+void journal_free(struct journal *j);
+DEFINE_CLEANUP(struct journal *, journal_free)
+
+#endif
