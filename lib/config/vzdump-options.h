@@ -12,9 +12,10 @@ extern const struct option_table vzdump_options;
 
 /*
  * Reads text ("key: value" lines) into o, an initialized set of vzdump_options.  As in PVE
- * (PVE::JSONSchema::parse_config): lines that are no pair, unknown keys and bad values are warned
- * about and dropped; the last of several lines counts, exclude-path adds up; storage beside dumpdir
- * drops dumpdir.  Options of OPTION_LATER are warned about too.  file is for messages.
+ * (PVE::JSONSchema::parse_config): lines that are no pair and bad values are warned about and
+ * dropped, unknown keys are dropped without a word; the last of several lines counts, exclude-path
+ * adds up; storage beside dumpdir drops dumpdir.  An OPTION_LATER is warned about and dropped.
+ * file is for messages.
  */
 void vzdump_conf_parse(const char *text, const char *file, struct options *o,
 		       const struct log *log);
@@ -28,7 +29,10 @@ int vzdump_conf_load(const struct paths *p, struct options *ret, const struct lo
 
 /*
  * Fills what the command line left open from vzdump.conf (PVE::VZDump::new): performance key by key;
- * storage and dumpdir only if the command line names neither.
+ * exclude-path adds up; storage and dumpdir only if the command line names neither.
+ * prune-backups is not taken: the storage's own stands between command line and vzdump.conf, so
+ * ask cli if options_given(), then the storage, then options_get(conf).  What chooses guests (all,
+ * exclude, ...) is not taken either: only the command line does that.
  */
 int vzdump_options_merge(struct options *cli, const struct options *conf, struct error **err);
 

@@ -1,0 +1,158 @@
+#include "config/formats.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+/* ---- fleecing ---- */
+
+static const struct propstr_key fleecing_keys[] = {
+	{
+		.name = "enabled",
+		.value = { .type = VALUE_BOOL },
+		.fallback = "0",
+		.is_default = true,
+		.description = "Keep old data of blocks the guest overwrites in a fleecing image, so that the "
+			       "guest never waits for the backup target.",
+	},
+	{
+		.name = "storage",
+		.value = { .type = VALUE_STORAGE_ID },
+		.description = "Where fleecing images go. Without it each image goes to the storage of its disk. "
+			       "Best is a fast local one that is thin and gives discarded space back.",
+	},
+};
+const struct propstr_format fleecing_format = {
+	.name = "backup-fleecing",
+	.keys = fleecing_keys,
+	.n_keys = ARRAY_SIZE(fleecing_keys),
+};
+
+int fleecing_config_parse(const char *text, struct fleecing_config *ret, struct error **err)
+{
+	_cleanup_propstr_ struct propstr p = { 0 };
+	int r = propstr_parse(&fleecing_format, text ? text : "", &p, err);
+
+	if (r < 0)
+		return r;
+	*ret = (struct fleecing_config){
+		.enabled = propstr_get_bool(&p, "enabled"),
+		.storage = xstrdup_null(propstr_get(&p, "storage")),
+	};
+	return 0;
+}
+
+void fleecing_config_clear(struct fleecing_config *c)
+{
+	free(c->storage);
+	*c = (struct fleecing_config){ 0 };
+}
+
+/* ---- performance ---- */
+
+static const struct propstr_key performance_keys[] = {
+	{
+		.name = "max-workers",
+		.value = { .type = VALUE_INT, .min = 1, .max = 256 },
+		.fallback = "16",
+		.description = "How many requests to the guest's disks may be in flight at once (VMs).",
+	},
+	{
+		.name = "pbs-entries-max",
+		.value = { .type = VALUE_INT, .min = 1 },
+		.fallback = "1048576",
+		.description = "Directory entries held in memory by container backups to a Proxmox Backup "
+			       "Server; without effect on VMs.",
+	},
+};
+const struct propstr_format performance_format = {
+	.name = "backup-performance",
+	.keys = performance_keys,
+	.n_keys = ARRAY_SIZE(performance_keys),
+};
+
+int performance_config_parse(const char *text, struct performance_config *ret, struct error **err)
+{
+	_cleanup_propstr_ struct propstr p = { 0 };
+	int r = propstr_parse(&performance_format, text ? text : "", &p, err);
+
+	if (r < 0)
+		return r;
+	*ret = (struct performance_config){
+		.max_workers = (unsigned)propstr_get_int(&p, "max-workers"),
+		.pbs_entries_max = (uint64_t)propstr_get_int(&p, "pbs-entries-max"),
+	};
+	return 0;
+}
+
+/* ---- prune-backups ---- */
+
+#define KEEP(period, text)                                                                         \
+	{                                                                                          \
+		.name = "keep-" period, .value = { .type = VALUE_INT }, .description = text        \
+	}
+static const struct propstr_key prune_keys[] = {
+	{
+		.name = "keep-all",
+		.value = { .type = VALUE_BOOL },
+		.description = "Keep every backup; excludes the other keys.",
+	},
+	KEEP("last", "Keep this many of the newest backups."),
+	KEEP("hourly", "Keep the newest backup of each of the last N hours that have one."),
+	KEEP("daily", "Keep the newest backup of each of the last N days that have one."),
+	KEEP("weekly", "Keep the newest backup of each of the last N ISO weeks that have one."),
+	KEEP("monthly", "Keep the newest backup of each of the last N months that have one."),
+	KEEP("yearly", "Keep the newest backup of each of the last N years that have one."),
+};
+const struct propstr_format prune_format = {
+	.name = "prune-backups",
+	.keys = prune_keys,
+	.n_keys = ARRAY_SIZE(prune_keys),
+};
+
+/* By enum prune_period. */
+static const char *const period_keys[PRUNE_PERIODS] = {
+	"keep-last", "keep-hourly", "keep-daily", "keep-weekly", "keep-monthly", "keep-yearly",
+};
+
+int prune_keep_parse(const char *text, struct prune_keep *ret, struct error **err)
+{
+	_cleanup_propstr_ struct propstr p = { 0 };
+	struct prune_keep keep = { 0 };
+	bool any = false;
+	int r = propstr_parse(&prune_format, text ? text : "", &p, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < PRUNE_PERIODS; i++) {
+		keep.given[i] = propstr_has(&p, period_keys[i]);
+		keep.count[i] = (uint64_t)propstr_get_int(&p, period_keys[i]);
+		any = any || keep.count[i] > 0;
+	}
+	if (any && propstr_get_bool(&p, "keep-all"))
+		return error_set(err, ERR_INVALID,
+				 "keep-all cannot be set together with other options");
+	if (!any)
+		keep = (struct prune_keep){ .all = true };
+	*ret = keep;
+	return 0;
+}
+
+char *prune_keep_describe(const struct prune_keep *k)
+{
+	/* keep-daily, -hourly, -last, -monthly, -weekly, -yearly: by name */
+	static const enum prune_period sorted[PRUNE_PERIODS] = {
+		PRUNE_DAILY, PRUNE_HOURLY, PRUNE_LAST, PRUNE_MONTHLY, PRUNE_WEEKLY, PRUNE_YEARLY,
+	};
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	if (k->all)
+		return xstrdup("keep-all=1");
+	for (size_t i = 0; i < PRUNE_PERIODS; i++)
+		if (k->given[sorted[i]])
+			buf_addf(&b, "%s%s=%" PRIu64, b.len ? ", " : "", period_keys[sorted[i]],
+				 k->count[sorted[i]]);
+	return buf_steal(&b);
+}

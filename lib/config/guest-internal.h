@@ -1,0 +1,22 @@
+/* How the files guest-*.c see a guest's configuration file: line by line. */
+#ifndef VZDUMP_CONFIG_GUEST_INTERNAL_H
+#define VZDUMP_CONFIG_GUEST_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum guest_line {
+	GUEST_LINE_EMPTY,
+	GUEST_LINE_COMMENT,
+	GUEST_LINE_PAIR,	/* or something unknown */
+	/* headers of sections; the main section ends at the first of them */
+	GUEST_LINE_SNAPSHOT,
+	GUEST_LINE_PENDING,
+	GUEST_LINE_SPECIAL,
+};
+
+/* The line at *at, without its newline; moves *at behind it.  False at the end. */
+bool guest_next_line(const char **at, const char **ret_line, size_t *ret_len);
+enum guest_line guest_line_kind(const char *line, size_t len);
+
+#endif

@@ -1,0 +1,138 @@
+/* "lock:" in a guest's configuration file, under the flock PVE's tools take. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "config/guest-internal.h"
+#include "config/guest.h"
+
+#define LOCK_WAIT_NS (10 * UINT64_C(1000000000))
+
+/* The descriptor that holds the lock; closing it lets go.  The file stays, as with PVE. */
+static int take_flock(const struct paths *p, uint32_t vmid, struct error **err)
+{
+	_cleanup_free_ char *dir = paths_get(p, "/run/lock/qemu-server");
+	_cleanup_free_ char *file = xasprintf("%s/lock-%" PRIu32 ".conf", dir, vmid);
+	const struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
+	uint64_t start = units_now_ns();
+	_cleanup_close_ int fd = -1;
+	int r = io_mkdir_p(dir, 0755, err);
+
+	if (r < 0)
+		return r;
+	fd = open(file, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return error_errno(err, errno, "can't open lock file '%s'", file);
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return error_errno(err, errno, "can't lock file '%s'", file);
+		if (units_now_ns() - start > LOCK_WAIT_NS)
+			return error_set(err, ERR_TIMEOUT, "can't lock file '%s' - got timeout", file);
+		nanosleep(&pause, NULL);
+	}
+	return TAKE_FD(fd);
+}
+
+static int write_config(const struct paths *p, uint32_t vmid, const struct buf *text,
+			struct error **err)
+{
+	_cleanup_free_ char *path = guest_config_path(p, vmid);
+	_cleanup_free_ char *target = realpath(path, NULL);
+	struct stat st;
+
+	if (!target || stat(target, &st) < 0)
+		return error_errno(err, errno, "cannot find configuration file '%s'", path);
+	return io_write_file_atomic(target, text->data, text->len, st.st_mode & 07777, err);
+}
+
+/* True for a line that is not a comment: "lock:" goes in front of the first. */
+static bool is_place(enum guest_line kind)
+{
+	return kind >= GUEST_LINE_PAIR;
+}
+
+/* text with the line added; a text without any pair gets it at its end. */
+static void add_lock(const char *text, const char *lock, struct buf *out)
+{
+	const char *at = text;
+	const char *line;
+	size_t len;
+	bool done = false;
+
+	while (guest_next_line(&at, &line, &len)) {
+		if (!done && is_place(guest_line_kind(line, len))) {
+			buf_addf(out, "lock: %s\n", lock);
+			done = true;
+		}
+		buf_add(out, line, (size_t)(at - line));
+	}
+	if (!done) {
+		if (out->len && out->data[out->len - 1] != '\n')
+			buf_addc(out, '\n');
+		buf_addf(out, "lock: %s\n", lock);
+	}
+}
+
+static void remove_lock(const char *text, struct buf *out)
+{
+	const char *at = text;
+	const char *line;
+	size_t len;
+	bool in_main = true;
+
+	while (guest_next_line(&at, &line, &len)) {
+		in_main = in_main && guest_line_kind(line, len) < GUEST_LINE_SNAPSHOT;
+		if (!in_main || !str_prefix(line, "lock:", NULL))
+			buf_add(out, line, (size_t)(at - line));
+	}
+}
+
+int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock,
+			  struct error **err)
+{
+	_cleanup_guest_config_ struct guest_config c = { 0 };
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_close_ int fd = take_flock(p, vmid, err);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = guest_config_load(p, vmid, NULL, &c, err);
+	if (r < 0)
+		return r;
+	if (guest_config_lock(&c))
+		return error_set(err, -EBUSY, "VM is locked (%s)", guest_config_lock(&c));
+	add_lock(c.text, lock, &text);
+	return write_config(p, vmid, &text, err);
+}
+
+int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *lock,
+			     struct error **err)
+{
+	_cleanup_guest_config_ struct guest_config c = { 0 };
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_close_ int fd = take_flock(p, vmid, err);
+	const char *found;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = guest_config_load(p, vmid, NULL, &c, err);
+	if (r < 0)
+		return r;
+	found = guest_config_lock(&c);
+	if (!found)
+		return error_set(err, ERR_NOT_FOUND, "no lock found trying to remove '%s'  lock", lock);
+	if (strcmp(found, lock) != 0)
+		return error_set(err, -EBUSY, "found lock '%s' trying to remove '%s' lock", found, lock);
+	remove_lock(c.text, &text);
+	return write_config(p, vmid, &text, err);
+}

@@ -1,0 +1,346 @@
+#include "config/options.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+
+/* ---- the set ---- */
+
+void options_init(struct options *o, const struct option_table *t)
+{
+	*o = (struct options){
+		.table = t,
+		.values = xcalloc(t->n_rows, sizeof(*o->values)),
+	};
+}
+
+void options_clear(struct options *o)
+{
+	for (size_t i = 0; o->values && i < o->table->n_rows; i++)
+		strv_free(o->values[i]);
+	free(o->values);
+	*o = (struct options){ 0 };
+}
+
+const struct option *option_find(const struct option_table *t, const char *name)
+{
+	for (size_t i = 0; i < t->n_rows; i++)
+		if (strcmp(t->rows[i].name, name) == 0)
+			return &t->rows[i];
+	return NULL;
+}
+
+static char ***slot(const struct options *o, const char *name)
+{
+	const struct option *row = option_find(o->table, name);
+
+	assert(row);
+	return &o->values[row - o->table->rows];
+}
+
+bool options_given(const struct options *o, const char *name)
+{
+	return *slot(o, name) != NULL;
+}
+
+const char *options_get(const struct options *o, const char *name)
+{
+	char **values = *slot(o, name);
+
+	return values ? values[0] : option_find(o->table, name)->fallback;
+}
+
+bool options_bool(const struct options *o, const char *name)
+{
+	const char *value = options_get(o, name);
+
+	return value && strcmp(value, "1") == 0;
+}
+
+int64_t options_int(const struct options *o, const char *name)
+{
+	const char *value = options_get(o, name);
+
+	return value ? strtoimax(value, NULL, 10) : 0;
+}
+
+char *const *options_array(const struct options *o, const char *name)
+{
+	return *slot(o, name);
+}
+
+void options_unset(struct options *o, const char *name)
+{
+	char ***values = slot(o, name);
+
+	strv_free(*values);
+	*values = NULL;
+}
+
+static bool asks_for_nothing(const struct option *row, const char *value)
+{
+	if (row->fallback && strcmp(row->fallback, value) == 0)
+		return true;
+	for (size_t i = 0; row->harmless && row->harmless[i]; i++)
+		if (strcmp(row->harmless[i], value) == 0)
+			return true;
+	return false;
+}
+
+/* Replaces, appends or joins, as the row wants it. */
+static void store(char ***values, const struct option *row, const char *value)
+{
+	if (*values && row->value.type == VALUE_VMID_LIST) {
+		_cleanup_free_ char *joined = xasprintf("%s,%s", (*values)[0], value);
+
+		strv_free(*values);
+		*values = NULL;
+		strv_add(values, joined);
+		return;
+	}
+	if (*values && !(row->flags & OPTION_ARRAY)) {
+		strv_free(*values);
+		*values = NULL;
+	}
+	strv_add(values, value);
+}
+
+int options_set(struct options *o, const char *name, const char *value, struct error **err)
+{
+	const struct option *row = option_find(o->table, name);
+	_cleanup_free_ char *kept = NULL;
+	int r;
+
+	assert(row);
+	r = value_check(&row->value, value, &kept, err);
+	if (r < 0)
+		return r;
+	if ((row->flags & OPTION_LATER) && !asks_for_nothing(row, kept))
+		return error_set(err, ERR_UNSUPPORTED, "value '%s' is not supported yet, leave it out",
+				 value);
+	store(&o->values[row - o->table->rows], row, kept);
+	return 0;
+}
+
+/* ---- the command line ---- */
+
+/* An option as it stood: "--name=value" or "-name". */
+struct word {
+	char *name;
+	const char *value;	/* behind "=", or NULL */
+};
+
+static bool on_command_line(const struct option_table *t, const struct option *row)
+{
+	return !(row->flags & OPTION_CONF_ONLY) &&
+	       !(t->list_arg && strcmp(t->list_arg, row->name) == 0);
+}
+
+/* By full name or unique abbreviation, any case, as Getopt::Long. */
+static int lookup(const struct option_table *t, const char *name, const struct option **ret,
+		  struct error **err)
+{
+	const struct option *found = NULL;
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < t->n_rows; i++) {
+		const struct option *row = &t->rows[i];
+
+		if (!on_command_line(t, row) || strncasecmp(row->name, name, len) != 0)
+			continue;
+		if (!row->name[len]) {
+			*ret = row;
+			return 0;
+		}
+		if (found)
+			return error_set(err, ERR_INVALID,
+					 "option --%s is ambiguous (--%s or --%s)", name,
+					 found->name, row->name);
+		found = row;
+	}
+	if (!found)
+		return error_set(err, ERR_INVALID, "unknown option --%s (see --help)", name);
+	*ret = found;
+	return 0;
+}
+
+/* True if arg begins with "-" or "--" and has a name behind it. */
+static bool is_option(const char *arg)
+{
+	return arg[0] == '-' && arg[1] && strcmp(arg, "--") != 0;
+}
+
+static void split_word(const char *arg, struct word *ret)
+{
+	const char *name = arg + (arg[1] == '-' ? 2 : 1);
+	size_t len = strcspn(name, "=");
+
+	ret->name = xstrndup(name, len);
+	ret->value = name[len] ? name + len + 1 : NULL;
+}
+
+/* May the word behind a boolean be its value?  Arguments of the command may stand there too. */
+static bool is_bool_value(const struct option_table *t, const char *next)
+{
+	bool on;
+	_cleanup_strv_ char **ids = NULL;
+
+	if (!next || is_option(next) || strcmp(next, "--") == 0)
+		return false;
+	if (units_parse_bool(next, &on))
+		return true;
+	if (t->args)
+		return false;
+	if (!t->list_arg)
+		return true;
+	ids = strv_split_list(next);
+	for (size_t i = 0; ids && ids[i]; i++)
+		if (!vmid_parse(ids[i]))
+			return true;
+	return false;
+}
+
+static int take_option(struct options *o, const char *arg, const char *next, bool *used_next,
+		       struct error **err)
+{
+	const struct option *row = NULL;
+	struct word w;
+	int r;
+
+	split_word(arg, &w);
+	_cleanup_free_ char *name = w.name;
+
+	*used_next = false;
+	r = lookup(o->table, name, &row, err);
+	if (r < 0)
+		return r;
+	if (row->value.type == VALUE_BOOL) {
+		*used_next = !w.value && is_bool_value(o->table, next);
+		if (!w.value || !*w.value)
+			w.value = *used_next ? next : "1";
+	} else {
+		*used_next = !w.value && next;
+		if (!w.value)
+			w.value = next;
+		if (!w.value || (!*w.value && !*used_next))
+			return error_set(err, ERR_INVALID, "option --%s needs a value", row->name);
+	}
+	r = options_set(o, row->name, w.value, err);
+	if (r < 0)
+		error_prefix(err, "option --%s", row->name);
+	return r;
+}
+
+static int set_argument(struct options *o, const char *name, const char *value,
+			struct error **err)
+{
+	int r = options_set(o, name, value, err);
+
+	if (r < 0)
+		error_prefix(err, "argument <%s>", name);
+	return r;
+}
+
+static int take_arguments(struct options *o, char *const *args, struct error **err)
+{
+	const struct option_table *t = o->table;
+	size_t n_names = 0;
+
+	while (t->args && t->args[n_names])
+		n_names++;
+	for (size_t i = 0; args && args[i]; i++) {
+		const char *name = t->list_arg;
+		int r;
+
+		if (!name && i < n_names)
+			name = t->args[i];
+		if (!name)
+			return error_set(err, ERR_INVALID, "unexpected argument '%s' (see --help)",
+					 args[i]);
+		r = set_argument(o, name, args[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static bool is_argument(const struct option_table *t, const char *name)
+{
+	for (size_t i = 0; t->args && t->args[i]; i++)
+		if (strcmp(t->args[i], name) == 0)
+			return true;
+	return false;
+}
+
+static int check_rows(const struct options *o, struct error **err)
+{
+	for (size_t i = 0; i < o->table->n_rows; i++) {
+		const struct option *row = &o->table->rows[i];
+
+		if ((row->flags & OPTION_REQUIRED) && !o->values[i])
+			return error_set(err, ERR_INVALID,
+					 is_argument(o->table, row->name) ?
+						 "argument <%s> is missing (see --help)" :
+						 "option --%s is missing (see --help)",
+					 row->name);
+		if (row->requires && o->values[i] && !options_given(o, row->requires))
+			return error_set(err, ERR_INVALID, "option --%s needs --%s too", row->name,
+					 row->requires);
+	}
+	return 0;
+}
+
+/* True if arg asks for help or version, which ends the reading. */
+static bool take_info(struct options *o, const char *arg)
+{
+	if (strcmp(arg, "--help") == 0 || strcmp(arg, "-help") == 0 || strcmp(arg, "-h") == 0)
+		o->help = true;
+	else if (strcmp(arg, "--version") == 0)
+		o->version = true;
+	return o->help || o->version;
+}
+
+static int parse_words(struct options *o, int argc, char *const argv[], struct error **err)
+{
+	_cleanup_strv_ char **args = NULL;
+	bool only_arguments = false;
+	int r;
+
+	for (int i = 1; i < argc; i++) {
+		bool used_next;
+
+		if (only_arguments || (!is_option(argv[i]) && strcmp(argv[i], "--") != 0)) {
+			strv_add(&args, argv[i]);
+			continue;
+		}
+		if (strcmp(argv[i], "--") == 0) {
+			only_arguments = true;
+			continue;
+		}
+		if (take_info(o, argv[i]))
+			return 0;
+		r = take_option(o, argv[i], i + 1 < argc ? argv[i + 1] : NULL, &used_next, err);
+		if (r < 0)
+			return r;
+		i += used_next;
+	}
+	r = take_arguments(o, args, err);
+	return r < 0 ? r : check_rows(o, err);
+}
+
+int options_parse(const struct option_table *t, int argc, char *const argv[], struct options *ret,
+		  struct error **err)
+{
+	int r;
+
+	options_init(ret, t);
+	r = parse_words(ret, argc, argv, err);
+	if (r < 0)
+		error_prefix(err, "%s", t->command);
+	return r;
+}

@@ -1,0 +1,239 @@
+#include "config/schema.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "config/propstr.h"
+
+static bool is_alpha(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_alnum(char c)
+{
+	return is_alpha(c) || (c >= '0' && c <= '9');
+}
+
+bool storage_id_valid(const char *id)
+{
+	size_t len = strlen(id);
+
+	if (len < 2 || !is_alpha(id[0]) || !is_alnum(id[len - 1]))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!is_alnum(id[i]) && !strchr("-_.", id[i]))
+			return false;
+	return true;
+}
+
+bool node_name_valid(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || len > 63 || !is_alnum(name[0]) || !is_alnum(name[len - 1]))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!is_alnum(name[i]) && name[i] != '-')
+			return false;
+	return true;
+}
+
+uint32_t vmid_parse(const char *text)
+{
+	size_t len = strlen(text);
+	uint32_t vmid = 0;
+
+	if (len < 3 || len > 9 || text[0] == '0')
+		return 0;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return 0;
+		vmid = vmid * 10 + (uint32_t)(text[i] - '0');
+	}
+	return vmid;
+}
+
+static int check_bool(const char *value, char **ret, struct error **err)
+{
+	bool on;
+
+	if (!units_parse_bool(value, &on))
+		return error_set(err, ERR_INVALID, "value '%s' is not a boolean (use 1 or 0)", value);
+	if (ret)
+		*ret = xstrdup(on ? "1" : "0");
+	return 0;
+}
+
+static int parse_int(const char *value, int64_t *ret, struct error **err)
+{
+	const char *digits = value + (value[0] == '-' || value[0] == '+');
+	intmax_t n;
+
+	if (!digits[0] || digits[strspn(digits, "0123456789")])
+		return error_set(err, ERR_INVALID, "value '%s' is not an integer", value);
+	errno = 0;
+	n = strtoimax(value, NULL, 10);
+	if (errno)
+		return error_set(err, ERR_INVALID, "value '%s' is out of range", value);
+	*ret = n;
+	return 0;
+}
+
+static int check_int(const struct value_schema *s, const char *value, char **ret,
+		     struct error **err)
+{
+	int64_t n = 0;
+	int r = parse_int(value, &n, err);
+
+	if (r < 0)
+		return r;
+	if (s->min != VALUE_ANY && n < s->min)
+		return error_set(err, ERR_INVALID, "value '%s' is too small, the least is %" PRId64,
+				 value, s->min);
+	if (s->max && n > s->max)
+		return error_set(err, ERR_INVALID, "value '%s' is too large, the most is %" PRId64,
+				 value, s->max);
+	if (ret)
+		*ret = xasprintf("%" PRId64, n);
+	return 0;
+}
+
+static char *join_values(const char *const *values, const char *separator)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	for (size_t i = 0; values[i]; i++)
+		buf_addf(&b, "%s%s", i ? separator : "", values[i]);
+	return buf_steal(&b);
+}
+
+static int check_enum(const struct value_schema *s, const char *value, struct error **err)
+{
+	_cleanup_free_ char *known = NULL;
+
+	for (size_t i = 0; s->values[i]; i++)
+		if (strcmp(s->values[i], value) == 0)
+			return 0;
+	known = join_values(s->values, ", ");
+	return error_set(err, ERR_INVALID, "value '%s' is not one of %s", value, known);
+}
+
+static int check_vmid_list(const char *value, struct error **err)
+{
+	_cleanup_strv_ char **ids = strv_split_list(value);
+
+	for (size_t i = 0; ids && ids[i]; i++)
+		if (!vmid_parse(ids[i]))
+			return error_set(err, ERR_INVALID,
+					 "value '%s' is not a guest id (100 to 999999999)", ids[i]);
+	return 0;
+}
+
+static int check_propstr(const struct value_schema *s, const char *value, struct error **err)
+{
+	_cleanup_propstr_ struct propstr p = { 0 };
+
+	return propstr_parse(s->propstr, value, &p, err);
+}
+
+static int check_text(const struct value_schema *s, const char *value, struct error **err)
+{
+	uint64_t size;
+
+	switch (s->type) {
+	case VALUE_STRING:
+		if (s->max_length && strlen(value) > s->max_length)
+			return error_set(err, ERR_INVALID, "value is longer than %zu bytes",
+					 s->max_length);
+		return 0;
+	case VALUE_ENUM:
+		return check_enum(s, value, err);
+	case VALUE_STORAGE_ID:
+		if (!storage_id_valid(value))
+			return error_set(err, ERR_INVALID, "value '%s' is not a storage id", value);
+		return 0;
+	case VALUE_NODE:
+		if (!node_name_valid(value))
+			return error_set(err, ERR_INVALID, "value '%s' is not a node name", value);
+		return 0;
+	case VALUE_VMID:
+		if (!vmid_parse(value))
+			return error_set(err, ERR_INVALID,
+					 "value '%s' is not a guest id (100 to 999999999)", value);
+		return 0;
+	case VALUE_VMID_LIST:
+		return check_vmid_list(value, err);
+	case VALUE_DISK_SIZE:
+		if (!units_parse_disk_size(value, &size))
+			return error_set(err, ERR_INVALID,
+					 "value '%s' is not a size (such as 32G or 528K)", value);
+		return 0;
+	case VALUE_PROPSTR:
+		return check_propstr(s, value, err);
+	case VALUE_BOOL:
+	case VALUE_INT:
+		break;
+	}
+	return 0;
+}
+
+int value_check(const struct value_schema *s, const char *value, char **ret, struct error **err)
+{
+	int r;
+
+	if (s->type == VALUE_BOOL)
+		return check_bool(value, ret, err);
+	if (s->type == VALUE_INT)
+		return check_int(s, value, ret, err);
+	r = check_text(s, value, err);
+	if (r == 0 && ret)
+		*ret = xstrdup(value);
+	return r;
+}
+
+static char *describe_int(const struct value_schema *s)
+{
+	if (s->min == VALUE_ANY && !s->max)
+		return xstrdup("<integer>");
+	if (!s->max)
+		return xasprintf("<integer> (%" PRId64 " - N)", s->min);
+	if (s->min == VALUE_ANY)
+		return xasprintf("<integer> (-N - %" PRId64 ")", s->max);
+	return xasprintf("<integer> (%" PRId64 " - %" PRId64 ")", s->min, s->max);
+}
+
+char *value_describe(const struct value_schema *s)
+{
+	_cleanup_free_ char *inner = NULL;
+
+	switch (s->type) {
+	case VALUE_STRING:
+		break;
+	case VALUE_BOOL:
+		return xstrdup("<boolean>");
+	case VALUE_INT:
+		return describe_int(s);
+	case VALUE_ENUM:
+		inner = join_values(s->values, "|");
+		return xasprintf("<%s>", inner);
+	case VALUE_STORAGE_ID:
+		return xstrdup("<storage>");
+	case VALUE_NODE:
+		return xstrdup("<node>");
+	case VALUE_VMID:
+		return xstrdup("<vmid>");
+	case VALUE_VMID_LIST:
+		return xstrdup("<vmid>[,<vmid> ...]");
+	case VALUE_DISK_SIZE:
+		return xstrdup("<size>");
+	case VALUE_PROPSTR:
+		return propstr_describe(s->propstr);
+	}
+	return xstrdup("<string>");
+}

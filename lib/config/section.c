@@ -1,0 +1,180 @@
+#include "config/section.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define BLANKS " \t\r\f\v"
+
+static void section_clear(struct section *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		free(s->properties[i].key);
+		free(s->properties[i].value);
+	}
+	free(s->properties);
+	free(s->type);
+	free(s->id);
+}
+
+void section_config_clear(struct section_config *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		section_clear(&c->sections[i]);
+	free(c->sections);
+	*c = (struct section_config){ 0 };
+}
+
+/* A line, its length, and what follows; the reader's whole state. */
+struct reader {
+	const char *next;
+	unsigned line;
+	const char *file;
+	const struct log *log;
+};
+
+/* The next line that is no comment, as a copy; NULL at the end. */
+static char *next_line(struct reader *r)
+{
+	while (*r->next) {
+		const char *start = r->next;
+		size_t len = strcspn(start, "\n");
+
+		r->next += len + (start[len] == '\n');
+		r->line++;
+		if (start[strspn(start, BLANKS)] != '#')
+			return xstrndup(start, len);
+	}
+	return NULL;
+}
+
+static char *trim_end(char *s)
+{
+	size_t len = strlen(s);
+
+	while (len && strchr(BLANKS, s[len - 1]))
+		s[--len] = '\0';
+	return s;
+}
+
+/* "type: id", cut in place.  False if line is not a header. */
+static bool split_header(char *line, char **type, char **id)
+{
+	char *word_end = line + strcspn(line, BLANKS);
+	char *colon;
+
+	if (word_end == line)
+		return false;
+	/* the last colon of the first word, as PVE's greedy match takes it */
+	for (colon = word_end - 1; colon > line && *colon != ':'; colon--)
+		;
+	if (colon == line)
+		return false;
+	*id = trim_end(colon + 1 + strspn(colon + 1, BLANKS));
+	*colon = '\0';
+	*type = line;
+	return **id && !(*id)[strcspn(*id, BLANKS)];
+}
+
+static bool add_property(struct section *s, const char *line, unsigned number)
+{
+	size_t indent = strspn(line, BLANKS);
+	const char *key = line + indent;
+	size_t key_len = strcspn(key, BLANKS);
+	const char *value = key + key_len + strspn(key + key_len, BLANKS);
+	char *kept;
+
+	if (!indent || !key_len)
+		return false;
+	kept = *value ? trim_end(xstrdup(value)) : NULL;
+	s->properties = xreallocarray(s->properties, s->n + 1, sizeof(*s->properties));
+	s->properties[s->n++] = (struct section_property){
+		.key = xstrndup(key, key_len),
+		.value = kept,
+		.line = number,
+	};
+	return true;
+}
+
+static void read_properties(struct reader *r, struct section *s)
+{
+	for (;;) {
+		_cleanup_free_ char *line = next_line(r);
+
+		if (!line || !*line)
+			return;
+		if (!add_property(s, line, r->line))
+			log_warn(r->log, "file %s line %u (section '%s') - ignore config line: %s",
+				 r->file, r->line, s->id, line);
+	}
+}
+
+/* Takes s over.  A section of the same id is replaced. */
+static void add_section(struct section_config *c, struct section *s)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		if (strcmp(c->sections[i].id, s->id) == 0) {
+			section_clear(&c->sections[i]);
+			memmove(&c->sections[i], &c->sections[i + 1],
+				(c->n - i - 1) * sizeof(*c->sections));
+			c->n--;
+			break;
+		}
+	}
+	c->sections = xreallocarray(c->sections, c->n + 1, sizeof(*c->sections));
+	c->sections[c->n++] = *s;
+}
+
+void section_config_parse(const char *text, const char *file, const struct log *log,
+			  struct section_config *ret)
+{
+	struct reader r = { .next = text, .file = file, .log = log };
+
+	*ret = (struct section_config){ 0 };
+	for (;;) {
+		_cleanup_free_ char *line = next_line(&r);
+		_cleanup_free_ char *copy = NULL;
+		struct section s = { .line = r.line };
+		char *type, *id;
+
+		if (!line)
+			return;
+		if (!*line)
+			continue;
+		copy = xstrdup(line);
+		if (!split_header(copy, &type, &id)) {
+			log_warn(log, "file %s line %u - ignore config line: %s", file, r.line, line);
+			continue;
+		}
+		s.type = xstrdup(type);
+		s.id = xstrdup(id);
+		read_properties(&r, &s);
+		add_section(ret, &s);
+	}
+}
+
+const struct section *section_find(const struct section_config *c, const char *id)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (strcmp(c->sections[i].id, id) == 0)
+			return &c->sections[i];
+	return NULL;
+}
+
+const struct section_property *section_property(const struct section *s, const char *key)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->properties[i].key, key) == 0)
+			return &s->properties[i];
+	return NULL;
+}
+
+const char *section_get(const struct section *s, const char *key)
+{
+	const struct section_property *p = section_property(s, key);
+
+	if (!p)
+		return NULL;
+	return p->value ? p->value : "1";
+}

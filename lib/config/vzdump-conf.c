@@ -1,0 +1,198 @@
+/* /etc/vzdump.conf, and what holds when both it and the command line speak. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "config/formats.h"
+#include "config/vzdump-options.h"
+
+#define CONF_MAX (1024 * 1024)
+
+/* exclude-path takes several patterns on one line, quoted as in a shell. */
+static int set_patterns(struct options *o, const char *name, const char *value,
+			struct error **err)
+{
+	_cleanup_strv_ char **patterns = strv_split_args(value);
+	int r = 0;
+
+	if (!patterns)
+		return error_set(err, ERR_INVALID, "a quote is not closed in '%s'", value);
+	for (size_t i = 0; patterns[i] && r == 0; i++)
+		r = options_set(o, name, patterns[i], err);
+	return r;
+}
+
+static void set_line(struct options *o, const char *file, const char *key, const char *value,
+		     const struct log *log)
+{
+	const struct option *row = option_find(o->table, key);
+	_cleanup_error_ struct error *err = NULL;
+	int r;
+
+	/* PVE takes unknown keys without a word */
+	if (!row || (row->flags & OPTION_CLI_ONLY))
+		return;
+	if (row->flags & OPTION_ARRAY) {
+		r = set_patterns(o, key, value, &err);
+	} else {
+		options_unset(o, key);
+		r = options_set(o, key, value, &err);
+	}
+	if (r < 0)
+		log_warn(log, "parse error in '%s' - '%s': %s", file, key, error_message(err));
+}
+
+static void parse_line(struct options *o, const char *file, char *line, const struct log *log)
+{
+	char *colon;
+	char *value;
+
+	line = str_strip(line);
+	if (!*line || *line == '#')
+		return;
+	colon = strchr(line + 1, ':');
+	if (*line == ':' || !colon || strcspn(line, " \t") < (size_t)(colon - line)) {
+		log_warn(log, "ignore config line: %s", line);
+		return;
+	}
+	*colon = '\0';
+	value = str_strip(colon + 1);
+	set_line(o, file, line, value, log);
+}
+
+void vzdump_conf_parse(const char *text, const char *file, struct options *o,
+		       const struct log *log)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		_cleanup_free_ char *line = xstrndup(text, len);
+
+		parse_line(o, file, line, log);
+		text += len + (text[len] == '\n');
+	}
+	if (options_given(o, "storage") && options_given(o, "dumpdir")) {
+		log_warn(log, "both 'storage' and 'dumpdir' defined in '%s' - ignoring 'dumpdir'",
+			 file);
+		options_unset(o, "dumpdir");
+	}
+}
+
+int vzdump_conf_load(const struct paths *p, struct options *ret, const struct log *log,
+		     struct error **err)
+{
+	_cleanup_free_ char *file = paths_get(p, "/etc/vzdump.conf");
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_error_ struct error *e = NULL;
+	int r;
+
+	options_init(ret, &vzdump_options);
+	r = io_read_file(file, CONF_MAX, &text, &e);
+	if (r < 0 && r != -ENOENT) {
+		error_keep_first(err, &e);
+		return r;
+	}
+	if (r >= 0)
+		vzdump_conf_parse(buf_str(&text), file, ret, log);
+	return 0;
+}
+
+/* "max-workers=8,pbs-entries-max=5": a's keys, then those only b has.  Both were checked. */
+static char *merge_performance(const char *a, const char *b)
+{
+	_cleanup_propstr_ struct propstr pa = { 0 };
+	_cleanup_propstr_ struct propstr pb = { 0 };
+	_cleanup_buf_ struct buf out = BUF_INIT;
+
+	propstr_parse(&performance_format, a, &pa, NULL);
+	propstr_parse(&performance_format, b, &pb, NULL);
+	buf_adds(&out, a);
+	for (size_t i = 0; i < pb.n; i++)
+		if (!propstr_has(&pa, pb.pairs[i].key))
+			buf_addf(&out, "%s%s=%s", out.len ? "," : "", pb.pairs[i].key,
+				 pb.pairs[i].value);
+	return buf_steal(&out);
+}
+
+/*
+ * Not taken as they are: those merged in their own way, and those that choose guests, as PVE has
+ * chosen them before it reads the file.
+ */
+static bool taken_apart(const char *name)
+{
+	static const char *const names[] = {
+		"exclude-path", "prune-backups", "performance",
+		"vmid", "all", "exclude", "pool", "node", "stop",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static bool is_target(const char *name)
+{
+	return strcmp(name, "storage") == 0 || strcmp(name, "dumpdir") == 0;
+}
+
+static int merge_row(struct options *cli, const struct options *conf, const char *name,
+		     struct error **err)
+{
+	int r = options_set(cli, name, options_get(conf, name), err);
+
+	if (r < 0)
+		error_prefix(err, "option '%s' of vzdump.conf", name);
+	return r;
+}
+
+int vzdump_options_merge(struct options *cli, const struct options *conf, struct error **err)
+{
+	bool target = options_given(cli, "storage") || options_given(cli, "dumpdir");
+	char *const *patterns = options_array(conf, "exclude-path");
+	int r = 0;
+
+	for (size_t i = 0; i < conf->table->n_rows && r == 0; i++) {
+		const char *name = conf->table->rows[i].name;
+
+		if (!options_given(conf, name) || options_given(cli, name) || taken_apart(name) ||
+		    (target && is_target(name)))
+			continue;
+		r = merge_row(cli, conf, name, err);
+	}
+	for (size_t i = 0; r == 0 && patterns && patterns[i]; i++)
+		r = options_set(cli, "exclude-path", patterns[i], err);
+	if (r == 0 && options_given(conf, "performance")) {
+		const char *own = options_given(cli, "performance") ?
+					  options_get(cli, "performance") : "";
+		_cleanup_free_ char *merged =
+			merge_performance(own, options_get(conf, "performance"));
+
+		r = options_set(cli, "performance", merged, err);
+	}
+	return r;
+}
+
+int vzdump_options_verify(struct options *o, struct error **err)
+{
+	static const char *const rivals[] = { "all", "exclude", "pool" };
+	const char *exclude = options_get(o, "exclude");
+
+	for (size_t i = 0; i < ARRAY_SIZE(rivals); i++) {
+		const char *value = options_get(o, rivals[i]);
+
+		if (options_given(o, "vmid") && value && *value && strcmp(value, "0") != 0)
+			return error_set(err, ERR_INVALID,
+					 "vzdump: option --%s conflicts with guest ids, give only one of them",
+					 rivals[i]);
+	}
+	if (exclude)
+		return options_set(o, "all", "1", err);
+	if (!options_given(o, "vmid") && !options_bool(o, "all") && !options_bool(o, "stop") &&
+	    !options_bool(o, "cleanup"))
+		return error_set(err, ERR_INVALID,
+				 "vzdump: no guest given, name guest ids or use --all (see --help)");
+	return 0;
+}
