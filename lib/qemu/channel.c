@@ -125,15 +125,39 @@ static int wait_ready(struct channel *c, short events, uint64_t deadline, struct
 	}
 }
 
-int channel_send(struct channel *c, const char *data, size_t len, uint64_t deadline,
+static ssize_t send_some(int fd, const char *data, size_t len, int pass_fd)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec iov = { .iov_len = len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *head;
+
+	memcpy(&iov.iov_base, &data, sizeof(data));
+	if (pass_fd >= 0) {
+		msg.msg_control = control.buf;
+		msg.msg_controllen = sizeof(control.buf);
+		head = CMSG_FIRSTHDR(&msg);
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		head->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(head), &pass_fd, sizeof(int));
+	}
+	return sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
+
+int channel_send(struct channel *c, const char *data, size_t len, int pass_fd, uint64_t deadline,
 		 struct error **err)
 {
 	ssize_t n;
 	int r;
 
 	while (len > 0) {
-		n = send(c->fd, data, len, MSG_NOSIGNAL);
+		n = send_some(c->fd, data, len, pass_fd);
 		if (n >= 0) {
+			pass_fd = -1;
 			data += n;
 			len -= (size_t)n;
 			continue;

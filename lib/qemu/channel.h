@@ -30,7 +30,8 @@ int channel_connect(struct channel *c, const char *path, size_t max_message, uin
 		    const struct cancel *cancel, struct error **err);
 void channel_clear(struct channel *c);
 
-int channel_send(struct channel *c, const char *data, size_t len, uint64_t deadline,
+/* pass_fd >= 0: the peer gets a copy of that descriptor with the first byte. */
+int channel_send(struct channel *c, const char *data, size_t len, int pass_fd, uint64_t deadline,
 		 struct error **err);
 
 /*

@@ -65,7 +65,7 @@ static int send_command(struct qga *q, const char *command, uint64_t id, uint64_
 	buf_addf(&text, "{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":%llu}}\n",
 		 (unsigned long long)id);
 	buf_addf(&text, "{\"execute\":\"%s\"}\n", command);
-	return channel_send(&q->channel, text.data, text.len, deadline, err);
+	return channel_send(&q->channel, text.data, text.len, -1, deadline, err);
 }
 
 static int read_answer(struct qga *q, uint64_t deadline, struct json_object **ret,

@@ -129,7 +129,7 @@ int qmp_open(const char *path, int timeout_ms, const struct cancel *cancel, stru
 }
 
 static int send_command(struct qmp *q, const char *command, struct json_object *args,
-			uint64_t id, uint64_t deadline, struct error **err)
+			uint64_t id, int pass_fd, uint64_t deadline, struct error **err)
 {
 	_cleanup_json_ struct json_object *o = json_new_str("execute", command);
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -138,7 +138,7 @@ static int send_command(struct qmp *q, const char *command, struct json_object *
 	json_put_u64(o, "id", id);
 	buf_adds(&text, json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE));
 	buf_addc(&text, '\n');
-	return channel_send(&q->channel, text.data, text.len, deadline, err);
+	return channel_send(&q->channel, text.data, text.len, pass_fd, deadline, err);
 }
 
 /* Drops events and late answers to commands that timed out before. */
@@ -171,8 +171,8 @@ static int peer_error(struct qmp *q, struct json_object *error, struct error **e
 	return error_set(err, ERR_PEER, "%s", desc ? desc : "unknown error");
 }
 
-static int execute(struct qmp *q, const char *command, struct json_object *args, int timeout_ms,
-		   struct json_object **ret, struct error **err)
+static int execute(struct qmp *q, const char *command, struct json_object *args, int pass_fd,
+		   int timeout_ms, struct json_object **ret, struct error **err)
 {
 	_cleanup_json_ struct json_object *answer = NULL;
 	uint64_t deadline = channel_deadline(timeout_ms);
@@ -180,7 +180,7 @@ static int execute(struct qmp *q, const char *command, struct json_object *args,
 	struct json_object *value;
 	int r;
 
-	r = send_command(q, command, args, id, deadline, err);
+	r = send_command(q, command, args, id, pass_fd, deadline, err);
 	if (r < 0)
 		return r;
 	r = wait_answer(q, id, deadline, &answer, err);
@@ -195,22 +195,49 @@ static int execute(struct qmp *q, const char *command, struct json_object *args,
 	return 0;
 }
 
-int qmp_execute_timeout(struct qmp *q, const char *command, struct json_object *args,
-			int timeout_ms, struct json_object **ret, struct error **err)
+/* Takes args over. */
+static int execute_named(struct qmp *q, const char *command, struct json_object *args, int pass_fd,
+			 int timeout_ms, struct json_object **ret, struct error **err)
 {
-	_cleanup_json_ struct json_object *owned = args;
 	int r;
 
 	free(q->error_class);
 	q->error_class = NULL;
-	r = execute(q, command, args, timeout_ms, ret, err);
+	r = execute(q, command, args, pass_fd, timeout_ms, ret, err);
+	json_object_put(args);
 	if (r < 0)
 		error_prefix(err, "QMP command '%s' failed", command);
 	return r;
 }
 
+int qmp_execute_timeout(struct qmp *q, const char *command, struct json_object *args,
+			int timeout_ms, struct json_object **ret, struct error **err)
+{
+	return execute_named(q, command, args, -1, timeout_ms, ret, err);
+}
+
 int qmp_execute(struct qmp *q, const char *command, struct json_object *args,
 		struct json_object **ret, struct error **err)
 {
-	return qmp_execute_timeout(q, command, args, qmp_command_timeout_ms(command), ret, err);
+	return execute_named(q, command, args, -1, qmp_command_timeout_ms(command), ret, err);
+}
+
+int qmp_pass_fd(struct qmp *q, const char *name, int fd, struct error **err)
+{
+	return execute_named(q, "getfd", json_new_str("fdname", name), fd,
+			     qmp_command_timeout_ms("getfd"), NULL, err);
+}
+
+int qmp_close_fd(struct qmp *q, const char *name, struct error **err)
+{
+	int r = qmp_execute(q, "closefd", json_new_str("fdname", name), NULL, err);
+
+	if (r != ERR_PEER)
+		return r;
+	/* Nothing by that name is what was wanted. */
+	if (err) {
+		error_free(*err);
+		*err = NULL;
+	}
+	return 0;
 }

@@ -50,6 +50,11 @@ int qmp_execute(struct qmp *q, const char *command, struct json_object *args,
 int qmp_execute_timeout(struct qmp *q, const char *command, struct json_object *args,
 			int timeout_ms, struct json_object **ret, struct error **err);
 
+/* QEMU keeps a copy of the descriptor under that name until qmp_close_fd(), beyond this connection. */
+int qmp_pass_fd(struct qmp *q, const char *name, int fd, struct error **err);
+/* Not there is fine. */
+int qmp_close_fd(struct qmp *q, const char *name, struct error **err);
+
 /* PVE's limit for a command, in milliseconds. */
 int qmp_command_timeout_ms(const char *command);
 
