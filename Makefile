@@ -40,7 +40,7 @@ PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 VERSION := $(shell cat VERSION)
 
 ALL_CFLAGS  = -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVZDUMP_VERSION='"$(VERSION)"' \
-              -include lib/base/banned.h -Ilib $(WARN) $(PKG_CFLAGS) -pthread -fPIC \
+              -include lib/base/banned.h -Ilib -Icli $(WARN) $(PKG_CFLAGS) -pthread -fPIC \
               $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
 ALL_LIBS    = $(PKG_LIBS) -lm

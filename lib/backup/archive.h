@@ -1,0 +1,33 @@
+/*
+ * The archive's file: made as <name>.dat, synced and renamed when complete, so that a file with its
+ * final name is complete.  Or standard output.
+ */
+#ifndef VZDUMP_BACKUP_ARCHIVE_H
+#define VZDUMP_BACKUP_ARCHIVE_H
+
+#include "backup/env.h"
+#include "fleecing/journal.h"
+#include "vma/writer.h"
+
+struct archive {
+	int fd;			/* -1: not open */
+	bool is_stdout;
+	char *target;		/* final path, "-" for standard output */
+	char *part;		/* path while it is written; NULL for standard output */
+	struct vma_writer *writer;
+};
+
+/* ".vma", ".vma.zst", ... by --compress. */
+const char *archive_extension(const struct options *o);
+/* dir/stem + extension; for stdout (dir NULL) the descriptor is borrowed. */
+void archive_init(struct archive *a, const char *dir, const char *stem, const struct options *o);
+/* Creates the file (journalled) and writes the header. */
+int archive_open(struct archive *a, const struct options *o, int stdout_fd,
+		 const struct vma_header *hdr, struct journal *j, struct error **err);
+/* Completes, syncs, renames.  *ret_size: bytes of the archive. */
+int archive_complete(struct archive *a, struct journal *j, struct vma_writer_stats *ret,
+		     struct error **err);
+/* Frees; a file that was not completed stays for recover_rest(). */
+void archive_clear(struct archive *a);
+
+#endif

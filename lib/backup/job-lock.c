@@ -1,0 +1,123 @@
+#include "backup/job-lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "backup/job.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+
+#define POLL_MS 250
+#define STOP_WAIT_S 15
+
+static char *lock_path(const struct backup_env *env)
+{
+	return paths_get(env->paths, "/run/vzdump.lock");
+}
+
+static char *pid_path(const struct backup_env *env)
+{
+	return paths_get(env->paths, "/run/vzdump.pid");
+}
+
+static int open_lock(const struct backup_env *env, const char *path, struct error **err)
+{
+	_cleanup_free_ char *dir = paths_get(env->paths, "/run");
+	int fd, r;
+
+	r = io_mkdir_p(dir, 0755, err);
+	if (r < 0)
+		return r;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	return fd < 0 ? error_errno(err, errno, "can't open lock on file '%s'", path) : fd;
+}
+
+/* flock() has no time limit of its own, and a signal must end the wait: ask again and again. */
+static int wait_for(int fd, const char *path, uint64_t minutes, const struct backup_env *env,
+		    struct error **err)
+{
+	uint64_t end = units_now_ns() + minutes * 60 * UINT64_C(1000000000);
+	int r = 0;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (!minutes)
+		return error_set(err, -EAGAIN, "can't acquire lock '%s' (wait = 0)", path);
+	log_info(env->log, "trying to get global lock - waiting...");
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (units_now_ns() >= end)
+			return error_set(err, ERR_TIMEOUT, "can't acquire lock '%s' - got timeout", path);
+		r = cancel_sleep(env->cancel, POLL_MS, err);
+		if (r < 0)
+			return r;
+	}
+	log_info(env->log, "got global lock");
+	return 0;
+}
+
+int job_lock_take(struct job_lock *l, const struct backup_env *env, struct error **err)
+{
+	_cleanup_free_ char *path = lock_path(env);
+	_cleanup_close_ int fd = -1;
+	char pid[16];
+	int r;
+
+	fd = open_lock(env, path, err);
+	if (fd < 0)
+		return fd;
+	r = wait_for(fd, path, (uint64_t)options_int(env->options, "lockwait"), env, err);
+	if (r < 0)
+		return r;
+	l->pid_path = pid_path(env);
+	snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	r = io_write_file_atomic(l->pid_path, pid, strlen(pid), 0644, err);
+	l->fd = TAKE_FD(fd);
+	return r;
+}
+
+void job_lock_release(struct job_lock *l)
+{
+	if (l->fd < 0)
+		return;
+	unlink(l->pid_path);
+	free(l->pid_path);
+	close(l->fd);
+	*l = (struct job_lock)JOB_LOCK_INIT;
+}
+
+/* The lock is held by somebody: that is what tells a living job from an old pid file. */
+static bool is_held(const struct backup_env *env)
+{
+	_cleanup_free_ char *path = lock_path(env);
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
+}
+
+int job_stop_running(const struct backup_env *env, struct error **err)
+{
+	_cleanup_free_ char *path = pid_path(env);
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	uint64_t pid;
+
+	if (!is_held(env) || io_read_file(path, 64, &text, NULL) < 0 || !text.len)
+		return 0;
+	if (units_parse_u64(str_strip(text.data), 2, INT32_MAX, path, &pid, err) < 0)
+		return ERR_INVALID;
+	if (kill((pid_t)pid, SIGTERM) < 0 && errno != ESRCH)
+		return error_errno(err, errno, "cannot stop backup process %d", (int)pid);
+	for (int waited = 0; waited < STOP_WAIT_S * 1000; waited += POLL_MS) {
+		if (!is_held(env))
+			return 0;
+		if (cancel_sleep(env->cancel, POLL_MS, err) < 0)
+			return ERR_CANCELED;
+	}
+	return error_set(err, ERR_TIMEOUT, "stopping backup process %d failed: it still runs after %d s",
+			 (int)pid, STOP_WAIT_S);
+}

@@ -1,0 +1,19 @@
+/*
+ * One job at a time on a host: flock on /run/vzdump.lock, and /run/vzdump.pid to find the holder.
+ */
+#ifndef VZDUMP_BACKUP_JOB_LOCK_H
+#define VZDUMP_BACKUP_JOB_LOCK_H
+
+#include "backup/env.h"
+
+struct job_lock {
+	int fd;		/* -1: not held */
+	char *pid_path;
+};
+#define JOB_LOCK_INIT { .fd = -1 }
+
+/* Waits up to --lockwait minutes, saying so. */
+int job_lock_take(struct job_lock *l, const struct backup_env *env, struct error **err);
+void job_lock_release(struct job_lock *l);
+
+#endif

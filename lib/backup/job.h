@@ -1,0 +1,33 @@
+/*
+ * A backup job: the global lock, the hook script's job phases, what killed runs left behind, and the
+ * guests one after the other.
+ */
+#ifndef VZDUMP_BACKUP_JOB_H
+#define VZDUMP_BACKUP_JOB_H
+
+#include "backup/env.h"
+#include "backup/progress.h"
+
+struct job_params {
+	const char *command_line;	/* "vzdump 123 --mode snapshot", for the log */
+	/* env->options as merged; false if --storage and --dumpdir only come from vzdump.conf, where
+	 * --stdout overrules them */
+	bool target_from_cli;
+	int stdout_fd;			/* --stdout: where the archive goes */
+	void (*progress)(void *opaque, const struct progress *p); /* may be NULL */
+	void *opaque;
+};
+
+/*
+ * Runs the job that env->options describe.  0 when every guest was saved (or none is here, or the job
+ * is for another node).  "job errors" when a guest failed; each said why in the log.
+ */
+int job_run(const struct backup_env *env, const struct job_params *p, struct error **err);
+
+/* --cleanup: undoes what killed runs left behind, of the guests in the options or of all. */
+int job_cleanup(const struct backup_env *env, struct error **err);
+
+/* --stop: ends the running job on this host and waits up to 15 s for it. */
+int job_stop_running(const struct backup_env *env, struct error **err);
+
+#endif

@@ -1,0 +1,302 @@
+/* The archive and what goes into it: from the private folder to the renamed file. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "backup/recover.h"
+#include "backup/task-internal.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/units.h"
+
+/* "/<key>.sock" behind the folder's name must fit a socket address. */
+#define RUN_DIR_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - sizeof("/efidisk0.sock"))
+
+/*
+ * /run/vzdump-<vmid>, or a folder in /tmp when the root's path is too long for a socket.  The
+ * journal knows it before it exists.
+ */
+static int make_run_dir(struct task *t, struct error **err)
+{
+	_cleanup_free_ char *run = paths_get(t->env->paths, "/run");
+	int r;
+
+	t->run_dir = xasprintf("%s/vzdump-%u", run, t->vmid);
+	if (strlen(t->run_dir) > RUN_DIR_MAX) {
+		free(t->run_dir);
+		t->run_dir = xasprintf("/tmp/vzdump-%u-%d", t->vmid, (int)getpid());
+	} else {
+		r = io_mkdir_p(run, 0755, err);
+		if (r < 0)
+			return r;
+	}
+	r = journal_add(t->journal, JOURNAL_DIR, t->run_dir, err);
+	if (r == 0)
+		r = io_remove_tree(t->run_dir, err);
+	if (r == 0 && mkdir(t->run_dir, 0700) < 0)
+		r = error_errno(err, errno, "unable to create temporary directory '%s'", t->run_dir);
+	return r;
+}
+
+/* ---- offline disks ---- */
+
+static void free_protocols(struct offline_disk *disks, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		json_object_put(disks[i].protocol);
+	free(disks);
+}
+
+static int start_offline(struct task *t, struct error **err)
+{
+	struct offline_disk *disks = xcalloc(t->n, sizeof(*disks));
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < t->n && r == 0; i++) {
+		struct task_disk *d = &t->disks[i];
+
+		if (d->way != WAY_OFFLINE)
+			continue;
+		r = volume_blockdev(&d->volume, &disks[n].protocol, err);
+		if (r < 0)
+			break;
+		disks[n].export = d->device;
+		disks[n].format = image_format_name(d->volume.format);
+		n++;
+	}
+	if (r == 0 && n)
+		r = offline_start(&t->offline, t->run_dir, disks, n, t->env->cancel, err);
+	for (size_t i = 0; i < t->n && r == 0; i++) {
+		if (t->disks[i].way == WAY_OFFLINE)
+			r = offline_size(&t->offline, t->disks[i].device, &t->disks[i].size, err);
+	}
+	free_protocols(disks, n);
+	return r;
+}
+
+static int connect_offline(struct task *t, struct error **err)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct copy_source s = { .socket = t->offline.socket,
+					       .export = t->disks[i].device };
+		int r;
+
+		if (t->disks[i].way != WAY_OFFLINE)
+			continue;
+		r = copy_connect(t->copy, (unsigned)i, &s, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- progress ---- */
+
+static void look(struct task *t)
+{
+	struct vma_writer_stats stats;
+	struct progress *p = &t->last;
+
+	vma_writer_get_stats(t->archive.writer, &stats);
+	*p = (struct progress){ .vmid = t->vmid,
+				.disks = t->progress_disks,
+				.n_disks = t->n,
+				.zero = stats.zero_bytes,
+				.written = stats.file_bytes,
+				.fleecing = t->usage != NULL,
+				.seconds = (double)(units_now_ns() - t->copy_start_ns) / 1e9 };
+	for (size_t i = 0; i < t->n; i++) {
+		struct progress_disk *d = &t->progress_disks[i];
+		struct copy_progress c;
+
+		copy_get_progress(t->copy, (unsigned)i, &c);
+		*d = (struct progress_disk){ .name = t->disks[i].device, .size = c.size,
+					     .done = c.done,
+					     .fleecing = t->disks[i].way == WAY_FLEECING };
+		if (d->fleecing) {
+			struct usage_value u;
+
+			usage_get(t->usage, t->disks[i].usage_index, &u);
+			d->fleecing_now = u.now;
+			d->fleecing_peak = u.peak;
+		}
+		p->size += c.size;
+		p->done += c.done;
+	}
+	if (t->usage) {
+		struct usage_value u;
+
+		usage_get_total(t->usage, &u);
+		p->fleecing_now = u.now;
+		p->fleecing_peak = u.peak;
+	}
+}
+
+static int on_tick(void *opaque, struct error **err)
+{
+	struct task *t = opaque;
+
+	(void)err;
+	look(t);
+	progress_lines_update(&t->lines, &t->last, false);
+	if (t->o->progress)
+		t->o->progress(t->o->opaque, &t->last);
+	return 0;
+}
+
+static void log_fleecing(struct task *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct progress_disk *d = &t->progress_disks[i];
+		_cleanup_free_ char *peak = NULL, *copied = NULL, *discarded = NULL;
+		struct copy_progress c;
+
+		if (!d->fleecing)
+			continue;
+		copy_get_progress(t->copy, (unsigned)i, &c);
+		/* the dirty bitmap misses what came and was read between two looks; the image does not */
+		if (c.rewritten < d->fleecing_peak)
+			c.rewritten = d->fleecing_peak;
+		peak = units_bytes(d->fleecing_peak, 1);
+		copied = units_bytes(c.rewritten, 1);
+		discarded = units_bytes(c.rewritten - d->fleecing_now, 1);
+		log_info(t->log, "fleecing %s: peak %s, copied %s, discarded %s", d->name, peak,
+			 copied, discarded);
+	}
+}
+
+/* ---- the copy ---- */
+
+static int open_archive(struct task *t, struct error **err)
+{
+	_cleanup_vma_header_ struct vma_header hdr = { 0 };
+	const uint8_t *u = hdr.uuid;
+	int r = vma_header_init(&hdr, err);
+
+	if (r == 0)
+		r = task_add_configs(t, &hdr, err);
+	for (size_t i = 0; i < t->n && r == 0; i++)
+		r = vma_header_add_device(&hdr, t->disks[i].device, t->disks[i].size,
+					  &t->disks[i].dev, err);
+	if (r < 0)
+		return r;
+	snprintf(t->uuid, sizeof(t->uuid),
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
+		 u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
+		 u[15]);
+	if (t->archive.is_stdout)
+		log_info(t->log, "sending archive to stdout");
+	else
+		log_info(t->log, "creating vzdump archive '%s'", t->archive.target);
+	return archive_open(&t->archive, t->env->options, t->o->stdout_fd, &hdr, t->journal, err);
+}
+
+static int make_copy(struct task *t, struct error **err)
+{
+	const struct copy_options o = {
+		.writer = t->archive.writer,
+		.max_workers = t->o->max_workers,
+		.bwlimit = (uint64_t)options_int(t->env->options, "bwlimit") * KIB,
+		.cancel = t->env->cancel,
+		.tick = on_tick,
+		.opaque = t,
+	};
+	int r = copy_new(&o, &t->copy, err);
+
+	for (size_t i = 0; i < t->n && r == 0; i++)
+		r = copy_add_disk(t->copy, t->disks[i].device, t->disks[i].dev, t->disks[i].size, err);
+	t->progress_disks = xcalloc(t->n, sizeof(*t->progress_disks));
+	progress_lines_init(&t->lines, t->log);
+	t->copy_start_ns = units_now_ns();
+	return r;
+}
+
+/* QEMU names no cause when the frozen view breaks; the storage does. */
+static int explain(struct task *t, int r, struct error **err)
+{
+	_cleanup_error_ struct error *cause = NULL;
+
+	if (r != ERR_CANCELED && t->usage && usage_explain(t->usage, &cause) < 0) {
+		error_prefix(&cause, "%s", err && *err ? error_message(*err) : "backup failed");
+		if (err) {
+			error_free(*err);
+			*err = TAKE_PTR(cause);
+		}
+	}
+	return r;
+}
+
+static int run_copy(struct task *t, struct error **err)
+{
+	int r = 0;
+
+	if (t->live)
+		r = task_live_start(t, err);
+	if (r == 0)
+		r = connect_offline(t, err);
+	if (r < 0)
+		return explain(t, r, err);
+	log_info(t->log, "started backup task '%s'", t->uuid);
+	r = task_resume(t, err);
+	if (r == 0)
+		r = copy_run(t->copy, err);
+	if (r < 0)
+		return explain(t, r, err);
+	if (t->usage)
+		usage_sample(t->usage);
+	look(t);
+	return 0;
+}
+
+/* Nothing of ours stays in QEMU for longer than the copy; what is left over is said and journalled. */
+static void release_guest(struct task *t)
+{
+	copy_free(TAKE_PTR(t->copy));
+	recover_guest(t->env, t->journal, t->log, NULL);
+	usage_stop(TAKE_PTR(t->usage));
+	offline_stop(&t->offline);
+}
+
+static int copy_disks(struct task *t, struct error **err)
+{
+	int r = make_copy(t, err);
+
+	if (r == 0)
+		r = run_copy(t, err);
+	if (r == 0) {
+		if (t->o->progress)
+			t->o->progress(t->o->opaque, &t->last);
+		progress_lines_update(&t->lines, &t->last, true);
+		log_fleecing(t);
+	}
+	release_guest(t);
+	return r;
+}
+
+int task_copy(struct task *t, struct vma_writer_stats *ret, struct error **err)
+{
+	int r;
+
+	if (!t->n)
+		log_info(t->log, "backup contains no disks");
+	r = make_run_dir(t, err);
+	if (r == 0)
+		r = start_offline(t, err);
+	if (r == 0)
+		r = open_archive(t, err);
+	if (r == 0 && t->n)
+		r = copy_disks(t, err);
+	else
+		offline_stop(&t->offline);
+	if (r == 0)
+		r = archive_complete(&t->archive, t->journal, ret, err);
+	if (r == 0 && t->n) {
+		t->last.zero = ret->zero_bytes;
+		t->last.seconds = (double)(units_now_ns() - t->copy_start_ns) / 1e9;
+		progress_summary(&t->last, t->log);
+	}
+	return r;
+}

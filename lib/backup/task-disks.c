@@ -1,0 +1,121 @@
+/* Which disks a guest's backup has, and what the archive says about them. */
+#include <errno.h>
+#include <string.h>
+
+#include "backup/task-internal.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+
+static void log_included(struct task *t, const struct guest_disk *d)
+{
+	_cleanup_free_ char *size = d->has_size ? units_disk_size(d->size) : NULL;
+
+	log_info(t->log, "include disk '%s' '%s'%s%s", d->key, d->volid, size ? " " : "",
+		 size ? size : "");
+}
+
+static int add_disk(struct task *t, const struct guest_disk *conf, struct error **err)
+{
+	struct task_disk *d = &t->disks[t->n];
+	int r;
+
+	*d = (struct task_disk){ .conf = conf, .way = WAY_OFFLINE };
+	/* the TPM's state gets a node of its own for the backup, which shows in PVE's name for it */
+	d->device = xasprintf("drive-%s%s", conf->key,
+			      !strcmp(conf->key, "tpmstate0") ? "-backup" : "");
+	t->n++;
+	r = volume_open(t->env->storages, conf->volid, conf->format, &d->volume, err);
+	if (r == 0 && d->volume.storage)
+		r = storage_activate(d->volume.storage, t->log, err);
+	if (r == 0)
+		r = volume_activate(&d->volume, err);
+	if (r < 0)
+		error_prefix(err, "disk '%s'", conf->key);
+	return r;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	const struct task_disk *x = a, *y = b;
+
+	return strcmp(x->conf->key, y->conf->key);
+}
+
+int task_load_disks(struct task *t, struct error **err)
+{
+	const char *name = guest_config_get(&t->conf, "name");
+	int r;
+
+	if (name)
+		log_info(t->log, "VM Name: %s", name);
+	r = guest_config_disks(&t->conf, &t->conf_disks, err);
+	if (r < 0)
+		return r;
+	t->disks = xcalloc(t->conf_disks.n, sizeof(*t->disks));
+	for (size_t i = 0; i < t->conf_disks.n; i++) {
+		const struct guest_disk *d = &t->conf_disks.disks[i];
+
+		if (!d->included) {
+			log_info(t->log, "exclude disk '%s' '%s' (%s)", d->key, d->volid, d->reason);
+			continue;
+		}
+		log_included(t, d);
+		r = add_disk(t, d, err);
+		if (r < 0)
+			return r;
+	}
+	/* PVE's order of the devices in an archive */
+	qsort(t->disks, t->n, sizeof(*t->disks), compare_keys);
+	return 0;
+}
+
+void task_clear_disks(struct task *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		struct task_disk *d = &t->disks[i];
+
+		free(d->device);
+		volume_clear(&d->volume);
+		volume_clear(&d->image);
+		graph_disk_clear(&d->graph);
+	}
+	free(t->disks);
+	guest_disks_clear(&t->conf_disks);
+}
+
+static int add_firewall(struct task *t, struct vma_header *hdr, struct error **err)
+{
+	_cleanup_free_ char *path = paths_get(t->env->paths, "/etc/pve/firewall/%u.fw", t->vmid);
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_error_ struct error *mine = NULL;
+	int r = io_read_file(path, VMA_MAX_BLOB, &text, &mine);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0) {
+		error_keep_first(err, &mine);
+		return r;
+	}
+	return vma_header_add_config(hdr, "qemu-server.fw", buf_str(&text), text.len, err);
+}
+
+int task_add_configs(struct task *t, struct vma_header *hdr, struct error **err)
+{
+	_cleanup_buf_ struct buf maps = BUF_INIT, text = BUF_INIT;
+	int r;
+
+	for (size_t i = 0; i < t->n; i++) {
+		const struct task_disk *d = &t->disks[i];
+
+		guest_config_add_map(&maps, d->conf->key, d->device,
+				     d->volume.storage ? d->volume.storage->id : NULL,
+				     image_format_name(d->volume.format));
+	}
+	guest_config_assemble(&t->conf, buf_str(&maps), t->log, &text);
+	r = vma_header_add_config(hdr, "qemu-server.conf", buf_str(&text), text.len, err);
+	if (r == 0)
+		r = add_firewall(t, hdr, err);
+	return r;
+}

@@ -1,0 +1,96 @@
+/* Shared by the parts of a guest's backup; see task.h. */
+#ifndef VZDUMP_BACKUP_TASK_INTERNAL_H
+#define VZDUMP_BACKUP_TASK_INTERNAL_H
+
+#include <time.h>
+
+#include "backup/archive.h"
+#include "backup/copy.h"
+#include "backup/offline.h"
+#include "backup/power.h"
+#include "backup/task-log.h"
+#include "backup/task.h"
+#include "config/guest.h"
+#include "fleecing/journal.h"
+#include "fleecing/usage.h"
+#include "qemu/graph.h"
+#include "qemu/probe.h"
+#include "vma/format.h"
+
+/* How a disk is read. */
+enum task_way {
+	WAY_OFFLINE,	/* through a read-only qemu-storage-daemon */
+	WAY_SINK,	/* frozen view; old data is pushed to vzdump */
+	WAY_FLEECING,	/* frozen view; old data goes to a fleecing image */
+};
+
+struct task_disk {
+	const struct guest_disk *conf;
+	char *device;		/* name in the archive, "drive-scsi0" */
+	struct volume volume;
+	enum task_way way;
+	uint64_t size;		/* bytes, as QEMU sees it */
+	uint8_t dev;		/* device id in the archive */
+	struct graph_disk graph;	/* not for WAY_OFFLINE */
+	struct graph_names names;
+	struct volume image;	/* WAY_FLEECING */
+	size_t usage_index;
+};
+
+struct task {
+	const struct backup_env *env;
+	const struct task_options *o;
+	uint32_t vmid;
+	const char *mode;	/* what it became: a guest that does not run is "stop" */
+	time_t start;
+	struct task_log tlog;
+	const struct log *log;	/* &tlog.log */
+	struct power_state power;
+	bool live;		/* the disks are read from a QEMU (running, or started paused) */
+	bool vcpus_ran;		/* they are to run again after the instant */
+	uint64_t down_since_ns;	/* stop and suspend: since when the guest is away; 0: it is not */
+
+	struct guest_config conf;
+	struct guest_disks conf_disks;
+	struct task_disk *disks;
+	size_t n;
+
+	struct journal *journal;
+	char *run_dir;		/* private folder for sockets */
+	struct qmp *qmp;	/* only during bursts */
+	struct qemu_features features;
+	struct offline offline;
+	struct archive archive;
+	struct copy *copy;
+	struct usage *usage;
+	char uuid[37];
+
+	struct progress_disk *progress_disks;
+	struct progress_lines lines;
+	uint64_t copy_start_ns;
+	struct progress last;	/* the last moment */
+};
+
+/* ---- task-disks.c: which disks, and where they are ---- */
+int task_load_disks(struct task *t, struct error **err);
+void task_clear_disks(struct task *t);
+/* The archive's configuration files, appended to the header. */
+int task_add_configs(struct task *t, struct vma_header *hdr, struct error **err);
+
+/* ---- task-live.c: disks of a QEMU ---- */
+/* Finds the disks in QEMU and what it can do; decides each disk's way. */
+int task_live_prepare(struct task *t, struct error **err);
+/* Images, nodes, the instant, exports.  t->copy listens for the sinks already. */
+int task_live_start(struct task *t, struct error **err);
+/* Lets vCPUs that were stopped for the backup go on. */
+int task_resume(struct task *t, struct error **err);
+
+/* ---- task-copy.c: the archive and what goes into it ---- */
+int task_copy(struct task *t, struct vma_writer_stats *ret, struct error **err);
+
+/* ---- task-after.c: notes, protection, retention ---- */
+/* Whether one more backup is allowed, asked before anything is done. */
+int task_check_limits(struct task *t, struct error **err);
+int task_after(struct task *t, struct error **err);
+
+#endif

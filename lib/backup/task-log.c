@@ -1,0 +1,77 @@
+#include "backup/task-log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/mem.h"
+
+#define LOG_MAX (64u << 20)
+
+char *task_log_time(void)
+{
+	char text[32];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	localtime_r(&now, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	return xstrdup(text);
+}
+
+static void on_line(void *opaque, enum log_level level, const char *line)
+{
+	static const char *const names[] = {
+		[LOG_LEVEL_INFO] = "INFO", [LOG_LEVEL_WARN] = "WARN", [LOG_LEVEL_ERROR] = "ERROR",
+	};
+	struct task_log *t = opaque;
+	_cleanup_free_ char *now = task_log_time();
+	_cleanup_free_ char *text = xasprintf("%s %s: %s\n", now, names[level], line);
+
+	pthread_mutex_lock(&t->lock);
+	if (t->fd >= 0)
+		io_write_all(t->fd, text, strlen(text));
+	if (t->outer && t->outer->line)
+		t->outer->line(t->outer->opaque, level, line);
+	pthread_mutex_unlock(&t->lock);
+}
+
+int task_log_open(struct task_log *t, const struct paths *p, uint32_t vmid,
+		  const struct log *outer, struct error **err)
+{
+	_cleanup_free_ char *dir = paths_get(p, "/var/log/vzdump");
+	int r;
+
+	*t = (struct task_log){ .log = { on_line, t }, .outer = outer, .fd = -1 };
+	pthread_mutex_init(&t->lock, NULL);
+	t->path = xasprintf("%s/qemu-%u.log", dir, vmid);
+	r = io_mkdir_p(dir, 0755, err);
+	if (r < 0)
+		return r;
+	t->fd = open(t->path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640);
+	if (t->fd < 0)
+		return error_errno(err, errno, "unable to create log file '%s'", t->path);
+	return 0;
+}
+
+int task_log_copy(const struct task_log *t, const char *path, struct error **err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	int r = io_read_file(t->path, LOG_MAX, &text, err);
+
+	if (r == 0)
+		r = io_write_file_atomic(path, buf_str(&text), text.len, 0640, err);
+	return r;
+}
+
+void task_log_clear(struct task_log *t)
+{
+	if (t->fd >= 0)
+		close(t->fd);
+	free(t->path);
+	pthread_mutex_destroy(&t->lock);
+}

@@ -1,0 +1,334 @@
+#include "backup/task.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backup/hook.h"
+#include "backup/recover.h"
+#include "backup/task-internal.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "storage/archive-name.h"
+
+static struct hook_guest hook_guest(const struct task *t)
+{
+	return (struct hook_guest){ .mode = t->mode,
+				    .vmid = t->vmid,
+				    .hostname = guest_config_get(&t->conf, "name"),
+				    .target = t->archive.target,
+				    .logfile = t->tlog.path };
+}
+
+static int hook(struct task *t, const char *phase, struct error **err)
+{
+	const struct hook_guest g = hook_guest(t);
+
+	return hook_run(t->env, phase, &g, t->o->dumpdir, t->log, err);
+}
+
+static void name_archive(struct task *t)
+{
+	_cleanup_free_ char *stem = archive_stem("qemu", t->vmid, t->start);
+
+	archive_init(&t->archive, t->o->dumpdir, stem, t->env->options);
+}
+
+static int lock_guest(struct task *t, struct error **err)
+{
+	int r = journal_create(t->env->paths, t->vmid, &t->journal, err);
+
+	if (r == -EEXIST)
+		return error_set(err, r,
+				 "an earlier backup could not be cleaned up: see 'vzdump --cleanup %u'",
+				 t->vmid);
+	if (r == 0)
+		r = journal_add(t->journal, JOURNAL_LOCK, NULL, err);
+	if (r == 0) {
+		r = guest_config_set_lock(t->env->paths, t->vmid, "backup", err);
+		/* a lock that was there is somebody else's */
+		if (r < 0)
+			journal_strike(t->journal, JOURNAL_LOCK, NULL);
+	}
+	return r;
+}
+
+/* ---- the three modes ---- */
+
+static int begin_snapshot(struct task *t, struct error **err)
+{
+	int r = hook(t, "backup-start", err);
+
+	t->live = true;
+	if (r == 0)
+		r = hook(t, "pre-stop", err);
+	if (r == 0)
+		r = task_live_prepare(t, err);
+	if (r == 0)
+		r = hook(t, "pre-restart", err);
+	if (r == 0)
+		r = hook(t, "post-restart", err);
+	return r;
+}
+
+static int suspend(struct task *t, struct error **err)
+{
+	_cleanup_qmp_ struct qmp *q = NULL;
+	int r;
+
+	if (!t->vcpus_ran)
+		return 0;
+	r = journal_add(t->journal, JOURNAL_STOPPED, NULL, err);
+	if (r == 0)
+		r = power_open_qmp(t->env->paths, t->vmid, t->env->cancel, &q, err);
+	if (r == 0)
+		r = qmp_execute(q, "stop", NULL, NULL, err);
+	return r;
+}
+
+static int begin_suspend(struct task *t, struct error **err)
+{
+	int r = hook(t, "backup-start", err);
+
+	t->live = true;
+	if (r == 0)
+		r = task_live_prepare(t, err);
+	if (r < 0)
+		return r;
+	log_info(t->log, "suspending guest");
+	r = hook(t, "pre-stop", err);
+	if (r == 0) {
+		t->down_since_ns = units_now_ns();
+		r = suspend(t, err);
+	}
+	return r;
+}
+
+/* The guest is down; start it paused where the administrator says how, and save it while it runs. */
+static int start_paused(struct task *t, struct error **err)
+{
+	int r = power_run_command(t->env, "start-paused-command", t->vmid, t->log, err);
+
+	if (r == 0)
+		r = journal_add(t->journal, JOURNAL_STOPPED, NULL, err);
+	if (r == 0)
+		r = power_get(t->env->paths, t->vmid, &t->power, err);
+	if (r == 0 && !t->power.running)
+		r = error_set(err, ERR_PEER, "start-paused-command ran, but VM %u does not run",
+			      t->vmid);
+	if (r < 0)
+		return r;
+	t->live = true;
+	return task_live_prepare(t, err);
+}
+
+static int begin_stop(struct task *t, struct error **err)
+{
+	int r = hook(t, "backup-start", err);
+
+	if (r < 0 || !t->power.running)
+		return r;
+	log_info(t->log, "stopping virtual guest");
+	t->down_since_ns = units_now_ns();
+	r = hook(t, "pre-stop", err);
+	if (r == 0)
+		r = journal_add(t->journal, JOURNAL_DOWN, NULL, err);
+	if (r == 0)
+		r = power_shutdown(t->env, &t->conf,
+				   (uint64_t)options_int(t->env->options, "stopwait"), t->log, err);
+	if (r == 0 && options_get(t->env->options, "start-paused-command"))
+		r = start_paused(t, err);
+	return r;
+}
+
+static void log_settings(struct task *t)
+{
+	int64_t limit = options_int(t->env->options, "bwlimit");
+
+	log_info(t->log, "backup mode: %s", t->mode);
+	if (limit)
+		log_info(t->log, "bandwidth limit: %ld KiB/s", (long)limit);
+	log_info(t->log, "ionice priority: %ld", (long)options_int(t->env->options, "ionice"));
+}
+
+static int begin(struct task *t, struct error **err)
+{
+	bool snapshot = !strcmp(t->mode, "snapshot");
+	int r = 0;
+
+	/* the order of these lines is PVE's */
+	if (!snapshot)
+		log_settings(t);
+	r = task_load_disks(t, err);
+	if (r < 0)
+		return r;
+	if (snapshot)
+		log_settings(t);
+	if (snapshot)
+		return begin_snapshot(t, err);
+	return strcmp(t->mode, "suspend") == 0 ? begin_suspend(t, err) : begin_stop(t, err);
+}
+
+/* ---- all of it ---- */
+
+static int save(struct task *t, struct task_result *ret, struct error **err)
+{
+	struct vma_writer_stats stats;
+	int r;
+
+	r = guest_config_load(t->env->paths, t->vmid, t->log, &t->conf, err);
+	if (r == ERR_NOT_FOUND)
+		return error_set(err, r, "unable to find VM '%u'", t->vmid);
+	if (r < 0)
+		return r;
+	r = task_check_limits(t, err);
+	if (r < 0)
+		return r;
+	r = power_get(t->env->paths, t->vmid, &t->power, err);
+	if (r < 0)
+		return r;
+	log_info(t->log, "status = %s", t->power.running ? "running" : "stopped");
+	t->mode = t->power.running ? t->o->mode : "stop";
+	r = lock_guest(t, err);
+	if (r == 0)
+		r = begin(t, err);
+	if (r == 0)
+		r = task_copy(t, &stats, err);
+	if (r < 0)
+		return r;
+	if (!t->archive.is_stdout) {
+		_cleanup_free_ char *size = NULL;
+
+		ret->size = stats.file_bytes;
+		size = units_archive_size(ret->size);
+		log_info(t->log, "archive file size: %s", size);
+	}
+	r = task_after(t, err);
+	if (r == 0)
+		r = hook(t, "backup-end", err);
+	return r;
+}
+
+static void log_online_again(struct task *t)
+{
+	uint64_t seconds;
+
+	if (!t->down_since_ns)
+		return;
+	seconds = (units_now_ns() - t->down_since_ns) / 1000000000u;
+	if (seconds)
+		log_info(t->log, "guest is online again after %lu seconds", (unsigned long)seconds);
+	else
+		log_info(t->log, "guest is online again after <1 seconds");
+	t->down_since_ns = 0;
+}
+
+/* Whatever happened: nothing stays. */
+static void clean_up(struct task *t)
+{
+	_cleanup_error_ struct error *err = NULL;
+	bool restart = t->journal && (journal_has(t->journal, JOURNAL_DOWN) ||
+				      journal_has(t->journal, JOURNAL_STOPPED));
+
+	copy_free(TAKE_PTR(t->copy));
+	qmp_close(TAKE_PTR(t->qmp));
+	archive_clear(&t->archive);
+	offline_stop(&t->offline);
+	if (!t->journal)
+		return;
+	if (restart && hook(t, "pre-restart", &err) < 0)
+		log_warn(t->log, "%s", error_message(err));
+	recover_guest(t->env, t->journal, t->log, NULL);
+	usage_stop(TAKE_PTR(t->usage));
+	if (recover_rest(t->env, t->journal, t->log, NULL) == 0 && restart) {
+		log_online_again(t);
+		error_free(TAKE_PTR(err));
+		if (hook(t, "post-restart", &err) < 0)
+			log_warn(t->log, "%s", error_message(err));
+	}
+	if (!journal_finish(t->journal))
+		log_warn(t->log, "something was left behind: 'vzdump --cleanup %u' tries again",
+			 t->vmid);
+	journal_free(TAKE_PTR(t->journal));
+}
+
+static void say_failed(struct task *t, const struct error *err)
+{
+	_cleanup_free_ char *now = task_log_time();
+	_cleanup_error_ struct error *hook_err = NULL;
+
+	log_error(t->log, "Backup of VM %u failed - %s", t->vmid, error_message(err));
+	log_info(t->env->log, "Failed at %s", now);
+	if (hook(t, "backup-abort", &hook_err) < 0)
+		log_warn(t->log, "%s", error_message(hook_err));
+}
+
+static void say_finished(struct task *t, uint64_t seconds)
+{
+	_cleanup_free_ char *now = task_log_time();
+	_cleanup_free_ char *took = units_hms(seconds);
+
+	log_info(t->log, "Finished Backup of VM %u (%s)", t->vmid, took);
+	log_info(t->env->log, "Backup finished at %s", now);
+}
+
+static void copy_log(struct task *t)
+{
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_free_ char *stem = archive_stem("qemu", t->vmid, t->start);
+	_cleanup_free_ char *path = NULL;
+
+	if (t->o->dumpdir) {
+		path = xasprintf("%s/%s.log", t->o->dumpdir, stem);
+		if (task_log_copy(&t->tlog, path, &err) < 0)
+			log_warn(t->env->log, "%s", error_message(err));
+	}
+	error_free(TAKE_PTR(err));
+	if (hook(t, "log-end", &err) < 0)
+		log_warn(t->env->log, "%s", error_message(err));
+}
+
+static void task_clear(struct task *t)
+{
+	task_clear_disks(t);
+	guest_config_clear(&t->conf);
+	qemu_features_clear(&t->features);
+	task_log_clear(&t->tlog);
+	free(t->progress_disks);
+	free(t->run_dir);
+}
+
+int task_run(const struct backup_env *env, const struct task_options *o, uint32_t vmid,
+	     struct task_result *ret, struct error **err)
+{
+	struct task t = { .env = env, .o = o, .vmid = vmid, .mode = o->mode, .start = time(NULL) };
+	_cleanup_error_ struct error *mine = NULL;
+	_cleanup_free_ char *now = task_log_time();
+	uint64_t begin_ns = units_now_ns();
+	char *target;
+	int r;
+
+	*ret = (struct task_result){ 0 };
+	name_archive(&t);
+	target = xstrdup(t.archive.target);
+	r = task_log_open(&t.tlog, env->paths, vmid, env->log, &mine);
+	t.log = &t.tlog.log;
+	log_info(t.log, "Starting Backup of VM %u (qemu)", vmid);
+	log_info(env->log, "Backup started at %s", now);
+	if (r == 0)
+		r = save(&t, ret, &mine);
+	clean_up(&t);
+	t.archive.target = target; /* for the last hooks */
+	ret->seconds = (units_now_ns() - begin_ns) / 1000000000u;
+	if (r < 0)
+		say_failed(&t, mine);
+	else
+		say_finished(&t, ret->seconds);
+	copy_log(&t);
+	t.archive.target = NULL;
+	ret->target = target;
+	error_keep_first(err, &mine);
+	task_clear(&t);
+	return r;
+}

@@ -1,0 +1,36 @@
+/* The backup of one guest, from "Starting Backup of VM 123 (qemu)" to "Finished Backup". */
+#ifndef VZDUMP_BACKUP_TASK_H
+#define VZDUMP_BACKUP_TASK_H
+
+#include "backup/env.h"
+#include "backup/progress.h"
+#include "config/formats.h"
+
+/* What all guests of a job have in common.  Borrowed. */
+struct task_options {
+	const char *mode;		/* snapshot, suspend, stop */
+	const struct storage *storage;	/* NULL with --dumpdir and --stdout */
+	const char *dumpdir;		/* NULL with --stdout */
+	int stdout_fd;			/* --stdout: where the archive goes */
+	struct fleecing_config fleecing;
+	unsigned max_workers;
+	struct prune_keep keep;		/* retention */
+	bool remove;			/* prune after the backup */
+	void (*progress)(void *opaque, const struct progress *p); /* may be NULL; every 200 ms */
+	void *opaque;
+};
+
+struct task_result {
+	uint64_t size;		/* of the archive, bytes */
+	char *target;		/* its path; caller frees */
+	uint64_t seconds;
+};
+
+/*
+ * Saves guest vmid.  Says everything in env->log, the failure included; the error is for the
+ * caller's account.  ERR_CANCELED ends the job.
+ */
+int task_run(const struct backup_env *env, const struct task_options *o, uint32_t vmid,
+	     struct task_result *ret, struct error **err);
+
+#endif
