@@ -30,11 +30,11 @@ static const struct propstr_format drive_format = {
 /* "[:/](vm-<digits>-)?cloudinit[.<format>]" at the end of the id. */
 static bool is_cloudinit(const char *volid)
 {
-	const char *at = volid + strcspn(volid, ":/");
+	const char *at = volid;
 	const char *rest;
 
-	while (strpbrk(at, ":/"))
-		at = strpbrk(at, ":/") + 1;
+	for (const char *sep = strpbrk(at, ":/"); sep; sep = strpbrk(at, ":/"))
+		at = sep + 1;
 	if (at == volid)
 		return false;
 	if (str_prefix(at, "vm-", &rest)) {

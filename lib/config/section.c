@@ -7,7 +7,7 @@
 
 #define BLANKS " \t\r\f\v"
 
-static void section_clear(struct section *s)
+void section_clear(struct section *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		free(s->properties[i].key);
@@ -16,6 +16,7 @@ static void section_clear(struct section *s)
 	free(s->properties);
 	free(s->type);
 	free(s->id);
+	*s = (struct section){ 0 };
 }
 
 void section_config_clear(struct section_config *c)

@@ -40,6 +40,7 @@ struct section_config {
 /* Never fails: lines it cannot read are warned about ("file x line 3 - ignore config line: ..."). */
 void section_config_parse(const char *text, const char *file, const struct log *log,
 			  struct section_config *ret);
+void section_clear(struct section *s);
 void section_config_clear(struct section_config *c);
 #define _cleanup_section_config_ _cleanup_(section_config_clear)
 

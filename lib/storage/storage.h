@@ -85,9 +85,14 @@ struct storage_config {
  */
 int storage_config_load(const struct paths *p, const struct log *log, struct storage_config *ret,
 			struct error **err);
-/* The same from text; file is for messages. */
+/*
+ * The same from text.  file is for messages; local_path is where "local" lies if text names none
+ * (<root>/var/lib/vz).  A "local" that is named is used as it stands, also where PVE would put its own
+ * in its place (another type or path).
+ */
 void storage_config_parse(const char *text, const char *file, const char *node,
-			  const struct log *log, struct storage_config *ret);
+			  const char *local_path, const struct log *log,
+			  struct storage_config *ret);
 void storage_config_clear(struct storage_config *c);
 #define _cleanup_storage_config_ _cleanup_(storage_config_clear)
 
@@ -156,14 +161,16 @@ struct volume {
 	const struct storage *storage;	/* NULL: an absolute path */
 	char *volid;
 	const char *volname;		/* behind the colon, in volid; the path if there is no storage */
+	enum storage_content content;	/* STORAGE_IMAGES or STORAGE_BACKUP */
 	uint32_t vmid;			/* owner; 0 if unknown */
 	enum image_format format;
 	char *path;			/* file or device; NULL for types without one (rbd) */
 };
 
 /*
- * volid: "<storage>:<volname>" of an image, or an absolute path (format raw unless format says
- * otherwise; NULL: not given).  Volnames that would leave the storage's directory are refused.
+ * volid: "<storage>:<volname>" of an image or "<storage>:backup/<archive>", or an absolute path.
+ * format is what the drive's format= says, or NULL: for a path it decides (else raw), for a volume of
+ * a storage it must agree with the name.  Names that would leave the storage's directory are refused.
  */
 int volume_open(const struct storage_config *c, const char *volid, const char *format,
 		struct volume *ret, struct error **err);
@@ -236,7 +243,7 @@ struct storage_ops {
 	void (*traits)(const struct storage *s, enum image_format format,
 		       struct image_traits *ret);
 	enum image_format (*fleecing_format)(const struct storage *s);
-	/* v has storage, volid and volname; fills vmid, format, path.  Must refuse strange names. */
+	/* v has storage, volid and volname; fills content, vmid, format, path.  Must refuse strange names. */
 	int (*parse)(struct volume *v, struct error **err);
 	/* NULL: nothing to do. */
 	int (*volume_activate)(const struct volume *v, struct error **err);

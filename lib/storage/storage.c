@@ -1,0 +1,124 @@
+/* Choosing a storage, and what is asked of one; the types do the work. */
+#include "storage/storage.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/strv.h"
+
+const struct storage *storage_find(const struct storage_config *c, const char *id)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (strcmp(c->storages[i].id, id) == 0)
+			return &c->storages[i];
+	return NULL;
+}
+
+static bool on_node(const struct storage_config *c, const struct storage *s)
+{
+	return !s->nodes || strv_contains(s->nodes, c->node);
+}
+
+bool storage_enabled(const struct storage_config *c, const struct storage *s)
+{
+	return !s->disabled && on_node(c, s);
+}
+
+static int unknown_type(const struct storage *s, struct error **err)
+{
+	_cleanup_buf_ struct buf known = BUF_INIT;
+
+	for (size_t i = 0; storage_types[i]; i++)
+		buf_addf(&known, "%s%s", i ? ", " : "", storage_types[i]->type);
+	return error_set(err, ERR_UNSUPPORTED,
+			 "storage '%s' is of type '%s', which is not supported (supported: %s)",
+			 s->id, s->type, buf_str(&known));
+}
+
+static int wrong_content(const struct storage *s, unsigned content, struct error **err)
+{
+	_cleanup_buf_ struct buf has = BUF_INIT;
+
+	for (unsigned bit = STORAGE_IMAGES; bit <= STORAGE_IMPORT; bit <<= 1)
+		if (s->content & bit)
+			buf_addf(&has, "%s%s", has.len ? "," : "",
+				 storage_content_name((enum storage_content)bit));
+	return error_set(err, ERR_INVALID,
+			 "can't use storage '%s' for %s - wrong content type (it has '%s' in storage.cfg)",
+			 s->id, storage_content_name((enum storage_content)content),
+			 has.len ? buf_str(&has) : "none");
+}
+
+int storage_get(const struct storage_config *c, const char *id, unsigned content,
+		const struct storage **ret, struct error **err)
+{
+	const struct storage *s = storage_find(c, id);
+
+	if (!s)
+		return error_set(err, ERR_NOT_FOUND, "storage '%s' does not exist", id);
+	if (s->disabled)
+		return error_set(err, ERR_INVALID, "storage '%s' is disabled", id);
+	if (!on_node(c, s))
+		return error_set(err, ERR_INVALID, "storage '%s' is not available on node '%s'", id,
+				 c->node);
+	if (!s->ops)
+		return unknown_type(s, err);
+	if (s->ops->has_path && !s->path)
+		return error_set(err, ERR_INVALID, "storage '%s' has no path in storage.cfg", id);
+	if (content && !(s->content & content))
+		return wrong_content(s, content, err);
+	if (s->ops->check) {
+		int r = s->ops->check(s, err);
+
+		if (r < 0)
+			return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+int storage_activate(const struct storage *s, const struct log *log, struct error **err)
+{
+	return s->ops->activate(s, log, err);
+}
+
+int storage_status(const struct storage *s, struct storage_status *ret, struct error **err)
+{
+	return s->ops->status(s, ret, err);
+}
+
+int storage_dir(const struct storage *s, enum storage_content content, char **ret,
+		struct error **err)
+{
+	if (!s->ops->dir)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "storage '%s' of type '%s' has no directory for %s", s->id,
+				 s->type, storage_content_name(content));
+	return s->ops->dir(s, content, ret, err);
+}
+
+int storage_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
+		 struct error **err)
+{
+	*ret = NULL;
+	*ret_n = 0;
+	return s->ops->list(s, vmid, ret, ret_n, err);
+}
+
+void storage_images_free(struct storage_image *images, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(images[i].volname);
+	free(images);
+}
+
+void storage_traits(const struct storage *s, enum image_format format, struct image_traits *ret)
+{
+	s->ops->traits(s, format, ret);
+}
+
+enum image_format storage_fleecing_format(const struct storage *s)
+{
+	return s->ops->fleecing_format(s);
+}

@@ -1,0 +1,310 @@
+/* Volumes by their id. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include <json-c/json.h>
+
+#include "base/mem.h"
+#include "base/process.h"
+#include "base/strv.h"
+#include "storage/storage.h"
+#include "storage/types.h"
+
+#define QEMU_IMG_TIMEOUT_MS 10000
+#define MAX_DISKS_PER_GUEST 1024
+
+void volume_clear(struct volume *v)
+{
+	free(v->volid);
+	free(v->path);
+	*v = (struct volume){ 0 };
+}
+
+bool image_name_parse(const char *name, enum image_format *ret)
+{
+	const char *dot = strrchr(name, '.');
+	int format = dot ? image_format_parse(dot + 1) : -1;
+
+	if (format < 0 || dot == name || strpbrk(name, "/ \t\r\n\f\v"))
+		return false;
+	/* files that belong to a volume, but are none */
+	if (format == IMAGE_QCOW2 && str_prefix(name, "snap-", NULL))
+		return false;
+	*ret = (enum image_format)format;
+	return true;
+}
+
+static int open_path(const char *path, const char *format, struct volume *v, struct error **err)
+{
+	int parsed = format ? image_format_parse(format) : IMAGE_RAW;
+
+	if (parsed < 0 || parsed == IMAGE_SUBVOL)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "volume '%s': format '%s' is not supported (use raw, qcow2 or vmdk)",
+				 path, format);
+	v->content = STORAGE_IMAGES;
+	v->format = (enum image_format)parsed;
+	v->volid = xstrdup(path);
+	v->volname = v->volid;
+	v->path = xstrdup(path);
+	return 0;
+}
+
+static int open_in_storage(const struct storage_config *c, const char *volid, struct volume *v,
+			   struct error **err)
+{
+	const char *colon = strchr(volid, ':');
+	_cleanup_free_ char *id = colon ? xstrndup(volid, (size_t)(colon - volid)) : NULL;
+	int r;
+
+	if (!id || !storage_id_valid(id) || !colon[1])
+		return error_set(err, ERR_INVALID,
+				 "unable to parse volume ID '%s' (neither <storage>:<volume> nor an absolute path)",
+				 volid);
+	r = storage_get(c, id, 0, &v->storage, err);
+	if (r < 0)
+		return error_prefix(err, "volume '%s'", volid), r;
+	v->volid = xstrdup(volid);
+	v->volname = v->volid + strlen(id) + 1;
+	return v->storage->ops->parse(v, err);
+}
+
+static int check_format(const struct volume *v, const char *format, struct error **err)
+{
+	const char *own = image_format_name(v->format);
+
+	if (format && strcmp(format, own) != 0)
+		return error_set(err, ERR_INVALID,
+				 "volume '%s' - 'format=%s' option different from storage format '%s'",
+				 v->volid, format, own);
+	return 0;
+}
+
+int volume_open(const struct storage_config *c, const char *volid, const char *format,
+		struct volume *ret, struct error **err)
+{
+	_cleanup_volume_ struct volume v = { 0 };
+	int r;
+
+	if (volid[0] == '/') {
+		r = open_path(volid, format, &v, err);
+	} else {
+		r = open_in_storage(c, volid, &v, err);
+		if (r == 0)
+			r = check_format(&v, format, err);
+	}
+	if (r < 0)
+		return r;
+	*ret = v;
+	v = (struct volume){ 0 };
+	return 0;
+}
+
+int volume_activate(const struct volume *v, struct error **err)
+{
+	if (!v->storage || !v->storage->ops->volume_activate)
+		return 0;
+	return v->storage->ops->volume_activate(v, err);
+}
+
+/* ---- what it is ---- */
+
+static int stat_volume(const struct volume *v, struct stat *ret, struct error **err)
+{
+	if (stat(v->path, ret) == 0)
+		return 0;
+	if (errno == ENOENT || errno == ENOTDIR)
+		return error_set(err, ERR_NOT_FOUND, "volume '%s' does not exist (no file %s)", v->volid,
+				 v->path);
+	return error_errno(err, errno, "volume '%s': cannot look at '%s'", v->volid, v->path);
+}
+
+int volume_blockdev(const struct volume *v, struct json_object **ret, struct error **err)
+{
+	struct stat st;
+	int r;
+
+	if (v->storage && v->storage->ops->blockdev)
+		return v->storage->ops->blockdev(v, ret, err);
+	r = stat_volume(v, &st, err);
+	if (r < 0)
+		return r;
+	*ret = json_object_new_object();
+	json_object_object_add(*ret, "driver",
+			       json_object_new_string(S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode) ?
+							      "host_device" : "file"));
+	json_object_object_add(*ret, "filename", json_object_new_string(v->path));
+	return 0;
+}
+
+static int device_size(const struct volume *v, uint64_t *ret, struct error **err)
+{
+	_cleanup_close_ int fd = open(v->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 || ioctl(fd, BLKGETSIZE64, ret) < 0)
+		return error_errno(err, errno, "cannot determine size of volume '%s'", v->volid);
+	return 0;
+}
+
+/* "virtual-size" of qemu-img info; false if text has none. */
+static bool find_virtual_size(const char *text, uint64_t *ret)
+{
+	struct json_object *info = json_tokener_parse(text);
+	struct json_object *size = NULL;
+	bool found = json_object_is_type(info, json_type_object) &&
+		     json_object_object_get_ex(info, "virtual-size", &size) &&
+		     json_object_is_type(size, json_type_int) && json_object_get_int64(size) >= 0;
+
+	if (found)
+		*ret = (uint64_t)json_object_get_int64(size);
+	json_object_put(info);
+	return found;
+}
+
+static int image_size(const struct volume *v, uint64_t *ret, struct error **err)
+{
+	const char *const argv[] = { "qemu-img", "info", "-U", "--output=json", "-f",
+				     image_format_name(v->format), v->path, NULL };
+	const struct process_options o = { .timeout_ms = QEMU_IMG_TIMEOUT_MS };
+	struct process_result result = { 0 };
+	int r = process_run_ok(argv, &o, &result, err);
+
+	if (r < 0)
+		error_prefix(err, "cannot determine size of volume '%s'", v->volid);
+	else if (!find_virtual_size(result.out ? result.out : "", ret))
+		r = error_set(err, ERR_PEER,
+			      "cannot determine size of volume '%s': qemu-img info gives none",
+			      v->volid);
+	process_result_clear(&result);
+	return r < 0 ? r : 0;
+}
+
+int volume_size(const struct volume *v, uint64_t *ret, struct error **err)
+{
+	struct stat st;
+	int r;
+
+	if (v->storage && v->storage->ops->size)
+		return v->storage->ops->size(v, ret, err);
+	r = stat_volume(v, &st, err);
+	if (r < 0)
+		return r;
+	if (v->format != IMAGE_RAW)
+		return image_size(v, ret, err);
+	if (S_ISBLK(st.st_mode))
+		return device_size(v, ret, err);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, ERR_INVALID,
+				 "cannot determine size of volume '%s': '%s' is neither file nor block device",
+				 v->volid, v->path);
+	*ret = (uint64_t)st.st_size;
+	return 0;
+}
+
+int volume_used(const struct volume *v, uint64_t *ret, struct error **err)
+{
+	struct stat st;
+	int r;
+
+	if (v->storage && v->storage->ops->used)
+		return v->storage->ops->used(v, ret, err);
+	r = stat_volume(v, &st, err);
+	if (r < 0)
+		return r;
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, ERR_UNSUPPORTED, "nobody counts what '%s' takes", v->path);
+	*ret = (uint64_t)st.st_blocks * 512;
+	return 0;
+}
+
+/* ---- making and removing ---- */
+
+static int next_name(const struct storage *s, uint32_t vmid, char **ret, struct error **err)
+{
+	struct storage_image *images;
+	size_t n;
+	int r = storage_list(s, vmid, &images, &n, err);
+
+	for (unsigned i = 0; r == 0 && i < MAX_DISKS_PER_GUEST && !*ret; i++) {
+		_cleanup_free_ char *name = xasprintf("vm-%" PRIu32 "-disk-%u", vmid, i);
+		bool taken = false;
+
+		for (size_t k = 0; k < n && !taken; k++) {
+			const char *at = strrchr(images[k].volname, '/');
+			const char *rest;
+
+			taken = str_prefix(at ? at + 1 : images[k].volname, name, &rest) &&
+				(!*rest || *rest == '.');
+		}
+		if (!taken)
+			*ret = TAKE_PTR(name);
+	}
+	if (r == 0) {
+		storage_images_free(images, n);
+		if (!*ret)
+			r = error_set(err, ERR_INVALID,
+				      "unable to allocate an image name for VM %" PRIu32
+				      " in storage '%s'", vmid, s->id);
+	}
+	return r;
+}
+
+int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char **ret,
+		    struct error **err)
+{
+	_cleanup_free_ char *name = xstrdup_null(a->name);
+	_cleanup_free_ char *volname = NULL;
+
+	if (!(s->ops->formats & (1U << a->format)))
+		return error_set(err, ERR_UNSUPPORTED, "storage '%s' does not take images of format '%s'",
+				 s->id, image_format_name(a->format));
+	if (!name) {
+		int r = next_name(s, a->vmid, &name, err);
+
+		if (r < 0)
+			return r;
+	}
+	volname = s->ops->volname(s, a->vmid, name, a->format);
+	*ret = xasprintf("%s:%s", s->id, volname);
+	return 0;
+}
+
+int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct volume *ret,
+		 struct error **err)
+{
+	_cleanup_volume_ struct volume v = { .storage = s };
+	int r = volume_alloc_id(s, a, &v.volid, err);
+
+	if (r < 0)
+		return r;
+	v.volname = strchr(v.volid, ':') + 1;
+	if (a->size == 0 || a->size % 512)
+		return error_set(err, ERR_INVALID,
+				 "cannot allocate '%s': size %" PRIu64 " is not a multiple of 512 bytes",
+				 v.volid, a->size);
+	r = s->ops->parse(&v, err);
+	if (r == 0)
+		r = s->ops->alloc(&v, a->size, a->cancel, err);
+	if (r < 0)
+		return error_prefix(err, "cannot allocate '%s'", v.volid), r;
+	*ret = v;
+	v = (struct volume){ 0 };
+	return 0;
+}
+
+int volume_free(const struct volume *v, struct error **err)
+{
+	int r;
+
+	if (!v->storage)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "'%s' belongs to no storage and is not removed", v->volid);
+	r = v->storage->ops->free(v, err);
+	return r < 0 ? (error_prefix(err, "cannot remove '%s'", v->volid), r) : 0;
+}
