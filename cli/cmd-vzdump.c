@@ -88,6 +88,7 @@ static int run_job(struct backup_env *env, struct options *cli, struct ui *ui, s
 	if (r < 0)
 		return r;
 	env->options = cli;
+	params.conf_prune_backups = options_get(&conf, "prune-backups");
 	return options_bool(cli, "cleanup") ? job_cleanup(env, err) : job_run(env, &params, err);
 }
 

@@ -148,7 +148,7 @@ static int choose_target(struct job *j, struct error **err)
 static int choose_retention(struct job *j, struct error **err)
 {
 	const struct options *o = j->env->options;
-	const char *text = NULL;
+	const char *text = j->p->conf_prune_backups;
 	int r;
 
 	/* command line, then the storage's, then vzdump.conf's, then keep-all: PVE's order */

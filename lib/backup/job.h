@@ -13,6 +13,7 @@ struct job_params {
 	/* env->options as merged; false if --storage and --dumpdir only come from vzdump.conf, where
 	 * --stdout overrules them */
 	bool target_from_cli;
+	const char *conf_prune_backups;	/* of vzdump.conf, NULL without: counts after the storage's */
 	int stdout_fd;			/* --stdout: where the archive goes */
 	void (*progress)(void *opaque, const struct progress *p); /* may be NULL */
 	void *opaque;
