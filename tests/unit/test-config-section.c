@@ -1,0 +1,53 @@
+#include "config/section.h"
+#include "test-config-util.h"
+
+static const char text[] = "junk\n"
+			   "dir: local\n"
+			   "\tpath /var/lib/vz\n"
+			   "# in between\n"
+			   "\tcontent images,backup  \n"
+			   "\tdisable\n"
+			   "\tcontent iso\n"
+			   "not indented\n"
+			   "\n"
+			   "\n"
+			   "pbs:other\n"
+			   "  server a b\n"
+			   "\n"
+			   "  # comment\n"
+			   "dir: other\n"
+			   "  path /x";
+
+int main(void)
+{
+	_cleanup_section_config_ struct section_config c = { 0 };
+	_cleanup_buf_ struct buf lines = BUF_INIT;
+	struct log log = LOG_INTO(lines);
+	const struct section *s;
+
+	section_config_parse(text, "f", &log, &c);
+	same(buf_str(&lines),
+	     "W file f line 1 - ignore config line: junk\n"
+	     "W file f line 8 (section 'local') - ignore config line: not indented\n",
+	     "lines that fit nowhere are warned about with their number");
+	ok(c.n == 2, "of sections with one id the last counts");
+	s = section_find(&c, "local");
+	same(section_get(s, "path"), "/var/lib/vz", "a value");
+	same(section_get(s, "content"), "images,backup", "the first of two, without blanks behind");
+	same(section_get(s, "disable"), "1", "a key alone is true");
+	ok(section_property(s, "disable")->value == NULL, "and has no value");
+	same(section_get(s, "nodes"), NULL, "a missing key");
+	s = section_find(&c, "other");
+	same(s->type, "dir", "the last section of an id replaced the first");
+	same(section_get(s, "path"), "/x", "the last line needs no newline");
+	ok(!section_find(&c, "none"), "a missing section");
+	section_config_clear(&c);
+
+	buf_reset(&lines);
+	section_config_parse(":\n: x\na:\na: b c\n \nx : y\n", "f", &log, &c);
+	ok(c.n == 0, "broken headers are none");
+	section_config_clear(&c);
+	section_config_parse("", "f", &log, &c);
+	ok(c.n == 0, "an empty file is fine");
+	return done_testing();
+}
