@@ -30,7 +30,7 @@ int graph_names_init(struct graph_names *n, const char *key, struct error **err)
 
 static int add_node(struct qmp *q, struct json_object *node, struct error **err)
 {
-	return qmp_execute(q, "blockdev-add", node, NULL, err);
+	return graph_execute_quietly(q, "blockdev-add", node, err);
 }
 
 int graph_del_node(struct qmp *q, const char *name, struct error **err)
@@ -43,7 +43,7 @@ int graph_del_node(struct qmp *q, const char *name, struct error **err)
 		return r;
 	if (!view_node(&v, name))
 		return 0;
-	return qmp_execute(q, "blockdev-del", json_new_str("node-name", name), NULL, err);
+	return graph_execute_quietly(q, "blockdev-del", json_new_str("node-name", name), err);
 }
 
 /* ---- target ---- */
@@ -151,7 +151,7 @@ int graph_add_bitmap(struct qmp *q, const struct graph_disk *d, const struct gra
 
 	json_put_u64(args, "granularity", GRAPH_BITMAP_GRANULARITY);
 	json_put_bool(args, "persistent", false);
-	return qmp_execute(q, "block-dirty-bitmap-add", args, NULL, err);
+	return graph_execute_quietly(q, "block-dirty-bitmap-add", args, err);
 }
 
 static bool has_bitmap(struct json_object *node, const char *name)
@@ -175,7 +175,7 @@ int graph_del_bitmap(struct qmp *q, const char *node, const struct graph_names *
 		return r;
 	if (!has_bitmap(view_node(&v, node), n->bitmap))
 		return 0;
-	return qmp_execute(q, "block-dirty-bitmap-remove", bitmap_args(node, n), NULL, err);
+	return graph_execute_quietly(q, "block-dirty-bitmap-remove", bitmap_args(node, n), err);
 }
 
 /* ---- frozen view ---- */

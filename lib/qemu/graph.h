@@ -29,7 +29,7 @@
 #include "qemu/probe.h"
 #include "qemu/qmp.h"
 
-#define GRAPH_PREFIX	      "vzdump-"
+#define GRAPH_PREFIX		 "vzdump-"
 #define GRAPH_BITMAP_GRANULARITY 65536u
 
 /* Where a guest disk hangs in QEMU. */
@@ -132,7 +132,7 @@ int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n,
  * the vCPUs stop for it: GRAPH_OURS_STOPPED again.
  */
 int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err);
-/* Whether the insertion could abort this QEMU for this disk: ERR_UNSUPPORTED with the reason. */
+/* ERR_UNSUPPORTED with the reason if the filter cannot be put under this disk. */
 int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d,
 		       struct error **err);
 
@@ -152,6 +152,42 @@ int graph_add_export(struct qmp *q, const struct graph_disk *d, const struct gra
 		     struct error **err);
 /* Disconnects clients; returns when the export is gone. */
 int graph_del_export(struct qmp *q, const struct graph_names *n, struct error **err);
+
+/* ---- stopped vCPUs, delicate QEMUs ---- */
+
+/*
+ * QEMU before 9.0 has AioContext locks.  Seen on 7.2.22: adding a node over a disk whose iothread
+ * is at work aborts it now and then, and an NBD client that leaves an export in an iothread aborts
+ * it always ("nbd_blockdev_client_closed: Assertion `qemu_in_main_thread()`").  True for such a
+ * QEMU with iothreads.  Then
+ *  - every function here that changes the graph stops the vCPUs for its milliseconds; a caller
+ *    with several steps to do saves time with one graph_pause_begin() .. graph_pause_end() around
+ *    them, and writes GRAPH_OURS_STOPPED to the journal before in any case;
+ *  - exports stay in the main loop, so that virtio-blk disks do too until the backup is over;
+ *  - SCSI disks cannot: graph_hold_client() for each NBD connection, and no connection may be
+ *    closed before graph_del_export().
+ */
+int graph_is_delicate(struct qmp *q, bool *ret, struct error **err);
+
+struct graph_pause {
+	bool ours;		     /* stopped by us, ours to continue */
+	uint64_t since_ns;
+	const struct cancel *cancel; /* not seen while the vCPUs stand still */
+};
+
+/* Stops the vCPUs if they run; nests.  End it also after an error. */
+int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err);
+/* Lets them go on if p stopped them.  *ret_ns (may be NULL): how long they stood. */
+int graph_pause_end(struct qmp *q, struct graph_pause *p, uint64_t *ret_ns, struct error **err);
+
+/*
+ * Gives QEMU a copy of this side's socket, so that the connection outlives us if we are killed
+ * (see above).  index: 0 .. GRAPH_MAX_HELD - 1, one for each connection.  Release after
+ * graph_del_export(); graph_cleanup() does it too.
+ */
+#define GRAPH_MAX_HELD 64
+int graph_hold_client(struct qmp *q, unsigned index, int fd, struct error **err);
+int graph_release_client(struct qmp *q, unsigned index, struct error **err);
 
 /* ---- strangers, leftovers ---- */
 

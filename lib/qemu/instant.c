@@ -6,44 +6,6 @@
 #include "base/units.h"
 #include "qemu/internal.h"
 
-/* ---- stopped vCPUs ---- */
-
-int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err)
-{
-	_cleanup_json_ struct json_object *status = NULL;
-	int r;
-
-	*p = (struct graph_pause){ 0 };
-	r = qmp_execute(q, "query-status", NULL, &status, err);
-	if (r < 0)
-		return r;
-	if (!json_get_bool(status, "running", false))
-		return 0;
-	p->ours = true;
-	p->since_ns = units_now_ns();
-	r = qmp_execute(q, "stop", NULL, NULL, err);
-	if (r == ERR_PEER)
-		p->ours = false;
-	return r;
-}
-
-int graph_pause_end(struct qmp *q, struct graph_pause *p, uint64_t *ret_ns, struct error **err)
-{
-	int r;
-
-	if (ret_ns)
-		*ret_ns = 0;
-	if (!p->ours)
-		return 0;
-	r = qmp_execute(q, "cont", NULL, NULL, err);
-	if (r < 0)
-		return r;
-	p->ours = false;
-	if (ret_ns)
-		*ret_ns = units_now_ns() - p->since_ns;
-	return 0;
-}
-
 bool graph_type_needs_stop(const char *qom_type)
 {
 	return qom_type && str_prefix(qom_type, "ide-", NULL);
@@ -95,14 +57,14 @@ static int place(struct qmp *q, const struct graph_disk *d, const char *node, st
 
 /* ---- all of them ---- */
 
-static bool needs_stop(const struct graph_insertion *items, size_t n)
+static int needs_stop(struct qmp *q, const struct graph_insertion *items, size_t n, bool *ret,
+		      struct error **err)
 {
-	if (n > 1)
-		return true;
+	*ret = n > 1;
 	for (size_t i = 0; i < n; i++)
 		if (graph_type_needs_stop(items[i].disk->qom_type))
-			return true;
-	return false;
+			*ret = true;
+	return *ret ? 0 : graph_is_delicate(q, ret, err);
 }
 
 static void take_back(struct qmp *q, const struct graph_insertion *items, size_t n)
@@ -151,15 +113,17 @@ int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n,
 {
 	struct graph_instant instant = { 0 };
 	const struct cancel *cancel;
+	bool stop;
 	int r;
 
 	for (size_t i = 0; i < n; i++)
 		write_out(items[i].disk);
-	/* Milliseconds in which the guest may be stopped: these are gone through to the end. */
+	/* All or nothing: a request to stop is seen when it is done. */
 	cancel = qmp_set_cancel(q, NULL);
-	if (needs_stop(items, n))
+	r = needs_stop(q, items, n, &stop, err);
+	if (r == 0 && stop)
 		r = insert_stopped(q, items, n, &instant, err);
-	else
+	else if (r == 0)
 		r = place_all(q, items, n, err);
 	qmp_set_cancel(q, cancel);
 	if (ret)
@@ -174,29 +138,34 @@ static int remove_from_device(struct qmp *q, struct json_object *device, const c
 {
 	_cleanup_free_ char *path = graph_qom_path(device);
 	_cleanup_free_ char *type = graph_qom_string(q, path, "type");
-	const struct cancel *cancel = qmp_set_cancel(q, NULL);
 	struct graph_pause pause = { 0 };
-	int r = 0, rc;
+	int r;
 
 	if (graph_type_needs_stop(type))
 		r = graph_pause_begin(q, &pause, err);
+	else
+		r = graph_quiet_begin(q, &pause, err);
 	if (r == 0)
 		r = set_drive(q, path, node, err);
-	rc = graph_pause_end(q, &pause, NULL, r < 0 ? NULL : err);
-	qmp_set_cancel(q, cancel);
-	return r < 0 ? r : rc;
+	return graph_quiet_end(q, &pause, r, err);
 }
 
 static int remove_from_throttle(struct qmp *q, const struct view *v, const char *throttle,
 				const char *node, struct error **err)
 {
 	struct json_object *options;
+	struct graph_pause pause;
 	int r;
 
 	r = graph_throttle_options(v, throttle, node, &options, err);
 	if (r < 0)
 		return r;
-	return reopen(q, options, err);
+	r = graph_quiet_begin(q, &pause, err);
+	if (r == 0)
+		r = reopen(q, options, err);
+	else
+		json_object_put(options);
+	return graph_quiet_end(q, &pause, r, err);
 }
 
 int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err)

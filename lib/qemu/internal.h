@@ -24,13 +24,14 @@ char *graph_qom_string(struct qmp *q, const char *path, const char *property);
 /* IDE and SATA: a TRIM of the guest while the graph changes can lock stock QEMU up. */
 bool graph_type_needs_stop(const char *qom_type);
 
-/* Stops the vCPUs if they run, and lets go on only what it stopped. */
-struct graph_pause {
-	bool ours;
-	uint64_t since_ns;
-};
-int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err);
-int graph_pause_end(struct qmp *q, struct graph_pause *p, uint64_t *ret_ns, struct error **err);
+/* graph_pause_begin() if the QEMU is a delicate one. */
+int graph_quiet_begin(struct qmp *q, struct graph_pause *p, struct error **err);
+/* Ends it; returns r, or the error of going on if r is none. */
+int graph_quiet_end(struct qmp *q, struct graph_pause *p, int r, struct error **err);
+
+/* A command between graph_quiet_begin() and graph_quiet_end().  Takes args over. */
+int graph_execute_quietly(struct qmp *q, const char *command, struct json_object *args,
+			  struct error **err);
 
 /* blockdev-del if there is such a node. */
 int graph_del_node(struct qmp *q, const char *name, struct error **err);

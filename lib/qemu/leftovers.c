@@ -243,23 +243,57 @@ static void drop_bitmaps(struct cleanup *c)
 	(void)each_bitmap(&v, drop_bitmap, c);
 }
 
+static void release_clients(struct cleanup *c)
+{
+	for (unsigned i = 0; i < GRAPH_MAX_HELD && !c->lost; i++) {
+		_cleanup_error_ struct error *e = NULL;
+
+		note(c, graph_release_client(c->q, i, &e), &e);
+	}
+}
+
+static void take_out(struct cleanup *c, bool delicate, unsigned ours)
+{
+	drop_exports(c);
+	if (!c->lost && delicate)
+		release_clients(c);
+	if (!c->lost && (ours & GRAPH_OURS_SERVER))
+		stop_server(c);
+	if (!c->lost)
+		undo_nodes(c, "snapshot-access", "-snap", graph_del_snapshot);
+	if (!c->lost)
+		undo_nodes(c, "copy-before-write", "-cbw", graph_remove);
+	if (!c->lost)
+		drop_nodes(c);
+	if (!c->lost)
+		drop_bitmaps(c);
+}
+
+/* One pause around it all where each step would need one. */
+static void take_out_quietly(struct cleanup *c, unsigned ours)
+{
+	_cleanup_error_ struct error *e = NULL;
+	struct graph_pause pause = { 0 };
+	bool delicate;
+
+	note(c, graph_is_delicate(c->q, &delicate, &e), &e);
+	if (!c->lost && delicate)
+		note(c, graph_pause_begin(c->q, &pause, &e), &e);
+	if (!c->lost)
+		take_out(c, delicate, ours);
+	note(c, graph_pause_end(c->q, &pause, NULL, &e), &e);
+}
+
 int graph_cleanup(struct qmp *q, unsigned ours, const struct log *log, struct error **err)
 {
 	struct cleanup c = { .q = q, .log = log, .err = err };
+	bool anything = true;
 
 	if (ours & GRAPH_OURS_STOPPED)
 		resume(&c);
-	if (!c.lost)
-		drop_exports(&c);
-	if (!c.lost && (ours & GRAPH_OURS_SERVER))
-		stop_server(&c);
-	if (!c.lost)
-		undo_nodes(&c, "snapshot-access", "-snap", graph_del_snapshot);
-	if (!c.lost)
-		undo_nodes(&c, "copy-before-write", "-cbw", graph_remove);
-	if (!c.lost)
-		drop_nodes(&c);
-	if (!c.lost)
-		drop_bitmaps(&c);
+	if (!c.lost && !(ours & GRAPH_OURS_SERVER))
+		(void)graph_has_leftovers(q, &anything, NULL);
+	if (!c.lost && anything)
+		take_out_quietly(&c, ours);
 	return c.result;
 }

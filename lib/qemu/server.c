@@ -50,7 +50,7 @@ int graph_server_stop(struct qmp *q, struct error **err)
 		return r;
 	if (strange_export(exports))
 		return 0;
-	r = qmp_execute(q, "nbd-server-stop", NULL, NULL, &e);
+	r = graph_execute_quietly(q, "nbd-server-stop", NULL, &e);
 	if (r == ERR_PEER && strstr(e->message, "not running"))
 		return 0;
 	if (r < 0)
@@ -58,8 +58,7 @@ int graph_server_stop(struct qmp *q, struct error **err)
 	return r;
 }
 
-int graph_add_export(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
-		     struct error **err)
+static struct json_object *export_options(const struct graph_disk *d, const struct graph_names *n)
 {
 	struct json_object *o = json_new_str("type", "nbd");
 	struct json_object *bitmap = json_new_str("node", d->node);
@@ -72,7 +71,24 @@ int graph_add_export(struct qmp *q, const struct graph_disk *d, const struct gra
 	json_put_str(o, "node-name", n->snap);
 	json_put_str(o, "name", n->export);
 	json_put_bool(o, "writable", true);
-	return qmp_execute(q, "block-export-add", json_put_obj(o, "bitmaps", bitmaps), NULL, err);
+	return json_put_obj(o, "bitmaps", bitmaps);
+}
+
+int graph_add_export(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
+		     struct error **err)
+{
+	struct json_object *o;
+	bool delicate;
+	int r;
+
+	r = graph_is_delicate(q, &delicate, err);
+	if (r < 0)
+		return r;
+	o = export_options(d, n);
+	/* With the vCPUs stopped the disk is in the main loop: this keeps it there. */
+	if (delicate)
+		json_put_bool(o, "fixed-iothread", true);
+	return graph_execute_quietly(q, "block-export-add", o, err);
 }
 
 static int has_export(struct qmp *q, const char *id, bool *ret, struct error **err)
@@ -107,19 +123,27 @@ static int wait_export_gone(struct qmp *q, const char *id, struct error **err)
 	}
 }
 
+static int del_export(struct qmp *q, const char *id, struct error **err)
+{
+	struct json_object *args = json_put_str(json_new_str("id", id), "mode", "hard");
+	int r = qmp_execute(q, "block-export-del", args, NULL, err);
+
+	return r < 0 ? r : wait_export_gone(q, id, err);
+}
+
 int graph_del_export(struct qmp *q, const struct graph_names *n, struct error **err)
 {
+	struct graph_pause pause;
 	bool there;
 	int r;
 
 	r = has_export(q, n->export, &there, err);
 	if (r < 0 || !there)
 		return r;
-	r = qmp_execute(q, "block-export-del",
-			json_put_str(json_new_str("id", n->export), "mode", "hard"), NULL, err);
-	if (r < 0)
-		return r;
-	return wait_export_gone(q, n->export, err);
+	r = graph_quiet_begin(q, &pause, err);
+	if (r == 0)
+		r = del_export(q, n->export, err);
+	return graph_quiet_end(q, &pause, r, err);
 }
 
 static int check_jobs(struct qmp *q, struct error **err)

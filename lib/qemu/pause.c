@@ -1,0 +1,126 @@
+/* Stopped vCPUs, and the QEMUs that need them stopped. */
+#include <stdio.h>
+
+#include "base/units.h"
+#include "qemu/internal.h"
+
+int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err)
+{
+	_cleanup_json_ struct json_object *status = NULL;
+	int r;
+
+	*p = (struct graph_pause){ 0 };
+	r = qmp_execute(q, "query-status", NULL, &status, err);
+	if (r < 0)
+		return r;
+	if (!json_get_bool(status, "running", false))
+		return 0;
+	/* Milliseconds that are gone through to their end, whatever was requested. */
+	p->cancel = qmp_set_cancel(q, NULL);
+	p->ours = true;
+	p->since_ns = units_now_ns();
+	r = qmp_execute(q, "stop", NULL, NULL, err);
+	if (r == ERR_PEER) {
+		p->ours = false;
+		qmp_set_cancel(q, p->cancel);
+	}
+	return r;
+}
+
+int graph_pause_end(struct qmp *q, struct graph_pause *p, uint64_t *ret_ns, struct error **err)
+{
+	int r;
+
+	if (ret_ns)
+		*ret_ns = 0;
+	if (!p->ours)
+		return 0;
+	p->ours = false;
+	r = qmp_execute(q, "cont", NULL, NULL, err);
+	qmp_set_cancel(q, p->cancel);
+	if (r == 0 && ret_ns)
+		*ret_ns = units_now_ns() - p->since_ns;
+	return r;
+}
+
+/* The greeting tells the version without a command. */
+static bool has_context_locks(const struct qmp *q)
+{
+	uint64_t major = 0;
+
+	return json_get_u64(json_get_obj(qmp_greeting_version(q), "qemu"), "major", &major) &&
+	       major < 9;
+}
+
+int graph_is_delicate(struct qmp *q, bool *ret, struct error **err)
+{
+	_cleanup_json_ struct json_object *iothreads = NULL;
+	int r;
+
+	*ret = false;
+	if (!has_context_locks(q))
+		return 0;
+	r = qmp_execute(q, "query-iothreads", NULL, &iothreads, err);
+	*ret = json_array_len(iothreads) > 0;
+	return r;
+}
+
+int graph_quiet_begin(struct qmp *q, struct graph_pause *p, struct error **err)
+{
+	bool delicate;
+	int r;
+
+	*p = (struct graph_pause){ 0 };
+	r = graph_is_delicate(q, &delicate, err);
+	if (r < 0 || !delicate)
+		return r;
+	return graph_pause_begin(q, p, err);
+}
+
+int graph_quiet_end(struct qmp *q, struct graph_pause *p, int r, struct error **err)
+{
+	_cleanup_error_ struct error *e = NULL;
+	int rc = graph_pause_end(q, p, NULL, &e);
+
+	if (r < 0 || rc == 0)
+		return r;
+	error_keep_first(err, &e);
+	return rc;
+}
+
+int graph_execute_quietly(struct qmp *q, const char *command, struct json_object *args,
+			  struct error **err)
+{
+	struct graph_pause pause;
+	int r;
+
+	r = graph_quiet_begin(q, &pause, err);
+	if (r == 0)
+		r = qmp_execute(q, command, json_object_get(args), NULL, err);
+	json_object_put(args);
+	return graph_quiet_end(q, &pause, r, err);
+}
+
+static void held_name(char ret[32], unsigned index)
+{
+	snprintf(ret, 32, GRAPH_PREFIX "nbd-%u", index);
+}
+
+int graph_hold_client(struct qmp *q, unsigned index, int fd, struct error **err)
+{
+	char name[32];
+
+	if (index >= GRAPH_MAX_HELD)
+		return error_set(err, ERR_INVALID, "NBD connection %u: QEMU keeps %d at most", index,
+				 GRAPH_MAX_HELD);
+	held_name(name, index);
+	return qmp_pass_fd(q, name, fd, err);
+}
+
+int graph_release_client(struct qmp *q, unsigned index, struct error **err)
+{
+	char name[32];
+
+	held_name(name, index);
+	return qmp_close_fd(q, name, err);
+}
