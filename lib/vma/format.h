@@ -90,10 +90,10 @@ int vma_header_add_config(struct vma_header *h, const char *name, const void *da
 /* Copies name.  Ids are given in order from 1; ret_id may be NULL. */
 int vma_header_add_device(struct vma_header *h, const char *name, uint64_t size, uint8_t *ret_id,
 			  struct error **err);
-int vma_header_copy(struct vma_header *dst, const struct vma_header *src, struct error **err);
+void vma_header_copy(struct vma_header *dst, const struct vma_header *src);
 
 /* Appends the encoded header, a multiple of 512 bytes. */
-int vma_header_encode(const struct vma_header *h, struct buf *ret, struct error **err);
+void vma_header_encode(const struct vma_header *h, struct buf *ret);
 
 /* Clusters of a device of this size. */
 static inline uint64_t vma_clusters(uint64_t size)

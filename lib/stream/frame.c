@@ -1,0 +1,98 @@
+#include "stream/frame.h"
+
+#include <errno.h>
+#include <zstd.h>
+
+#include "base/mem.h"
+#include "stream/bytes.h"
+
+struct frame_encoder {
+	ZSTD_CCtx *ctx;
+};
+
+static const struct parameter {
+	ZSTD_cParameter name;
+	int value;
+} level_3[] = {
+	{ ZSTD_c_hashLog, 16 },
+	{ ZSTD_c_chainLog, 15 },
+};
+
+static size_t set_parameters(ZSTD_CCtx *ctx, int level)
+{
+	size_t r = ZSTD_CCtx_setParameter(ctx, ZSTD_c_compressionLevel, level);
+
+	if (!ZSTD_isError(r))
+		r = ZSTD_CCtx_setParameter(ctx, ZSTD_c_checksumFlag, 1);
+	if (!ZSTD_isError(r))
+		r = ZSTD_CCtx_setParameter(ctx, ZSTD_c_contentSizeFlag, 1);
+	if (level != FRAME_DEFAULT_LEVEL)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(level_3) && !ZSTD_isError(r); i++)
+		r = ZSTD_CCtx_setParameter(ctx, level_3[i].name, level_3[i].value);
+	return r;
+}
+
+int frame_encoder_new(int level, struct frame_encoder **ret, struct error **err)
+{
+	_cleanup_(frame_encoder_freep) struct frame_encoder *e = xcalloc(1, sizeof(*e));
+	size_t r;
+
+	if (!level)
+		level = FRAME_DEFAULT_LEVEL;
+	if (level < ZSTD_minCLevel() || level > ZSTD_maxCLevel())
+		return error_set(err, ERR_INVALID, "zstd level %d: give one from %d to %d", level,
+				 ZSTD_minCLevel(), ZSTD_maxCLevel());
+	e->ctx = ZSTD_createCCtx();
+	if (!e->ctx)
+		return error_set(err, -ENOMEM, "no memory for a zstd compressor");
+	r = set_parameters(e->ctx, level);
+	if (ZSTD_isError(r))
+		return error_set(err, ERR_INVALID, "zstd level %d: %s", level,
+				 ZSTD_getErrorName(r));
+	*ret = TAKE_PTR(e);
+	return 0;
+}
+
+void frame_encoder_free(struct frame_encoder *e)
+{
+	if (!e)
+		return;
+	ZSTD_freeCCtx(e->ctx);
+	free(e);
+}
+
+size_t frame_bound(size_t len)
+{
+	return ZSTD_compressBound(len);
+}
+
+int frame_encode(struct frame_encoder *e, void *out, size_t out_cap, const void *data, size_t len,
+		 size_t *ret_len, struct error **err)
+{
+	size_t r = ZSTD_compress2(e->ctx, out, out_cap, data, len);
+
+	if (ZSTD_isError(r))
+		return error_set(err, -EIO, "zstd cannot compress %zu bytes: %s", len,
+				 ZSTD_getErrorName(r));
+	*ret_len = r;
+	return 0;
+}
+
+int frame_append(struct frame_encoder *e, const void *data, size_t len, struct buf *ret,
+		 struct error **err)
+{
+	size_t bound = frame_bound(len), n = 0;
+	int r = frame_encode(e, buf_reserve(ret, bound), bound, data, len, &n, err);
+
+	if (r < 0)
+		return r;
+	buf_added(ret, n);
+	return 0;
+}
+
+void frame_skippable_header(uint8_t out[FRAME_SKIPPABLE_HEADER_SIZE], uint32_t magic, uint32_t len)
+{
+	put_le32(out, magic);
+	put_le32(out + 4, len);
+}

@@ -1,0 +1,200 @@
+/* A descriptor as output: whole writes, waits that can be ended, early writeback. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/units.h"
+#include "stream/output.h"
+
+#define PIPE_SIZE (1 << 20)
+#define ATOMIC_PIPE_WRITE 4096 /* a pipe that polls writable takes this without waiting */
+#define WRITEBACK_STEP (4 * MIB)
+#define CACHE_KEPT (32 * MIB) /* behind this much the pages are surely on disk, or the disk is busy */
+
+struct plain {
+	struct output base;
+	int fd;
+	int own_fd; /* a description of ours for the same pipe, or -1 */
+	int stop_fd;
+	bool may_wait; /* pipe or socket: writes must not block */
+	bool is_socket;
+	bool writeback;
+	uint64_t pos;	 /* in the file */
+	uint64_t started; /* writeback was started up to here */
+	uint64_t dropped; /* the page cache was told up to here */
+};
+
+static int write_error(const struct plain *p, int errnum, struct error **err)
+{
+	_cleanup_free_ char *done = units_bytes(p->base.bytes, 1);
+
+	switch (errnum) {
+	case ENOSPC:
+	case EDQUOT:
+		return error_set(err, -errnum,
+				 "cannot write the archive: %s, after %s; free some space there "
+				 "or choose another storage",
+				 strerror(errnum), done);
+	case EPIPE:
+		return error_set(err, -errnum,
+				 "cannot write the archive: the program that reads it ended "
+				 "after %s (broken pipe)",
+				 done);
+	default:
+		return error_errno(err, errnum, "cannot write the archive after %s", done);
+	}
+}
+
+/* 0 when fd takes data again. */
+static int wait_writable(const struct plain *p)
+{
+	struct pollfd fds[2] = {
+		{ .fd = p->fd, .events = POLLOUT },
+		{ .fd = p->stop_fd, .events = POLLIN },
+	};
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		if (fds[1].revents)
+			return -ECANCELED;
+		if (fds[0].revents)
+			return 0; /* an error shows in the write */
+	}
+}
+
+/* One attempt that does not wait for ever.  Bytes or -errno. */
+static ssize_t write_some(const struct plain *p, const void *data, size_t len)
+{
+	ssize_t n;
+	int r;
+
+	if (p->may_wait && !p->is_socket && p->own_fd < 0) {
+		r = wait_writable(p);
+		if (r < 0)
+			return r;
+		len = len < ATOMIC_PIPE_WRITE ? len : ATOMIC_PIPE_WRITE;
+	}
+	if (p->is_socket)
+		n = send(p->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		n = write(p->own_fd >= 0 ? p->own_fd : p->fd, data, len);
+	if (n > 0)
+		return n;
+	if (n == 0)
+		return -EIO;
+	if (errno == EINTR)
+		return 0;
+	if (errno == EAGAIN || errno == EWOULDBLOCK)
+		return wait_writable(p);
+	return -errno;
+}
+
+/* Hints only: what fails here shows in the fsync, or does no harm. */
+static void start_writeback(struct plain *p)
+{
+	if (p->pos - p->started < WRITEBACK_STEP)
+		return;
+	sync_file_range(p->fd, (off_t)p->started, (off_t)(p->pos - p->started),
+			SYNC_FILE_RANGE_WRITE);
+	p->started = p->pos;
+	if (p->pos - p->dropped < 2 * CACHE_KEPT)
+		return;
+	posix_fadvise(p->fd, (off_t)p->dropped, (off_t)(p->pos - CACHE_KEPT - p->dropped),
+		      POSIX_FADV_DONTNEED);
+	p->dropped = p->pos - CACHE_KEPT;
+}
+
+static int plain_write(struct output *o, const void *data, size_t len, struct error **err)
+{
+	struct plain *p = (struct plain *)o;
+	const char *at = data;
+
+	while (len) {
+		ssize_t n = write_some(p, at, len);
+
+		if (n < 0)
+			return write_error(p, (int)-n, err);
+		at += n;
+		len -= (size_t)n;
+		p->pos += (uint64_t)n;
+		atomic_fetch_add_explicit(&o->bytes, (uint64_t)n, memory_order_relaxed);
+	}
+	if (p->writeback)
+		start_writeback(p);
+	return 0;
+}
+
+static int plain_finish(struct output *o, struct error **err)
+{
+	(void)o;
+	(void)err;
+	return 0;
+}
+
+static void plain_free(struct output *o)
+{
+	struct plain *p = (struct plain *)o;
+
+	if (p->own_fd >= 0)
+		close(p->own_fd);
+	free(p);
+}
+
+static const struct output_ops plain_ops = {
+	.write = plain_write,
+	.finish = plain_finish,
+	.free = plain_free,
+};
+
+/*
+ * O_NONBLOCK belongs to the open file description, which a pipe on standard output shares with
+ * strangers.  Opening the pipe once more gives one of our own.
+ */
+static void open_pipe(struct plain *p)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/self/fd/%d", p->fd);
+
+	p->may_wait = true;
+	p->own_fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	(void)fcntl(p->fd, F_SETPIPE_SZ, PIPE_SIZE);
+}
+
+static void open_file(struct plain *p)
+{
+	off_t pos = lseek(p->fd, 0, SEEK_CUR);
+
+	if (pos < 0)
+		return;
+	p->writeback = true;
+	p->pos = p->started = p->dropped = (uint64_t)pos;
+}
+
+int output_plain_new(int fd, int stop_fd, struct output **ret, struct error **err)
+{
+	struct plain *p;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, errno, "cannot use descriptor %d for the archive", fd);
+	p = xcalloc(1, sizeof(*p));
+	p->base.ops = &plain_ops;
+	p->fd = fd;
+	p->own_fd = -1;
+	p->stop_fd = stop_fd;
+	if (S_ISFIFO(st.st_mode))
+		open_pipe(p);
+	else if (S_ISSOCK(st.st_mode))
+		p->may_wait = p->is_socket = true;
+	else if (S_ISREG(st.st_mode))
+		open_file(p);
+	*ret = &p->base;
+	return 0;
+}

@@ -1,0 +1,81 @@
+/*
+ * Where a stream of bytes goes: a descriptor as it stands, or a compressor in front of one.
+ *
+ *	output_plain_new(fd, stop_fd, ...)		// file, block device, pipe, socket
+ *	output_filter_new(OUTPUT_LZOP, 0, plain, ...)	// compresses, then writes to plain
+ *	output_write(o, data, len, err) ...
+ *	output_finish(o, err)
+ *
+ * One thread uses an output; output_bytes() may be asked from any.  Signals must be blocked in the
+ * thread that writes, SIGPIPE above all.
+ */
+#ifndef VZDUMP_STREAM_OUTPUT_H
+#define VZDUMP_STREAM_OUTPUT_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct output;
+
+/* What a kind of output does.  None may be NULL. */
+struct output_ops {
+	/* Takes all of it or fails. */
+	int (*write)(struct output *o, const void *data, size_t len, struct error **err);
+	/* Flushes what is held back.  Nothing is written afterwards. */
+	int (*finish)(struct output *o, struct error **err);
+	/* Frees, also in the middle; the descriptor of the caller stays open. */
+	void (*free)(struct output *o);
+};
+
+struct output {
+	const struct output_ops *ops;
+	atomic_uint_fast64_t bytes; /* that left for the descriptor */
+};
+
+/*
+ * Writes to fd, which stays the caller's.  stop_fd (-1: none) readable ends a wait for a slow reader
+ * with -ECANCELED.  On a regular file writeback starts early, so that an fsync at the end is short,
+ * and pages that are on disk leave the page cache.
+ */
+int output_plain_new(int fd, int stop_fd, struct output **ret, struct error **err);
+
+enum output_filter {
+	OUTPUT_GZIP, /* in this process */
+	OUTPUT_PIGZ, /* the program, with threads */
+	OUTPUT_LZOP, /* the program */
+};
+
+/*
+ * Compresses into `to`, which it owns from now on, also when it fails.  May start a program, and so
+ * is called where that program shall get its signal mask from.
+ */
+int output_filter_new(enum output_filter filter, unsigned threads, struct output *to,
+		      struct output **ret, struct error **err);
+
+static inline int output_write(struct output *o, const void *data, size_t len, struct error **err)
+{
+	return o->ops->write(o, data, len, err);
+}
+
+static inline int output_finish(struct output *o, struct error **err)
+{
+	return o->ops->finish(o, err);
+}
+
+/* Bytes that went to the descriptor so far. */
+static inline uint64_t output_bytes(struct output *o)
+{
+	return atomic_load_explicit(&o->bytes, memory_order_relaxed);
+}
+
+static inline void output_free(struct output *o)
+{
+	if (o)
+		o->ops->free(o);
+}
+DEFINE_CLEANUP(struct output *, output_free)
+
+#endif
