@@ -5,18 +5,18 @@
 #   check               unit tests and command tests against a real QEMU
 #   check-qemu-matrix   the command tests against every other QEMU that can be had
 #   check-faults        slow faults: a kill at every step, full storages, a dying QEMU
-#   lint                clang-tidy, cppcheck, shellcheck, clang-format, headers compile alone
+#   lint                clang-tidy, cppcheck, shellcheck, mandoc, headers compile alone, white space
 #   bench               speed, memory and guest latency as ratios against other tools
 #   demo                the main job on a real QEMU, shown step by step
 #   deps                install (as root) what build and tests need, or print the line to run
-#   install             PREFIX=/usr/local DESTDIR=
+#   install             PREFIX=/usr/local DESTDIR=   (uninstall takes the same out again)
 #   clean
 #
 # Switches
 #   V=1                         show commands
 #   SANITIZE=address,undefined  build with sanitizers, in a build directory of its own
 #   CC=clang CFLAGS=... BUILD=dir
-#   TEST=name                   check: run only test files whose name contains this
+#   TEST=name                   tests: run only files whose name contains this
 
 PREFIX     ?= /usr/local
 SANITIZE   ?=
@@ -29,7 +29,7 @@ comma := ,
 Q     := $(if $(V),,@)
 say    = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 
-PACKAGES := json-c libnbd libzstd libarchive libcurl libmd
+PACKAGES := json-c libnbd libzstd libmd
 WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wwrite-strings -Wformat=2 -Wundef -Wvla -Werror=implicit-function-declaration
 
@@ -89,6 +89,73 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
 
 .PHONY: units
 units: $(UNIT_BINS)
+
+# ---- tests ----
+
+# A machine may lack everything at first, pkg-config too, which this file has asked by then: install,
+# then let a new make build and test.
+TESTS = BUILD='$(abspath $(BUILD))' TEST='$(TEST)' V='$(V)'
+
+.PHONY: deps check run-check check-qemu-matrix run-matrix check-faults run-faults
+deps:
+	scripts/deps build run check
+
+check check-qemu-matrix check-faults: %: deps
+	@$(MAKE) --no-print-directory run-$(subst check-qemu-,,$(subst check-faults,faults,$@))
+
+run-check: all units
+	@$(TESTS) tests/run $(UNIT_BINS) $(sort $(wildcard tests/bats/*.bats))
+
+run-matrix: all units
+	@newer=$$(scripts/fetch-qemu) && export "$$newer" && \
+	  $(TESTS) tests/run $(filter $(BUILD)/unit/test-qemu%,$(UNIT_BINS)) $(sort $(wildcard tests/bats/*.bats))
+
+run-faults: all
+	@$(TESTS) tests/run $(sort $(wildcard tests/faults/*.bats))
+
+.PHONY: lint bench demo
+lint:
+	@scripts/deps build lint
+	@FLAGS='$(subst ','\'',$(ALL_CFLAGS))' scripts/lint
+
+bench:
+	@scripts/deps build run bench
+	@$(MAKE) --no-print-directory all
+	@BUILD='$(abspath $(BUILD))' scripts/bench
+
+demo:
+	@scripts/deps build run check
+	@$(MAKE) --no-print-directory all
+	@BUILD='$(abspath $(BUILD))' scripts/demo
+
+# ---- installation ----
+
+INSTALLED = $(BINS:$(BUILD)/bin/%=bin/%) \
+            $(patsubst man/%.1,share/man/man1/%.1,$(wildcard man/*.1)) \
+            $(patsubst man/%.5,share/man/man5/%.5,$(wildcard man/*.5)) \
+            $(patsubst completions/%.bash,share/bash-completion/completions/%,$(wildcard completions/*.bash))
+
+.PHONY: install uninstall
+install: all $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
+
+uninstall:
+	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
+
+$(DESTDIR)$(PREFIX)/bin/%: $(BUILD)/bin/% force
+	$(call say,INSTALL,$@)
+	$(Q)install -D -m 755 $< $@
+
+$(DESTDIR)$(PREFIX)/share/man/man1/%: man/% force
+	$(call say,INSTALL,$@)
+	$(Q)install -D -m 644 $< $@
+
+$(DESTDIR)$(PREFIX)/share/man/man5/%: man/% force
+	$(call say,INSTALL,$@)
+	$(Q)install -D -m 644 $< $@
+
+$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%: completions/%.bash force
+	$(call say,INSTALL,$@)
+	$(Q)install -D -m 644 $< $@
 
 .PHONY: clean force
 clean:
