@@ -1,0 +1,133 @@
+#include "base/mem.h"
+#include "base/strv.h"
+#include "storage/storage.h"
+#include "test-config-util.h"
+
+static const char text[] = "dir: local\n"
+			   "\tpath /srv/vz/\n"
+			   "\tnodes elsewhere\n"
+			   "\tcontent iso,nonsense\n"
+			   "\tformat lvm\n"
+			   "\tpreallocation never\n"
+			   "\n"
+			   "DIR: fast\n"
+			   "\tpath /fast\n"
+			   "\tcontent-dirs images=img,backup=bak\n"
+			   "\tis_mountpoint yes\n"
+			   "\tmkdir 0\n"
+			   "\tprune-backups keep-last=3\n"
+			   "\tmax-protected-backups 5\n"
+			   "\tpreallocation full\n"
+			   "\tformat qcow2\n"
+			   "\tfuture-key 1\n"
+			   "\n"
+			   "dir: off\n"
+			   "\tpath /off\n"
+			   "\tdisable\n"
+			   "\n"
+			   "dir: away\n"
+			   "\tpath /away\n"
+			   "\tnodes one,two\n"
+			   "\n"
+			   "dir: here\n"
+			   "\tpath /here\n"
+			   "\tnodes one;me\n"
+			   "\tcontent none\n"
+			   "\tmkdir 0\n"
+			   "\tcreate-base-path 1\n"
+			   "\tis_mountpoint /mnt/x\n"
+			   "\n"
+			   "dir: pathless\n"
+			   "\tshared maybe\n"
+			   "\n"
+			   "pbs: backupserver\n"
+			   "\tserver x\n"
+			   "\tcontent backup\n"
+			   "\n"
+			   "dir: -bad\n"
+			   "\tpath /bad\n";
+
+static void refused(const struct storage_config *c, const char *id, unsigned content,
+		    const char *part)
+{
+	const struct storage *s = NULL;
+	struct error *err = NULL;
+
+	fails(storage_get(c, id, content, &s, &err), &err, part, part);
+}
+
+static void test_use(const struct storage_config *c)
+{
+	const struct storage *s = NULL;
+	struct error *err = NULL;
+
+	works(storage_get(c, "fast", STORAGE_IMAGES, &s, &err), &err, "a good storage can be used");
+	refused(c, "none", 0, "storage 'none' does not exist");
+	refused(c, "off", 0, "storage 'off' is disabled");
+	refused(c, "away", 0, "storage 'away' is not available on node 'me'");
+	refused(c, "backupserver", 0, "storage 'backupserver' is of type 'pbs', which is not supported (supported: dir");
+	refused(c, "pathless", 0, "storage 'pathless' has no path");
+	refused(c, "fast", STORAGE_BACKUP, "can't use storage 'fast' for backup - wrong content type");
+	refused(c, "here", STORAGE_IMAGES, "(it has 'none'");
+	ok(!storage_enabled(c, storage_find(c, "off")) && !storage_enabled(c, storage_find(c, "away")) &&
+		   storage_enabled(c, storage_find(c, "here")),
+	   "enabled follows disable and nodes");
+}
+
+static void test_full(void)
+{
+	_cleanup_storage_config_ struct storage_config c = { 0 };
+	_cleanup_buf_ struct buf lines = BUF_INIT;
+	struct log log = LOG_INTO(lines);
+	const struct storage *s;
+	char *dir = NULL;
+
+	storage_config_parse(text, "f", "me", "/root/var/lib/vz", &log, &c);
+	same(buf_str(&lines),
+	     "W file f line 4 (section 'local') - unable to parse value of 'content': storage does not support one of these content types\n"
+	     "W file f line 5 (section 'local') - unable to parse value of 'format': not a format of this storage type\n"
+	     "W file f line 6 (section 'local') - unable to parse value of 'preallocation': not one of off, metadata, falloc, full\n"
+	     "W file f line 36 (section 'pathless') - unable to parse value of 'shared': not a boolean (use 1 or 0)\n"
+	     "W file f line 42 (skip section '-bad'): not a storage id\n",
+	     "what cannot be understood is warned about with its line");
+	s = storage_find(&c, "local");
+	same(s->path, "/srv/vz", "slashes at the end of a path are cut");
+	ok(s->content == STORAGE_ISO && !s->nodes, "local has no node limits");
+	s = storage_find(&c, "fast");
+	same(s->type, "dir", "types are lower case");
+	same(s->mountpoint, "/fast", "is_mountpoint yes means the path");
+	ok(!s->create_base && !s->create_subdirs, "mkdir 0 makes nothing");
+	ok(s->content == (STORAGE_IMAGES | STORAGE_ROOTDIR), "dir's own content types");
+	ok(s->format == IMAGE_QCOW2 && s->preallocation == PREALLOC_FULL, "format and preallocation");
+	ok(s->max_protected_backups == 5, "limit of protected backups");
+	same(s->prune_backups, "keep-last=3", "retention");
+	storage_dir(s, STORAGE_BACKUP, &dir, NULL);
+	same(dir, "/fast/bak", "content-dirs move a directory");
+	free(dir);
+	storage_dir(s, STORAGE_ISO, &dir, NULL);
+	same(dir, "/fast/template/iso", "others stay where PVE has them");
+	free(dir);
+	s = storage_find(&c, "here");
+	ok(s->create_base && !s->create_subdirs, "create-base-path beats mkdir");
+	same(s->mountpoint, "/mnt/x", "is_mountpoint may be a path");
+	test_use(&c);
+}
+
+static void test_implicit(void)
+{
+	_cleanup_storage_config_ struct storage_config c = { 0 };
+	const struct storage *s = NULL;
+	struct error *err = NULL;
+
+	storage_config_parse("", "f", "me", "/r/var/lib/vz", NULL, &c);
+	works(storage_get(&c, "local", STORAGE_BACKUP, &s, &err), &err,
+	      "without storage.cfg there is local, for backups too");
+	same(s->path, "/r/var/lib/vz", "at its usual place");
+}
+
+int main(void)
+{
+	test_full();
+	test_implicit();
+	return done_testing();
+}
