@@ -481,7 +481,9 @@ static struct nbd_handle *connect_nbd(struct copy_disk *d, const struct copy_sou
 {
 	struct nbd_handle *h = nbd_create();
 
-	if (h && nbd_set_export_name(h, s->export) == 0 && nbd_add_meta_context(h, context) == 0 &&
+	/* libnbd keeps NBD_CMD_FLAG_DF to nbd_pread_structured; see send_read() */
+	if (h && nbd_set_strict_mode(h, nbd_get_strict_mode(h) & ~(uint32_t)LIBNBD_STRICT_FLAGS) == 0 &&
+	    nbd_set_export_name(h, s->export) == 0 && nbd_add_meta_context(h, context) == 0 &&
 	    nbd_set_pread_initialize(h, false) == 0 && nbd_connect_unix(h, s->socket) == 0)
 		return h;
 	nbd_failed(d, "cannot connect to its NBD export", err);

@@ -182,6 +182,7 @@ static int send_read(struct copy_disk *d, struct run run, bool last_try, struct 
 {
 	struct copy *c = d->copy;
 	struct request *r = xcalloc(1, sizeof(*r));
+	/* one piece: else QEMU asks for the block status of every read again, to leave out holes */
 	uint32_t flags = nbd_can_df(d->nbd) == 1 ? LIBNBD_CMD_FLAG_DF : 0;
 	int got;
 

@@ -1,0 +1,175 @@
+/* lib/base: numbers, strings, processes, files. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cancel.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/process.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "tap.h"
+
+static void is_text(char *got, const char *want, const char *what)
+{
+	if (!ok(!strcmp(got, want), "%s is '%s'", what, want))
+		diag("got '%s'", got);
+	free(got);
+}
+
+static void test_units(void)
+{
+	uint64_t n = 0;
+	bool b = false;
+
+	is_text(units_bytes(0, 1), "0.0 B", "nothing");
+	is_text(units_bytes(1023, 2), "1023.00 B", "just under a KiB");
+	is_text(units_bytes(12670153523, 1), "11.8 GiB", "PVE's example");
+	is_text(units_archive_size(3 * KIB + 1000), "3KB", "a small archive");
+	is_text(units_archive_size(GIB * 6 / 5), "1.20GB", "a large archive");
+	is_text(units_duration(0), "0s", "no time");
+	is_text(units_duration(3600 * 25 + 61), "1d 1h 1m 1s", "a day and more");
+	is_text(units_hms(3725), "01:02:05", "an hour and more");
+	is_text(units_disk_size(32 * GIB), "32G", "a disk of whole GiB");
+	is_text(units_disk_size(540672), "528K", "an EFI disk");
+	is_text(units_disk_size(1000), "1000", "a size no unit divides");
+	ok(units_parse_disk_size("1.5G", &n) && n == GIB * 3 / 2, "1.5G is read");
+	ok(units_parse_disk_size("9007199254740993", &n) && n == 9007199254740993,
+	   "plain bytes stay exact beyond a double's digits");
+	ok(!units_parse_disk_size("5X", &n) && !units_parse_disk_size("", &n) &&
+		   !units_parse_disk_size("-1", &n) && !units_parse_disk_size("1GG", &n),
+	   "what is no size is refused");
+	ok(units_parse_bool("YES", &b) && b && units_parse_bool("off", &b) && !b &&
+		   !units_parse_bool("2", &b),
+	   "booleans are PVE's, in any case");
+	ok(units_parse_u64("18446744073709551616", 0, UINT64_MAX, "n", &n, NULL) == ERR_INVALID &&
+		   units_parse_u64("+1", 0, 9, "n", &n, NULL) == ERR_INVALID &&
+		   units_parse_u64("10", 0, 9, "n", &n, NULL) == ERR_INVALID &&
+		   units_parse_u64("9", 0, 9, "n", &n, NULL) == 0 && n == 9,
+	   "numbers out of range or with signs are refused");
+}
+
+static void test_strings(void)
+{
+	_cleanup_strv_ char **list = strv_split_list(" 100,101;102\t103,, ");
+	_cleanup_strv_ char **args = strv_split_args("a 'b c' \"d\\\"e\" f\\ g ''");
+
+	is_text(strv_join(list, "|"), "100|101|102|103", "a list split as PVE does");
+	is_text(strv_join(args, "|"), "a|b c|d\"e|f g|", "a command line");
+	ok(strv_split_args("'open") == NULL, "an open quote is refused");
+	is_text(str_shellquote("a=b,c:/d"), "a=b,c:/d", "a harmless word");
+	is_text(str_shellquote("it's"), "'it'\\''s'", "a word with a quote");
+	is_text(str_shellquote(""), "''", "an empty word");
+}
+
+static void test_zero(void)
+{
+	unsigned char data[4096 + 3] = { 0 };
+	bool good = true;
+
+	ok(io_is_zero(data, sizeof(data)) && io_is_zero(data, 0), "zeroes are zero");
+	for (size_t i = 0; i < sizeof(data); i++) {
+		data[i] = 1;
+		good &= !io_is_zero(data, sizeof(data)) && !io_is_zero(data + i, 1);
+		data[i] = 0;
+	}
+	ok(good, "one byte anywhere is found");
+}
+
+static void test_processes(void)
+{
+	const char *const hello[] = { "sh", "-c", "echo out; echo err >&2; exit 3", NULL };
+	const char *const missing[] = { "/nonexistent/tool", NULL };
+	const char *const sleeper[] = { "sleep", "60", NULL };
+	const char *const daemon[] = { "sh", "-c", "sleep 60 & echo started $!", NULL };
+	struct process_result r = { 0 };
+	_cleanup_error_ struct error *err = NULL;
+	uint64_t begin = units_now_ns();
+	uint64_t pid = 0;
+
+	ok(process_run(hello, NULL, &r, &err) == 0 && r.status == 3 && !strcmp(r.out, "out\n") &&
+		   !strcmp(r.errout, "err\n"),
+	   "output and exit status are collected");
+	process_result_clear(&r);
+	ok(process_run_ok(hello, NULL, NULL, &err) == ERR_PEER &&
+		   strstr(error_message(err), "exit status 3: err"),
+	   "a failing tool is an error that shows what it said");
+	error_free(TAKE_PTR(err));
+	ok(process_run(missing, NULL, NULL, &err) == ERR_NOT_FOUND &&
+		   strstr(error_message(err), "/nonexistent/tool"),
+	   "a missing tool is named");
+	error_free(TAKE_PTR(err));
+	ok(process_run(sleeper, &(struct process_options){ .timeout_ms = 300 }, NULL, &err) ==
+			   ERR_TIMEOUT &&
+		   units_now_ns() - begin < 10 * UINT64_C(1000000000),
+	   "a tool that hangs is killed in time");
+	begin = units_now_ns();
+	ok(process_run(daemon, NULL, &r, NULL) == 0 && str_prefix(r.out, "started ", NULL) &&
+		   units_now_ns() - begin < 10 * UINT64_C(1000000000),
+	   "a daemon that keeps the output open does not hold us up");
+	if (r.out && units_parse_u64(str_strip(r.out + strlen("started ")), 2, INT32_MAX, "pid", &pid,
+				     NULL) == 0)
+		kill((pid_t)pid, SIGKILL);
+	process_result_clear(&r);
+}
+
+static void test_cancel(void)
+{
+	const char *const sleeper[] = { "sleep", "60", NULL };
+	struct cancel c;
+
+	ok(cancel_init(&c, NULL) == 0 && !cancel_requested(&c) && cancel_sleep(&c, 1, NULL) == 0,
+	   "nothing is requested at first");
+	cancel_request(&c);
+	ok(cancel_requested(&c) && cancel_sleep(&c, 60000, NULL) == ERR_CANCELED,
+	   "a request ends a sleep");
+	ok(process_run(sleeper, &(struct process_options){ .cancel = &c }, NULL, NULL) ==
+		   ERR_CANCELED,
+	   "and a tool that runs");
+	cancel_clear(&c);
+}
+
+static void test_files(void)
+{
+	char dir[] = "/tmp/vzdump-test-XXXXXX";
+	_cleanup_free_ char *path = NULL, *deep = NULL, *outside = NULL, *link = NULL;
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	if (!mkdtemp(dir)) {
+		ok(false, "a temporary folder");
+		return;
+	}
+	path = xasprintf("%s/file", dir);
+	deep = xasprintf("%s/a/b/c", dir);
+	outside = xasprintf("%s.outside", dir);
+	link = xasprintf("%s/a/link", dir);
+	ok(io_write_file_atomic(path, "hello", 5, 0640, NULL) == 0 &&
+		   io_read_file(path, 5, &text, NULL) == 0 && !strcmp(buf_str(&text), "hello"),
+	   "a file is written whole and read back");
+	buf_reset(&text);
+	ok(io_read_file(path, 4, &text, NULL) == ERR_INVALID, "a file over the limit is refused");
+	ok(io_mkdir_p(deep, 0700, NULL) == 0 && io_mkdir_p(deep, 0700, NULL) == 0,
+	   "folders are made with their parents, twice without harm");
+	ok(io_mkdir_p(path, 0700, NULL) < 0, "a file in the way is an error");
+	mkdir(outside, 0700);
+	ok(symlink(outside, link) == 0 && io_remove_tree(dir, NULL) == 0 && access(dir, F_OK) < 0 &&
+		   access(outside, F_OK) == 0,
+	   "removing a tree does not follow links out of it");
+	rmdir(outside);
+}
+
+int main(void)
+{
+	test_units();
+	test_strings();
+	test_zero();
+	test_processes();
+	test_cancel();
+	test_files();
+	return done_testing();
+}
