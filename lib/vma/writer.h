@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/cancel.h"
 #include "base/error.h"
 #include "vma/format.h"
 
@@ -39,6 +40,7 @@ struct vma_writer_options {
 	unsigned threads;	/* zstd workers (>= 1); pigz threads (0 = gzip) */
 	int level;		/* zstd level; 0 = 3 */
 	int ionice;		/* -1 = leave; else PVE's 0..8 for the compressing and writing threads */
+	const struct cancel *cancel; /* ends every wait below with ERR_CANCELED; may be NULL */
 };
 
 struct vma_writer_stats {
@@ -70,6 +72,9 @@ struct vma_extent {
  * Starts threads and writes the header.  fd is the output, not owned, not closed, not fsynced; a
  * pipe will do.  hdr is copied.  A later failure (full disk, dead compressor) shows in
  * vma_writer_check(), in the get functions and in vma_writer_finish().
+ *
+ * Memory: threads + 6 extents of 3.7 MiB, a packed frame and some tables a thread; for an archive
+ * of zstd frames some six bytes per frame and what the index holds back (4 MiB at most).
  */
 int vma_writer_new(const struct vma_writer_options *o, int fd, const struct vma_header *hdr,
 		   struct vma_writer **ret, struct error **err);
@@ -97,10 +102,16 @@ static inline void vma_extent_set(struct vma_extent *e, unsigned slot, uint8_t d
 	e->slots[slot] = (struct vma_slot){ .dev = dev, .cluster = cluster, .len = len };
 }
 
-/* Hands the extent over, in archive order of the calls; one without any set slot just goes back. */
+/*
+ * Hands the extent over, in archive order of the calls; one without any set slot just goes back.
+ * Never waits.  Once the writer has failed it takes extents back and drops them.
+ */
 void vma_writer_extent_put(struct vma_writer *w, struct vma_extent *e);
 
-/* n clusters from first on hold only zeroes.  May wait for the pipeline. Negative once failed. */
+/*
+ * n clusters from first on hold only zeroes.  May wait for the pipeline, but never for extents that
+ * a caller holds.  Negative once failed.
+ */
 int vma_writer_zero(struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t n,
 		    struct error **err);
 
@@ -112,6 +123,12 @@ void vma_writer_get_stats(struct vma_writer *w, struct vma_writer_stats *ret);
 
 /* All extents must have been put.  Writes what is left, index and seek table; ends the threads. */
 int vma_writer_finish(struct vma_writer *w, struct vma_writer_stats *ret, struct error **err);
+
+/*
+ * Makes the writer fail with ERR_CANCELED: waits of other threads end at once, also the writer's own
+ * for a reader of a pipe.  Any thread.
+ */
+void vma_writer_abort(struct vma_writer *w);
 
 /* Stops without finishing if need be; frees.  Extents still held by the caller become invalid. */
 void vma_writer_free(struct vma_writer *w);

@@ -1,0 +1,106 @@
+/*
+ * The VMA index: which frame of a .vma.zst holds which cluster.  With it and the seek table a reader
+ * reaches any cluster by unpacking one frame.  Every zstd tool passes over it.
+ *
+ *	file      := frame(header) (frame(extent+) | part)* part* root seektable
+ *	part      := skippable frame, magic 0x184D2A5A, kind 0
+ *	root      := skippable frame, magic 0x184D2A5A, kind 1
+ *	seektable := see stream/seektable.h; covers parts and root as well
+ *
+ * The content of a skippable frame, little-endian:
+ *
+ *	content   := "VMAINDEX"  version u16 = 1  kind u16  0 u32  uuid[16]  zstd frame
+ *
+ * uuid is the archive's; an index that is of another archive must not be used.  The zstd frame has
+ * content size and checksum and holds, as varints (LEB128) where no other type stands:
+ *
+ *	part      := record*
+ *	record    := frame_delta  n_runs  run{n_runs}
+ *	run       := tag  [dev u8]  first
+ *	root      := header_len  byte[header_len]  vma_size
+ *	             n_devices (dev u8  data_bytes  zero_bytes){n_devices}
+ *	             n_parts (frame_delta  clusters){n_parts}
+ *
+ * - Frames are counted from 0 (the header) as in the seek table, skippable ones included.
+ *   frame_delta is the distance to the frame named before, in the same part or list, at first to 0.
+ * - A run is a row of clusters of which the frame stores at least one block each.
+ *   tag = (number - 1) * 2 + 1 if its dev differs from the run before (at first 0), which then
+ *   follows.  first is the zigzag distance from the end of the last run of this dev in this part
+ *   (at first 0).
+ * - Clusters that no run names are zero.  They stand in extents without blocks.
+ * - The root repeats the header of the archive, has the size of the unpacked archive, for each
+ *   device the bytes stored and the bytes that are zero, and the frames that are parts with the
+ *   number of clusters in each.
+ *
+ * Parts are kept back and written in front of the root, so that one read at the end of the file
+ * gets all of it, unless they grow large; then they are written between the data.
+ */
+#ifndef VZDUMP_VMA_INDEX_H
+#define VZDUMP_VMA_INDEX_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "stream/frame.h"
+#include "vma/format.h"
+
+#define VMA_INDEX_MAGIC "VMAINDEX"
+#define VMA_INDEX_VERSION 1
+#define VMA_INDEX_PART 0
+#define VMA_INDEX_ROOT 1
+#define VMA_INDEX_CONTENT_HEADER_SIZE 32
+#define VMA_INDEX_PART_MAX (1u << 20)  /* unpacked; a writer closes the part when it reaches this */
+#define VMA_INDEX_HELD_MAX (4u << 20)  /* packed parts that a writer holds back */
+
+/* A stored cluster of a device, in the order of device and cluster. */
+static inline uint64_t vma_cluster_key(uint8_t dev, uint32_t cluster)
+{
+	return (uint64_t)dev << 32 | cluster;
+}
+
+struct vma_index_writer {
+	uint8_t uuid[VMA_UUID_SIZE];
+	struct buf part; /* the open one */
+	uint64_t last_frame;
+	unsigned dev;
+	uint32_t expected[VMA_MAX_DEVICES + 1];
+	uint64_t clusters; /* in the open part */
+
+	/* Parts that are packed and not written yet: their frames one after the other. */
+	struct buf held;
+	struct buf held_sizes;	/* of size_t */
+	struct buf part_counts; /* of uint64_t: clusters of each part so far, held ones included */
+	struct buf part_frames; /* of uint64_t: frame number of each part that was written */
+};
+
+void vma_index_writer_init(struct vma_index_writer *w, const uint8_t uuid[VMA_UUID_SIZE]);
+void vma_index_writer_clear(struct vma_index_writer *w);
+
+/* Frame `frame` stores these n clusters (keys, ascending, none twice).  Frames in order. */
+int vma_index_add(struct vma_index_writer *w, uint64_t frame, const uint64_t *keys, unsigned n,
+		  struct frame_encoder *e, struct error **err);
+/* Closes the open part. */
+int vma_index_seal(struct vma_index_writer *w, struct frame_encoder *e, struct error **err);
+
+/* True when the held parts should be written: each of vma_index_held(), then vma_index_written(). */
+static inline bool vma_index_is_full(const struct vma_index_writer *w)
+{
+	return w->held.len > VMA_INDEX_HELD_MAX;
+}
+/* The i-th part that is held back, or NULL. */
+const void *vma_index_held(const struct vma_index_writer *w, size_t i, size_t *ret_len);
+/* The held parts were written as frames from first_frame on. */
+void vma_index_written(struct vma_index_writer *w, uint64_t first_frame);
+
+struct vma_index_device {
+	uint64_t data_bytes;
+	uint64_t zero_bytes;
+};
+
+/* Appends the root, once all parts are written. */
+int vma_index_root(struct vma_index_writer *w, const struct vma_header *hdr, uint64_t vma_size,
+		   const struct vma_index_device devices[VMA_MAX_DEVICES + 1],
+		   struct frame_encoder *e, struct buf *ret, struct error **err);
+
+#endif

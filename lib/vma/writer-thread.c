@@ -1,0 +1,124 @@
+/* Starting and ending the writer's threads. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include "base/mem.h"
+#include "vma/writer-internal.h"
+
+#define IOPRIO_WHO_PROCESS 1
+#define IOPRIO_CLASS_BEST_EFFORT 2
+#define IOPRIO_CLASS_IDLE 3
+#define IOPRIO_CLASS_SHIFT 13
+#define PVE_IONICE_IDLE 8
+
+/* Of the calling thread.  It is a wish; a kernel without it is no failure. */
+static void set_io_priority(int ionice)
+{
+	int value = IOPRIO_CLASS_BEST_EFFORT << IOPRIO_CLASS_SHIFT | ionice;
+
+	if (ionice < 0)
+		return;
+	if (ionice == PVE_IONICE_IDLE)
+		value = IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT;
+	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, value);
+}
+
+static void set_name(const struct writer_thread *t)
+{
+	_cleanup_free_ char *name =
+		t->is_output ? xstrdup("vma-write") : xasprintf("vma-pack-%u", t->number);
+
+	pthread_setname_np(pthread_self(), name);
+}
+
+static void ended(struct vma_writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->running--;
+	pthread_cond_broadcast(&w->free_cond);
+	pthread_cond_broadcast(&w->done_cond);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void *body(void *arg)
+{
+	struct writer_thread *t = arg;
+	struct error *err = NULL;
+	int r;
+
+	set_name(t);
+	set_io_priority(t->w->o.ionice);
+	r = t->is_output ? writer_output_run(t->w, &err) : writer_worker_run(t, &err);
+	if (r < 0)
+		writer_fail(t->w, &err);
+	ended(t->w);
+	return NULL;
+}
+
+static int init_worker(struct vma_writer *w, struct writer_thread *t, struct error **err)
+{
+	t->scratch = xmalloc(ZERO_FRAME_SIZE);
+	return writer_is_zstd(w) ? frame_encoder_new(w->o.level, &t->encoder, err) : 0;
+}
+
+/* A thread gets its signal mask from the one that starts it. */
+static int start(struct writer_thread *t, struct error **err)
+{
+	sigset_t all, before;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&t->id, NULL, body, t);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r ? error_errno(err, r, "cannot start a thread for the archive") : 0;
+}
+
+static int init_and_start(struct vma_writer *w, unsigned i, struct error **err)
+{
+	struct writer_thread *t = &w->threads[i];
+	int r = 0;
+
+	t->w = w;
+	t->number = i;
+	t->is_output = i == w->o.threads;
+	if (!t->is_output)
+		r = init_worker(w, t, err);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&w->lock);
+	w->running++;
+	pthread_mutex_unlock(&w->lock);
+	r = start(t, err);
+	if (r < 0)
+		ended(w);
+	else
+		w->n_started++;
+	return r;
+}
+
+int writer_threads_start(struct vma_writer *w, struct error **err)
+{
+	int r = 0;
+
+	w->n_threads = w->o.threads + 1;
+	w->threads = xcalloc(w->n_threads, sizeof(*w->threads));
+	for (unsigned i = 0; r == 0 && i < w->n_threads; i++)
+		r = init_and_start(w, i, err);
+	return r;
+}
+
+void writer_threads_join(struct vma_writer *w)
+{
+	for (unsigned i = 0; i < w->n_started; i++)
+		pthread_join(w->threads[i].id, NULL);
+	for (unsigned i = 0; i < w->n_threads && w->threads; i++) {
+		frame_encoder_free(w->threads[i].encoder);
+		free(w->threads[i].scratch);
+	}
+	free(w->threads);
+	w->threads = NULL;
+	w->n_threads = w->n_started = 0;
+}
