@@ -14,14 +14,17 @@ static const struct propstr_key fleecing_keys[] = {
 		.value = { .type = VALUE_BOOL },
 		.fallback = "0",
 		.is_default = true,
-		.description = "Keep old data of blocks the guest overwrites in a fleecing image, so that the "
+		.description = "Keep old data of blocks the guest overwrites in a fleecing image, "
+			       "so that the "
 			       "guest never waits for the backup target.",
 	},
 	{
 		.name = "storage",
 		.value = { .type = VALUE_STORAGE_ID },
-		.description = "Where fleecing images go. Without it each image goes to the storage of its disk. "
-			       "Best is a fast local one that is thin and gives discarded space back.",
+		.description =
+			"Where fleecing images go. Without it each image goes to the storage of "
+			"its disk. "
+			"Best is a fast local one that is thin and gives discarded space back.",
 	},
 };
 const struct propstr_format fleecing_format = {
@@ -57,14 +60,16 @@ static const struct propstr_key performance_keys[] = {
 		.name = "max-workers",
 		.value = { .type = VALUE_INT, .min = 1, .max = 256 },
 		.fallback = "16",
-		.description = "How many requests to the guest's disks may be in flight at once (VMs).",
+		.description =
+			"How many requests to the guest's disks may be in flight at once (VMs).",
 	},
 	{
 		.name = "pbs-entries-max",
 		.value = { .type = VALUE_INT, .min = 1 },
 		.fallback = "1048576",
-		.description = "Directory entries held in memory by container backups to a Proxmox Backup "
-			       "Server; without effect on VMs.",
+		.description =
+			"Directory entries held in memory by container backups to a Proxmox Backup "
+			"Server; without effect on VMs.",
 	},
 };
 const struct propstr_format performance_format = {

@@ -16,26 +16,31 @@ extern const struct propstr_format prune_format;
  */
 struct fleecing_config {
 	bool enabled;
-	char *storage;		/* NULL: each disk's own */
+	char *storage; /* NULL: each disk's own */
 };
 /* text may be NULL: not enabled. */
 int fleecing_config_parse(const char *text, struct fleecing_config *ret, struct error **err);
 void fleecing_config_clear(struct fleecing_config *c);
 
 struct performance_config {
-	unsigned max_workers;		/* 1 .. 256; requests in flight */
-	uint64_t pbs_entries_max;	/* only containers to PBS; kept, not used */
+	unsigned max_workers;     /* 1 .. 256; requests in flight */
+	uint64_t pbs_entries_max; /* only containers to PBS; kept, not used */
 };
 /* text may be NULL: the defaults. */
 int performance_config_parse(const char *text, struct performance_config *ret, struct error **err);
 
 enum prune_period {
-	PRUNE_LAST, PRUNE_HOURLY, PRUNE_DAILY, PRUNE_WEEKLY, PRUNE_MONTHLY, PRUNE_YEARLY,
+	PRUNE_LAST,
+	PRUNE_HOURLY,
+	PRUNE_DAILY,
+	PRUNE_WEEKLY,
+	PRUNE_MONTHLY,
+	PRUNE_YEARLY,
 	PRUNE_PERIODS
 };
 struct prune_keep {
-	bool all;			/* set when nothing else keeps anything, as in PVE */
-	bool given[PRUNE_PERIODS];	/* the text named it */
+	bool all;                  /* set when nothing else keeps anything, as in PVE */
+	bool given[PRUNE_PERIODS]; /* the text named it */
 	uint64_t count[PRUNE_PERIODS];
 };
 /* text may be NULL: keep all.  keep-all=1 beside a positive count is an error. */

@@ -47,8 +47,8 @@ static void add_main_line(struct buf *out, const char *line, size_t len, const s
 	buf_addc(out, '\n');
 }
 
-void guest_config_add_map(struct buf *out, const char *key, const char *device,
-			  const char *storage, const char *format)
+void guest_config_add_map(struct buf *out, const char *key, const char *device, const char *storage,
+			  const char *format)
 {
 	buf_addf(out, "#qmdump#map:%s:%s:%s:%s:\n", key, device, storage ? storage : "",
 		 format ? format : "");

@@ -24,7 +24,7 @@ static const struct propstr_format drive_format = {
 	.name = "drive",
 	.keys = drive_keys,
 	.n_keys = ARRAY_SIZE(drive_keys),
-	.tolerant = true,	/* the rest is QEMU's business */
+	.tolerant = true, /* the rest is QEMU's business */
 };
 
 /* "[:/](vm-<digits>-)?cloudinit[.<format>]" at the end of the id. */
@@ -140,7 +140,8 @@ static int add_bus(const struct guest_config *c, const char *bus, unsigned count
 		r = add_drive(c, key, value, ret, err);
 		if (r < 0)
 			return error_prefix(err, "vm %" PRIu32 " - unable to parse value of '%s'",
-					    c->vmid, key), r;
+					    c->vmid, key),
+			       r;
 	}
 	return 0;
 }
@@ -151,8 +152,8 @@ int guest_config_disks(const struct guest_config *c, struct guest_disks *ret, st
 		const char *bus;
 		unsigned count;
 	} buses[] = {
-		{ "ide", 4 }, { "scsi", 31 }, { "virtio", 16 }, { "sata", 6 },
-		{ "efidisk", 1 }, { "tpmstate", 1 },
+		{ "ide", 4 },  { "scsi", 31 },   { "virtio", 16 },
+		{ "sata", 6 }, { "efidisk", 1 }, { "tpmstate", 1 },
 	};
 	_cleanup_guest_disks_ struct guest_disks disks = { 0 };
 

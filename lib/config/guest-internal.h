@@ -8,7 +8,7 @@
 enum guest_line {
 	GUEST_LINE_EMPTY,
 	GUEST_LINE_COMMENT,
-	GUEST_LINE_PAIR,	/* or something unknown */
+	GUEST_LINE_PAIR, /* or something unknown */
 	/* headers of sections; the main section ends at the first of them */
 	GUEST_LINE_SNAPSHOT,
 	GUEST_LINE_PENDING,

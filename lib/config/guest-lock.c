@@ -35,7 +35,8 @@ static int take_flock(const struct paths *p, uint32_t vmid, struct error **err)
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return error_errno(err, errno, "can't lock file '%s'", file);
 		if (units_now_ns() - start > LOCK_WAIT_NS)
-			return error_set(err, ERR_TIMEOUT, "can't lock file '%s' - got timeout", file);
+			return error_set(err, ERR_TIMEOUT, "can't lock file '%s' - got timeout",
+					 file);
 		nanosleep(&pause, NULL);
 	}
 	return TAKE_FD(fd);
@@ -130,9 +131,11 @@ int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *l
 		return r;
 	found = guest_config_lock(&c);
 	if (!found)
-		return error_set(err, ERR_NOT_FOUND, "no lock found trying to remove '%s'  lock", lock);
+		return error_set(err, ERR_NOT_FOUND, "no lock found trying to remove '%s'  lock",
+				 lock);
 	if (strcmp(found, lock) != 0)
-		return error_set(err, -EBUSY, "found lock '%s' trying to remove '%s' lock", found, lock);
+		return error_set(err, -EBUSY, "found lock '%s' trying to remove '%s' lock", found,
+				 lock);
 	remove_lock(c.text, &text);
 	return write_config(p, vmid, &text, err);
 }

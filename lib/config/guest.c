@@ -140,7 +140,8 @@ int guest_config_load(const struct paths *p, uint32_t vmid, const struct log *lo
 		return r;
 	}
 	if (strlen(buf_str(&text)) != text.len)
-		return error_set(err, ERR_INVALID, "configuration file '%s' holds a NUL byte", path);
+		return error_set(err, ERR_INVALID, "configuration file '%s' holds a NUL byte",
+				 path);
 	guest_config_parse(vmid, buf_str(&text), log, ret);
 	return 0;
 }
@@ -170,7 +171,10 @@ const char *guest_config_lock(const struct guest_config *c)
 
 static const char *const agent_types[] = { "virtio", "isa", NULL };
 static const struct propstr_key agent_keys[] = {
-	{ .name = "enabled", .value = { .type = VALUE_BOOL }, .is_default = true, .required = true },
+	{ .name = "enabled",
+	  .value = { .type = VALUE_BOOL },
+	  .is_default = true,
+	  .required = true },
 	{ .name = "freeze-fs", .value = { .type = VALUE_BOOL }, .fallback = "1" },
 	{ .name = "freeze-fs-on-backup", .alias = "freeze-fs" },
 	{ .name = "guest-fsfreeze", .alias = "freeze-fs" },

@@ -28,8 +28,8 @@ struct guest_pair {
 
 struct guest_config {
 	uint32_t vmid;
-	char *text;		/* the file as it is */
-	struct guest_pair *pairs;	/* main section only; "cdrom" is filed as "ide2" */
+	char *text;               /* the file as it is */
+	struct guest_pair *pairs; /* main section only; "cdrom" is filed as "ide2" */
 	size_t n;
 };
 
@@ -54,7 +54,7 @@ const char *guest_config_lock(const struct guest_config *c);
 /* "agent: 1,freeze-fs-on-backup=0".  A disabled agent freezes nothing. */
 struct guest_agent {
 	bool enabled;
-	bool freeze;	/* freeze-fs, freeze-fs-on-backup or guest-fsfreeze; default yes */
+	bool freeze; /* freeze-fs, freeze-fs-on-backup or guest-fsfreeze; default yes */
 };
 /* A value that cannot be parsed is warned about and means disabled, as in PVE. */
 void guest_config_agent(const struct guest_config *c, const struct log *log,
@@ -66,15 +66,15 @@ int guest_config_list(const struct paths *p, uint32_t **ret, size_t *ret_n, stru
 /* ---- disks ---- */
 
 struct guest_disk {
-	char key[16];		/* ide0, scsi0, virtio0, sata0, efidisk0, tpmstate0 */
-	char *volid;		/* <storage>:<volname> or an absolute path */
-	char *format;		/* format= of the drive, NULL if not given */
-	uint64_t size;		/* size= of the drive in bytes, see has_size; only for show */
+	char key[16];  /* ide0, scsi0, virtio0, sata0, efidisk0, tpmstate0 */
+	char *volid;   /* <storage>:<volname> or an absolute path */
+	char *format;  /* format= of the drive, NULL if not given */
+	uint64_t size; /* size= of the drive in bytes, see has_size; only for show */
 	bool has_size;
 	bool iothread;
-	bool cloudinit;		/* a generated cloud-init image (without media=cdrom: backed up) */
+	bool cloudinit; /* a generated cloud-init image (without media=cdrom: backed up) */
 	bool included;
-	const char *reason;	/* PVE's words: "backup=yes", "backup=no", "efidisk but no OVMF BIOS" */
+	const char *reason; /* PVE's words: "backup=yes", "backup=no", "efidisk but no OVMF BIOS" */
 };
 struct guest_disks {
 	struct guest_disk *disks;
@@ -84,8 +84,8 @@ struct guest_disks {
 /*
  * The disks a backup looks at, in PVE's order (ide, scsi, virtio, sata, efidisk0, tpmstate0).
  * Drives with media=cdrom are not among them (so neither is "none" nor usual cloud-init), as in
- * get_backup_volumes.  Drives that cannot be parsed are an error, as a backup without them would look complete (PVE
- * skips them).
+ * get_backup_volumes.  Drives that cannot be parsed are an error, as a backup without them would
+ * look complete (PVE skips them).
  */
 int guest_config_disks(const struct guest_config *c, struct guest_disks *ret, struct error **err);
 void guest_disks_clear(struct guest_disks *d);
@@ -94,11 +94,12 @@ void guest_disks_clear(struct guest_disks *d);
 /* ---- the archive's copy ---- */
 
 /* "#qmdump#map:scsi0:drive-scsi0:local-zfs:raw:\n" appended; storage and format may be NULL. */
-void guest_config_add_map(struct buf *out, const char *key, const char *device,
-			  const char *storage, const char *format);
+void guest_config_add_map(struct buf *out, const char *key, const char *device, const char *storage,
+			  const char *format);
 /*
- * The archive's qemu-server.conf, appended to out: the main section without lock, parent, unusedN and
- * old #qmdump#/#vzdump# lines, then maps (may be NULL).  What is left out is logged in PVE's words
+ * The archive's qemu-server.conf, appended to out: the main section without lock, parent, unusedN
+ * and old #qmdump#/#vzdump# lines, then maps (may be NULL).  What is left out is logged in PVE's
+ * words
  * ("snapshots found (not included into backup)", ...).
  */
 void guest_config_assemble(const struct guest_config *c, const char *maps, const struct log *log,
@@ -114,8 +115,8 @@ void guest_config_assemble(const struct guest_config *c, const char *maps, const
 int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock,
 			  struct error **err);
 /*
- * Takes it out again.  Errors as PVE: "no lock found trying to remove 'backup'  lock" (ERR_NOT_FOUND),
- * "found lock 'migrate' trying to remove 'backup' lock" (-EBUSY).
+ * Takes it out again.  Errors as PVE: "no lock found trying to remove 'backup'  lock"
+ * (ERR_NOT_FOUND), "found lock 'migrate' trying to remove 'backup' lock" (-EBUSY).
  */
 int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *lock,
 			     struct error **err);

@@ -121,19 +121,13 @@ int options_set(struct options *o, const char *name, const char *value, struct e
 	if (r < 0)
 		return r;
 	if ((row->flags & OPTION_LATER) && !asks_for_nothing(row, kept))
-		return error_set(err, ERR_UNSUPPORTED, "value '%s' is not supported yet, leave it out",
-				 value);
+		return error_set(err, ERR_UNSUPPORTED,
+				 "value '%s' is not supported yet, leave it out", value);
 	store(&o->values[row - o->table->rows], row, kept);
 	return 0;
 }
 
 /* ---- the command line ---- */
-
-/* An option as it stood: "--name=value" or "-name". */
-struct word {
-	char *name;
-	const char *value;	/* behind "=", or NULL */
-};
 
 static bool on_command_line(const struct option_table *t, const struct option *row)
 {
@@ -141,9 +135,10 @@ static bool on_command_line(const struct option_table *t, const struct option *r
 	       !(t->list_arg && strcmp(t->list_arg, row->name) == 0);
 }
 
-/* By full name or unique abbreviation, any case, as Getopt::Long. */
-static int lookup(const struct option_table *t, const char *name, const struct option **ret,
-		  struct error **err)
+/* By full name or unique abbreviation, any case, as Getopt::Long.  NULL with *err set if there is
+ * none. */
+static const struct option *lookup(const struct option_table *t, const char *name,
+				   struct error **err)
 {
 	const struct option *found = NULL;
 	size_t len = strlen(name);
@@ -153,20 +148,18 @@ static int lookup(const struct option_table *t, const char *name, const struct o
 
 		if (!on_command_line(t, row) || strncasecmp(row->name, name, len) != 0)
 			continue;
-		if (!row->name[len]) {
-			*ret = row;
-			return 0;
+		if (!row->name[len])
+			return row;
+		if (found) {
+			error_set(err, ERR_INVALID, "option --%s is ambiguous (--%s or --%s)", name,
+				  found->name, row->name);
+			return NULL;
 		}
-		if (found)
-			return error_set(err, ERR_INVALID,
-					 "option --%s is ambiguous (--%s or --%s)", name,
-					 found->name, row->name);
 		found = row;
 	}
 	if (!found)
-		return error_set(err, ERR_INVALID, "unknown option --%s (see --help)", name);
-	*ret = found;
-	return 0;
+		error_set(err, ERR_INVALID, "unknown option --%s (see --help)", name);
+	return found;
 }
 
 /* True if arg begins with "-" or "--" and has a name behind it. */
@@ -175,13 +168,14 @@ static bool is_option(const char *arg)
 	return arg[0] == '-' && arg[1] && strcmp(arg, "--") != 0;
 }
 
-static void split_word(const char *arg, struct word *ret)
+/* "--name=value" or "-name" apart: returns a copy of the name, *ret_value is NULL without "=". */
+static char *split_word(const char *arg, const char **ret_value)
 {
 	const char *name = arg + (arg[1] == '-' ? 2 : 1);
 	size_t len = strcspn(name, "=");
 
-	ret->name = xstrndup(name, len);
-	ret->value = name[len] ? name + len + 1 : NULL;
+	*ret_value = name[len] ? name + len + 1 : NULL;
+	return xstrndup(name, len);
 }
 
 /* May the word behind a boolean be its value?  Arguments of the command may stand there too. */
@@ -205,39 +199,36 @@ static bool is_bool_value(const struct option_table *t, const char *next)
 	return false;
 }
 
+/* next: the following word, or NULL. */
 static int take_option(struct options *o, const char *arg, const char *next, bool *used_next,
 		       struct error **err)
 {
-	const struct option *row = NULL;
-	struct word w;
+	const char *value;
+	_cleanup_free_ char *name = split_word(arg, &value);
+	const struct option *row = lookup(o->table, name, err);
 	int r;
 
-	split_word(arg, &w);
-	_cleanup_free_ char *name = w.name;
-
 	*used_next = false;
-	r = lookup(o->table, name, &row, err);
-	if (r < 0)
-		return r;
+	if (!row)
+		return ERR_INVALID;
 	if (row->value.type == VALUE_BOOL) {
-		*used_next = !w.value && is_bool_value(o->table, next);
-		if (!w.value || !*w.value)
-			w.value = *used_next ? next : "1";
+		*used_next = !value && is_bool_value(o->table, next);
+		if (!value || !*value)
+			value = *used_next ? next : "1";
 	} else {
-		*used_next = !w.value && next;
-		if (!w.value)
-			w.value = next;
-		if (!w.value || (!*w.value && !*used_next))
+		*used_next = !value && next;
+		if (*used_next)
+			value = next;
+		else if (!value || !*value)
 			return error_set(err, ERR_INVALID, "option --%s needs a value", row->name);
 	}
-	r = options_set(o, row->name, w.value, err);
+	r = options_set(o, row->name, value, err);
 	if (r < 0)
 		error_prefix(err, "option --%s", row->name);
 	return r;
 }
 
-static int set_argument(struct options *o, const char *name, const char *value,
-			struct error **err)
+static int set_argument(struct options *o, const char *name, const char *value, struct error **err)
 {
 	int r = options_set(o, name, value, err);
 

@@ -13,13 +13,13 @@
 #include "config/schema.h"
 
 enum option_flags {
-	OPTION_REQUIRED = 1 << 0,	/* must be given (as option or argument) */
-	OPTION_ARRAY = 1 << 1,		/* may be repeated, each value is kept */
-	OPTION_CLI_ONLY = 1 << 2,	/* not in the configuration file */
-	OPTION_CONF_ONLY = 1 << 3,	/* only in the configuration file */
-	OPTION_LATER = 1 << 4,		/* its work is not there yet: refused by name, except values
-					 * that ask for nothing (the default, or one of harmless) */
-	OPTION_CONTAINERS = 1 << 5,	/* concerns containers only: accepted, without effect on VMs */
+	OPTION_REQUIRED = 1 << 0,   /* must be given (as option or argument) */
+	OPTION_ARRAY = 1 << 1,      /* may be repeated, each value is kept */
+	OPTION_CLI_ONLY = 1 << 2,   /* not in the configuration file */
+	OPTION_CONF_ONLY = 1 << 3,  /* only in the configuration file */
+	OPTION_LATER = 1 << 4,      /* its work is not there yet: refused by name, except values
+				     * that ask for nothing (the default, or one of harmless) */
+	OPTION_CONTAINERS = 1 << 5, /* concerns containers only: accepted, without effect on VMs */
 };
 
 /* What a shell offers behind the option. */
@@ -29,42 +29,42 @@ enum option_complete {
 	COMPLETE_ENUM,
 	COMPLETE_VMID,
 	COMPLETE_NODE,
-	COMPLETE_STORAGE_BACKUP,	/* storages with content "backup" */
-	COMPLETE_STORAGE_IMAGES,	/* storages with content "images" */
+	COMPLETE_STORAGE_BACKUP, /* storages with content "backup" */
+	COMPLETE_STORAGE_IMAGES, /* storages with content "images" */
 	COMPLETE_FLEECING,
-	COMPLETE_PROPSTR,		/* the format's keys */
+	COMPLETE_PROPSTR, /* the format's keys */
 	COMPLETE_FILE,
 	COMPLETE_DIRECTORY,
-	COMPLETE_ARCHIVE,		/* *.vma* files */
+	COMPLETE_ARCHIVE, /* *.vma* files */
 };
 
 struct option {
 	const char *name;
-	struct value_schema value;	/* VALUE_VMID_LIST: repeated options are joined by comma */
-	const char *fallback;		/* default as text; NULL: none */
-	const char *requires;		/* another option that must be given too; NULL: none */
-	const char *const *harmless;	/* OPTION_LATER: accepted values, NULL-terminated, or NULL */
+	struct value_schema value;   /* VALUE_VMID_LIST: repeated options are joined by comma */
+	const char *fallback;        /* default as text; NULL: none */
+	const char *requires;        /* another option that must be given too; NULL: none */
+	const char *const *harmless; /* OPTION_LATER: accepted values, NULL-terminated, or NULL */
 	unsigned flags;
 	enum option_complete complete;
-	const char *description;	/* one paragraph, no newline */
+	const char *description; /* one paragraph, no newline */
 };
 
 struct option_table {
-	const char *command;		/* "vzdump", "vma extract" */
-	const char *summary;		/* one line for --help */
+	const char *command; /* "vzdump", "vma extract" */
+	const char *summary; /* one line for --help */
 	const struct option *rows;
 	size_t n_rows;
-	const char *list_arg;		/* row of type VALUE_VMID_LIST that takes all arguments; or NULL.
-					 * As in PVE it is not an option then ("--vmid" is unknown). */
-	const char *const *args;	/* rows filled by the arguments in this order; NULL-terminated;
-					 * or NULL.  Rows without OPTION_REQUIRED may be left out. */
+	const char *list_arg;    /* row of type VALUE_VMID_LIST that takes all arguments; or NULL.
+				  * As in PVE it is not an option then ("--vmid" is unknown). */
+	const char *const *args; /* rows filled by the arguments in this order; NULL-terminated;
+				  * or NULL.  Rows without OPTION_REQUIRED may be left out. */
 };
 
 struct options {
 	const struct option_table *table;
-	char ***values;		/* per row: NULL, or a strv with one value (more for OPTION_ARRAY) */
-	bool help;		/* --help or -h was there; nothing was checked then */
-	bool version;		/* --version, the same */
+	char ***values; /* per row: NULL, or a strv with one value (more for OPTION_ARRAY) */
+	bool help;      /* --help or -h was there; nothing was checked then */
+	bool version;   /* --version, the same */
 };
 
 /* An empty set. */
@@ -89,15 +89,16 @@ void options_unset(struct options *o, const char *name);
  * Values and arrays stay owned by o.
  */
 bool options_given(const struct options *o, const char *name);
-const char *options_get(const struct options *o, const char *name);	/* else default, else NULL */
-bool options_bool(const struct options *o, const char *name);		/* else false */
-int64_t options_int(const struct options *o, const char *name);	/* else 0 */
-char *const *options_array(const struct options *o, const char *name);	/* NULL: none */
+const char *options_get(const struct options *o, const char *name);    /* else default, else NULL */
+bool options_bool(const struct options *o, const char *name);          /* else false */
+int64_t options_int(const struct options *o, const char *name);        /* else 0 */
+char *const *options_array(const struct options *o, const char *name); /* NULL: none */
 
 /* Row by name; NULL if there is none. */
 const struct option *option_find(const struct option_table *t, const char *name);
 
-/* The line "USAGE: vzdump [<vmid> ...] [OPTIONS]" and all options with type, default, description. */
+/* The line "USAGE: vzdump [<vmid> ...] [OPTIONS]" and all options with type, default, description.
+ */
 void options_help(const struct option_table *t, struct buf *out);
 
 #endif

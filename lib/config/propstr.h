@@ -13,33 +13,33 @@
 
 struct propstr_key {
 	const char *name;
-	const char *alias;	/* not NULL: only another name for that key; the rest is unused */
+	const char *alias; /* not NULL: only another name for that key; the rest is unused */
 	struct value_schema value;
-	const char *fallback;	/* what holds when the key is not there; NULL: nothing */
-	bool is_default;	/* a part without "key=" is its value */
+	const char *fallback; /* what holds when the key is not there; NULL: nothing */
+	bool is_default;      /* a part without "key=" is its value */
 	bool required;
 	const char *description;
 };
 
 struct propstr_format {
-	const char *name;	/* for completion and documentation: "backup-fleecing" */
+	const char *name; /* for completion and documentation: "backup-fleecing" */
 	const struct propstr_key *keys;
 	size_t n_keys;
-	bool tolerant;		/* unknown keys are kept as plain text instead of refused */
+	bool tolerant; /* unknown keys are kept as plain text instead of refused */
 };
 
 struct propstr_pair {
-	char *key;		/* the key's own name, never an alias */
-	char *value;		/* in its kept form, see value_check() */
+	char *key;   /* the key's own name, never an alias */
+	char *value; /* in its kept form, see value_check() */
 };
 
 struct propstr {
 	const struct propstr_format *format;
-	struct propstr_pair *pairs;	/* in the order they were written */
+	struct propstr_pair *pairs; /* in the order they were written */
 	size_t n;
 };
 
-/* Fills *ret (owned by the caller, also clear it after errors is not needed).  ERR_INVALID. */
+/* ERR_INVALID if text does not fit f.  The caller clears *ret after success. */
 int propstr_parse(const struct propstr_format *f, const char *text, struct propstr *ret,
 		  struct error **err);
 void propstr_clear(struct propstr *p);

@@ -64,7 +64,8 @@ static int check_bool(const char *value, char **ret, struct error **err)
 	bool on;
 
 	if (!units_parse_bool(value, &on))
-		return error_set(err, ERR_INVALID, "value '%s' is not a boolean (use 1 or 0)", value);
+		return error_set(err, ERR_INVALID, "value '%s' is not a boolean (use 1 or 0)",
+				 value);
 	if (ret)
 		*ret = xstrdup(on ? "1" : "0");
 	return 0;

@@ -14,26 +14,26 @@
 struct propstr_format;
 
 enum value_type {
-	VALUE_STRING,	/* any text, see max_length */
-	VALUE_BOOL,	/* 1 on yes true, 0 off no false; kept as "1" or "0" */
-	VALUE_INT,	/* decimal with optional sign, see min and max */
-	VALUE_ENUM,	/* one of values */
+	VALUE_STRING, /* any text, see max_length */
+	VALUE_BOOL,   /* 1 on yes true, 0 off no false; kept as "1" or "0" */
+	VALUE_INT,    /* decimal with optional sign, see min and max */
+	VALUE_ENUM,   /* one of values */
 	VALUE_STORAGE_ID,
-	VALUE_NODE,	/* a host name without dots */
-	VALUE_VMID,	/* 100 .. 999999999 */
+	VALUE_NODE,      /* a host name without dots */
+	VALUE_VMID,      /* 100 .. 999999999 */
 	VALUE_VMID_LIST, /* split at comma, semicolon, blank */
 	VALUE_DISK_SIZE, /* 32G, 528K, bytes */
-	VALUE_PROPSTR,	/* a property string of propstr */
+	VALUE_PROPSTR,   /* a property string of propstr */
 };
 
-#define VALUE_ANY INT64_MIN	/* .min of a number without lower limit */
+#define VALUE_ANY INT64_MIN /* .min of a number without lower limit */
 
 struct value_schema {
 	enum value_type type;
-	int64_t min;		/* VALUE_INT: lower limit, VALUE_ANY for none */
-	int64_t max;		/* VALUE_INT: upper limit, 0 for none */
-	const char *const *values; /* VALUE_ENUM: NULL-terminated */
-	size_t max_length;	/* VALUE_STRING: bytes, 0 for no limit */
+	int64_t min;                          /* VALUE_INT: lower limit, VALUE_ANY for none */
+	int64_t max;                          /* VALUE_INT: upper limit, 0 for none */
+	const char *const *values;            /* VALUE_ENUM: NULL-terminated */
+	size_t max_length;                    /* VALUE_STRING: bytes, 0 for no limit */
 	const struct propstr_format *propstr; /* VALUE_PROPSTR */
 };
 

@@ -145,7 +145,8 @@ void section_config_parse(const char *text, const char *file, const struct log *
 			continue;
 		copy = xstrdup(line);
 		if (!split_header(copy, &type, &id)) {
-			log_warn(log, "file %s line %u - ignore config line: %s", file, r.line, line);
+			log_warn(log, "file %s line %u - ignore config line: %s", file, r.line,
+				 line);
 			continue;
 		}
 		s.type = xstrdup(type);

@@ -20,24 +20,25 @@
 
 struct section_property {
 	char *key;
-	char *value;		/* NULL: the key stood alone */
+	char *value; /* NULL: the key stood alone */
 	unsigned line;
 };
 
 struct section {
 	char *type;
 	char *id;
-	struct section_property *properties;	/* in file order, duplicates included */
+	struct section_property *properties; /* in file order, duplicates included */
 	size_t n;
 	unsigned line;
 };
 
 struct section_config {
-	struct section *sections;	/* in file order; of sections with one id the last counts */
+	struct section *sections; /* in file order; of sections with one id the last counts */
 	size_t n;
 };
 
-/* Never fails: lines it cannot read are warned about ("file x line 3 - ignore config line: ..."). */
+/* Never fails: lines it cannot read are warned about ("file x line 3 - ignore config line: ...").
+ */
 void section_config_parse(const char *text, const char *file, const struct log *log,
 			  struct section_config *ret);
 void section_clear(struct section *s);

@@ -12,8 +12,7 @@
 #define CONF_MAX (1024 * 1024)
 
 /* exclude-path takes several patterns on one line, quoted as in a shell. */
-static int set_patterns(struct options *o, const char *name, const char *value,
-			struct error **err)
+static int set_patterns(struct options *o, const char *name, const char *value, struct error **err)
 {
 	_cleanup_strv_ char **patterns = strv_split_args(value);
 	int r = 0;
@@ -63,8 +62,7 @@ static void parse_line(struct options *o, const char *file, char *line, const st
 	set_line(o, file, line, value, log);
 }
 
-void vzdump_conf_parse(const char *text, const char *file, struct options *o,
-		       const struct log *log)
+void vzdump_conf_parse(const char *text, const char *file, struct options *o, const struct log *log)
 {
 	while (*text) {
 		size_t len = strcspn(text, "\n");
@@ -123,8 +121,8 @@ static char *merge_performance(const char *a, const char *b)
 static bool taken_apart(const char *name)
 {
 	static const char *const names[] = {
-		"exclude-path", "prune-backups", "performance",
-		"vmid", "all", "exclude", "pool", "node", "stop",
+		"exclude-path", "prune-backups", "performance", "vmid", "all",
+		"exclude",      "pool",          "node",        "stop",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -165,8 +163,8 @@ int vzdump_options_merge(struct options *cli, const struct options *conf, struct
 	for (size_t i = 0; r == 0 && patterns && patterns[i]; i++)
 		r = options_set(cli, "exclude-path", patterns[i], err);
 	if (r == 0 && options_given(conf, "performance")) {
-		const char *own = options_given(cli, "performance") ?
-					  options_get(cli, "performance") : "";
+		const char *own =
+			options_given(cli, "performance") ? options_get(cli, "performance") : "";
 		_cleanup_free_ char *merged =
 			merge_performance(own, options_get(conf, "performance"));
 
@@ -175,24 +173,35 @@ int vzdump_options_merge(struct options *cli, const struct options *conf, struct
 	return r;
 }
 
+static bool names_guests(const struct options *o)
+{
+	const char *ids = options_get(o, "vmid");
+	_cleanup_strv_ char **list = ids ? strv_split_list(ids) : NULL;
+
+	return strv_len(list) > 0;
+}
+
 int vzdump_options_verify(struct options *o, struct error **err)
 {
+	bool guests = names_guests(o);
 	static const char *const rivals[] = { "all", "exclude", "pool" };
 	const char *exclude = options_get(o, "exclude");
 
 	for (size_t i = 0; i < ARRAY_SIZE(rivals); i++) {
 		const char *value = options_get(o, rivals[i]);
 
-		if (options_given(o, "vmid") && value && *value && strcmp(value, "0") != 0)
+		if (guests && value && *value && strcmp(value, "0") != 0)
 			return error_set(err, ERR_INVALID,
-					 "vzdump: option --%s conflicts with guest ids, give only one of them",
+					 "vzdump: option --%s conflicts with guest ids, give only "
+					 "one of them",
 					 rivals[i]);
 	}
 	if (exclude)
 		return options_set(o, "all", "1", err);
-	if (!options_given(o, "vmid") && !options_bool(o, "all") && !options_bool(o, "stop") &&
+	if (!guests && !options_bool(o, "all") && !options_bool(o, "stop") &&
 	    !options_bool(o, "cleanup"))
-		return error_set(err, ERR_INVALID,
-				 "vzdump: no guest given, name guest ids or use --all (see --help)");
+		return error_set(
+			err, ERR_INVALID,
+			"vzdump: no guest given, name guest ids or use --all (see --help)");
 	return 0;
 }

@@ -37,8 +37,9 @@ static const struct option rows[] = {
 		.fallback = "0",
 		.flags = OPTION_CLI_ONLY,
 		.complete = COMPLETE_BOOL,
-		.description = "Make no backup, only undo what a killed run left behind (of the given "
-			       "guests, or of all).",
+		.description =
+			"Make no backup, only undo what a killed run left behind (of the given "
+			"guests, or of all).",
 	},
 	{
 		.name = "compress",
@@ -51,7 +52,8 @@ static const struct option rows[] = {
 		.name = "dumpdir",
 		.value = { .type = VALUE_STRING },
 		.complete = COMPLETE_DIRECTORY,
-		.description = "Put the archive and its log into this directory instead of a storage.",
+		.description =
+			"Put the archive and its log into this directory instead of a storage.",
 	},
 	{
 		.name = "exclude",
@@ -63,28 +65,33 @@ static const struct option rows[] = {
 		.name = "exclude-path",
 		.value = { .type = VALUE_STRING },
 		.flags = OPTION_ARRAY | OPTION_CONTAINERS,
-		.description = "Leave out files that match this shell pattern; with a leading slash it "
-			       "starts at the root of the container, otherwise in any directory.",
+		.description =
+			"Leave out files that match this shell pattern; with a leading slash it "
+			"starts at the root of the container, otherwise in any directory.",
 	},
 	{
 		.name = "fleecing",
 		.value = { .type = VALUE_PROPSTR, .propstr = &fleecing_format },
 		.complete = COMPLETE_FLEECING,
-		.description = "Keep what the guest overwrites in a fleecing image until it is archived, so that "
-			       "the guest never waits for the backup target. Without storage= each image goes "
+		.description = "Keep what the guest overwrites in a fleecing image until it is "
+			       "archived, so that "
+			       "the guest never waits for the backup target. Without storage= each "
+			       "image goes "
 			       "to the storage of its disk.",
 	},
 	{
 		.name = "ionice",
 		.value = { .type = VALUE_INT, .min = 0, .max = 8 },
 		.fallback = "7",
-		.description = "I/O priority for the BFQ scheduler: 0 to 7 within best effort, 8 for idle.",
+		.description = "I/O priority for the BFQ scheduler: 0 to 7 within best effort, 8 "
+			       "for idle.",
 	},
 	{
 		.name = "job-id",
 		.value = { .type = VALUE_STRING, .max_length = 50 },
 		.flags = OPTION_CLI_ONLY,
-		.description = "Name of the backup job this run belongs to; goes into notifications.",
+		.description =
+			"Name of the backup job this run belongs to; goes into notifications.",
 	},
 	{
 		.name = "lockwait",
@@ -112,7 +119,8 @@ static const struct option rows[] = {
 		.value = { .type = VALUE_ENUM, .values = mode_values },
 		.fallback = "snapshot",
 		.complete = COMPLETE_ENUM,
-		.description = "Back up while the guest runs (snapshot), with the guest paused at the start "
+		.description = "Back up while the guest runs (snapshot), with the guest paused at "
+			       "the start "
 			       "(suspend), or after a clean shutdown (stop).",
 	},
 	{
@@ -125,7 +133,8 @@ static const struct option rows[] = {
 		.name = "notes-template",
 		.value = { .type = VALUE_STRING, .max_length = 1024 },
 		.requires = "storage",
-		.description = "Notes for the backup. {{cluster}}, {{guestname}}, {{node}} and {{vmid}} are "
+		.description = "Notes for the backup. {{cluster}}, {{guestname}}, {{node}} and "
+			       "{{vmid}} are "
 			       "filled in; \\n and \\\\ stand for newline and backslash.",
 	},
 	{
@@ -141,7 +150,8 @@ static const struct option rows[] = {
 		.value = { .type = VALUE_ENUM, .values = change_detection_values },
 		.flags = OPTION_CONTAINERS,
 		.complete = COMPLETE_ENUM,
-		.description = "How container backups to a Proxmox Backup Server find changed files.",
+		.description =
+			"How container backups to a Proxmox Backup Server find changed files.",
 	},
 	{
 		.name = "performance",
@@ -153,8 +163,9 @@ static const struct option rows[] = {
 		.name = "pigz",
 		.value = { .type = VALUE_INT, .min = VALUE_ANY },
 		.fallback = "0",
-		.description = "Compress gzip on several threads if above 0: 1 takes half of the cores, "
-			       "more is the number of threads.",
+		.description =
+			"Compress gzip on several threads if above 0: 1 takes half of the cores, "
+			"more is the number of threads.",
 	},
 	{
 		.name = "pool",
@@ -175,7 +186,8 @@ static const struct option rows[] = {
 		.value = { .type = VALUE_PROPSTR, .propstr = &prune_format },
 		.fallback = "keep-all=1",
 		.complete = COMPLETE_PROPSTR,
-		.description = "Which backups of the guest to keep, instead of what the storage says.",
+		.description =
+			"Which backups of the guest to keep, instead of what the storage says.",
 	},
 	{
 		.name = "quiet",
@@ -210,7 +222,8 @@ static const struct option rows[] = {
 		.value = { .type = VALUE_BOOL },
 		.flags = OPTION_CLI_ONLY,
 		.complete = COMPLETE_BOOL,
-		.description = "Write the archive of one guest to standard output instead of a file.",
+		.description =
+			"Write the archive of one guest to standard output instead of a file.",
 	},
 	{
 		.name = "stop",
@@ -223,7 +236,8 @@ static const struct option rows[] = {
 		.name = "stopwait",
 		.value = { .type = VALUE_INT, .min = 0 },
 		.fallback = "10",
-		.description = "Wait at most this many minutes for a guest to shut down (mode stop).",
+		.description =
+			"Wait at most this many minutes for a guest to shut down (mode stop).",
 	},
 	{
 		.name = "storage",
@@ -256,14 +270,16 @@ static const struct option rows[] = {
 		.value = { .type = VALUE_STRING },
 		.fallback = "qm start {vmid} --skiplock",
 		.flags = OPTION_CONF_ONLY,
-		.description = "Command that starts a guest again after a backup of mode stop. {vmid} stands "
+		.description = "Command that starts a guest again after a backup of mode stop. "
+			       "{vmid} stands "
 			       "for its id.",
 	},
 	{
 		.name = "start-paused-command",
 		.value = { .type = VALUE_STRING },
 		.flags = OPTION_CONF_ONLY,
-		.description = "Command that starts a guest paused. If set, a backup of mode stop begins right "
+		.description = "Command that starts a guest paused. If set, a backup of mode stop "
+			       "begins right "
 			       "after the start; otherwise it is made while the guest is off.",
 	},
 };

@@ -28,8 +28,8 @@ int vzdump_conf_load(const struct paths *p, struct options *ret, const struct lo
 		     struct error **err);
 
 /*
- * Fills what the command line left open from vzdump.conf (PVE::VZDump::new): performance key by key;
- * exclude-path adds up; storage and dumpdir only if the command line names neither.
+ * Fills what the command line left open from vzdump.conf (PVE::VZDump::new): performance key by
+ * key; exclude-path adds up; storage and dumpdir only if the command line names neither.
  * prune-backups is not taken: the storage's own stands between command line and vzdump.conf, so
  * ask cli if options_given(), then the storage, then options_get(conf).  What chooses guests (all,
  * exclude, ...) is not taken either: only the command line does that.

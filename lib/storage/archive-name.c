@@ -31,9 +31,9 @@ static const struct extension {
 	const char *compression;
 } extensions[] = {
 	{ ".vma.zst", "vma", "zst" }, { ".vma.lzo", "vma", "lzo" }, { ".vma.gz", "vma", "gz" },
-	{ ".vma.bz2", "vma", "bz2" }, { ".vma", "vma", "" },
-	{ ".tar.zst", "tar", "zst" }, { ".tar.lzo", "tar", "lzo" }, { ".tar.gz", "tar", "gz" },
-	{ ".tar.bz2", "tar", "bz2" }, { ".tar", "tar", "" }, { ".tgz", "tar", "gz" },
+	{ ".vma.bz2", "vma", "bz2" }, { ".vma", "vma", "" },        { ".tar.zst", "tar", "zst" },
+	{ ".tar.lzo", "tar", "lzo" }, { ".tar.gz", "tar", "gz" },   { ".tar.bz2", "tar", "bz2" },
+	{ ".tar", "tar", "" },        { ".tgz", "tar", "gz" },
 };
 
 static const struct extension *find_extension(const char *name)
@@ -130,7 +130,8 @@ int archive_name_parse(const char *path, struct archive_name *ret, struct error 
 
 	*ret = (struct archive_name){ 0 };
 	if (!ext || !type || strlen(rest) <= strlen(ext->suffix))
-		return error_set(err, ERR_INVALID, "couldn't determine archive info from '%s'", path);
+		return error_set(err, ERR_INVALID, "couldn't determine archive info from '%s'",
+				 path);
 	stem = xstrndup(name, strlen(name) - strlen(ext->suffix));
 	snprintf(ret->type, sizeof(ret->type), "%s", type);
 	snprintf(ret->format, sizeof(ret->format), "%s", ext->format);

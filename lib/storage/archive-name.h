@@ -13,14 +13,14 @@
 #include "base/error.h"
 
 struct archive_name {
-	char *filename;		/* without directory */
-	char type[8];		/* "qemu", "lxc", "openvz" */
-	char format[4];		/* "vma", "tar"; tgz counts as tar */
-	char compression[4];	/* "", "gz", "lzo", "zst", "bz2" */
-	bool standard;		/* vmid, ctime and stem hold only if so */
+	char *filename;      /* without directory */
+	char type[8];        /* "qemu", "lxc", "openvz" */
+	char format[4];      /* "vma", "tar"; tgz counts as tar */
+	char compression[4]; /* "", "gz", "lzo", "zst", "bz2" */
+	bool standard;       /* vmid, ctime and stem hold only if so */
 	uint32_t vmid;
 	time_t ctime;
-	char *stem;		/* filename without extension; NULL */
+	char *stem; /* filename without extension; NULL */
 };
 
 /* "vzdump-qemu-123-2026_11_22-20_15_00" for that instant in local time.  Caller frees. */

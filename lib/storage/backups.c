@@ -97,7 +97,8 @@ int backup_set_protected(const char *archive, bool on, struct error **err)
 
 	if (!on) {
 		if (unlink(path) < 0 && errno != ENOENT)
-			return error_errno(err, errno, "could not delete protection file '%s'", path);
+			return error_errno(err, errno, "could not delete protection file '%s'",
+					   path);
 		return 0;
 	}
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
@@ -144,7 +145,8 @@ static void remove_auxiliaries(const char *archive, const struct log *log)
 {
 	_cleanup_archive_name_ struct archive_name name = { 0 };
 	const char *slash = strrchr(archive, '/');
-	_cleanup_free_ char *dir = slash ? xstrndup(archive, (size_t)(slash - archive)) : xstrdup(".");
+	_cleanup_free_ char *dir =
+		slash ? xstrndup(archive, (size_t)(slash - archive)) : xstrdup(".");
 	_cleanup_free_ char *logfile = NULL;
 	_cleanup_free_ char *notes = NULL;
 

@@ -7,23 +7,23 @@
 #include "storage/archive-name.h"
 
 enum prune_mark {
-	PRUNE_NONE,		/* not decided */
+	PRUNE_NONE, /* not decided */
 	PRUNE_KEEP,
 	PRUNE_REMOVE,
-	PRUNE_PROTECTED,	/* neither counted nor removed */
-	PRUNE_RENAMED,		/* no standard name: the same */
+	PRUNE_PROTECTED, /* neither counted nor removed */
+	PRUNE_RENAMED,   /* no standard name: the same */
 };
 
 struct backup {
 	char *path;
 	struct archive_name name;
-	time_t ctime;		/* from the name, else the file's */
-	uint64_t size;		/* of the archive's file */
+	time_t ctime;  /* from the name, else the file's */
+	uint64_t size; /* of the archive's file */
 	bool is_protected;
 	enum prune_mark mark;
 };
 struct backups {
-	struct backup *list;	/* sorted by time, oldest first */
+	struct backup *list; /* sorted by time, oldest first */
 	size_t n;
 };
 
@@ -37,10 +37,10 @@ void backups_clear(struct backups *b);
 #define _cleanup_backups_ _cleanup_(backups_clear)
 
 /*
- * Marks each backup of one guest (PVE::Storage::prune_mark_backup_group): PRUNE_KEEP or PRUNE_REMOVE;
- * protected ones and those without a standard name are marked so and neither counted nor removed.
- * Each period counts only what the earlier ones (last, hourly, daily, ISO weeks, monthly, yearly) did not keep.
- * Local time.  All of b must belong to one guest.
+ * Marks each backup of one guest (PVE::Storage::prune_mark_backup_group): PRUNE_KEEP or
+ * PRUNE_REMOVE; protected ones and those without a standard name are marked so and neither counted
+ * nor removed. Each period counts only what the earlier ones (last, hourly, daily, ISO weeks,
+ * monthly, yearly) did not keep. Local time.  All of b must belong to one guest.
  */
 void backups_mark(struct backups *b, const struct prune_keep *keep);
 

@@ -91,7 +91,8 @@ static unsigned read_content(const struct reader *r)
 		if (bit & all)
 			set |= bit;
 		else if (strcmp(names[i], "none") != 0)
-			warn_value(r, "content", "storage does not support one of these content types");
+			warn_value(r, "content",
+				   "storage does not support one of these content types");
 	}
 	return set;
 }
@@ -274,8 +275,7 @@ static void add_local(struct storage_config *c, const char *path)
 }
 
 void storage_config_parse(const char *text, const char *file, const char *node,
-			  const char *local_path, const struct log *log,
-			  struct storage_config *ret)
+			  const char *local_path, const struct log *log, struct storage_config *ret)
 {
 	_cleanup_section_config_ struct section_config sections = { 0 };
 

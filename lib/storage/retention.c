@@ -39,11 +39,15 @@ static int64_t period_id(enum prune_period period, time_t when)
 struct entry {
 	struct backup *b;
 	int64_t id;
-	bool kept_now;		/* kept in this very period */
+	bool kept_now; /* kept in this very period */
 };
 
 /* How an entry's period stands when its turn comes: looks at those kept so far. */
-enum period_state { PERIOD_NEW, PERIOD_COUNTED, PERIOD_COVERED };
+enum period_state {
+	PERIOD_NEW,
+	PERIOD_COUNTED,
+	PERIOD_COVERED
+};
 
 static enum period_state look(const struct entry *entries, size_t n, int64_t id)
 {

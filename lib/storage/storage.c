@@ -44,10 +44,11 @@ static int wrong_content(const struct storage *s, unsigned content, struct error
 		if (s->content & bit)
 			buf_addf(&has, "%s%s", has.len ? "," : "",
 				 storage_content_name((enum storage_content)bit));
-	return error_set(err, ERR_INVALID,
-			 "can't use storage '%s' for %s - wrong content type (it has '%s' in storage.cfg)",
-			 s->id, storage_content_name((enum storage_content)content),
-			 has.len ? buf_str(&has) : "none");
+	return error_set(
+		err, ERR_INVALID,
+		"can't use storage '%s' for %s - wrong content type (it has '%s' in storage.cfg)",
+		s->id, storage_content_name((enum storage_content)content),
+		has.len ? buf_str(&has) : "none");
 }
 
 int storage_get(const struct storage_config *c, const char *id, unsigned content,

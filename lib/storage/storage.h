@@ -2,8 +2,8 @@
  * Storages of /etc/pve/storage.cfg.
  *
  * A storage type is one file that fills a struct storage_ops and has one line in the array
- * storage_types[] of registry.c; everything here goes through that struct.  What a type does not know is refused by
- * name when it is used, never when it merely stands in the file.
+ * storage_types[] of registry.c; everything here goes through that struct.  A type this build does
+ * not know is refused by name when it is used, never when it merely stands in the file.
  *
  * A volume is named "<storage>:<volname>"; a disk of a guest may also be an absolute path.
  * All sizes are bytes.  Facts: PVE::Storage::Plugin, PVE::Storage::DirPlugin.
@@ -44,9 +44,9 @@ enum image_format {
 };
 
 enum preallocation {
-	PREALLOC_DEFAULT,	/* not configured: qcow2 metadata, raw off */
+	PREALLOC_DEFAULT, /* not configured: qcow2 metadata, raw off */
 	PREALLOC_OFF,
-	PREALLOC_METADATA,	/* raw: as off */
+	PREALLOC_METADATA, /* raw: as off */
 	PREALLOC_FALLOC,
 	PREALLOC_FULL,
 };
@@ -54,29 +54,29 @@ enum preallocation {
 /* One section of storage.cfg. */
 struct storage {
 	char *id;
-	char *type;			/* as the file says, lower case */
-	const struct storage_ops *ops;	/* NULL: a type this build does not know */
-	struct section section;		/* all properties as they stand, for the types' own keys */
-	unsigned content;		/* set of enum storage_content */
-	char **nodes;			/* NULL: all */
+	char *type;                    /* as the file says, lower case */
+	const struct storage_ops *ops; /* NULL: a type this build does not know */
+	struct section section;        /* all properties as they stand, for the types' own keys */
+	unsigned content;              /* set of enum storage_content */
+	char **nodes;                  /* NULL: all */
 	bool disabled;
 	bool shared;
-	char *path;			/* types with a directory; without trailing slash */
-	char **content_dirs;		/* "backup=dump2"; NULL: none */
-	enum image_format format;	/* format=, else the type's default */
+	char *path;               /* types with a directory; without trailing slash */
+	char **content_dirs;      /* "backup=dump2"; NULL: none */
+	enum image_format format; /* format=, else the type's default */
 	enum preallocation preallocation;
-	char *prune_backups;		/* as it stands, checked; NULL: none */
-	int max_protected_backups;	/* -1: no limit */
-	char *bwlimit;			/* as it stands; NULL: none */
-	char *mountpoint;		/* must be mounted (is_mountpoint); NULL: not asked for */
-	bool create_base;		/* create-base-path, else mkdir, else yes */
-	bool create_subdirs;		/* create-subdirs and mkdir, both default yes */
+	char *prune_backups;       /* as it stands, checked; NULL: none */
+	int max_protected_backups; /* -1: no limit */
+	char *bwlimit;             /* as it stands; NULL: none */
+	char *mountpoint;          /* must be mounted (is_mountpoint); NULL: not asked for */
+	bool create_base;          /* create-base-path, else mkdir, else yes */
+	bool create_subdirs;       /* create-subdirs and mkdir, both default yes */
 };
 
 struct storage_config {
-	struct storage *storages;	/* "local" is always among them */
+	struct storage *storages; /* "local" is always among them */
 	size_t n;
-	char *node;			/* this node's name */
+	char *node; /* this node's name */
 };
 
 /*
@@ -87,8 +87,8 @@ int storage_config_load(const struct paths *p, const struct log *log, struct sto
 			struct error **err);
 /*
  * The same from text.  file is for messages; local_path is where "local" lies if text names none
- * (<root>/var/lib/vz).  A "local" that is named is used as it stands, also where PVE would put its own
- * in its place (another type or path).
+ * (<root>/var/lib/vz).  A "local" that is named is used as it stands, also where PVE would put its
+ * own in its place (another type or path).
  */
 void storage_config_parse(const char *text, const char *file, const char *node,
 			  const char *local_path, const struct log *log,
@@ -101,9 +101,9 @@ const struct storage *storage_find(const struct storage_config *c, const char *i
 /* True if it is not disabled and this node may use it. */
 bool storage_enabled(const struct storage_config *c, const struct storage *s);
 /*
- * By id, ready for use: exists (ERR_NOT_FOUND, "storage 'x' does not exist"), is enabled here, is of
- * a type this build knows (ERR_UNSUPPORTED, names the types) and is meant for content (one flag, 0:
- * any; ERR_INVALID).
+ * By id, ready for use: exists (ERR_NOT_FOUND, "storage 'x' does not exist"), is enabled here, is
+ * of a type this build knows (ERR_UNSUPPORTED, names the types) and is meant for content (one flag,
+ * 0: any; ERR_INVALID).
  */
 int storage_get(const struct storage_config *c, const char *id, unsigned content,
 		const struct storage **ret, struct error **err);
@@ -117,14 +117,15 @@ int image_format_parse(const char *name);
 /* ---- a storage ---- */
 
 /*
- * Makes it usable: mount point check, base directory and subdirectories where configured.  Idempotent.
+ * Makes it usable: mount point check, base directory and subdirectories where configured.
+ * Idempotent.
  */
 int storage_activate(const struct storage *s, const struct log *log, struct error **err);
 
 struct storage_status {
 	uint64_t total;
 	uint64_t used;
-	uint64_t avail;		/* what can still be written, for us (not root's reserve) */
+	uint64_t avail; /* what can still be written, for us (not root's reserve) */
 };
 int storage_status(const struct storage *s, struct storage_status *ret, struct error **err);
 
@@ -133,10 +134,10 @@ int storage_dir(const struct storage *s, enum storage_content content, char **re
 		struct error **err);
 
 struct storage_image {
-	char *volname;		/* "100/vm-100-disk-0.qcow2" */
+	char *volname; /* "100/vm-100-disk-0.qcow2" */
 	uint32_t vmid;
 	enum image_format format;
-	uint64_t used;		/* bytes allocated; see volume_used() */
+	uint64_t used; /* bytes allocated; see volume_used() */
 };
 /* Images of vmid (0: of all), sorted by name.  Caller frees by storage_images_free(). */
 int storage_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
@@ -145,10 +146,10 @@ void storage_images_free(struct storage_image *images, size_t n);
 
 /* How an image of that format behaves; for choosing fleecing images and explaining their cost. */
 struct image_traits {
-	bool thin;		/* takes space as it is written; else reserved in full at once */
-	bool punches_holes;	/* discarded parts give their space back */
+	bool thin;          /* takes space as it is written; else reserved in full at once */
+	bool punches_holes; /* discarded parts give their space back */
 	uint64_t discard_granularity; /* smaller discards may free nothing */
-	uint64_t size_granularity; /* sizes are rounded up to multiples of this */
+	uint64_t size_granularity;    /* sizes are rounded up to multiples of this */
 };
 void storage_traits(const struct storage *s, enum image_format format, struct image_traits *ret);
 /* The format for fleecing images: raw where that can punch holes, else the type's choice. */
@@ -158,19 +159,20 @@ enum image_format storage_fleecing_format(const struct storage *s);
 
 /* Looked up by its id; says where it is, not that it exists. */
 struct volume {
-	const struct storage *storage;	/* NULL: an absolute path */
+	const struct storage *storage; /* NULL: an absolute path */
 	char *volid;
-	const char *volname;		/* behind the colon, in volid; the path if there is no storage */
-	enum storage_content content;	/* STORAGE_IMAGES or STORAGE_BACKUP */
-	uint32_t vmid;			/* owner; 0 if unknown */
+	const char *volname; /* behind the colon, in volid; the path if there is no storage */
+	enum storage_content content; /* STORAGE_IMAGES or STORAGE_BACKUP */
+	uint32_t vmid;                /* owner; 0 if unknown */
 	enum image_format format;
-	char *path;			/* file or device; NULL for types without one (rbd) */
+	char *path; /* file or device; NULL for types without one (rbd) */
 };
 
 /*
  * volid: "<storage>:<volname>" of an image or "<storage>:backup/<archive>", or an absolute path.
- * format is what the drive's format= says, or NULL: for a path it decides (else raw), for a volume of
- * a storage it must agree with the name.  Names that would leave the storage's directory are refused.
+ * format is what the drive's format= says, or NULL: for a path it decides (else raw), for a volume
+ * of a storage it must agree with the name.  Names that would leave the storage's directory are
+ * refused.
  */
 int volume_open(const struct storage_config *c, const char *volid, const char *format,
 		struct volume *ret, struct error **err);
@@ -194,22 +196,23 @@ int volume_size(const struct volume *v, uint64_t *ret, struct error **err);
 
 /*
  * Bytes the volume takes on its storage now, as the storage itself counts.
- * dir: st_blocks of the file; immediate on ext4, xfs and tmpfs, up to a transaction (5 s) late on btrfs and
- * ZFS datasets.
- * ERR_UNSUPPORTED where nobody counts (an absolute device path).
+ * dir: st_blocks of the file; immediate on ext4, xfs and tmpfs, up to a transaction (5 s) late on
+ * btrfs and ZFS datasets. ERR_UNSUPPORTED where nobody counts (an absolute device path).
  */
 int volume_used(const struct volume *v, uint64_t *ret, struct error **err);
 
 struct volume_alloc {
 	uint32_t vmid;
-	const char *name;	/* without extension: "vm-100-fleece-0"; NULL: next free vm-<vmid>-disk-<n> */
+	const char *
+		name; /* without extension: "vm-100-fleece-0"; NULL: next free vm-<vmid>-disk-<n> */
 	enum image_format format;
-	uint64_t size;		/* multiple of 512; may be rounded up, see size_granularity */
+	uint64_t size;               /* multiple of 512; may be rounded up, see size_granularity */
 	const struct cancel *cancel; /* may be NULL */
 };
 /*
- * Makes a new image, which reads as zeroes, and opens it.  An existing name is an error (-EEXIST) and stays untouched.  On
- * errors nothing is left.  volume_alloc_id() tells the id beforehand, for the journal.
+ * Makes a new image, which reads as zeroes, and opens it.  An existing name is an error (-EEXIST)
+ * and stays untouched.  On errors nothing is left.  Files are made with mode 0640.
+ * volume_alloc_id() tells the id beforehand, for the journal.
  */
 int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct volume *ret,
 		 struct error **err);
@@ -223,13 +226,13 @@ int volume_free(const struct volume *v, struct error **err);
 
 /* All callbacks get arguments that were checked; those marked may be NULL. */
 struct storage_ops {
-	const char *type;		/* "dir" */
-	unsigned content;		/* what it can hold */
-	unsigned content_default;	/* when content= is not given */
-	unsigned formats;		/* set of 1 << enum image_format */
+	const char *type;         /* "dir" */
+	unsigned content;         /* what it can hold */
+	unsigned content_default; /* when content= is not given */
+	unsigned formats;         /* set of 1 << enum image_format */
 	enum image_format format_default;
-	bool shared;			/* always shared (network) */
-	bool has_path;			/* "path" is required */
+	bool shared;   /* always shared (network) */
+	bool has_path; /* "path" is required */
 
 	/* Checks the section's own keys once.  May be NULL. */
 	int (*check)(const struct storage *s, struct error **err);
@@ -240,10 +243,10 @@ struct storage_ops {
 		   struct error **err);
 	int (*list)(const struct storage *s, uint32_t vmid, struct storage_image **ret,
 		    size_t *ret_n, struct error **err);
-	void (*traits)(const struct storage *s, enum image_format format,
-		       struct image_traits *ret);
+	void (*traits)(const struct storage *s, enum image_format format, struct image_traits *ret);
 	enum image_format (*fleecing_format)(const struct storage *s);
-	/* v has storage, volid and volname; fills content, vmid, format, path.  Must refuse strange names. */
+	/* v has storage, volid and volname; fills content, vmid, format, path.  Must refuse strange
+	 * names. */
 	int (*parse)(struct volume *v, struct error **err);
 	/* NULL: nothing to do. */
 	int (*volume_activate)(const struct volume *v, struct error **err);

@@ -1,4 +1,4 @@
-/* What the registry knows of each storage type's file, and what the types share. */
+/* What the registry knows of each storage type's file, and what all types share. */
 #ifndef VZDUMP_STORAGE_TYPES_H
 #define VZDUMP_STORAGE_TYPES_H
 
@@ -7,8 +7,8 @@
 extern const struct storage_ops storage_dir_ops;
 
 /*
- * The path of a plain volume name without its directory: "vm-100-disk-0.qcow2".  False unless it is
- * one component without white space that ends in a known format; *ret is that format.
+ * True if name is a file name for an image ("vm-100-disk-0.qcow2"): one component without white
+ * space that ends in a known format, which *ret is then.
  */
 bool image_name_parse(const char *name, enum image_format *ret);
 

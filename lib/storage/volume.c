@@ -45,9 +45,10 @@ static int open_path(const char *path, const char *format, struct volume *v, str
 	int parsed = format ? image_format_parse(format) : IMAGE_RAW;
 
 	if (parsed < 0 || parsed == IMAGE_SUBVOL)
-		return error_set(err, ERR_UNSUPPORTED,
-				 "volume '%s': format '%s' is not supported (use raw, qcow2 or vmdk)",
-				 path, format);
+		return error_set(
+			err, ERR_UNSUPPORTED,
+			"volume '%s': format '%s' is not supported (use raw, qcow2 or vmdk)", path,
+			format);
 	v->content = STORAGE_IMAGES;
 	v->format = (enum image_format)parsed;
 	v->volid = xstrdup(path);
@@ -65,7 +66,8 @@ static int open_in_storage(const struct storage_config *c, const char *volid, st
 
 	if (!id || !storage_id_valid(id) || !colon[1])
 		return error_set(err, ERR_INVALID,
-				 "unable to parse volume ID '%s' (neither <storage>:<volume> nor an absolute path)",
+				 "unable to parse volume ID '%s' (neither <storage>:<volume> nor "
+				 "an absolute path)",
 				 volid);
 	r = storage_get(c, id, 0, &v->storage, err);
 	if (r < 0)
@@ -80,9 +82,10 @@ static int check_format(const struct volume *v, const char *format, struct error
 	const char *own = image_format_name(v->format);
 
 	if (format && strcmp(format, own) != 0)
-		return error_set(err, ERR_INVALID,
-				 "volume '%s' - 'format=%s' option different from storage format '%s'",
-				 v->volid, format, own);
+		return error_set(
+			err, ERR_INVALID,
+			"volume '%s' - 'format=%s' option different from storage format '%s'",
+			v->volid, format, own);
 	return 0;
 }
 
@@ -120,8 +123,8 @@ static int stat_volume(const struct volume *v, struct stat *ret, struct error **
 	if (stat(v->path, ret) == 0)
 		return 0;
 	if (errno == ENOENT || errno == ENOTDIR)
-		return error_set(err, ERR_NOT_FOUND, "volume '%s' does not exist (no file %s)", v->volid,
-				 v->path);
+		return error_set(err, ERR_NOT_FOUND, "volume '%s' does not exist (no file %s)",
+				 v->volid, v->path);
 	return error_errno(err, errno, "volume '%s': cannot look at '%s'", v->volid, v->path);
 }
 
@@ -138,7 +141,8 @@ int volume_blockdev(const struct volume *v, struct json_object **ret, struct err
 	*ret = json_object_new_object();
 	json_object_object_add(*ret, "driver",
 			       json_object_new_string(S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode) ?
-							      "host_device" : "file"));
+							      "host_device" :
+							      "file"));
 	json_object_object_add(*ret, "filename", json_object_new_string(v->path));
 	return 0;
 }
@@ -169,8 +173,9 @@ static bool find_virtual_size(const char *text, uint64_t *ret)
 
 static int image_size(const struct volume *v, uint64_t *ret, struct error **err)
 {
-	const char *const argv[] = { "qemu-img", "info", "-U", "--output=json", "-f",
-				     image_format_name(v->format), v->path, NULL };
+	const char *const argv[] = { "qemu-img",      "info", "-U",
+				     "--output=json", "-f",   image_format_name(v->format),
+				     v->path,         NULL };
 	const struct process_options o = { .timeout_ms = QEMU_IMG_TIMEOUT_MS };
 	struct process_result result = { 0 };
 	int r = process_run_ok(argv, &o, &result, err);
@@ -201,7 +206,8 @@ int volume_size(const struct volume *v, uint64_t *ret, struct error **err)
 		return device_size(v, ret, err);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, ERR_INVALID,
-				 "cannot determine size of volume '%s': '%s' is neither file nor block device",
+				 "cannot determine size of volume '%s': '%s' is neither file nor "
+				 "block device",
 				 v->volid, v->path);
 	*ret = (uint64_t)st.st_size;
 	return 0;
@@ -250,7 +256,8 @@ static int next_name(const struct storage *s, uint32_t vmid, char **ret, struct 
 		if (!*ret)
 			r = error_set(err, ERR_INVALID,
 				      "unable to allocate an image name for VM %" PRIu32
-				      " in storage '%s'", vmid, s->id);
+				      " in storage '%s'",
+				      vmid, s->id);
 	}
 	return r;
 }
@@ -262,8 +269,9 @@ int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char 
 	_cleanup_free_ char *volname = NULL;
 
 	if (!(s->ops->formats & (1U << a->format)))
-		return error_set(err, ERR_UNSUPPORTED, "storage '%s' does not take images of format '%s'",
-				 s->id, image_format_name(a->format));
+		return error_set(err, ERR_UNSUPPORTED,
+				 "storage '%s' does not take images of format '%s'", s->id,
+				 image_format_name(a->format));
 	if (!name) {
 		int r = next_name(s, a->vmid, &name, err);
 
@@ -281,12 +289,13 @@ int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct v
 	_cleanup_volume_ struct volume v = { .storage = s };
 	int r = volume_alloc_id(s, a, &v.volid, err);
 
-	if (r < 0)
+	if (!v.volid)
 		return r;
 	v.volname = strchr(v.volid, ':') + 1;
 	if (a->size == 0 || a->size % 512)
 		return error_set(err, ERR_INVALID,
-				 "cannot allocate '%s': size %" PRIu64 " is not a multiple of 512 bytes",
+				 "cannot allocate '%s': size %" PRIu64
+				 " is not a multiple of 512 bytes",
 				 v.volid, a->size);
 	r = s->ops->parse(&v, err);
 	if (r == 0)

@@ -7,32 +7,33 @@
 #include "config/guest.h"
 #include "test-config-util.h"
 
-static const char text[] = "# a note\n"
-			   "agent: 1,freeze-fs-on-backup=0\n"
-			   "bios: ovmf\n"
-			   "cdrom: none,media=cdrom\n"
-			   "virtio0: local:100/vm-100-disk-2.raw,size=1G\n"
-			   "scsi10: fast:vm-100-disk-1,backup=0,size=32G\n"
-			   "scsi2: volume=fast:vm-100-disk-0,iothread=1,cache=none,backup=yes,cyls=1\n"
-			   "ide0: /dev/sdx,size=512\n"
-			   "ide3: local:vm-100-cloudinit,media=cdrom\n"
-			   "sata1: local:100/vm-100-cloudinit.qcow2\n"
-			   "efidisk0: local:100/vm-100-disk-3.raw,efitype=4m,size=528K\n"
-			   "tpmstate0: local:100/vm-100-disk-4.raw,size=4M,version=v2.0\n"
-			   "unused0: local:100/vm-100-disk-9.raw\n"
-			   "name: web\n"
-			   "parent: snap1\n"
-			   "What is this?\n"
-			   "#qmdump#map:old:drive-old::raw:\n"
-			   "#vzdump#old\n"
-			   "\n"
-			   "[PENDING]\n"
-			   "name: other\n"
-			   "[special:fleecing]\n"
-			   "fleecing-images: x\n"
-			   "[snap1]\n"
-			   "unused1: local:100/x.raw\n"
-			   "lock: snapshot\n";
+static const char text[] =
+	"# a note\n"
+	"agent: 1,freeze-fs-on-backup=0\n"
+	"bios: ovmf\n"
+	"cdrom: none,media=cdrom\n"
+	"virtio0: local:100/vm-100-disk-2.raw,size=1G\n"
+	"scsi10: fast:vm-100-disk-1,backup=0,size=32G\n"
+	"scsi2: volume=fast:vm-100-disk-0,iothread=1,cache=none,backup=yes,cyls=1\n"
+	"ide0: /dev/sdx,size=512\n"
+	"ide3: local:vm-100-cloudinit,media=cdrom\n"
+	"sata1: local:100/vm-100-cloudinit.qcow2\n"
+	"efidisk0: local:100/vm-100-disk-3.raw,efitype=4m,size=528K\n"
+	"tpmstate0: local:100/vm-100-disk-4.raw,size=4M,version=v2.0\n"
+	"unused0: local:100/vm-100-disk-9.raw\n"
+	"name: web\n"
+	"parent: snap1\n"
+	"What is this?\n"
+	"#qmdump#map:old:drive-old::raw:\n"
+	"#vzdump#old\n"
+	"\n"
+	"[PENDING]\n"
+	"name: other\n"
+	"[special:fleecing]\n"
+	"fleecing-images: x\n"
+	"[snap1]\n"
+	"unused1: local:100/x.raw\n"
+	"lock: snapshot\n";
 
 static void test_disks(const struct guest_config *c)
 {
@@ -119,7 +120,8 @@ static void test_odd_disks(void)
 	bad_disk("scsi0: size=1G", "key 'file' is missing");
 	bad_disk("scsi0: local:", "neither");
 
-	guest_config_parse(100, "scsi0: disk.raw\nefidisk0: aa:b,size=1M\nscsi31: aa:x\nide4: aa:y\n",
+	guest_config_parse(100,
+			   "scsi0: disk.raw\nefidisk0: aa:b,size=1M\nscsi31: aa:x\nide4: aa:y\n",
 			   NULL, &c);
 	works(guest_config_disks(&c, &d, &err), &err, "odd disks are read");
 	ok(d.n == 2, "drives PVE does not know are none");
@@ -136,13 +138,17 @@ static void test_assemble(void)
 	_cleanup_buf_ struct buf out = BUF_INIT;
 	struct log log = LOG_INTO(lines);
 
-	guest_config_parse(100, "#n\nname: a\nunused3:  x:y \nlock: backup\nparent: s\n#qmdump#m\n#vzdump#\n\nonboot: 1\n"
-				"[pending]\na: b\n[special:x]\nc: d\n[s]\ne: f", NULL, &c);
+	guest_config_parse(100,
+			   "#n\nname: a\nunused3:  x:y \nlock: backup\nparent: "
+			   "s\n#qmdump#m\n#vzdump#\n\nonboot: 1\n"
+			   "[pending]\na: b\n[special:x]\nc: d\n[s]\ne: f",
+			   NULL, &c);
 	guest_config_add_map(&maps, "scsi0", "drive-scsi0", "local", "raw");
 	guest_config_add_map(&maps, "ide0", "drive-ide0", NULL, NULL);
 	guest_config_assemble(&c, buf_str(&maps), &log, &out);
 	same(buf_str(&out),
-	     "#n\nname: a\n\nonboot: 1\n#qmdump#map:scsi0:drive-scsi0:local:raw:\n#qmdump#map:ide0:drive-ide0:::\n",
+	     "#n\nname: a\n\nonboot: "
+	     "1\n#qmdump#map:scsi0:drive-scsi0:local:raw:\n#qmdump#map:ide0:drive-ide0:::\n",
 	     "the archive's config is the main section and the maps");
 	same(buf_str(&lines),
 	     "I skip unused drive 'x:y' (not included into backup)\n"
@@ -191,7 +197,8 @@ static void test_lock(const struct paths *p)
 	struct error *err = NULL;
 	struct stat st;
 
-	check_lock_round(p, "#note\nname: a\n[s]\nlock: x\n", "#note\nlock: backup\nname: a\n[s]\nlock: x\n");
+	check_lock_round(p, "#note\nname: a\n[s]\nlock: x\n",
+			 "#note\nlock: backup\nname: a\n[s]\nlock: x\n");
 	check_lock_round(p, "name: a", "lock: backup\nname: a");
 	check_lock_round(p, "[s]\nname: a\n", "lock: backup\n[s]\nname: a\n");
 	check_lock_round(p, "", "lock: backup\n");
@@ -229,7 +236,8 @@ static void test_files(void)
 	test_lock(&p);
 
 	for (size_t i = 0; i < 4; i++) {
-		static const char *const names[] = { "200.conf", "99.conf", "1000.conf", "300.conf.tmp" };
+		static const char *const names[] = { "200.conf", "99.conf", "1000.conf",
+						     "300.conf.tmp" };
 		_cleanup_free_ char *path = xasprintf("%s/%s", conf, names[i]);
 
 		io_write_file_atomic(path, "", 0, 0640, NULL);
@@ -238,7 +246,8 @@ static void test_files(void)
 	ok(n == 3 && vmids[0] == 100 && vmids[1] == 200 && vmids[2] == 1000,
 	   "in order, without what is no guest's");
 	free(vmids);
-	ok(guest_config_load(&p, 555, NULL, &c, &err) == ERR_NOT_FOUND, "a missing guest is not found");
+	ok(guest_config_load(&p, 555, NULL, &c, &err) == ERR_NOT_FOUND,
+	   "a missing guest is not found");
 	error_free(err);
 	io_remove_tree(dir, NULL);
 	paths_clear(&p);

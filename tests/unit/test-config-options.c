@@ -132,8 +132,10 @@ static void test_arrays_and_help(void)
 	options_clear(&o);
 
 	options_help(&vzdump_options, &help);
-	ok(strstr(buf_str(&help), "USAGE: vzdump [<vmid> ...] [OPTIONS]") != NULL, "help has a usage line");
-	ok(strstr(buf_str(&help), "--zstd <integer> (default: 1)") != NULL, "and each option's default");
+	ok(strstr(buf_str(&help), "USAGE: vzdump [<vmid> ...] [OPTIONS]") != NULL,
+	   "help has a usage line");
+	ok(strstr(buf_str(&help), "--zstd <integer> (default: 1)") != NULL,
+	   "and each option's default");
 	ok(strstr(buf_str(&help), "--fleecing [[enabled=]<boolean>] [,storage=<storage>]") != NULL,
 	   "and a property string's keys");
 	ok(!strstr(buf_str(&help), "start-command"), "but not what only vzdump.conf takes");
@@ -146,17 +148,21 @@ static const struct option extract_rows[] = {
 };
 static const char *const extract_args[] = { "archive", "dir", NULL };
 static const struct option_table extract = {
-	.command = "vma extract", .rows = extract_rows, .n_rows = 3, .args = extract_args,
+	.command = "vma extract",
+	.rows = extract_rows,
+	.n_rows = 3,
+	.args = extract_args,
 };
 
 static void test_fixed_arguments(void)
 {
-	char *argv[] = { (char[]){ "vma" }, (char[]){ "-v" }, (char[]){ "file" }, (char[]){ "out" },
-			 (char[]){ "more" }, NULL };
+	char *argv[] = { (char[]){ "vma" }, (char[]){ "-v" },   (char[]){ "file" },
+			 (char[]){ "out" }, (char[]){ "more" }, NULL };
 	struct options o;
 	struct error *err = NULL;
 
-	works(options_parse(&extract, 4, argv, &o, &err), &err, "fixed arguments are filled in order");
+	works(options_parse(&extract, 4, argv, &o, &err), &err,
+	      "fixed arguments are filled in order");
 	same(options_get(&o, "archive"), "file", "the first");
 	same(options_get(&o, "dir"), "out", "the second");
 	options_clear(&o);
@@ -276,6 +282,7 @@ static void test_verify(void)
 	verified("--exclude 100", NULL);
 	verified("100 --all 0", NULL);
 	verified("", "no guest given");
+	verified("''", "no guest given");
 	verified("--all 0", "no guest given");
 	verified("100 --all", "option --all conflicts with guest ids");
 	verified("100 --exclude 101", "option --exclude conflicts with guest ids");

@@ -23,16 +23,24 @@ static void bad(const char *path)
 	struct archive_name a;
 	struct error *err = NULL;
 
-	fails(archive_name_parse(path, &a, &err), &err, "couldn't determine archive info from", path);
+	fails(archive_name_parse(path, &a, &err), &err, "couldn't determine archive info from",
+	      path);
 }
 
 static void test_names(void)
 {
 	static const char *const strange[] = {
-		"", "x", "vzdump-qemu-100.log", "vzdump-qemu-.vma", "vzdump-xen-100-x.vma",
-		"vzdump-qemu-100-2026_11_22-20_15_00.log", "vzdump-qemu-100-2026_11_22-20_15_00.vma.xz",
+		"",
+		"x",
+		"vzdump-qemu-100.log",
+		"vzdump-qemu-.vma",
+		"vzdump-xen-100-x.vma",
+		"vzdump-qemu-100-2026_11_22-20_15_00.log",
+		"vzdump-qemu-100-2026_11_22-20_15_00.vma.xz",
 		"vzdump-qemu-100-2026_11_22-20_15_00.vma.zst.notes",
-		"vzdump-qemu-100-2026_11_22-20_15_00.vma.dat", "/vzdump-qemu-1/x.vma", "vzdump-.vma",
+		"vzdump-qemu-100-2026_11_22-20_15_00.vma.dat",
+		"/vzdump-qemu-1/x.vma",
+		"vzdump-.vma",
 	};
 	_cleanup_archive_name_ struct archive_name a = { 0 };
 	_cleanup_free_ char *stem = NULL;
@@ -75,7 +83,8 @@ static bool exists(const char *dir, const char *name)
 
 static void test_aux(const char *dir)
 {
-	_cleanup_free_ char *path = xasprintf("%s/vzdump-qemu-100-2026_01_01-00_00_00.vma.zst", dir);
+	_cleanup_free_ char *path =
+		xasprintf("%s/vzdump-qemu-100-2026_01_01-00_00_00.vma.zst", dir);
 	_cleanup_free_ char *notes = NULL;
 	struct error *err = NULL;
 
@@ -84,7 +93,8 @@ static void test_aux(const char *dir)
 	same(notes, "two\nlines", "as they were");
 	works(backup_set_protected(path, true, &err), &err, "an archive is protected");
 	ok(backup_is_protected(path), "which shows");
-	fails(backup_remove(path, NULL, &err), &err, "cannot remove protected archive", "and keeps it");
+	fails(backup_remove(path, NULL, &err), &err, "cannot remove protected archive",
+	      "and keeps it");
 	works(backup_set_protected(path, false, &err), &err, "protection ends");
 	works(backup_set_protected(path, false, &err), &err, "twice does no harm");
 	works(backup_remove(path, NULL, &err), &err, "then it can be removed");
@@ -110,7 +120,8 @@ static void test_prune(const char *dir)
 	backups_mark(&b, &keep);
 	works(backups_prune(&b, "store", &log, &removed, &err), &err, "and pruned");
 	ok(removed == 1, "one goes");
-	same(buf_str(&lines), "I removing backup 'store:backup/vzdump-qemu-100-2026_01_02-00_00_00.vma'\n",
+	same(buf_str(&lines),
+	     "I removing backup 'store:backup/vzdump-qemu-100-2026_01_02-00_00_00.vma'\n",
 	     "with PVE's line");
 	ok(exists(dir, "vzdump-qemu-100-2026_01_03-00_00_00.vma") &&
 		   exists(dir, "vzdump-qemu-100-2025_01_01-00_00_00.vma") &&
@@ -121,11 +132,15 @@ static void test_prune(const char *dir)
 static void test_files(void)
 {
 	static const char *const files[] = {
-		"vzdump-qemu-100-2026_01_01-00_00_00.vma.zst", "vzdump-qemu-100-2026_01_01-00_00_00.log",
-		"vzdump-qemu-100-2026_01_02-00_00_00.vma", "vzdump-qemu-100-2026_01_03-00_00_00.vma",
+		"vzdump-qemu-100-2026_01_01-00_00_00.vma.zst",
+		"vzdump-qemu-100-2026_01_01-00_00_00.log",
+		"vzdump-qemu-100-2026_01_02-00_00_00.vma",
+		"vzdump-qemu-100-2026_01_03-00_00_00.vma",
 		"vzdump-qemu-100-2025_01_01-00_00_00.vma",
-		"vzdump-qemu-100-2025_01_01-00_00_00.vma.protected", "vzdump-qemu-100-renamed.vma",
-		"vzdump-qemu-101-2026_01_01-00_00_00.vma", "vzdump-lxc-100-2026_01_01-00_00_00.tar",
+		"vzdump-qemu-100-2025_01_01-00_00_00.vma.protected",
+		"vzdump-qemu-100-renamed.vma",
+		"vzdump-qemu-101-2026_01_01-00_00_00.vma",
+		"vzdump-lxc-100-2026_01_01-00_00_00.tar",
 		"other",
 	};
 	char dir[] = "/tmp/test-archive-XXXXXX";

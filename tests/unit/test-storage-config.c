@@ -65,11 +65,14 @@ static void test_use(const struct storage_config *c)
 	refused(c, "none", 0, "storage 'none' does not exist");
 	refused(c, "off", 0, "storage 'off' is disabled");
 	refused(c, "away", 0, "storage 'away' is not available on node 'me'");
-	refused(c, "backupserver", 0, "storage 'backupserver' is of type 'pbs', which is not supported (supported: dir");
+	refused(c, "backupserver", 0,
+		"storage 'backupserver' is of type 'pbs', which is not supported (supported: dir");
 	refused(c, "pathless", 0, "storage 'pathless' has no path");
-	refused(c, "fast", STORAGE_BACKUP, "can't use storage 'fast' for backup - wrong content type");
+	refused(c, "fast", STORAGE_BACKUP,
+		"can't use storage 'fast' for backup - wrong content type");
 	refused(c, "here", STORAGE_IMAGES, "(it has 'none'");
-	ok(!storage_enabled(c, storage_find(c, "off")) && !storage_enabled(c, storage_find(c, "away")) &&
+	ok(!storage_enabled(c, storage_find(c, "off")) &&
+		   !storage_enabled(c, storage_find(c, "away")) &&
 		   storage_enabled(c, storage_find(c, "here")),
 	   "enabled follows disable and nodes");
 }
@@ -84,10 +87,14 @@ static void test_full(void)
 
 	storage_config_parse(text, "f", "me", "/root/var/lib/vz", &log, &c);
 	same(buf_str(&lines),
-	     "W file f line 4 (section 'local') - unable to parse value of 'content': storage does not support one of these content types\n"
-	     "W file f line 5 (section 'local') - unable to parse value of 'format': not a format of this storage type\n"
-	     "W file f line 6 (section 'local') - unable to parse value of 'preallocation': not one of off, metadata, falloc, full\n"
-	     "W file f line 36 (section 'pathless') - unable to parse value of 'shared': not a boolean (use 1 or 0)\n"
+	     "W file f line 4 (section 'local') - unable to parse value of 'content': storage does "
+	     "not support one of these content types\n"
+	     "W file f line 5 (section 'local') - unable to parse value of 'format': not a format "
+	     "of this storage type\n"
+	     "W file f line 6 (section 'local') - unable to parse value of 'preallocation': not "
+	     "one of off, metadata, falloc, full\n"
+	     "W file f line 36 (section 'pathless') - unable to parse value of 'shared': not a "
+	     "boolean (use 1 or 0)\n"
 	     "W file f line 42 (skip section '-bad'): not a storage id\n",
 	     "what cannot be understood is warned about with its line");
 	s = storage_find(&c, "local");
@@ -98,7 +105,8 @@ static void test_full(void)
 	same(s->mountpoint, "/fast", "is_mountpoint yes means the path");
 	ok(!s->create_base && !s->create_subdirs, "mkdir 0 makes nothing");
 	ok(s->content == (STORAGE_IMAGES | STORAGE_ROOTDIR), "dir's own content types");
-	ok(s->format == IMAGE_QCOW2 && s->preallocation == PREALLOC_FULL, "format and preallocation");
+	ok(s->format == IMAGE_QCOW2 && s->preallocation == PREALLOC_FULL,
+	   "format and preallocation");
 	ok(s->max_protected_backups == 5, "limit of protected backups");
 	same(s->prune_backups, "keep-last=3", "retention");
 	storage_dir(s, STORAGE_BACKUP, &dir, NULL);

@@ -50,8 +50,10 @@ static void test_plain(void)
 	      "only zeroes keep all");
 	marks("keep-last=1", "2026_01_01-00_00_00 2026_01_02-00_00_00 2026_01_03-00_00_00", "--K",
 	      "keep-last keeps the newest");
-	marks("keep-last=5", "2026_01_01-00_00_00 2026_01_02-00_00_00", "KK", "more than there are");
-	marks("keep-last=1", "2026_01_03-00_00_00 2026_01_01-00_00_00", "K-", "order does not matter");
+	marks("keep-last=5", "2026_01_01-00_00_00 2026_01_02-00_00_00", "KK",
+	      "more than there are");
+	marks("keep-last=1", "2026_01_03-00_00_00 2026_01_01-00_00_00", "K-",
+	      "order does not matter");
 	marks("keep-last=1", "2026_01_01-00_00_00 P2026_01_02-00_00_00 R2026_01_03-00_00_00", "KPR",
 	      "protected and renamed ones are neither counted nor removed");
 	marks("keep-all=1", "P2026_01_02-00_00_00 2026_01_03-00_00_00", "PK",
@@ -65,22 +67,27 @@ static void test_periods(void)
 {
 	marks("keep-hourly=2", "2026_01_01-10_00_00 2026_01_01-10_59_59 2026_01_01-11_00_00", "-KK",
 	      "of an hour the newest is kept");
-	marks("keep-daily=2", "2026_01_01-10_00_00 2026_01_02-00_00_00 2026_01_02-23_00_00 2026_01_04-01_00_00",
+	marks("keep-daily=2",
+	      "2026_01_01-10_00_00 2026_01_02-00_00_00 2026_01_02-23_00_00 2026_01_04-01_00_00",
 	      "--KK", "days without backup are not counted");
-	marks("keep-monthly=2", "2025_01_31-00_00_00 2026_01_01-00_00_00 2026_02_01-00_00_00", "-KK",
-	      "January is another month the year after");
-	marks("keep-yearly=2", "2024_12_31-23_59_59 2025_06_01-00_00_00 2025_12_31-23_59_59 2026_01_01-00_00_00",
+	marks("keep-monthly=2", "2025_01_31-00_00_00 2026_01_01-00_00_00 2026_02_01-00_00_00",
+	      "-KK", "January is another month the year after");
+	marks("keep-yearly=2",
+	      "2024_12_31-23_59_59 2025_06_01-00_00_00 2025_12_31-23_59_59 2026_01_01-00_00_00",
 	      "--KK", "years change at midnight");
 	marks("keep-last=1,keep-daily=1",
-	      "2026_01_01-10_00_00 2026_01_02-10_00_00 2026_01_03-09_00_00 2026_01_03-10_00_00", "-K-K",
-	      "a day that keep-last covers is not counted by keep-daily");
-	marks("keep-last=2,keep-monthly=1", "2025_12_01-00_00_00 2026_01_02-10_00_00 2026_01_03-09_00_00",
-	      "KKK", "each option only takes what the earlier ones left");
-	marks("keep-daily=1,keep-weekly=1", "2026_01_05-00_00_00 2026_01_06-00_00_00 2026_01_07-00_00_00",
-	      "--K", "a week with a kept day is covered");
+	      "2026_01_01-10_00_00 2026_01_02-10_00_00 2026_01_03-09_00_00 2026_01_03-10_00_00",
+	      "-K-K", "a day that keep-last covers is not counted by keep-daily");
+	marks("keep-last=2,keep-monthly=1",
+	      "2025_12_01-00_00_00 2026_01_02-10_00_00 2026_01_03-09_00_00", "KKK",
+	      "each option only takes what the earlier ones left");
+	marks("keep-daily=1,keep-weekly=1",
+	      "2026_01_05-00_00_00 2026_01_06-00_00_00 2026_01_07-00_00_00", "--K",
+	      "a week with a kept day is covered");
 	/* within the counted period the rest is removed at once, so later options do not see it */
-	marks("keep-daily=1,keep-yearly=1", "2025_01_01-00_00_00 2026_01_01-10_00_00 2026_01_01-11_00_00",
-	      "K-K", "the year before is kept by keep-yearly");
+	marks("keep-daily=1,keep-yearly=1",
+	      "2025_01_01-00_00_00 2026_01_01-10_00_00 2026_01_01-11_00_00", "K-K",
+	      "the year before is kept by keep-yearly");
 }
 
 static void test_iso_weeks(void)

@@ -1,0 +1,308 @@
+/* Images as files: their names, the list of them, making and removing one. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/process.h"
+#include "base/strv.h"
+#include "storage/path.h"
+#include "storage/types.h"
+
+/* ---- names ---- */
+
+/* A number, as the name of a guest's directory: digits only.  0 if it is not one. */
+static uint32_t owner_of(const char *text)
+{
+	uint32_t vmid = 0;
+
+	if (!*text || strlen(text) > 9)
+		return 0;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return 0;
+		vmid = vmid * 10 + (uint32_t)(*text - '0');
+	}
+	return vmid;
+}
+
+/*
+ * "<vmid>/<name>", or "<vmid>/<base>/<vmid>/<name>" for a linked clone; both lie at
+ * images/<last vmid>/<name>.  *ret_dir and *ret_name point into parts, a copy of the volname.
+ */
+static bool split_image(char *parts, const char **ret_dir, const char **ret_name,
+			enum image_format *ret_format)
+{
+	char *part[4];
+	size_t n = 0;
+
+	for (char *at = parts; at && n < 4; n++) {
+		part[n] = at;
+		at = strchr(at, '/');
+		if (at)
+			*at++ = '\0';
+		if (n == 3 && at)
+			return false;
+	}
+	if (n != 2 && n != 4)
+		return false;
+	for (size_t i = 0; i < n; i += 2)
+		if (!owner_of(part[i]) || !image_name_parse(part[i + 1], ret_format))
+			return false;
+	*ret_dir = part[n - 2];
+	*ret_name = part[n - 1];
+	return true;
+}
+
+static bool parse_backup(struct volume *v)
+{
+	_cleanup_free_ char *dir = NULL;
+	const char *file;
+
+	if (!str_prefix(v->volname, "backup/", &file) || !*file || strchr(file, '/') ||
+	    strcmp(file, ".") == 0 || strcmp(file, "..") == 0)
+		return false;
+	dir = path_content_dir(v->storage, STORAGE_BACKUP);
+	v->content = STORAGE_BACKUP;
+	v->format = IMAGE_RAW;
+	v->path = xasprintf("%s/%s", dir, file);
+	return true;
+}
+
+int path_parse(struct volume *v, struct error **err)
+{
+	_cleanup_free_ char *parts = xstrdup(v->volname);
+	_cleanup_free_ char *images = NULL;
+	const char *dir, *name;
+
+	if (parse_backup(v))
+		return 0;
+	if (!split_image(parts, &dir, &name, &v->format))
+		return error_set(err, ERR_INVALID,
+				 "volume '%s': '%s' is not a name as <vmid>/vm-<vmid>-disk-0.raw",
+				 v->volid, v->volname);
+	images = path_content_dir(v->storage, STORAGE_IMAGES);
+	v->content = STORAGE_IMAGES;
+	v->vmid = owner_of(dir);
+	v->path = xasprintf("%s/%s/%s", images, dir, name);
+	return 0;
+}
+
+char *path_volname(const struct storage *s, uint32_t vmid, const char *name,
+		   enum image_format format)
+{
+	(void)s;
+	return xasprintf("%" PRIu32 "/%s.%s", vmid, name, image_format_name(format));
+}
+
+/* ---- listing ---- */
+
+struct image_list {
+	struct storage_image *images;
+	size_t n;
+};
+
+static void add_image(struct image_list *list, const char *dir, const char *owner, const char *name)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s/%s", dir, owner, name);
+	enum image_format format;
+	struct stat st;
+
+	if (!image_name_parse(name, &format) || stat(path, &st) < 0)
+		return;
+	list->images = xreallocarray(list->images, list->n + 1, sizeof(*list->images));
+	list->images[list->n++] = (struct storage_image){
+		.volname = xasprintf("%s/%s", owner, name),
+		.vmid = owner_of(owner),
+		.format = format,
+		.used = (uint64_t)st.st_blocks * 512,
+	};
+}
+
+static int list_owner(struct image_list *list, const char *dir, const char *owner,
+		      struct error **err)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, owner);
+	struct dirent *entry;
+	DIR *d = opendir(path);
+
+	if (!d && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (!d)
+		return error_errno(err, errno, "cannot read directory '%s'", path);
+	while ((entry = readdir(d)))
+		add_image(list, dir, owner, entry->d_name);
+	closedir(d);
+	return 0;
+}
+
+static int list_owners(struct image_list *list, const char *dir, struct error **err)
+{
+	struct dirent *entry;
+	DIR *d = opendir(dir);
+	int r = 0;
+
+	if (!d && errno == ENOENT)
+		return 0;
+	if (!d)
+		return error_errno(err, errno, "cannot read directory '%s'", dir);
+	while (r == 0 && (entry = readdir(d)))
+		if (owner_of(entry->d_name))
+			r = list_owner(list, dir, entry->d_name, err);
+	closedir(d);
+	return r;
+}
+
+static int compare_images(const void *a, const void *b)
+{
+	const struct storage_image *x = a;
+	const struct storage_image *y = b;
+
+	return strcmp(x->volname, y->volname);
+}
+
+int path_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
+	      struct error **err)
+{
+	_cleanup_free_ char *dir = path_content_dir(s, STORAGE_IMAGES);
+	_cleanup_free_ char *owner = xasprintf("%" PRIu32, vmid);
+	struct image_list list = { 0 };
+	int r = vmid ? list_owner(&list, dir, owner, err) : list_owners(&list, dir, err);
+
+	if (r < 0) {
+		storage_images_free(list.images, list.n);
+		return r;
+	}
+	if (list.n)
+		qsort(list.images, list.n, sizeof(*list.images), compare_images);
+	*ret = list.images;
+	*ret_n = list.n;
+	return 0;
+}
+
+/* ---- images ---- */
+
+static bool reserves(const struct storage *s)
+{
+	return s->preallocation == PREALLOC_FALLOC || s->preallocation == PREALLOC_FULL;
+}
+
+void path_traits(const struct storage *s, enum image_format format, struct image_traits *ret)
+{
+	struct statvfs fs;
+	uint64_t block = statvfs(s->path, &fs) == 0 && fs.f_bsize ? fs.f_bsize : 4096;
+
+	*ret = (struct image_traits){
+		.thin = !reserves(s),
+		.punches_holes = true,
+		.discard_granularity = format == IMAGE_QCOW2 ? 65536 : block,
+		.size_granularity = 512,
+	};
+}
+
+enum image_format path_fleecing_format(const struct storage *s)
+{
+	(void)s;
+	return IMAGE_RAW;
+}
+
+static int alloc_raw(const struct volume *v, int fd, uint64_t size, struct error **err)
+{
+	int r;
+
+	if (ftruncate(fd, (off_t)size) < 0)
+		return error_errno(err, errno, "cannot set the size of '%s'", v->path);
+	if (!reserves(v->storage))
+		return 0;
+	do
+		r = posix_fallocate(fd, 0, (off_t)size);
+	while (r == EINTR);
+	return r ? error_errno(err, r, "cannot reserve %" PRIu64 " bytes for '%s'", size, v->path) :
+		   0;
+}
+
+static int alloc_qcow2(const struct volume *v, uint64_t size, const struct cancel *cancel,
+		       struct error **err)
+{
+	/* by enum preallocation */
+	static const char *const modes[] = { "preallocation=metadata", "preallocation=off",
+					     "preallocation=metadata", "preallocation=falloc",
+					     "preallocation=full" };
+	_cleanup_free_ char *bytes = xasprintf("%" PRIu64, size);
+	const char *const argv[] = {
+		"qemu-img", "create", "-q", "-f", "qcow2", "-o", modes[v->storage->preallocation],
+		v->path,    bytes,    NULL
+	};
+	const struct process_options o = { .cancel = cancel };
+
+	return process_run_ok(argv, &o, NULL, err);
+}
+
+/* The guest's directory goes with its last image. */
+static void remove_empty_dir(const struct volume *v)
+{
+	_cleanup_free_ char *dir = xstrndup(v->path, (size_t)(strrchr(v->path, '/') - v->path));
+
+	(void)rmdir(dir);
+}
+
+static int create_file(const struct volume *v, struct error **err)
+{
+	_cleanup_free_ char *dir = xstrndup(v->path, (size_t)(strrchr(v->path, '/') - v->path));
+	int r = io_mkdir_p(dir, 0755, err);
+	int fd;
+
+	if (r < 0)
+		return r;
+	fd = open(v->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	if (fd < 0 && errno == EEXIST)
+		return error_set(err, -EEXIST, "disk image '%s' already exists", v->path);
+	if (fd < 0)
+		return error_errno(err, errno, "cannot create '%s'", v->path);
+	return fd;
+}
+
+int path_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel,
+	       struct error **err)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (v->format != IMAGE_RAW && v->format != IMAGE_QCOW2)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "format '%s' cannot be made here, use raw or qcow2",
+				 image_format_name(v->format));
+	if (size > INT64_MAX)
+		return error_set(err, ERR_INVALID, "size %" PRIu64 " is too large for a file",
+				 size);
+	fd = create_file(v, err);
+	if (fd < 0)
+		return fd;
+	r = v->format == IMAGE_RAW ? alloc_raw(v, fd, size, err) :
+				     alloc_qcow2(v, size, cancel, err);
+	if (r < 0) {
+		unlink(v->path);
+		remove_empty_dir(v);
+		return r;
+	}
+	return 0;
+}
+
+int path_free(const struct volume *v, struct error **err)
+{
+	if (v->content != STORAGE_IMAGES)
+		return error_set(err, ERR_UNSUPPORTED, "not an image");
+	if (unlink(v->path) < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return error_set(err, ERR_NOT_FOUND, "disk image '%s' does not exist",
+					 v->path);
+		return error_errno(err, errno, "cannot remove file '%s'", v->path);
+	}
+	remove_empty_dir(v);
+	return 0;
+}
