@@ -44,22 +44,12 @@ static void add_usage(const struct option_table *t, struct buf *out)
 	buf_adds(out, " [OPTIONS]\n\n");
 }
 
-static bool is_argument(const struct option_table *t, const char *name)
-{
-	if (t->list_arg && strcmp(t->list_arg, name) == 0)
-		return true;
-	for (size_t i = 0; t->args && t->args[i]; i++)
-		if (strcmp(t->args[i], name) == 0)
-			return true;
-	return false;
-}
-
 static void add_option(const struct option_table *t, const struct option *row, struct buf *out)
 {
 	_cleanup_free_ char *type = value_describe(&row->value);
 	_cleanup_buf_ struct buf text = BUF_INIT;
 
-	if (is_argument(t, row->name))
+	if (option_is_argument(t, row))
 		buf_addf(out, "  <%s>", row->name);
 	else
 		buf_addf(out, "  --%s %s", row->name, type);

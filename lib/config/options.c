@@ -35,6 +35,16 @@ const struct option *option_find(const struct option_table *t, const char *name)
 	return NULL;
 }
 
+bool option_is_argument(const struct option_table *t, const struct option *row)
+{
+	if (t->list_arg && strcmp(t->list_arg, row->name) == 0)
+		return true;
+	for (size_t i = 0; t->args && t->args[i]; i++)
+		if (strcmp(t->args[i], row->name) == 0)
+			return true;
+	return false;
+}
+
 static char ***slot(const struct options *o, const char *name)
 {
 	const struct option *row = option_find(o->table, name);
@@ -260,14 +270,6 @@ static int take_arguments(struct options *o, char *const *args, struct error **e
 	return 0;
 }
 
-static bool is_argument(const struct option_table *t, const char *name)
-{
-	for (size_t i = 0; t->args && t->args[i]; i++)
-		if (strcmp(t->args[i], name) == 0)
-			return true;
-	return false;
-}
-
 static int check_rows(const struct options *o, struct error **err)
 {
 	for (size_t i = 0; i < o->table->n_rows; i++) {
@@ -275,7 +277,7 @@ static int check_rows(const struct options *o, struct error **err)
 
 		if ((row->flags & OPTION_REQUIRED) && !o->values[i])
 			return error_set(err, ERR_INVALID,
-					 is_argument(o->table, row->name) ?
+					 option_is_argument(o->table, row) ?
 						 "argument <%s> is missing (see --help)" :
 						 "option --%s is missing (see --help)",
 					 row->name);

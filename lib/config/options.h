@@ -96,6 +96,8 @@ char *const *options_array(const struct options *o, const char *name); /* NULL: 
 
 /* Row by name; NULL if there is none. */
 const struct option *option_find(const struct option_table *t, const char *name);
+/* True if arguments fill the row (list_arg or args). */
+bool option_is_argument(const struct option_table *t, const struct option *row);
 
 /* The line "USAGE: vzdump [<vmid> ...] [OPTIONS]" and all options with type, default, description.
  */

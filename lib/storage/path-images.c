@@ -243,17 +243,23 @@ static int alloc_qcow2(const struct volume *v, uint64_t size, const struct cance
 	return process_run_ok(argv, &o, NULL, err);
 }
 
+/* The directory the image lies in.  Caller frees. */
+static char *image_dir(const struct volume *v)
+{
+	return xstrndup(v->path, (size_t)(strrchr(v->path, '/') - v->path));
+}
+
 /* The guest's directory goes with its last image. */
 static void remove_empty_dir(const struct volume *v)
 {
-	_cleanup_free_ char *dir = xstrndup(v->path, (size_t)(strrchr(v->path, '/') - v->path));
+	_cleanup_free_ char *dir = image_dir(v);
 
 	(void)rmdir(dir);
 }
 
 static int create_file(const struct volume *v, struct error **err)
 {
-	_cleanup_free_ char *dir = xstrndup(v->path, (size_t)(strrchr(v->path, '/') - v->path));
+	_cleanup_free_ char *dir = image_dir(v);
 	int r = io_mkdir_p(dir, 0755, err);
 	int fd;
 
