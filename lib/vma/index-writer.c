@@ -7,7 +7,8 @@
 
 void vma_index_writer_init(struct vma_index_writer *w, const uint8_t uuid[VMA_UUID_SIZE])
 {
-	*w = (struct vma_index_writer){ 0 };
+	*w = (struct vma_index_writer){ .part_max = VMA_INDEX_PART_MAX,
+					.held_max = VMA_INDEX_HELD_MAX };
 	memcpy(w->uuid, uuid, VMA_UUID_SIZE);
 }
 
@@ -64,7 +65,7 @@ int vma_index_add(struct vma_index_writer *w, uint64_t frame, const uint64_t *ke
 	}
 	w->last_frame = frame;
 	w->clusters += n;
-	return w->part.len < VMA_INDEX_PART_MAX ? 0 : vma_index_seal(w, e, err);
+	return w->part.len < w->part_max ? 0 : vma_index_seal(w, e, err);
 }
 
 static void add_content_header(const struct vma_index_writer *w, uint16_t kind, size_t packed,

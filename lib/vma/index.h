@@ -50,8 +50,8 @@
 #define VMA_INDEX_PART 0
 #define VMA_INDEX_ROOT 1
 #define VMA_INDEX_CONTENT_HEADER_SIZE 32
-#define VMA_INDEX_PART_MAX (1u << 20)  /* unpacked; a writer closes the part when it reaches this */
-#define VMA_INDEX_HELD_MAX (4u << 20)  /* packed parts that a writer holds back */
+#define VMA_INDEX_PART_MAX (1u << 20) /* unpacked, about: a writer closes the part here */
+#define VMA_INDEX_HELD_MAX (4u << 20) /* packed parts that a writer holds back */
 
 /* A stored cluster of a device, in the order of device and cluster. */
 static inline uint64_t vma_cluster_key(uint8_t dev, uint32_t cluster)
@@ -61,7 +61,8 @@ static inline uint64_t vma_cluster_key(uint8_t dev, uint32_t cluster)
 
 struct vma_index_writer {
 	uint8_t uuid[VMA_UUID_SIZE];
-	struct buf part; /* the open one */
+	size_t part_max, held_max; /* as above, unless a test wants less */
+	struct buf part;	   /* the open one */
 	uint64_t last_frame;
 	unsigned dev;
 	uint32_t expected[VMA_MAX_DEVICES + 1];
@@ -86,7 +87,7 @@ int vma_index_seal(struct vma_index_writer *w, struct frame_encoder *e, struct e
 /* True when the held parts should be written: each of vma_index_held(), then vma_index_written(). */
 static inline bool vma_index_is_full(const struct vma_index_writer *w)
 {
-	return w->held.len > VMA_INDEX_HELD_MAX;
+	return w->held.len > w->held_max;
 }
 /* The i-th part that is held back, or NULL. */
 const void *vma_index_held(const struct vma_index_writer *w, size_t i, size_t *ret_len);

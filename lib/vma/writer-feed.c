@@ -50,6 +50,7 @@ static void submit(struct vma_writer *w, struct job job)
 {
 	w->todo[(w->todo_head + w->todo_len) % w->todo_cap] = job;
 	w->todo_len++;
+	w->submitted = true;
 	pthread_cond_signal(&w->todo_cond);
 }
 
@@ -88,11 +89,23 @@ static uint32_t batch_add(struct zero_batch *b, uint8_t dev, uint32_t first, uin
 	return n;
 }
 
-void writer_submit_open_batch(struct vma_writer *w)
+static void submit_batch(struct vma_writer *w)
 {
-	if (w->open_batch)
-		submit(w, (struct job){ .batch = w->open_batch });
+	submit(w, (struct job){ .batch = w->open_batch });
 	w->open_batch = NULL;
+}
+
+/* An archive without clusters has one empty extent, as Proxmox writes it. */
+void writer_submit_last(struct vma_writer *w)
+{
+	if (w->failed)
+		return;
+	if (!w->submitted && !w->open_batch) {
+		w->open_batch = w->free_batches;
+		w->free_batches = w->open_batch->next;
+	}
+	if (w->open_batch)
+		submit_batch(w);
 }
 
 /* With the lock held, which it gives away while it waits. */
@@ -148,7 +161,7 @@ int vma_writer_zero(struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t 
 		n -= taken;
 		if (w->open_batch->clusters == ZERO_FRAME_CLUSTERS ||
 		    w->open_batch->n_runs == ZERO_FRAME_RUNS)
-			writer_submit_open_batch(w);
+			submit_batch(w);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return r;

@@ -94,6 +94,7 @@ struct vma_writer {
 	struct frame **pending; /* taken frames by number modulo n_frames */
 	uint64_t next_number;	/* of the next frame to be taken */
 	unsigned running;	/* threads */
+	bool submitted; /* anything at all */
 	bool finishing;
 	bool failed;
 	struct error *failure;
@@ -151,8 +152,8 @@ int writer_check_locked(struct vma_writer *w, struct error **err);
 /* Waits on free_cond, not so long that a request to stop would go unseen. */
 void writer_wait_free(struct vma_writer *w);
 
-/* writer-feed.c, with the lock held */
-void writer_submit_open_batch(struct vma_writer *w);
+/* writer-feed.c, with the lock held: what is still open. */
+void writer_submit_last(struct vma_writer *w);
 
 /* writer-thread.c */
 int writer_threads_start(struct vma_writer *w, struct error **err);
@@ -162,7 +163,7 @@ void writer_threads_join(struct vma_writer *w);
 /* writer-pack.c: what the caller gave in archive form, in place. */
 int writer_pack_extent(struct vma_writer *w, struct vma_extent *e, struct packed_extent *ret,
 		       struct error **err);
-/* Into out, of ZERO_FRAME_SIZE bytes.  Returns the length. */
+/* Into out, of ZERO_FRAME_SIZE bytes: one extent at least.  Returns the length. */
 size_t writer_pack_batch(const struct vma_writer *w, const struct zero_batch *b, uint8_t *out);
 
 /* writer-worker.c, writer-output.c: the threads' bodies; a failure makes the writer fail. */

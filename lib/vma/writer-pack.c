@@ -137,7 +137,7 @@ size_t writer_pack_batch(const struct vma_writer *w, const struct zero_batch *b,
 			n = 0;
 		}
 	}
-	if (n) {
+	if (n || at == out) {
 		memset(infos + n, 0, sizeof(*infos) * (VMA_CLUSTERS_PER_EXTENT - n));
 		vma_extent_header_encode(at, w->hdr.uuid, infos);
 		at += VMA_EXTENT_HEADER_SIZE;

@@ -220,7 +220,7 @@ static int drain(struct vma_writer *w, struct error **err)
 	int r;
 
 	pthread_mutex_lock(&w->lock);
-	writer_submit_open_batch(w);
+	writer_submit_last(w);
 	w->finishing = true;
 	pthread_cond_broadcast(&w->todo_cond);
 	pthread_cond_broadcast(&w->done_cond);
