@@ -1,0 +1,209 @@
+#include "fleecing/usage.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/units.h"
+
+/* A sample every 200 ms, or less often where asking takes long: at most a tenth of the time. */
+#define SAMPLE_NS (200 * UINT64_C(1000000))
+/* Less than this free is full: QEMU's filter could not save one cluster with its metadata. */
+#define FULL_BYTES (256 * KIB)
+
+struct watched_storage {
+	const struct storage *storage;
+	unsigned warned_below;	/* percent; 100 = not yet */
+};
+
+struct usage {
+	const struct volume **images;
+	struct usage_value *values;
+	size_t n;
+	struct watched_storage *storages;
+	size_t n_storages;
+	struct usage_value total;
+	const struct log *log;
+	pthread_t thread;
+	pthread_mutex_t lock;		/* of the values and of stop */
+	pthread_mutex_t sampling;	/* one sample at a time */
+	pthread_cond_t wake;
+	bool stop;
+};
+
+static void sample_images(struct usage *u)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < u->n; i++) {
+		uint64_t used;
+
+		if (volume_used(u->images[i], &used, NULL) < 0)
+			continue;
+		pthread_mutex_lock(&u->lock);
+		u->values[i].now = used;
+		if (used > u->values[i].peak)
+			u->values[i].peak = used;
+		pthread_mutex_unlock(&u->lock);
+		sum += used;
+	}
+	pthread_mutex_lock(&u->lock);
+	u->total.now = sum;
+	if (sum > u->total.peak)
+		u->total.peak = sum;
+	pthread_mutex_unlock(&u->lock);
+}
+
+static void check_room(struct usage *u, struct watched_storage *w)
+{
+	struct storage_status st;
+	unsigned limit;
+
+	if (storage_status(w->storage, &st, NULL) < 0 || !st.total)
+		return;
+	if (st.avail >= st.total / 10)
+		return;
+	limit = st.avail < st.total / 20 ? 5 : 10;
+	if (limit < w->warned_below) {
+		_cleanup_free_ char *left = units_bytes(st.avail, 1);
+
+		log_warn(u->log, "fleecing storage '%s' has less than %u%% of its space free (%s)",
+			 w->storage->id, limit, left);
+		w->warned_below = limit;
+	}
+}
+
+void usage_sample(struct usage *u)
+{
+	pthread_mutex_lock(&u->sampling);
+	sample_images(u);
+	for (size_t i = 0; i < u->n_storages; i++)
+		check_room(u, &u->storages[i]);
+	pthread_mutex_unlock(&u->sampling);
+}
+
+static void *usage_thread(void *opaque)
+{
+	struct usage *u = opaque;
+	bool stop = false;
+
+	while (!stop) {
+		uint64_t begin = units_now_ns(), took, at;
+		struct timespec until;
+
+		usage_sample(u);
+		took = units_now_ns() - begin;
+		at = begin + took + (took * 9 > SAMPLE_NS ? took * 9 : SAMPLE_NS);
+		until = (struct timespec){ .tv_sec = (time_t)(at / 1000000000u),
+					   .tv_nsec = (long)(at % 1000000000u) };
+		pthread_mutex_lock(&u->lock);
+		while (!u->stop && pthread_cond_timedwait(&u->wake, &u->lock, &until) == 0)
+			;
+		stop = u->stop;
+		pthread_mutex_unlock(&u->lock);
+	}
+	return NULL;
+}
+
+static void watch_storage(struct usage *u, const struct storage *s)
+{
+	for (size_t i = 0; i < u->n_storages; i++) {
+		if (u->storages[i].storage == s)
+			return;
+	}
+	u->storages[u->n_storages++] = (struct watched_storage){ s, 100 };
+}
+
+static void usage_free(struct usage *u)
+{
+	pthread_cond_destroy(&u->wake);
+	pthread_mutex_destroy(&u->lock);
+	pthread_mutex_destroy(&u->sampling);
+	free(u->images);
+	free(u->values);
+	free(u->storages);
+	free(u);
+}
+
+int usage_start(const struct volume *const images[], size_t n, const struct log *log,
+		struct usage **ret, struct error **err)
+{
+	struct usage *u = xcalloc(1, sizeof(*u));
+	pthread_condattr_t monotonic;
+	sigset_t all, old;
+	int e;
+
+	u->n = n;
+	u->log = log;
+	u->images = xcalloc(n, sizeof(*u->images));
+	u->values = xcalloc(n, sizeof(*u->values));
+	u->storages = xcalloc(n, sizeof(*u->storages));
+	for (size_t i = 0; i < n; i++) {
+		u->images[i] = images[i];
+		watch_storage(u, images[i]->storage);
+	}
+	pthread_mutex_init(&u->lock, NULL);
+	pthread_mutex_init(&u->sampling, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&u->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	e = pthread_create(&u->thread, NULL, usage_thread, u);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (e) {
+		usage_free(u);
+		return error_errno(err, e, "cannot start a thread");
+	}
+	*ret = u;
+	return 0;
+}
+
+void usage_get(struct usage *u, size_t image, struct usage_value *ret)
+{
+	pthread_mutex_lock(&u->lock);
+	*ret = u->values[image];
+	pthread_mutex_unlock(&u->lock);
+}
+
+void usage_get_total(struct usage *u, struct usage_value *ret)
+{
+	pthread_mutex_lock(&u->lock);
+	*ret = u->total;
+	pthread_mutex_unlock(&u->lock);
+}
+
+void usage_stop(struct usage *u)
+{
+	if (!u)
+		return;
+	pthread_mutex_lock(&u->lock);
+	u->stop = true;
+	pthread_cond_signal(&u->wake);
+	pthread_mutex_unlock(&u->lock);
+	pthread_join(u->thread, NULL);
+	usage_free(u);
+}
+
+int usage_explain(struct usage *u, struct error **err)
+{
+	for (size_t i = 0; i < u->n_storages; i++) {
+		const struct storage *s = u->storages[i].storage;
+		struct storage_status st;
+		int r = storage_status(s, &st, err);
+
+		if (r < 0) {
+			error_prefix(err, "fleecing storage '%s' does not answer", s->id);
+			return r;
+		}
+		if (st.avail < FULL_BYTES)
+			return error_set(err, -ENOSPC,
+					 "fleecing storage '%s' is full: free space on it, or name a "
+					 "larger one with --fleecing enabled=1,storage=<storage>",
+					 s->id);
+	}
+	return 0;
+}
