@@ -19,6 +19,18 @@
 #include "qemu/graph.h"
 #include "tap.h"
 
+/* Not every test uses every helper. */
+#define HELPER static __attribute__((unused))
+
+/* The message is read after the condition, which sets it. */
+#ifndef ok_error
+#define ok_error(good, err, what)                                                                  \
+	do {                                                                                       \
+		bool good_ = (good);                                                               \
+		ok(good_, "%s: %s", what, error_message(err));                                     \
+	} while (0)
+#endif
+
 struct vm {
 	char *dir;		/* temporary folder, everything of this VM is in it */
 	char **args;
@@ -28,7 +40,7 @@ struct vm {
 	struct qmp *mon;
 };
 
-static void die_on(struct error *err, const char *what)
+HELPER void die_on(struct error *err, const char *what)
 {
 	if (!err)
 		return;
@@ -36,12 +48,12 @@ static void die_on(struct error *err, const char *what)
 	exit(1);
 }
 
-static char *vm_file(const struct vm *vm, const char *name)
+HELPER char *vm_file(const struct vm *vm, const char *name)
 {
 	return xasprintf("%s/%s", vm->dir, name);
 }
 
-static void vm_init(struct vm *vm, bool running)
+HELPER void vm_init(struct vm *vm, bool running)
 {
 	char dir[] = "/tmp/vzdump-unit-XXXXXX";
 
@@ -70,7 +82,7 @@ static void vm_init(struct vm *vm, bool running)
 }
 
 /* Arguments of a device style; every @ stands for the VM's folder. */
-static void vm_add(struct vm *vm, const char *const *args)
+HELPER void vm_add(struct vm *vm, const char *const *args)
 {
 	for (; *args; args++) {
 		_cleanup_buf_ struct buf b = BUF_INIT;
@@ -85,7 +97,7 @@ static void vm_add(struct vm *vm, const char *const *args)
 	}
 }
 
-static char *vm_program(const char *name)
+HELPER char *vm_program(const char *name)
 {
 	const char *dir = getenv("QEMU_DIR"), *bin = getenv("QEMU_BIN");
 
@@ -94,7 +106,7 @@ static char *vm_program(const char *name)
 	return dir && *dir ? xasprintf("%s/bin/%s", dir, name) : xstrdup(name);
 }
 
-static pid_t start_program(char **args)
+HELPER pid_t start_program(char **args)
 {
 	_cleanup_free_ char *program = vm_program(args[0]);
 	pid_t pid;
@@ -110,7 +122,7 @@ static pid_t start_program(char **args)
 	return pid;
 }
 
-static bool wait_for_socket(const char *path, pid_t pid)
+HELPER bool wait_for_socket(const char *path, pid_t pid)
 {
 	for (int i = 0; i < 1000; i++) {
 		struct stat st;
@@ -124,7 +136,7 @@ static bool wait_for_socket(const char *path, pid_t pid)
 	return false;
 }
 
-static void vm_start(struct vm *vm)
+HELPER void vm_start(struct vm *vm)
 {
 	struct error *err = NULL;
 
@@ -142,7 +154,7 @@ static void vm_start(struct vm *vm)
 	die_on(err, "the tests' monitor");
 }
 
-static void vm_kill(struct vm *vm)
+HELPER void vm_kill(struct vm *vm)
 {
 	if (vm->pid > 0) {
 		kill(vm->pid, SIGKILL);
@@ -151,12 +163,12 @@ static void vm_kill(struct vm *vm)
 	vm->pid = 0;
 }
 
-static bool vm_alive(const struct vm *vm)
+HELPER bool vm_alive(const struct vm *vm)
 {
 	return waitpid(vm->pid, NULL, WNOHANG) == 0;
 }
 
-static void vm_clear(struct vm *vm)
+HELPER void vm_clear(struct vm *vm)
 {
 	qmp_close(vm->mon);
 	vm_kill(vm);
@@ -168,12 +180,12 @@ static void vm_clear(struct vm *vm)
 }
 
 /* Byte at an offset of a test disk: no two clusters alike, never zero. */
-static unsigned char disk_byte(uint64_t offset)
+HELPER unsigned char disk_byte(uint64_t offset)
 {
 	return (unsigned char)(1 + (offset / 512 * 7 + offset / 65536 * 13 + offset % 251) % 255);
 }
 
-static void make_disk(const struct vm *vm, const char *name, size_t size)
+HELPER void make_disk(const struct vm *vm, const char *name, size_t size)
 {
 	_cleanup_free_ char *path = vm_file(vm, name);
 	_cleanup_free_ unsigned char *data = xmalloc(size);
@@ -187,7 +199,7 @@ static void make_disk(const struct vm *vm, const char *name, size_t size)
 	}
 }
 
-static void make_sparse(const char *path, uint64_t size)
+HELPER void make_sparse(const char *path, uint64_t size)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
@@ -197,7 +209,7 @@ static void make_sparse(const char *path, uint64_t size)
 	}
 }
 
-static uint64_t allocated(const char *path)
+HELPER uint64_t allocated(const char *path)
 {
 	struct stat st;
 
@@ -205,7 +217,7 @@ static uint64_t allocated(const char *path)
 }
 
 /* What the guest would do: through the device's own backend. */
-__attribute__((format(printf, 3, 4))) static bool guest_io(struct vm *vm, const char *device,
+__attribute__((format(printf, 3, 4))) HELPER bool guest_io(struct vm *vm, const char *device,
 							    const char *fmt, ...)
 {
 	_cleanup_free_ char *io = NULL, *line = NULL;
@@ -232,7 +244,7 @@ __attribute__((format(printf, 3, 4))) static bool guest_io(struct vm *vm, const 
 }
 
 /* Names, drivers and edges of the graph, as text that can be compared. */
-static char *graph_text(struct qmp *q)
+HELPER char *graph_text(struct qmp *q)
 {
 	_cleanup_json_ struct json_object *nodes = NULL, *devices = NULL;
 	struct buf b = BUF_INIT;

@@ -1,0 +1,126 @@
+/* Guest agent client against a fake agent. */
+#include "test-qemu-peer.h"
+
+#include "qemu/qga.h"
+
+/* The echo for guest-sync-delimited; the id is the number after "id":. */
+static void echo_sync(int fd, const char *line)
+{
+	char answer[128];
+	const char *id = strstr(line, "\"id\":");
+
+	snprintf(answer, sizeof(answer), "\xff{\"return\": %ld}\n", id ? strtol(id + 5, NULL, 10) : 0);
+	say(fd, answer);
+}
+
+/* Answers each command by a table; NULL: never. */
+static void serve_with(int fd, const char *answer)
+{
+	char line[4096];
+
+	while (hear(fd, line, sizeof(line))) {
+		if (strstr(line, "guest-sync-delimited"))
+			echo_sync(fd, line);
+		else if (answer)
+			say(fd, answer);
+	}
+}
+
+static void serve_good(int fd)
+{
+	serve_with(fd, "{\"return\": 3}\n");
+}
+
+static void serve_frozen(int fd)
+{
+	serve_with(fd, "{\"return\": \"frozen\"}\n");
+}
+
+static void serve_error(int fd)
+{
+	serve_with(fd, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"fs is weird\"}}\n");
+}
+
+static void serve_stale(int fd)
+{
+	say(fd, "{\"return\": \"answer to somebody else\"}\n\xff{\"return\": 12345}\n{\"ret");
+	serve_with(fd, "{\"return\": 3}\n");
+}
+
+static void serve_silence(int fd)
+{
+	char line[64];
+
+	while (hear(fd, line, sizeof(line)))
+		;
+}
+
+static void serve_bye(int fd)
+{
+	char line[4096];
+
+	while (hear(fd, line, sizeof(line))) {
+		if (!strstr(line, "guest-sync-delimited"))
+			return;
+		echo_sync(fd, line);
+	}
+}
+
+struct talk {
+	struct peer peer;
+	struct qga *agent;
+	struct error *err;
+};
+
+static void begin(struct talk *t, void (*serve)(int))
+{
+	*t = (struct talk){ 0 };
+	peer_start(&t->peer, serve);
+	if (qga_open(t->peer.path, NULL, &t->agent, &t->err))
+		diag("%s", error_message(t->err));
+}
+
+static void end(struct talk *t)
+{
+	qga_close(t->agent);
+	peer_stop(&t->peer);
+	error_free(t->err);
+}
+
+int main(void)
+{
+	enum qga_fsfreeze_status status = QGA_FS_THAWED;
+	struct talk t;
+	int count = 0;
+
+	begin(&t, serve_good);
+	ok(qga_ping(t.agent, &t.err) == 0, "ping");
+	ok(qga_freeze(t.agent, NULL, &count, &t.err) == 0 && count == 3, "freeze counts");
+	count = 0;
+	ok(qga_thaw(t.agent, &count, &t.err) == 0 && count == 3, "thaw counts");
+	ok_error(qga_status(t.agent, &status, &t.err) == ERR_CORRUPT, t.err, "an unknown status");
+	end(&t);
+
+	begin(&t, serve_frozen);
+	ok(qga_status(t.agent, &status, &t.err) == 0 && status == QGA_FS_FROZEN, "status");
+	end(&t);
+
+	begin(&t, serve_stale);
+	ok(qga_freeze(t.agent, NULL, &count, &t.err) == 0 && count == 3,
+	   "answers to others are dropped");
+	end(&t);
+
+	begin(&t, serve_error);
+	ok_error(qga_freeze(t.agent, NULL, NULL, &t.err) == ERR_PEER && strstr(t.err->message, "weird"), t.err, "the agent's no");
+	end(&t);
+
+	begin(&t, serve_silence);
+	ok_error(qga_ping(t.agent, &t.err) == ERR_TIMEOUT, t.err, "nobody there");
+	end(&t);
+
+	begin(&t, serve_bye);
+	ok(qga_shutdown(t.agent, &t.err) == 0, "a shutdown may go unanswered");
+	ok(qga_ping(t.agent, &t.err) == ERR_GONE, "then the agent is gone");
+	end(&t);
+	return done_testing();
+}

@@ -1,0 +1,269 @@
+/* QMP client against peers that behave badly, and against a real QEMU that is busy or dies. */
+#include <errno.h>
+
+#include "test-qemu.h"
+#include "test-qemu-peer.h"
+
+#include "base/units.h"
+
+#define GREETING "{\"QMP\":{\"version\":{\"qemu\":{\"major\":7}},\"capabilities\":[]}}\r\n"
+
+/* Greets, and answers qmp_capabilities, which has id 1. */
+static bool greet(int fd)
+{
+	char line[4096];
+
+	say(fd, GREETING);
+	if (!hear(fd, line, sizeof(line)))
+		return false;
+	say(fd, "{\"return\":{},\"id\":1}\r\n");
+	return hear(fd, line, sizeof(line));
+}
+
+static void serve_garbage_greeting(int fd)
+{
+	say(fd, "SSH-2.0-OpenSSH_9.2\r\n");
+	sleep(5);
+}
+
+static void serve_silence(int fd)
+{
+	char line[64];
+
+	hear(fd, line, sizeof(line));
+}
+
+static void serve_endless(int fd)
+{
+	char block[65536];
+
+	memset(block, 'x', sizeof(block));
+	if (greet(fd))
+		while (io_write_all(fd, block, sizeof(block)) == 0)
+			;
+}
+
+static void serve_events(int fd)
+{
+	if (greet(fd))
+		while (io_write_all(fd, "{\"event\":\"RTC_CHANGE\"}\r\n", 24) == 0)
+			;
+}
+
+static void serve_deep(int fd)
+{
+	if (!greet(fd))
+		return;
+	for (int i = 0; i < 100; i++)
+		say(fd, "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[");
+	say(fd, "\n");
+	sleep(5);
+}
+
+static void serve_events_then_answer(int fd)
+{
+	char line[64];
+
+	if (!greet(fd))
+		return;
+	say(fd, "{\"event\":\"STOP\"}\r\n{\"return\":7,\"id\":99}\n{\"return\":{\"a\":1},\"id\":2}\r\n");
+	hear(fd, line, sizeof(line));
+}
+
+static void serve_late(int fd)
+{
+	char line[64];
+
+	if (!greet(fd))
+		return;
+	usleep(300000);
+	say(fd, "{\"return\":\"late\",\"id\":2}\n");
+	if (hear(fd, line, sizeof(line)))
+		say(fd, "{\"return\":\"good\",\"id\":3}\n");
+	hear(fd, line, sizeof(line));
+}
+
+static void serve_error(int fd)
+{
+	char line[64];
+
+	if (!greet(fd))
+		return;
+	say(fd, "{\"error\":{\"class\":\"DeviceNotFound\",\"desc\":\"No such thing\"},\"id\":2}\n");
+	if (hear(fd, line, sizeof(line)))
+		say(fd, "{\"id\":3}\n");
+	hear(fd, line, sizeof(line));
+}
+
+static void serve_hangup(int fd)
+{
+	greet(fd);
+}
+
+static int open_to(struct peer *p, void (*serve)(int), struct qmp **q, struct error **err)
+{
+	peer_start(p, serve);
+	return qmp_open(p->path, 1000, NULL, q, err);
+}
+
+static void end(struct peer *p, struct qmp *q, struct error **err)
+{
+	qmp_close(q);
+	peer_stop(p);
+	error_free(TAKE_PTR(*err));
+}
+
+static void test_openings(void)
+{
+	struct error *err = NULL;
+	struct qmp *q = NULL;
+	struct peer p;
+
+	ok_error(open_to(&p, serve_garbage_greeting, &q, &err) == ERR_CORRUPT && !q, err, "what is no QMP is refused");
+	end(&p, NULL, &err);
+	ok_error(open_to(&p, serve_silence, &q, &err) == ERR_TIMEOUT && strstr(err->message, "another client"), err, "a busy monitor");
+	end(&p, NULL, &err);
+	ok_error(qmp_open("/nonexistent/qmp", 1000, NULL, &q, &err) == -ENOENT, err, "no socket");
+	error_free(TAKE_PTR(err));
+}
+
+static int run(struct qmp *q, const char *command, struct json_object **ret, struct error **err)
+{
+	return qmp_execute_timeout(q, command, json_new_str("x", "y"), 200, ret, err);
+}
+
+static void test_answers(void)
+{
+	struct json_object *ret = NULL;
+	struct error *err = NULL;
+	struct qmp *q = NULL;
+	struct peer p;
+	uint64_t a = 0;
+
+	open_to(&p, serve_events_then_answer, &q, &err);
+	ok(run(q, "query-a", &ret, &err) == 0 && json_get_u64(ret, "a", &a) && a == 1,
+	   "events and strangers' answers are skipped");
+	json_object_put(ret);
+	ret = NULL;
+	end(&p, TAKE_PTR(q), &err);
+
+	open_to(&p, serve_late, &q, &err);
+	ok_error(run(q, "query-a", &ret, &err) == ERR_TIMEOUT && strstr(err->message, "'query-a'"), err, "an answer that does not come");
+	error_free(TAKE_PTR(err));
+	usleep(400000);
+	ok(run(q, "query-b", &ret, &err) == 0 && !strcmp(json_object_get_string(ret), "good"),
+	   "the late one is not taken for the next");
+	json_object_put(ret);
+	ret = NULL;
+	end(&p, TAKE_PTR(q), &err);
+
+	open_to(&p, serve_error, &q, &err);
+	ok_error(run(q, "query-a", &ret, &err) == ERR_PEER && strstr(err->message, "No such thing") &&
+	   strstr(err->message, "query-a") && !strcmp(qmp_error_class(q), "DeviceNotFound"), err, "QEMU's no");
+	error_free(TAKE_PTR(err));
+	ok(run(q, "query-a", &ret, &err) == ERR_CORRUPT && !*qmp_error_class(q), "neither yes nor no");
+	end(&p, TAKE_PTR(q), &err);
+}
+
+static void expect(void (*serve)(int), int code, const char *what)
+{
+	struct error *err = NULL;
+	struct qmp *q = NULL;
+	struct peer p;
+
+	if (open_to(&p, serve, &q, &err))
+		diag("%s", error_message(err));
+	ok(q && run(q, "query-a", NULL, &err) == code, "%s", what);
+	diag("%s", error_message(err));
+	end(&p, q, &err);
+}
+
+static void test_cancel(void)
+{
+	struct error *err = NULL;
+	struct cancel cancel;
+	struct qmp *q = NULL;
+	struct peer p;
+
+	cancel_init(&cancel, NULL);
+	open_to(&p, serve_late, &q, &err);
+	qmp_set_cancel(q, &cancel);
+	cancel_request(&cancel);
+	ok(qmp_execute(q, "query-a", NULL, NULL, &err) == ERR_CANCELED, "a request to stop is seen");
+	error_free(TAKE_PTR(err));
+	ok(qmp_set_cancel(q, NULL) == &cancel, "and can be put aside");
+	end(&p, q, &err);
+	cancel_clear(&cancel);
+}
+
+static void release_after(const char *path, int ms)
+{
+	struct qmp *other = NULL;
+
+	if (fork() == 0) {
+		struct error *err = NULL;
+
+		qmp_open(path, 5000, NULL, &other, &err);
+		usleep((unsigned)ms * 1000);
+		_exit(0);
+	}
+	usleep(200000);
+}
+
+static void test_real(void)
+{
+	struct error *err = NULL;
+	struct qmp *q = NULL;
+	struct qemu_features f = { 0 };
+	struct vm vm;
+
+	vm_init(&vm, false);
+	vm_start(&vm);
+	release_after(vm.qmp_path, 1000);
+	ok_error(qmp_open(vm.qmp_path, 300, NULL, &q, &err) == ERR_TIMEOUT, err, "held by another client");
+	error_free(TAKE_PTR(err));
+	ok(qmp_open(vm.qmp_path, 5000, NULL, &q, &err) == 0, "and waited for until it leaves");
+	ok(qemu_probe(q, &f, &err) == 0 && f.major >= 7 && qemu_require_filter(&f, &err) == 0,
+	   "QEMU %d.%d.%d can do it", f.major, f.minor, f.micro);
+	ok(f.snapshot_access && f.cbw_timeout &&
+	   f.cbw_min_cluster_size == qemu_version_at_least(&f, 9, 1, 0), "its options are known");
+	ok_error(qmp_execute(q, "no-such-command", NULL, NULL, &err) == ERR_PEER &&
+	   !strcmp(qmp_error_class(q), "CommandNotFound"), err, "unknown command");
+	error_free(TAKE_PTR(err));
+	vm_kill(&vm);
+	ok_error(qmp_execute(q, "query-status", NULL, NULL, &err) == ERR_GONE, err, "QEMU dies");
+	error_free(TAKE_PTR(err));
+	qmp_close(q);
+	qemu_features_clear(&f);
+	vm_clear(&vm);
+	while (wait(NULL) > 0)
+		;
+}
+
+static void test_versions(void)
+{
+	struct qemu_features f = { .major = 7, .minor = 2, .package = NULL };
+	struct error *err = NULL;
+
+	ok(qemu_cbw_timeout(&f, 45) == 30 && qemu_cbw_timeout(&f, 4) == 4 &&
+	   qemu_cbw_timeout(&f, 1) == 1, "cbw-timeout steers round the overflow");
+	f.major = 9;
+	f.minor = 1;
+	ok(qemu_cbw_timeout(&f, 45) == 45, "where there is none it stays");
+	ok_error(qemu_require_filter(&f, &err) == ERR_UNSUPPORTED && strstr(err->message, "7.1"), err, "a QEMU without the filter");
+	error_free(err);
+}
+
+int main(void)
+{
+	test_openings();
+	test_answers();
+	expect(serve_hangup, ERR_GONE, "hang-up");
+	expect(serve_endless, ERR_TIMEOUT, "a line without end");
+	expect(serve_events, ERR_TIMEOUT, "events without end");
+	expect(serve_deep, ERR_CORRUPT, "deep nesting");
+	test_cancel();
+	test_versions();
+	test_real();
+	return done_testing();
+}
