@@ -28,11 +28,19 @@ static int hook(struct task *t, const char *phase, struct error **err)
 	return hook_run(t->env, phase, &g, t->o->dumpdir, t->log, err);
 }
 
+/* An archive of this very second exists: the next second's name is free. */
 static void name_archive(struct task *t)
 {
-	_cleanup_free_ char *stem = archive_stem("qemu", t->vmid, t->start);
+	for (;;) {
+		_cleanup_free_ char *stem = archive_stem("qemu", t->vmid, t->start);
 
-	archive_init(&t->archive, t->o->dumpdir, stem, t->env->options);
+		archive_init(&t->archive, t->o->dumpdir, stem, t->env->options);
+		if (t->archive.is_stdout || access(t->archive.target, F_OK) < 0 ||
+		    cancel_sleep(t->env->cancel, 100, NULL) < 0)
+			return;
+		archive_clear(&t->archive);
+		t->start = time(NULL);
+	}
 }
 
 static int lock_guest(struct task *t, struct error **err)

@@ -1,0 +1,228 @@
+#!/usr/bin/env bats
+# Backups of running guests: what is in the archive, and what the guest's QEMU looks like after.
+
+load ../lib/qemu
+load ../lib/vzdump
+
+setup() {
+	vz_setup
+}
+
+teardown() {
+	vz_teardown
+}
+
+# keep_instant <vmid> <key>: a copy of the disk as it is now
+keep_instant() {
+	cp --sparse=always "$(disk_path "$1" "$2")" "$VZ_TMP/instant-$2"
+}
+
+# backup_rewritten <vmid> <argument>...: a backup at limited speed while the guest writes all over its
+# disk of 96 MiB; the writer starts once the filter is in, so the instant is known
+backup_rewritten() {
+	local vmid=$1 pid writer file r=0
+	shift
+	file=$(guest_fuse "$vmid" scsi0)
+	"$VZDUMP" "$vmid" --storage backup --compress zstd --bwlimit 24000 "$@" \
+		> "$VZ_TMP/log" 2>&1 3>&- &
+	pid=$!
+	for _ in $(seq 200); do
+		grep -q 'started backup task' "$VZ_TMP/log" && break
+		sleep 0.05
+	done
+	guest_writer "$file" 96 3>&- &
+	writer=$!
+	wait "$pid" || r=$?
+	touch "$VZ_TMP/stop"
+	wait "$writer"
+	guest_fuse_end "$vmid" scsi0
+	output=$(< "$VZ_TMP/log")
+	ARCHIVE=$(newest_archive "$STORE/backup/dump")
+	[[ $r = 0 && $(< "$VZ_TMP/writes") -gt 50 ]] || {
+		echo "exit $r, $(< "$VZ_TMP/writes") writes: $output"
+		return 1
+	}
+}
+
+@test "the mission's command saves the disk as it was at the instant while the guest rewrites it" {
+	disk_add 123 scsi0 throttle 96M
+	disk_fill "$(disk_path 123 scsi0)" 96M
+	qemu_start 123
+	graph_state 123 > "$VZ_TMP/before"
+	keep_instant 123 scsi0
+	backup_rewritten 123 --fleecing enabled=1,storage=fast
+	archive_read
+	same_disk drive-scsi0 "$VZ_TMP/instant-scsi0"
+	! cmp -s "$VZ_TMP/instant-scsi0" "$(disk_path 123 scsi0)"
+	graph_state 123 | diff "$VZ_TMP/before" -
+	nothing_left 123
+	# it has a log of its own beside it
+	[[ $ARCHIVE =~ /vzdump-qemu-123-[0-9]{4}(_[0-9]{2}){2}(-[0-9]{2})(_[0-9]{2}){2}\.vma\.zst$ ]]
+	grep -qE '^[0-9-]{10} [0-9:]{8} INFO: Finished Backup of VM 123 \([0-9:]{8}\)$' "${ARCHIVE%.vma.zst}.log"
+	has_line '^INFO: starting new backup job: vzdump 123 '
+	has_line '^INFO: Starting Backup of VM 123 \(qemu\)$'
+	has_line '^INFO: status = running$'
+	has_line "^INFO: include disk 'scsi0' 'local:123/vm-123-disk-0.raw' 96M$"
+	has_line '^INFO: backup mode: snapshot$'
+	has_line '^INFO: bandwidth limit: 24000 KiB/s$'
+	has_line "^INFO: creating vzdump archive '$ARCHIVE'$"
+	has_line '^INFO: drive-scsi0: attaching fleecing image fast:123/vm-123-fleece-0.raw to QEMU$'
+	has_line '^INFO: +[0-9]+% \([0-9.]+ MiB of 96\.0 MiB\) in [0-9]+s, read: [0-9.]+ [KM]iB/s, write: [0-9.]+ [KM]iB/s, fleecing: [0-9.]+ [KM]?i?B \(peak [0-9.]+ [KM]?i?B\)$'
+	has_line '^INFO: 100% \(96\.0 MiB of 96\.0 MiB\)'
+	has_line '^INFO: fleecing drive-scsi0: peak [0-9.]+ [KM]iB, copied [0-9.]+ MiB, discarded [0-9.]+ MiB$'
+	has_line '^INFO: transferred 96\.0 MiB in [0-9]+ seconds \([0-9.]+ MiB/s\)$'
+	has_line '^INFO: archive file size: [0-9]+MB$'
+	has_line '^INFO: Backup job finished successfully$'
+}
+
+@test "without fleecing, what the guest rewrites is pushed and the archive is as exact" {
+	disk_add 123 scsi0 throttle 96M
+	disk_fill "$(disk_path 123 scsi0)" 96M
+	qemu_start 123
+	graph_state 123 > "$VZ_TMP/before"
+	keep_instant 123 scsi0
+	backup_rewritten 123
+	archive_read
+	same_disk drive-scsi0 "$VZ_TMP/instant-scsi0"
+	! cmp -s "$VZ_TMP/instant-scsi0" "$(disk_path 123 scsi0)"
+	graph_state 123 | diff "$VZ_TMP/before" -
+	nothing_left 123
+}
+
+@test "every way a disk can hang in QEMU is saved, with fleecing and without" {
+	local n=0 style key args vmid
+	for style in blockdev iothread scsi scsi-iothread throttle throttle-iothread drive-ide \
+		drive-scsi; do
+		vmid=$((200 + n++))
+		key=scsi0
+		[[ $style = blockdev || $style = iothread ]] && key=virtio0
+		[[ $style = drive-ide ]] && key=ide0
+		disk_add $vmid $key $style 6M
+		disk_fill "$(disk_path $vmid $key)" 5M $style
+		qemu_start $vmid running
+		graph_state $vmid > "$VZ_TMP/before"
+		for args in "--fleecing 1" "--fleecing enabled=1,storage=fast" ""; do
+			# shellcheck disable=SC2086
+			vzdump_ok $vmid $args || { echo "style $style $args"; return 1; }
+			archive_read
+			same_disk drive-$key "$(disk_path $vmid $key)"
+			guest_io $vmid $key "write -P 0x11 0 64k" "read -P 0x11 0 64k"
+			graph_state $vmid | diff "$VZ_TMP/before" - || { echo "style $style $args"; return 1; }
+		done
+		nothing_left $vmid
+		qemu_kill $vmid
+	done
+}
+
+@test "an EFI disk goes the direct way although fleecing is on, a TPM state is read offline" {
+	disk_add 123 efidisk0 pflash 528K
+	disk_fill "$(disk_path 123 efidisk0)" 528K efi
+	disk_add 123 scsi0 scsi 4M
+	conf_add 123 "bios: ovmf"
+	qemu_start 123 running
+	mkdir -p "$STORE/local/images/123"
+	disk_fill "$STORE/local/images/123/vm-123-disk-9.raw" 4M tpm
+	conf_add 123 "tpmstate0: local:123/vm-123-disk-9.raw,size=4M,version=v2.0"
+	graph_state 123 > "$VZ_TMP/before"
+	vzdump_ok 123 --fleecing 1
+	has_no_line 'drive-efidisk0: attaching fleecing'
+	has_line 'drive-scsi0: attaching fleecing image local:123/vm-123-fleece-0'
+	archive_read
+	same_disk drive-efidisk0 "$(disk_path 123 efidisk0)"
+	same_disk drive-scsi0 "$(disk_path 123 scsi0)"
+	same_disk drive-tpmstate0-backup "$STORE/local/images/123/vm-123-disk-9.raw"
+	graph_state 123 | diff "$VZ_TMP/before" -
+	nothing_left 123
+}
+
+@test "disks of odd sizes are saved to the last byte" {
+	local size n=0
+	for size in 512 4096 5120 65536 66048 131584 3866624 3932672; do
+		disk_add 123 scsi$n scsi $size
+		disk_fill "$(disk_path 123 scsi$n)" $size $n
+		n=$((n + 1))
+	done
+	qemu_start 123
+	for args in "--fleecing 1" ""; do
+		# shellcheck disable=SC2086
+		vzdump_ok 123 $args
+		archive_read
+		for ((i = 0; i < n; i++)); do
+			same_disk drive-scsi$i "$(disk_path 123 scsi$i)"
+		done
+	done
+	nothing_left 123
+}
+
+@test "fleecing images go to the storage of their own disk when none is named" {
+	storage_add other images
+	disk_add 123 scsi0 scsi 4M
+	disk_add 123 scsi1 scsi 4M
+	mkdir -p "$STORE/other/images/123"
+	mv "$(disk_path 123 scsi1)" "$STORE/other/images/123/vm-123-disk-1.raw"
+	ln -s "$STORE/other/images/123/vm-123-disk-1.raw" "$(disk_path 123 scsi1)"
+	sed -i 's/^scsi1: local:/scsi1: other:/' "$(conf_file 123)"
+	qemu_start 123
+	vzdump_ok 123 --fleecing 1
+	has_line 'drive-scsi0: attaching fleecing image local:123/vm-123-fleece-0.raw'
+	has_line 'drive-scsi1: attaching fleecing image other:123/vm-123-fleece-1.raw'
+	nothing_left 123
+}
+
+@test "all forms of the fleecing property are understood, and bad ones named" {
+	disk_add 123 scsi0 scsi 1M
+	qemu_start 123
+	local form
+	for form in 1 enabled=1 on enabled=yes,storage=fast storage=fast,enabled=1; do
+		vzdump_ok 123 --fleecing "$form"
+		has_line 'attaching fleecing image'
+	done
+	for form in 0 storage=fast,enabled=0 enabled=no storage=fast; do
+		vzdump_ok 123 --fleecing "$form"
+		has_no_line 'attaching fleecing image'
+	done
+	vzdump 123 --fleecing enabled=maybe
+	[[ $status = 255 && $output = *fleecing*enabled*maybe* && ${#lines[@]} = 1 ]]
+	vzdump 123 --fleecing 1,store=fast
+	[[ $status = 255 && $output = *fleecing*store* && ${#lines[@]} = 1 ]]
+	vzdump 123 --fleecing 1,storage=nowhere
+	[[ $status = 255 ]]
+	has_line "ERROR: Backup of VM 123 failed - allocating fleecing image for scsi0: storage 'nowhere' does not exist"
+	nothing_left 123
+}
+
+@test "a guest in suspend mode stands still for the start and runs on after" {
+	disk_add 123 scsi0 scsi 4M
+	disk_fill "$(disk_path 123 scsi0)" 4M
+	qemu_start 123 running
+	vzdump_ok 123 --mode suspend --fleecing 1
+	has_line '^INFO: backup mode: suspend$'
+	has_line '^INFO: suspending guest$'
+	has_line '^INFO: resuming VM again after [0-9]+ seconds$'
+	[[ $(qmp 123 query-status) = *'"running": true'* ]]
+	archive_read
+	same_disk drive-scsi0 "$(disk_path 123 scsi0)"
+	nothing_left 123
+}
+
+@test "a guest that its administrator paused stays paused" {
+	disk_add 123 scsi0 scsi 4M
+	qemu_start 123 stopped
+	for mode in snapshot suspend; do
+		vzdump_ok 123 --mode $mode --fleecing 1
+		[[ $(qmp 123 query-status) = *'"running": false'* ]]
+	done
+}
+
+@test "the guest's rewrites are read first: the fleecing image stays small" {
+	disk_add 123 scsi0 throttle 96M
+	disk_fill "$(disk_path 123 scsi0)" 96M
+	qemu_start 123
+	backup_rewritten 123 --fleecing 1,storage=fast
+	local line
+	line=$(grep -o 'fleecing drive-scsi0: peak .*' <<< "$output")
+	[[ $line =~ peak\ ([0-9.]+)\ (KiB|MiB),\ copied\ ([0-9.]+)\ MiB ]]
+	# a good part of the disk went through the image, little of it at a time
+	[[ ${BASH_REMATCH[3]%.*} -gt 12 ]]
+	[[ ${BASH_REMATCH[2]} = KiB || ${BASH_REMATCH[1]%.*} -lt 8 ]]
+}

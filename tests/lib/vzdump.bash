@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# Running vzdump on the tree of qemu.bash, and looking at what came out.
+
+VZDUMP=${BUILD:-$VZ_TOP/build}/bin/vzdump
+
+# vzdump <argument>...: with the archive on storage "backup", packed by zstd, unless told otherwise.
+# Sets status, output and lines, as bats' run does; ARCHIVE is the newest archive.
+vzdump() {
+	local arguments=("$@")
+	[[ " $* " = *" --storage "* || " $* " = *" --stdout"* || " $* " = *" --dumpdir "* ]] ||
+		arguments+=(--storage backup)
+	[[ " $* " = *" --compress "* ]] || arguments+=(--compress zstd)
+	run "$VZDUMP" "${arguments[@]}"
+	ARCHIVE=$(newest_archive "$STORE/backup/dump")
+}
+
+newest_archive() {
+	find "$1" -maxdepth 1 -name 'vzdump-qemu-*.vma*' ! -name '*.notes' ! -name '*.protected' \
+		-printf '%T@ %p\n' 2> /dev/null | sort -n | tail -n 1 | cut -d' ' -f2-
+}
+
+# vzdump_ok <argument>...: and it must succeed
+vzdump_ok() {
+	vzdump "$@"
+	if [[ $status != 0 ]]; then
+		echo "vzdump $* ended with $status:"
+		echo "$output"
+		return 1
+	fi
+}
+
+# archive_read: the newest archive, read by the tests' own reader into $VZ_TMP/out
+archive_read() {
+	rm -rf "$VZ_TMP/out"
+	python3 "$VZ_LIB/vma_reader.py" extract "$ARCHIVE" "$VZ_TMP/out"
+}
+
+# same_disk <device> <file>: the disk in the archive is that file, byte for byte
+same_disk() {
+	cmp "$VZ_TMP/out/disk-$1.raw" "$2"
+}
+
+has_line() {
+	grep -qE -- "$1" <<< "$output" || {
+		echo "no line matches: $1"
+		echo "$output"
+		return 1
+	}
+}
+
+has_no_line() {
+	! grep -E -- "$1" <<< "$output"
+}
+
+# nothing_left <vmid>: no image, temporary file, folder, lock or journal of a backup
+nothing_left() {
+	local left
+	left=$(
+		find "$STORE" -name '*fleece*' -o -name '*.dat' -o -name '*.tmp*'
+		find "$VZDUMP_ROOT/var/lib/vzdump" -name '*.journal' 2> /dev/null || true
+		find "$VZDUMP_ROOT/run" -name 'vzdump-*' -o -name 'vzdump.pid'
+		grep -H '^lock:' "$(conf_file "$1")" || true
+	)
+	[[ -z $left ]] || {
+		echo "left behind: $left"
+		return 1
+	}
+}
+
+# guest_writer <file> <MiB>: writes 64 KiB of fresh data at random places below <MiB> of <file> (see
+# guest_fuse), 200 times a second, until $VZ_TMP/stop exists; says how often in $VZ_TMP/writes
+guest_writer() {
+	python3 - "$@" "$VZ_TMP" <<- 'END'
+		import os, random, sys, time
+		file, mib, tmp = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+		fd = os.open(file, os.O_RDWR)
+		n = 0
+		while not os.path.exists(tmp + "/stop"):
+		    os.pwrite(fd, os.urandom(65536), random.randrange(mib * 16) * 65536)
+		    n += 1
+		    time.sleep(0.005)
+		open(tmp + "/writes", "w").write(str(n))
+	END
+}
