@@ -45,9 +45,10 @@ def rewrite(monitor, device, size):
     while going:
         place, byte = random.randrange(pieces) * PIECE, random.randrange(1, 256)
         start = time.monotonic()
+        what = "discard" if random.randrange(4) == 0 else f"write -P {byte}"
         said = monitor.execute(
             "human-monitor-command",
-            **{"command-line": f'qemu-io -d {device} "write -P {byte} {place} {PIECE}"'},
+            **{"command-line": f'qemu-io -d {device} "{what} {place} {PIECE}"'},
         )
         slowest = max(slowest, time.monotonic() - start)
         if "rror" in said or "failed" in said:
