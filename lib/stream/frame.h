@@ -14,8 +14,8 @@
 #define FRAME_DEFAULT_LEVEL 3
 
 #define FRAME_SKIPPABLE_HEADER_SIZE 8
-#define FRAME_SKIPPABLE_SEEK_TABLE UINT32_C(0x184D2A5E)
-#define FRAME_SKIPPABLE_VMA_INDEX UINT32_C(0x184D2A5A)
+#define FRAME_SKIPPABLE_SEEK_TABLE  UINT32_C(0x184D2A5E)
+#define FRAME_SKIPPABLE_VMA_INDEX   UINT32_C(0x184D2A5A)
 
 /* A compressor with its memory, for one thread at a time. */
 struct frame_encoder;
@@ -42,7 +42,6 @@ int frame_append(struct frame_encoder *e, const void *data, size_t len, struct b
 		 struct error **err);
 
 /* Magic and length in front of the content of a skippable frame. */
-void frame_skippable_header(uint8_t out[FRAME_SKIPPABLE_HEADER_SIZE], uint32_t magic,
-			    uint32_t len);
+void frame_skippable_header(uint8_t out[FRAME_SKIPPABLE_HEADER_SIZE], uint32_t magic, uint32_t len);
 
 #endif

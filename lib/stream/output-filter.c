@@ -13,7 +13,7 @@ struct filter {
 	struct archive *archive;
 	const char *name;
 	struct error *failure; /* of `to`: says more than libarchive can */
-	bool dead;	       /* nothing more goes to `to` */
+	bool dead;             /* nothing more goes to `to` */
 };
 
 static const struct filter_kind {

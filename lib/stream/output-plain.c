@@ -10,10 +10,11 @@
 #include "base/units.h"
 #include "stream/output.h"
 
-#define PIPE_SIZE (1 << 20)
+#define PIPE_SIZE         (1 << 20)
 #define ATOMIC_PIPE_WRITE 4096 /* a pipe that polls writable takes this without waiting */
-#define WRITEBACK_STEP (4 * MIB)
-#define CACHE_KEPT (32 * MIB) /* behind this much the pages are surely on disk, or the disk is busy */
+#define WRITEBACK_STEP    (4 * MIB)
+#define CACHE_KEPT                                                                                 \
+	(32 * MIB) /* behind this much the pages are surely on disk, or the disk is busy */
 
 struct plain {
 	struct output base;
@@ -23,7 +24,7 @@ struct plain {
 	bool may_wait; /* pipe or socket: writes must not block */
 	bool is_socket;
 	bool writeback;
-	uint64_t pos;	 /* in the file */
+	uint64_t pos;     /* in the file */
 	uint64_t started; /* writeback was started up to here */
 	uint64_t dropped; /* the page cache was told up to here */
 };

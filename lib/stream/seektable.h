@@ -17,10 +17,10 @@
 #include "base/buf.h"
 #include "stream/output.h"
 
-#define SEEKTABLE_MAGIC UINT32_C(0x8F92EAB1)
-#define SEEKTABLE_ENTRY_SIZE 8
+#define SEEKTABLE_MAGIC       UINT32_C(0x8F92EAB1)
+#define SEEKTABLE_ENTRY_SIZE  8
 #define SEEKTABLE_FOOTER_SIZE 9
-#define SEEKTABLE_MAX_FRAMES UINT32_C(0x8000000) /* as zstd's own reader */
+#define SEEKTABLE_MAX_FRAMES  UINT32_C(0x8000000) /* as zstd's own reader */
 
 /* Collects the sizes; about six bytes of memory a frame. */
 struct seektable_writer {

@@ -19,8 +19,8 @@ void vma_extent_header_encode(uint8_t out[VMA_EXTENT_HEADER_SIZE],
 	for (unsigned i = 0; i < VMA_CLUSTERS_PER_EXTENT; i++) {
 		const struct vma_block_info *b = &infos[i];
 
-		put_be64(out + VMA_E_INFOS + 8 * i, (uint64_t)b->mask << 48 |
-						    (uint64_t)b->dev << 32 | b->cluster);
+		put_be64(out + VMA_E_INFOS + 8 * i,
+			 (uint64_t)b->mask << 48 | (uint64_t)b->dev << 32 | b->cluster);
 		blocks += (unsigned)__builtin_popcount(b->mask);
 	}
 	put_be16(out + VMA_E_BLOCK_COUNT, (uint16_t)blocks);

@@ -43,22 +43,22 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-#define VMA_BLOCK_SIZE 4096u
-#define VMA_CLUSTER_BLOCKS 16u
-#define VMA_CLUSTER_SIZE 65536u
+#define VMA_BLOCK_SIZE          4096u
+#define VMA_CLUSTER_BLOCKS      16u
+#define VMA_CLUSTER_SIZE        65536u
 #define VMA_CLUSTERS_PER_EXTENT 59u
-#define VMA_EXTENT_HEADER_SIZE 512u
-#define VMA_EXTENT_MAX_BLOCKS (VMA_CLUSTERS_PER_EXTENT * VMA_CLUSTER_BLOCKS)
-#define VMA_EXTENT_MAX_SIZE (VMA_EXTENT_HEADER_SIZE + VMA_CLUSTERS_PER_EXTENT * VMA_CLUSTER_SIZE)
-#define VMA_HEADER_SIZE 12288u /* without the blobs */
-#define VMA_VERSION 1u
-#define VMA_MAX_CONFIGS 256u
-#define VMA_MAX_DEVICES 255u /* ids 1..255 */
-#define VMA_MAX_BLOB 65535u
-#define VMA_MAX_DEVICE_SIZE (UINT64_C(0x100000000) * VMA_CLUSTER_SIZE)
-#define VMA_UUID_SIZE 16u
-#define VMA_MD5_SIZE 16u
-#define VMA_VMSTATE "vmstate"
+#define VMA_EXTENT_HEADER_SIZE  512u
+#define VMA_EXTENT_MAX_BLOCKS   (VMA_CLUSTERS_PER_EXTENT * VMA_CLUSTER_BLOCKS)
+#define VMA_EXTENT_MAX_SIZE     (VMA_EXTENT_HEADER_SIZE + VMA_CLUSTERS_PER_EXTENT * VMA_CLUSTER_SIZE)
+#define VMA_HEADER_SIZE         12288u /* without the blobs */
+#define VMA_VERSION             1u
+#define VMA_MAX_CONFIGS         256u
+#define VMA_MAX_DEVICES         255u /* ids 1..255 */
+#define VMA_MAX_BLOB            65535u
+#define VMA_MAX_DEVICE_SIZE     (UINT64_C(0x100000000) * VMA_CLUSTER_SIZE)
+#define VMA_UUID_SIZE           16u
+#define VMA_MD5_SIZE            16u
+#define VMA_VMSTATE             "vmstate"
 
 struct vma_config {
 	char *name; /* a base name, "qemu-server.conf" */

@@ -43,9 +43,10 @@ static int check_name(const char *kind, const char *name, struct error **err)
 	if (!*name)
 		return error_set(err, ERR_INVALID, "the name of a %s in an archive is empty", kind);
 	if (strlen(name) + 1 > VMA_MAX_BLOB)
-		return error_set(err, ERR_INVALID,
-				 "the name of %s '%.32s...' is longer than the %u bytes that VMA allows",
-				 kind, name, VMA_MAX_BLOB - 1);
+		return error_set(
+			err, ERR_INVALID,
+			"the name of %s '%.32s...' is longer than the %u bytes that VMA allows",
+			kind, name, VMA_MAX_BLOB - 1);
 	return 0;
 }
 
@@ -65,8 +66,9 @@ static int check_config(const struct vma_header *h, const char *name, size_t len
 				 "config '%s' has %zu bytes; VMA allows %u at most", name, len,
 				 VMA_MAX_BLOB);
 	if (h->n_configs == VMA_MAX_CONFIGS)
-		return error_set(err, ERR_INVALID, "config '%s': an archive holds %u configs at most",
-				 name, VMA_MAX_CONFIGS);
+		return error_set(err, ERR_INVALID,
+				 "config '%s': an archive holds %u configs at most", name,
+				 VMA_MAX_CONFIGS);
 	for (unsigned i = 0; i < h->n_configs; i++)
 		if (!strcmp(h->configs[i].name, name))
 			return error_set(err, ERR_INVALID, "config '%s' is given twice", name);

@@ -45,13 +45,13 @@
 #include "stream/frame.h"
 #include "vma/format.h"
 
-#define VMA_INDEX_MAGIC "VMAINDEX"
-#define VMA_INDEX_VERSION 1
-#define VMA_INDEX_PART 0
-#define VMA_INDEX_ROOT 1
+#define VMA_INDEX_MAGIC               "VMAINDEX"
+#define VMA_INDEX_VERSION             1
+#define VMA_INDEX_PART                0
+#define VMA_INDEX_ROOT                1
 #define VMA_INDEX_CONTENT_HEADER_SIZE 32
-#define VMA_INDEX_PART_MAX (1u << 20) /* unpacked, about: a writer closes the part here */
-#define VMA_INDEX_HELD_MAX (4u << 20) /* packed parts that a writer holds back */
+#define VMA_INDEX_PART_MAX            (1u << 20) /* unpacked, about: a writer closes the part here */
+#define VMA_INDEX_HELD_MAX            (4u << 20) /* packed parts that a writer holds back */
 
 /* A stored cluster of a device, in the order of device and cluster. */
 static inline uint64_t vma_cluster_key(uint8_t dev, uint32_t cluster)
@@ -62,7 +62,7 @@ static inline uint64_t vma_cluster_key(uint8_t dev, uint32_t cluster)
 struct vma_index_writer {
 	uint8_t uuid[VMA_UUID_SIZE];
 	size_t part_max, held_max; /* as above, unless a test wants less */
-	struct buf part;	   /* the open one */
+	struct buf part;           /* the open one */
 	uint64_t last_frame;
 	unsigned dev;
 	uint32_t expected[VMA_MAX_DEVICES + 1];
@@ -70,7 +70,7 @@ struct vma_index_writer {
 
 	/* Parts that are packed and not written yet: their frames one after the other. */
 	struct buf held;
-	struct buf held_sizes;	/* of size_t */
+	struct buf held_sizes;  /* of size_t */
 	struct buf part_counts; /* of uint64_t: clusters of each part so far, held ones included */
 	struct buf part_frames; /* of uint64_t: frame number of each part that was written */
 };

@@ -20,11 +20,11 @@
 #include "vma/index.h"
 #include "vma/writer.h"
 
-#define ZERO_FRAME_EXTENTS 2048u /* extents without blocks that make one frame: 1 MiB */
-#define ZERO_FRAME_SIZE (ZERO_FRAME_EXTENTS * VMA_EXTENT_HEADER_SIZE)
+#define ZERO_FRAME_EXTENTS  2048u /* extents without blocks that make one frame: 1 MiB */
+#define ZERO_FRAME_SIZE     (ZERO_FRAME_EXTENTS * VMA_EXTENT_HEADER_SIZE)
 #define ZERO_FRAME_CLUSTERS (ZERO_FRAME_EXTENTS * VMA_CLUSTERS_PER_EXTENT)
-#define ZERO_FRAME_RUNS 4096u
-#define EXTENT_ALIGN 4096u
+#define ZERO_FRAME_RUNS     4096u
+#define EXTENT_ALIGN        4096u
 
 struct zero_run {
 	uint8_t dev;
@@ -55,7 +55,7 @@ struct frame {
 	size_t out_cap;
 	const uint8_t *data; /* what is to be written: out, or the extent's memory */
 	size_t len;
-	size_t vma_len; /* unpacked */
+	size_t vma_len;            /* unpacked */
 	struct vma_extent *extent; /* given back when written, or NULL */
 	unsigned n_keys;
 	uint64_t keys[VMA_CLUSTERS_PER_EXTENT]; /* clusters it stores, ascending */
@@ -80,7 +80,7 @@ struct vma_writer {
 	struct buf header; /* encoded, packed */
 	size_t header_vma_len;
 
-	pthread_mutex_t lock; /* guards all down to the next comment */
+	pthread_mutex_t lock;     /* guards all down to the next comment */
 	pthread_cond_t todo_cond; /* a job came, a frame came free, or the end */
 	pthread_cond_t done_cond; /* a frame is done, or the end */
 	pthread_cond_t free_cond; /* an extent or batch came free, a thread ended, or failure */
@@ -92,9 +92,9 @@ struct vma_writer {
 	unsigned todo_cap, todo_head, todo_len;
 	struct frame *free_frames;
 	struct frame **pending; /* taken frames by number modulo n_frames */
-	uint64_t next_number;	/* of the next frame to be taken */
-	unsigned running;	/* threads */
-	bool submitted; /* anything at all */
+	uint64_t next_number;   /* of the next frame to be taken */
+	unsigned running;       /* threads */
+	bool submitted;         /* anything at all */
 	bool finishing;
 	bool failed;
 	struct error *failure;
@@ -107,7 +107,7 @@ struct vma_writer {
 	struct frame *frames;
 	unsigned n_frames;
 	int event_fd;
-	int stop_fd; /* readable: the output thread must not wait any longer */
+	int stop_fd;                   /* readable: the output thread must not wait any longer */
 	struct writer_thread *threads; /* workers, then the output */
 	unsigned n_threads, n_started;
 
@@ -129,7 +129,7 @@ struct writer_thread {
 	unsigned number;
 	bool is_output;
 	struct frame_encoder *encoder; /* zstd workers */
-	uint8_t *scratch;	       /* ZERO_FRAME_SIZE, workers */
+	uint8_t *scratch;              /* ZERO_FRAME_SIZE, workers */
 };
 
 static inline bool writer_is_zstd(const struct vma_writer *w)

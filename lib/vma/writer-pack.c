@@ -22,8 +22,7 @@ static int check_slot(const struct vma_writer *w, const struct vma_slot *s, stru
 	if (s->len != vma_cluster_len(d->size, s->cluster))
 		return error_set(err, ERR_INVALID,
 				 "internal error: cluster %u of %s has %u bytes instead of %u",
-				 s->cluster, d->name, s->len,
-				 vma_cluster_len(d->size, s->cluster));
+				 s->cluster, d->name, s->len, vma_cluster_len(d->size, s->cluster));
 	return 0;
 }
 

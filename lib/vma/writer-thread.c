@@ -7,11 +7,11 @@
 #include "base/mem.h"
 #include "vma/writer-internal.h"
 
-#define IOPRIO_WHO_PROCESS 1
+#define IOPRIO_WHO_PROCESS       1
 #define IOPRIO_CLASS_BEST_EFFORT 2
-#define IOPRIO_CLASS_IDLE 3
-#define IOPRIO_CLASS_SHIFT 13
-#define PVE_IONICE_IDLE 8
+#define IOPRIO_CLASS_IDLE        3
+#define IOPRIO_CLASS_SHIFT       13
+#define PVE_IONICE_IDLE          8
 
 /* Of the calling thread.  It is a wish; a kernel without it is no failure. */
 static void set_io_priority(int ionice)

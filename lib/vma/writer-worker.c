@@ -91,8 +91,8 @@ int writer_worker_run(struct writer_thread *t, struct error **err)
 	struct frame *f;
 
 	while (take(t->w, &job, &f)) {
-		int r = job.batch ? make_batch(t, job.batch, f, err) :
-				    make_extent(t, job.extent, f, err);
+		int r = job.batch ? make_batch(t, job.batch, f, err)
+				  : make_extent(t, job.extent, f, err);
 
 		if (r < 0)
 			return r;

@@ -9,7 +9,7 @@
 #include "vma/writer-internal.h"
 
 #define CANCEL_POLL_MS 100
-#define MAX_THREADS 256
+#define MAX_THREADS    256
 
 static void ring(int fd)
 {

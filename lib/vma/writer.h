@@ -30,24 +30,24 @@
 
 enum vma_compression {
 	VMA_COMPRESS_NONE,
-	VMA_COMPRESS_LZO,	/* "lzop" */
-	VMA_COMPRESS_GZIP,	/* gzip, or pigz with threads */
-	VMA_COMPRESS_ZSTD,	/* our frames, with index and seek table */
+	VMA_COMPRESS_LZO,  /* "lzop" */
+	VMA_COMPRESS_GZIP, /* gzip, or pigz with threads */
+	VMA_COMPRESS_ZSTD, /* our frames, with index and seek table */
 };
 
 struct vma_writer_options {
 	enum vma_compression compression;
-	unsigned threads;	/* zstd workers (>= 1); pigz threads (0 = gzip) */
-	int level;		/* zstd level; 0 = 3 */
-	int ionice;		/* -1 = leave; else PVE's 0..8 for the compressing and writing threads */
+	unsigned threads; /* zstd workers (>= 1); pigz threads (0 = gzip) */
+	int level;        /* zstd level; 0 = 3 */
+	int ionice;       /* -1 = leave; else PVE's 0..8 for the compressing and writing threads */
 	const struct cancel *cancel; /* ends every wait below with ERR_CANCELED; may be NULL */
 };
 
 struct vma_writer_stats {
-	uint64_t zero_bytes;	/* guest data found zero, both ways */
-	uint64_t data_bytes;	/* guest data stored */
-	uint64_t vma_bytes;	/* uncompressed archive */
-	uint64_t file_bytes;	/* what went to the output */
+	uint64_t zero_bytes; /* guest data found zero, both ways */
+	uint64_t data_bytes; /* guest data stored */
+	uint64_t vma_bytes;  /* uncompressed archive */
+	uint64_t file_bytes; /* what went to the output */
 };
 
 struct vma_writer;
@@ -60,12 +60,12 @@ struct vma_extent {
 	uint8_t *data;
 	void *user;
 	struct vma_slot {
-		uint8_t dev;		/* 0 = unused */
+		uint8_t dev; /* 0 = unused */
 		uint32_t cluster;
-		uint32_t len;		/* bytes; less than a cluster at the end of a disk, the rest
+		uint32_t len; /* bytes; less than a cluster at the end of a disk, the rest
 					 * up to the cluster is zeroed by the writer */
 	} slots[VMA_CLUSTERS_PER_EXTENT];
-	struct vma_extent *next;	/* the writer's, and the caller's while it holds the extent */
+	struct vma_extent *next; /* the writer's, and the caller's while it holds the extent */
 };
 
 /*

@@ -12,6 +12,10 @@
 #include "vma-disks.h"
 
 #define MAX_DISKS 6
+#define DISK(name_, size_)                                                                         \
+	{                                                                                          \
+		.name = (name_), .size = (size_)                                                   \
+	}
 
 static char folder[] = "/tmp/test-vma-writer.XXXXXX";
 
@@ -27,25 +31,48 @@ struct round {
 };
 
 static struct round rounds[] = {
-	{ .name = "zstd, two threads", .compression = VMA_COMPRESS_ZSTD, .threads = 2, .feeders = 3,
-	  .disks = { { "drive-scsi0", 9 << 20 }, { "drive-virtio1", 4 << 20 } } },
-	{ .name = "zstd, odd sizes, any order, zero clusters known", .threads = 3, .feeders = 2,
-	  .compression = VMA_COMPRESS_ZSTD, .shuffle = true, .say_zero = true,
-	  .disks = { { "drive-ide0", 512 }, { "drive-sata1", (7 << 20) + 512 },
-		     { "drive-efidisk0", 540672 }, { "drive-scsi3", 65536 * 59 },
-		     { "vmstate", 65536 * 3 + 4095 } } },
-	{ .name = "zstd, one thread, an index of many parts", .threads = 1, .feeders = 2,
-	  .compression = VMA_COMPRESS_ZSTD, .shuffle = true, .part_max = 40,
-	  .disks = { { "drive-scsi0", 30 << 20 }, { "drive-scsi1", 1 } } },
+	{ .name = "zstd, two threads",
+	  .compression = VMA_COMPRESS_ZSTD,
+	  .threads = 2,
+	  .feeders = 3,
+	  .disks = { DISK("drive-scsi0", 9 << 20), DISK("drive-virtio1", 4 << 20) } },
+	{ .name = "zstd, odd sizes, any order, zero clusters known",
+	  .threads = 3,
+	  .feeders = 2,
+	  .compression = VMA_COMPRESS_ZSTD,
+	  .shuffle = true,
+	  .say_zero = true,
+	  .disks = { DISK("drive-ide0", 512), DISK("drive-sata1", (7 << 20) + 512),
+		     DISK("drive-efidisk0", 540672), DISK("drive-scsi3", 65536 * 59),
+		     DISK("vmstate", 65536 * 3 + 4095) } },
+	{ .name = "zstd, one thread, an index of many parts",
+	  .threads = 1,
+	  .feeders = 2,
+	  .compression = VMA_COMPRESS_ZSTD,
+	  .shuffle = true,
+	  .part_max = 40,
+	  .disks = { DISK("drive-scsi0", 30 << 20), DISK("drive-scsi1", 1) } },
 	{ .name = "zstd, no disk", .compression = VMA_COMPRESS_ZSTD, .threads = 2, .feeders = 1 },
-	{ .name = "not compressed", .compression = VMA_COMPRESS_NONE, .feeders = 4, .say_zero = true,
-	  .disks = { { "drive-scsi0", (9 << 20) + 512 }, { "drive-scsi1", 4097 } } },
-	{ .name = "gzip", .compression = VMA_COMPRESS_GZIP, .feeders = 2, .shuffle = true,
-	  .disks = { { "drive-scsi0", (5 << 20) + 65535 } } },
-	{ .name = "pigz", .compression = VMA_COMPRESS_GZIP, .threads = 2, .feeders = 2,
-	  .disks = { { "drive-scsi0", (5 << 20) + 1 } } },
-	{ .name = "lzop", .compression = VMA_COMPRESS_LZO, .feeders = 2, .say_zero = true,
-	  .disks = { { "drive-scsi0", (9 << 20) + 4096 } } },
+	{ .name = "not compressed",
+	  .compression = VMA_COMPRESS_NONE,
+	  .feeders = 4,
+	  .say_zero = true,
+	  .disks = { DISK("drive-scsi0", (9 << 20) + 512), DISK("drive-scsi1", 4097) } },
+	{ .name = "gzip",
+	  .compression = VMA_COMPRESS_GZIP,
+	  .feeders = 2,
+	  .shuffle = true,
+	  .disks = { DISK("drive-scsi0", (5 << 20) + 65535) } },
+	{ .name = "pigz",
+	  .compression = VMA_COMPRESS_GZIP,
+	  .threads = 2,
+	  .feeders = 2,
+	  .disks = { DISK("drive-scsi0", (5 << 20) + 1) } },
+	{ .name = "lzop",
+	  .compression = VMA_COMPRESS_LZO,
+	  .feeders = 2,
+	  .say_zero = true,
+	  .disks = { DISK("drive-scsi0", (9 << 20) + 4096) } },
 };
 
 static unsigned count_disks(const struct round *r)
@@ -124,10 +151,9 @@ static char *extract(const char *path, const char *to)
 
 static bool same_disk(const struct disk *d, const char *extracted)
 {
-	_cleanup_free_ char *path =
-		!strcmp(d->name, VMA_VMSTATE) ?
-			xasprintf("%s/vmstate.bin", extracted) :
-			xasprintf("%s/disk-%s.raw", extracted, d->name);
+	_cleanup_free_ char *path = !strcmp(d->name, VMA_VMSTATE)
+					    ? xasprintf("%s/vmstate.bin", extracted)
+					    : xasprintf("%s/disk-%s.raw", extracted, d->name);
 	_cleanup_buf_ struct buf b = BUF_INIT;
 
 	return io_read_file(path, 1 << 26, &b, NULL) == 0 && b.len == d->size &&
@@ -175,13 +201,14 @@ static void run_round(struct round *r)
 static void check_reader(void)
 {
 	_cleanup_free_ char *to = xasprintf("%s/out", folder), *text = NULL;
-	_cleanup_free_ char *sums = xasprintf(
-		"cd %s && printf '%%s  %%s\\n' "
-		"a7b627f88a88ebd4b427aaca31025343b46777687fe162409630957386379659 "
-		"disk-drive-scsi0.raw "
-		"bca8b215e7500bef99f0f8b1642b04cb160acc2195f498e653ab04eccb6ddaf4 "
-		"disk-drive-scsi1.raw | sha256sum -c --quiet -", to);
-	const char *argv[] = { "sh", "-c", sums, NULL };
+	_cleanup_free_ char *sums =
+		xasprintf("cd %s && printf '%%s  %%s\\n' "
+			  "a7b627f88a88ebd4b427aaca31025343b46777687fe162409630957386379659 "
+			  "disk-drive-scsi0.raw "
+			  "bca8b215e7500bef99f0f8b1642b04cb160acc2195f498e653ab04eccb6ddaf4 "
+			  "disk-drive-scsi1.raw | sha256sum -c --quiet -",
+			  to);
+	const char *argv[] = DISK("sh", "-c", sums, NULL);
 
 	text = extract("tests/fixtures/two-disks.vma.zst", to);
 	ok(text && process_run_ok(argv, NULL, NULL, NULL) == 0,
