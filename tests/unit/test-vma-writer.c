@@ -208,7 +208,7 @@ static void check_reader(void)
 			  "bca8b215e7500bef99f0f8b1642b04cb160acc2195f498e653ab04eccb6ddaf4 "
 			  "disk-drive-scsi1.raw | sha256sum -c --quiet -",
 			  to);
-	const char *argv[] = DISK("sh", "-c", sums, NULL);
+	const char *argv[] = { "sh", "-c", sums, NULL };
 
 	text = extract("tests/fixtures/two-disks.vma.zst", to);
 	ok(text && process_run_ok(argv, NULL, NULL, NULL) == 0,
