@@ -14,7 +14,11 @@
  * export, server, snapshot, remove, filter, target, bitmap.  Undo functions are idempotent: what
  * is not there is not touched, and that is success.
  *
- * Functions that take many time limits and cancellation take them from the struct qmp.
+ * Time limits and cancellation come with the struct qmp.
+ *
+ * A reader of the export must take QEMU's answers from the socket at once, whatever waits behind it:
+ * answers that do not fit into the socket's buffer (208 KiB) let no drain of QEMU finish, and a
+ * guest's reset, `stop` and `cont` all drain.  Bound what is asked for, never what is read.
  */
 #ifndef VZDUMP_QEMU_GRAPH_H
 #define VZDUMP_QEMU_GRAPH_H
@@ -132,7 +136,10 @@ int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n,
  * the vCPUs stop for it: GRAPH_OURS_STOPPED again.
  */
 int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err);
-/* ERR_UNSUPPORTED with the reason if the filter cannot be put under this disk. */
+/*
+ * ERR_UNSUPPORTED with the reason if the filter cannot, or should not, be put under this disk; the
+ * latter is for disks with graph_needs_hold().
+ */
 int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d,
 		       struct error **err);
 
@@ -164,8 +171,8 @@ int graph_del_export(struct qmp *q, const struct graph_names *n, struct error **
  *    with several steps to do saves time with one graph_pause_begin() .. graph_pause_end() around
  *    them, and writes GRAPH_OURS_STOPPED to the journal before in any case;
  *  - exports stay in the main loop, so that virtio-blk disks do too until the backup is over;
- *  - SCSI disks cannot: graph_hold_client() for each NBD connection, and no connection may be
- *    closed before graph_del_export().
+ *  - SCSI disks cannot, see graph_needs_hold().
+ * Whatever the QEMU, delete an export before its clients are closed.
  */
 int graph_is_delicate(struct qmp *q, bool *ret, struct error **err);
 
@@ -181,8 +188,18 @@ int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err);
 int graph_pause_end(struct qmp *q, struct graph_pause *p, uint64_t *ret_ns, struct error **err);
 
 /*
- * Gives QEMU a copy of this side's socket, so that the connection outlives us if we are killed
- * (see above).  index: 0 .. GRAPH_MAX_HELD - 1, one for each connection.  Release after
+ * True for a SCSI disk with an iothread in a QEMU before 9.0: its export lives in the iothread and
+ * a client that goes away aborts QEMU.  graph_check_insert() refuses these.  Who backs them up all
+ * the same calls graph_hold_client() for each connection, keeps no more than GRAPH_HELD_IN_FLIGHT
+ * bytes of answers on the way in each (else a kill leaves QEMU hanging at its next drain instead),
+ * and closes none before graph_del_export().
+ */
+bool graph_needs_hold(const struct qemu_features *f, const struct graph_disk *d);
+#define GRAPH_HELD_IN_FLIGHT (128 * 1024)
+
+/*
+ * Gives QEMU a copy of this side's socket, so that the connection outlives us if we are killed.
+ * index: 0 .. GRAPH_MAX_HELD - 1, one for each connection.  Release after
  * graph_del_export(); graph_cleanup() does it too.
  */
 #define GRAPH_MAX_HELD 64

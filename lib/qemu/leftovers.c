@@ -252,13 +252,8 @@ static void release_clients(struct cleanup *c)
 	}
 }
 
-static void take_out(struct cleanup *c, bool delicate, unsigned ours)
+static void take_out_nodes(struct cleanup *c)
 {
-	drop_exports(c);
-	if (!c->lost && delicate)
-		release_clients(c);
-	if (!c->lost && (ours & GRAPH_OURS_SERVER))
-		stop_server(c);
 	if (!c->lost)
 		undo_nodes(c, "snapshot-access", "-snap", graph_del_snapshot);
 	if (!c->lost)
@@ -270,18 +265,31 @@ static void take_out(struct cleanup *c, bool delicate, unsigned ours)
 }
 
 /* One pause around it all where each step would need one. */
-static void take_out_quietly(struct cleanup *c, unsigned ours)
+static void take_out_quietly(struct cleanup *c)
 {
 	_cleanup_error_ struct error *e = NULL;
-	struct graph_pause pause = { 0 };
-	bool delicate;
+	struct graph_pause pause;
+
+	note(c, graph_quiet_begin(c->q, &pause, &e), &e);
+	take_out_nodes(c);
+	note(c, graph_pause_end(c->q, &pause, NULL, &e), &e);
+}
+
+/* Exports first of all and with the vCPUs as they are, see graph_del_export(). */
+static void take_out(struct cleanup *c, unsigned ours)
+{
+	_cleanup_error_ struct error *e = NULL;
+	bool delicate = false;
 
 	note(c, graph_is_delicate(c->q, &delicate, &e), &e);
-	if (!c->lost && delicate)
-		note(c, graph_pause_begin(c->q, &pause, &e), &e);
 	if (!c->lost)
-		take_out(c, delicate, ours);
-	note(c, graph_pause_end(c->q, &pause, NULL, &e), &e);
+		drop_exports(c);
+	if (!c->lost && delicate)
+		release_clients(c);
+	if (!c->lost && (ours & GRAPH_OURS_SERVER))
+		stop_server(c);
+	if (!c->lost)
+		take_out_quietly(c);
 }
 
 int graph_cleanup(struct qmp *q, unsigned ours, const struct log *log, struct error **err)
@@ -289,11 +297,11 @@ int graph_cleanup(struct qmp *q, unsigned ours, const struct log *log, struct er
 	struct cleanup c = { .q = q, .log = log, .err = err };
 	bool anything = true;
 
-	if (ours & GRAPH_OURS_STOPPED)
-		resume(&c);
-	if (!c.lost && !(ours & GRAPH_OURS_SERVER))
+	if (!(ours & GRAPH_OURS_SERVER))
 		(void)graph_has_leftovers(q, &anything, NULL);
-	if (!c.lost && anything)
-		take_out_quietly(&c, ours);
+	if (anything)
+		take_out(&c, ours);
+	if (!c.lost && (ours & GRAPH_OURS_STOPPED))
+		resume(&c);
 	return c.result;
 }

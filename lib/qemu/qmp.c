@@ -93,10 +93,10 @@ static int read_greeting(struct qmp *q, uint64_t deadline, struct error **err)
 	int r;
 
 	r = read_message(q, deadline, &q->greeting, err);
-	if (r == ERR_TIMEOUT) {
-		error_prefix(err, "another client holds the QMP socket '%s'", q->channel.path);
-		return r;
-	}
+	if (r == ERR_TIMEOUT)
+		return error_set(err, r,
+				 "another client holds the QMP socket '%s' and a monitor serves "
+				 "one at a time; try again when it has left", q->channel.path);
 	if (r < 0) {
 		error_prefix(err, "waiting for the QMP greeting");
 		return r;

@@ -123,27 +123,22 @@ static int wait_export_gone(struct qmp *q, const char *id, struct error **err)
 	}
 }
 
-static int del_export(struct qmp *q, const char *id, struct error **err)
-{
-	struct json_object *args = json_put_str(json_new_str("id", id), "mode", "hard");
-	int r = qmp_execute(q, "block-export-del", args, NULL, err);
-
-	return r < 0 ? r : wait_export_gone(q, id, err);
-}
-
+/*
+ * Never with stopped vCPUs first: `stop` drains, and a client that was killed or stands still with
+ * answers unread lets nothing drain.  Deleting the export shuts its connections down.
+ */
 int graph_del_export(struct qmp *q, const struct graph_names *n, struct error **err)
 {
-	struct graph_pause pause;
+	struct json_object *args;
 	bool there;
 	int r;
 
 	r = has_export(q, n->export, &there, err);
 	if (r < 0 || !there)
 		return r;
-	r = graph_quiet_begin(q, &pause, err);
-	if (r == 0)
-		r = del_export(q, n->export, err);
-	return graph_quiet_end(q, &pause, r, err);
+	args = json_put_str(json_new_str("id", n->export), "mode", "hard");
+	r = qmp_execute(q, "block-export-del", args, NULL, err);
+	return r < 0 ? r : wait_export_gone(q, n->export, err);
 }
 
 static int check_jobs(struct qmp *q, struct error **err)
