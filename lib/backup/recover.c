@@ -6,6 +6,7 @@
 #include "backup/power.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/units.h"
 #include "qemu/graph.h"
 
 /* Keeps the first error of several steps and says each at once. */
@@ -31,6 +32,7 @@ static int clean_graph(const struct backup_env *env, struct journal *j, const st
 {
 	_cleanup_qmp_ struct qmp *q = NULL;
 	unsigned ours = 0;
+	bool run = false;
 	int r;
 
 	if (journal_has(j, JOURNAL_SERVER))
@@ -39,7 +41,15 @@ static int clean_graph(const struct backup_env *env, struct journal *j, const st
 		ours |= GRAPH_OURS_STOPPED;
 	r = power_open_qmp(env->paths, j->vmid, NULL, &q, err);
 	if (r == 0)
-		r = graph_cleanup(q, ours, log, err);
+		r = power_vcpus_run(q, &run, err);
+	if (r < 0)
+		return r;
+	/* some disks and QEMUs need stopped vCPUs for it; a full disk is no reason to leave all as it is */
+	if (run && !journal_has(j, JOURNAL_STOPPED))
+		journal_add(j, JOURNAL_STOPPED, NULL, NULL);
+	r = graph_cleanup(q, ours, log, err);
+	if (run && power_vcpus_run(q, &run, NULL) == 0 && run)
+		journal_strike(j, JOURNAL_STOPPED, NULL);
 	return r;
 }
 
@@ -115,9 +125,25 @@ static int remove_file(const char *path, struct error **err)
 	return 0;
 }
 
-static int unlock(const struct backup_env *env, uint32_t vmid, struct error **err)
+/* Killed while it wrote the configuration: the half-written copy has its pid in its name. */
+static void remove_unfinished_config(const struct backup_env *env, const struct journal *j)
 {
-	int r = guest_config_remove_lock(env->paths, vmid, "backup", err);
+	_cleanup_free_ char *path = guest_config_path(env->paths, j->vmid);
+	_cleanup_free_ char *target = realpath(path, NULL);
+	uint64_t pid;
+
+	for (size_t i = 0; target && i < j->n; i++) {
+		if (j->entries[i].kind == JOURNAL_PID &&
+		    units_parse_u64(j->entries[i].value, 1, INT32_MAX, "pid", &pid, NULL) == 0)
+			io_remove_unfinished(target, (int)pid);
+	}
+}
+
+static int unlock(const struct backup_env *env, const struct journal *j, struct error **err)
+{
+	int r = guest_config_remove_lock(env->paths, j->vmid, "backup", err);
+
+	remove_unfinished_config(env, j);
 
 	/* somebody took it out already, or the guest is gone: that is what was wanted */
 	if (r == ERR_NOT_FOUND || r == -ENOENT) {
@@ -156,7 +182,7 @@ static int undo_one(const struct backup_env *env, struct journal *j, const struc
 	case JOURNAL_DIR:
 		return io_remove_tree(e->value, err);
 	case JOURNAL_LOCK:
-		return unlock(env, j->vmid, err);
+		return unlock(env, j, err);
 	case JOURNAL_DOWN:
 		return start_again(env, j->vmid, log, err);
 	default:
@@ -195,6 +221,7 @@ int recover_rest(const struct backup_env *env, struct journal *j, const struct l
 static int recover_one(const struct backup_env *env, uint32_t vmid, struct error **err)
 {
 	_cleanup_(journal_freep) struct journal *j = NULL;
+	char pid[16];
 	int r = journal_load(env->paths, vmid, &j, err);
 
 	if (r < 0)
@@ -205,6 +232,9 @@ static int recover_one(const struct backup_env *env, uint32_t vmid, struct error
 			log_info(env->log, "left over: %s %s", journal_kind_name(j->entries[i].kind),
 				 j->entries[i].value);
 	}
+	/* this may be killed too */
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	journal_add(j, JOURNAL_PID, pid, NULL);
 	r = recover_guest(env, j, env->log, err);
 	if (r == 0)
 		r = recover_rest(env, j, env->log, err);

@@ -281,8 +281,6 @@ static int the_instant(struct task *t, struct error **err)
 		power_open_agent(t->env, &t->conf, t->log, &agent);
 	if (agent)
 		r = journal_add(t->journal, JOURNAL_FROZEN, NULL, err);
-	if (r == 0 && t->vcpus_ran && !journal_has(t->journal, JOURNAL_STOPPED))
-		r = journal_add(t->journal, JOURNAL_STOPPED, NULL, err);
 	if (r < 0)
 		return r;
 	if (agent)
@@ -292,9 +290,6 @@ static int the_instant(struct task *t, struct error **err)
 		r = insert_filters(t, err);
 	if (agent)
 		thaw(t, agent);
-	/* suspend mode and guests started paused go on when all is set up */
-	if (r == 0 && !t->down_since_ns)
-		journal_strike(t->journal, JOURNAL_STOPPED, NULL);
 	return r;
 }
 
@@ -355,6 +350,9 @@ int task_live_start(struct task *t, struct error **err)
 		r = give_to_qemu(t, t->run_dir, err);
 	if (r == 0)
 		r = journal_add(t->journal, JOURNAL_GRAPH, NULL, err);
+	/* for the instant; some QEMUs need it for each change of the graph */
+	if (r == 0 && t->vcpus_ran && !journal_has(t->journal, JOURNAL_STOPPED))
+		r = journal_add(t->journal, JOURNAL_STOPPED, NULL, err);
 	if (r == 0)
 		r = power_open_qmp(t->env->paths, t->vmid, t->env->cancel, &t->qmp, err);
 	for (size_t i = 0; i < t->n && r == 0; i++) {
@@ -365,6 +363,9 @@ int task_live_start(struct task *t, struct error **err)
 		r = the_instant(t, err);
 	if (r == 0)
 		r = add_views(t, err);
+	/* suspend mode and guests started paused go on when the copy starts */
+	if (r == 0 && !t->down_since_ns)
+		journal_strike(t->journal, JOURNAL_STOPPED, NULL);
 	qmp_close(TAKE_PTR(t->qmp));
 	return r;
 }

@@ -236,8 +236,10 @@ static void log_online_again(struct task *t)
 static void clean_up(struct task *t)
 {
 	_cleanup_error_ struct error *err = NULL;
-	bool restart = t->journal && (journal_has(t->journal, JOURNAL_DOWN) ||
-				      journal_has(t->journal, JOURNAL_STOPPED));
+	/* milliseconds of stopped vCPUs in snapshot mode do not count */
+	bool restart = t->journal &&
+		       (journal_has(t->journal, JOURNAL_DOWN) ||
+			(t->down_since_ns && journal_has(t->journal, JOURNAL_STOPPED)));
 
 	copy_free(TAKE_PTR(t->copy));
 	qmp_close(TAKE_PTR(t->qmp));

@@ -48,10 +48,22 @@ static char *parent_of(const char *path)
 	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
 }
 
+static char *tmp_path(const char *path, int pid)
+{
+	return xasprintf("%s.tmp.%d", path, pid);
+}
+
+void io_remove_unfinished(const char *path, int pid)
+{
+	_cleanup_free_ char *tmp = tmp_path(path, pid);
+
+	unlink(tmp);
+}
+
 int io_write_file_atomic(const char *path, const void *data, size_t len, mode_t mode,
 			 struct error **err)
 {
-	_cleanup_free_ char *tmp = xasprintf("%s.tmp.%d", path, (int)getpid());
+	_cleanup_free_ char *tmp = tmp_path(path, (int)getpid());
 	_cleanup_free_ char *parent = parent_of(path);
 	_cleanup_close_ int fd = -1;
 	int r;

@@ -15,6 +15,8 @@ int io_read_file(const char *path, size_t max, struct buf *ret, struct error **e
 /* Writes a file beside path, fsyncs it, renames it over path and fsyncs the folder. */
 int io_write_file_atomic(const char *path, const void *data, size_t len, mode_t mode,
 			 struct error **err);
+/* Removes what the same call in process `pid`, killed meanwhile, may have left beside path. */
+void io_remove_unfinished(const char *path, int pid);
 /* All of it, through short writes and EINTR.  0 or -errno. */
 int io_write_all(int fd, const void *data, size_t len);
 int io_pwrite_all(int fd, const void *data, size_t len, off_t offset);
