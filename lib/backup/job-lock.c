@@ -61,11 +61,20 @@ static int wait_for(int fd, const char *path, uint64_t minutes, const struct bac
 	return 0;
 }
 
+/* In place, so that a kill leaves nothing but this file, which the next job writes again. */
+static int write_pid(const char *path, struct error **err)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
+		return error_errno(err, errno, "cannot write '%s'", path);
+	return 0;
+}
+
 int job_lock_take(struct job_lock *l, const struct backup_env *env, struct error **err)
 {
 	_cleanup_free_ char *path = lock_path(env);
 	_cleanup_close_ int fd = -1;
-	char pid[16];
 	int r;
 
 	fd = open_lock(env, path, err);
@@ -75,8 +84,7 @@ int job_lock_take(struct job_lock *l, const struct backup_env *env, struct error
 	if (r < 0)
 		return r;
 	l->pid_path = pid_path(env);
-	snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-	r = io_write_file_atomic(l->pid_path, pid, strlen(pid), 0644, err);
+	r = write_pid(l->pid_path, err);
 	l->fd = TAKE_FD(fd);
 	return r;
 }

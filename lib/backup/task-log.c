@@ -58,14 +58,18 @@ int task_log_open(struct task_log *t, const struct paths *p, uint32_t vmid,
 	return 0;
 }
 
+/* Not by way of a temporary file: the journal is closed by now, and half a log is no harm. */
 int task_log_copy(const struct task_log *t, const char *path, struct error **err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_close_ int fd = -1;
 	int r = io_read_file(t->path, LOG_MAX, &text, err);
 
-	if (r == 0)
-		r = io_write_file_atomic(path, buf_str(&text), text.len, 0640, err);
-	return r;
+	if (r < 0)
+		return r;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	r = fd < 0 ? -errno : io_write_all(fd, buf_str(&text), text.len);
+	return r < 0 ? error_errno(err, -r, "cannot write '%s'", path) : 0;
 }
 
 void task_log_clear(struct task_log *t)
