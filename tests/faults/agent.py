@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""A guest agent for guests without an operating system: agent.py SOCKET STATE [MONITOR]
+
+Freezes and thaws nothing but the word in the file STATE.  guest-shutdown ends the QEMU behind
+MONITOR, as a guest does that powers off.
+"""
+import json
+import os
+import socket
+import sys
+
+
+def write(path, text):
+    with open(path + ".new", "w") as f:
+        f.write(text)
+    os.rename(path + ".new", path)
+
+
+def quit_qemu(monitor):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(monitor)
+    stream = s.makefile("rw")
+    stream.readline()
+    stream.write('{"execute":"qmp_capabilities"}\n{"execute":"quit"}\n')
+    stream.flush()
+    while stream.readline():
+        pass
+
+
+def answer(command, arguments, state):
+    if command == "guest-sync-delimited":
+        return arguments["id"]
+    if command == "guest-fsfreeze-freeze":
+        write(state, "frozen")
+        return 1
+    if command == "guest-fsfreeze-thaw":
+        write(state, "thawed")
+        return 1
+    if command == "guest-fsfreeze-status":
+        with open(state) as f:
+            return f.read().strip()
+    return {}
+
+
+def serve(client, state, monitor):
+    stream = client.makefile("rb")
+    for line in stream:
+        request = json.loads(line.lstrip(b"\xff"))
+        command = request["execute"]
+        if command == "guest-shutdown":
+            quit_qemu(monitor)
+            return
+        mark = b"\xff" if command == "guest-sync-delimited" else b""
+        value = answer(command, request.get("arguments", {}), state)
+        client.sendall(mark + json.dumps({"return": value}).encode() + b"\n")
+
+
+def main():
+    path, state, *monitor = sys.argv[1:]
+    write(state, "thawed")
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen(8)
+    while True:
+        client, _ = server.accept()
+        try:
+            serve(client, state, monitor[0] if monitor else None)
+        except (ConnectionError, ValueError):
+            pass
+        finally:
+            client.close()
+
+
+main()

@@ -1,0 +1,77 @@
+#!/usr/bin/env bats
+# kill -9: whenever it comes, the next run or --cleanup puts everything right.
+
+load faults
+
+setup_file() {
+	faults_setup_file
+	build_kill_at
+}
+
+setup() {
+	faults_setup
+}
+
+teardown() {
+	faults_teardown
+}
+
+# guest <number of disks> [style]: a guest whose vCPUs run, with data on its disks
+guest() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		disk_add 123 "scsi$i" "${2:-throttle}" 2M
+		disk_fill "$(disk_path 123 "scsi$i")" 2M "$i"
+	done
+	qemu_start 123 running
+	before 123
+}
+
+@test "kill -9 at each step of the journal, fleecing, one disk, is put right" {
+	guest 1
+	kill_at_each journal "before after" 7 123 "${FLEECING[@]}"
+}
+
+@test "kill -9 at each step of the journal, fleecing, two disks, is put right" {
+	guest 2
+	kill_at_each journal "before after" 8 123 "${FLEECING[@]}"
+}
+
+@test "kill -9 at each step of the journal, no fleecing, one disk, is put right" {
+	guest 1
+	kill_at_each journal "before after" 6 123
+}
+
+@test "kill -9 at each step of the journal, no fleecing, two disks, is put right" {
+	guest 2
+	kill_at_each journal "before after" 6 123
+}
+
+@test "kill -9 at each step of the journal, guest that does not run, is put right" {
+	disk_add 123 scsi0 throttle 2M
+	disk_fill "$(disk_path 123 scsi0)" 2M
+	before 123
+	kill_at_each journal "before after" 3 123
+}
+
+@test "kill -9 at each change of a file's name, fleecing, is put right" {
+	guest 1
+	kill_at_each file "after" 6 123 "${FLEECING[@]}"
+}
+
+@test "kill -9 at each message to QEMU and the agent, fleecing, is put right" {
+	agent_start 123
+	guest 1
+	kill_at_each message "after" 40 123 "${FLEECING[@]}"
+}
+
+@test "kill -9 at each message to QEMU, no fleecing, IDE disk that needs stopped vCPUs, is put right" {
+	guest() {
+		disk_add 123 ide0 drive-ide 2M
+		disk_fill "$(disk_path 123 ide0)" 2M
+		qemu_start 123 running
+		before 123
+	}
+	guest
+	kill_at_each message "after" 40 123
+}

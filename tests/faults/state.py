@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""What a QEMU looks like, for a comparison before and after a fault, in one monitor connection.
+
+    state.py MONITOR save FILE
+    state.py MONITOR check FILE [stranger]  differences, leftovers and failed guest writes: status 1
+    state.py MONITOR write QDEV OFFSET LEN  a guest write; prints how many milliseconds it took
+    state.py MONITOR hold SECONDS           sits on the monitor, so that nobody else gets in
+
+`check` also writes 64 KiB through each disk, as the guest would, and stops an NBD server if it finds
+one (which is a failure, unless it is the stranger's).
+"""
+import json
+import socket
+import sys
+import time
+
+
+class Monitor:
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(60)
+        self.sock.connect(path)
+        self.stream = self.sock.makefile("rw")
+        self.stream.readline()
+        self.execute("qmp_capabilities")
+
+    def execute(self, command, **arguments):
+        arguments = {k.replace("_", "-"): v for k, v in arguments.items()}
+        self.stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        self.stream.flush()
+        while True:
+            answer = json.loads(self.stream.readline())
+            if "error" in answer:
+                raise RuntimeError(answer["error"]["desc"])
+            if "return" in answer:
+                return answer["return"]
+
+    def write(self, qdev, offset, length):
+        path = qdev if qdev.startswith("/") else f"/machine/peripheral/{qdev}"
+        line = f'qemu-io -d {path} "write -P 0x77 {offset} {length}"'
+        text = self.execute("human-monitor-command", command_line=line)
+        if "rror" in text or "failed" in text:
+            raise RuntimeError(f"guest write to {qdev}: {text}")
+
+
+def snapshot(m):
+    nodes = {}
+    for n in m.execute("query-named-block-nodes", flat=True):
+        nodes[n["node-name"]] = [n["drv"], n.get("file"), n["ro"], n["detect_zeroes"], n["cache"],
+                                 [b.get("name") for b in n.get("dirty-bitmaps", [])]]
+    devices = {d.get("qdev", d["device"]): d.get("inserted", {}).get("node-name")
+               for d in m.execute("query-block")}
+    return {"nodes": nodes, "devices": devices,
+            "exports": sorted(e["id"] for e in m.execute("query-block-exports")),
+            "jobs": sorted(j["device"] for j in m.execute("query-block-jobs")),
+            "status": m.execute("query-status")["status"]}
+
+
+def check(m, before, stranger):
+    bad = []
+    now = json.loads(json.dumps(snapshot(m)))
+    for what, value in before.items():
+        if now[what] != value:
+            bad.append(f"{what}: {value} became {now[what]}")
+    names = list(now["nodes"]) + now["exports"] + [b for n in now["nodes"].values() for b in n[-1]]
+    ours = [name for name in names if name and name.startswith("vzdump-")]
+    if ours:
+        bad.append(f"left over: {ours}")
+    for qdev in now["devices"]:
+        try:
+            m.write(qdev, 0, 65536)
+        except RuntimeError as e:
+            bad.append(str(e))
+    if not stranger:
+        try:
+            m.execute("nbd-server-stop")
+            bad.append("the NBD server was still running")
+        except RuntimeError as e:
+            if "not running" not in str(e):
+                bad.append(str(e))
+    return bad
+
+
+def main():
+    path, what, *rest = sys.argv[1:]
+    m = Monitor(path)
+    if what == "save":
+        with open(rest[0], "w") as f:
+            json.dump(snapshot(m), f)
+    elif what == "check":
+        with open(rest[0]) as f:
+            bad = check(m, json.load(f), "stranger" in rest)
+        print("\n".join(bad), end="\n" if bad else "")
+        sys.exit(bool(bad))
+    elif what == "write":
+        begin = time.monotonic()
+        m.write(*rest)
+        print(int((time.monotonic() - begin) * 1000))
+    elif what == "hold":
+        print("held", flush=True)
+        time.sleep(float(rest[0]))
+    else:
+        sys.exit(__doc__)
+
+
+main()
