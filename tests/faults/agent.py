@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""A guest agent for guests without an operating system: agent.py SOCKET STATE [MONITOR]
+"""A guest agent for guests without an operating system: agent.py SOCKET STATE MONITOR [slow]
 
 Freezes and thaws nothing but the word in the file STATE.  guest-shutdown ends the QEMU behind
-MONITOR, as a guest does that powers off.
+MONITOR, as a guest does that powers off.  A slow agent takes 2 s to freeze.
 """
 import json
 import os
 import socket
 import sys
+import time
 
 
 def write(path, text):
@@ -27,11 +28,12 @@ def quit_qemu(monitor):
         pass
 
 
-def answer(command, arguments, state):
+def answer(command, arguments, state, slow):
     if command == "guest-sync-delimited":
         return arguments["id"]
     if command == "guest-fsfreeze-freeze":
         write(state, "frozen")
+        time.sleep(2 if slow else 0)
         return 1
     if command == "guest-fsfreeze-thaw":
         write(state, "thawed")
@@ -42,7 +44,7 @@ def answer(command, arguments, state):
     return {}
 
 
-def serve(client, state, monitor):
+def serve(client, state, monitor, slow):
     stream = client.makefile("rb")
     for line in stream:
         request = json.loads(line.lstrip(b"\xff"))
@@ -51,12 +53,12 @@ def serve(client, state, monitor):
             quit_qemu(monitor)
             return
         mark = b"\xff" if command == "guest-sync-delimited" else b""
-        value = answer(command, request.get("arguments", {}), state)
+        value = answer(command, request.get("arguments", {}), state, slow)
         client.sendall(mark + json.dumps({"return": value}).encode() + b"\n")
 
 
 def main():
-    path, state, *monitor = sys.argv[1:]
+    path, state, monitor, *more = sys.argv[1:]
     write(state, "thawed")
     server = socket.socket(socket.AF_UNIX)
     server.bind(path)
@@ -64,7 +66,7 @@ def main():
     while True:
         client, _ = server.accept()
         try:
-            serve(client, state, monitor[0] if monitor else None)
+            serve(client, state, monitor, "slow" in more)
         except (ConnectionError, ValueError):
             pass
         finally:

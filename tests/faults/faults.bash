@@ -105,7 +105,9 @@ all_well() {
 
 # backup_start <argument>...: a backup in the background, up to where it copies (PID, LOG)
 backup_start() {
-	"$VZDUMP" "$@" --storage backup --compress zstd > "$LOG" 2>&1 3>&- &
+	local target=(--storage backup)
+	[[ " $* " != *" --dumpdir "* ]] || target=()
+	"$VZDUMP" "$@" "${target[@]}" --compress zstd > "$LOG" 2>&1 3>&- &
 	PID=$!
 	PIDS+=("$PID")
 	log_wait 'started backup task'
@@ -129,7 +131,7 @@ ends_with() {
 		sleep 0.05
 	done
 	! kill -0 "$PID" 2> /dev/null || fail "still runs after ${2:-20} s" || return 1
-	wait "$PID" || status=$?
+	wait "$PID" 2> /dev/null || status=$?
 	[[ $status = "$1" ]] || fail "ended with $status instead of $1"
 }
 
@@ -145,11 +147,12 @@ no_archive() {
 	[[ -z $(newest_archive "${1:-$STORE/backup/dump}") ]] || fail "there is an archive"
 }
 
-# agent_start <vmid>: a guest agent, whose state is in $VZ_TMP/agent-state
+# agent_start <vmid> [slow]: a guest agent, whose state is in $VZ_TMP/agent-state; a slow one takes 2 s
+# to freeze
 agent_start() {
 	conf_add "$1" "agent: 1"
 	python3 "$FAULTS/agent.py" "$VZDUMP_ROOT/run/qemu-server/$1.qga" "$VZ_TMP/agent-state" \
-		"$VZ_TMP/$1.mon" 3>&- &
+		"$VZ_TMP/$1.mon" "${2:-}" 3>&- &
 	PIDS+=("$!")
 	local i
 	for ((i = 0; i < 100; i++)); do
@@ -157,6 +160,20 @@ agent_start() {
 		sleep 0.05
 	done
 	return 1
+}
+
+# start_command: how vzdump starts a guest here
+start_command() {
+	cat > "$VZ_TMP/start" <<- END
+		#!/bin/bash
+		BATS_TEST_FILENAME=
+		. "$VZ_LIB/qemu.bash"
+		VZ_TMP=$VZ_TMP STORE=$STORE
+		qemu_start "\$1" running
+	END
+	chmod +x "$VZ_TMP/start"
+	mkdir -p "$VZDUMP_ROOT/etc"
+	echo "start-command: $VZ_TMP/start {vmid}" > "$VZDUMP_ROOT/etc/vzdump.conf"
 }
 
 # ---- kill -9 at each step ----

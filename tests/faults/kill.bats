@@ -66,12 +66,49 @@ guest() {
 }
 
 @test "kill -9 at each message to QEMU, no fleecing, IDE disk that needs stopped vCPUs, is put right" {
-	guest() {
-		disk_add 123 ide0 drive-ide 2M
-		disk_fill "$(disk_path 123 ide0)" 2M
-		qemu_start 123 running
-		before 123
-	}
-	guest
+	disk_add 123 ide0 drive-ide 2M
+	disk_fill "$(disk_path 123 ide0)" 2M
+	qemu_start 123 running
+	before 123
 	kill_at_each message "after" 40 123
+}
+
+@test "kill -9 at each step of the journal, mode suspend, is put right" {
+	guest 1
+	kill_at_each journal "after" 7 123 "${FLEECING[@]}" --mode suspend
+}
+
+@test "kill -9 at each step of the journal, mode stop, is put right and the guest runs again" {
+	disk_add 123 scsi0 throttle 2M
+	disk_fill "$(disk_path 123 scsi0)" 2M
+	agent_start 123
+	qemu_start 123 running
+	start_command
+	before 123
+	kill_at_each journal "after" 4 123 --mode stop
+}
+
+@test "kill -9 in mid-copy is put right, however a disk hangs in QEMU" {
+	disk_add 123 scsi0 throttle 4M
+	disk_add 123 virtio0 iothread 4M
+	disk_add 123 virtio1 blockdev 4M
+	disk_add 123 ide0 drive-ide 4M
+	local key n=0
+	for key in scsi0 virtio0 virtio1 ide0; do
+		disk_fill "$(disk_path 123 "$key")" 4M "$key"
+	done
+	qemu_start 123 running
+	before 123
+	for fleecing in "" "${FLEECING[*]}"; do
+		# shellcheck disable=SC2086
+		backup_start 123 --bwlimit 3000 $fleecing
+		sleep 0.3
+		for key in scsi0 virtio0 virtio1 ide0; do
+			guest_write 123 "$key" 3M 512k
+		done
+		kill -KILL "$PID"
+		ends_with 137
+		[[ $(guest_write 123 scsi0 2M 512k) -lt 3000 ]]
+		put_right journal 123 "$((++n))" "${FLEECING[@]}"
+	done
 }

@@ -3,7 +3,7 @@
 
     state.py MONITOR save FILE
     state.py MONITOR check FILE [stranger]  differences, leftovers and failed guest writes: status 1
-    state.py MONITOR write QDEV OFFSET LEN  a guest write; prints how many milliseconds it took
+    state.py MONITOR write KEY OFFSET LEN  a guest write; prints how many milliseconds it took
     state.py MONITOR hold SECONDS           sits on the monitor, so that nobody else gets in
 
 `check` also writes 64 KiB through each disk, as the guest would, and stops an NBD server if it finds
@@ -34,6 +34,13 @@ class Monitor:
                 raise RuntimeError(answer["error"]["desc"])
             if "return" in answer:
                 return answer["return"]
+
+    def device(self, key):
+        base = f"/machine/peripheral/{key}"
+        for d in self.execute("query-block"):
+            if d.get("qdev") in (key, base, base + "/virtio-backend"):
+                return d["qdev"]
+        raise RuntimeError(f"no device {key}")
 
     def write(self, qdev, offset, length):
         path = qdev if qdev.startswith("/") else f"/machine/peripheral/{qdev}"
@@ -94,7 +101,7 @@ def main():
         sys.exit(bool(bad))
     elif what == "write":
         begin = time.monotonic()
-        m.write(*rest)
+        m.write(m.device(rest[0]), *rest[1:])
         print(int((time.monotonic() - begin) * 1000))
     elif what == "hold":
         print("held", flush=True)
