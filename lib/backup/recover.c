@@ -106,8 +106,14 @@ int recover_guest(const struct backup_env *env, struct journal *j, const struct 
 static int free_image(const struct backup_env *env, const char *volid, struct error **err)
 {
 	_cleanup_volume_ struct volume v = { 0 };
+	struct storage_status st;
 	int r = volume_open(env->storages, volid, NULL, &v, err);
 
+	/* a storage that is away comes back, and the image with it */
+	if (r == 0 && v.storage && storage_status(v.storage, &st, err) < 0) {
+		error_prefix(err, "fleecing image '%s'", volid);
+		return ERR_PEER;
+	}
 	if (r == 0)
 		r = volume_free(&v, err);
 	if (r == ERR_NOT_FOUND || r == -ENOENT) {
@@ -145,8 +151,8 @@ static int unlock(const struct backup_env *env, const struct journal *j, struct 
 
 	remove_unfinished_config(env, j);
 
-	/* somebody took it out already, or the guest is gone: that is what was wanted */
-	if (r == ERR_NOT_FOUND || r == -ENOENT) {
+	/* somebody took it out already, or put his own in, or the guest is gone: that is what was wanted */
+	if (r == ERR_NOT_FOUND || r == -ENOENT || r == -EBUSY) {
 		error_free(*err);
 		*err = NULL;
 		r = 0;
@@ -221,7 +227,6 @@ int recover_rest(const struct backup_env *env, struct journal *j, const struct l
 static int recover_one(const struct backup_env *env, uint32_t vmid, struct error **err)
 {
 	_cleanup_(journal_freep) struct journal *j = NULL;
-	char pid[16];
 	int r = journal_load(env->paths, vmid, &j, err);
 
 	if (r < 0)
@@ -232,9 +237,7 @@ static int recover_one(const struct backup_env *env, uint32_t vmid, struct error
 			log_info(env->log, "left over: %s %s", journal_kind_name(j->entries[i].kind),
 				 j->entries[i].value);
 	}
-	/* this may be killed too */
-	snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	journal_add(j, JOURNAL_PID, pid, NULL);
+	journal_add_pid(j, NULL); /* this may be killed too */
 	r = recover_guest(env, j, env->log, err);
 	if (r == 0)
 		r = recover_rest(env, j, env->log, err);

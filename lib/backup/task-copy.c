@@ -219,6 +219,11 @@ static int explain(struct task *t, int r, struct error **err)
 {
 	_cleanup_error_ struct error *cause = NULL;
 
+	if (r != ERR_CANCELED && vma_writer_check(t->archive.writer, NULL) < 0) {
+		if (!t->archive.is_stdout)
+			error_prefix(err, "'%s'", t->archive.target);
+		return r;
+	}
 	if (r != ERR_CANCELED && t->usage && usage_explain(t->usage, &cause) < 0) {
 		error_prefix(&cause, "%s", err && *err ? error_message(*err) : "backup failed");
 		if (err) {

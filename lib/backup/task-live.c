@@ -119,6 +119,25 @@ static int give_to_qemu(struct task *t, const char *path, struct error **err)
 	return 0;
 }
 
+/* Asked before the journal says that it is ours: a kill in between must not cost somebody his image. */
+static int check_name_is_free(const struct storage *s, uint32_t vmid, const char *volid,
+			      struct error **err)
+{
+	struct storage_image *images = NULL;
+	size_t n = 0;
+	int r = storage_list(s, vmid, &images, &n, err);
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (!strcmp(images[i].volname, strchr(volid, ':') + 1))
+			r = error_set(err, -EEXIST,
+				      "image '%s' exists already and is not this backup's: remove it if "
+				      "nobody needs it",
+				      volid);
+	}
+	storage_images_free(images, n);
+	return r;
+}
+
 static int allocate_image(struct task *t, struct task_disk *d, unsigned number, struct error **err)
 {
 	_cleanup_free_ char *name = xasprintf("vm-%u-fleece-%u", t->vmid, number);
@@ -133,6 +152,8 @@ static int allocate_image(struct task *t, struct task_disk *d, unsigned number, 
 		return r;
 	a.format = storage_fleecing_format(s);
 	r = volume_alloc_id(s, &a, &volid, err);
+	if (r == 0)
+		r = check_name_is_free(s, t->vmid, volid, err);
 	if (r == 0)
 		r = journal_add(t->journal, JOURNAL_IMAGE, volid, err);
 	if (r == 0) {

@@ -43,14 +43,42 @@ static void name_archive(struct task *t)
 	}
 }
 
+/*
+ * Files of a killed run whose storage is away just now do not keep the guest from being saved: they
+ * stay in the journal, and this run tries again.  What is still in QEMU does.
+ */
+static int open_journal(struct task *t, struct error **err)
+{
+	static const enum journal_kind in_the_way[] = { JOURNAL_GRAPH, JOURNAL_SERVER,
+							JOURNAL_STOPPED, JOURNAL_FROZEN };
+	_cleanup_error_ struct error *mine = NULL;
+	int r = journal_create(t->env->paths, t->vmid, &t->journal, &mine);
+
+	if (r != -EEXIST) {
+		error_keep_first(err, &mine);
+		return r;
+	}
+	r = journal_load(t->env->paths, t->vmid, &t->journal, err);
+	for (size_t i = 0; i < ARRAY_SIZE(in_the_way) && r == 0; i++) {
+		if (journal_has(t->journal, in_the_way[i])) {
+			journal_free(TAKE_PTR(t->journal));
+			return error_set(err, -EEXIST,
+					 "an earlier backup could not be cleaned up: see 'vzdump "
+					 "--cleanup %u'",
+					 t->vmid);
+		}
+	}
+	return r == 0 ? journal_add_pid(t->journal, err) : r;
+}
+
 static int lock_guest(struct task *t, struct error **err)
 {
-	int r = journal_create(t->env->paths, t->vmid, &t->journal, err);
+	int r;
 
-	if (r == -EEXIST)
-		return error_set(err, r,
-				 "an earlier backup could not be cleaned up: see 'vzdump --cleanup %u'",
-				 t->vmid);
+	/* asked before the journal says that the lock is ours */
+	if (guest_config_lock(&t->conf))
+		return error_set(err, -EBUSY, "VM is locked (%s)", guest_config_lock(&t->conf));
+	r = open_journal(t, err);
 	if (r == 0)
 		r = journal_add(t->journal, JOURNAL_LOCK, NULL, err);
 	if (r == 0) {

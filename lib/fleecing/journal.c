@@ -82,6 +82,14 @@ int journal_add(struct journal *j, enum journal_kind kind, const char *value, st
 	return 0;
 }
 
+int journal_add_pid(struct journal *j, struct error **err)
+{
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	return journal_add(j, JOURNAL_PID, pid, err);
+}
+
 void journal_strike(struct journal *j, enum journal_kind kind, const char *value)
 {
 	value = value ? value : "";
@@ -102,7 +110,6 @@ int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, s
 {
 	_cleanup_free_ char *dir = paths_get(p, "/var/lib/vzdump");
 	_cleanup_(journal_freep) struct journal *j = journal_new(journal_path(p, vmid), vmid);
-	char pid[16];
 	int r;
 
 	r = io_mkdir_p(dir, 0700, err);
@@ -111,8 +118,7 @@ int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, s
 	j->fd = open(j->path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 	if (j->fd < 0)
 		return error_errno(err, errno, "cannot create the journal '%s'", j->path);
-	snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	r = journal_add(j, JOURNAL_PID, pid, err);
+	r = journal_add_pid(j, err);
 	if (r == 0)
 		r = io_fsync_dir(dir, err);
 	if (r < 0) {

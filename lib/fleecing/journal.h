@@ -52,6 +52,8 @@ const char *journal_kind_name(enum journal_kind kind);
 
 /* Begins the journal of a guest.  There must be none (journal_load() and recover first). */
 int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err);
+/* This process works with a journal of another one from now on, and may be killed as that was. */
+int journal_add_pid(struct journal *j, struct error **err);
 /* Reads a journal that a dead process left; -ENOENT if there is none.  It can be added to. */
 int journal_load(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err);
 /* Guests that have a journal; *ret is an array the caller frees. */
