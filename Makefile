@@ -98,7 +98,7 @@ TESTS = BUILD='$(abspath $(BUILD))' TEST='$(TEST)' V='$(V)'
 
 .PHONY: deps check run-check check-qemu-matrix run-matrix check-faults run-faults
 deps:
-	scripts/deps build run check
+	@scripts/deps build run check
 
 check check-qemu-matrix check-faults: %: deps
 	@$(MAKE) --no-print-directory run-$(subst check-qemu-,,$(subst check-faults,faults,$@))
