@@ -9,6 +9,7 @@
 #include "backup/task-internal.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/strv.h"
 #include "base/units.h"
 
 /* "/<key>.sock" behind the folder's name must fit a socket address. */
@@ -214,22 +215,54 @@ static int make_copy(struct task *t, struct error **err)
 	return r;
 }
 
-/* QEMU names no cause when the frozen view breaks; the storage does. */
+/* The disk that a message of the copy begins with. */
+static const struct task_disk *disk_of(const struct task *t, const char *message)
+{
+	const char *rest;
+
+	for (size_t i = 0; i < t->n; i++) {
+		if (str_prefix(message, t->disks[i].device, &rest) && *rest == ':')
+			return &t->disks[i];
+	}
+	return NULL;
+}
+
+/*
+ * Reads of a frozen view that QEMU has given up, so that the guest could go on, end with EINVAL and no
+ * cause.  The storage knows it, or the way that the old data takes does.
+ */
+static int find_cause(struct task *t, int code, const char *message, struct error **err)
+{
+	const struct task_disk *d = code == -EINVAL ? disk_of(t, message) : NULL;
+
+	if (t->usage && usage_explain(t->usage, err) < 0)
+		return (*err)->code;
+	if (d && d->way == WAY_SINK)
+		return error_set(err, code,
+				 "QEMU gave up the frozen view of the disk, since this backup did not "
+				 "take the guest's old data in time: the target is too slow or this host "
+				 "too busy; --fleecing keeps the guest apart from both");
+	if (d && d->way == WAY_FLEECING)
+		return error_set(err, code,
+				 "QEMU gave up the frozen view of the disk, since it could not write the "
+				 "guest's old data to '%s' in time",
+				 d->image.volid);
+	return 0;
+}
+
 static int explain(struct task *t, int r, struct error **err)
 {
 	_cleanup_error_ struct error *cause = NULL;
 
-	if (r != ERR_CANCELED && vma_writer_check(t->archive.writer, NULL) < 0) {
+	if (r == ERR_CANCELED || !err || !*err)
+		return r;
+	if (vma_writer_check(t->archive.writer, NULL) < 0) {
 		if (!t->archive.is_stdout)
 			error_prefix(err, "'%s'", t->archive.target);
-		return r;
-	}
-	if (r != ERR_CANCELED && t->usage && usage_explain(t->usage, &cause) < 0) {
-		error_prefix(&cause, "%s", err && *err ? error_message(*err) : "backup failed");
-		if (err) {
-			error_free(*err);
-			*err = TAKE_PTR(cause);
-		}
+	} else if (find_cause(t, r, error_message(*err), &cause) < 0) {
+		error_prefix(&cause, "%s", error_message(*err));
+		error_free(*err);
+		*err = TAKE_PTR(cause);
 	}
 	return r;
 }
