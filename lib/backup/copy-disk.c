@@ -14,6 +14,7 @@
 /* Ask for more status when fewer clusters than this wait to be read. */
 #define STATUS_AHEAD	   512u
 #define DIRTY_POLL_NS	   (40 * UINT64_C(1000000))
+#define DIRTY_POLL_MAX_NS  (1000 * UINT64_C(1000000))
 #define TRIM_MAX_CLUSTERS  16384u
 #define TRIMS_IN_FLIGHT	   4u
 #define CLUSTER		   ((uint64_t)VMA_CLUSTER_SIZE)
@@ -361,8 +362,9 @@ static void finish_dirty_poll(struct copy_disk *d, uint64_t now_ns)
 	runs_reset(&d->dirty_found);
 	d->dirty_at = 0;
 	d->dirty_begun_ns = 0;
-	/* at most a twentieth of the time goes into asking */
-	d->dirty_next_ns = now_ns + (took * 20 > DIRTY_POLL_NS ? took * 20 : DIRTY_POLL_NS);
+	/* at most a fifth of the time goes into asking */
+	took = took * 4 < DIRTY_POLL_NS ? DIRTY_POLL_NS : took * 4;
+	d->dirty_next_ns = now_ns + (took < DIRTY_POLL_MAX_NS ? took : DIRTY_POLL_MAX_NS);
 }
 
 static int poll_dirty(struct copy_disk *d, uint64_t now_ns, struct error **err)
@@ -507,6 +509,7 @@ int copy_disk_open(struct copy_disk *d, const struct copy_source *s, struct erro
 				 "was resized meanwhile, start the backup again",
 				 d->name, (long)size, (unsigned long)d->size);
 	d->trim = s->trim && nbd_can_trim(d->nbd) == 1;
+	d->max_run = s->single_clusters ? 1 : COPY_READ_CLUSTERS;
 	/* an export without block status is read in full, once */
 	if (nbd_can_meta_context(d->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) != 1) {
 		runs_add(&d->data, 0, d->clusters);

@@ -10,7 +10,7 @@
 #include "backup/fill.h"
 #include "backup/map.h"
 
-/* Clusters in one read request. */
+/* Clusters in one read request, where QEMU can be trusted with several. */
 #define COPY_READ_CLUSTERS 8u
 
 /* A run of clusters, first inclusive. */
@@ -38,6 +38,7 @@ struct copy_disk {
 	uint64_t size;
 	uint32_t clusters;
 	bool trim;
+	uint32_t max_run;	/* clusters in one read request */
 
 	pthread_mutex_t lock;	/* of `done`; the sink and the reader set it */
 	struct map done;

@@ -212,7 +212,7 @@ static struct copy_disk *choose(struct copy *c, uint32_t max, struct run *ret, b
 			struct copy_disk *d = c->disks[(c->turn + i) % c->n_disks];
 			bool retry = d->retry.at < d->retry.n;
 
-			if (!d->nbd || !copy_disk_next(d, what, max, ret))
+			if (!d->nbd || !copy_disk_next(d, what, max < d->max_run ? max : d->max_run, ret))
 				continue;
 			*ret_last_try = what == COPY_DRAIN && retry;
 			c->turn = (c->turn + i + 1) % c->n_disks;
@@ -245,8 +245,7 @@ static int send_reads(struct copy *c, uint64_t now, struct error **err)
 			c->starved = room == 0;
 			return room;
 		}
-		d = choose(c, room < (int)COPY_READ_CLUSTERS ? (uint32_t)room : COPY_READ_CLUSTERS,
-			   &run, &last_try);
+		d = choose(c, (uint32_t)room, &run, &last_try);
 		if (!d)
 			return 0;
 		r = send_read(d, run, last_try, err);

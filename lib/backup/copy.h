@@ -46,6 +46,9 @@ struct copy_source {
 	const char *export;	/* export name */
 	const char *bitmap;	/* name of the exported dirty bitmap, NULL: no drain first */
 	bool trim;		/* TRIM what was read */
+	/* Read one cluster at a time: what this QEMU answers to more is wrong when the guest has
+	 * rewritten a part of it (see qemu_reads_mixed_ranges()). */
+	bool single_clusters;
 };
 
 struct copy_progress {

@@ -330,6 +330,7 @@ static int add_views(struct task *t, struct error **err)
 	}
 	for (size_t i = 0; i < t->n && r == 0; i++) {
 		struct task_disk *d = &t->disks[i];
+		const bool fleecing = d->way == WAY_FLEECING;
 
 		if (d->way == WAY_OFFLINE)
 			continue;
@@ -338,12 +339,16 @@ static int add_views(struct task *t, struct error **err)
 			r = graph_add_export(t->qmp, &d->graph, &d->names, err);
 		if (r == 0)
 			r = copy_connect(t->copy, (unsigned)i,
-					 &(struct copy_source){ .socket = path,
-								.export = d->names.export,
-								.bitmap = d->way == WAY_FLEECING
-										  ? d->names.bitmap
-										  : NULL,
-								.trim = true },
+					 &(struct copy_source){
+						 .socket = path,
+						 .export = d->names.export,
+						 .bitmap = fleecing ? d->names.bitmap : NULL,
+						 .trim = true,
+						 /* what was pushed to a sink is never read, so no mix there */
+						 .single_clusters =
+							 fleecing &&
+							 !qemu_reads_mixed_ranges(&t->features),
+					 },
 					 err);
 		if (r < 0)
 			error_prefix(err, "%s", d->device);

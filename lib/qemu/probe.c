@@ -211,3 +211,8 @@ unsigned qemu_cbw_timeout(const struct qemu_features *f, unsigned seconds)
 			best = s;
 	return best;
 }
+
+bool qemu_reads_mixed_ranges(const struct qemu_features *f)
+{
+	return qemu_version_at_least(f, 10, 0, 0);
+}

@@ -38,6 +38,14 @@ bool qemu_version_at_least(const struct qemu_features *f, int major, int minor, 
 int qemu_require_filter(const struct qemu_features *f, struct error **err);
 
 /*
+ * True if a read through snapshot-access may span clusters that were copied to the filter's target
+ * and clusters that were not.  Seen on Debian's 7.2.22: where a copied cluster is followed by one
+ * that was not copied, the answer holds the guest's *new* data for it; 10.0.2 is right.  What lies
+ * between was not tried, so it is not trusted.  Requests of one cluster are right everywhere.
+ */
+bool qemu_reads_mixed_ranges(const struct qemu_features *f);
+
+/*
  * The value to give cbw-timeout so that it lasts `seconds`, or as near as this QEMU gets: before
  * 9.1 the time was cut to 32 bits of nanoseconds (45 s lasted 2 s, 30 s last 4.2 s).
  */
