@@ -33,6 +33,8 @@ static int catch_signals(struct error **err)
 	for (size_t i = 0; i < ARRAY_SIZE(signals) && r == 0; i++)
 		sigaction(signals[i], &catch, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
+	/* stopped by Ctrl-Z, we would leave QEMU's answers lying and so stall the guest's reset */
+	sigaction(SIGTSTP, &ignore, NULL);
 	return r;
 }
 
@@ -133,7 +135,7 @@ int main(int argc, char *argv[])
 		r = vzdump_options_verify(&cli, &err);
 	if (r == 0)
 		r = run(&cli, &err);
-	if (r < 0 && !(options_bool(&cli, "quiet")))
+	if (r < 0)
 		fprintf(stderr, "%s\n", error_message(err));
 	return r < 0 ? EXIT_FAILED : 0;
 }

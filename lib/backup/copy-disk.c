@@ -205,9 +205,25 @@ static int ask_status(struct copy_disk *d, struct error **err)
 	return 0;
 }
 
+/* Puts off what block status says about [first, end), see copy_source.distrust_ranges. */
+static void collect_zero(struct copy_disk *d, uint32_t first, uint32_t end)
+{
+	for (uint32_t at = first; at < end; at++) {
+		if (map_get(&d->claimed, at))
+			continue;
+		map_set(&d->claimed, at);
+		map_set(&d->zero, at);
+		d->n_zero++;
+	}
+}
+
 /* Clusters [first, end) are zero unless somebody claimed them meanwhile. */
 static int take_zero(struct copy_disk *d, uint32_t first, uint32_t end, struct error **err)
 {
+	if (d->zeroes != ZEROES_TRUSTED) {
+		collect_zero(d, first, end);
+		return 0;
+	}
 	while (first < end) {
 		uint32_t n = 0;
 		int r = 0;
@@ -305,8 +321,10 @@ static int on_dirty_done(void *opaque, int *error)
 	struct copy_disk *d = opaque;
 
 	/* Losing the order of reading is no reason to fail: the data is read all the same. */
-	if (*error || !d->bitmap_seen)
+	if (*error || !d->bitmap_seen) {
 		d->dirty_at = d->clusters;
+		d->poll_failed = true;
+	}
 	return 1;
 }
 
@@ -321,7 +339,10 @@ static int ask_dirty(struct copy_disk *d, struct error **err)
 {
 	uint64_t from, bytes;
 
-	d->dirty_at = map_next(&d->claimed, d->dirty_at, false);
+	if (d->zeroes == ZEROES_CHECKED)
+		d->dirty_at = map_next(&d->zero, d->dirty_at, true);
+	else
+		d->dirty_at = map_next(&d->claimed, d->dirty_at, false);
 	if (d->dirty_at >= d->clusters)
 		return 0;
 	from = (uint64_t)d->dirty_at * CLUSTER;
@@ -338,6 +359,44 @@ static int ask_dirty(struct copy_disk *d, struct error **err)
 				 0) == -1)
 		return nbd_failed(d, "cannot ask for the dirty bitmap", err);
 	return 0;
+}
+
+/* The guest wrote or discarded this cluster: whether it was zero at the instant must be read. */
+static void distrust_zero(struct copy_disk *d, uint32_t at)
+{
+	if (!map_get(&d->zero, at))
+		return;
+	map_unset(&d->zero, at);
+	map_unset(&d->claimed, at);
+	d->n_zero--;
+}
+
+/* A poll after the barrier has ended: what it did not find dirty is zero. */
+static int settle_zeroes(struct copy_disk *d, struct error **err)
+{
+	uint32_t at, end;
+	int r = 0;
+
+	for (size_t i = 0; i < d->dirty_found.n; i++) {
+		const struct run *run = &d->dirty_found.v[i];
+
+		for (at = run->first; at < run->first + run->n; at++)
+			distrust_zero(d, at);
+	}
+	for (at = 0; d->poll_failed && at < d->clusters; at++)
+		distrust_zero(d, at);
+	if (d->poll_failed)
+		runs_add(&d->dirty_found, 0, d->clusters);
+	for (at = map_next(&d->zero, 0, true); at < d->clusters && r == 0;
+	     at = map_next(&d->zero, end, true)) {
+		end = map_next(&d->zero, at, false);
+		for (uint32_t i = at; i < end; i++)
+			copy_mark_done(d, i);
+		r = vma_writer_zero(d->copy->o.writer, d->dev, at, end - at, err);
+	}
+	d->n_zero = 0;
+	d->zeroes = ZEROES_TRUSTED; /* there will be no more of them */
+	return r;
 }
 
 /* A poll reached the end of the disk: what it found and nobody has claimed is read next. */
@@ -360,6 +419,7 @@ static void finish_dirty_poll(struct copy_disk *d, uint64_t now_ns)
 		}
 	}
 	runs_reset(&d->dirty_found);
+	d->poll_failed = false;
 	d->dirty_at = 0;
 	d->dirty_begun_ns = 0;
 	/* at most a fifth of the time goes into asking */
@@ -453,10 +513,18 @@ int copy_disk_take_answers(struct copy_disk *d, uint64_t now_ns, struct error **
 {
 	int r = 0;
 
-	if (!d->status_in_flight && d->status_n)
+	/*
+	 * Never wait for the archive while reads are in flight: a QEMU whose answers nobody takes
+	 * cannot drain its devices, and a reset of the guest would hang.
+	 */
+	if (!d->status_in_flight && d->status_n &&
+	    (!d->copy->in_flight || vma_writer_zero_ready(d->copy->o.writer)))
 		r = take_status_answer(d, err);
-	if (r == 0 && d->dirty_begun_ns && !d->dirty_in_flight && d->dirty_at >= d->clusters)
+	if (r == 0 && d->dirty_begun_ns && !d->dirty_in_flight && d->dirty_at >= d->clusters) {
+		if (d->zeroes == ZEROES_CHECKED)
+			r = settle_zeroes(d, err);
 		finish_dirty_poll(d, now_ns);
+	}
 	return r;
 }
 
@@ -471,6 +539,22 @@ int copy_disk_background(struct copy_disk *d, uint64_t now_ns, struct error **er
 	if (r == 0 && wants_status(d))
 		r = ask_status(d, err);
 	return r;
+}
+
+bool copy_disk_only_zeroes_left(const struct copy_disk *d)
+{
+	return d->zeroes == ZEROES_COLLECTED && d->n_zero &&
+	       atomic_load(&d->n_done) + d->n_zero == d->clusters;
+}
+
+void copy_disk_check_zeroes(struct copy_disk *d)
+{
+	/* a poll that is under way has seen parts of the bitmap before the barrier */
+	d->zeroes = ZEROES_CHECKED;
+	runs_reset(&d->dirty_found);
+	d->poll_failed = false;
+	d->dirty_begun_ns = 0;
+	d->dirty_next_ns = 0;
 }
 
 bool copy_disk_idle(const struct copy_disk *d)
@@ -509,7 +593,8 @@ int copy_disk_open(struct copy_disk *d, const struct copy_source *s, struct erro
 				 "was resized meanwhile, start the backup again",
 				 d->name, (long)size, (unsigned long)d->size);
 	d->trim = s->trim && nbd_can_trim(d->nbd) == 1;
-	d->max_run = s->single_clusters ? 1 : COPY_READ_CLUSTERS;
+	d->max_run = s->distrust_ranges ? 1 : COPY_READ_CLUSTERS;
+	d->zeroes = s->distrust_ranges ? ZEROES_COLLECTED : ZEROES_TRUSTED;
 	/* an export without block status is read in full, once */
 	if (nbd_can_meta_context(d->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) != 1) {
 		runs_add(&d->data, 0, d->clusters);

@@ -44,6 +44,13 @@ struct copy_disk {
 	struct map done;
 	struct map claimed;	/* the reader's: given to a request, found zero, or found done */
 	struct map rewritten;	/* seen in the dirty bitmap before they were done */
+	struct map zero;	/* distrust_ranges: claimed as zero, to be confirmed */
+	uint32_t n_zero;	/* bits set in it */
+	enum {
+		ZEROES_TRUSTED,		/* taken as soon as block status says so */
+		ZEROES_COLLECTED,	/* kept in `zero` until all else is done */
+		ZEROES_CHECKED,		/* the running poll of the dirty bitmap confirms them */
+	} zeroes;
 	atomic_uint n_done;
 	_Atomic uint64_t done_bytes, rewritten_bytes, pushed_bytes;
 
@@ -61,6 +68,7 @@ struct copy_disk {
 	uint32_t status_end;	/* how far the answer reached */
 	bool status_in_flight, dirty_in_flight;
 	bool bitmap_seen;	/* the answer held the dirty bitmap's context */
+	bool poll_failed;	/* a part of the running poll had no answer */
 	uint32_t dirty_at;	/* where the running poll goes on */
 	uint64_t dirty_next_ns;	/* when to poll again */
 	uint64_t dirty_begun_ns;
@@ -102,6 +110,10 @@ bool copy_disk_next(struct copy_disk *d, enum copy_class what, uint32_t max, str
 int copy_disk_background(struct copy_disk *d, uint64_t now_ns, struct error **err);
 /* Takes the results of finished questions.  Not to be called from within a libnbd callback. */
 int copy_disk_take_answers(struct copy_disk *d, uint64_t now_ns, struct error **err);
+/* All that is left of the disk are zeroes to be confirmed. */
+bool copy_disk_only_zeroes_left(const struct copy_disk *d);
+/* Confirms them, now that the dirty bitmap is complete (after the barrier). */
+void copy_disk_check_zeroes(struct copy_disk *d);
 bool copy_disk_idle(const struct copy_disk *d);
 int copy_disk_open(struct copy_disk *d, const struct copy_source *s, struct error **err);
 

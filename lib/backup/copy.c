@@ -54,6 +54,7 @@ static void disk_free(struct copy_disk *d)
 	map_clear(&d->done);
 	map_clear(&d->claimed);
 	map_clear(&d->rewritten);
+	map_clear(&d->zero);
 	runs_clear(&d->data);
 	runs_clear(&d->status_data);
 	runs_clear(&d->drain);
@@ -93,7 +94,7 @@ int copy_add_disk(struct copy *c, const char *name, uint8_t dev, uint64_t size, 
 	d->status_window = 4096;
 	pthread_mutex_init(&d->lock, NULL);
 	if (!map_init(&d->done, d->clusters) || !map_init(&d->claimed, d->clusters) ||
-	    !map_init(&d->rewritten, d->clusters)) {
+	    !map_init(&d->rewritten, d->clusters) || !map_init(&d->zero, d->clusters)) {
 		disk_free(d);
 		return error_set(err, -ENOMEM, "%s: no memory for the maps of its %lu bytes", name,
 				 (unsigned long)size);
@@ -276,6 +277,33 @@ static bool idle(const struct copy *c)
 	return c->in_flight == 0;
 }
 
+/*
+ * When nothing is left but zeroes that are not to be trusted yet: one barrier for all disks, then
+ * each asks its dirty bitmap once more.
+ */
+static int check_zeroes(struct copy *c, struct error **err)
+{
+	bool any = false;
+	int r;
+
+	for (unsigned i = 0; i < c->n_disks; i++) {
+		const struct copy_disk *d = c->disks[i];
+
+		if (copy_disk_only_zeroes_left(d))
+			any = true;
+		else if (atomic_load(&d->n_done) < d->clusters)
+			return 0;
+	}
+	if (!any || !idle(c))
+		return 0;
+	r = c->o.barrier(c->o.opaque, err);
+	for (unsigned i = 0; i < c->n_disks && r == 0; i++) {
+		if (copy_disk_only_zeroes_left(c->disks[i]))
+			copy_disk_check_zeroes(c->disks[i]);
+	}
+	return r;
+}
+
 static void watch_nbd(struct pollfd *p, struct nbd_handle *h)
 {
 	unsigned direction = h ? nbd_aio_get_direction(h) : 0;
@@ -369,6 +397,8 @@ static int one_round(struct copy *c, struct pollfd *fds, uint64_t *tick_at, bool
 		if (r == 0 && !finishing && c->disks[i]->nbd)
 			r = copy_disk_background(c->disks[i], now, err);
 	}
+	if (r == 0 && !finishing)
+		r = check_zeroes(c, err);
 	if (r == 0 && !finishing)
 		r = send_reads(c, now, err);
 	if (r == 0 && now >= *tick_at && c->o.tick) {

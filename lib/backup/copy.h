@@ -38,6 +38,12 @@ struct copy_options {
 	const struct cancel *cancel;	/* may be NULL */
 	/* Called from copy_run() about every 200 ms; may be NULL.  An error ends the run. */
 	int (*tick)(void *opaque, struct error **err);
+	/*
+	 * Waits until no request of the guest is half done in QEMU, so that the dirty bitmaps are
+	 * complete.  Called at most once, while nothing of the engine's is in flight.  Needed where
+	 * a source says distrust_ranges.
+	 */
+	int (*barrier)(void *opaque, struct error **err);
 	void *opaque;
 };
 
@@ -46,9 +52,13 @@ struct copy_source {
 	const char *export;	/* export name */
 	const char *bitmap;	/* name of the exported dirty bitmap, NULL: no drain first */
 	bool trim;		/* TRIM what was read */
-	/* Read one cluster at a time: what this QEMU answers to more is wrong when the guest has
-	 * rewritten a part of it (see qemu_reads_mixed_ranges()). */
-	bool single_clusters;
+	/*
+	 * This QEMU takes rewritten clusters for untouched ones when it is asked about several at
+	 * once (see qemu_reads_mixed_ranges()): read one cluster at a time, and believe that a
+	 * cluster is zero only when the dirty bitmap, asked after copy_options.barrier, says that
+	 * the guest has not touched it.  Needs a bitmap.
+	 */
+	bool distrust_ranges;
 };
 
 struct copy_progress {

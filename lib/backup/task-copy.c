@@ -169,6 +169,11 @@ static void log_fleecing(struct task *t)
 	}
 }
 
+static int on_barrier(void *opaque, struct error **err)
+{
+	return task_barrier(opaque, err);
+}
+
 /* ---- the copy ---- */
 
 static int open_archive(struct task *t, struct error **err)
@@ -203,6 +208,7 @@ static int make_copy(struct task *t, struct error **err)
 		.bwlimit = (uint64_t)options_int(t->env->options, "bwlimit") * KIB,
 		.cancel = t->env->cancel,
 		.tick = on_tick,
+		.barrier = on_barrier,
 		.opaque = t,
 	};
 	int r = copy_new(&o, &t->copy, err);

@@ -82,6 +82,8 @@ int task_add_configs(struct task *t, struct vma_header *hdr, struct error **err)
 int task_live_prepare(struct task *t, struct error **err);
 /* Images, nodes, the instant, exports.  t->copy listens for the sinks already. */
 int task_live_start(struct task *t, struct error **err);
+/* Returns when no request of the guest is half done in QEMU (copy_options.barrier). */
+int task_barrier(struct task *t, struct error **err);
 /* Lets vCPUs that were stopped for the backup go on. */
 int task_resume(struct task *t, struct error **err);
 

@@ -345,7 +345,7 @@ static int add_views(struct task *t, struct error **err)
 						 .bitmap = fleecing ? d->names.bitmap : NULL,
 						 .trim = true,
 						 /* what was pushed to a sink is never read, so no mix there */
-						 .single_clusters =
+						 .distrust_ranges =
 							 fleecing &&
 							 !qemu_reads_mixed_ranges(&t->features),
 					 },
@@ -394,6 +394,21 @@ int task_live_start(struct task *t, struct error **err)
 		journal_strike(t->journal, JOURNAL_STOPPED, NULL);
 	qmp_close(TAKE_PTR(t->qmp));
 	return r;
+}
+
+int task_barrier(struct task *t, struct error **err)
+{
+	_cleanup_qmp_ struct qmp *q = NULL;
+	struct json_object *args = json_object_new_object();
+	int r = power_open_qmp(t->env->paths, t->vmid, t->env->cancel, &q, err);
+
+	if (r < 0) {
+		json_object_put(args);
+		return r;
+	}
+	/* QEMU drains all devices before the first action of a transaction, and here there is none */
+	json_object_object_add(args, "actions", json_object_new_array());
+	return qmp_execute(q, "transaction", args, NULL, err);
 }
 
 int task_resume(struct task *t, struct error **err)

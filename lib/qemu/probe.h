@@ -38,10 +38,11 @@ bool qemu_version_at_least(const struct qemu_features *f, int major, int minor, 
 int qemu_require_filter(const struct qemu_features *f, struct error **err);
 
 /*
- * True if a read through snapshot-access may span clusters that were copied to the filter's target
- * and clusters that were not.  Seen on Debian's 7.2.22: where a copied cluster is followed by one
- * that was not copied, the answer holds the guest's *new* data for it; 10.0.2 is right.  What lies
- * between was not tried, so it is not trusted.  Requests of one cluster are right everywhere.
+ * True if QEMU may be asked through snapshot-access about several clusters at once.  Seen on Debian's
+ * 7.2.22: where a cluster that was copied to the filter's target is followed by one that was not,
+ * it is taken for not copied too: a read returns the guest's *new* data for it, and block status
+ * calls it zero when the guest has discarded it since.  10.0.2 is right; what lies between was
+ * not tried, so it is not trusted.  Reads of one cluster are right everywhere.
  */
 bool qemu_reads_mixed_ranges(const struct qemu_features *f);
 

@@ -122,6 +122,16 @@ static int open_batch(struct vma_writer *w, struct error **err)
 	return 0;
 }
 
+bool vma_writer_zero_ready(struct vma_writer *w)
+{
+	bool ready;
+
+	pthread_mutex_lock(&w->lock);
+	ready = w->failed || w->free_batches;
+	pthread_mutex_unlock(&w->lock);
+	return ready;
+}
+
 static int check_zero(const struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t n,
 		      struct error **err)
 {

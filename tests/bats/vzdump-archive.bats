@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+bats_require_minimum_version 1.5.0
 # What a backup leaves: archives, configuration, notes, retention; and offline guests.
 
 load ../lib/qemu
@@ -63,7 +64,7 @@ teardown() {
 	has_line '^INFO: special config section found \(not included into backup\)$'
 	archive_read
 	[[ ! -e $VZ_TMP/out/disk-drive-scsi1.raw ]]
-	! grep -E '^(parent|unused0|lock)|\[|512|old' "$VZ_TMP/out/qemu-server.conf"
+	run ! grep -E '^(parent|unused0|lock)|\[|512|old' "$VZ_TMP/out/qemu-server.conf"
 	grep -q '^name: web$' "$VZ_TMP/out/qemu-server.conf"
 	cmp "$VZ_TMP/out/qemu-server.fw" "$VZDUMP_ROOT/etc/pve/firewall/123.fw"
 	# the guest's own file is as it was
