@@ -55,6 +55,7 @@
 #define VMA_MAX_CONFIGS         256u
 #define VMA_MAX_DEVICES         255u /* ids 1..255 */
 #define VMA_MAX_BLOB            65535u
+#define VMA_MAX_HEADER_SIZE     (16u << 20) /* that a reader takes */
 #define VMA_MAX_DEVICE_SIZE     (UINT64_C(0x100000000) * VMA_CLUSTER_SIZE)
 #define VMA_UUID_SIZE           16u
 #define VMA_MD5_SIZE            16u
@@ -95,6 +96,14 @@ void vma_header_copy(struct vma_header *dst, const struct vma_header *src);
 /* Appends the encoded header, a multiple of 512 bytes. */
 void vma_header_encode(const struct vma_header *h, struct buf *ret);
 
+/*
+ * Reads a header.  vma_header_size() tells from its fixed part how long it is; decode takes all of it.
+ * Names hold no slash and no control character, none comes twice.  Devices without a size are left
+ * out, as Proxmox does.  On failure *ret is empty.
+ */
+int vma_header_size(const uint8_t fixed[VMA_HEADER_SIZE], size_t *ret, struct error **err);
+int vma_header_decode(const uint8_t *data, size_t len, struct vma_header *ret, struct error **err);
+
 /* Clusters of a device of this size. */
 static inline uint64_t vma_clusters(uint64_t size)
 {
@@ -109,6 +118,17 @@ static inline uint32_t vma_cluster_len(uint64_t size, uint32_t cluster)
 	return left < VMA_CLUSTER_SIZE ? (uint32_t)left : VMA_CLUSTER_SIZE;
 }
 
+/* Bytes of the device in the blocks of the mask, in a cluster of len bytes: its end may cut a block. */
+static inline uint32_t vma_stored_bytes(uint16_t mask, uint32_t len)
+{
+	uint32_t bytes = (uint32_t)__builtin_popcount(mask) * VMA_BLOCK_SIZE;
+	uint32_t tail = len % VMA_BLOCK_SIZE;
+
+	if (tail && mask >> (len / VMA_BLOCK_SIZE) & 1)
+		bytes -= VMA_BLOCK_SIZE - tail;
+	return bytes;
+}
+
 struct vma_block_info {
 	uint16_t mask;
 	uint8_t dev; /* 0: unused */
@@ -119,5 +139,19 @@ struct vma_block_info {
 void vma_extent_header_encode(uint8_t out[VMA_EXTENT_HEADER_SIZE],
 			      const uint8_t uuid[VMA_UUID_SIZE],
 			      const struct vma_block_info infos[VMA_CLUSTERS_PER_EXTENT]);
+
+/*
+ * Checks the header of an extent by itself: magic, uuid, md5, and that the masks name as many blocks
+ * as follow.  *ret_size is the size of the whole extent.  Whether devices and clusters exist is the
+ * reader's business.
+ */
+int vma_extent_header_decode(const uint8_t raw[VMA_EXTENT_HEADER_SIZE],
+			     const uint8_t uuid[VMA_UUID_SIZE], size_t *ret_size,
+			     struct error **err);
+/* 24 bytes at raw: might an extent of the archive begin here? */
+bool vma_extent_looks_like(const uint8_t *raw, const uint8_t uuid[VMA_UUID_SIZE]);
+struct vma_block_info vma_block_info_decode(const uint8_t raw[VMA_EXTENT_HEADER_SIZE], unsigned i);
+/* Gives the slot no device any more; its blocks stay where they are. */
+void vma_block_info_disable(uint8_t raw[VMA_EXTENT_HEADER_SIZE], unsigned i);
 
 #endif

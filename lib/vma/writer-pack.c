@@ -54,17 +54,6 @@ static uint8_t *move_blocks(uint8_t *to, const uint8_t *cluster, uint16_t mask)
 	return to;
 }
 
-/* Bytes of the guest in the blocks of the mask; the last block may be cut off by the disk's end. */
-static uint32_t stored_bytes(uint16_t mask, uint32_t len)
-{
-	uint32_t bytes = (uint32_t)__builtin_popcount(mask) * VMA_BLOCK_SIZE;
-	uint32_t tail = len % VMA_BLOCK_SIZE;
-
-	if (tail && mask >> (len / VMA_BLOCK_SIZE) & 1)
-		bytes -= VMA_BLOCK_SIZE - tail;
-	return bytes;
-}
-
 /* Keeps the keys in order; they mostly come in order. */
 static void add_key(struct packed_extent *p, uint64_t key)
 {
@@ -84,7 +73,7 @@ static uint8_t *pack_slot(struct vma_writer *w, const struct vma_slot *s, uint8_
 
 	memset(cluster + s->len, 0, VMA_CLUSTER_SIZE - s->len);
 	mask = scan(cluster);
-	stored = stored_bytes(mask, s->len);
+	stored = vma_stored_bytes(mask, s->len);
 	*info = (struct vma_block_info){ .mask = mask, .dev = s->dev, .cluster = s->cluster };
 	count(w, s->dev, stored, s->len - stored);
 	if (mask)

@@ -1,0 +1,39 @@
+/* The commands of vma: one table row and one function each. */
+#ifndef VZDUMP_CLI_VMA_COMMANDS_H
+#define VZDUMP_CLI_VMA_COMMANDS_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "config/options.h"
+#include "vma/reader.h"
+
+struct vma_command {
+	const char *name;
+	const struct option_table *table;
+	int (*run)(const struct options *o, struct error **err);
+};
+
+extern const struct vma_command vma_command_list, vma_command_config, vma_command_extract,
+	vma_command_verify, vma_command_create;
+
+/* Opens an archive, "-" being standard input.  *ret_fd is the caller's to close. */
+int vma_open(const char *path, int *ret_fd, struct vma_reader **ret, struct error **err);
+/* Lines as Proxmox's vma prints them. */
+void vma_print_content(const struct vma_header *h);
+/* "vma FILE: damage" on standard error. */
+void vma_print_damage(void *opaque, const char *text);
+/* What did not come, by disk, on standard error.  Returns the number of bytes. */
+uint64_t vma_print_missing(const struct vma_reader *r);
+
+/* Progress as Proxmox's vma prints it: opaque begins with this. */
+struct vma_progress {
+	uint64_t total; /* clusters */
+	uint64_t start_ns;
+	unsigned percent;
+};
+void vma_progress_init(struct vma_progress *p, const struct vma_header *h);
+void vma_print_progress(void *opaque, uint64_t clusters);
+void vma_print_totals(const struct vma_reader_stats *s);
+
+#endif

@@ -1,0 +1,130 @@
+/* What several commands of vma do alike. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/units.h"
+#include "vma-commands.h"
+
+#define LINES_MAX 100 /* of lost places, a disk */
+
+static unsigned processors(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n > 0 ? (unsigned)n : 1;
+}
+
+int vma_open(const char *path, int *ret_fd, struct vma_reader **ret, struct error **err)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	int r;
+
+	*ret_fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+			   : open(path, O_RDONLY | O_CLOEXEC);
+	if (*ret_fd < 0)
+		return error_errno(err, errno, "cannot open archive '%s'", path);
+	r = vma_reader_new(*ret_fd, processors(), ret, err);
+	if (r < 0)
+		error_prefix(err, "cannot read archive '%s'", is_stdin ? "standard input" : path);
+	return r;
+}
+
+void vma_print_content(const struct vma_header *h)
+{
+	time_t when = (time_t)h->ctime;
+	char text[64];
+
+	for (unsigned i = 0; i < h->n_configs; i++)
+		printf("CFG: size: %zu name: %s\n", h->configs[i].len, h->configs[i].name);
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
+		const struct vma_device *d = &h->devices[i];
+
+		if (d->name && !strcmp(d->name, VMA_VMSTATE))
+			printf("VMSTATE: dev_id=%u memory: %" PRIu64 "\n", i, d->size);
+		else if (d->name)
+			printf("DEV: dev_id=%u size: %" PRIu64 " devname: %s\n", i, d->size,
+			       d->name);
+	}
+	if (ctime_r(&when, text))
+		printf("CTIME: %s", text);
+	else
+		printf("CTIME: %" PRId64 "\n", h->ctime);
+	fflush(stdout);
+}
+
+void vma_print_damage(void *opaque, const char *text)
+{
+	(void)opaque;
+	fprintf(stderr, "damage: %s\n", text);
+}
+
+static uint64_t print_device(const struct vma_reader *r, unsigned dev)
+{
+	const struct vma_device *d = &vma_reader_header(r)->devices[dev];
+	uint64_t at = 0, first = 0, n = 0, lost = 0;
+
+	for (unsigned lines = 0; vma_reader_missing(r, (uint8_t)dev, &at, &first, &n); lines++) {
+		uint64_t start = first * VMA_CLUSTER_SIZE, end = (first + n) * VMA_CLUSTER_SIZE;
+
+		if (end > d->size)
+			end = d->size;
+		lost += end - start;
+		if (lines < LINES_MAX)
+			fprintf(stderr, "lost: %s: %" PRIu64 " bytes at %" PRIu64 "\n", d->name,
+				end - start, start);
+		else if (lines == LINES_MAX)
+			fprintf(stderr, "lost: %s: and more places\n", d->name);
+	}
+	return lost;
+}
+
+uint64_t vma_print_missing(const struct vma_reader *r)
+{
+	uint64_t lost = 0;
+
+	for (unsigned dev = 1; dev <= VMA_MAX_DEVICES; dev++)
+		if (vma_reader_header(r)->devices[dev].name)
+			lost += print_device(r, dev);
+	return lost;
+}
+
+void vma_progress_init(struct vma_progress *p, const struct vma_header *h)
+{
+	*p = (struct vma_progress){ .start_ns = units_now_ns() };
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++)
+		if (h->devices[i].name)
+			p->total += vma_clusters(h->devices[i].size);
+}
+
+void vma_print_progress(void *opaque, uint64_t clusters)
+{
+	struct vma_progress *p = opaque;
+	unsigned percent = p->total ? (unsigned)(clusters * 100 / p->total) : 100;
+
+	if (percent == p->percent || !p->total)
+		return;
+	p->percent = percent;
+	printf("progress %u%% (read %" PRIu64 " bytes, duration %" PRIu64 " sec)\n", percent,
+	       clusters * VMA_CLUSTER_SIZE, (units_now_ns() - p->start_ns) / 1000000000u);
+	fflush(stdout);
+}
+
+void vma_print_totals(const struct vma_reader_stats *s)
+{
+	uint64_t bytes = s->clusters * VMA_CLUSTER_SIZE, data = bytes - s->zero_bytes;
+
+	if (!s->clusters) {
+		puts("vma archive contains no image data");
+		return;
+	}
+	printf("total bytes read %" PRIu64 ", sparse bytes %" PRIu64 " (%.3g%%)\n", bytes,
+	       s->zero_bytes, 100.0 * (double)s->zero_bytes / (double)bytes);
+	if (data)
+		printf("space reduction due to 4K zero blocks %.3g%%\n",
+		       100.0 * (double)s->partial_zero_bytes / (double)data);
+}

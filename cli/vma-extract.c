@@ -1,0 +1,411 @@
+/* vma extract: the configs and disks of an archive become files, or go where they are sent. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "vma-commands.h"
+#include "vma-target.h"
+
+#define MAP_LINE_MAX 8192
+
+static const char *const args[] = { "archive", "directory", NULL };
+
+static const struct option rows[] = {
+	{ .name = "archive",
+	  .flags = OPTION_REQUIRED,
+	  .complete = COMPLETE_ARCHIVE,
+	  .description = "The archive, packed or not; - for standard input." },
+	{ .name = "directory",
+	  .complete = COMPLETE_DIRECTORY,
+	  .description = "A folder that does not exist yet. It may be left out if --to tells where "
+			 "disks go; disks that it does not name are passed over then." },
+	{ .name = "drives",
+	  .description = "Only these disks, by the names that vma list shows, with commas between "
+			 "them." },
+	{ .name = "readmap",
+	  .complete = COMPLETE_FILE,
+	  .description = "A file or fifo with a line for each disk, "
+			 "format=raw:0:<disk>=<image> (1: for images that must be zeroed) or "
+			 "skip=<disk>, ended by done." },
+	{ .name = "to",
+	  .flags = OPTION_ARRAY,
+	  .description = "<disk>=<path>: where the disk goes, a file (made, or emptied first) or a "
+			 "block device." },
+	{ .name = "salvage",
+	  .value = { .type = VALUE_BOOL },
+	  .complete = COMPLETE_BOOL,
+	  .description = "Take what is whole out of a damaged archive and list what is lost, which "
+			 "reads as zeroes." },
+	{ .name = "verbose",
+	  .value = { .type = VALUE_BOOL },
+	  .complete = COMPLETE_BOOL,
+	  .description = "Show the progress and totals." },
+};
+
+static const struct option_table table = {
+	.command = "vma extract",
+	.summary = "take an archive apart",
+	.rows = rows,
+	.n_rows = ARRAY_SIZE(rows),
+	.args = args,
+};
+
+struct extract {
+	struct vma_progress progress; /* first */
+	const struct options *o;
+	const struct vma_header *h;
+	const char *dir; /* NULL: none */
+	bool wanted[VMA_MAX_DEVICES + 1];
+	bool mapped[VMA_MAX_DEVICES + 1]; /* where it goes is told */
+	struct vma_target targets[VMA_MAX_DEVICES + 1];
+};
+
+static void extract_init(struct extract *x, const struct options *o, const struct vma_header *h)
+{
+	memset(x, 0, sizeof(*x));
+	x->o = o;
+	x->h = h;
+	x->dir = options_get(o, "directory");
+	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
+		x->targets[i].fd = -1;
+	vma_progress_init(&x->progress, h);
+}
+
+static void extract_clear(struct extract *x)
+{
+	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
+		vma_target_clear(&x->targets[i]);
+}
+
+static int find_device(const struct extract *x, const char *name, unsigned *ret,
+		       struct error **err)
+{
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
+		if (!x->h->devices[i].name || strcmp(x->h->devices[i].name, name) != 0)
+			continue;
+		*ret = i;
+		return 0;
+	}
+	return error_set(err, ERR_NOT_FOUND,
+			 "disk '%s' is not in the archive (vma list shows what there is)", name);
+}
+
+static int choose_drives(struct extract *x, struct error **err)
+{
+	_cleanup_strv_ char **names = NULL;
+	int r = 0;
+
+	if (!options_given(x->o, "drives")) {
+		for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++)
+			x->wanted[i] = x->h->devices[i].name != NULL;
+		return 0;
+	}
+	names = strv_split_list(options_get(x->o, "drives"));
+	for (size_t i = 0; r == 0 && names && names[i]; i++) {
+		unsigned dev = 0;
+
+		r = find_device(x, names[i], &dev, err);
+		x->wanted[dev] = r == 0;
+	}
+	return r;
+}
+
+static int open_to(struct extract *x, const char *value, struct error **err)
+{
+	const char *path = strchr(value, '=');
+	_cleanup_free_ char *name = path ? xstrndup(value, (size_t)(path - value)) : NULL;
+	unsigned dev = 0;
+	int r;
+
+	if (!path || !path[1])
+		return error_set(err, ERR_INVALID, "option --to: '%s' is not <disk>=<path>",
+				 value);
+	if (strstr(path + 1, "://"))
+		return error_set(err, ERR_UNSUPPORTED,
+				 "option --to: '%s' is no file or block device; nothing else is "
+				 "supported",
+				 path + 1);
+	r = find_device(x, name, &dev, err);
+	if (r < 0)
+		return r;
+	if (x->mapped[dev])
+		return error_set(err, ERR_INVALID, "option --to: disk '%s' is given twice", name);
+	x->mapped[dev] = true;
+	if (!x->wanted[dev])
+		return error_set(err, ERR_INVALID, "option --to: disk '%s' is not among --drives",
+				 name);
+	return vma_target_open(&x->targets[dev], path + 1, x->h->devices[dev].size, err);
+}
+
+static int open_all_to(struct extract *x, struct error **err)
+{
+	char *const *to = options_array(x->o, "to");
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && to && to[i]; i++)
+		r = open_to(x, to[i], err);
+	return r;
+}
+
+/* ---- the map that qmrestore of Proxmox sends ---- */
+
+/* Passes "format=raw:" and the like. */
+static int map_options(const char **at, struct error **err)
+{
+	const char *rest;
+
+	for (;;) {
+		if (str_prefix(*at, "format=raw:", &rest)) {
+			*at = rest;
+		} else if (str_prefix(*at, "cache=", &rest) && strchr(rest, ':')) {
+			*at = strchr(rest, ':') + 1;
+		} else if (str_prefix(*at, "format=", NULL) || str_prefix(*at, "throttling.", NULL)) {
+			return error_set(err, ERR_UNSUPPORTED,
+					 "option --readmap: '%s': only format=raw and cache are "
+					 "supported",
+					 *at);
+		} else {
+			return 0;
+		}
+	}
+}
+
+static int map_line(struct extract *x, const char *line, struct error **err)
+{
+	const char *at = line, *path;
+	_cleanup_free_ char *name = NULL;
+	unsigned dev = 0;
+	int r;
+
+	if (str_prefix(line, "skip=", &at)) {
+		r = find_device(x, at, &dev, err);
+		x->wanted[dev] = false;
+		return r;
+	}
+	r = map_options(&at, err);
+	if (r < 0)
+		return r;
+	path = strchr(at, '=');
+	if ((at[0] != '0' && at[0] != '1') || at[1] != ':' || !path || !path[1])
+		return error_set(err, ERR_INVALID,
+				 "option --readmap: '%s' is not <0|1>:<disk>=<image>", line);
+	name = xstrndup(at + 2, (size_t)(path - at - 2));
+	r = find_device(x, name, &dev, err);
+	if (r < 0)
+		return r;
+	if (x->mapped[dev])
+		return error_set(err, ERR_INVALID, "option --readmap: disk '%s' is given twice",
+				 name);
+	x->mapped[dev] = true;
+	return vma_target_existing(&x->targets[dev], path + 1, x->h->devices[dev].size,
+				   at[0] == '1', err);
+}
+
+static int read_map(struct extract *x, struct error **err)
+{
+	const char *path = options_get(x->o, "readmap");
+	char line[MAP_LINE_MAX];
+	FILE *f;
+	int r = 0;
+
+	if (!path)
+		return 0;
+	vma_print_content(x->h);
+	f = fopen(path, "re");
+	if (!f)
+		return error_errno(err, errno, "cannot open '%s'", path);
+	while (r == 0 && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!line[0] || !strcmp(line, "done"))
+			break;
+		r = map_line(x, line, err);
+	}
+	fclose(f);
+	return r;
+}
+
+/* ---- the folder ---- */
+
+static int write_configs(const struct extract *x, struct error **err)
+{
+	for (unsigned i = 0; i < x->h->n_configs; i++) {
+		const struct vma_config *c = &x->h->configs[i];
+		_cleanup_free_ char *path = xasprintf("%s/%s", x->dir, c->name);
+		_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		int r = fd < 0 ? -errno : io_write_all(fd, c->data, c->len);
+
+		if (r < 0)
+			return error_errno(err, -r, "cannot write '%s'", path);
+	}
+	return 0;
+}
+
+static int create_file(struct extract *x, unsigned dev, struct error **err)
+{
+	const struct vma_device *d = &x->h->devices[dev];
+	struct vma_target *t = &x->targets[dev];
+	_cleanup_free_ char *tmp = NULL;
+
+	if (!strcmp(d->name, VMA_VMSTATE)) {
+		tmp = xasprintf("%s/vmstate.bin", x->dir);
+	} else {
+		tmp = xasprintf("%s/tmp-disk-%s.raw", x->dir, d->name);
+		t->final = xasprintf("%s/disk-%s.raw", x->dir, d->name);
+		printf("DEVINFO %s %" PRIu64 "\n", tmp, d->size);
+		fflush(stdout);
+	}
+	return vma_target_create(t, tmp, d->size, err);
+}
+
+static int create_files(struct extract *x, struct error **err)
+{
+	bool has_map = options_given(x->o, "readmap");
+
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
+		const char *name = x->h->devices[i].name;
+		int r = 0;
+
+		if (!name || !x->wanted[i] || x->mapped[i])
+			continue;
+		if (has_map && strcmp(name, VMA_VMSTATE) != 0)
+			return error_set(err, ERR_INVALID,
+					 "option --readmap: it has no line for disk '%s'", name);
+		r = create_file(x, i, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int make_folder(const struct extract *x, struct error **err)
+{
+	if (mkdir(x->dir, 0777) < 0)
+		return error_errno(err, errno, "unable to create target directory '%s'", x->dir);
+	return write_configs(x, err);
+}
+
+/* ---- data ---- */
+
+static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data, size_t len,
+		   struct error **err)
+{
+	const struct extract *x = opaque;
+
+	return x->targets[dev].fd < 0 ? 0
+				      : vma_target_write(&x->targets[dev], offset, data, len, err);
+}
+
+static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, struct error **err)
+{
+	const struct extract *x = opaque;
+
+	return x->targets[dev].fd < 0 ? 0 : vma_target_zero(&x->targets[dev], offset, len, err);
+}
+
+static int zero_lost(struct extract *x, const struct vma_reader *reader, unsigned dev,
+		     struct error **err)
+{
+	uint64_t at = 0, first = 0, n = 0;
+	int r = 0;
+
+	while (r == 0 && vma_reader_missing(reader, (uint8_t)dev, &at, &first, &n)) {
+		uint64_t start = first * VMA_CLUSTER_SIZE, end = start + n * VMA_CLUSTER_SIZE;
+
+		if (end > x->h->devices[dev].size)
+			end = x->h->devices[dev].size;
+		r = vma_target_zero(&x->targets[dev], start, end - start, err);
+	}
+	return r;
+}
+
+static int finish(struct extract *x, const struct vma_reader *reader, struct error **err)
+{
+	int r = 0;
+
+	for (unsigned i = 1; r == 0 && i <= VMA_MAX_DEVICES; i++) {
+		if (x->targets[i].fd < 0)
+			continue;
+		r = zero_lost(x, reader, i, err);
+		if (r == 0)
+			r = vma_target_finish(&x->targets[i], err);
+	}
+	return r;
+}
+
+static int prepare(struct extract *x, struct error **err)
+{
+	int r;
+
+	if (!x->dir && !options_given(x->o, "to"))
+		return error_set(err, ERR_INVALID,
+				 "vma extract: argument <directory> is missing (see --help)");
+	if (options_given(x->o, "to") && options_given(x->o, "readmap"))
+		return error_set(err, ERR_INVALID,
+				 "options --to and --readmap exclude each other, give one");
+	r = choose_drives(x, err);
+	if (r == 0 && x->dir)
+		r = make_folder(x, err);
+	if (r == 0)
+		r = open_all_to(x, err);
+	if (r == 0)
+		r = read_map(x, err);
+	if (r == 0 && x->dir)
+		r = create_files(x, err);
+	return r;
+}
+
+static int transfer(struct extract *x, struct vma_reader *reader, struct error **err)
+{
+	const bool salvage = options_bool(x->o, "salvage"), verbose = options_bool(x->o, "verbose");
+	const struct vma_sink sink = { .data = on_data,
+				       .zero = on_zero,
+				       .damage = salvage ? vma_print_damage : NULL,
+				       .progress = verbose ? vma_print_progress : NULL };
+	uint64_t lost;
+	int r = vma_reader_run(reader, &sink, x, err);
+
+	if (r < 0)
+		return error_prefix(err, "restore failed");
+	r = finish(x, reader, err);
+	if (r < 0)
+		return r;
+	if (verbose)
+		vma_print_totals(vma_reader_stats(reader));
+	lost = vma_print_missing(reader);
+	if (!lost && !vma_reader_stats(reader)->damages)
+		return 0;
+	return error_set(err, ERR_CORRUPT,
+			 "salvaged, but the archive is damaged: %" PRIu64
+			 " bytes are lost and read as zeroes",
+			 lost);
+}
+
+static int run(const struct options *o, struct error **err)
+{
+	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
+	_cleanup_close_ int fd = -1;
+	struct extract x;
+	int r = vma_open(options_get(o, "archive"), &fd, &reader, err);
+
+	if (r < 0)
+		return r;
+	extract_init(&x, o, vma_reader_header(reader));
+	r = prepare(&x, err);
+	if (r == 0)
+		r = transfer(&x, reader, err);
+	extract_clear(&x);
+	return r;
+}
+
+const struct vma_command vma_command_extract = {
+	.name = "extract",
+	.table = &table,
+	.run = run,
+};

@@ -1,0 +1,144 @@
+/* vma list, vma config: what the header says. */
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vma-commands.h"
+
+static const char *const formats[] = { "text", "json", NULL };
+static const char *const args[] = { "archive", NULL };
+
+static const struct option list_rows[] = {
+	{ .name = "archive",
+	  .flags = OPTION_REQUIRED,
+	  .complete = COMPLETE_ARCHIVE,
+	  .description = "The archive, packed or not; - for standard input." },
+	{ .name = "output-format",
+	  .value = { .type = VALUE_ENUM, .values = formats },
+	  .fallback = "text",
+	  .complete = COMPLETE_ENUM,
+	  .description = "How to print it." },
+};
+
+static const struct option_table list_table = {
+	.command = "vma list",
+	.summary = "list the configs and disks of an archive",
+	.rows = list_rows,
+	.n_rows = ARRAY_SIZE(list_rows),
+	.args = args,
+};
+
+static struct json_object *configs_json(const struct vma_header *h)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned i = 0; i < h->n_configs; i++) {
+		struct json_object *o = json_object_new_object();
+
+		json_object_object_add(o, "name", json_object_new_string(h->configs[i].name));
+		json_object_object_add(o, "size", json_object_new_uint64(h->configs[i].len));
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static struct json_object *devices_json(const struct vma_header *h)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
+		struct json_object *o;
+
+		if (!h->devices[i].name)
+			continue;
+		o = json_object_new_object();
+		json_object_object_add(o, "id", json_object_new_int((int)i));
+		json_object_object_add(o, "name", json_object_new_string(h->devices[i].name));
+		json_object_object_add(o, "size", json_object_new_uint64(h->devices[i].size));
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static void print_json(const struct vma_header *h)
+{
+	struct json_object *o = json_object_new_object();
+	char uuid[2 * VMA_UUID_SIZE + 1];
+
+	for (unsigned i = 0; i < VMA_UUID_SIZE; i++)
+		snprintf(uuid + 2 * i, 3, "%02x", h->uuid[i]);
+	json_object_object_add(o, "uuid", json_object_new_string(uuid));
+	json_object_object_add(o, "ctime", json_object_new_int64(h->ctime));
+	json_object_object_add(o, "configs", configs_json(h));
+	json_object_object_add(o, "devices", devices_json(h));
+	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
+	json_object_put(o);
+}
+
+static int list_run(const struct options *o, struct error **err)
+{
+	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
+	_cleanup_close_ int fd = -1;
+	int r = vma_open(options_get(o, "archive"), &fd, &reader, err);
+
+	if (r < 0)
+		return r;
+	if (!strcmp(options_get(o, "output-format"), "json"))
+		print_json(vma_reader_header(reader));
+	else
+		vma_print_content(vma_reader_header(reader));
+	return 0;
+}
+
+const struct vma_command vma_command_list = {
+	.name = "list",
+	.table = &list_table,
+	.run = list_run,
+};
+
+static const struct option config_rows[] = {
+	{ .name = "archive",
+	  .flags = OPTION_REQUIRED,
+	  .complete = COMPLETE_ARCHIVE,
+	  .description = "The archive, packed or not; - for standard input." },
+	{ .name = "config",
+	  .fallback = "qemu-server.conf",
+	  .description = "The name of the config." },
+};
+
+static const struct option_table config_table = {
+	.command = "vma config",
+	.summary = "print a config of an archive",
+	.rows = config_rows,
+	.n_rows = ARRAY_SIZE(config_rows),
+	.args = args,
+};
+
+static int config_run(const struct options *o, struct error **err)
+{
+	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
+	_cleanup_close_ int fd = -1;
+	const char *name = options_get(o, "config");
+	const struct vma_header *h;
+	int r = vma_open(options_get(o, "archive"), &fd, &reader, err);
+
+	if (r < 0)
+		return r;
+	h = vma_reader_header(reader);
+	for (unsigned i = 0; i < h->n_configs; i++) {
+		if (strcmp(h->configs[i].name, name) != 0)
+			continue;
+		fwrite(h->configs[i].data, 1, h->configs[i].len, stdout);
+		return 0;
+	}
+	return error_set(err, ERR_NOT_FOUND,
+			 "unable to find configuration data '%s' (vma list shows what there is)",
+			 name);
+}
+
+const struct vma_command vma_command_config = {
+	.name = "config",
+	.table = &config_table,
+	.run = config_run,
+};

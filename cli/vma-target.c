@@ -1,0 +1,156 @@
+#include "vma-target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/falloc.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+
+#define SLACK     (UINT64_C(4) << 20) /* storages round sizes up; as Proxmox's vma allows */
+#define ZERO_STEP ((uint64_t)1 << 20)
+
+static int write_error(const struct vma_target *t, int errnum, uint64_t offset, struct error **err)
+{
+	return error_errno(err, errnum, "cannot write '%s' at byte %" PRIu64, t->path, offset);
+}
+
+static int set_size(const struct vma_target *t, uint64_t size, struct error **err)
+{
+	if (ftruncate(t->fd, (off_t)size) < 0)
+		return error_errno(err, errno, "cannot make '%s' %" PRIu64 " bytes large", t->path,
+				   size);
+	return 0;
+}
+
+int vma_target_create(struct vma_target *t, const char *path, uint64_t size, struct error **err)
+{
+	t->path = xstrdup(path);
+	t->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (t->fd < 0)
+		return error_errno(err, errno, "cannot create '%s'", path);
+	return set_size(t, size, err);
+}
+
+/* Refuses what the disk does not fit on. */
+static int check_size(const struct vma_target *t, uint64_t size, uint64_t max, struct error **err)
+{
+	off_t have = lseek(t->fd, 0, SEEK_END);
+
+	if (have < 0)
+		return error_errno(err, errno, "cannot tell the size of '%s'", t->path);
+	if ((uint64_t)have >= size && (uint64_t)have <= max)
+		return 0;
+	return error_set(err, ERR_INVALID,
+			 "'%s' has %lld bytes, the disk in the archive %" PRIu64
+			 "; give a target of that size",
+			 t->path, (long long)have, size);
+}
+
+static int find_type(struct vma_target *t, const char *path, struct error **err)
+{
+	struct stat st;
+
+	t->path = xstrdup(path);
+	if (fstat(t->fd, &st) < 0)
+		return error_errno(err, errno, "cannot use '%s'", path);
+	t->is_block = S_ISBLK(st.st_mode);
+	if (!t->is_block && !S_ISREG(st.st_mode))
+		return error_set(err, ERR_INVALID,
+				 "'%s' is neither a file nor a block device; give one", path);
+	return 0;
+}
+
+int vma_target_open(struct vma_target *t, const char *path, uint64_t size, struct error **err)
+{
+	int r;
+
+	t->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (t->fd < 0)
+		return error_errno(err, errno, "cannot open '%s'", path);
+	r = find_type(t, path, err);
+	if (r < 0)
+		return r;
+	t->write_zero = t->is_block;
+	if (t->is_block)
+		return check_size(t, size, UINT64_MAX, err);
+	r = set_size(t, 0, err);
+	return r < 0 ? r : set_size(t, size, err);
+}
+
+int vma_target_existing(struct vma_target *t, const char *path, uint64_t size, bool write_zero,
+			struct error **err)
+{
+	int r;
+
+	t->write_zero = write_zero;
+	t->fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (t->fd < 0)
+		return error_errno(err, errno, "cannot open '%s'", path);
+	r = find_type(t, path, err);
+	return r < 0 ? r : check_size(t, size, size + SLACK, err);
+}
+
+int vma_target_write(const struct vma_target *t, uint64_t offset, const void *data, size_t len,
+		     struct error **err)
+{
+	int r = io_pwrite_all(t->fd, data, len, (off_t)offset);
+
+	return r < 0 ? write_error(t, -r, offset, err) : 0;
+}
+
+static int write_zeroes(const struct vma_target *t, uint64_t offset, uint64_t len,
+			struct error **err)
+{
+	_cleanup_free_ void *zero = xcalloc(1, ZERO_STEP);
+	int r = 0;
+
+	while (len && r == 0) {
+		uint64_t now = len < ZERO_STEP ? len : ZERO_STEP;
+
+		r = vma_target_write(t, offset, zero, (size_t)now, err);
+		offset += now;
+		len -= now;
+	}
+	return r;
+}
+
+/* A hole reads as zeroes, on devices too or the kernel refuses it. */
+int vma_target_zero(const struct vma_target *t, uint64_t offset, uint64_t len, struct error **err)
+{
+	if (!t->write_zero)
+		return 0;
+	if (fallocate(t->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+		      (off_t)len) == 0)
+		return 0;
+	return write_zeroes(t, offset, len, err);
+}
+
+int vma_target_finish(struct vma_target *t, struct error **err)
+{
+	if (t->fd < 0)
+		return 0;
+	if (t->is_block && fsync(t->fd) < 0)
+		return error_errno(err, errno, "cannot write '%s'", t->path);
+	if (close(t->fd) < 0) {
+		t->fd = -1;
+		return error_errno(err, errno, "cannot write '%s'", t->path);
+	}
+	t->fd = -1;
+	if (t->final && rename(t->path, t->final) < 0)
+		return error_errno(err, errno, "cannot rename '%s' to '%s'", t->path, t->final);
+	return 0;
+}
+
+void vma_target_clear(struct vma_target *t)
+{
+	if (t->fd >= 0)
+		close(t->fd);
+	free(t->path);
+	free(t->final);
+	*t = (struct vma_target){ .fd = -1 };
+}

@@ -1,0 +1,231 @@
+#include "stream/frame-cut.h"
+
+#include <string.h>
+#include <unistd.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include "base/mem.h"
+#include "stream/bytes.h"
+#include "stream/frame.h"
+
+#define MAGIC          UINT32_C(0xFD2FB528)
+#define SKIPPABLE      UINT32_C(0x184D2A50)
+#define SKIPPABLE_MASK UINT32_C(0xFFFFFFF0)
+#define HEADER_MAX     18u /* of a frame */
+
+enum measure {
+	MEASURE_FRAME,
+	MEASURE_SKIPPABLE,
+	MEASURE_MORE,
+	MEASURE_STREAM,
+	MEASURE_BAD,
+};
+
+void frame_cutter_init(struct frame_cutter *c, struct input_raw *raw, size_t max_content)
+{
+	*c = (struct frame_cutter){ .raw = raw, .max_content = max_content };
+	c->rest = xmalloc(FRAME_CUT_READ);
+}
+
+void frame_cutter_clear(struct frame_cutter *c)
+{
+	free(c->rest);
+	c->rest = NULL;
+}
+
+size_t frame_cutter_room(const struct frame_cutter *c)
+{
+	return ZSTD_compressBound(c->max_content) + FRAME_CUT_READ;
+}
+
+static bool is_skippable(uint32_t magic)
+{
+	return (magic & SKIPPABLE_MASK) == SKIPPABLE;
+}
+
+/* What begins at p, as far as n bytes tell. */
+static enum measure measure(const struct frame_cutter *c, const uint8_t *p, size_t n,
+			    struct frame_cut *ret)
+{
+	unsigned long long content;
+	size_t size;
+
+	if (n < FRAME_SKIPPABLE_HEADER_SIZE)
+		return MEASURE_MORE;
+	ret->magic = get_le32(p);
+	if (is_skippable(ret->magic)) {
+		ret->packed = FRAME_SKIPPABLE_HEADER_SIZE + (uint64_t)get_le32(p + 4);
+		ret->content = 0;
+		return MEASURE_SKIPPABLE;
+	}
+	if (ret->magic != MAGIC)
+		return MEASURE_BAD;
+	content = ZSTD_getFrameContentSize(p, n);
+	if (content == ZSTD_CONTENTSIZE_ERROR)
+		return n < HEADER_MAX ? MEASURE_MORE : MEASURE_BAD;
+	if (content == ZSTD_CONTENTSIZE_UNKNOWN || content > c->max_content)
+		return MEASURE_STREAM;
+	size = ZSTD_findFrameCompressedSize(p, n);
+	if (ZSTD_isError(size))
+		return ZSTD_getErrorCode(size) == ZSTD_error_srcSize_wrong ? MEASURE_MORE
+									   : MEASURE_BAD;
+	ret->packed = size;
+	ret->content = content;
+	return MEASURE_FRAME;
+}
+
+/* Passes over n bytes, of which the first lie in rest. */
+static int pass(struct frame_cutter *c, uint64_t n, struct error **err)
+{
+	while (n) {
+		uint64_t have = c->rest_len - c->rest_at, now = n < have ? n : have;
+		int r;
+
+		c->rest_at += (size_t)now;
+		n -= now;
+		if (!n)
+			break;
+		r = input_raw_read(c->raw, c->rest, FRAME_CUT_READ, &c->rest_len, err);
+		c->rest_at = 0;
+		if (r < 0)
+			return r;
+		if (!c->rest_len)
+			return error_set(err, ERR_CORRUPT,
+					 "it is cut off, %llu bytes are missing",
+					 (unsigned long long)n);
+	}
+	return 0;
+}
+
+/* The file offset of what comes next. */
+static uint64_t position(const struct frame_cutter *c)
+{
+	return c->raw->pos - (c->rest_len - c->rest_at);
+}
+
+/* Puts back what was read into out and does not belong to the frame. */
+static void give_back(struct frame_cutter *c, const uint8_t *from, size_t n)
+{
+	memcpy(c->rest, from, n);
+	c->rest_at = 0;
+	c->rest_len = n;
+}
+
+static int bad(struct frame_cutter *c, const uint8_t *out, size_t n, const char *text,
+	       struct error **err)
+{
+	give_back(c, out, n < FRAME_CUT_READ ? n : FRAME_CUT_READ);
+	return error_set(err, ERR_CORRUPT, "%s", text);
+}
+
+/* The frame did not lie in rest as a whole: goes on reading into out. */
+static int read_frame(struct frame_cutter *c, uint8_t *out, struct frame_cut *ret,
+		      struct error **err)
+{
+	size_t n = c->rest_len - c->rest_at, got = 0, cap = frame_cutter_room(c);
+	enum measure m = MEASURE_MORE;
+	int r = 0;
+
+	memcpy(out, c->rest + c->rest_at, n);
+	c->rest_at = c->rest_len = 0;
+	while (m == MEASURE_MORE && n + FRAME_CUT_READ <= cap) {
+		r = input_raw_read(c->raw, out + n, FRAME_CUT_READ, &got, err);
+		if (r < 0)
+			return r;
+		n += got;
+		m = measure(c, out, n, ret);
+		if (!got)
+			break;
+	}
+	if (!n) {
+		ret->kind = FRAME_CUT_END;
+		return 0;
+	}
+	if (m == MEASURE_STREAM) {
+		ret->kind = FRAME_CUT_STREAM;
+		ret->packed = n;
+		return 0;
+	}
+	if (m == MEASURE_FRAME) {
+		give_back(c, out + ret->packed, n - (size_t)ret->packed);
+		ret->kind = FRAME_CUT_FRAME;
+		return 0;
+	}
+	if (m == MEASURE_SKIPPABLE) {
+		give_back(c, out, n);
+		ret->kind = FRAME_CUT_SKIPPABLE;
+		return pass(c, ret->packed, err);
+	}
+	return bad(c, out, n,
+		   m == MEASURE_BAD ? "there is no zstd frame" : "it is cut off or damaged", err);
+}
+
+int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *ret,
+		      struct error **err)
+{
+	size_t have = c->rest_len - c->rest_at;
+	int r = 0;
+
+	*ret = (struct frame_cut){ .offset = position(c) };
+	switch (measure(c, c->rest + c->rest_at, have, ret)) {
+	case MEASURE_FRAME:
+		memcpy(out, c->rest + c->rest_at, (size_t)ret->packed);
+		c->rest_at += (size_t)ret->packed;
+		ret->kind = FRAME_CUT_FRAME;
+		break;
+	case MEASURE_SKIPPABLE:
+		ret->kind = FRAME_CUT_SKIPPABLE;
+		r = pass(c, ret->packed, err);
+		break;
+	case MEASURE_STREAM:
+		memcpy(out, c->rest + c->rest_at, have);
+		c->rest_at = c->rest_len = 0;
+		ret->kind = FRAME_CUT_STREAM;
+		ret->packed = have;
+		break;
+	case MEASURE_BAD:
+		r = error_set(err, ERR_CORRUPT, "there is no zstd frame");
+		break;
+	case MEASURE_MORE:
+		r = read_frame(c, out, ret, err);
+		break;
+	}
+	if (r < 0)
+		error_prefix(err, "zstd frame at byte %llu", (unsigned long long)ret->offset);
+	return r;
+}
+
+static bool at_magic(const uint8_t *p)
+{
+	uint32_t magic = get_le32(p);
+
+	return magic == MAGIC || is_skippable(magic);
+}
+
+int frame_cutter_resync(struct frame_cutter *c, struct error **err)
+{
+	size_t got = 0;
+
+	if (c->rest_at < c->rest_len)
+		c->rest_at++;
+	for (;;) {
+		int r;
+
+		for (; c->rest_at + 4 <= c->rest_len; c->rest_at++)
+			if (at_magic(c->rest + c->rest_at))
+				return 0;
+		memmove(c->rest, c->rest + c->rest_at, c->rest_len - c->rest_at);
+		c->rest_len -= c->rest_at;
+		c->rest_at = 0;
+		r = input_raw_read(c->raw, c->rest + c->rest_len, FRAME_CUT_READ - c->rest_len,
+				   &got, err);
+		if (r < 0)
+			return r;
+		if (!got) {
+			c->rest_len = 0;
+			return 0;
+		}
+		c->rest_len += got;
+	}
+}

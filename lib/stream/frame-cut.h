@@ -1,0 +1,51 @@
+/*
+ * Cuts a zstd file into its frames without unpacking them, front to back, also from a pipe.  Frames
+ * that do not say how much they hold, or hold much, end the cutting: they are to be unpacked as a
+ * stream.
+ */
+#ifndef VZDUMP_STREAM_FRAME_CUT_H
+#define VZDUMP_STREAM_FRAME_CUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "stream/input.h"
+
+#define FRAME_CUT_READ (256u << 10)
+
+enum frame_cut_kind {
+	FRAME_CUT_END,
+	FRAME_CUT_FRAME,     /* a whole frame is in out */
+	FRAME_CUT_SKIPPABLE, /* one was passed over */
+	FRAME_CUT_STREAM,    /* out holds what was read; go on with unpacker_zstd_new() */
+};
+
+struct frame_cut {
+	enum frame_cut_kind kind;
+	uint64_t offset; /* in the file */
+	uint64_t packed; /* bytes of the frame; STREAM: bytes in out */
+	uint64_t content;
+	uint32_t magic; /* SKIPPABLE */
+};
+
+struct frame_cutter {
+	struct input_raw *raw; /* the caller's */
+	size_t max_content;    /* of a frame that is cut */
+	uint8_t *rest;         /* read, not handed out: rest_at .. rest_len */
+	size_t rest_at, rest_len;
+};
+
+void frame_cutter_init(struct frame_cutter *c, struct input_raw *raw, size_t max_content);
+void frame_cutter_clear(struct frame_cutter *c);
+/* Size that out must have. */
+size_t frame_cutter_room(const struct frame_cutter *c);
+
+/* ERR_CORRUPT: frame_cutter_resync() may find the next one.  ret->offset is set then, too. */
+int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *ret,
+		      struct error **err);
+/* Moves on to what looks like a frame, one byte at least behind where it failed. */
+int frame_cutter_resync(struct frame_cutter *c, struct error **err);
+
+#endif

@@ -1,0 +1,107 @@
+/* gzip, lzop, bzip2, xz through libarchive, which runs a program where it has no library. */
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+
+#include "base/mem.h"
+#include "stream/input.h"
+
+#define READ_SIZE (256u << 10)
+
+struct archive_unpacker {
+	struct unpacker base;
+	struct input_raw *raw;
+	struct archive *archive;
+	struct error *failure; /* of raw: says more than libarchive can */
+	uint8_t buf[READ_SIZE];
+};
+
+static la_ssize_t on_read(struct archive *a, void *opaque, const void **ret)
+{
+	struct archive_unpacker *u = opaque;
+	size_t n = 0;
+
+	if (u->failure || input_raw_read(u->raw, u->buf, sizeof(u->buf), &n, &u->failure) < 0) {
+		archive_set_error(a, EIO, "%s", error_message(u->failure));
+		return -1;
+	}
+	*ret = u->buf;
+	return (la_ssize_t)n;
+}
+
+static int archive_error(struct archive_unpacker *u, struct error **err)
+{
+	const char *text = archive_error_string(u->archive);
+
+	if (u->failure)
+		return error_set(err, u->failure->code, "%s", u->failure->message);
+	return error_set(err, ERR_CORRUPT, "unpacking the archive failed at about byte %llu: %s",
+			 (unsigned long long)u->raw->pos, text ? text : "unknown error");
+}
+
+static int archive_unpack(struct unpacker *base, void *data, size_t len, size_t *ret_len,
+			  struct error **err)
+{
+	struct archive_unpacker *u = (struct archive_unpacker *)base;
+	size_t done = 0;
+
+	while (done < len) {
+		la_ssize_t n = archive_read_data(u->archive, (char *)data + done, len - done);
+
+		*ret_len = done;
+		if (n < 0)
+			return archive_error(u, err);
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	*ret_len = done;
+	return 0;
+}
+
+static void archive_unpacker_free(struct unpacker *base)
+{
+	struct archive_unpacker *u = (struct archive_unpacker *)base;
+
+	archive_read_free(u->archive);
+	error_free(u->failure);
+	free(u);
+}
+
+static const struct unpacker_ops archive_ops = {
+	.read = archive_unpack,
+	.free = archive_unpacker_free,
+};
+
+static int open_archive(struct archive_unpacker *u, struct error **err)
+{
+	struct archive_entry *entry;
+
+	archive_read_support_filter_gzip(u->archive);
+	archive_read_support_filter_bzip2(u->archive);
+	archive_read_support_filter_xz(u->archive);
+	archive_read_support_filter_lzop(u->archive);
+	archive_read_support_format_raw(u->archive);
+	if (archive_read_open(u->archive, u, NULL, on_read, NULL) < ARCHIVE_WARN ||
+	    archive_read_next_header(u->archive, &entry) < ARCHIVE_WARN)
+		return archive_error(u, err);
+	return 0;
+}
+
+int unpacker_archive_new(struct input_raw *raw, struct unpacker **ret, struct error **err)
+{
+	struct archive_unpacker *u = xcalloc(1, sizeof(*u));
+	int r;
+
+	u->base.ops = &archive_ops;
+	u->raw = raw;
+	u->archive = archive_read_new();
+	r = u->archive ? open_archive(u, err)
+		       : error_set(err, -ENOMEM, "no memory for libarchive");
+	if (r < 0) {
+		archive_unpacker_free(&u->base);
+		return r;
+	}
+	*ret = &u->base;
+	return 0;
+}

@@ -1,0 +1,103 @@
+/* zstd as one stream, whatever its frames are like. */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "base/mem.h"
+#include "stream/input.h"
+
+#define WINDOW_LOG_MAX 25 /* 32 MiB: zstd's levels up to 20; an archive must not ask for more */
+#define READ_SIZE      (256u << 10)
+
+struct zstd_unpacker {
+	struct unpacker base;
+	struct input_raw *raw;
+	ZSTD_DStream *stream;
+	uint8_t *packed;
+	ZSTD_inBuffer in;
+	bool middle; /* of a frame */
+};
+
+static int refill(struct zstd_unpacker *z, struct error **err)
+{
+	size_t n = 0;
+	int r = input_raw_read(z->raw, z->packed, READ_SIZE, &n, err);
+
+	z->in = (ZSTD_inBuffer){ .src = z->packed, .size = n };
+	return r;
+}
+
+static int corrupt(const struct zstd_unpacker *z, size_t code, struct error **err)
+{
+	return error_set(err, ERR_CORRUPT, "zstd stream at about byte %llu: %s",
+			 (unsigned long long)z->raw->pos, ZSTD_getErrorName(code));
+}
+
+static int unpack(struct zstd_unpacker *z, ZSTD_outBuffer *out, struct error **err)
+{
+	while (out->pos < out->size) {
+		size_t before = out->pos, r;
+
+		if (z->in.pos == z->in.size && refill(z, err) < 0)
+			return (*err) ? (*err)->code : ERR_CORRUPT;
+		r = z->in.size || z->middle ? ZSTD_decompressStream(z->stream, out, &z->in) : 0;
+		if (ZSTD_isError(r))
+			return corrupt(z, r, err);
+		if (!z->in.size && out->pos == before) {
+			if (z->middle)
+				return error_set(err, ERR_CORRUPT,
+						 "the archive is cut off at byte %llu, in a zstd "
+						 "frame",
+						 (unsigned long long)z->raw->pos);
+			return 0;
+		}
+		if (z->in.size)
+			z->middle = r != 0;
+	}
+	return 0;
+}
+
+static int zstd_read(struct unpacker *u, void *data, size_t len, size_t *ret_len,
+		     struct error **err)
+{
+	ZSTD_outBuffer out = { .dst = data, .size = len };
+	struct error *own = NULL;
+	int r = unpack((struct zstd_unpacker *)u, &out, &own);
+
+	error_keep_first(err, &own);
+	*ret_len = out.pos;
+	return r;
+}
+
+static void zstd_free(struct unpacker *u)
+{
+	struct zstd_unpacker *z = (struct zstd_unpacker *)u;
+
+	ZSTD_freeDStream(z->stream);
+	free(z->packed);
+	free(z);
+}
+
+static const struct unpacker_ops zstd_ops = { .read = zstd_read, .free = zstd_free };
+
+int unpacker_zstd_new(struct input_raw *raw, const void *head, size_t head_len,
+		      struct unpacker **ret, struct error **err)
+{
+	struct zstd_unpacker *z = xcalloc(1, sizeof(*z));
+
+	z->base.ops = &zstd_ops;
+	z->raw = raw;
+	z->stream = ZSTD_createDStream();
+	z->packed = xmalloc(head_len > READ_SIZE ? head_len : READ_SIZE);
+	if (head_len)
+		memcpy(z->packed, head, head_len);
+	z->in = (ZSTD_inBuffer){ .src = z->packed, .size = head_len };
+	if (!z->stream ||
+	    ZSTD_isError(ZSTD_DCtx_setParameter(z->stream, ZSTD_d_windowLogMax, WINDOW_LOG_MAX))) {
+		zstd_free(&z->base);
+		return error_set(err, -ENOMEM, "no memory for a zstd decompressor");
+	}
+	*ret = &z->base;
+	return 0;
+}

@@ -1,0 +1,76 @@
+/*
+ * Where a stream of bytes comes from: a descriptor (file, device, pipe), and an unpacker behind it
+ * that is chosen by the first bytes.
+ *
+ *	input_raw_init(&raw, fd, err)			// reads the first bytes
+ *	input_kind(&raw)				// zstd, gzip, ... or plain
+ *	unpacker_new(&raw, &u, err)
+ *	unpacker_read(u, data, len, &got, err) ...	// less than len: the end
+ *
+ * One thread uses an input.
+ */
+#ifndef VZDUMP_STREAM_INPUT_H
+#define VZDUMP_STREAM_INPUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#define INPUT_PEEK 16u
+
+enum input_kind {
+	INPUT_PLAIN,
+	INPUT_ZSTD,
+	INPUT_OTHER, /* gzip, lzop, bzip2, xz: what libarchive unpacks */
+};
+
+/* A descriptor whose first bytes may be looked at before they are read. */
+struct input_raw {
+	int fd; /* the caller's */
+	uint8_t peek[INPUT_PEEK];
+	size_t peek_at, peek_len;
+	uint64_t pos; /* bytes handed out */
+};
+
+int input_raw_init(struct input_raw *raw, int fd, struct error **err);
+enum input_kind input_kind(const struct input_raw *raw);
+/* Until len or the end. */
+int input_raw_read(struct input_raw *raw, void *data, size_t len, size_t *ret_len,
+		   struct error **err);
+
+struct unpacker;
+
+struct unpacker_ops {
+	/* Until len or the end. */
+	int (*read)(struct unpacker *u, void *data, size_t len, size_t *ret_len,
+		    struct error **err);
+	void (*free)(struct unpacker *u);
+};
+
+struct unpacker {
+	const struct unpacker_ops *ops;
+};
+
+/* raw stays the caller's and must live on. */
+int unpacker_new(struct input_raw *raw, struct unpacker **ret, struct error **err);
+/* As above for zstd, beginning with bytes that were read already (copied). */
+int unpacker_zstd_new(struct input_raw *raw, const void *head, size_t head_len,
+		      struct unpacker **ret, struct error **err);
+int unpacker_archive_new(struct input_raw *raw, struct unpacker **ret, struct error **err);
+
+static inline int unpacker_read(struct unpacker *u, void *data, size_t len, size_t *ret_len,
+				struct error **err)
+{
+	return u->ops->read(u, data, len, ret_len, err);
+}
+
+static inline void unpacker_free(struct unpacker *u)
+{
+	if (u)
+		u->ops->free(u);
+}
+DEFINE_CLEANUP(struct unpacker *, unpacker_free)
+
+#endif

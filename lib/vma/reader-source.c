@@ -1,0 +1,134 @@
+/* The front of the reader: chunks out of the file. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "stream/frame.h"
+#include "vma/reader-internal.h"
+
+static bool tolerates(const struct vma_reader *r)
+{
+	return r->sink && r->sink->damage;
+}
+
+/* Keeps the error as a damage in front of the chunk. */
+static void note(struct chunk *c, struct error **err)
+{
+	c->is_lost = true;
+	if (!c->damage)
+		c->damage = xstrdup(error_message(*err));
+	error_free(TAKE_PTR(*err));
+}
+
+/* Adds a frame to what the seek table must hold. */
+static int count_frame(struct vma_reader *r, const struct frame_cut *f, struct error **err)
+{
+	if (r->stats.has_seektable) {
+		r->stats.has_seektable = false;
+		return error_set(err, ERR_CORRUPT,
+				 "zstd frame at byte %llu: it stands behind the seek table",
+				 (unsigned long long)f->offset);
+	}
+	if (f->kind == FRAME_CUT_SKIPPABLE && f->magic == FRAME_SKIPPABLE_SEEK_TABLE) {
+		r->stats.has_seektable = true;
+		return 0;
+	}
+	r->stats.frames_sum =
+		vma_reader_sum_frame(r, r->stats.frames_sum, f->packed, f->content);
+	r->stats.frames++;
+	return 0;
+}
+
+static void fill_frame(struct vma_reader *r, struct chunk *c, const struct frame_cut *f)
+{
+	c->is_packed = true;
+	c->packed_len = (size_t)f->packed;
+	c->content = (size_t)f->content;
+	c->offset = f->offset;
+	c->frame = r->frame_count++;
+}
+
+/* From here on it is one stream. */
+static int go_streaming(struct vma_reader *r, const struct chunk *c, const struct frame_cut *f,
+			struct error **err)
+{
+	r->framed = false;
+	return unpacker_zstd_new(&r->raw, c->packed, (size_t)f->packed, &r->unpacker, err);
+}
+
+/* 1: a frame; 0: the end; 2: something else was passed. */
+static int take_frame(struct vma_reader *r, struct chunk *c, struct error **err)
+{
+	struct frame_cut f;
+	int s = frame_cutter_next(&r->cutter, c->packed, &f, err);
+
+	if (s < 0 || f.kind == FRAME_CUT_END)
+		return s;
+	if (f.kind == FRAME_CUT_STREAM) {
+		s = go_streaming(r, c, &f, err);
+		return s < 0 ? s : 2;
+	}
+	s = count_frame(r, &f, err);
+	if (s < 0)
+		return s;
+	if (f.kind == FRAME_CUT_FRAME) {
+		fill_frame(r, c, &f);
+		return 1;
+	}
+	r->frame_count++;
+	return 2;
+}
+
+static int next_frame(struct vma_reader *r, struct chunk *c, struct error **err)
+{
+	for (;;) {
+		int s = take_frame(r, c, err);
+
+		if (s == 2 && !r->framed)
+			return 2;
+		if (s == 0 || s == 1)
+			return s;
+		if (s == 2)
+			continue;
+		if (s != ERR_CORRUPT || !tolerates(r))
+			return s;
+		note(c, err);
+		s = frame_cutter_resync(&r->cutter, err);
+		if (s < 0)
+			return s;
+		r->frame_count++;
+	}
+}
+
+static int next_bytes(struct vma_reader *r, struct chunk *c, struct error **err)
+{
+	int s = unpacker_read(r->unpacker, c->data, CHUNK_DATA, &c->len, err);
+
+	if (s >= 0)
+		return c->len > 0;
+	if (s != ERR_CORRUPT || !tolerates(r))
+		return s;
+	/* what came before the damage still counts */
+	r->source_ended = true;
+	c->damage = xstrdup(error_message(*err));
+	error_free(TAKE_PTR(*err));
+	return 1;
+}
+
+int reader_source_next(struct vma_reader *r, struct chunk *c, struct error **err)
+{
+	int s = 2;
+
+	c->is_packed = c->is_lost = false;
+	c->data = c->room + CHUNK_HEAD;
+	c->len = 0;
+	if (r->source_ended)
+		return 0;
+	if (r->framed)
+		s = next_frame(r, c, err);
+	if (s == 2)
+		s = next_bytes(r, c, err);
+	if (s == 0)
+		r->source_ended = true;
+	/* a damage at the very end still has to be told */
+	return s == 0 && c->damage ? 1 : s;
+}
