@@ -74,7 +74,7 @@ static void extract_init(struct extract *x, const struct options *o, const struc
 	x->h = h;
 	x->dir = options_get(o, "directory");
 	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
-		x->targets[i].fd = -1;
+		vma_target_init(&x->targets[i]);
 	vma_progress_init(&x->progress, h);
 }
 
@@ -296,7 +296,7 @@ static int make_folder(const struct extract *x, struct error **err)
 static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data, size_t len,
 		   struct error **err)
 {
-	const struct extract *x = opaque;
+	struct extract *x = opaque;
 
 	return x->targets[dev].fd < 0 ? 0
 				      : vma_target_write(&x->targets[dev], offset, data, len, err);
@@ -304,7 +304,7 @@ static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data,
 
 static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, struct error **err)
 {
-	const struct extract *x = opaque;
+	struct extract *x = opaque;
 
 	return x->targets[dev].fd < 0 ? 0 : vma_target_zero(&x->targets[dev], offset, len, err);
 }

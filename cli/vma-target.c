@@ -12,6 +12,7 @@
 #include "base/mem.h"
 
 #define SLACK     (UINT64_C(4) << 20) /* storages round sizes up; as Proxmox's vma allows */
+#define WRITE_STEP ((size_t)64 << 10)
 #define ZERO_STEP ((uint64_t)1 << 20)
 
 static int write_error(const struct vma_target *t, int errnum, uint64_t offset, struct error **err)
@@ -25,6 +26,12 @@ static int set_size(const struct vma_target *t, uint64_t size, struct error **er
 		return error_errno(err, errno, "cannot make '%s' %" PRIu64 " bytes large", t->path,
 				   size);
 	return 0;
+}
+
+void vma_target_init(struct vma_target *t)
+{
+	*t = (struct vma_target){ .fd = -1 };
+	pthread_mutex_init(&t->lock, NULL);
 }
 
 int vma_target_create(struct vma_target *t, const char *path, uint64_t size, struct error **err)
@@ -95,15 +102,22 @@ int vma_target_existing(struct vma_target *t, const char *path, uint64_t size, b
 	return r < 0 ? r : check_size(t, size, size + SLACK, err);
 }
 
-int vma_target_write(const struct vma_target *t, uint64_t offset, const void *data, size_t len,
+int vma_target_write(struct vma_target *t, uint64_t offset, const void *data, size_t len,
 		     struct error **err)
 {
-	int r = io_pwrite_all(t->fd, data, len, (off_t)offset);
+	int r = 0;
 
+	pthread_mutex_lock(&t->lock);
+	for (size_t at = 0; r == 0 && at < len; at += WRITE_STEP) {
+		size_t now = len - at < WRITE_STEP ? len - at : WRITE_STEP;
+
+		r = io_pwrite_all(t->fd, (const char *)data + at, now, (off_t)(offset + at));
+	}
+	pthread_mutex_unlock(&t->lock);
 	return r < 0 ? write_error(t, -r, offset, err) : 0;
 }
 
-static int write_zeroes(const struct vma_target *t, uint64_t offset, uint64_t len,
+static int write_zeroes(struct vma_target *t, uint64_t offset, uint64_t len,
 			struct error **err)
 {
 	_cleanup_free_ void *zero = xcalloc(1, ZERO_STEP);
@@ -120,7 +134,7 @@ static int write_zeroes(const struct vma_target *t, uint64_t offset, uint64_t le
 }
 
 /* A hole reads as zeroes, on devices too or the kernel refuses it. */
-int vma_target_zero(const struct vma_target *t, uint64_t offset, uint64_t len, struct error **err)
+int vma_target_zero(struct vma_target *t, uint64_t offset, uint64_t len, struct error **err)
 {
 	if (!t->write_zero)
 		return 0;
@@ -152,5 +166,6 @@ void vma_target_clear(struct vma_target *t)
 		close(t->fd);
 	free(t->path);
 	free(t->final);
+	pthread_mutex_destroy(&t->lock);
 	*t = (struct vma_target){ .fd = -1 };
 }

@@ -38,6 +38,7 @@
 #ifndef VZDUMP_VMA_INDEX_H
 #define VZDUMP_VMA_INDEX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -52,6 +53,37 @@
 #define VMA_INDEX_CONTENT_HEADER_SIZE 32
 #define VMA_INDEX_PART_MAX            (1u << 20) /* unpacked, about: a writer closes the part here */
 #define VMA_INDEX_HELD_MAX            (4u << 20) /* packed parts that a writer holds back */
+#define VMA_INDEX_UNPACKED_MAX        (20u << 20) /* that a reader takes */
+
+struct vma_reader;
+
+/*
+ * Checks seek table and index at the end of the file against what the reader, which has run without
+ * damages, has found.  *ret_index tells whether there is an index at all.  ERR_CORRUPT: they do not
+ * agree.
+ */
+int vma_index_check(int fd, const struct vma_reader *r, bool *ret_index, struct error **err);
+
+/*
+ * Unpacks a part or the root (the skippable frame with its header) of the archive with that uuid and
+ * appends what it holds.  Limits: VMA_INDEX_UNPACKED_MAX.
+ */
+int vma_index_unpack(const uint8_t *frame, size_t len, const uint8_t uuid[VMA_UUID_SIZE],
+		     uint16_t kind, struct buf *ret, struct error **err);
+/* The next run of a part. */
+struct vma_index_run {
+	uint64_t frame;
+	uint8_t dev;
+	uint64_t first, n;
+};
+struct vma_index_cursor {
+	const uint8_t *at, *end;
+	uint64_t frame, runs;
+	uint8_t dev;
+	uint32_t expected[VMA_MAX_DEVICES + 1];
+};
+/* 1: a run; 0: the end; negative: it is malformed.  Clusters stay below 2^32. */
+int vma_index_next(struct vma_index_cursor *c, struct vma_index_run *ret, struct error **err);
 
 /* A stored cluster of a device, in the order of device and cluster. */
 static inline uint64_t vma_cluster_key(uint8_t dev, uint32_t cluster)

@@ -1,0 +1,296 @@
+/* Seek table and index against what the archive really holds. */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "stream/bytes.h"
+#include "stream/seektable.h"
+#include "stream/varint.h"
+#include "vma/index.h"
+#include "vma/reader.h"
+
+#define ENTRIES 4096u /* read at once */
+
+struct table {
+	int fd;
+	uint64_t start; /* of the entries in the file */
+	uint32_t n;
+	uint32_t entry_size;
+};
+
+struct place {
+	uint64_t offset, size;
+};
+
+static int wrong(const char *text, struct error **err)
+{
+	return error_set(err, ERR_CORRUPT, "%s", text);
+}
+
+static int read_at(int fd, void *data, size_t len, uint64_t offset, struct error **err)
+{
+	ssize_t n = io_pread_full(fd, data, len, (off_t)offset);
+
+	if (n < 0)
+		return error_errno(err, (int)-n, "cannot read the end of the archive");
+	return n == (ssize_t)len ? 0 : wrong("seek table: the file is too short", err);
+}
+
+static int open_table(int fd, struct table *t, struct error **err)
+{
+	uint8_t footer[SEEKTABLE_FOOTER_SIZE], head[FRAME_SKIPPABLE_HEADER_SIZE];
+	off_t end = lseek(fd, 0, SEEK_END);
+	uint64_t len;
+	int r;
+
+	if (end < (off_t)sizeof(footer))
+		return wrong("seek table: the file is too short", err);
+	r = read_at(fd, footer, sizeof(footer), (uint64_t)end - sizeof(footer), err);
+	if (r < 0)
+		return r;
+	t->fd = fd;
+	t->n = get_le32(footer);
+	t->entry_size = SEEKTABLE_ENTRY_SIZE + (footer[4] & 0x80 ? 4 : 0);
+	len = (uint64_t)t->n * t->entry_size + sizeof(footer);
+	if (get_le32(footer + 5) != SEEKTABLE_MAGIC || footer[4] & 0x7f ||
+	    len + sizeof(head) > (uint64_t)end)
+		return wrong("seek table: its footer is damaged", err);
+	t->start = (uint64_t)end - len;
+	r = read_at(fd, head, sizeof(head), t->start - sizeof(head), err);
+	if (r < 0)
+		return r;
+	if (get_le32(head) != FRAME_SKIPPABLE_SEEK_TABLE || get_le32(head + 4) != len)
+		return wrong("seek table: its length is not what the frames need", err);
+	return 0;
+}
+
+/* What a walk over the table looks for. */
+struct walk {
+	const struct vma_reader *r;
+	uint64_t sum;
+	struct place last;
+	struct buf wanted; /* uint64_t: ascending numbers of frames */
+	struct buf places; /* struct place of each */
+};
+
+static void visit(struct walk *w, uint64_t number, uint64_t offset, const uint8_t *entry)
+{
+	const struct place p = { .offset = offset, .size = get_le32(entry) };
+	size_t done = w->places.len / sizeof(p);
+	uint64_t next;
+
+	w->sum = vma_reader_sum_frame(w->r, w->sum, p.size, get_le32(entry + 4));
+	w->last = p;
+	if (done >= w->wanted.len / sizeof(next))
+		return;
+	memcpy(&next, w->wanted.data + done * sizeof(next), sizeof(next));
+	if (next == number)
+		buf_add(&w->places, &p, sizeof(p));
+}
+
+static int walk(const struct table *t, struct walk *w, struct error **err)
+{
+	_cleanup_free_ uint8_t *entries = xmalloc((size_t)ENTRIES * t->entry_size);
+	uint64_t offset = 0;
+
+	for (uint32_t i = 0; i < t->n;) {
+		uint32_t n = t->n - i < ENTRIES ? t->n - i : ENTRIES;
+		int r = read_at(t->fd, entries, (size_t)n * t->entry_size,
+				t->start + (uint64_t)i * t->entry_size, err);
+
+		if (r < 0)
+			return r;
+		for (uint32_t k = 0; k < n; k++, i++) {
+			const uint8_t *entry = entries + (size_t)k * t->entry_size;
+
+			visit(w, i, offset, entry);
+			offset += get_le32(entry);
+		}
+	}
+	return 0;
+}
+
+/* Reads and unpacks what stands there. */
+static int load(const struct walk *w, int fd, struct place p, uint16_t kind, struct buf *ret,
+		struct error **err)
+{
+	_cleanup_buf_ struct buf raw = BUF_INIT;
+	int r;
+
+	if (p.size > VMA_INDEX_UNPACKED_MAX)
+		return wrong("index: a part of it is too large", err);
+	r = read_at(fd, buf_reserve(&raw, (size_t)p.size), (size_t)p.size, p.offset, err);
+	if (r < 0)
+		return r;
+	return vma_index_unpack((const uint8_t *)raw.data, (size_t)p.size,
+				vma_reader_header(w->r)->uuid, kind, ret, err);
+}
+
+static int check_header(const struct vma_reader *r, const uint8_t **at, const uint8_t *end,
+			struct error **err)
+{
+	_cleanup_vma_header_ struct vma_header h = { 0 };
+	_cleanup_buf_ struct buf have = BUF_INIT, want = BUF_INIT;
+	uint64_t len;
+	int s;
+
+	if (!varint_get(at, end, &len) || len > (uint64_t)(end - *at))
+		return wrong("index: it is cut off", err);
+	s = vma_header_decode(*at, (size_t)len, &h, err);
+	if (s < 0)
+		return error_prefix(err, "index");
+	*at += len;
+	vma_header_encode(&h, &have);
+	vma_header_encode(vma_reader_header(r), &want);
+	if (have.len != want.len || memcmp(have.data, want.data, want.len) != 0)
+		return wrong("index: its copy of the header is another one", err);
+	return 0;
+}
+
+static int check_device(const struct vma_reader *r, const uint8_t **at, const uint8_t *end,
+			struct error **err)
+{
+	uint64_t data, zero;
+	const struct vma_device *d;
+	uint8_t dev;
+
+	if (*at == end)
+		return wrong("index: it is cut off", err);
+	dev = *(*at)++;
+	d = &vma_reader_header(r)->devices[dev];
+	if (!varint_get(at, end, &data) || !varint_get(at, end, &zero) || !d->name)
+		return wrong("index: it is cut off, or names a disk that is not there", err);
+	if (data != vma_reader_stats(r)->data_bytes[dev] || zero != d->size - data)
+		return error_set(err, ERR_CORRUPT, "index: its totals of %s are wrong", d->name);
+	return 0;
+}
+
+static int take_parts(struct walk *w, const uint8_t **at, const uint8_t *end, struct buf *counts,
+		      struct error **err)
+{
+	uint64_t n, frame = 0, delta, clusters;
+
+	if (!varint_get(at, end, &n) || n > (uint64_t)(end - *at))
+		return wrong("index: it is cut off", err);
+	for (uint64_t i = 0; i < n; i++) {
+		if (!varint_get(at, end, &delta) || !varint_get(at, end, &clusters))
+			return wrong("index: it is cut off", err);
+		frame += delta;
+		buf_add(&w->wanted, &frame, sizeof(frame));
+		buf_add(counts, &clusters, sizeof(clusters));
+	}
+	return *at == end ? 0 : wrong("index: it is too long", err);
+}
+
+static int check_root(struct walk *w, int fd, struct buf *counts, struct error **err)
+{
+	_cleanup_buf_ struct buf root = BUF_INIT;
+	const uint8_t *at, *end;
+	uint64_t size, devices;
+	int s = load(w, fd, w->last, VMA_INDEX_ROOT, &root, err);
+
+	if (s < 0)
+		return s;
+	at = (const uint8_t *)buf_str(&root);
+	end = at + root.len;
+	s = check_header(w->r, &at, end, err);
+	if (s < 0)
+		return s;
+	if (!varint_get(&at, end, &size) || !varint_get(&at, end, &devices))
+		return wrong("index: it is cut off", err);
+	if (size != vma_reader_stats(w->r)->vma_bytes)
+		return wrong("index: its size of the archive is wrong", err);
+	for (uint64_t i = 0; s == 0 && i < devices; i++)
+		s = check_device(w->r, &at, end, err);
+	return s < 0 ? s : take_parts(w, &at, end, counts, err);
+}
+
+/* Adds the clusters of a part.  No more than the archive stores, so that it ends. */
+static int sum_part(const struct walk *w, const struct buf *part, uint64_t *sum, uint64_t *total,
+		    struct error **err)
+{
+	struct vma_index_cursor c = { .at = (const uint8_t *)buf_str(part),
+				      .end = (const uint8_t *)buf_str(part) + part->len };
+	struct vma_index_run run;
+	int s;
+
+	while ((s = vma_index_next(&c, &run, err)) > 0) {
+		if (run.n > vma_reader_stats(w->r)->stored_clusters - *total)
+			return wrong("index: it names more clusters than there are", err);
+		*total += run.n;
+		for (uint64_t i = run.first; i < run.first + run.n; i++)
+			*sum = vma_reader_sum_cluster(w->r, *sum, run.frame,
+						      vma_cluster_key(run.dev, (uint32_t)i));
+	}
+	return s;
+}
+
+static int check_parts(const struct walk *w, int fd, const struct buf *counts, struct error **err)
+{
+	size_t n = counts->len / sizeof(uint64_t);
+	uint64_t sum = 0, total = 0;
+
+	if (w->places.len / sizeof(struct place) != n)
+		return wrong("index: a part of it is not in the archive", err);
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_buf_ struct buf part = BUF_INIT;
+		uint64_t before = total, count;
+		struct place p;
+		int s;
+
+		memcpy(&p, w->places.data + i * sizeof(p), sizeof(p));
+		memcpy(&count, counts->data + i * sizeof(count), sizeof(count));
+		s = load(w, fd, p, VMA_INDEX_PART, &part, err);
+		if (s == 0)
+			s = sum_part(w, &part, &sum, &total, err);
+		if (s < 0)
+			return s;
+		if (total - before != count)
+			return wrong("index: a part of it has another number of clusters", err);
+	}
+	if (total != vma_reader_stats(w->r)->stored_clusters ||
+	    sum != vma_reader_stats(w->r)->clusters_sum)
+		return wrong("index: it finds clusters in other frames than they are in", err);
+	return 0;
+}
+
+static bool has_index(int fd, struct place root)
+{
+	uint8_t magic[4];
+
+	return root.size >= sizeof(magic) && read_at(fd, magic, 4, root.offset, NULL) == 0 &&
+	       get_le32(magic) == FRAME_SKIPPABLE_VMA_INDEX;
+}
+
+static int check(const struct table *t, struct walk *w, bool *ret_index, struct error **err)
+{
+	_cleanup_buf_ struct buf counts = BUF_INIT;
+	int s = walk(t, w, err);
+
+	if (s < 0)
+		return s;
+	if (t->n != vma_reader_stats(w->r)->frames || w->sum != vma_reader_stats(w->r)->frames_sum)
+		return wrong("seek table: it does not agree with the frames of the archive", err);
+	*ret_index = has_index(t->fd, w->last);
+	if (!*ret_index)
+		return 0;
+	s = check_root(w, t->fd, &counts, err);
+	if (s == 0)
+		s = walk(t, w, err);
+	return s < 0 ? s : check_parts(w, t->fd, &counts, err);
+}
+
+int vma_index_check(int fd, const struct vma_reader *r, bool *ret_index, struct error **err)
+{
+	struct table t;
+	struct walk w = { .r = r };
+	int s = open_table(fd, &t, err);
+
+	*ret_index = false;
+	if (s == 0)
+		s = check(&t, &w, ret_index, err);
+	buf_clear(&w.wanted);
+	buf_clear(&w.places);
+	return s;
+}

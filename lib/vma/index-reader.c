@@ -1,0 +1,86 @@
+/* The parts of the index: unpacking and walking them. */
+#include <string.h>
+#include <zstd.h>
+
+#include "stream/bytes.h"
+#include "stream/varint.h"
+#include "vma/index.h"
+
+#define CONTENT (FRAME_SKIPPABLE_HEADER_SIZE + VMA_INDEX_CONTENT_HEADER_SIZE)
+
+static int malformed(const char *text, struct error **err)
+{
+	return error_set(err, ERR_CORRUPT, "index: %s", text);
+}
+
+static int check_content(const uint8_t *frame, size_t len, const uint8_t uuid[VMA_UUID_SIZE],
+			 uint16_t kind, struct error **err)
+{
+	const uint8_t *content = frame + FRAME_SKIPPABLE_HEADER_SIZE;
+
+	if (len < CONTENT || get_le32(frame) != FRAME_SKIPPABLE_VMA_INDEX ||
+	    get_le32(frame + 4) != len - FRAME_SKIPPABLE_HEADER_SIZE ||
+	    memcmp(content, VMA_INDEX_MAGIC, 8) != 0)
+		return malformed("a part of it does not begin as one", err);
+	if (get_le16(content + 8) != VMA_INDEX_VERSION || get_le16(content + 10) != kind)
+		return malformed("a part of it has an unknown version or kind", err);
+	if (memcmp(content + 16, uuid, VMA_UUID_SIZE) != 0)
+		return malformed("its uuid is that of another archive", err);
+	return 0;
+}
+
+int vma_index_unpack(const uint8_t *frame, size_t len, const uint8_t uuid[VMA_UUID_SIZE],
+		     uint16_t kind, struct buf *ret, struct error **err)
+{
+	unsigned long long size;
+	size_t n;
+	int r = check_content(frame, len, uuid, kind, err);
+
+	if (r < 0)
+		return r;
+	size = ZSTD_getFrameContentSize(frame + CONTENT, len - CONTENT);
+	if (size > VMA_INDEX_UNPACKED_MAX) /* also when it is not told */
+		return malformed("a part of it is too large or does not tell its size", err);
+	n = ZSTD_decompress(buf_reserve(ret, (size_t)size), (size_t)size, frame + CONTENT,
+			    len - CONTENT);
+	if (ZSTD_isError(n))
+		return malformed(ZSTD_getErrorName(n), err);
+	buf_added(ret, n);
+	return 0;
+}
+
+static int next_record(struct vma_index_cursor *c, struct error **err)
+{
+	uint64_t delta;
+
+	if (!varint_get(&c->at, c->end, &delta) || !varint_get(&c->at, c->end, &c->runs))
+		return malformed("it is cut off", err);
+	c->frame += delta;
+	return 1;
+}
+
+int vma_index_next(struct vma_index_cursor *c, struct vma_index_run *ret, struct error **err)
+{
+	uint64_t tag, distance, first, n;
+
+	while (!c->runs) {
+		if (c->at == c->end)
+			return 0;
+		if (next_record(c, err) < 0)
+			return ERR_CORRUPT;
+	}
+	c->runs--;
+	if (!varint_get(&c->at, c->end, &tag) || ((tag & 1) && c->at == c->end))
+		return malformed("it is cut off", err);
+	if (tag & 1)
+		c->dev = *c->at++;
+	if (!varint_get(&c->at, c->end, &distance))
+		return malformed("it is cut off", err);
+	first = c->expected[c->dev] + (uint64_t)varint_unzigzag(distance);
+	n = (tag >> 1) + 1;
+	if (first > UINT32_MAX || n > UINT32_MAX || first + n > UINT32_MAX)
+		return malformed("it names clusters that no disk has", err);
+	c->expected[c->dev] = (uint32_t)(first + n);
+	*ret = (struct vma_index_run){ .frame = c->frame, .dev = c->dev, .first = first, .n = n };
+	return 1;
+}
