@@ -1,0 +1,466 @@
+/* The reader: round trips with the writer, damage of every kind, archives that lie. */
+#include <fcntl.h>
+#include <md5.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "stream/bytes.h"
+#include "vma/format-internal.h"
+#include "vma/reader.h"
+
+#include "tap.h"
+#include "vma-disks.h"
+
+#define N_DISKS 2
+
+static struct disk disks[N_DISKS] = {
+	{ .name = "drive-scsi0", .size = (5 << 20) + 512 },
+	{ .name = "vmstate", .size = 300000 },
+};
+
+struct archive {
+	uint8_t *data;
+	size_t len;
+};
+
+/* ---- making archives ---- */
+
+static int memory_file(const void *data, size_t len)
+{
+	int fd = memfd_create("archive", MFD_CLOEXEC);
+
+	if (io_pwrite_all(fd, data, len, 0) < 0)
+		diag("cannot write a memory file");
+	return fd;
+}
+
+static struct archive write_archive(enum vma_compression compression)
+{
+	const struct vma_writer_options o = { .compression = compression,
+					      .threads = 2,
+					      .ionice = -1 };
+	_cleanup_vma_header_ struct vma_header h = { 0 };
+	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
+	_cleanup_close_ int fd = memory_file("", 0);
+	struct archive a = { 0 };
+	struct feed f;
+
+	vma_header_init(&h, NULL);
+	vma_header_add_config(&h, "qemu-server.conf", "cores: 2\n", 9, NULL);
+	for (unsigned i = 0; i < N_DISKS; i++)
+		vma_header_add_device(&h, disks[i].name, disks[i].size, NULL, NULL);
+	feed_init(&f, disks, N_DISKS, false);
+	f.say_zero = true;
+	if (vma_writer_new(&o, fd, &h, &w, NULL) < 0 || !feed_run(&f, w, 1) ||
+	    vma_writer_finish(w, NULL, NULL) < 0)
+		diag("cannot write an archive");
+	free(f.keys);
+	a.len = (size_t)lseek(fd, 0, SEEK_END);
+	a.data = xmalloc(a.len + 1);
+	if (io_pread_full(fd, a.data, a.len, 0) != (ssize_t)a.len)
+		diag("cannot read it back");
+	return a;
+}
+
+/* ---- reading them ---- */
+
+struct result {
+	int code;
+	char *message;
+	uint8_t *disks[VMA_MAX_DEVICES + 1];
+	uint64_t sizes[VMA_MAX_DEVICES + 1];
+	uint64_t lost;
+	unsigned damages;
+	bool outside; /* the reader went behind a disk */
+};
+
+static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data, size_t len,
+		   struct error **err)
+{
+	struct result *r = opaque;
+
+	(void)err;
+	if (offset > r->sizes[dev] || len > r->sizes[dev] - offset)
+		r->outside = true;
+	else if (r->disks[dev])
+		memcpy(r->disks[dev] + offset, data, len);
+	return 0;
+}
+
+static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, struct error **err)
+{
+	struct result *r = opaque;
+
+	(void)err;
+	if (offset > r->sizes[dev] || len > r->sizes[dev] - offset)
+		r->outside = true;
+	return 0;
+}
+
+static void on_damage(void *opaque, const char *text)
+{
+	struct result *r = opaque;
+
+	(void)text;
+	r->damages++;
+}
+
+static void prepare(struct result *r, const struct vma_header *h)
+{
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
+		if (!h->devices[i].name)
+			continue;
+		r->sizes[i] = h->devices[i].size;
+		if (h->devices[i].size < 64 << 20)
+			r->disks[i] = xcalloc(1, h->devices[i].size + 1);
+	}
+}
+
+static void count_lost(struct result *r, const struct vma_reader *reader)
+{
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
+		uint64_t at = 0, first = 0, n = 0;
+
+		while (r->sizes[i] && vma_reader_missing(reader, (uint8_t)i, &at, &first, &n))
+			r->lost += n;
+	}
+}
+
+static struct result read_fd(int fd, bool tolerant)
+{
+	const struct vma_sink sink = { .data = on_data,
+				       .zero = on_zero,
+				       .damage = tolerant ? on_damage : NULL };
+	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
+	_cleanup_error_ struct error *err = NULL;
+	struct result r = { 0 };
+
+	lseek(fd, 0, SEEK_SET);
+	r.code = vma_reader_new(fd, 2, &reader, &err);
+	if (r.code == 0) {
+		prepare(&r, vma_reader_header(reader));
+		r.code = vma_reader_run(reader, &sink, &r, &err);
+		count_lost(&r, reader);
+	}
+	r.message = xstrdup(err ? error_message(err) : "");
+	return r;
+}
+
+static struct result read_bytes(const void *data, size_t len, bool tolerant)
+{
+	_cleanup_close_ int fd = memory_file(data, len);
+
+	return read_fd(fd, tolerant);
+}
+
+static void result_clear(struct result *r)
+{
+	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
+		free(r->disks[i]);
+	free(r->message);
+}
+
+static bool holds_disks(const struct result *r)
+{
+	for (unsigned i = 0; i < N_DISKS; i++)
+		if (!r->disks[i + 1] || memcmp(r->disks[i + 1], disks[i].data, disks[i].size) != 0)
+			return false;
+	return r->code == 0 && !r->lost && !r->outside;
+}
+
+/* ---- round trips ---- */
+
+static void *fill_pipe(void *arg)
+{
+	struct archive *a = ((void **)arg)[0];
+	int *fd = ((void **)arg)[1];
+
+	if (io_write_all(*fd, a->data, a->len) < 0)
+		diag("the reader went away");
+	close(*fd);
+	return NULL;
+}
+
+static struct result read_pipe(struct archive *a)
+{
+	int fds[2];
+	void *args[2] = { a, &fds[1] };
+	struct result r = { .code = -1 };
+	pthread_t id;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return r;
+	pthread_create(&id, NULL, fill_pipe, args);
+	r = read_fd(fds[0], false);
+	pthread_join(id, NULL);
+	close(fds[0]);
+	return r;
+}
+
+static void test_round_trips(void)
+{
+	static const struct {
+		enum vma_compression compression;
+		const char *name;
+	} kinds[] = {
+		{ VMA_COMPRESS_NONE, "plain" },
+		{ VMA_COMPRESS_ZSTD, "zstd" },
+		{ VMA_COMPRESS_GZIP, "gzip" },
+		{ VMA_COMPRESS_LZO, "lzop" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct archive a = write_archive(kinds[i].compression);
+		struct result file = read_bytes(a.data, a.len, false), piped = read_pipe(&a);
+
+		ok(holds_disks(&file), "%s, from a file: the disks come back %s", kinds[i].name,
+		   file.message);
+		ok(holds_disks(&piped), "%s, from a pipe: the disks come back %s", kinds[i].name,
+		   piped.message);
+		result_clear(&file);
+		result_clear(&piped);
+		free(a.data);
+	}
+}
+
+/* ---- damage ---- */
+
+/* Offsets of the extents of a plain archive. */
+static size_t next_extent(const struct archive *a, size_t at)
+{
+	return at + VMA_EXTENT_HEADER_SIZE +
+	       (size_t)get_be16(a->data + at + VMA_E_BLOCK_COUNT) * VMA_BLOCK_SIZE;
+}
+
+static bool cut_is_seen(const struct archive *a, size_t len)
+{
+	struct result strict = read_bytes(a->data, len, false);
+	struct result loose = read_bytes(a->data, len, true);
+	bool good = strict.code < 0 && (loose.code < 0 || loose.lost) && !loose.outside;
+
+	if (!good)
+		diag("cut at %zu of %zu: %d, %d, lost %llu", len, a->len, strict.code, loose.code,
+		     (unsigned long long)loose.lost);
+	result_clear(&strict);
+	result_clear(&loose);
+	return good;
+}
+
+static void test_truncation(void)
+{
+	struct archive a = write_archive(VMA_COMPRESS_NONE), z = write_archive(VMA_COMPRESS_ZSTD);
+	size_t at = get_be32(a.data + VMA_H_HEADER_SIZE);
+	bool good = cut_is_seen(&a, 0) && cut_is_seen(&a, 3) && cut_is_seen(&a, 60) &&
+		    cut_is_seen(&a, VMA_HEADER_SIZE) && cut_is_seen(&a, at - 1);
+
+	for (; good && at < a.len; at = next_extent(&a, at))
+		good = cut_is_seen(&a, at) && cut_is_seen(&a, at + 1) &&
+		       cut_is_seen(&a, at + VMA_EXTENT_HEADER_SIZE - 1) &&
+		       (next_extent(&a, at) == at + VMA_EXTENT_HEADER_SIZE ||
+			cut_is_seen(&a, at + VMA_EXTENT_HEADER_SIZE));
+	ok(good, "a plain archive cut at any boundary is refused, and what is whole is read");
+	good = true;
+	for (size_t len = 0; good && len < z.len * 9 / 10; len += z.len / 37)
+		good = cut_is_seen(&z, len);
+	ok(good, "so is a zstd archive, cut anywhere");
+	free(a.data);
+	free(z.data);
+}
+
+static bool flip_is_seen(struct archive *a, size_t at)
+{
+	struct result strict, loose;
+	bool good;
+
+	a->data[at] ^= 0x10;
+	strict = read_bytes(a->data, a->len, false);
+	loose = read_bytes(a->data, a->len, true);
+	a->data[at] ^= 0x10;
+	good = strict.code < 0 && (loose.code < 0 || loose.damages) && !loose.outside &&
+	       !strict.outside;
+	if (!good)
+		diag("byte %zu: %d %s; %d, %u damages", at, strict.code, strict.message, loose.code,
+		     loose.damages);
+	result_clear(&strict);
+	result_clear(&loose);
+	return good;
+}
+
+static void test_flips(void)
+{
+	struct archive a = write_archive(VMA_COMPRESS_NONE), z = write_archive(VMA_COMPRESS_ZSTD);
+	size_t header = get_be32(a.data + VMA_H_HEADER_SIZE);
+	bool good = true;
+
+	for (size_t i = 0; good && i < header; i += i < 60 ? 1 : 97)
+		good = flip_is_seen(&a, i);
+	ok(good, "a flipped byte anywhere in the header is seen");
+	good = true;
+	for (size_t i = 0; good && i < VMA_EXTENT_HEADER_SIZE; i += i < 48 ? 1 : 13)
+		good = flip_is_seen(&a, header + i);
+	ok(good, "a flipped byte anywhere in the header of an extent is seen");
+	good = true;
+	for (size_t i = 0; good && i < z.len * 9 / 10; i += z.len / 61)
+		good = flip_is_seen(&z, i);
+	ok(good, "a flipped byte anywhere in the data of a zstd archive is seen");
+	free(a.data);
+	free(z.data);
+}
+
+static void test_salvage(void)
+{
+	struct archive z = write_archive(VMA_COMPRESS_ZSTD);
+	struct result r;
+
+	z.data[z.len / 2] ^= 1;
+	r = read_bytes(z.data, z.len, true);
+	ok(r.code == 0 && r.damages == 1 && r.lost > 0 && r.lost < vma_clusters(disks[0].size),
+	   "one frame lost: the others are read (%llu clusters lost)", (unsigned long long)r.lost);
+	result_clear(&r);
+	free(z.data);
+}
+
+/* ---- lies ---- */
+
+struct crafted {
+	struct buf b;
+	uint8_t uuid[VMA_UUID_SIZE];
+};
+
+static void fix_md5(uint8_t *p, size_t len, size_t field)
+{
+	MD5_CTX md5;
+
+	memset(p + field, 0, VMA_MD5_SIZE);
+	MD5Init(&md5);
+	MD5Update(&md5, p, len);
+	MD5Final(p + field, &md5);
+}
+
+/* A header with one disk. */
+static void craft(struct crafted *c, const char *device, uint64_t size)
+{
+	_cleanup_vma_header_ struct vma_header h = { 0 };
+
+	*c = (struct crafted){ 0 };
+	vma_header_init(&h, NULL);
+	vma_header_add_device(&h, device, size, NULL, NULL);
+	memcpy(c->uuid, h.uuid, VMA_UUID_SIZE);
+	vma_header_encode(&h, &c->b);
+}
+
+static void add_extent(struct crafted *c, const struct vma_block_info *infos, unsigned n)
+{
+	struct vma_block_info all[VMA_CLUSTERS_PER_EXTENT] = { 0 };
+	uint8_t raw[VMA_EXTENT_HEADER_SIZE];
+	unsigned blocks;
+
+	memcpy(all, infos, n * sizeof(*infos));
+	vma_extent_header_encode(raw, c->uuid, all);
+	buf_add(&c->b, raw, sizeof(raw));
+	blocks = get_be16(raw + VMA_E_BLOCK_COUNT);
+	for (unsigned i = 0; i < blocks; i++) {
+		memset(buf_reserve(&c->b, VMA_BLOCK_SIZE), 'x', VMA_BLOCK_SIZE);
+		buf_added(&c->b, VMA_BLOCK_SIZE);
+	}
+}
+
+static void expect(struct crafted *c, const char *words, const char *what)
+{
+	struct result strict = read_bytes(c->b.data, c->b.len, false);
+	struct result loose = read_bytes(c->b.data, c->b.len, true);
+
+	ok(strict.code < 0 && strstr(strict.message, words) && !strict.outside && !loose.outside,
+	   "%s: %s", what, strict.message);
+	result_clear(&strict);
+	result_clear(&loose);
+	buf_clear(&c->b);
+}
+
+static void test_extent_lies(void)
+{
+	static const struct {
+		struct vma_block_info infos[3];
+		unsigned n;
+		const char *words, *what;
+	} cases[] = {
+		{ { { 1, 1, 0 }, { 1, 1, 0 }, { 0, 1, 1 } }, 3, "comes twice", "a doubled cluster" },
+		{ { { 1, 1, 0 } }, 1, "cluster 1 (at byte 65536 of the disk) is missing",
+		  "a missing cluster" },
+		{ { { 1, 1, 0 }, { 0, 1, 2 } }, 2, "lies behind its end", "a cluster too far" },
+		{ { { 1, 1, 0 }, { 2, 1, 1 } }, 2, "blocks behind its end", "a block too far" },
+		{ { { 1, 2, 0 } }, 1, "device 2 is not in the header", "an unknown device" },
+		{ { { 1, 0, 0 } }, 1, "blocks but no device", "blocks of no device" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct crafted c;
+
+		craft(&c, "drive-scsi0", VMA_CLUSTER_SIZE + 512);
+		add_extent(&c, cases[i].infos, cases[i].n);
+		expect(&c, cases[i].words, cases[i].what);
+	}
+}
+
+static void test_header_lies(void)
+{
+	struct crafted c;
+	uint8_t *p;
+
+	craft(&c, "../../etc/x", 4096);
+	expect(&c, "slash", "a device name that is a path");
+	craft(&c, "a\033[2Jb", 4096);
+	expect(&c, "control character", "a device name with an escape");
+	craft(&c, "drive-scsi0", UINT64_C(1) << 48);
+	expect(&c, "is missing", "256 TiB that are not there");
+
+	craft(&c, "drive-scsi0", 4096);
+	p = (uint8_t *)c.b.data;
+	put_be64(p + VMA_H_DEVICES + VMA_H_DEVICE_SIZE + 8, UINT64_MAX);
+	fix_md5(p, c.b.len, VMA_H_MD5);
+	expect(&c, "VMA allows 256 TiB", "a disk larger than VMA allows");
+	craft(&c, "drive-scsi0", 4096);
+	p = (uint8_t *)c.b.data;
+	put_be32(p + VMA_H_DEVICES + VMA_H_DEVICE_SIZE, UINT32_MAX);
+	fix_md5(p, c.b.len, VMA_H_MD5);
+	expect(&c, "blob at 4294967295", "a name outside of the header");
+	craft(&c, "drive-scsi0", 4096);
+	p = (uint8_t *)c.b.data;
+	put_be32(p + VMA_H_BLOB_SIZE, UINT32_MAX);
+	fix_md5(p, c.b.len, VMA_H_MD5);
+	expect(&c, "are not within", "names larger than the header");
+	craft(&c, "drive-scsi0", 4096);
+	put_be32((uint8_t *)c.b.data + VMA_H_HEADER_SIZE, UINT32_MAX);
+	expect(&c, "its size is 4294967295", "a header of 4 GiB");
+}
+
+/* Runs of one cluster in every page of the tree of seen clusters, in more space than it may follow. */
+static void test_scattered(void)
+{
+	struct crafted c;
+	struct vma_block_info infos[VMA_CLUSTERS_PER_EXTENT] = { 0 };
+
+	craft(&c, "drive-scsi0", UINT64_C(1) << 48);
+	for (uint32_t i = 0; i < 60000; i += VMA_CLUSTERS_PER_EXTENT) {
+		for (unsigned k = 0; k < VMA_CLUSTERS_PER_EXTENT; k++)
+			infos[k] = (struct vma_block_info){ .dev = 1, .cluster = (i + k) << 12 };
+		add_extent(&c, infos, VMA_CLUSTERS_PER_EXTENT);
+	}
+	expect(&c, "scattered", "clusters that would take more memory than there may be");
+}
+
+int main(void)
+{
+	for (unsigned i = 0; i < N_DISKS; i++)
+		disk_fill(&disks[i], 11 + i);
+	test_round_trips();
+	test_truncation();
+	test_flips();
+	test_salvage();
+	test_extent_lies();
+	test_header_lies();
+	test_scattered();
+	for (unsigned i = 0; i < N_DISKS; i++)
+		free(disks[i].data);
+	return done_testing();
+}
