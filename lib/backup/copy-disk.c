@@ -7,9 +7,9 @@
 #include "base/strv.h"
 #include "base/units.h"
 
-/* Block status is asked for this many clusters (256 MiB) at first, since QEMU answers it in its main
+/* Block status is asked for this many clusters (64 MiB) at first, since QEMU answers it in its main
  * loop; while everything is one extent the window doubles up to what a request can name. */
-#define STATUS_WINDOW	   4096u
+#define STATUS_WINDOW	   1024u
 #define STATUS_WINDOW_MAX  65535u
 /* Ask for more status when fewer clusters than this wait to be read. */
 #define STATUS_AHEAD	   512u
@@ -593,6 +593,7 @@ int copy_disk_open(struct copy_disk *d, const struct copy_source *s, struct erro
 				 "was resized meanwhile, start the backup again",
 				 d->name, (long)size, (unsigned long)d->size);
 	d->trim = s->trim && nbd_can_trim(d->nbd) == 1;
+	d->status_window = STATUS_WINDOW;
 	d->max_run = s->distrust_ranges ? 1 : COPY_READ_CLUSTERS;
 	d->zeroes = s->distrust_ranges ? ZEROES_COLLECTED : ZEROES_TRUSTED;
 	/* an export without block status is read in full, once */

@@ -91,7 +91,6 @@ int copy_add_disk(struct copy *c, const char *name, uint8_t dev, uint64_t size, 
 	d->dev = dev;
 	d->size = size;
 	d->clusters = (uint32_t)vma_clusters(size);
-	d->status_window = 4096;
 	pthread_mutex_init(&d->lock, NULL);
 	if (!map_init(&d->done, d->clusters) || !map_init(&d->claimed, d->clusters) ||
 	    !map_init(&d->rewritten, d->clusters) || !map_init(&d->zero, d->clusters)) {

@@ -344,7 +344,7 @@ static int add_views(struct task *t, struct error **err)
 						 .export = d->names.export,
 						 .bitmap = fleecing ? d->names.bitmap : NULL,
 						 .trim = true,
-						 /* what was pushed to a sink is never read, so no mix there */
+						 /* what was pushed to a sink is never read */
 						 .distrust_ranges =
 							 fleecing &&
 							 !qemu_reads_mixed_ranges(&t->features),

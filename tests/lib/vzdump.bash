@@ -67,16 +67,25 @@ nothing_left() {
 	}
 }
 
-# guest_writer <file> <MiB>: writes 64 KiB of fresh data at random places below <MiB> of <file> (see
-# guest_fuse), 200 times a second, until $VZ_TMP/stop exists; says how often in $VZ_TMP/writes
+# guest_writer <file> <MiB>: below <MiB> of <file> (see guest_fuse), 200 times a second, writes 64 KiB
+# of fresh data at a random place or discards 256 KiB, until $VZ_TMP/stop exists; says how often in
+# $VZ_TMP/writes
 guest_writer() {
 	python3 - "$@" "$VZ_TMP" <<- 'END'
-		import os, random, sys, time
+		import ctypes, os, random, sys, time
 		file, mib, tmp = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+		fallocate = ctypes.CDLL(None, use_errno=True).fallocate
+		fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+		KEEP_SIZE_PUNCH_HOLE = 3
 		fd = os.open(file, os.O_RDWR)
 		n = 0
 		while not os.path.exists(tmp + "/stop"):
-		    os.pwrite(fd, os.urandom(65536), random.randrange(mib * 16) * 65536)
+		    if n % 4 == 3:
+		        at = random.randrange(mib * 4) * 262144
+		        if fallocate(fd, KEEP_SIZE_PUNCH_HOLE, at, 262144):
+		            raise OSError(ctypes.get_errno(), "the guest's discard failed")
+		    else:
+		        os.pwrite(fd, os.urandom(65536), random.randrange(mib * 16) * 65536)
 		    n += 1
 		    time.sleep(0.005)
 		open(tmp + "/writes", "w").write(str(n))
