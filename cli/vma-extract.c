@@ -15,14 +15,14 @@
 
 #define MAP_LINE_MAX 8192
 
-static const char *const args[] = { "archive", "directory", NULL };
+static const char *const args[] = { "archive", "targetdir", NULL };
 
 static const struct option rows[] = {
 	{ .name = "archive",
 	  .flags = OPTION_REQUIRED,
 	  .complete = COMPLETE_ARCHIVE,
 	  .description = "The archive, packed or not; - for standard input." },
-	{ .name = "directory",
+	{ .name = "targetdir",
 	  .complete = COMPLETE_DIRECTORY,
 	  .description = "A folder that does not exist yet. It may be left out if --to tells where "
 			 "disks go; disks that it does not name are passed over then." },
@@ -72,7 +72,7 @@ static void extract_init(struct extract *x, const struct options *o, const struc
 	memset(x, 0, sizeof(*x));
 	x->o = o;
 	x->h = h;
-	x->dir = options_get(o, "directory");
+	x->dir = options_get(o, "targetdir");
 	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
 		vma_target_init(&x->targets[i]);
 	vma_progress_init(&x->progress, h);
@@ -345,7 +345,7 @@ static int prepare(struct extract *x, struct error **err)
 
 	if (!x->dir && !options_given(x->o, "to"))
 		return error_set(err, ERR_INVALID,
-				 "vma extract: argument <directory> is missing (see --help)");
+				 "vma extract: argument <targetdir> is missing (see --help)");
 	if (options_given(x->o, "to") && options_given(x->o, "readmap"))
 		return error_set(err, ERR_INVALID,
 				 "options --to and --readmap exclude each other, give one");

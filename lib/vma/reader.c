@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "vma/format-internal.h"
 #include "vma/reader-internal.h"
 
 /* ---- sums that a crafted archive cannot steer, as it does not know the seed ---- */
@@ -134,7 +135,12 @@ static int read_header(struct vma_reader *r, struct error **err)
 	int s;
 
 	c->len = 0;
-	s = fill_head(r, unpacker, c, &head, VMA_HEADER_SIZE, err);
+	s = fill_head(r, unpacker, c, &head, sizeof(VMA_H_MAGIC), err);
+	if (s == 0 && memcmp(head.data, VMA_H_MAGIC, sizeof(VMA_H_MAGIC)) != 0)
+		s = error_set(err, ERR_CORRUPT,
+			      "not a VMA archive: it does not begin with 'VMA'");
+	if (s == 0)
+		s = fill_head(r, unpacker, c, &head, VMA_HEADER_SIZE, err);
 	if (s == 0)
 		s = vma_header_size((const uint8_t *)head.data, &size, err);
 	if (s == 0)

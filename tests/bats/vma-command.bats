@@ -1,0 +1,222 @@
+#!/usr/bin/env bats
+# vma on archives made by Proxmox, and by ourselves: what it prints, what it writes, what it refuses.
+
+load ../lib/qemu
+load ../lib/vzdump
+
+FIXTURES=$BATS_TEST_DIRNAME/../fixtures
+VMA=$BUILD/bin/vma
+
+SCSI0=a7b627f88a88ebd4b427aaca31025343b46777687fe162409630957386379659
+SCSI1=bca8b215e7500bef99f0f8b1642b04cb160acc2195f498e653ab04eccb6ddaf4
+STATE_SCSI0=bbb8f1a973dbce5dba8d6040561567aa7635195af68c0fb5ed742d107f575d6f
+
+setup() {
+	T=$BATS_TEST_TMPDIR
+}
+
+# same_sum <sha256> <file>
+same_sum() {
+	[ "$(sha256sum < "$2")" = "$1  -" ]
+}
+
+@test "list prints what Proxmox's vma prints" {
+	export TZ=UTC
+	for packed in "" .zst .gz .lzo; do
+		diff <("$VMA" list "$FIXTURES/two-disks.vma$packed") - <<- 'END'
+			CFG: size: 450 name: qemu-server.conf
+			CFG: size: 81 name: qemu-server.fw
+			DEV: dev_id=1 size: 8388608 devname: drive-scsi0
+			DEV: dev_id=2 size: 2098688 devname: drive-scsi1
+			CTIME: Sun Nov 22 20:36:21 2026
+		END
+	done
+	"$VMA" list "$FIXTURES/state.vma" | grep -qx 'VMSTATE: dev_id=1 memory: 2098688'
+}
+
+@test "list --output-format json holds the same" {
+	"$VMA" list "$FIXTURES/two-disks.vma.gz" --output-format json > "$T/json"
+	[ "$(jq -c '[.devices[] | [.id, .name, .size]]' "$T/json")" = \
+		'[[1,"drive-scsi0",8388608],[2,"drive-scsi1",2098688]]' ]
+	[ "$(jq -r '.configs[1].name' "$T/json")" = qemu-server.fw ]
+}
+
+@test "config prints a config, also from standard input" {
+	"$VMA" config "$FIXTURES/two-disks.vma.lzo" | cmp - "$FIXTURES/two-disks.conf"
+	"$VMA" config - -c qemu-server.fw < "$FIXTURES/two-disks.vma.zst" | cmp - "$FIXTURES/two-disks.fw"
+	run "$VMA" config "$FIXTURES/two-disks.vma" -c nope
+	[ "$status" = 255 ]
+	[[ $output = "unable to find configuration data 'nope'"* ]]
+}
+
+@test "extract writes Proxmox's file names with the right content, from every packing, file and pipe" {
+	bzip2 -c "$FIXTURES/two-disks.vma" > "$T/two-disks.vma.bz2"
+	xz -c "$FIXTURES/two-disks.vma" > "$T/two-disks.vma.xz"
+	for archive in "$FIXTURES"/two-disks.vma{,.zst,.gz,.lzo} "$T"/two-disks.vma.{bz2,xz}; do
+		rm -rf "$T/a" "$T/b"
+		"$VMA" extract "$archive" "$T/a" > "$T/out"
+		grep -qx "DEVINFO $T/a/tmp-disk-drive-scsi0.raw 8388608" "$T/out"
+		cat "$archive" | "$VMA" extract - "$T/b"
+		same_sum "$SCSI0" "$T/a/disk-drive-scsi0.raw"
+		same_sum "$SCSI1" "$T/a/disk-drive-scsi1.raw"
+		cmp "$T/a/qemu-server.conf" "$FIXTURES/two-disks.conf"
+		diff -r "$T/a" "$T/b"
+	done
+}
+
+@test "extract writes the state of a running guest, and holes for zeroes" {
+	"$VMA" extract "$FIXTURES/state.vma" "$T/o"
+	same_sum "$SCSI1" "$T/o/vmstate.bin"
+	same_sum "$STATE_SCSI0" "$T/o/disk-drive-scsi0.raw"
+	[ "$(du -k "$T/o/disk-drive-scsi0.raw" | cut -f1)" -lt 1000 ]
+}
+
+@test "extract refuses a folder that exists, and disks that the archive has not" {
+	mkdir "$T/o"
+	run "$VMA" extract "$FIXTURES/two-disks.vma" "$T/o"
+	[ "$status" = 255 ]
+	[[ $output = "unable to create target directory '$T/o': File exists" ]]
+	run "$VMA" extract "$FIXTURES/two-disks.vma" -d drive-ide0 "$T/p"
+	[ "$status" = 255 ]
+	[[ $output = "disk 'drive-ide0' is not in the archive"* ]]
+}
+
+@test "extract -d takes only some disks" {
+	"$VMA" extract "$FIXTURES/two-disks.vma.zst" -d drive-scsi1 "$T/o"
+	[ "$(ls "$T/o")" = "$(printf 'disk-drive-scsi1.raw\nqemu-server.conf\nqemu-server.fw')" ]
+	same_sum "$SCSI1" "$T/o/disk-drive-scsi1.raw"
+}
+
+@test "extract --to sends disks to files, several in one pass, and empties them first" {
+	head -c 9M /dev/urandom > "$T/a"
+	"$VMA" extract "$FIXTURES/two-disks.vma.zst" --to "drive-scsi0=$T/a" --to "drive-scsi1=$T/b"
+	same_sum "$SCSI0" "$T/a"
+	same_sum "$SCSI1" "$T/b"
+	run "$VMA" extract "$FIXTURES/two-disks.vma.zst" --to "drive-scsi0=nbd://x"
+	[ "$status" = 255 ]
+}
+
+@test "extract -r reads the map that qmrestore sends" {
+	head -c 8M /dev/urandom > "$T/a"
+	mkfifo "$T/fifo"
+	printf 'format=raw:1:drive-scsi0=%s\nskip=drive-scsi1\ndone\n' "$T/a" > "$T/fifo" &
+	"$VMA" extract "$FIXTURES/two-disks.vma.zst" -r "$T/fifo" "$T/o" > "$T/out"
+	wait
+	grep -q '^DEV: dev_id=2' "$T/out"
+	same_sum "$SCSI0" "$T/a"
+	printf '0:drive-scsi0=%s\ndone\n' "$T/b" > "$T/map"
+	head -c 1M /dev/zero > "$T/b"
+	run "$VMA" extract "$FIXTURES/two-disks.vma" -r "$T/map" "$T/p"
+	[ "$status" = 255 ]
+	[[ $output = *"'$T/b' has 1048576 bytes, the disk in the archive 8388608"* ]]
+}
+
+@test "verify finds the fixtures whole" {
+	for archive in "$FIXTURES"/*.vma*; do
+		"$VMA" verify "$archive"
+		"$VMA" verify -v - < "$archive"
+	done
+}
+
+@test "create makes what the other reader reads, in every packing" {
+	head -c 3000001 /dev/urandom > "$T/x"
+	truncate -s 20000000 "$T/x"
+	for packed in "" .zst .gz .lzo; do
+		"$VMA" create "$T/a.vma$packed" -c "$FIXTURES/two-disks.conf" -d "format=raw:drive-scsi0=$T/x"
+		python3 "$BATS_TEST_DIRNAME/../lib/vma_reader.py" extract "$T/a.vma$packed" "$T/o$packed"
+		cmp "$T/o$packed/disk-drive-scsi0.raw" "$T/x"
+		"$VMA" extract "$T/a.vma$packed" "$T/p$packed"
+		diff -r "$T/o$packed" "$T/p$packed"
+		"$VMA" verify "$T/a.vma$packed"
+	done
+	run "$VMA" create "$T/a.vma"
+	[ "$status" = 255 ]
+}
+
+@test "a damaged archive: verify names disk and place, extract refuses, --salvage gets the rest" {
+	head -c 20M /dev/urandom > "$T/x"
+	"$VMA" create "$T/a.vma.zst" -d "drive-scsi0=$T/x"
+	printf 'damage' | dd of="$T/a.vma.zst" bs=1 seek=10000000 conv=notrunc status=none
+	run "$VMA" verify "$T/a.vma.zst"
+	[ "$status" = 255 ]
+	[[ $output = *"damage: zstd frame "*" is damaged: "* ]]
+	[[ $output =~ lost:\ drive-scsi0:\ ([0-9]+)\ bytes\ at\ ([0-9]+) ]]
+	lost=${BASH_REMATCH[1]} at=${BASH_REMATCH[2]}
+	run "$VMA" extract "$T/a.vma.zst" "$T/o"
+	[ "$status" = 255 ]
+	[ ! -e "$T/o/disk-drive-scsi0.raw" ]
+	run "$VMA" extract --salvage "$T/a.vma.zst" "$T/s"
+	[ "$status" = 255 ]
+	[[ $output = *"$lost bytes are lost and read as zeroes" ]]
+	head -c "$lost" /dev/zero | dd of="$T/x" bs=65536 seek=$((at / 65536)) conv=notrunc status=none
+	cmp "$T/x" "$T/s/disk-drive-scsi0.raw"
+}
+
+@test "verify sees an index or a seek table that is damaged or lost" {
+	head -c 20M /dev/urandom > "$T/x"
+	"$VMA" create "$T/a.vma.zst" -d "drive-scsi0=$T/x"
+	"$VMA" verify -v "$T/a.vma.zst" | grep -qx 'seek table and index agree with the data'
+	size=$(stat -c %s "$T/a.vma.zst")
+	for back in 5 40 150; do
+		cp "$T/a.vma.zst" "$T/b.vma.zst"
+		printf '\xa5' | dd of="$T/b.vma.zst" bs=1 seek=$((size - back)) conv=notrunc status=none
+		run "$VMA" verify "$T/b.vma.zst"
+		[ "$status" = 255 ]
+		[[ $output = *"verify failed"*@(index|seek table)* ]]
+	done
+}
+
+@test "an archive cut off is refused in words" {
+	head -c 300000 "$FIXTURES/two-disks.vma" > "$T/cut"
+	run "$VMA" extract "$T/cut" "$T/o"
+	[ "$status" = 255 ]
+	[[ $output = *"restore failed: the archive ends within the extent at byte "* ]]
+	run "$VMA" list /etc/passwd
+	[ "$status" = 255 ]
+	[[ $output = "cannot read archive '/etc/passwd': not a VMA archive"* ]]
+}
+
+@test "a full file system is an error that names the file" {
+	[ -w /dev/full ] || skip
+	mkdir -p "$T/full"
+	mount -t tmpfs -o size=64k none "$T/full" 2> /dev/null || skip "cannot mount"
+	run "$VMA" extract "$FIXTURES/two-disks.vma" "$T/full/o"
+	umount "$T/full"
+	[ "$status" = 255 ]
+	[[ $output = *"No space left on device"* ]]
+}
+
+@test "unknown options and commands are refused" {
+	run "$VMA" verify --nope "$FIXTURES/two-disks.vma"
+	[ "$status" = 255 ]
+	[[ $output = "vma verify: unknown option --nope"* ]]
+	run "$VMA" frob
+	[ "$status" = 255 ]
+	[[ $output = "vma: unknown command 'frob'"* ]]
+}
+
+@test "the manual has every option of every command, and no other" {
+	local command
+	for command in list config extract verify create; do
+		diff <("$VMA" "$command" --help | sed -nE 's/^  --([a-z-]+).*/\1/p' | grep -vxE 'help|version' | sort) \
+			<(awk -v want="vma $command" '/^\.S[sh] / { on = index($0, want) }
+				on && /^\.It Fl -/ { sub(/^-/, "", $3); print $3 }' \
+				"$BATS_TEST_DIRNAME/../../man/vma.1" | sort)
+	done
+}
+
+@test "what vzdump wrote of a stopped guest is verified and comes back" {
+	vz_setup
+	disk_add 123 scsi0 scsi 3M
+	disk_fill "$(disk_path 123 scsi0)" 2M
+	for packed in zstd gzip lzo 0; do
+		vzdump_ok 123 --compress "$packed"
+		"$VMA" verify "$ARCHIVE"
+		"$VMA" config "$ARCHIVE" > "$T/conf"
+		grep -q '^#qmdump#map:scsi0:drive-scsi0:local:raw:$' "$T/conf"
+		"$VMA" extract "$ARCHIVE" "$T/$packed"
+		cmp "$T/$packed/disk-drive-scsi0.raw" "$(disk_path 123 scsi0)"
+		rm "$ARCHIVE"
+	done
+	vz_teardown
+}
