@@ -204,14 +204,16 @@ bool vma_reader_missing(const struct vma_reader *r, uint8_t dev, uint64_t *at, u
 int vma_reader_run(struct vma_reader *r, const struct vma_sink *sink, void *opaque,
 		   struct error **err)
 {
+	struct error *own = NULL; /* inside, errors are looked at */
 	int s;
 
 	r->sink = sink;
 	r->opaque = opaque;
-	s = reader_threads_run(r, err);
+	s = reader_threads_run(r, &own);
 	if (s == 0)
-		s = reader_parse_end(r, err);
+		s = reader_parse_end(r, &own);
 	r->stats.framed = r->framed;
+	error_keep_first(err, &own);
 	return s;
 }
 

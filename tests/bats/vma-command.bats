@@ -56,7 +56,7 @@ same_sum() {
 		rm -rf "$T/a" "$T/b"
 		"$VMA" extract "$archive" "$T/a" > "$T/out"
 		grep -qx "DEVINFO $T/a/tmp-disk-drive-scsi0.raw 8388608" "$T/out"
-		cat "$archive" | "$VMA" extract - "$T/b"
+		"$VMA" extract - "$T/b" < <(cat "$archive") > "$T/out-b"
 		same_sum "$SCSI0" "$T/a/disk-drive-scsi0.raw"
 		same_sum "$SCSI1" "$T/a/disk-drive-scsi1.raw"
 		cmp "$T/a/qemu-server.conf" "$FIXTURES/two-disks.conf"

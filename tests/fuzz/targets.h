@@ -1,0 +1,152 @@
+/*
+ * What the fuzzers feed, one function a parser.  tests/unit/test-vma-corpus.c replays tests/fuzz/corpus
+ * through the same.  Checksums are put right first, or nothing would get past them.
+ */
+#ifndef VZDUMP_TESTS_FUZZ_TARGETS_H
+#define VZDUMP_TESTS_FUZZ_TARGETS_H
+
+#include <md5.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "stream/bytes.h"
+#include "vma/format-internal.h"
+#include "vma/index.h"
+#include "vma/reader.h"
+
+#define FUZZ_MAX ((size_t)1 << 20)
+
+static inline void fuzz_fix_md5(uint8_t *p, size_t len, size_t field)
+{
+	MD5_CTX md5;
+
+	memset(p + field, 0, VMA_MD5_SIZE);
+	MD5Init(&md5);
+	MD5Update(&md5, p, len);
+	MD5Final(p + field, &md5);
+}
+
+static inline uint8_t *fuzz_copy(const uint8_t *data, size_t len)
+{
+	uint8_t *copy = xmalloc(len + 1);
+
+	if (len)
+		memcpy(copy, data, len);
+	return copy;
+}
+
+static inline void fuzz_header(const uint8_t *data, size_t len)
+{
+	_cleanup_free_ uint8_t *copy = fuzz_copy(data, len);
+	_cleanup_vma_header_ struct vma_header h = { 0 };
+	size_t size = 0;
+
+	if (len >= VMA_HEADER_SIZE && vma_header_size(copy, &size, NULL) == 0 && size <= len)
+		fuzz_fix_md5(copy, size, VMA_H_MD5);
+	(void)vma_header_decode(copy, len, &h, NULL);
+}
+
+static inline void fuzz_extent(const uint8_t *data, size_t len)
+{
+	uint8_t raw[VMA_EXTENT_HEADER_SIZE] = { 0 };
+	uint8_t uuid[VMA_UUID_SIZE];
+	size_t size = 0;
+
+	memcpy(raw, data, len < sizeof(raw) ? len : sizeof(raw));
+	memcpy(uuid, raw + VMA_E_UUID, sizeof(uuid));
+	fuzz_fix_md5(raw, sizeof(raw), VMA_E_MD5);
+	if (vma_extent_header_decode(raw, uuid, &size, NULL) == 0 && size > VMA_EXTENT_MAX_SIZE)
+		abort();
+}
+
+/* A part of the index, unpacked; and the same bytes as a packed one. */
+static inline void fuzz_index(const uint8_t *data, size_t len)
+{
+	static const uint8_t uuid[VMA_UUID_SIZE];
+	struct vma_index_cursor c = { .at = data, .end = data + len };
+	_cleanup_buf_ struct buf out = BUF_INIT;
+	struct vma_index_run run;
+
+	while (vma_index_next(&c, &run, NULL) > 0)
+		if (!run.n || run.first + run.n > UINT32_MAX)
+			abort();
+	(void)vma_index_unpack(data, len, uuid, VMA_INDEX_PART, &out, NULL);
+}
+
+struct fuzz_disks {
+	uint64_t sizes[VMA_MAX_DEVICES + 1];
+};
+
+static inline int fuzz_data(void *opaque, uint8_t dev, uint64_t offset, const void *data,
+			    size_t len, struct error **err)
+{
+	const struct fuzz_disks *d = opaque;
+	volatile uint8_t last = ((const uint8_t *)data)[len - 1];
+
+	(void)last;
+	(void)err;
+	if (offset > d->sizes[dev] || len > d->sizes[dev] - offset)
+		abort();
+	return 0;
+}
+
+static inline void fuzz_damage(void *opaque, const char *text)
+{
+	(void)opaque;
+	(void)text;
+}
+
+static inline void fuzz_read(int fd, bool tolerant)
+{
+	const struct vma_sink sink = { .data = fuzz_data,
+				       .damage = tolerant ? fuzz_damage : NULL };
+	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
+	struct fuzz_disks d = { 0 };
+	bool index;
+
+	lseek(fd, 0, SEEK_SET);
+	if (vma_reader_new(fd, 1, &reader, NULL) < 0)
+		return;
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++)
+		if (vma_reader_header(reader)->devices[i].name)
+			d.sizes[i] = vma_reader_header(reader)->devices[i].size;
+	if (vma_reader_run(reader, &sink, &d, NULL) == 0)
+		(void)vma_index_check(fd, reader, &index, NULL);
+}
+
+/* Puts right the checksums of a plain archive as far as it is one. */
+static inline void fuzz_fix_archive(uint8_t *p, size_t len)
+{
+	size_t at = 0;
+
+	if (len < VMA_HEADER_SIZE || vma_header_size(p, &at, NULL) < 0 || at > len)
+		return;
+	fuzz_fix_md5(p, at, VMA_H_MD5);
+	while (len - at >= VMA_EXTENT_HEADER_SIZE) {
+		size_t size = VMA_EXTENT_HEADER_SIZE +
+			      (size_t)get_be16(p + at + VMA_E_BLOCK_COUNT) * VMA_BLOCK_SIZE;
+
+		fuzz_fix_md5(p + at, VMA_EXTENT_HEADER_SIZE, VMA_E_MD5);
+		if (size > len - at)
+			return;
+		at += size;
+	}
+}
+
+static inline void fuzz_archive(const uint8_t *data, size_t len)
+{
+	_cleanup_free_ uint8_t *copy = fuzz_copy(data, len);
+	_cleanup_close_ int fd = memfd_create("fuzz", MFD_CLOEXEC);
+
+	fuzz_fix_archive(copy, len);
+	if (len > FUZZ_MAX || io_pwrite_all(fd, copy, len, 0) < 0)
+		return;
+	fuzz_read(fd, false);
+	fuzz_read(fd, true);
+}
+
+#endif
