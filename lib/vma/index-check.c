@@ -283,7 +283,7 @@ static int check(const struct table *t, struct walk *w, bool *ret_index, struct 
 
 int vma_index_check(int fd, const struct vma_reader *r, bool *ret_index, struct error **err)
 {
-	struct table t;
+	struct table t = { 0 };
 	struct walk w = { .r = r };
 	int s = open_table(fd, &t, err);
 

@@ -134,6 +134,7 @@ static int read_header(struct vma_reader *r, struct error **err)
 	size_t size = 0;
 	int s;
 
+	c->data = c->room;
 	c->len = 0;
 	s = fill_head(r, unpacker, c, &head, sizeof(VMA_H_MAGIC), err);
 	if (s == 0 && memcmp(head.data, VMA_H_MAGIC, sizeof(VMA_H_MAGIC)) != 0)

@@ -20,7 +20,7 @@ struct seen_table {
 
 /* Stands for a page whose clusters have all come. */
 static const struct seen_page full_page;
-#define FULL ((struct seen_page *)(uintptr_t)&full_page)
+#define FULL ((struct seen_page *)&full_page)
 
 void vma_seen_init(struct vma_seen *s, const struct vma_header *h)
 {
