@@ -72,18 +72,7 @@ before() {
 
 # undone <vmid> [stranger]: nothing shows that there was a backup
 undone() {
-	local conf
-	conf=$(conf_file "$1")
-	nothing_left "$1" || return 1
-	cmp "$VZ_TMP/$1.conf-before" "$conf" || return 1
-	[[ $(stat -c %a "$VZ_TMP/$1.conf-before") = $(stat -c %a "$conf") ]] || return 1
-	# where vzdump puts its sockets when the root's name is long
-	[[ -z $(find /tmp -maxdepth 1 -name "vzdump-$1-*") ]] || return 1
-	[[ ! -e $VZ_TMP/agent-state || $(< "$VZ_TMP/agent-state") = thawed ]] || {
-		echo "the guest is still frozen"
-		return 1
-	}
-	[[ ! -e $VZ_TMP/$1.state-before ]] || state "$1" check "$VZ_TMP/$1.state-before" "${@:2}"
+	state "$1" undone "$VZ_TMP" "$@"
 }
 
 # good_backup <vmid> [argument]...: a backup works and its archive is sound

@@ -27,6 +27,23 @@ guest() {
 	before 123
 }
 
+@test "what these tests look for is there after a kill -9 in mid-copy, and gone after --cleanup" {
+	guest 1
+	backup_start 123 --bwlimit 200 "${FLEECING[@]}"
+	kill -KILL "$PID"
+	ends_with 137
+	run undone 123
+	[[ $status = 1 ]]
+	local what
+	for what in vm-123-fleece-0.raw .vma.dat 123.journal run/vzdump-123 run/vzdump.pid 'lock: backup' \
+		vzdump-scsi0-cbw vzdump-scsi0-snap vzdump-scsi0-target 'exports: \[\]' 'NBD server'; do
+		grep -q -- "$what" <<< "$output" || fail "not noticed: $what in $output"
+	done
+	run "$VZDUMP" --cleanup
+	[[ $status = 0 ]]
+	all_well 123
+}
+
 @test "kill -9 at each step of the journal, fleecing, one disk, is put right" {
 	guest 1
 	kill_at_each journal "before after" 7 123 "${FLEECING[@]}"
@@ -111,4 +128,21 @@ guest() {
 		[[ $(guest_write 123 scsi0 2M 512k) -lt 3000 ]]
 		put_right journal 123 "$((++n))" "${FLEECING[@]}"
 	done
+}
+
+@test "kill -9 of the cleanup itself, again and again, is put right by the next one" {
+	disk_add 123 ide0 drive-ide 2M
+	disk_fill "$(disk_path 123 ide0)" 2M
+	qemu_start 123 running
+	before 123
+	backup_start 123 --bwlimit 200 "${FLEECING[@]}"
+	kill -KILL "$PID"
+	ends_with 137
+	local n
+	for ((n = 2;; n++)); do
+		killed_at message after "$n" 123 --cleanup || break
+	done
+	((n > 10))
+	undone 123
+	good_backup 123
 }

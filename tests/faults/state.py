@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
-"""What a QEMU looks like, for a comparison before and after a fault, in one monitor connection.
+"""What a guest and its QEMU look like, for a comparison before and after a fault.
 
     state.py MONITOR save FILE
-    state.py MONITOR check FILE [stranger]  differences, leftovers and failed guest writes: status 1
     state.py MONITOR write KEY OFFSET LEN  a guest write; prints how many milliseconds it took
-    state.py MONITOR hold SECONDS           sits on the monitor, so that nobody else gets in
+    state.py MONITOR hold SECONDS          sits on the monitor, so that nobody else gets in
+    state.py MONITOR undone TMP VMID [stranger]
 
-`check` also writes 64 KiB through each disk, as the guest would, and stops an NBD server if it finds
-one (which is a failure, unless it is the stranger's).
+`undone` fails when anything shows that there was a backup: in QEMU, compared with TMP/VMID.state-before
+if there is one; in the configuration, compared with TMP/VMID.conf-before; and on the storages below TMP.
+It writes 64 KiB through each disk, as the guest would, and stops an NBD server if it finds one (which is
+a failure, unless it is the stranger's).
 """
+import glob
 import json
+import os
 import socket
 import sys
 import time
@@ -88,17 +92,49 @@ def check(m, before, stranger):
     return bad
 
 
+def contents(path):
+    with open(path, "rb") as f:
+        return f.read(), os.stat(path).st_mode
+
+
+def leftovers(tmp, vmid):
+    bad = []
+    root = os.path.join(tmp, "root")
+    for directory, _, files in os.walk(tmp):
+        bad += [os.path.join(directory, name) for name in files
+                if "fleece" in name or name.endswith((".dat", ".journal")) or ".tmp" in name]
+    # sockets are in /tmp when the root's name is long
+    bad += glob.glob(f"{root}/run/vzdump-*") + glob.glob(f"{root}/run/vzdump.pid")
+    bad += glob.glob(f"/tmp/vzdump-{vmid}-*")
+    bad = [f"left over: {path}" for path in bad]
+    conf = contents(f"{root}/etc/pve/qemu-server/{vmid}.conf")
+    if conf != contents(f"{tmp}/{vmid}.conf-before"):
+        bad.append(f"the configuration became {conf}")
+    agent = f"{tmp}/agent-state"
+    if os.path.exists(agent) and contents(agent)[0] != b"thawed":
+        bad.append("the guest is still frozen")
+    return bad
+
+
+def undone(path, tmp, vmid, stranger):
+    bad = leftovers(tmp, vmid)
+    before = f"{tmp}/{vmid}.state-before"
+    if os.path.exists(before):
+        with open(before) as f:
+            bad += check(Monitor(path), json.load(f), stranger)
+    return bad
+
+
 def main():
     path, what, *rest = sys.argv[1:]
+    if what == "undone":
+        bad = undone(path, rest[0], rest[1], "stranger" in rest)
+        print("\n".join(bad), end="\n" if bad else "")
+        sys.exit(bool(bad))
     m = Monitor(path)
     if what == "save":
         with open(rest[0], "w") as f:
             json.dump(snapshot(m), f)
-    elif what == "check":
-        with open(rest[0]) as f:
-            bad = check(m, json.load(f), "stranger" in rest)
-        print("\n".join(bad), end="\n" if bad else "")
-        sys.exit(bool(bad))
     elif what == "write":
         begin = time.monotonic()
         m.write(m.device(rest[0]), *rest[1:])
