@@ -5,6 +5,7 @@
 #   check               unit tests and command tests against a real QEMU
 #   check-qemu-matrix   the command tests against every other QEMU that can be had
 #   check-faults        slow faults: a kill at every step, full storages, a dying QEMU
+#   fuzz                the archive parsers, FUZZ_TIME=600 seconds each (clang with its libFuzzer)
 #   lint                clang-tidy, cppcheck, shellcheck, mandoc, headers compile alone, white space
 #   bench               speed, memory and guest latency as ratios against other tools
 #   demo                the main job on a real QEMU, shown step by step
@@ -165,3 +166,5 @@ force:
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(SHARED_OBJ:.o=.d) $(CMD_SRC:%.c=$(BUILD)/obj/%.d) \
          $(UNIT_SRC:%.c=$(BUILD)/obj/%.d)
+
+include tests/fuzz/fuzz.mk
