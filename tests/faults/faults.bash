@@ -173,14 +173,19 @@ build_kill_at() {
 	"${CC:-cc}" -D_GNU_SOURCE -O1 -Wall -shared -fPIC -o "$KILL_LIB" "$FAULTS/kill-at.c" -ldl
 }
 
-# killed_at <kind> <before|after> <n> <argument>...: true when it was killed, false when it ran to its
-# end and was good; fails the test otherwise
-killed_at() {
-	local status=0
+# run_killed <kind> <before|after> <n> <argument>...: sets status
+run_killed() {
+	status=0
 	{
 		LD_PRELOAD=$KILL_LIB KILL_AT=$1:$2:$3 ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0 \
 			"$VZDUMP" "${@:4}" --storage backup --compress zstd > "$LOG" 2>&1 3>&- || status=$?
 	} 2> /dev/null # "Killed"
+}
+
+# killed_at <kind> <before|after> <n> <argument>...: true when it was killed, false when it ran to its
+# end and was good; fails the test otherwise
+killed_at() {
+	run_killed "$@"
 	[[ $status = 137 ]] && return 0
 	[[ $status = 0 ]] && return 1
 	fail "ended with $status"

@@ -28,13 +28,9 @@ locked() {
 	guest
 	conf_add 123 "lock: $1"
 	cp -p "$(conf_file 123)" "$VZ_TMP/locked"
-	local n status
+	local n
 	for n in 1 2 3 99; do
-		status=0
-		{
-			LD_PRELOAD=$KILL_LIB KILL_AT=journal:after:$n "$VZDUMP" 123 --storage backup \
-				"${FLEECING[@]}" > "$LOG" 2>&1 3>&- || status=$?
-		} 2> /dev/null
+		run_killed journal after "$n" 123 "${FLEECING[@]}"
 		[[ $status = 137 || $status = 255 ]]
 		run "$VZDUMP" --cleanup 123
 		cmp "$VZ_TMP/locked" "$(conf_file 123)"
@@ -69,13 +65,9 @@ locked() {
 	guest
 	mkdir -p "$STORE/fast/images/123"
 	echo theirs > "$STORE/fast/images/123/vm-123-fleece-0.raw"
-	local n status
+	local n
 	for n in 3 4 5 6 99; do
-		status=0
-		{
-			LD_PRELOAD=$KILL_LIB KILL_AT=journal:after:$n "$VZDUMP" 123 --storage backup \
-				"${FLEECING[@]}" > "$LOG" 2>&1 3>&- || status=$?
-		} 2> /dev/null
+		run_killed journal after "$n" 123 "${FLEECING[@]}"
 		[[ $status = 137 || $status = 255 ]]
 		run "$VZDUMP" --cleanup 123
 		[[ $(< "$STORE/fast/images/123/vm-123-fleece-0.raw") = theirs ]]

@@ -51,7 +51,7 @@ guest() {
 
 @test "kill -9 at each step of the journal, fleecing, two disks, is put right" {
 	guest 2
-	kill_at_each journal "before after" 8 123 "${FLEECING[@]}"
+	kill_at_each journal before 8 123 "${FLEECING[@]}"
 }
 
 @test "kill -9 at each step of the journal, no fleecing, one disk, is put right" {
@@ -61,7 +61,7 @@ guest() {
 
 @test "kill -9 at each step of the journal, no fleecing, two disks, is put right" {
 	guest 2
-	kill_at_each journal "before after" 6 123
+	kill_at_each journal after 6 123
 }
 
 @test "kill -9 at each step of the journal, guest that does not run, is put right" {
@@ -73,13 +73,13 @@ guest() {
 
 @test "kill -9 at each change of a file's name, fleecing, is put right" {
 	guest 1
-	kill_at_each file "after" 6 123 "${FLEECING[@]}"
+	kill_at_each file after 6 123 "${FLEECING[@]}"
 }
 
 @test "kill -9 at each message to QEMU and the agent, fleecing, is put right" {
 	agent_start 123
 	guest 1
-	kill_at_each message "after" 40 123 "${FLEECING[@]}"
+	kill_at_each message after 40 123 "${FLEECING[@]}"
 }
 
 @test "kill -9 at each message to QEMU, no fleecing, IDE disk that needs stopped vCPUs, is put right" {
@@ -87,12 +87,12 @@ guest() {
 	disk_fill "$(disk_path 123 ide0)" 2M
 	qemu_start 123 running
 	before 123
-	kill_at_each message "after" 40 123
+	kill_at_each message after 40 123
 }
 
 @test "kill -9 at each step of the journal, mode suspend, is put right" {
 	guest 1
-	kill_at_each journal "after" 7 123 "${FLEECING[@]}" --mode suspend
+	kill_at_each journal after 7 123 "${FLEECING[@]}" --mode suspend
 }
 
 @test "kill -9 at each step of the journal, mode stop, is put right and the guest runs again" {
@@ -102,7 +102,7 @@ guest() {
 	qemu_start 123 running
 	start_command
 	before 123
-	kill_at_each journal "after" 4 123 --mode stop
+	kill_at_each journal after 4 123 --mode stop
 }
 
 @test "kill -9 in mid-copy is put right, however a disk hangs in QEMU" {

@@ -218,8 +218,9 @@ hold_monitor() {
 
 @test "another client has the monitor when the backup ends: it waits, then takes everything out" {
 	guest
-	backup_start 123 --bwlimit 8000 "${FLEECING[@]}"
-	hold_monitor 4
+	backup_start 123 --bwlimit 3000 "${FLEECING[@]}"
+	hold_monitor 5
+	log_has_not ' 100% '
 	ends_with 0
 	log_has_not WARN
 	rm -f "$STORE"/backup/dump/*
@@ -228,8 +229,9 @@ hold_monitor() {
 
 @test "another client keeps the monitor: said; the archive is good; --cleanup removes the rest later" {
 	guest
-	backup_start 123 --bwlimit 8000 "${FLEECING[@]}"
+	backup_start 123 --bwlimit 3000 "${FLEECING[@]}"
 	hold_monitor 300
+	log_has_not ' 100% '
 	ends_with 0 60
 	log_has "WARN: .*another client holds the QMP socket"
 	log_has "WARN: something was left behind: 'vzdump --cleanup 123' tries again"
