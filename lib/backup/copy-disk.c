@@ -361,13 +361,17 @@ static int ask_dirty(struct copy_disk *d, struct error **err)
 	return 0;
 }
 
-/* The guest wrote or discarded this cluster: whether it was zero at the instant must be read. */
+/*
+ * The guest wrote or discarded this cluster: whether it was zero at the instant must be read.  Not
+ * left to the drains, which every poll makes anew from what it finds.
+ */
 static void distrust_zero(struct copy_disk *d, uint32_t at)
 {
 	if (!map_get(&d->zero, at))
 		return;
 	map_unset(&d->zero, at);
 	map_unset(&d->claimed, at);
+	runs_add(&d->data, at, 1);
 	d->n_zero--;
 }
 
@@ -385,8 +389,6 @@ static int settle_zeroes(struct copy_disk *d, struct error **err)
 	}
 	for (at = 0; d->poll_failed && at < d->clusters; at++)
 		distrust_zero(d, at);
-	if (d->poll_failed)
-		runs_add(&d->dirty_found, 0, d->clusters);
 	for (at = map_next(&d->zero, 0, true); at < d->clusters && r == 0;
 	     at = map_next(&d->zero, end, true)) {
 		end = map_next(&d->zero, at, false);

@@ -87,7 +87,6 @@ struct copy {
 	struct fill pushed;	/* where the sinks' clusters go */
 	unsigned in_flight;	/* reads */
 	uint64_t budget_at_ns;	/* bwlimit: when the next request may start */
-	bool starved;		/* no extent was free; wait for the writer's event */
 	int wake_fd;		/* the sinks wake the reader */
 	struct error *failure;	/* first error of a callback */
 };

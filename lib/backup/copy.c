@@ -233,7 +233,6 @@ static void charge(struct copy *c, uint64_t bytes, uint64_t now)
 
 static int send_reads(struct copy *c, uint64_t now, struct error **err)
 {
-	c->starved = false;
 	while (c->in_flight < c->o.max_workers && (!c->o.bwlimit || c->budget_at_ns <= now)) {
 		struct copy_disk *d;
 		struct run run;
@@ -241,10 +240,8 @@ static int send_reads(struct copy *c, uint64_t now, struct error **err)
 		int room = fill_room(&c->reader, err);
 		int r;
 
-		if (room <= 0) {
-			c->starved = room == 0;
+		if (room <= 0) /* none free: the writer's event tells when */
 			return room;
-		}
 		d = choose(c, (uint32_t)room, &run, &last_try);
 		if (!d)
 			return 0;

@@ -48,6 +48,7 @@ struct task {
 	struct power_state power;
 	bool live;		/* the disks are read from a QEMU (running, or started paused) */
 	bool vcpus_ran;		/* they are to run again after the instant */
+	bool suspended;		/* mode suspend got as far as pausing it: hooks are told at the end */
 	uint64_t down_since_ns;	/* stop and suspend: since when the guest is away; 0: it is not */
 
 	struct guest_config conf;

@@ -135,6 +135,7 @@ static int begin_suspend(struct task *t, struct error **err)
 	log_info(t->log, "suspending guest");
 	r = hook(t, "pre-stop", err);
 	if (r == 0) {
+		t->suspended = true;
 		t->down_since_ns = units_now_ns();
 		r = suspend(t, err);
 	}
@@ -264,9 +265,10 @@ static void log_online_again(struct task *t)
 static void clean_up(struct task *t)
 {
 	_cleanup_error_ struct error *err = NULL;
-	/* milliseconds of stopped vCPUs in snapshot mode do not count */
+	/* milliseconds of stopped vCPUs in snapshot mode do not count; of a suspended guest the hook
+	 * script hears here, as in PVE, although it may run again for long */
 	bool restart = t->journal &&
-		       (journal_has(t->journal, JOURNAL_DOWN) ||
+		       (t->suspended || journal_has(t->journal, JOURNAL_DOWN) ||
 			(t->down_since_ns && journal_has(t->journal, JOURNAL_STOPPED)));
 
 	copy_free(TAKE_PTR(t->copy));

@@ -96,6 +96,21 @@ backup_rewritten() {
 	nothing_left 123
 }
 
+@test "what was zero at the instant is zero in the archive, although the guest has written there since" {
+	disk_add 123 scsi0 throttle 96M
+	disk_fill "$VZ_TMP/data" 64M
+	dd if="$VZ_TMP/data" of="$(disk_path 123 scsi0)" bs=1M seek=32 conv=notrunc status=none
+	qemu_start 123
+	keep_instant 123 scsi0
+	backup_rewritten 123 --fleecing enabled=1,storage=fast
+	archive_read
+	same_disk drive-scsi0 "$VZ_TMP/instant-scsi0"
+	has_line '^INFO: backup is sparse: '
+	# the guest did write there
+	run ! cmp -s -n 32M "$VZ_TMP/instant-scsi0" "$(disk_path 123 scsi0)"
+	nothing_left 123
+}
+
 # qemu_older_than <major> <vmid>
 qemu_older_than() {
 	[[ $(qmp "$2" query-version) =~ \"major\":\ ([0-9]+) && ${BASH_REMATCH[1]} -lt $1 ]]
@@ -217,7 +232,10 @@ qemu_older_than() {
 	disk_add 123 scsi0 scsi 4M
 	disk_fill "$(disk_path 123 scsi0)" 4M
 	qemu_start 123 running
-	vzdump_ok 123 --mode suspend --fleecing 1
+	printf '#!/bin/sh\necho "$1" >> %s/phases\n' "$VZ_TMP" > "$VZ_TMP/hook"
+	chmod +x "$VZ_TMP/hook"
+	vzdump_ok 123 --mode suspend --fleecing 1 --script "$VZ_TMP/hook"
+	[[ $(tr '\n' ' ' < "$VZ_TMP/phases") = *"backup-start pre-stop backup-end pre-restart post-restart "* ]]
 	has_line '^INFO: backup mode: suspend$'
 	has_line '^INFO: suspending guest$'
 	has_line '^INFO: resuming VM again after [0-9]+ seconds$'

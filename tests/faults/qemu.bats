@@ -96,7 +96,7 @@ qemu_dies() {
 	all_well 123
 }
 
-@test "vzdump stands still and is killed then, fleecing: the guest is reset meanwhile, all is put right" {
+@test "vzdump stands still and is killed then, fleecing: the guest can be reset, all is put right" {
 	guest 32M
 	backup_start 123 --bwlimit 20000 "${FLEECING[@]}"
 	kill -STOP "$PID"
