@@ -96,7 +96,7 @@ check_log() {
 	vzdump_ok 124 --mode stop --stopwait 1
 	has_line '^INFO: stopping virtual guest$'
 	has_line '^INFO: restarting vm$'
-	has_line '^INFO: guest is online again after [0-9]+ seconds$'
+	has_line '^INFO: guest is online again after (<1|[0-9]+) seconds$'
 	[[ $(qemu_pid 124) != "$pid" ]]
 	qemu_alive 124
 	archive_read

@@ -74,7 +74,7 @@ backup_rewritten() {
 	has_line '^INFO: +[0-9]+% \([0-9.]+ MiB of 96\.0 MiB\) in [0-9]+s, read: [0-9.]+ [KM]iB/s, write: [0-9.]+ [KM]iB/s, fleecing: [0-9.]+ [KM]?i?B \(peak [0-9.]+ [KM]?i?B\)$'
 	has_line '^INFO: 100% \(96\.0 MiB of 96\.0 MiB\)'
 	has_line '^INFO: fleecing drive-scsi0: peak [0-9.]+ [KM]iB, copied [0-9.]+ MiB, discarded [0-9.]+ MiB$'
-	has_line '^INFO: transferred 96\.0 MiB in [0-9]+ seconds \([0-9.]+ MiB/s\)$'
+	has_line '^INFO: transferred 96\.0 MiB in ([0-9]+ seconds \([0-9.]+ MiB/s\)|<1 seconds)$'
 	has_line '^INFO: archive file size: [0-9]+MB$'
 	has_line '^INFO: Backup job finished successfully$'
 }
