@@ -1,5 +1,4 @@
 /* vzdump: backs up guests, as PVE's command of that name. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,33 +9,9 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "config/vzdump-options.h"
+#include "command.h"
+#include "signals.h"
 #include "ui.h"
-
-#define EXIT_FAILED 255
-
-/* What the signal handler sees. */
-static struct cancel stop_request;
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	cancel_request(&stop_request);
-}
-
-static int catch_signals(struct error **err)
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP };
-	struct sigaction catch = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	int r = cancel_init(&stop_request, err);
-
-	for (size_t i = 0; i < ARRAY_SIZE(signals) && r == 0; i++)
-		sigaction(signals[i], &catch, NULL);
-	sigaction(SIGPIPE, &ignore, NULL);
-	/* stopped by Ctrl-Z, we would leave QEMU's answers lying and so stall the guest's reset */
-	sigaction(SIGTSTP, &ignore, NULL);
-	return r;
-}
 
 /* "vzdump 123 --mode snapshot", as PVE logs it. */
 static char *command_line(const struct options *o)
@@ -62,15 +37,6 @@ static char *command_line(const struct options *o)
 		}
 	}
 	return buf_steal(&b);
-}
-
-static int print_help(void)
-{
-	_cleanup_buf_ struct buf help = BUF_INIT;
-
-	options_help(&vzdump_options, &help);
-	fputs(buf_str(&help), stdout);
-	return fflush(stdout) ? EXIT_FAILED : 0;
 }
 
 static int run_job(struct backup_env *env, struct options *cli, struct ui *ui, struct error **err)
@@ -100,14 +66,18 @@ static int run(struct options *cli, struct error **err)
 	struct ui ui;
 	struct paths paths;
 	struct storage_config storages = { 0 };
-	struct backup_env env = { .paths = &paths, .storages = &storages, .log = &ui.log,
-				  .cancel = &stop_request };
+	struct backup_env env = { .paths = &paths, .storages = &storages, .log = &ui.log };
+	struct cancel *stop;
 	int r;
 
+	r = vzdump_options_verify(cli, err);
+	if (r < 0)
+		return r;
 	/* with --stdout the archive owns standard output */
 	ui_init(&ui, to_stdout ? stderr : stdout, options_bool(cli, "quiet"));
 	paths_init(&paths, getenv("VZDUMP_ROOT"));
-	r = catch_signals(err);
+	r = signals_catch(&stop, err);
+	env.cancel = stop;
 	if (r == 0)
 		r = storage_config_load(&paths, env.log, &storages, err);
 	if (r == 0)
@@ -115,27 +85,16 @@ static int run(struct options *cli, struct error **err)
 	ui_clear(&ui);
 	storage_config_clear(&storages);
 	paths_clear(&paths);
-	cancel_clear(&stop_request);
+	cancel_clear(stop);
 	return r;
 }
 
+static const struct command vzdump = { .table = &vzdump_options, .run = run };
+
 int main(int argc, char *argv[])
 {
-	_cleanup_options_ struct options cli = { 0 };
-	_cleanup_error_ struct error *err = NULL;
-	int r = options_parse(&vzdump_options, argc, argv, &cli, &err);
+	const struct command *const commands[] = { &vzdump, NULL };
 
-	if (r == 0 && cli.help)
-		return print_help();
-	if (r == 0 && cli.version) {
-		puts("vzdump " VZDUMP_VERSION);
-		return 0;
-	}
-	if (r == 0)
-		r = vzdump_options_verify(&cli, &err);
-	if (r == 0)
-		r = run(&cli, &err);
-	if (r < 0)
-		fprintf(stderr, "%s\n", error_message(err));
-	return r < 0 ? EXIT_FAILED : 0;
+	return command_main(&(struct command_set){ .tool = "vzdump", .commands = commands }, argc,
+			    argv);
 }

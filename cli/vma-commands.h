@@ -5,16 +5,10 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "config/options.h"
+#include "command.h"
 #include "vma/reader.h"
 
-struct vma_command {
-	const char *name;
-	const struct option_table *table;
-	int (*run)(const struct options *o, struct error **err);
-};
-
-extern const struct vma_command vma_command_list, vma_command_config, vma_command_extract,
+extern const struct command vma_command_list, vma_command_config, vma_command_extract,
 	vma_command_verify, vma_command_create;
 
 /* Opens an archive, "-" being standard input.  *ret_fd is the caller's to close. */

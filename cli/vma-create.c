@@ -227,7 +227,7 @@ static int write_new(const struct create *c, const char *path, struct error **er
 	return r;
 }
 
-static int run(const struct options *o, struct error **err)
+static int run(struct options *o, struct error **err)
 {
 	struct create *c = xcalloc(1, sizeof(*c));
 	int r = collect(c, o, err);
@@ -242,7 +242,7 @@ static int run(const struct options *o, struct error **err)
 	return r;
 }
 
-const struct vma_command vma_command_create = {
+const struct command vma_command_create = {
 	.name = "create",
 	.table = &table,
 	.run = run,

@@ -387,7 +387,7 @@ static int transfer(struct extract *x, struct vma_reader *reader, struct error *
 			 lost);
 }
 
-static int run(const struct options *o, struct error **err)
+static int run(struct options *o, struct error **err)
 {
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
 	_cleanup_close_ int fd = -1;
@@ -404,7 +404,7 @@ static int run(const struct options *o, struct error **err)
 	return r;
 }
 
-const struct vma_command vma_command_extract = {
+const struct command vma_command_extract = {
 	.name = "extract",
 	.table = &table,
 	.run = run,

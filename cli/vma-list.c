@@ -76,7 +76,7 @@ static void print_json(const struct vma_header *h)
 	json_object_put(o);
 }
 
-static int list_run(const struct options *o, struct error **err)
+static int list_run(struct options *o, struct error **err)
 {
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
 	_cleanup_close_ int fd = -1;
@@ -91,7 +91,7 @@ static int list_run(const struct options *o, struct error **err)
 	return 0;
 }
 
-const struct vma_command vma_command_list = {
+const struct command vma_command_list = {
 	.name = "list",
 	.table = &list_table,
 	.run = list_run,
@@ -115,7 +115,7 @@ static const struct option_table config_table = {
 	.args = args,
 };
 
-static int config_run(const struct options *o, struct error **err)
+static int config_run(struct options *o, struct error **err)
 {
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
 	_cleanup_close_ int fd = -1;
@@ -137,7 +137,7 @@ static int config_run(const struct options *o, struct error **err)
 			 name);
 }
 
-const struct vma_command vma_command_config = {
+const struct command vma_command_config = {
 	.name = "config",
 	.table = &config_table,
 	.run = config_run,

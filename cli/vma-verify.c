@@ -82,7 +82,7 @@ static int verify(int fd, struct vma_reader *reader, bool verbose, struct error 
 	return check_index(fd, reader, verbose, err);
 }
 
-static int run(const struct options *o, struct error **err)
+static int run(struct options *o, struct error **err)
 {
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
 	_cleanup_close_ int fd = -1;
@@ -96,7 +96,7 @@ static int run(const struct options *o, struct error **err)
 	return r;
 }
 
-const struct vma_command vma_command_verify = {
+const struct command vma_command_verify = {
 	.name = "verify",
 	.table = &table,
 	.run = run,

@@ -137,6 +137,7 @@ struct storage_image {
 	char *volname; /* "100/vm-100-disk-0.qcow2" */
 	uint32_t vmid;
 	enum image_format format;
+	uint64_t size; /* virtual bytes where the listing tells; 0: ask volume_size() */
 	uint64_t used; /* bytes allocated; see volume_used() */
 };
 /* Images of vmid (0: of all), sorted by name.  Caller frees by storage_images_free(). */

@@ -1,0 +1,92 @@
+/* From argv to one command of a tool. */
+#include "command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+static void usage(const struct command_set *set, FILE *out)
+{
+	fprintf(out, "usage: %s command [command options]\n\n", set->tool);
+	for (size_t i = 0; set->commands[i]; i++)
+		fprintf(out, "%-18s %s\n", set->commands[i]->table->command,
+			set->commands[i]->table->summary);
+	fprintf(out, "\n%s <command> --help shows the command's options.\n", set->tool);
+}
+
+static const struct command *find(const struct command_set *set, const char *name)
+{
+	for (size_t i = 0; set->commands[i]; i++)
+		if (!strcmp(set->commands[i]->name, name))
+			return set->commands[i];
+	return NULL;
+}
+
+static void print_help(const struct option_table *t)
+{
+	_cleanup_buf_ struct buf help = BUF_INIT;
+
+	options_help(t, &help);
+	fputs(buf_str(&help), stdout);
+}
+
+static int print_version(const struct command_set *set)
+{
+	printf("%s " VZDUMP_VERSION "\n", set->tool);
+	return 0;
+}
+
+static int parse_and_run(const struct command_set *set, const struct command *c, int argc,
+			 char *argv[], struct error **err)
+{
+	_cleanup_options_ struct options o = { 0 };
+	int r = options_parse(c->table, argc, argv, &o, err);
+
+	if (r < 0)
+		return r;
+	if (o.help)
+		print_help(c->table);
+	else if (o.version)
+		print_version(set);
+	else
+		r = c->run(&o, err);
+	if (fflush(stdout) && r >= 0)
+		r = error_set(err, -EIO, "cannot write to standard output");
+	return r;
+}
+
+static int run(const struct command_set *set, const struct command *c, int argc, char *argv[])
+{
+	_cleanup_error_ struct error *err = NULL;
+
+	if (parse_and_run(set, c, argc, argv, &err) >= 0)
+		return 0;
+	fprintf(stderr, "%s\n", error_message(err));
+	return EXIT_FAILED;
+}
+
+int command_main(const struct command_set *set, int argc, char *argv[])
+{
+	const char *name = argc >= 2 ? argv[1] : NULL;
+	const struct command *c;
+
+	if (!set->commands[0]->name)
+		return run(set, set->commands[0], argc, argv);
+	if (name && (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help"))) {
+		usage(set, stdout);
+		return 0;
+	}
+	if (name && !strcmp(name, "--version"))
+		return print_version(set);
+	c = name ? find(set, name) : NULL;
+	if (c)
+		return run(set, c, argc - 1, argv + 1);
+	if (name)
+		fprintf(stderr, "%s: unknown command '%s' (see %s --help)\n", set->tool, name,
+			set->tool);
+	else
+		usage(set, stderr);
+	return EXIT_FAILED;
+}

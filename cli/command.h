@@ -1,0 +1,28 @@
+/*
+ * What the commands share: a tool has one command (vzdump) or several (vma list, vma extract), each
+ * with its table of options; parsing, --help, --version, errors and exit status are the same for all.
+ */
+#ifndef VZDUMP_CLI_COMMAND_H
+#define VZDUMP_CLI_COMMAND_H
+
+#include "base/error.h"
+#include "config/options.h"
+
+#define EXIT_FAILED 255 /* as PVE's perl programs end */
+
+struct command {
+	const char *name; /* "extract"; NULL: the tool's only command */
+	const struct option_table *table;
+	/* Options are parsed and checked.  Standard output is flushed by the caller. */
+	int (*run)(struct options *o, struct error **err);
+};
+
+struct command_set {
+	const char *tool;                      /* "vma" */
+	const struct command *const *commands; /* NULL-terminated */
+};
+
+/* All of main(): prints errors in one line on standard error and returns the exit status. */
+int command_main(const struct command_set *set, int argc, char *argv[]);
+
+#endif
