@@ -10,8 +10,8 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "restore/target.h"
 #include "vma-commands.h"
-#include "vma-target.h"
 
 #define MAP_LINE_MAX 8192
 
@@ -36,8 +36,8 @@ static const struct option rows[] = {
 			 "skip=<disk>, ended by done." },
 	{ .name = "to",
 	  .flags = OPTION_ARRAY,
-	  .description = "<disk>=<path>: where the disk goes, a file (made, or emptied first) or a "
-			 "block device." },
+	  .description = "<disk>=<path>: where the disk goes, a file (made, or emptied first), a "
+			 "block device or an NBD URI." },
 	{ .name = "salvage",
 	  .value = { .type = VALUE_BOOL },
 	  .complete = COMPLETE_BOOL,
@@ -64,7 +64,7 @@ struct extract {
 	const char *dir; /* NULL: none */
 	bool wanted[VMA_MAX_DEVICES + 1];
 	bool mapped[VMA_MAX_DEVICES + 1]; /* where it goes is told */
-	struct vma_target targets[VMA_MAX_DEVICES + 1];
+	struct target targets[VMA_MAX_DEVICES + 1];
 };
 
 static void extract_init(struct extract *x, const struct options *o, const struct vma_header *h)
@@ -74,14 +74,14 @@ static void extract_init(struct extract *x, const struct options *o, const struc
 	x->h = h;
 	x->dir = options_get(o, "targetdir");
 	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
-		vma_target_init(&x->targets[i]);
+		target_init(&x->targets[i]);
 	vma_progress_init(&x->progress, h);
 }
 
 static void extract_clear(struct extract *x)
 {
 	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
-		vma_target_clear(&x->targets[i]);
+		target_clear(&x->targets[i]);
 }
 
 static int find_device(const struct extract *x, const char *name, unsigned *ret,
@@ -127,10 +127,10 @@ static int open_to(struct extract *x, const char *value, struct error **err)
 	if (!path || !path[1])
 		return error_set(err, ERR_INVALID, "option --to: '%s' is not <disk>=<path>",
 				 value);
-	if (strstr(path + 1, "://"))
+	if (strstr(path + 1, "://") && !target_is_uri(path + 1))
 		return error_set(err, ERR_UNSUPPORTED,
-				 "option --to: '%s' is no file or block device; nothing else is "
-				 "supported",
+				 "option --to: '%s' is neither a file or block device nor an NBD URI "
+				 "(nbd://host/export, nbd+unix:///export?socket=path)",
 				 path + 1);
 	r = find_device(x, name, &dev, err);
 	if (r < 0)
@@ -141,7 +141,7 @@ static int open_to(struct extract *x, const char *value, struct error **err)
 	if (!x->wanted[dev])
 		return error_set(err, ERR_INVALID, "option --to: disk '%s' is not among --drives",
 				 name);
-	return vma_target_open(&x->targets[dev], path + 1, x->h->devices[dev].size, err);
+	return target_open(&x->targets[dev], path + 1, x->h->devices[dev].size, err);
 }
 
 static int open_all_to(struct extract *x, struct error **err)
@@ -204,7 +204,7 @@ static int map_line(struct extract *x, const char *line, struct error **err)
 		return error_set(err, ERR_INVALID, "option --readmap: disk '%s' is given twice",
 				 name);
 	x->mapped[dev] = true;
-	return vma_target_existing(&x->targets[dev], path + 1, x->h->devices[dev].size,
+	return target_existing(&x->targets[dev], path + 1, x->h->devices[dev].size,
 				   at[0] == '1', err);
 }
 
@@ -250,7 +250,7 @@ static int write_configs(const struct extract *x, struct error **err)
 static int create_file(struct extract *x, unsigned dev, struct error **err)
 {
 	const struct vma_device *d = &x->h->devices[dev];
-	struct vma_target *t = &x->targets[dev];
+	struct target *t = &x->targets[dev];
 	_cleanup_free_ char *tmp = NULL;
 
 	if (!strcmp(d->name, VMA_VMSTATE)) {
@@ -261,7 +261,7 @@ static int create_file(struct extract *x, unsigned dev, struct error **err)
 		printf("DEVINFO %s %" PRIu64 "\n", tmp, d->size);
 		fflush(stdout);
 	}
-	return vma_target_create(t, tmp, d->size, err);
+	return target_create(t, tmp, d->size, err);
 }
 
 static int create_files(struct extract *x, struct error **err)
@@ -298,15 +298,15 @@ static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data,
 {
 	struct extract *x = opaque;
 
-	return x->targets[dev].fd < 0 ? 0
-				      : vma_target_write(&x->targets[dev], offset, data, len, err);
+	return !target_is_open(&x->targets[dev]) ? 0
+				      : target_write(&x->targets[dev], offset, data, len, err);
 }
 
 static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, struct error **err)
 {
 	struct extract *x = opaque;
 
-	return x->targets[dev].fd < 0 ? 0 : vma_target_zero(&x->targets[dev], offset, len, err);
+	return !target_is_open(&x->targets[dev]) ? 0 : target_zero(&x->targets[dev], offset, len, err);
 }
 
 static int zero_lost(struct extract *x, const struct vma_reader *reader, unsigned dev,
@@ -320,7 +320,7 @@ static int zero_lost(struct extract *x, const struct vma_reader *reader, unsigne
 
 		if (end > x->h->devices[dev].size)
 			end = x->h->devices[dev].size;
-		r = vma_target_zero(&x->targets[dev], start, end - start, err);
+		r = target_zero(&x->targets[dev], start, end - start, err);
 	}
 	return r;
 }
@@ -330,11 +330,11 @@ static int finish(struct extract *x, const struct vma_reader *reader, struct err
 	int r = 0;
 
 	for (unsigned i = 1; r == 0 && i <= VMA_MAX_DEVICES; i++) {
-		if (x->targets[i].fd < 0)
+		if (!target_is_open(&x->targets[i]))
 			continue;
 		r = zero_lost(x, reader, i, err);
 		if (r == 0)
-			r = vma_target_finish(&x->targets[i], err);
+			r = target_finish(&x->targets[i], false, err);
 	}
 	return r;
 }

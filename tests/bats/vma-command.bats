@@ -96,6 +96,89 @@ same_sum() {
 	[ "$status" = 255 ]
 }
 
+# wait_socket <path>
+wait_socket() {
+	for _ in {1..100}; do
+		[ -S "$1" ] && return
+		sleep 0.05
+	done
+	echo "no socket $1"
+	return 1
+}
+
+@test "extract --to writes to NBD exports: a qcow2 image, and one that held something else" {
+	qemu-img create -q -f qcow2 "$T/a.qcow2" 8M
+	qemu-nbd -t -f qcow2 -k "$T/a.sock" -x disk "$T/a.qcow2" 3>&- &
+	local one=$!
+	nbdkit -f -U "$T/b.sock" memory 3M 3>&- &
+	local two=$!
+	wait_socket "$T/a.sock"
+	wait_socket "$T/b.sock"
+	nbdcopy -- [ nbdkit pattern 3M ] "nbd+unix:///?socket=$T/b.sock"
+	"$VMA" extract "$FIXTURES/two-disks.vma.zst" --to "drive-scsi0=nbd+unix:///disk?socket=$T/a.sock" \
+		--to "drive-scsi1=nbd+unix:///?socket=$T/b.sock"
+	nbdcopy "nbd+unix:///?socket=$T/b.sock" "$T/b.raw"
+	kill "$one" "$two"
+	wait "$one" "$two" || true
+	qemu-img convert -O raw "$T/a.qcow2" "$T/a.raw"
+	same_sum "$SCSI0" "$T/a.raw"
+	truncate -s 2098688 "$T/b.raw"
+	same_sum "$SCSI1" "$T/b.raw"
+	[ "$(stat -c %s "$T/a.qcow2")" -lt 4000000 ]
+}
+
+@test "extract --to refuses an export that is too small, read-only or not there" {
+	local uri="nbd+unix:///?socket=$T/s"
+	run "$VMA" extract "$FIXTURES/two-disks.vma" --to "drive-scsi0=$uri"
+	[ "$status" = 255 ]
+	[[ $output = "cannot connect to '$uri': "* ]]
+	run nbdkit -U "$T/s" memory 1M --run "'$VMA' extract '$FIXTURES/two-disks.vma' --to 'drive-scsi0=$uri'"
+	[[ $output = "'$uri' has 1048576 bytes, the disk in the archive 8388608; "* ]]
+	rm -f "$T/s"
+	run nbdkit -r -U "$T/s" memory 8M --run "'$VMA' extract '$FIXTURES/two-disks.vma' --to 'drive-scsi0=$uri'"
+	[[ $output = "'$uri' is read-only; "* ]]
+	run "$VMA" extract "$FIXTURES/two-disks.vma" --to drive-scsi0=ssh://host/x
+	[[ $output = *"is neither a file or block device nor an NBD URI"* ]]
+}
+
+# with_loop <command>...: runs it, then frees the loop device of $T/disk whatever came of it
+with_loop() {
+	local rc=0
+	LOOP=$(losetup --show -f "$T/disk") || skip "no loop devices on this machine"
+	"$@" || rc=$?
+	losetup -d "$LOOP"
+	return "$rc"
+}
+
+to_device() {
+	"$VMA" extract "$FIXTURES/two-disks.vma.zst" --to "drive-scsi0=$LOOP"
+	head -c 8388608 "$LOOP" > "$T/out"
+	tail -c 8388608 "$LOOP" | cmp - "$T/behind"
+}
+
+to_mounted() {
+	mkfs.ext4 -qF "$LOOP"
+	mount "$LOOP" "$T/mnt"
+	run "$VMA" extract "$FIXTURES/two-disks.vma.zst" --to "drive-scsi0=$LOOP"
+	umount "$T/mnt"
+}
+
+@test "extract --to writes a block device, zeroes included and no byte behind the disk" {
+	head -c 16M /dev/urandom > "$T/disk"
+	tail -c 8388608 "$T/disk" > "$T/behind"
+	with_loop to_device
+	same_sum "$SCSI0" "$T/out"
+}
+
+@test "extract --to leaves a mounted device alone" {
+	truncate -s 16M "$T/disk"
+	mkdir "$T/mnt"
+	with_loop to_mounted
+	[ "$status" = 255 ]
+	[[ $output = "device '/dev/loop"*"' is in use (mounted, "* ]]
+	e2fsck -fn "$T/disk"
+}
+
 @test "extract -r reads the map that qmrestore sends" {
 	head -c 8M /dev/urandom > "$T/a"
 	mkfifo "$T/fifo"

@@ -1,0 +1,158 @@
+/* Targets behind NBD: a few connections that threads share, each with one request at a time. */
+#include <errno.h>
+#include <libnbd.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "restore/target.h"
+
+#define CONNECTIONS 4u
+#define WRITE_MAX   ((size_t)8 << 20)
+#define ZERO_MAX    ((uint64_t)1 << 30)
+
+struct connection {
+	struct nbd_handle *h;
+	pthread_mutex_t lock;
+};
+
+struct nbd_pool {
+	struct connection c[CONNECTIONS];
+	unsigned n;
+	uint64_t size;
+	bool can_zero, can_flush;
+	char *uri;
+};
+
+static int failed(const struct nbd_pool *p, const char *what, struct error **err)
+{
+	const char *text = nbd_get_error();
+	int errnum = nbd_get_errno();
+
+	error_set(err, ERR_PEER, "cannot %s '%s': %s", what, p->uri, text ? text : "unknown error");
+	return errnum == ENOSPC ? -ENOSPC : ERR_PEER;
+}
+
+static int connect_one(struct nbd_pool *p, struct error **err)
+{
+	struct connection *c = &p->c[p->n];
+
+	c->h = nbd_create();
+	if (!c->h)
+		return failed(p, "use", err);
+	pthread_mutex_init(&c->lock, NULL);
+	p->n++;
+	nbd_set_uri_allow_local_file(c->h, true);
+	return nbd_connect_uri(c->h, p->uri) < 0 ? failed(p, "connect to", err) : 0;
+}
+
+static int look(struct nbd_pool *p, struct error **err)
+{
+	int64_t size = nbd_get_size(p->c[0].h);
+
+	if (size < 0)
+		return failed(p, "tell the size of", err);
+	if (nbd_is_read_only(p->c[0].h) != 0)
+		return error_set(err, ERR_INVALID,
+				 "'%s' is read-only; have the server export it writable", p->uri);
+	p->size = (uint64_t)size;
+	p->can_zero = nbd_can_zero(p->c[0].h) == 1;
+	p->can_flush = nbd_can_flush(p->c[0].h) == 1;
+	return 0;
+}
+
+int nbd_pool_open(const char *uri, struct nbd_pool **ret, struct error **err)
+{
+	struct nbd_pool *p = xcalloc(1, sizeof(*p));
+	int r;
+
+	p->uri = xstrdup(uri);
+	r = connect_one(p, err);
+	if (r == 0)
+		r = look(p, err);
+	if (r == 0 && nbd_can_multi_conn(p->c[0].h) == 1)
+		while (r == 0 && p->n < CONNECTIONS)
+			r = connect_one(p, err);
+	if (r < 0) {
+		nbd_pool_free(p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+uint64_t nbd_pool_size(const struct nbd_pool *p)
+{
+	return p->size;
+}
+
+/* A free connection, else the one this place of the disk belongs to. */
+static struct connection *take(struct nbd_pool *p, uint64_t offset)
+{
+	unsigned first = (unsigned)(offset / WRITE_MAX % p->n);
+
+	for (unsigned i = 0; i < p->n; i++) {
+		struct connection *c = &p->c[(first + i) % p->n];
+
+		if (pthread_mutex_trylock(&c->lock) == 0)
+			return c;
+	}
+	pthread_mutex_lock(&p->c[first].lock);
+	return &p->c[first];
+}
+
+int nbd_pool_write(struct nbd_pool *p, uint64_t offset, const void *data, size_t len,
+		   struct error **err)
+{
+	struct connection *c = take(p, offset);
+	int r = 0;
+
+	for (size_t at = 0; r == 0 && at < len; at += WRITE_MAX) {
+		size_t now = len - at < WRITE_MAX ? len - at : WRITE_MAX;
+
+		if (nbd_pwrite(c->h, (const char *)data + at, now, offset + at, 0) < 0)
+			r = failed(p, "write to", err);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return r;
+}
+
+int nbd_pool_zero(struct nbd_pool *p, uint64_t offset, uint64_t len, struct error **err)
+{
+	struct connection *c;
+	int r = 0;
+
+	if (!p->can_zero)
+		return ERR_UNSUPPORTED;
+	c = take(p, offset);
+	while (r == 0 && len) {
+		uint64_t now = len < ZERO_MAX ? len : ZERO_MAX;
+
+		if (nbd_zero(c->h, now, offset, 0) < 0)
+			r = failed(p, "write zeroes to", err);
+		offset += now;
+		len -= now;
+	}
+	pthread_mutex_unlock(&c->lock);
+	return r;
+}
+
+/* One connection's flush covers what the others wrote: that is what multi-conn promises. */
+int nbd_pool_flush(struct nbd_pool *p, struct error **err)
+{
+	if (p->can_flush && nbd_flush(p->c[0].h, 0) < 0)
+		return failed(p, "write to", err);
+	return 0;
+}
+
+void nbd_pool_free(struct nbd_pool *p)
+{
+	if (!p)
+		return;
+	for (unsigned i = 0; i < p->n; i++) {
+		nbd_shutdown(p->c[i].h, 0);
+		nbd_close(p->c[i].h);
+		pthread_mutex_destroy(&p->c[i].lock);
+	}
+	free(p->uri);
+	free(p);
+}
