@@ -1,0 +1,300 @@
+/* Seek table and index, in one read at the end of the file if they fit. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "stream/bytes.h"
+#include "stream/seektable.h"
+#include "stream/varint.h"
+#include "vma/index.h"
+#include "vma/random-internal.h"
+
+#define TAIL_FIRST ((uint64_t)1 << 20)
+#define NONE       1 /* there is no such thing in the file */
+
+/* The end of the file, as far as it was read. */
+struct tail {
+	int fd;
+	uint64_t size; /* of the file */
+	uint64_t start;
+	struct buf bytes;
+};
+
+static int bad(const char *text, struct error **err)
+{
+	return error_set(err, ERR_CORRUPT, "%s", text);
+}
+
+static int read_tail(struct tail *t, uint64_t start, struct error **err)
+{
+	size_t len = (size_t)(t->size - start);
+	ssize_t n;
+
+	if (t->size - start > RANDOM_MAX_TAIL)
+		return bad("its index is larger than any should be", err);
+	buf_reset(&t->bytes);
+	n = io_pread_full(t->fd, buf_reserve(&t->bytes, len), len, (off_t)start);
+	if (n < 0)
+		return error_errno(err, (int)-n, "cannot read its end");
+	if (n != (ssize_t)len)
+		return bad("it became shorter while it was read", err);
+	buf_added(&t->bytes, len);
+	t->start = start;
+	return 0;
+}
+
+/* A part of the file; *ret lies in the tail, or in own if it stands in front of that. */
+static int view(struct tail *t, uint64_t offset, uint64_t len, struct buf *own, const uint8_t **ret,
+		struct error **err)
+{
+	if (offset > t->size || len > t->size - offset)
+		return bad("a frame lies behind its end", err);
+	if (offset >= t->start) {
+		*ret = (const uint8_t *)t->bytes.data + (offset - t->start);
+		return 0;
+	}
+	if (len > VMA_INDEX_UNPACKED_MAX)
+		return bad("a part of its index is too large", err);
+	buf_reset(own);
+	if (io_pread_full(t->fd, buf_reserve(own, (size_t)len), (size_t)len, (off_t)offset) !=
+	    (ssize_t)len)
+		return bad("its index cannot be read", err);
+	buf_added(own, (size_t)len);
+	*ret = (const uint8_t *)own->data;
+	return 0;
+}
+
+/* ---- seek table ---- */
+
+static int add_frames(struct random_map *m, const uint8_t *entry, uint32_t n, size_t entry_size,
+		      uint64_t end, struct error **err)
+{
+	uint64_t offset = 0;
+
+	for (uint32_t i = 0; i < n; i++, entry += entry_size) {
+		random_map_add_frame(m, offset, get_le32(entry + 4));
+		offset += get_le32(entry);
+	}
+	if (offset != end)
+		return bad("seek table: its frames do not fill the file", err);
+	m->offsets[m->n_frames] = offset;
+	return 0;
+}
+
+/* False: there is none. */
+static bool find_table(const struct tail *t, uint32_t *ret_n, size_t *ret_entry, uint64_t *ret_start)
+{
+	const uint8_t *footer;
+	uint64_t len;
+
+	if (t->bytes.len < SEEKTABLE_FOOTER_SIZE)
+		return false;
+	footer = (const uint8_t *)t->bytes.data + t->bytes.len - SEEKTABLE_FOOTER_SIZE;
+	if (get_le32(footer + 5) != SEEKTABLE_MAGIC || footer[4] & 0x7f)
+		return false;
+	*ret_n = get_le32(footer);
+	*ret_entry = SEEKTABLE_ENTRY_SIZE + (footer[4] & 0x80 ? 4u : 0);
+	len = (uint64_t)*ret_n * *ret_entry + SEEKTABLE_FOOTER_SIZE + FRAME_SKIPPABLE_HEADER_SIZE;
+	if (!*ret_n || len > t->size)
+		return false;
+	*ret_start = t->size - len;
+	return true;
+}
+
+static int load_table(struct tail *t, struct random_map *m, struct error **err)
+{
+	uint64_t start;
+	const uint8_t *head;
+	size_t entry;
+	uint32_t n;
+
+	if (!find_table(t, &n, &entry, &start))
+		return NONE;
+	if (start < t->start) {
+		/* with room for the index in front of it */
+		uint64_t more = start > TAIL_FIRST ? start - TAIL_FIRST : 0;
+		int r = read_tail(t, more, err);
+
+		if (r < 0)
+			return r;
+	}
+	head = (const uint8_t *)t->bytes.data + (start - t->start);
+	if (get_le32(head) != FRAME_SKIPPABLE_SEEK_TABLE ||
+	    get_le32(head + 4) != t->size - start - FRAME_SKIPPABLE_HEADER_SIZE)
+		return bad("seek table: its length is not what the frames need", err);
+	return add_frames(m, head + FRAME_SKIPPABLE_HEADER_SIZE, n, entry, start, err);
+}
+
+/* ---- index ---- */
+
+static int frame_view(struct tail *t, const struct random_map *m, uint64_t frame, struct buf *own,
+		      const uint8_t **ret, size_t *ret_len, struct error **err)
+{
+	uint64_t offset, len;
+
+	if (frame >= m->n_frames)
+		return bad("index: it names a frame that is not there", err);
+	offset = m->offsets[frame];
+	len = m->offsets[frame + 1] - offset;
+	*ret_len = (size_t)len;
+	return view(t, offset, len, own, ret, err);
+}
+
+static int take_part(struct tail *t, struct random_map *m, uint64_t frame, uint64_t clusters,
+		     struct error **err)
+{
+	_cleanup_buf_ struct buf own = BUF_INIT, part = BUF_INIT;
+	struct vma_index_cursor c = { 0 };
+	struct vma_index_run run;
+	const uint8_t *raw;
+	size_t len;
+	int r = frame_view(t, m, frame, &own, &raw, &len, err);
+
+	if (r == 0)
+		r = vma_index_unpack(raw, len, m->hdr.uuid, VMA_INDEX_PART, &part, err);
+	if (r < 0)
+		return r;
+	c.at = (const uint8_t *)buf_str(&part);
+	c.end = c.at + part.len;
+	while ((r = vma_index_next(&c, &run, err)) > 0) {
+		if (run.n > clusters || run.frame >= m->n_frames)
+			return bad("index: a part of it has another number of clusters", err);
+		clusters -= run.n;
+		r = random_map_add_run(m, run.dev,
+				       &(struct random_run){ .first = (uint32_t)run.first,
+							     .n = (uint32_t)run.n,
+							     .frame = (uint32_t)run.frame },
+				       err);
+		if (r < 0)
+			return r;
+	}
+	if (r == 0 && clusters)
+		return bad("index: a part of it has another number of clusters", err);
+	return r;
+}
+
+static int take_parts(struct tail *t, struct random_map *m, const uint8_t *at, const uint8_t *end,
+		      struct error **err)
+{
+	uint64_t n, frame = 0, delta, clusters;
+	int r = 0;
+
+	if (!varint_get(&at, end, &n))
+		return bad("index: it is cut off", err);
+	for (uint64_t i = 0; r == 0 && i < n; i++) {
+		if (!varint_get(&at, end, &delta) || !varint_get(&at, end, &clusters))
+			return bad("index: it is cut off", err);
+		frame += delta;
+		r = take_part(t, m, frame, clusters, err);
+	}
+	return r;
+}
+
+static int take_devices(struct random_map *m, const uint8_t **at, const uint8_t *end,
+			struct error **err)
+{
+	uint64_t n, data, zero;
+
+	if (!varint_get(at, end, &n))
+		return bad("index: it is cut off", err);
+	for (uint64_t i = 0; i < n; i++) {
+		uint8_t dev;
+
+		if (*at == end)
+			return bad("index: it is cut off", err);
+		dev = *(*at)++;
+		if (!varint_get(at, end, &data) || !varint_get(at, end, &zero))
+			return bad("index: it is cut off", err);
+		if (!m->hdr.devices[dev].name || data > m->hdr.devices[dev].size)
+			return bad("index: its totals of disks are wrong", err);
+		m->stored[dev] = data;
+	}
+	return 0;
+}
+
+/* The uuid that the root itself gives: its parts must have the same. */
+static int unpack_root(const uint8_t *raw, size_t len, struct buf *ret, struct error **err)
+{
+	if (len < FRAME_SKIPPABLE_HEADER_SIZE + VMA_INDEX_CONTENT_HEADER_SIZE ||
+	    get_le32(raw) != FRAME_SKIPPABLE_VMA_INDEX)
+		return NONE;
+	return vma_index_unpack(raw, len, raw + FRAME_SKIPPABLE_HEADER_SIZE + 16, VMA_INDEX_ROOT,
+				ret, err);
+}
+
+static int take_root(struct tail *t, struct random_map *m, const uint8_t *uuid,
+		     const struct buf *root, struct error **err)
+{
+	const uint8_t *at = (const uint8_t *)buf_str(root), *end = at + root->len;
+	uint64_t len, vma_size;
+	int r;
+
+	if (!varint_get(&at, end, &len) || len > (uint64_t)(end - at))
+		return bad("index: it is cut off", err);
+	r = vma_header_decode(at, (size_t)len, &m->hdr, err);
+	if (r < 0)
+		return error_prefix(err, "index"), r;
+	at += len;
+	if (memcmp(m->hdr.uuid, uuid, VMA_UUID_SIZE) != 0)
+		return bad("index: its uuid is that of another archive", err);
+	if (!varint_get(&at, end, &vma_size))
+		return bad("index: it is cut off", err);
+	r = take_devices(m, &at, end, err);
+	return r < 0 ? r : take_parts(t, m, at, end, err);
+}
+
+static int load_index(struct tail *t, struct random_map *m, struct error **err)
+{
+	_cleanup_buf_ struct buf own = BUF_INIT, root = BUF_INIT;
+	uint8_t uuid[VMA_UUID_SIZE];
+	const uint8_t *raw;
+	size_t len;
+	int r = frame_view(t, m, m->n_frames - 1, &own, &raw, &len, err);
+
+	if (r == 0)
+		r = unpack_root(raw, len, &root, err);
+	if (r != 0)
+		return r;
+	memcpy(uuid, raw + FRAME_SKIPPABLE_HEADER_SIZE + 16, sizeof(uuid));
+	r = take_root(t, m, uuid, &root, err);
+	return r < 0 ? r : random_map_seal(m, err);
+}
+
+/* An archive that is not packed needs none. */
+static int load_without(struct tail *t, const char *path, struct random_map *m, struct error **err)
+{
+	uint8_t magic[4] = { 0 };
+
+	if (io_pread_full(t->fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
+	    memcmp(magic, "VMA", sizeof(magic)) == 0)
+		return random_map_load_plain(t->fd, t->size, m, err);
+	return error_set(err, ERR_UNSUPPORTED,
+			 "it has no index to read single places by; vma index %s makes one", path);
+}
+
+int random_map_load(int fd, const char *path, struct random_map *m, struct error **err)
+{
+	struct tail t = { .fd = fd };
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, errno, "cannot look at it");
+	if (!S_ISREG(st.st_mode))
+		return bad("it is not a file", err);
+	t.size = (uint64_t)st.st_size;
+	r = read_tail(&t, t.size > TAIL_FIRST ? t.size - TAIL_FIRST : 0, err);
+	if (r == 0)
+		r = load_table(&t, m, err);
+	if (r == 0)
+		r = load_index(&t, m, err);
+	if (r == NONE) {
+		random_map_clear(m);
+		r = load_without(&t, path, m, err);
+	}
+	buf_clear(&t.bytes);
+	return r;
+}

@@ -1,0 +1,183 @@
+/* Reads and zeroes, by cluster. */
+#include "vma/random.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "vma/index.h"
+#include "vma/random-internal.h"
+
+struct vma_random {
+	int fd;
+	struct random_map map;
+	struct random_cache cache;
+};
+
+int vma_random_open(const char *path, uint64_t cache, struct vma_random **ret, struct error **err)
+{
+	_cleanup_(vma_random_freep) struct vma_random *r = xcalloc(1, sizeof(*r));
+	int s;
+
+	random_cache_init(&r->cache, -1, &r->map, cache ? cache : VMA_RANDOM_CACHE_DEFAULT);
+	r->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (r->fd < 0)
+		return error_errno(err, errno, "cannot open archive '%s'", path);
+	r->cache.fd = r->fd;
+	s = random_map_load(r->fd, path, &r->map, err);
+	if (s < 0)
+		return error_prefix(err, "archive '%s'", path), s;
+	*ret = TAKE_PTR(r);
+	return 0;
+}
+
+const struct vma_header *vma_random_header(const struct vma_random *r)
+{
+	return &r->map.hdr;
+}
+
+uint64_t vma_random_stored(const struct vma_random *r, uint8_t dev)
+{
+	return r->map.stored[dev];
+}
+
+/* Blocks that are not stored are zero. */
+static void copy_blocks(const struct random_cluster *c, uint32_t at, uint8_t *out, uint32_t len)
+{
+	while (len) {
+		unsigned block = at / VMA_BLOCK_SIZE;
+		uint32_t in_block = at % VMA_BLOCK_SIZE;
+		uint32_t now = VMA_BLOCK_SIZE - in_block < len ? VMA_BLOCK_SIZE - in_block : len;
+		unsigned before = (unsigned)__builtin_popcount(c->mask & ((1u << block) - 1));
+
+		if (c->mask >> block & 1)
+			memcpy(out, c->blocks + (size_t)before * VMA_BLOCK_SIZE + in_block, now);
+		else
+			memset(out, 0, now);
+		at += now;
+		out += now;
+		len -= now;
+	}
+}
+
+static const struct random_cluster *find_cluster(const struct random_slot *s, uint64_t key)
+{
+	size_t low = 0, high = s->n_clusters;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (s->clusters[mid].key < key)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < s->n_clusters && s->clusters[low].key == key ? &s->clusters[low] : NULL;
+}
+
+/* len bytes that all lie in clusters of one run. */
+static int read_run(struct vma_random *r, uint8_t dev, size_t frame, uint64_t offset, uint8_t *out,
+		    uint64_t len, struct error **err)
+{
+	const char *name = r->map.hdr.devices[dev].name;
+	struct random_slot *slot;
+	int s = random_cache_get(&r->cache, frame, &slot, err);
+
+	if (s < 0)
+		return error_prefix(err, "%s at byte %" PRIu64, name, offset), s;
+	while (s == 0 && len) {
+		uint32_t cluster = (uint32_t)(offset / VMA_CLUSTER_SIZE);
+		uint32_t at = (uint32_t)(offset % VMA_CLUSTER_SIZE);
+		uint32_t now = VMA_CLUSTER_SIZE - at < len ? VMA_CLUSTER_SIZE - at : (uint32_t)len;
+		const struct random_cluster *c = find_cluster(slot, vma_cluster_key(dev, cluster));
+
+		if (!c)
+			s = error_set(err, ERR_CORRUPT,
+				      "%s at byte %" PRIu64
+				      ": frame %zu does not hold it, though the index says so",
+				      name, offset, frame);
+		else
+			copy_blocks(c, at, out, now);
+		offset += now;
+		out += now;
+		len -= now;
+	}
+	random_cache_put(&r->cache, slot);
+	return s;
+}
+
+/* What the next bytes are: a run's, or zero (NULL), and how many. */
+static const struct random_run *next_piece(const struct vma_random *r, uint8_t dev, uint64_t offset,
+					   uint64_t max, uint64_t *ret_len)
+{
+	uint64_t cluster = offset / VMA_CLUSTER_SIZE, end;
+	const struct random_run *run = random_map_find(&r->map, dev, cluster);
+	bool inside = run && run->first <= cluster;
+
+	if (!run)
+		end = UINT64_MAX;
+	else
+		end = ((uint64_t)run->first + (inside ? run->n : 0)) * VMA_CLUSTER_SIZE;
+	*ret_len = end - offset < max ? end - offset : max;
+	return inside ? run : NULL;
+}
+
+int vma_random_read(struct vma_random *r, uint8_t dev, uint64_t offset, void *data, size_t len,
+		    struct error **err)
+{
+	uint8_t *out = data;
+	uint64_t left = len;
+	int s = 0;
+
+	while (s == 0 && left) {
+		uint64_t now;
+		const struct random_run *run = next_piece(r, dev, offset, left, &now);
+
+		if (run)
+			s = read_run(r, dev, run->frame, offset, out, now, err);
+		else
+			memset(out, 0, (size_t)now);
+		offset += now;
+		out += now;
+		left -= now;
+	}
+	return s;
+}
+
+bool vma_random_is_zero(const struct vma_random *r, uint8_t dev, uint64_t offset, uint64_t *ret_len)
+{
+	uint64_t size = r->map.hdr.devices[dev].size, len;
+	bool zero = !next_piece(r, dev, offset, size - offset, &len);
+
+	/* runs that touch are one piece of data */
+	while (!zero && offset + len < size) {
+		uint64_t more;
+
+		if (!next_piece(r, dev, offset + len, size - offset - len, &more))
+			break;
+		len += more;
+	}
+	*ret_len = len;
+	return zero;
+}
+
+void vma_random_get_stats(struct vma_random *r, struct vma_random_stats *ret)
+{
+	pthread_mutex_lock(&r->cache.lock);
+	*ret = r->cache.stats;
+	pthread_mutex_unlock(&r->cache.lock);
+}
+
+void vma_random_free(struct vma_random *r)
+{
+	if (!r)
+		return;
+	random_cache_clear(&r->cache);
+	random_map_clear(&r->map);
+	if (r->fd >= 0)
+		close(r->fd);
+	free(r);
+}

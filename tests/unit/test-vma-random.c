@@ -1,0 +1,277 @@
+/* Reads at any place of an archive give what the disks held, or an error, never something else. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vma/random.h"
+#include "vma/writer-internal.h"
+
+#include "tap.h"
+#include "vma-disks.h"
+
+#define N_DISKS 3u
+#define READS   1000u
+
+static char folder[] = "/tmp/test-vma-random.XXXXXX";
+static struct disk disks[N_DISKS] = {
+	{ .name = "drive-scsi0", .size = (40u << 20) + 512 },
+	{ .name = "drive-efidisk0", .size = 540672 },
+	{ .name = "vmstate", .size = (9u << 20) + 4095 },
+};
+
+/* Parts of the index between the data, and many frames. */
+static void spread_index(struct vma_writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->index.part_max = 40;
+	w->index.held_max = 100;
+	pthread_mutex_unlock(&w->lock);
+}
+
+static bool write_archive(const char *path, enum vma_compression compression, bool spread)
+{
+	const struct vma_writer_options o = { .compression = compression, .threads = 2,
+					      .ionice = -1 };
+	_cleanup_vma_header_ struct vma_header h = { 0 };
+	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct feed f;
+	bool good = vma_header_init(&h, NULL) == 0;
+
+	for (unsigned i = 0; i < N_DISKS; i++)
+		good = good && vma_header_add_device(&h, disks[i].name, disks[i].size, NULL,
+						     NULL) == 0;
+	if (!good || vma_writer_new(&o, fd, &h, &w, NULL) < 0)
+		return false;
+	if (spread)
+		spread_index(w);
+	feed_init(&f, disks, N_DISKS, true);
+	f.say_zero = true;
+	good = feed_run(&f, w, 2);
+	free(f.keys);
+	return vma_writer_finish(w, NULL, NULL) == 0 && good;
+}
+
+/* ---- reading ---- */
+
+struct reading {
+	struct vma_random *r;
+	uint32_t seed;
+	unsigned wrong, failed;
+};
+
+static void read_once(struct reading *x, uint8_t *buffer)
+{
+	unsigned i = disk_random(&x->seed) % N_DISKS;
+	const struct disk *d = &disks[i];
+	uint64_t offset = ((uint64_t)disk_random(&x->seed) << 8) % d->size;
+	size_t len = 1 + disk_random(&x->seed) % 300000;
+
+	if (len > d->size - offset)
+		len = d->size - offset;
+	if (vma_random_read(x->r, (uint8_t)(i + 1), offset, buffer, len, NULL) < 0)
+		x->failed++;
+	else if (memcmp(buffer, d->data + offset, len) != 0)
+		x->wrong++;
+}
+
+static void *read_many(void *arg)
+{
+	struct reading *x = arg;
+	uint8_t *buffer = xmalloc(300001);
+
+	for (unsigned i = 0; i < READS; i++)
+		read_once(x, buffer);
+	free(buffer);
+	return NULL;
+}
+
+static void read_by_threads(struct vma_random *r, const char *name)
+{
+	struct reading x[4];
+	pthread_t ids[4];
+	unsigned wrong = 0, failed = 0;
+
+	for (uint32_t i = 0; i < 4; i++) {
+		x[i] = (struct reading){ .r = r, .seed = i + 1 };
+		pthread_create(&ids[i], NULL, read_many, &x[i]);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		pthread_join(ids[i], NULL);
+		wrong += x[i].wrong;
+		failed += x[i].failed;
+	}
+	ok(!wrong && !failed, "%s: reads at random places from four threads (%u wrong, %u failed)",
+	   name, wrong, failed);
+}
+
+static void check_zeroes(const struct vma_random *r, const char *name)
+{
+	bool good = true, seen = false;
+
+	for (unsigned i = 0; i < N_DISKS; i++) {
+		uint64_t len, zero = 0;
+
+		for (uint64_t at = 0; at < disks[i].size; at += len) {
+			if (vma_random_is_zero(r, (uint8_t)(i + 1), at, &len)) {
+				good = good && io_is_zero(disks[i].data + at, len);
+				zero += len;
+			}
+			good = good && len;
+			if (!good)
+				break;
+		}
+		seen = seen || zero > disks[i].size / 4;
+		good = good && vma_random_stored(r, (uint8_t)(i + 1)) <= disks[i].size - zero;
+	}
+	ok(good && seen, "%s: what is said to be zero is", name);
+}
+
+static void check_archive(const char *path, uint64_t cache, const char *name)
+{
+	_cleanup_(vma_random_freep) struct vma_random *r = NULL;
+	_cleanup_error_ struct error *err = NULL;
+	struct vma_random_stats stats;
+
+	if (!ok(vma_random_open(path, cache, &r, &err) == 0, "%s: opened", name)) {
+		diag("%s", error_message(err));
+		return;
+	}
+	vma_random_get_stats(r, &stats);
+	ok(stats.unpacked == 0, "%s: opening unpacks no data", name);
+	read_by_threads(r, name);
+	check_zeroes(r, name);
+}
+
+/* ---- one frame a read ---- */
+
+static void check_cost(const char *path)
+{
+	_cleanup_(vma_random_freep) struct vma_random *r = NULL;
+	struct vma_random_stats stats = { 0 };
+	uint8_t buffer[65536];
+	bool good = vma_random_open(path, 0, &r, NULL) == 0 &&
+		    vma_random_read(r, 1, 0, buffer, sizeof(buffer), NULL) == 0;
+
+	if (good)
+		vma_random_get_stats(r, &stats);
+	ok(good && stats.unpacked == 1, "a read of 64 KiB unpacks one frame");
+	good = good && vma_random_read(r, 1, 100, buffer, 1000, NULL) == 0;
+	if (good)
+		vma_random_get_stats(r, &stats);
+	ok(good && stats.unpacked == 1 && stats.hits == 1, "the next one there finds it unpacked");
+}
+
+/* ---- damage ---- */
+
+static char *copy_with(const char *path, const char *name, off_t at, int flip, off_t cut)
+{
+	char *to = xasprintf("%s/%s", folder, name);
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	_cleanup_close_ int fd = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (io_read_file(path, 1u << 28, &b, NULL) < 0)
+		return to;
+	if (at < 0)
+		at += (off_t)b.len;
+	b.data[at] = (char)(b.data[at] ^ flip);
+	io_write_all(fd, b.data, b.len - (size_t)cut);
+	return to;
+}
+
+static void check_hurt_frame(const char *path)
+{
+	struct stat st = { 0 };
+	_cleanup_free_ char *hurt = NULL;
+	_cleanup_(vma_random_freep) struct vma_random *r = NULL;
+	_cleanup_error_ struct error *err = NULL;
+	struct reading x = { .seed = 9 };
+	uint8_t *all = xmalloc(disks[0].size);
+
+	stat(path, &st);
+	hurt = copy_with(path, "hurt", st.st_size / 2, 0x10, 0);
+	ok(vma_random_open(hurt, 0, &r, NULL) == 0, "damaged data: the archive opens");
+	x.r = r;
+	read_many(&x);
+	ok(!x.wrong && x.failed && x.failed < READS / 2,
+	   "damaged data: reads of it fail (%u), others are right", x.failed);
+	for (unsigned dev = 1; dev <= N_DISKS && !err; dev++)
+		vma_random_read(r, (uint8_t)dev, 0, all, disks[dev - 1].size, &err);
+	ok(err && strstr(error_message(err), "frame ") && strstr(error_message(err), " at byte "),
+	   "damaged data: the error names disk, frame and place");
+	if (err)
+		diag("%s", error_message(err));
+	free(all);
+}
+
+static void check_refused(const char *path, const char *words, const char *name)
+{
+	_cleanup_(vma_random_freep) struct vma_random *r = NULL;
+	_cleanup_error_ struct error *err = NULL;
+
+	ok(vma_random_open(path, 0, &r, &err) < 0 && strstr(error_message(err), words), "%s", name);
+	diag("%s", error_message(err));
+}
+
+/* A byte flipped anywhere in the last bytes: an error, or reads that are right or fail. */
+static void check_flips(const char *path, off_t from_end, const char *name)
+{
+	unsigned wrong = 0, refused = 0;
+
+	for (off_t at = 1; at <= from_end; at++) {
+		_cleanup_free_ char *hurt = copy_with(path, "flip", -at, 0x41, 0);
+		_cleanup_(vma_random_freep) struct vma_random *r = NULL;
+		struct reading x = { .seed = (uint32_t)at };
+		uint8_t *buffer;
+
+		if (vma_random_open(hurt, 0, &r, NULL) < 0) {
+			refused++;
+			continue;
+		}
+		buffer = xmalloc(300001);
+		x.r = r;
+		for (unsigned i = 0; i < 10; i++)
+			read_once(&x, buffer);
+		free(buffer);
+		wrong += x.wrong;
+	}
+	ok(!wrong && refused > (unsigned)from_end / 2,
+	   "%s: no flipped byte gives wrong data (%u of %lld refused)", name, refused,
+	   (long long)from_end);
+}
+
+int main(void)
+{
+	_cleanup_free_ char *zst = NULL, *spread = NULL, *plain = NULL, *cut = NULL;
+
+	if (!mkdtemp(folder))
+		return 1;
+	for (unsigned i = 0; i < N_DISKS; i++)
+		disk_fill(&disks[i], 77 + i);
+	zst = xasprintf("%s/a.vma.zst", folder);
+	spread = xasprintf("%s/spread.vma.zst", folder);
+	plain = xasprintf("%s/a.vma", folder);
+	ok(write_archive(zst, VMA_COMPRESS_ZSTD, false) &&
+		   write_archive(spread, VMA_COMPRESS_ZSTD, true) &&
+		   write_archive(plain, VMA_COMPRESS_NONE, false),
+	   "archives to read");
+	check_archive(zst, 0, "zstd");
+	check_archive(zst, 1, "zstd, cache of two frames");
+	check_archive(spread, 0, "index in many parts");
+	check_archive(plain, 0, "not packed");
+	check_cost(zst);
+	check_hurt_frame(zst);
+	check_flips(zst, 300, "seek table and index");
+	check_refused("tests/fixtures/two-disks.vma.zst", "vma index", "one stream: the way out");
+	check_refused("tests/fixtures/two-disks.vma.gz", "vma index", "gzip: the way out");
+	cut = copy_with(zst, "cut", 0, 0, 1);
+	check_refused(cut, "no index", "cut off: refused");
+	free(TAKE_PTR(cut));
+	cut = copy_with(plain, "cut", 0, 0, 100000);
+	check_refused(cut, "cut off", "not packed, cut off: refused");
+	for (unsigned i = 0; i < N_DISKS; i++)
+		free(disks[i].data);
+	io_remove_tree(folder, NULL);
+	return done_testing();
+}
