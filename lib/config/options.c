@@ -139,15 +139,13 @@ int options_set(struct options *o, const char *name, const char *value, struct e
 
 /* ---- the command line ---- */
 
-static bool on_command_line(const struct option_table *t, const struct option *row)
+bool option_on_command_line(const struct option_table *t, const struct option *row)
 {
 	return !(row->flags & OPTION_CONF_ONLY) &&
 	       !(t->list_arg && strcmp(t->list_arg, row->name) == 0);
 }
 
-/* By full name or unique abbreviation, any case, as Getopt::Long.  NULL with *err set if there is
- * none. */
-static const struct option *lookup(const struct option_table *t, const char *name,
+const struct option *option_lookup(const struct option_table *t, const char *name,
 				   struct error **err)
 {
 	const struct option *found = NULL;
@@ -156,7 +154,7 @@ static const struct option *lookup(const struct option_table *t, const char *nam
 	for (size_t i = 0; i < t->n_rows; i++) {
 		const struct option *row = &t->rows[i];
 
-		if (!on_command_line(t, row) || strncasecmp(row->name, name, len) != 0)
+		if (!option_on_command_line(t, row) || strncasecmp(row->name, name, len) != 0)
 			continue;
 		if (!row->name[len])
 			return row;
@@ -172,10 +170,9 @@ static const struct option *lookup(const struct option_table *t, const char *nam
 	return found;
 }
 
-/* True if arg begins with "-" or "--" and has a name behind it. */
-static bool is_option(const char *arg)
+bool option_is_word(const char *word)
 {
-	return arg[0] == '-' && arg[1] && strcmp(arg, "--") != 0;
+	return word[0] == '-' && word[1] && strcmp(word, "--") != 0;
 }
 
 /* "--name=value" or "-name" apart: returns a copy of the name, *ret_value is NULL without "=". */
@@ -188,13 +185,13 @@ static char *split_word(const char *arg, const char **ret_value)
 	return xstrndup(name, len);
 }
 
-/* May the word behind a boolean be its value?  Arguments of the command may stand there too. */
-static bool is_bool_value(const struct option_table *t, const char *next)
+/* Arguments of the command may stand there too. */
+bool option_is_bool_value(const struct option_table *t, const char *next)
 {
 	bool on;
 	_cleanup_strv_ char **ids = NULL;
 
-	if (!next || is_option(next) || strcmp(next, "--") == 0)
+	if (!next || option_is_word(next) || strcmp(next, "--") == 0)
 		return false;
 	if (units_parse_bool(next, &on))
 		return true;
@@ -215,14 +212,14 @@ static int take_option(struct options *o, const char *arg, const char *next, boo
 {
 	const char *value;
 	_cleanup_free_ char *name = split_word(arg, &value);
-	const struct option *row = lookup(o->table, name, err);
+	const struct option *row = option_lookup(o->table, name, err);
 	int r;
 
 	*used_next = false;
 	if (!row)
 		return ERR_INVALID;
 	if (row->value.type == VALUE_BOOL) {
-		*used_next = !value && is_bool_value(o->table, next);
+		*used_next = !value && option_is_bool_value(o->table, next);
 		if (!value || !*value)
 			value = *used_next ? next : "1";
 	} else {
@@ -307,7 +304,7 @@ static int parse_words(struct options *o, int argc, char *const argv[], struct e
 	for (int i = 1; i < argc; i++) {
 		bool used_next;
 
-		if (only_arguments || (!is_option(argv[i]) && strcmp(argv[i], "--") != 0)) {
+		if (only_arguments || (!option_is_word(argv[i]) && strcmp(argv[i], "--") != 0)) {
 			strv_add(&args, argv[i]);
 			continue;
 		}

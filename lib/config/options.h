@@ -22,20 +22,32 @@ enum option_flags {
 	OPTION_CONTAINERS = 1 << 5, /* concerns containers only: accepted, without effect on VMs */
 };
 
-/* What a shell offers behind the option. */
+/*
+ * What a shell offers behind the option.  COMPLETE_NONE leaves it to the value's type: booleans,
+ * enums, storage ids, node names, guest ids and property strings need nothing else.
+ */
 enum option_complete {
 	COMPLETE_NONE,
 	COMPLETE_BOOL,
 	COMPLETE_ENUM,
 	COMPLETE_VMID,
 	COMPLETE_NODE,
+	COMPLETE_STORAGE,        /* every storage of this node */
 	COMPLETE_STORAGE_BACKUP, /* storages with content "backup" */
 	COMPLETE_STORAGE_IMAGES, /* storages with content "images" */
-	COMPLETE_FLEECING,
-	COMPLETE_PROPSTR, /* the format's keys */
+	COMPLETE_FLEECING,       /* as COMPLETE_PROPSTR; storages are those for images */
+	COMPLETE_PROPSTR,        /* the format's keys */
+	COMPLETE_CONTENT,        /* "images", "backup", ... */
 	COMPLETE_FILE,
 	COMPLETE_DIRECTORY,
 	COMPLETE_ARCHIVE, /* *.vma* files */
+	COMPLETE_BACKUP,  /* <storage>:backup/<archive>, or *.vma* files */
+	COMPLETE_VOLUME,  /* <storage>:<image or backup> */
+	/* Of the archive that the command's row "archive" names: */
+	COMPLETE_ARCHIVE_DISKS,   /* its disks, with commas between them */
+	COMPLETE_ARCHIVE_DISK_TO, /* <disk>=<path> */
+	COMPLETE_ARCHIVE_CONFIG,  /* its configs */
+	COMPLETE_NAME_IS_PATH,    /* <any name>=<path> */
 };
 
 struct option {
@@ -96,6 +108,18 @@ char *const *options_array(const struct options *o, const char *name); /* NULL: 
 
 /* Row by name; NULL if there is none. */
 const struct option *option_find(const struct option_table *t, const char *name);
+/*
+ * As the command line has it: by full name or unique abbreviation, any case (Getopt::Long), rows
+ * that are no options there left out.  NULL with *err set if there is none.
+ */
+const struct option *option_lookup(const struct option_table *t, const char *name,
+				   struct error **err);
+/* True if the row is an option of the command line at all. */
+bool option_on_command_line(const struct option_table *t, const struct option *row);
+/* True if the word looks like an option: "-x", "--x"; not "-" or "--". */
+bool option_is_word(const char *word);
+/* May the word behind a boolean option be its value?  next may be NULL. */
+bool option_is_bool_value(const struct option_table *t, const char *next);
 /* True if arguments fill the row (list_arg or args). */
 bool option_is_argument(const struct option_table *t, const struct option *row);
 
