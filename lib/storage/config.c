@@ -232,6 +232,13 @@ static struct storage *new_storage(struct storage_config *c)
 	return s;
 }
 
+static char *parent_dir(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+
+	return slash ? xstrndup(file, (size_t)(slash - file)) : xstrdup(".");
+}
+
 /* Takes the section's content over. */
 static void add_section(struct storage_config *c, struct section *section, const char *file,
 			const struct log *log)
@@ -250,6 +257,7 @@ static void add_section(struct storage_config *c, struct section *section, const
 		*p = (char)tolower((unsigned char)*p);
 	r.s->section = *section;
 	*section = (struct section){ 0 };
+	r.s->config_dir = parent_dir(file);
 	read_section(&r);
 }
 
@@ -316,6 +324,7 @@ static void clear_storage(struct storage *s)
 	free(s->prune_backups);
 	free(s->bwlimit);
 	free(s->mountpoint);
+	free(s->config_dir);
 }
 
 void storage_config_clear(struct storage_config *c)

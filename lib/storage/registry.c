@@ -4,5 +4,11 @@
 
 const struct storage_ops *const storage_types[] = {
 	&storage_dir_ops,
+	&storage_lvm_ops,
+	&storage_lvmthin_ops,
+	&storage_zfspool_ops,
+	&storage_rbd_ops,
+	&storage_iscsi_ops,
+	&storage_iscsidirect_ops,
 	NULL,
 };

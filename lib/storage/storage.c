@@ -123,3 +123,8 @@ enum image_format storage_fleecing_format(const struct storage *s)
 {
 	return s->ops->fleecing_format(s);
 }
+
+unsigned storage_ask_interval_ms(const struct storage *s)
+{
+	return s->ops->ask_interval_ms;
+}

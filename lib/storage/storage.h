@@ -24,6 +24,7 @@
 
 struct json_object;
 struct storage_ops;
+struct volume;
 
 enum storage_content {
 	STORAGE_IMAGES = 1 << 0,
@@ -71,6 +72,7 @@ struct storage {
 	char *mountpoint;          /* must be mounted (is_mountpoint); NULL: not asked for */
 	bool create_base;          /* create-base-path, else mkdir, else yes */
 	bool create_subdirs;       /* create-subdirs and mkdir, both default yes */
+	char *config_dir;          /* where storage.cfg lies ("/etc/pve"), for the types' own files */
 };
 
 struct storage_config {
@@ -153,6 +155,13 @@ struct image_traits {
 	uint64_t size_granularity;    /* sizes are rounded up to multiples of this */
 };
 void storage_traits(const struct storage *s, enum image_format format, struct image_traits *ret);
+/*
+ * The same of one existing volume, whose storage is asked: the chunk of a thin pool, volblocksize
+ * of a zvol, objects of an RBD image.  May run a tool; ask once.
+ */
+int volume_traits(const struct volume *v, struct image_traits *ret, struct error **err);
+/* How often at most volume_used() and storage_status() should be asked; 0: as often as one likes. */
+unsigned storage_ask_interval_ms(const struct storage *s);
 /* The format for fleecing images: raw where that can punch holes, else the type's choice. */
 enum image_format storage_fleecing_format(const struct storage *s);
 
@@ -182,6 +191,13 @@ void volume_clear(struct volume *v);
 
 /* Makes path or name usable (lvchange -ay, ...).  Nothing to do for files. */
 int volume_activate(const struct volume *v, struct error **err);
+/*
+ * Whether it is usable already: who finds that it was not, deactivates what he activated.  True for
+ * types where nothing is to be done.
+ */
+bool volume_is_active(const struct volume *v);
+/* The other way round, where PVE does that (lvm, krbd).  Nothing to do for others. */
+int volume_deactivate(const struct volume *v, struct error **err);
 
 /*
  * The protocol node for blockdev-add as a new object, without node-name:
@@ -198,7 +214,9 @@ int volume_size(const struct volume *v, uint64_t *ret, struct error **err);
 /*
  * Bytes the volume takes on its storage now, as the storage itself counts.
  * dir: st_blocks of the file; immediate on ext4, xfs and tmpfs, up to a transaction (5 s) late on
- * btrfs and ZFS datasets. ERR_UNSUPPORTED where nobody counts (an absolute device path).
+ * btrfs and ZFS datasets.  lvm: the whole size.  lvmthin: data_percent, a second late and in steps
+ * of a ten-thousandth of the size.  zfspool: usedbydataset, a transaction late.  rbd: rbd du, whole
+ * objects.  ERR_UNSUPPORTED where nobody counts (an absolute device path).
  */
 int volume_used(const struct volume *v, uint64_t *ret, struct error **err);
 
@@ -209,9 +227,10 @@ struct volume_alloc {
 	enum image_format format;
 	uint64_t size;               /* multiple of 512; may be rounded up, see size_granularity */
 	const struct cancel *cancel; /* may be NULL */
+	bool scratch; /* content does not matter: thick LVM need not zero what was there before */
 };
 /*
- * Makes a new image, which reads as zeroes, and opens it.  An existing name is an error (-EEXIST)
+ * Makes a new image, which reads as zeroes unless it is scratch, and opens it.  An existing name is an error (-EEXIST)
  * and stays untouched.  On errors nothing is left.  Files are made with mode 0640.
  * volume_alloc_id() tells the id beforehand, for the journal.
  */
@@ -235,6 +254,11 @@ struct storage_ops {
 	bool shared;   /* always shared (network) */
 	bool has_path; /* "path" is required */
 
+	/* New images hold what lay there before: volume_alloc() zeroes them (thick LVM). */
+	bool alloc_unwiped;
+	/* What status and used cost: ask no more often.  0: next to nothing. */
+	unsigned ask_interval_ms;
+
 	/* Checks the section's own keys once.  May be NULL. */
 	int (*check)(const struct storage *s, struct error **err);
 	int (*activate)(const struct storage *s, const struct log *log, struct error **err);
@@ -251,12 +275,18 @@ struct storage_ops {
 	int (*parse)(struct volume *v, struct error **err);
 	/* NULL: nothing to do. */
 	int (*volume_activate)(const struct volume *v, struct error **err);
+	/* NULL: stays active. */
+	int (*volume_deactivate)(const struct volume *v, struct error **err);
+	/* Of an existing volume; ret holds what traits says.  NULL: that, and for a block device its
+	 * own discard granularity. */
+	int (*volume_traits)(const struct volume *v, struct image_traits *ret, struct error **err);
 	/* NULL: from path, as file or host_device. */
 	int (*blockdev)(const struct volume *v, struct json_object **ret, struct error **err);
 	/* NULL: from path. */
 	int (*size)(const struct volume *v, uint64_t *ret, struct error **err);
 	int (*used)(const struct volume *v, uint64_t *ret, struct error **err);
-	/* name -> volname: "vm-1-fleece-0" -> "1/vm-1-fleece-0.raw".  Caller frees. */
+	/* NULL, and so alloc and free: read only (iscsi).
+	 * name -> volname: "vm-1-fleece-0" -> "1/vm-1-fleece-0.raw".  Caller frees. */
 	char *(*volname)(const struct storage *s, uint32_t vmid, const char *name,
 			 enum image_format format);
 	int (*alloc)(const struct volume *v, uint64_t size, const struct cancel *cancel,

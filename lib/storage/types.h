@@ -5,6 +5,12 @@
 #include "storage/storage.h"
 
 extern const struct storage_ops storage_dir_ops;
+extern const struct storage_ops storage_lvm_ops;
+extern const struct storage_ops storage_lvmthin_ops;
+extern const struct storage_ops storage_zfspool_ops;
+extern const struct storage_ops storage_rbd_ops;
+extern const struct storage_ops storage_iscsi_ops;
+extern const struct storage_ops storage_iscsidirect_ops;
 
 /*
  * True if name is a file name for an image ("vm-100-disk-0.qcow2"): one component without white

@@ -7,12 +7,15 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <json-c/json.h>
 
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/strv.h"
+#include "base/units.h"
+#include "storage/block.h"
 #include "storage/storage.h"
 #include "storage/types.h"
 
@@ -114,6 +117,19 @@ int volume_activate(const struct volume *v, struct error **err)
 	if (!v->storage || !v->storage->ops->volume_activate)
 		return 0;
 	return v->storage->ops->volume_activate(v, err);
+}
+
+bool volume_is_active(const struct volume *v)
+{
+	return !v->storage || !v->storage->ops->volume_deactivate || !v->path ||
+	       access(v->path, F_OK) == 0;
+}
+
+int volume_deactivate(const struct volume *v, struct error **err)
+{
+	if (!v->storage || !v->storage->ops->volume_deactivate)
+		return 0;
+	return v->storage->ops->volume_deactivate(v, err);
 }
 
 /* ---- what it is ---- */
@@ -229,7 +245,27 @@ int volume_used(const struct volume *v, uint64_t *ret, struct error **err)
 	return 0;
 }
 
+int volume_traits(const struct volume *v, struct image_traits *ret, struct error **err)
+{
+	uint64_t granularity;
+
+	storage_traits(v->storage, v->format, ret);
+	if (v->storage->ops->volume_traits)
+		return v->storage->ops->volume_traits(v, ret, err);
+	granularity = v->path ? block_discard_granularity(v->path) : 0;
+	if (granularity)
+		ret->discard_granularity = granularity;
+	return 0;
+}
+
 /* ---- making and removing ---- */
+
+static int read_only(const struct storage *s, struct error **err)
+{
+	return error_set(err, ERR_UNSUPPORTED,
+			 "storage '%s': images cannot be made or removed on storages of type '%s'",
+			 s->id, s->type);
+}
 
 static int next_name(const struct storage *s, uint32_t vmid, char **ret, struct error **err)
 {
@@ -268,6 +304,8 @@ int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char 
 	_cleanup_free_ char *name = xstrdup_null(a->name);
 	_cleanup_free_ char *volname = NULL;
 
+	if (!s->ops->alloc)
+		return read_only(s, err);
 	if (!(s->ops->formats & (1U << a->format)))
 		return error_set(err, ERR_UNSUPPORTED,
 				 "storage '%s' does not take images of format '%s'", s->id,
@@ -281,6 +319,19 @@ int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char 
 	volname = s->ops->volname(s, a->vmid, name, a->format);
 	*ret = xasprintf("%s:%s", s->id, volname);
 	return 0;
+}
+
+/* What lay there before must not be taken for the image's. */
+static int wipe_new(const struct volume *v, const struct volume_alloc *a, struct error **err)
+{
+	const struct block_zero_options o = { .step = 64 * MIB, .cancel = a->cancel };
+	int r = volume_activate(v, err);
+
+	if (r == 0)
+		r = block_zero(v->path, &o, err);
+	if (r < 0)
+		v->storage->ops->free(v, NULL);
+	return r;
 }
 
 int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct volume *ret,
@@ -300,6 +351,8 @@ int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct v
 	r = s->ops->parse(&v, err);
 	if (r == 0)
 		r = s->ops->alloc(&v, a->size, a->cancel, err);
+	if (r == 0 && s->ops->alloc_unwiped && !a->scratch)
+		r = wipe_new(&v, a, err);
 	if (r < 0)
 		return error_prefix(err, "cannot allocate '%s'", v.volid), r;
 	*ret = v;
@@ -314,6 +367,8 @@ int volume_free(const struct volume *v, struct error **err)
 	if (!v->storage)
 		return error_set(err, ERR_UNSUPPORTED,
 				 "'%s' belongs to no storage and is not removed", v->volid);
+	if (!v->storage->ops->free)
+		return read_only(v->storage, err);
 	r = v->storage->ops->free(v, err);
 	return r < 0 ? (error_prefix(err, "cannot remove '%s'", v->volid), r) : 0;
 }

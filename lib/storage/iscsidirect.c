@@ -1,0 +1,174 @@
+/*
+ * Type "iscsidirect": LUNs of a target, "lun<n>", that QEMU reaches by itself through libiscsi.  To be
+ * read only: nothing is made or removed.  Facts: PVE::Storage::ISCSIDirectPlugin.
+ */
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "storage/block.h"
+#include "storage/tool.h"
+#include "storage/types.h"
+
+static const char *get(const struct storage *s, const char *key)
+{
+	return section_get(&s->section, key);
+}
+
+static int direct_check(const struct storage *s, struct error **err)
+{
+	int r = block_required(s, "portal", NULL, err);
+
+	return r < 0 ? r : block_required(s, "target", NULL, err);
+}
+
+/* "lun7" -> 7; false if it is none. */
+static bool parse_lun(const char *name, uint64_t *ret)
+{
+	const char *digits;
+
+	return str_prefix(name, "lun", &digits) &&
+	       units_parse_u64(digits, 0, 16383, "LUN", ret, NULL) == 0;
+}
+
+static int direct_parse(struct volume *v, struct error **err)
+{
+	uint64_t lun;
+
+	if (!parse_lun(v->volname, &lun))
+		return error_set(err, ERR_INVALID,
+				 "volume '%s': unable to parse iscsi volume name '%s' (not lun<n>)",
+				 v->volid, v->volname);
+	v->content = STORAGE_IMAGES;
+	v->format = IMAGE_RAW;
+	return 0;
+}
+
+static int direct_activate(const struct storage *s, const struct log *log, struct error **err)
+{
+	(void)s;
+	(void)log;
+	(void)err;
+	return 0;
+}
+
+/* Nobody can tell the space of a target. */
+static int direct_status(const struct storage *s, struct storage_status *ret, struct error **err)
+{
+	(void)s;
+	(void)err;
+	*ret = (struct storage_status){ 0 };
+	return 0;
+}
+
+/* "Lun:1    Type:DIRECT_ACCESS (Size:9M)": sizes are rounded, volume_size() tells the exact one. */
+static void add_line(struct block_list *list, const char *line)
+{
+	const char *at;
+	_cleanup_free_ char *name = NULL;
+	uint64_t lun;
+
+	if (!str_prefix(line, "Lun:", &at))
+		return;
+	name = xasprintf("lun%.*s", (int)strspn(at, "0123456789"), at);
+	if (parse_lun(name, &lun) && strstr(at, "(Size:"))
+		block_list_add(list, TAKE_PTR(name), 0, IMAGE_RAW, 0, 0);
+}
+
+static int direct_list(const struct storage *s, uint32_t vmid, struct storage_image **ret,
+		       size_t *ret_n, struct error **err)
+{
+	_cleanup_free_ char *portal = xasprintf("iscsi://%s", get(s, "portal"));
+	_cleanup_free_ char *out = NULL;
+	const char *const argv[] = { "iscsi-ls", "-s", portal, NULL };
+	struct block_list list = { 0 };
+	bool ours = false;
+	int r = 0;
+
+	if (!vmid) /* LUNs have no owner */
+		r = tool_run(&(struct tool){ .storage = s, .argv = argv, .timeout_s = TOOL_ASK },
+			     &out, err);
+	for (char *line = out, *next; line && *line; line = next) {
+		const char *target;
+
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		line = str_strip(line);
+		if (str_prefix(line, "Target:", &target)) {
+			_cleanup_free_ char *name = xstrndup(target, strcspn(target, " "));
+
+			ours = str_equal_null(name, get(s, "target"));
+		} else if (ours) {
+			add_line(&list, line);
+		}
+	}
+	block_list_finish(&list, ret, ret_n);
+	return r;
+}
+
+static int direct_blockdev(const struct volume *v, struct json_object **ret, struct error **err)
+{
+	uint64_t lun = 0;
+
+	(void)err;
+	parse_lun(v->volname, &lun);
+	*ret = json_object_new_object();
+	json_object_object_add(*ret, "driver", json_object_new_string("iscsi"));
+	json_object_object_add(*ret, "transport", json_object_new_string("tcp"));
+	json_object_object_add(*ret, "portal", json_object_new_string(get(v->storage, "portal")));
+	json_object_object_add(*ret, "target", json_object_new_string(get(v->storage, "target")));
+	json_object_object_add(*ret, "lun", json_object_new_int64((int64_t)lun));
+	return 0;
+}
+
+static int direct_size(const struct volume *v, uint64_t *ret, struct error **err)
+{
+	_cleanup_free_ char *url = xasprintf("iscsi://%s/%s/%s", get(v->storage, "portal"),
+					     get(v->storage, "target"), v->volname + 3);
+	const char *const argv[] = { "qemu-img", "info", "-U",	"--output=json",
+				     "-f",	 "raw",	 url, NULL };
+	_cleanup_tool_json_ struct json_object *info = NULL;
+	int r = tool_run_json(
+		&(struct tool){ .storage = v->storage, .argv = argv, .timeout_s = TOOL_ASK }, &info,
+		err);
+
+	if (r == 0 && !tool_json_u64(info, "virtual-size", ret))
+		r = error_set(err, ERR_PEER, "storage '%s': qemu-img info gives no size of '%s'",
+			      v->storage->id, v->volname);
+	return r;
+}
+
+static int direct_used(const struct volume *v, uint64_t *ret, struct error **err)
+{
+	(void)ret;
+	return error_set(err, ERR_UNSUPPORTED, "nobody counts what '%s' takes", v->volid);
+}
+
+static void direct_traits(const struct storage *s, enum image_format format,
+			  struct image_traits *ret)
+{
+	(void)s;
+	(void)format;
+	*ret = (struct image_traits){ .discard_granularity = 4096, .size_granularity = 512 };
+}
+
+const struct storage_ops storage_iscsidirect_ops = {
+	.type = "iscsidirect",
+	.content = STORAGE_IMAGES,
+	.content_default = STORAGE_IMAGES,
+	.formats = 1U << IMAGE_RAW,
+	.format_default = IMAGE_RAW,
+	.shared = true,
+	.check = direct_check,
+	.activate = direct_activate,
+	.status = direct_status,
+	.list = direct_list,
+	.traits = direct_traits,
+	.fleecing_format = block_fleecing_format,
+	.parse = direct_parse,
+	.blockdev = direct_blockdev,
+	.size = direct_size,
+	.used = direct_used,
+};

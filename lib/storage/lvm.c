@@ -1,0 +1,286 @@
+/*
+ * Type "lvm": thick logical volumes.  An image takes its whole size at once and, new, holds what lay
+ * there before.  PVE locks a shared group cluster-wide while it changes it, which nothing outside
+ * PVE can: on a shared group (SAN) use it from one host at a time.
+ * Facts: PVE::Storage::LVMPlugin.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "storage/block.h"
+#include "storage/lvm-tools.h"
+#include "storage/types.h"
+
+static const char *const prefixes[] = { "vm", NULL };
+
+/* With snapshot-as-volume-chain, PVE puts qcow2 into logical volumes named so. */
+static int lvm_parse(struct volume *v, struct error **err)
+{
+	v->vmid = strchr(v->volname, ':') ? 0 : block_name_owner(v->volname, prefixes);
+	if (!v->vmid)
+		return error_set(err, ERR_INVALID,
+				 "volume '%s': unable to parse lvm volume name '%s' (not "
+				 "vm-<vmid>-...)",
+				 v->volid, v->volname);
+	v->content = STORAGE_IMAGES;
+	v->format = str_suffix(v->volname, ".qcow2") ? IMAGE_QCOW2 : IMAGE_RAW;
+	v->path = xasprintf("/dev/%s/%s", section_get(&v->storage->section, "vgname"), v->volname);
+	return 0;
+}
+
+static int lvm_activate(const struct storage *s, const struct log *log, struct error **err)
+{
+	(void)log;
+	return lvm_activate_group(s, err);
+}
+
+static int lvm_status(const struct storage *s, struct storage_status *ret, struct error **err)
+{
+	const char *const argv[] = { "vgs",
+				     "--reportformat",
+				     "json",
+				     "--units",
+				     "b",
+				     "--nosuffix",
+				     "-o",
+				     "vg_size,vg_free",
+				     section_get(&s->section, "vgname"),
+				     NULL };
+	_cleanup_tool_json_ struct json_object *root = NULL;
+	struct json_object *reports, *vgs, *vg;
+	int r = tool_run_json(&(struct tool){ .storage = s,
+					      .argv = argv,
+					      .timeout_s = TOOL_ASK,
+					      .meanings = lvm_meanings },
+			      &root, err);
+
+	if (r < 0)
+		return r;
+	reports = tool_json_get(root, "report");
+	vgs = tool_json_len(reports) ? tool_json_get(json_object_array_get_idx(reports, 0), "vg") :
+				       NULL;
+	vg = tool_json_len(vgs) ? json_object_array_get_idx(vgs, 0) : NULL;
+	*ret = (struct storage_status){ 0 };
+	if (!tool_json_u64(vg, "vg_size", &ret->total) ||
+	    !tool_json_u64(vg, "vg_free", &ret->avail) || ret->avail > ret->total)
+		return error_set(err, ERR_PEER, "storage '%s': vgs gives no sizes", s->id);
+	ret->used = ret->total - ret->avail;
+	return 0;
+}
+
+/* ---- listing ---- */
+
+static bool tagged(const char *tags)
+{
+	_cleanup_strv_ char **list = strv_split_list(tags ? tags : "");
+
+	for (size_t i = 0; list && list[i]; i++) {
+		const char *rest;
+
+		if (str_prefix(list[i], "pve-vm-", &rest) && *rest &&
+		    strspn(rest, "0123456789") == strlen(rest))
+			return true;
+	}
+	return false;
+}
+
+static void add_lv(struct block_list *list, const struct storage *s, uint32_t vmid,
+		   struct json_object *lv)
+{
+	const char *name = tool_json_str(lv, "lv_name");
+	const char *attr = tool_json_str(lv, "lv_attr");
+	uint32_t owner = name ? block_name_owner(name, prefixes) : 0;
+	uint64_t size = 0;
+	bool qcow2;
+
+	/* mirrored and RAID ones too, but no thin ones, snapshots, or parts of others */
+	if (!owner || (vmid && owner != vmid) || !attr || !*attr || !strchr("-mMrR", attr[0]))
+		return;
+	if (block_flag(s, "tagged_only") && !tagged(tool_json_str(lv, "lv_tags")))
+		return;
+	tool_json_u64(lv, "lv_size", &size);
+	qcow2 = str_suffix(name, ".qcow2");
+	block_list_add(list, xstrdup(name), owner, qcow2 ? IMAGE_QCOW2 : IMAGE_RAW,
+		       qcow2 ? 0 : size, size);
+}
+
+static int lvm_list(const struct storage *s, uint32_t vmid, struct storage_image **ret,
+		    size_t *ret_n, struct error **err)
+{
+	_cleanup_tool_json_ struct json_object *root = NULL;
+	struct block_list list = { 0 };
+	struct json_object *lvs;
+	int r = lvm_lvs(s, NULL, &root, &lvs, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < tool_json_len(lvs); i++)
+		add_lv(&list, s, vmid, json_object_array_get_idx(lvs, i));
+	block_list_finish(&list, ret, ret_n);
+	return 0;
+}
+
+/* ---- volumes ---- */
+
+static int lvm_volume_activate(const struct volume *v, struct error **err)
+{
+	_cleanup_free_ char *lv = lvm_name(v->storage, v->volname);
+	int r = lvm_change(v->storage, (const char *const[]){ "-aey", lv, NULL }, err);
+
+	/* another host may have grown it */
+	if (r == 0)
+		r = lvm_change(v->storage, (const char *const[]){ "--refresh", lv, NULL }, err);
+	return r < 0 ? r : block_wait(v, TOOL_ASK, err);
+}
+
+static int lvm_volume_deactivate(const struct volume *v, struct error **err)
+{
+	_cleanup_free_ char *lv = lvm_name(v->storage, v->volname);
+
+	return lvm_change(v->storage, (const char *const[]){ "-aln", lv, NULL }, err);
+}
+
+static int lvm_used(const struct volume *v, uint64_t *ret, struct error **err)
+{
+	_cleanup_tool_json_ struct json_object *root = NULL;
+	struct json_object *lvs;
+	int r = lvm_lvs(v->storage, v->volname, &root, &lvs, err);
+
+	if (r == 0 && !tool_json_u64(json_object_array_get_idx(lvs, 0), "lv_size", ret))
+		r = error_set(err, ERR_PEER, "storage '%s': lvs gives no size of '%s'",
+			      v->storage->id, v->volname);
+	return r;
+}
+
+static void lvm_traits(const struct storage *s, enum image_format format, struct image_traits *ret)
+{
+	(void)s;
+	(void)format;
+	*ret = (struct image_traits){
+		.discard_granularity = 4096,
+		.size_granularity = 4 * MIB, /* an extent, unless vgcreate -s said otherwise */
+	};
+}
+
+static int lvm_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel,
+		     struct error **err)
+{
+	_cleanup_free_ char *bytes = xasprintf("%" PRIu64 "b", size);
+	_cleanup_free_ char *tag = xasprintf("pve-vm-%" PRIu32, v->vmid);
+	/* -W: signatures that lie there would be taken for the image's by udev and mount */
+	const char *const args[] = {
+		"-aly",		   "-Wy",   "--yes",	  "--size", bytes, "--name", v->volname,
+		"--setautoactivation", "n", "--addtag", tag,
+		section_get(&v->storage->section, "vgname"),	NULL
+	};
+
+	if (v->format != IMAGE_RAW)
+		return error_set(err, ERR_UNSUPPORTED, "format '%s' cannot be made here, use raw",
+				 image_format_name(v->format));
+	return lvm_create(v->storage, args, cancel, err);
+}
+
+/* ---- removing ---- */
+
+/* Number with the units of cstream -t; "-" before it says what is the rule here anyway. */
+static uint64_t throughput(const struct storage *s)
+{
+	const char *value = section_get(&s->section, "saferemove_throughput");
+	uint64_t bytes = 0;
+
+	if (value && *value == '-')
+		value++;
+	return value && units_parse_disk_size(value, &bytes) ? bytes : 0;
+}
+
+static uint64_t stepsize(const struct storage *s)
+{
+	const char *value = section_get(&s->section, "saferemove-stepsize");
+	uint64_t mib = 32;
+
+	if (value)
+		units_parse_u64(value, 1, 32, "saferemove-stepsize", &mib, NULL);
+	return mib * MIB;
+}
+
+/* Zeroes and removes del-<name>, which PVE's list of images does not show any more. */
+static int wipe_and_remove(const struct volume *v, const char *name, struct error **err)
+{
+	_cleanup_free_ char *lv = lvm_name(v->storage, name);
+	_cleanup_free_ char *path =
+		xasprintf("/dev/%s/%s", section_get(&v->storage->section, "vgname"), name);
+	const struct block_zero_options o = { .step = stepsize(v->storage),
+					      .bytes_per_s = throughput(v->storage),
+					      .gently = true };
+	struct volume renamed = { .storage = v->storage, .volid = v->volid, .path = path };
+	int r = lvm_change(v->storage, (const char *const[]){ "-aly", lv, NULL }, err);
+
+	if (r == 0)
+		r = lvm_change(v->storage, (const char *const[]){ "--refresh", lv, NULL }, err);
+	if (r == 0)
+		r = block_wait(&renamed, TOOL_ASK, err);
+	if (r == 0)
+		r = block_zero(path, &o, err);
+	return r < 0 ? r : lvm_remove(v->storage, name, err);
+}
+
+static int rename_lv(const struct volume *v, const char *to, struct error **err)
+{
+	const char *const argv[] = { "lvrename", section_get(&v->storage->section, "vgname"),
+				     v->volname, to, NULL };
+
+	return tool_run(&(struct tool){ .storage = v->storage,
+					.argv = argv,
+					.timeout_s = TOOL_CHANGE,
+					.meanings = (const struct tool_meaning[]){
+						{ "not found", ERR_NOT_FOUND }, { NULL, 0 } } },
+			NULL, err);
+}
+
+static int lvm_free(const struct volume *v, struct error **err)
+{
+	_cleanup_free_ char *doomed = xasprintf("del-%s", v->volname);
+	_cleanup_error_ struct error *mine = NULL;
+	_cleanup_tool_json_ struct json_object *root = NULL;
+	struct json_object *lvs;
+	int r;
+
+	if (!block_flag(v->storage, "saferemove"))
+		return lvm_remove(v->storage, v->volname, err);
+	r = rename_lv(v, doomed, &mine);
+	/* somebody was killed between the name and the end */
+	if (r == ERR_NOT_FOUND && lvm_lvs(v->storage, doomed, &root, &lvs, NULL) == 0)
+		return wipe_and_remove(v, doomed, err);
+	if (r < 0) {
+		error_keep_first(err, &mine);
+		return r;
+	}
+	return wipe_and_remove(v, doomed, err);
+}
+
+const struct storage_ops storage_lvm_ops = {
+	.type = "lvm",
+	.content = STORAGE_IMAGES | STORAGE_ROOTDIR,
+	.content_default = STORAGE_IMAGES,
+	.formats = 1U << IMAGE_RAW,
+	.format_default = IMAGE_RAW,
+	.alloc_unwiped = true,
+	.ask_interval_ms = 2000,
+	.check = lvm_check,
+	.activate = lvm_activate,
+	.status = lvm_status,
+	.list = lvm_list,
+	.traits = lvm_traits,
+	.fleecing_format = block_fleecing_format,
+	.parse = lvm_parse,
+	.volume_activate = lvm_volume_activate,
+	.volume_deactivate = lvm_volume_deactivate,
+	.used = lvm_used,
+	.volname = block_volname,
+	.alloc = lvm_alloc,
+	.free = lvm_free,
+};

@@ -1,0 +1,218 @@
+/*
+ * Type "lvmthin": thin volumes of a pool.  They take chunks of the pool as they are written and give
+ * them back when a whole chunk is discarded.  Facts: PVE::Storage::LvmThinPlugin.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "storage/block.h"
+#include "storage/lvm-tools.h"
+#include "storage/types.h"
+
+static const char *const prefixes[] = { "vm", "base", NULL };
+
+static const char *pool_of(const struct storage *s)
+{
+	return section_get(&s->section, "thinpool");
+}
+
+static int thin_parse(struct volume *v, struct error **err)
+{
+	v->vmid = strchr(v->volname, ':') ? 0 : block_name_owner(v->volname, prefixes);
+	if (!v->vmid)
+		return error_set(err, ERR_INVALID,
+				 "volume '%s': unable to parse lvm volume name '%s' (neither "
+				 "vm-<vmid>-... nor base-<vmid>-...)",
+				 v->volid, v->volname);
+	v->content = STORAGE_IMAGES;
+	v->format = IMAGE_RAW;
+	v->path = xasprintf("/dev/%s/%s", section_get(&v->storage->section, "vgname"), v->volname);
+	return 0;
+}
+
+/* One logical volume; the caller puts *ret_root. */
+static int ask(const struct storage *s, const char *name, struct json_object **ret_root,
+	       struct json_object **ret, struct error **err)
+{
+	struct json_object *lvs;
+	int r = lvm_lvs(s, name, ret_root, &lvs, err);
+
+	*ret = r < 0 ? NULL : json_object_array_get_idx(lvs, 0);
+	return r;
+}
+
+static bool is_active(struct json_object *lv)
+{
+	const char *attr = tool_json_str(lv, "lv_attr");
+
+	return attr && strlen(attr) > 4 && attr[4] == 'a';
+}
+
+/* What has the activation-skip flag (base images) is activated all the same. */
+static int activate_lv(const struct storage *s, const char *name, struct error **err)
+{
+	_cleanup_tool_json_ struct json_object *root = NULL;
+	_cleanup_free_ char *lv = lvm_name(s, name);
+	struct json_object *found;
+	int r = ask(s, name, &root, &found, err);
+
+	if (r < 0 || is_active(found))
+		return r;
+	return lvm_change(s, (const char *const[]){ "-ay", "-K", lv, NULL }, err);
+}
+
+static int thin_activate(const struct storage *s, const struct log *log, struct error **err)
+{
+	int r = lvm_activate_group(s, err);
+
+	(void)log;
+	return r < 0 ? r : activate_lv(s, pool_of(s), err);
+}
+
+static int thin_status(const struct storage *s, struct storage_status *ret, struct error **err)
+{
+	_cleanup_tool_json_ struct json_object *root = NULL;
+	struct json_object *pool;
+	const char *attr;
+	int r = ask(s, pool_of(s), &root, &pool, err);
+
+	if (r < 0)
+		return r;
+	attr = tool_json_str(pool, "lv_attr");
+	*ret = (struct storage_status){ 0 };
+	if (!attr || attr[0] != 't' || !tool_json_u64(pool, "lv_size", &ret->total))
+		return error_set(err, ERR_INVALID, "storage '%s': '%s' is not a thin pool", s->id,
+				 pool_of(s));
+	ret->used = lvm_percent_of(tool_json_str(pool, "data_percent"), ret->total);
+	if (ret->used > ret->total)
+		ret->used = ret->total;
+	ret->avail = ret->total - ret->used;
+	return 0;
+}
+
+static int thin_list(const struct storage *s, uint32_t vmid, struct storage_image **ret,
+		     size_t *ret_n, struct error **err)
+{
+	_cleanup_tool_json_ struct json_object *root = NULL;
+	struct block_list list = { 0 };
+	struct json_object *lvs;
+	int r = lvm_lvs(s, NULL, &root, &lvs, err);
+
+	for (size_t i = 0; r == 0 && i < tool_json_len(lvs); i++) {
+		struct json_object *lv = json_object_array_get_idx(lvs, i);
+		const char *name = tool_json_str(lv, "lv_name");
+		const char *attr = tool_json_str(lv, "lv_attr");
+		uint32_t owner = name ? block_name_owner(name, prefixes) : 0;
+		uint64_t size = 0;
+
+		if (!owner || (vmid && owner != vmid) || !attr || attr[0] != 'V' ||
+		    !str_equal_null(tool_json_str(lv, "pool_lv"), pool_of(s)))
+			continue;
+		tool_json_u64(lv, "lv_size", &size);
+		block_list_add(&list, xstrdup(name), owner, IMAGE_RAW, size,
+			       lvm_percent_of(tool_json_str(lv, "data_percent"), size));
+	}
+	block_list_finish(&list, ret, ret_n);
+	return r;
+}
+
+static int thin_volume_activate(const struct volume *v, struct error **err)
+{
+	int r = activate_lv(v->storage, v->volname, err);
+
+	return r < 0 ? r : block_wait(v, TOOL_ASK, err);
+}
+
+static int thin_used(const struct volume *v, uint64_t *ret, struct error **err)
+{
+	_cleanup_tool_json_ struct json_object *root = NULL;
+	struct json_object *lv;
+	uint64_t size;
+	int r = ask(v->storage, v->volname, &root, &lv, err);
+
+	if (r == 0 && !tool_json_u64(lv, "lv_size", &size))
+		r = error_set(err, ERR_PEER, "storage '%s': lvs gives no size of '%s'",
+			      v->storage->id, v->volname);
+	if (r == 0)
+		*ret = lvm_percent_of(tool_json_str(lv, "data_percent"), size);
+	return r;
+}
+
+static void thin_traits(const struct storage *s, enum image_format format,
+			struct image_traits *ret)
+{
+	(void)s;
+	(void)format;
+	*ret = (struct image_traits){
+		.thin = true,
+		.punches_holes = true,
+		.discard_granularity = 64 * KIB, /* the smallest chunk; the device knows */
+		.size_granularity = 4 * MIB,
+	};
+}
+
+static int thin_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel,
+		      struct error **err)
+{
+	_cleanup_free_ char *bytes = xasprintf("%" PRIu64 "b", size);
+	_cleanup_free_ char *pool = lvm_name(v->storage, pool_of(v->storage));
+	_cleanup_free_ char *lv = lvm_name(v->storage, v->volname);
+	const char *const args[] = { "-aly",	 "-V",	       bytes, "--name",
+				     v->volname, "--thinpool", pool,  NULL };
+	int r = lvm_create(v->storage, args, cancel, err);
+
+	/* lvcreate takes this option for thick volumes only (LVM 2.03.31); it does no harm to fail */
+	if (r == 0)
+		lvm_change(v->storage,
+			   (const char *const[]){ "--setautoactivation", "n", lv, NULL }, NULL);
+	return r;
+}
+
+static int remove_snapshots(const struct volume *v, struct error **err)
+{
+	_cleanup_tool_json_ struct json_object *root = NULL;
+	_cleanup_free_ char *prefix = xasprintf("snap_%s_", v->volname);
+	struct json_object *lvs;
+	int r = lvm_lvs(v->storage, NULL, &root, &lvs, err);
+
+	for (size_t i = 0; r == 0 && i < tool_json_len(lvs); i++) {
+		const char *name = tool_json_str(json_object_array_get_idx(lvs, i), "lv_name");
+		const char *rest;
+
+		if (name && str_prefix(name, prefix, &rest) && block_word_valid(rest))
+			r = lvm_remove(v->storage, name, err);
+	}
+	return r;
+}
+
+static int thin_free(const struct volume *v, struct error **err)
+{
+	int r = remove_snapshots(v, err);
+
+	return r < 0 ? r : lvm_remove(v->storage, v->volname, err);
+}
+
+const struct storage_ops storage_lvmthin_ops = {
+	.type = "lvmthin",
+	.content = STORAGE_IMAGES | STORAGE_ROOTDIR,
+	.content_default = STORAGE_IMAGES | STORAGE_ROOTDIR,
+	.formats = 1U << IMAGE_RAW,
+	.format_default = IMAGE_RAW,
+	.ask_interval_ms = 1000,
+	.check = lvm_check,
+	.activate = thin_activate,
+	.status = thin_status,
+	.list = thin_list,
+	.traits = thin_traits,
+	.fleecing_format = block_fleecing_format,
+	.parse = thin_parse,
+	.volume_activate = thin_volume_activate,
+	.used = thin_used,
+	.volname = block_volname,
+	.alloc = thin_alloc,
+	.free = thin_free,
+};

@@ -1,0 +1,168 @@
+#include "storage/tool.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/process.h"
+#include "base/strv.h"
+#include "base/units.h"
+
+/* Debian's names. */
+static const struct {
+	const char *tool, *package;
+} packages[] = {
+	{ "lvs", "lvm2" },
+	{ "vgs", "lvm2" },
+	{ "vgscan", "lvm2" },
+	{ "lvcreate", "lvm2" },
+	{ "lvremove", "lvm2" },
+	{ "lvrename", "lvm2" },
+	{ "lvchange", "lvm2" },
+	{ "zfs", "zfsutils-linux" },
+	{ "zpool", "zfsutils-linux" },
+	{ "rbd", "ceph-common" },
+	{ "ceph", "ceph-common" },
+	{ "iscsiadm", "open-iscsi" },
+	{ "iscsi-ls", "libiscsi-bin" },
+	{ "qemu-img", "qemu-utils" },
+};
+
+static int not_found(const struct tool *t, struct error **err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(packages); i++)
+		if (strcmp(packages[i].tool, t->argv[0]) == 0)
+			return error_set(err, ERR_UNSUPPORTED,
+					 "storage '%s': command '%s' not found: install the package "
+					 "%s or correct PATH",
+					 t->storage->id, t->argv[0], packages[i].package);
+	return error_set(err, ERR_UNSUPPORTED,
+			 "storage '%s': command '%s' not found: install it or correct PATH",
+			 t->storage->id, t->argv[0]);
+}
+
+/* The last two lines, as one, in place: rbd puts the errno alone on the last. */
+static const char *last_lines(char *text)
+{
+	char *stripped = str_strip(text);
+	char *newline = strrchr(stripped, '\n');
+
+	if (!newline)
+		return stripped;
+	*newline = ' ';
+	newline = strrchr(stripped, '\n');
+	return newline ? str_strip(newline + 1) : stripped;
+}
+
+static int failed(const struct tool *t, struct process_result *result, struct error **err)
+{
+	_cleanup_free_ char *command = process_describe(t->argv);
+	int code = ERR_PEER;
+	const char *line;
+
+	for (const struct tool_meaning *m = t->meanings; m && m->text; m++) {
+		if (strstr(result->errout, m->text)) {
+			code = m->code;
+			break;
+		}
+	}
+	line = last_lines(result->errout);
+	return error_set(err, code, "storage '%s': '%s' failed: %s", t->storage->id, command,
+			 *line ? line : "it says no more");
+}
+
+static int run_once(const struct tool *t, char **ret_out, struct error **err)
+{
+	const struct process_options o = { .timeout_ms = t->timeout_s * 1000,
+					   .cancel = t->cancel };
+	_cleanup_(process_result_clear) struct process_result result = { 0 };
+	_cleanup_error_ struct error *mine = NULL;
+	int r = process_run(t->argv, &o, &result, &mine);
+
+	if (r == ERR_NOT_FOUND)
+		return not_found(t, err);
+	if (r == ERR_TIMEOUT) {
+		_cleanup_free_ char *command = process_describe(t->argv);
+
+		return error_set(err, ERR_TIMEOUT,
+				 "storage '%s': '%s' gave no result within %d s and was killed",
+				 t->storage->id, command, t->timeout_s);
+	}
+	if (r < 0) {
+		error_prefix(&mine, "storage '%s'", t->storage->id);
+		error_keep_first(err, &mine);
+		return r;
+	}
+	if (result.status != 0)
+		return failed(t, &result, err);
+	if (ret_out)
+		*ret_out = TAKE_PTR(result.out);
+	return 0;
+}
+
+int tool_run(const struct tool *t, char **ret_out, struct error **err)
+{
+	for (unsigned i = 0;; i++) {
+		_cleanup_error_ struct error *mine = NULL;
+		int r = run_once(t, ret_out, &mine);
+
+		if (r != -EBUSY || i >= t->busy_tries) {
+			error_keep_first(err, &mine);
+			return r;
+		}
+		r = cancel_sleep(t->cancel, 1000, err);
+		if (r < 0)
+			return r;
+	}
+}
+
+int tool_run_json(const struct tool *t, struct json_object **ret, struct error **err)
+{
+	_cleanup_free_ char *out = NULL;
+	_cleanup_free_ char *command = NULL;
+	int r = tool_run(t, &out, err);
+
+	if (r < 0)
+		return r;
+	*ret = json_tokener_parse(out);
+	if (*ret)
+		return 0;
+	command = process_describe(t->argv);
+	return error_set(err, ERR_PEER, "storage '%s': '%s' printed no JSON", t->storage->id,
+			 command);
+}
+
+struct json_object *tool_json_get(struct json_object *o, const char *key)
+{
+	struct json_object *value;
+
+	if (!json_object_is_type(o, json_type_object) ||
+	    !json_object_object_get_ex(o, key, &value))
+		return NULL;
+	return value;
+}
+
+const char *tool_json_str(struct json_object *o, const char *key)
+{
+	struct json_object *value = tool_json_get(o, key);
+
+	return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
+}
+
+bool tool_json_u64(struct json_object *o, const char *key, uint64_t *ret)
+{
+	struct json_object *value = tool_json_get(o, key);
+
+	if (json_object_is_type(value, json_type_string))
+		return units_parse_u64(json_object_get_string(value), 0, UINT64_MAX, key, ret,
+				       NULL) == 0;
+	if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
+		return false;
+	*ret = json_object_get_uint64(value);
+	return true;
+}
+
+size_t tool_json_len(struct json_object *a)
+{
+	return json_object_is_type(a, json_type_array) ? json_object_array_length(a) : 0;
+}

@@ -1,0 +1,349 @@
+/*
+ * Type "zfspool": zvols below a dataset.  Containers' subvolumes are listed but are no images.
+ * Accounting lags a transaction group (5 s).  Facts: PVE::Storage::ZFSPoolPlugin.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "storage/block.h"
+#include "storage/tool.h"
+#include "storage/types.h"
+
+/* udev makes /dev/zvol links after the fact; PVE gives 10 s, in a task 5 min. */
+#define LINK_TIMEOUT 30
+#define BUSY_TRIES   6
+
+static const char *const bases[] = { "base", "basevol", NULL };
+static const char *const prefixes[] = { "vm", "base", "subvol", "basevol", NULL };
+static const char *const subvols[] = { "subvol", "basevol", NULL };
+
+static const struct tool_meaning meanings[] = {
+	{ "dataset already exists", -EEXIST },
+	{ "dataset does not exist", ERR_NOT_FOUND },
+	{ "no such pool", ERR_NOT_FOUND },
+	{ "out of space", -ENOSPC },
+	{ "is busy", -EBUSY },
+	{ NULL, 0 },
+};
+
+static const char *pool_of(const struct storage *s)
+{
+	return section_get(&s->section, "pool");
+}
+
+/* "4k", "16K", "1m", "8192"; 0 if it is none that ZFS takes. */
+static uint64_t parse_blocksize(const char *text)
+{
+	uint64_t n = 0;
+
+	if (!units_parse_disk_size(text, &n) || strchr(text, '.'))
+		return 0;
+	return n >= 512 && n <= 16 * MIB && (n & (n - 1)) == 0 ? n : 0;
+}
+
+static uint64_t blocksize_of(const struct storage *s)
+{
+	const char *text = section_get(&s->section, "blocksize");
+	_cleanup_free_ char *upper = xstrdup_null(text);
+
+	for (char *at = upper; at && *at; at++)
+		*at = (char)toupper((unsigned char)*at);
+	return upper && *upper ? parse_blocksize(upper) : 0;
+}
+
+static int zfs_check(const struct storage *s, struct error **err)
+{
+	const char *text = section_get(&s->section, "blocksize");
+	_cleanup_free_ char *copy = NULL;
+	const char *pool;
+	int r = block_required(s, "pool", &pool, err);
+
+	if (r < 0)
+		return r;
+	copy = xstrdup(pool);
+	for (char *part = copy, *next; part; part = next) {
+		next = strchr(part, '/');
+		if (next)
+			*next++ = '\0';
+		if (!block_word_valid(part))
+			return error_set(err, ERR_INVALID,
+					 "storage '%s': pool '%s' is not a name of a ZFS dataset",
+					 s->id, pool);
+	}
+	if (text && *text && !blocksize_of(s))
+		return error_set(err, ERR_INVALID,
+				 "storage '%s': blocksize '%s' is not a power of 2 between 512B and "
+				 "16MiB",
+				 s->id, text);
+	return 0;
+}
+
+static int zfs_parse(struct volume *v, struct error **err)
+{
+	const char *name;
+
+	v->vmid = block_clone_owner(v->volname, bases, prefixes, &name);
+	if (!v->vmid)
+		return error_set(err, ERR_INVALID,
+				 "volume '%s': unable to parse zfs volume name '%s' (not "
+				 "vm-<vmid>-...)",
+				 v->volid, v->volname);
+	if (block_name_owner(name, subvols))
+		return error_set(err, ERR_UNSUPPORTED,
+				 "volume '%s' is a container's subvolume, no image of a guest",
+				 v->volid);
+	v->content = STORAGE_IMAGES;
+	v->format = IMAGE_RAW;
+	v->path = xasprintf("/dev/zvol/%s/%s", pool_of(v->storage), name);
+	return 0;
+}
+
+/* "<pool>/<name>".  Caller frees. */
+static char *dataset_of(const struct volume *v)
+{
+	const char *slash = strchr(v->volname, '/');
+
+	return xasprintf("%s/%s", pool_of(v->storage), slash ? slash + 1 : v->volname);
+}
+
+static int run(const struct storage *s, const char *const argv[], int timeout_s, char **ret,
+	       struct error **err)
+{
+	return tool_run(&(struct tool){ .storage = s,
+					.argv = argv,
+					.timeout_s = timeout_s,
+					.meanings = meanings,
+					.busy_tries = BUSY_TRIES },
+			ret, err);
+}
+
+/* ---- the pool ---- */
+
+static bool is_imported(const struct storage *s, const char *pool, struct error **err)
+{
+	const char *const argv[] = { "zpool", "list", "-H", "-o", "name", pool, NULL };
+
+	return run(s, argv, TOOL_ASK, NULL, err) == 0;
+}
+
+static int zfs_activate(const struct storage *s, const struct log *log, struct error **err)
+{
+	_cleanup_free_ char *pool = xstrndup(pool_of(s), strcspn(pool_of(s), "/"));
+	const char *const import[] = { "zpool", "import", "-d", "/dev/disk/by-id/",
+				       "-o",	"cachefile=none", pool, NULL };
+	_cleanup_error_ struct error *mine = NULL;
+	int r;
+
+	(void)log;
+	if (is_imported(s, pool, &mine))
+		return 0;
+	/* a missing or a hanging tool will do no better next time */
+	r = mine->code;
+	if (r == ERR_NOT_FOUND || r == ERR_PEER) {
+		error_free(TAKE_PTR(mine));
+		r = run(s, import, TOOL_CHANGE, NULL, &mine);
+		/* another import may have been faster */
+		if (r < 0 && is_imported(s, pool, NULL))
+			r = 0;
+	}
+	if (r < 0) {
+		error_prefix(&mine, "could not activate storage '%s'", s->id);
+		error_keep_first(err, &mine);
+	}
+	return r;
+}
+
+/* One numeric property; ERR_NOT_FOUND if the dataset is not there. */
+static int get_number(const struct storage *s, const char *dataset, const char *property,
+		      uint64_t *ret, struct error **err)
+{
+	const char *const argv[] = { "zfs", "get", "-Hp", "-o", "value", property, dataset, NULL };
+	_cleanup_free_ char *out = NULL;
+	int r = run(s, argv, TOOL_ASK, &out, err);
+
+	if (r == 0)
+		r = units_parse_u64(str_strip(out), 0, UINT64_MAX, property, ret, err);
+	if (r == ERR_INVALID)
+		error_prefix(err, "storage '%s': zfs get %s %s", s->id, property, dataset);
+	return r;
+}
+
+static int zfs_status(const struct storage *s, struct storage_status *ret, struct error **err)
+{
+	int r = get_number(s, pool_of(s), "available", &ret->avail, err);
+
+	if (r == 0)
+		r = get_number(s, pool_of(s), "used", &ret->used, err);
+	ret->total = r == 0 ? ret->avail + ret->used : 0;
+	return r;
+}
+
+/* ---- listing ---- */
+
+/* Cuts the next field off *at. */
+static char *field(char **at)
+{
+	char *start = *at;
+
+	if (start) {
+		*at = strchr(start, '\t');
+		if (*at)
+			*(*at)++ = '\0';
+	}
+	return start;
+}
+
+/* "base-100-disk-0/vm-101-disk-0" for a clone of a template's snapshot.  Caller frees. */
+static char *volname_with_base(const struct storage *s, const char *name, const char *origin)
+{
+	_cleanup_free_ char *pool = xasprintf("%s/", pool_of(s));
+	const char *base;
+
+	if (str_prefix(origin, pool, &base) && str_suffix(base, "@__base__"))
+		return xasprintf("%.*s/%s", (int)strcspn(base, "@"), base, name);
+	return xstrdup(name);
+}
+
+static void add_line(struct block_list *list, const struct storage *s, uint32_t vmid, char *line)
+{
+	_cleanup_free_ char *pool = xasprintf("%s/", pool_of(s));
+	const char *dataset = field(&line), *volsize = field(&line), *origin = field(&line);
+	const char *type = field(&line), *refquota = field(&line), *used = field(&line);
+	bool subvol = type && strcmp(type, "filesystem") == 0;
+	uint64_t size = 0, taken = 0;
+	const char *name;
+	uint32_t owner;
+
+	if (!used || !str_prefix(dataset, pool, &name))
+		return;
+	owner = block_name_owner(name, prefixes);
+	if (!owner || (vmid && owner != vmid))
+		return;
+	units_parse_u64(subvol ? refquota : volsize, 0, UINT64_MAX, "size", &size, NULL);
+	units_parse_u64(used, 0, UINT64_MAX, "used", &taken, NULL);
+	block_list_add(list, volname_with_base(s, name, origin), owner,
+		       subvol ? IMAGE_SUBVOL : IMAGE_RAW, size, taken);
+}
+
+static int zfs_list(const struct storage *s, uint32_t vmid, struct storage_image **ret,
+		    size_t *ret_n, struct error **err)
+{
+	const char *const argv[] = { "zfs",
+				     "list",
+				     "-Hp",
+				     "-d1",
+				     "-t",
+				     "volume,filesystem",
+				     "-o",
+				     "name,volsize,origin,type,refquota,usedbydataset",
+				     pool_of(s),
+				     NULL };
+	_cleanup_free_ char *out = NULL;
+	struct block_list list = { 0 };
+	int r = run(s, argv, TOOL_ASK, &out, err);
+
+	for (char *line = out, *next; r == 0 && line && *line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		add_line(&list, s, vmid, line);
+	}
+	block_list_finish(&list, ret, ret_n);
+	return r;
+}
+
+/* ---- volumes ---- */
+
+static int zfs_volume_activate(const struct volume *v, struct error **err)
+{
+	return block_wait(v, LINK_TIMEOUT, err);
+}
+
+static int zfs_size(const struct volume *v, uint64_t *ret, struct error **err)
+{
+	_cleanup_free_ char *dataset = dataset_of(v);
+
+	return get_number(v->storage, dataset, "volsize", ret, err);
+}
+
+static int zfs_used(const struct volume *v, uint64_t *ret, struct error **err)
+{
+	_cleanup_free_ char *dataset = dataset_of(v);
+
+	return get_number(v->storage, dataset, "usedbydataset", ret, err);
+}
+
+static void zfs_traits(const struct storage *s, enum image_format format, struct image_traits *ret)
+{
+	uint64_t blocksize = blocksize_of(s);
+	bool sparse = block_flag(s, "sparse");
+
+	(void)format;
+	*ret = (struct image_traits){
+		.thin = sparse,
+		.punches_holes = sparse, /* else the reservation keeps what is freed */
+		.discard_granularity = blocksize ? blocksize : 16 * KIB, /* ZFS 2.2; 2.1: 8 KiB */
+		.size_granularity = MIB,
+	};
+}
+
+static int zfs_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel,
+		     struct error **err)
+{
+	_cleanup_free_ char *dataset = dataset_of(v);
+	/* as PVE: sizes that are no multiple of the block are refused, and 1 MiB always is one */
+	_cleanup_free_ char *kib = xasprintf("%" PRIu64 "k", (size + MIB - 1) / MIB * 1024);
+	const char *blocksize = section_get(&v->storage->section, "blocksize");
+	_cleanup_strv_ char **argv = NULL;
+	int r = cancel_check(cancel, err);
+
+	if (r < 0)
+		return r;
+	strv_add(&argv, "zfs");
+	strv_add(&argv, "create");
+	if (block_flag(v->storage, "sparse"))
+		strv_add(&argv, "-s");
+	if (blocksize && *blocksize) {
+		strv_add(&argv, "-b");
+		strv_add(&argv, blocksize);
+	}
+	strv_add(&argv, "-V");
+	strv_add(&argv, kib);
+	strv_add(&argv, dataset);
+	return run(v->storage, (const char *const *)(const void *)argv, TOOL_CHANGE, NULL, err);
+}
+
+static int zfs_free(const struct volume *v, struct error **err)
+{
+	_cleanup_free_ char *dataset = dataset_of(v);
+	const char *const argv[] = { "zfs", "destroy", "-r", dataset, NULL };
+
+	return run(v->storage, argv, TOOL_CHANGE, NULL, err);
+}
+
+const struct storage_ops storage_zfspool_ops = {
+	.type = "zfspool",
+	.content = STORAGE_IMAGES | STORAGE_ROOTDIR,
+	.content_default = STORAGE_IMAGES | STORAGE_ROOTDIR,
+	.formats = 1U << IMAGE_RAW,
+	.format_default = IMAGE_RAW,
+	.ask_interval_ms = 1000,
+	.check = zfs_check,
+	.activate = zfs_activate,
+	.status = zfs_status,
+	.list = zfs_list,
+	.traits = zfs_traits,
+	.fleecing_format = block_fleecing_format,
+	.parse = zfs_parse,
+	.volume_activate = zfs_volume_activate,
+	.size = zfs_size,
+	.used = zfs_used,
+	.volname = block_volname,
+	.alloc = zfs_alloc,
+	.free = zfs_free,
+};
