@@ -118,6 +118,17 @@ static int nbd_failed(struct copy_disk *d, const char *what, struct error **err)
 	return error_set(err, ERR_PEER, "%s: %s: %s", d->name, what, text ? text : "unknown error");
 }
 
+/* ---- granules ---- */
+
+/* First cluster of the granule; *ret_end is behind its last, which the end of the disk may cut. */
+static uint32_t granule_of(const struct copy_disk *d, uint32_t cluster, uint32_t *ret_end)
+{
+	uint32_t first = cluster - cluster % d->granule;
+
+	*ret_end = d->clusters - first < d->granule ? d->clusters : first + d->granule;
+	return first;
+}
+
 /* ---- block status ---- */
 
 static int on_status(void *opaque, const char *context, uint64_t offset, uint32_t *entries,
@@ -233,8 +244,7 @@ static int take_zero(struct copy_disk *d, uint32_t first, uint32_t end, struct e
 			map_set(&d->claimed, first + n++);
 		if (n) {
 			r = vma_writer_zero(d->copy->o.writer, d->dev, first, n, err);
-			if (d->trim)
-				runs_add(&d->trims, first, n);
+			copy_disk_trim(d, first, n);
 		} else {
 			n = 1;
 		}
@@ -401,10 +411,27 @@ static int settle_zeroes(struct copy_disk *d, struct error **err)
 	return r;
 }
 
+/*
+ * Puts on the list what nobody has claimed of the run, from cluster `from` on, and of the granules
+ * that it touches: only whole ones give their space back.  Returns how far it went.
+ */
+static uint32_t drain_granules(struct copy_disk *d, const struct run *run, uint32_t from)
+{
+	uint32_t end, at = granule_of(d, run->first, &end);
+
+	granule_of(d, run->first + run->n - 1, &end);
+	for (at = at < from ? from : at; at < end; at++) {
+		if (!map_get(&d->claimed, at))
+			runs_add(&d->drain, at, 1);
+	}
+	return end > from ? end : from;
+}
+
 /* A poll reached the end of the disk: what it found and nobody has claimed is read next. */
 static void finish_dirty_poll(struct copy_disk *d, uint64_t now_ns)
 {
 	uint64_t took = now_ns - d->dirty_begun_ns;
+	uint32_t drained = 0;
 
 	runs_reset(&d->drain);
 	for (size_t i = 0; i < d->dirty_found.n; i++) {
@@ -413,12 +440,12 @@ static void finish_dirty_poll(struct copy_disk *d, uint64_t now_ns)
 		for (uint32_t at = r->first; at < r->first + r->n; at++) {
 			if (map_get(&d->claimed, at))
 				continue;
-			runs_add(&d->drain, at, 1);
 			if (!map_get(&d->rewritten, at)) {
 				map_set(&d->rewritten, at);
 				atomic_fetch_add(&d->rewritten_bytes, copy_cluster_len(d, at));
 			}
 		}
+		drained = drain_granules(d, r, drained);
 	}
 	runs_reset(&d->dirty_found);
 	d->poll_failed = false;
@@ -449,6 +476,30 @@ static int compare_runs(const void *a, const void *b)
 	const struct run *x = a, *y = b;
 
 	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+void copy_disk_trim(struct copy_disk *d, uint32_t first, uint32_t n)
+{
+	uint32_t end;
+
+	if (!d->trim)
+		return;
+	if (d->granule == 1) {
+		runs_add(&d->trims, first, n);
+		return;
+	}
+	for (uint32_t at = granule_of(d, first, &end); at < first + n;
+	     at = granule_of(d, end, &end)) {
+		bool whole;
+
+		pthread_mutex_lock(&d->lock);
+		whole = map_next(&d->done, at, false) >= end;
+		pthread_mutex_unlock(&d->lock);
+		if (whole)
+			runs_add(&d->trims, at, end - at);
+		if (end == d->clusters)
+			break;
+	}
 }
 
 static int on_trim_done(void *opaque, int *error)
@@ -497,7 +548,9 @@ static int send_trims(struct copy_disk *d, struct error **err)
 			t->v[t->at + 1] = (struct run){ r->first, r->n + t->v[t->at + 1].n };
 			r = &t->v[++t->at];
 		}
-		n = r->n < TRIM_MAX_CLUSTERS ? r->n : TRIM_MAX_CLUSTERS;
+		n = TRIM_MAX_CLUSTERS - TRIM_MAX_CLUSTERS % d->granule;
+		if (n > r->n)
+			n = r->n;
 		rc = send_trim(d, r->first, n, err);
 		if (rc < 0)
 			return rc;
@@ -580,6 +633,14 @@ static struct nbd_handle *connect_nbd(struct copy_disk *d, const struct copy_sou
 	return NULL;
 }
 
+/* In clusters, up to what one TRIM can name. */
+static uint32_t granule_clusters(uint64_t bytes)
+{
+	uint64_t n = (bytes + CLUSTER - 1) / CLUSTER;
+
+	return n < 1 ? 1 : n > TRIM_MAX_CLUSTERS ? TRIM_MAX_CLUSTERS : (uint32_t)n;
+}
+
 int copy_disk_open(struct copy_disk *d, const struct copy_source *s, struct error **err)
 {
 	_cleanup_free_ char *context = NULL;
@@ -595,6 +656,7 @@ int copy_disk_open(struct copy_disk *d, const struct copy_source *s, struct erro
 				 "was resized meanwhile, start the backup again",
 				 d->name, (long)size, (unsigned long)d->size);
 	d->trim = s->trim && nbd_can_trim(d->nbd) == 1;
+	d->granule = granule_clusters(s->trim_granularity);
 	d->status_window = STATUS_WINDOW;
 	d->max_run = s->distrust_ranges ? 1 : COPY_READ_CLUSTERS;
 	d->zeroes = s->distrust_ranges ? ZEROES_COLLECTED : ZEROES_TRUSTED;

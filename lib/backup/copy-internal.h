@@ -38,6 +38,7 @@ struct copy_disk {
 	uint64_t size;
 	uint32_t clusters;
 	bool trim;
+	uint32_t granule;	/* clusters that must be done before a TRIM of them frees anything */
 	uint32_t max_run;	/* clusters in one read request */
 
 	pthread_mutex_t lock;	/* of `done`; the sink and the reader set it */
@@ -111,6 +112,11 @@ int copy_disk_background(struct copy_disk *d, uint64_t now_ns, struct error **er
 int copy_disk_take_answers(struct copy_disk *d, uint64_t now_ns, struct error **err);
 /* All that is left of the disk are zeroes to be confirmed. */
 bool copy_disk_only_zeroes_left(const struct copy_disk *d);
+/*
+ * These clusters are done: TRIMs what they complete, granule by granule.  A cluster of it that is
+ * not done yet may still be read, so the granule waits for its last.
+ */
+void copy_disk_trim(struct copy_disk *d, uint32_t first, uint32_t n);
 /* Confirms them, now that the dirty bitmap is complete (after the barrier). */
 void copy_disk_check_zeroes(struct copy_disk *d);
 bool copy_disk_idle(const struct copy_disk *d);

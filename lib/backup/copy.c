@@ -137,8 +137,7 @@ static void settle_good(struct request *r)
 			vma_extent_set(r->e, r->slot + i, r->d->dev, cluster,
 				       copy_cluster_len(r->d, cluster));
 	}
-	if (r->d->trim)
-		runs_add(&r->d->trims, r->run.first, r->run.n);
+	copy_disk_trim(r->d, r->run.first, r->run.n);
 }
 
 static void settle_failed(struct request *r)

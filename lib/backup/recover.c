@@ -103,19 +103,27 @@ int recover_guest(const struct backup_env *env, struct journal *j, const struct 
 	return r;
 }
 
-static int free_image(const struct backup_env *env, const char *volid, struct error **err)
+/*
+ * What is not there is what was wanted, but only where the storage says so: one that is away (or was
+ * taken out of storage.cfg) may come back, and the image with it.
+ */
+static int free_image(const struct backup_env *env, const char *volid, const struct log *log,
+		      struct error **err)
 {
 	_cleanup_volume_ struct volume v = { 0 };
 	struct storage_status st;
 	int r = volume_open(env->storages, volid, NULL, &v, err);
 
-	/* a storage that is away comes back, and the image with it */
-	if (r == 0 && v.storage && storage_status(v.storage, &st, err) < 0) {
+	if (r == 0 && v.storage)
+		r = storage_activate(v.storage, log, err);
+	/* Ceph knows its images also when it counts nothing (no manager), and says so when it is away */
+	if (r == 0 && v.storage && v.storage->path)
+		r = storage_status(v.storage, &st, err);
+	if (r < 0) {
 		error_prefix(err, "fleecing image '%s'", volid);
 		return ERR_PEER;
 	}
-	if (r == 0)
-		r = volume_free(&v, err);
+	r = volume_free(&v, err);
 	if (r == ERR_NOT_FOUND || r == -ENOENT) {
 		error_free(*err);
 		*err = NULL;
@@ -182,7 +190,7 @@ static int undo_one(const struct backup_env *env, struct journal *j, const struc
 			return error_set(err, -EBUSY, "fleecing image '%s' is still used by the "
 						      "guest's QEMU: run 'vzdump --cleanup %u' later",
 					 e->value, j->vmid);
-		return free_image(env, e->value, err);
+		return free_image(env, e->value, log, err);
 	case JOURNAL_FILE:
 		return remove_file(e->value, err);
 	case JOURNAL_DIR:

@@ -30,6 +30,8 @@ static int add_disk(struct task *t, const struct guest_disk *conf, struct error 
 	if (r == 0 && d->volume.storage)
 		r = storage_activate(d->volume.storage, t->log, err);
 	if (r == 0)
+		d->activated = !volume_is_active(&d->volume);
+	if (r == 0)
 		r = volume_activate(&d->volume, err);
 	if (r < 0)
 		error_prefix(err, "disk '%s'", conf->key);
@@ -71,11 +73,21 @@ int task_load_disks(struct task *t, struct error **err)
 	return 0;
 }
 
+/* As PVE, when the guest does not run; one that started meanwhile keeps its disk open, and active. */
+static void deactivate(struct task *t, struct task_disk *d)
+{
+	_cleanup_error_ struct error *mine = NULL;
+
+	if (d->activated && d->way == WAY_OFFLINE && volume_deactivate(&d->volume, &mine) < 0)
+		log_warn(t->log, "%s", error_message(mine));
+}
+
 void task_clear_disks(struct task *t)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		struct task_disk *d = &t->disks[i];
 
+		deactivate(t, d);
 		free(d->device);
 		volume_clear(&d->volume);
 		volume_clear(&d->image);

@@ -33,7 +33,9 @@ struct task_disk {
 	uint8_t dev;		/* device id in the archive */
 	struct graph_disk graph;	/* not for WAY_OFFLINE */
 	struct graph_names names;
+	bool activated;		/* by this backup, which deactivates it */
 	struct volume image;	/* WAY_FLEECING */
+	uint64_t granularity;	/* of the image's discards, bytes */
 	size_t usage_index;
 };
 

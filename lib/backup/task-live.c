@@ -111,7 +111,7 @@ static int give_to_qemu(struct task *t, const char *path, struct error **err)
 	struct stat st;
 
 	if (!path || t->power.uid == geteuid() || stat(path, &st) < 0 ||
-	    !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISSOCK(st.st_mode)))
+	    S_ISCHR(st.st_mode))
 		return 0;
 	if (chown(path, t->power.uid, t->power.gid) < 0)
 		return error_errno(err, errno, "cannot give '%s' to the user that runs QEMU (%u)",
@@ -138,12 +138,41 @@ static int check_name_is_free(const struct storage *s, uint32_t vmid, const char
 	return r;
 }
 
+/*
+ * Where the whole image is reserved at once: says so, and whether it fits.  A storage that cannot
+ * tell its space refuses by itself.
+ */
+static int check_room(struct task *t, const struct task_disk *d, const struct storage *s,
+		      enum image_format format, struct error **err)
+{
+	_cleanup_free_ char *size = units_bytes(d->size, 1), *avail = NULL;
+	struct image_traits traits;
+	struct storage_status st;
+
+	storage_traits(s, format, &traits);
+	if (traits.thin)
+		return 0;
+	log_info(t->log,
+		 "%s: fleecing image on storage '%s' reserves its full size (%s) for the time of the "
+		 "backup, since the storage is not thin-provisioned",
+		 d->device, s->id, size);
+	if (storage_status(s, &st, NULL) < 0 || st.avail >= d->size)
+		return 0;
+	avail = units_bytes(st.avail, 1);
+	return error_set(err, -ENOSPC,
+			 "storage '%s' has only %s free, but reserves the full size of the image (%s): "
+			 "free space on it, or name another storage with --fleecing "
+			 "enabled=1,storage=<storage>",
+			 s->id, avail, size);
+}
+
 static int allocate_image(struct task *t, struct task_disk *d, unsigned number, struct error **err)
 {
 	_cleanup_free_ char *name = xasprintf("vm-%u-fleece-%u", t->vmid, number);
 	_cleanup_free_ char *volid = NULL;
 	struct volume_alloc a = { .vmid = t->vmid, .name = name, .size = d->size,
-				  .cancel = t->env->cancel };
+				  .cancel = t->env->cancel, .scratch = true };
+	struct image_traits traits = { 0 };
 	const struct storage *s;
 	int r;
 
@@ -151,6 +180,11 @@ static int allocate_image(struct task *t, struct task_disk *d, unsigned number, 
 	if (r < 0)
 		return r;
 	a.format = storage_fleecing_format(s);
+	r = check_room(t, d, s, a.format, err);
+	if (r < 0)
+		return r;
+	/* LVM knows sectors; a disk that ends within one is backed up all the same */
+	a.size = (d->size + 511) / 512 * 512;
 	r = volume_alloc_id(s, &a, &volid, err);
 	if (r == 0)
 		r = check_name_is_free(s, t->vmid, volid, err);
@@ -164,6 +198,9 @@ static int allocate_image(struct task *t, struct task_disk *d, unsigned number, 
 	}
 	if (r == 0)
 		r = volume_activate(&d->image, err);
+	if (r == 0)
+		r = volume_traits(&d->image, &traits, err);
+	d->granularity = traits.discard_granularity;
 	if (r == 0)
 		r = give_to_qemu(t, d->image.path, err);
 	return r;
@@ -344,6 +381,7 @@ static int add_views(struct task *t, struct error **err)
 						 .export = d->names.export,
 						 .bitmap = fleecing ? d->names.bitmap : NULL,
 						 .trim = true,
+						 .trim_granularity = d->granularity,
 						 /* what was pushed to a sink is never read */
 						 .distrust_ranges =
 							 fleecing &&

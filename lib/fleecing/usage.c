@@ -8,14 +8,20 @@
 #include "base/mem.h"
 #include "base/units.h"
 
-/* A sample every 200 ms, or less often where asking takes long: at most a tenth of the time. */
-#define SAMPLE_NS (200 * UINT64_C(1000000))
+/*
+ * A sample every 200 ms, or less often where asking takes long: a tenth of the time, but a tool that
+ * takes half a second (rbd du on a busy host) still every few seconds.
+ */
+#define SAMPLE_NS     (200 * UINT64_C(1000000))
+#define SAMPLE_MAX_NS (2000 * UINT64_C(1000000))
 /* Less than this free is full: QEMU's filter could not save one cluster with its metadata. */
 #define FULL_BYTES (256 * KIB)
 
 struct watched_storage {
 	const struct storage *storage;
 	unsigned warned_below;	/* percent; 100 = not yet */
+	bool thin;		/* images there can run out of space; else it is reserved */
+	uint64_t due_ns;	/* when to ask again, where asking means running a tool */
 };
 
 struct usage {
@@ -33,22 +39,38 @@ struct usage {
 	bool stop;
 };
 
-static void sample_images(struct usage *u)
+static struct watched_storage *storage_of(struct usage *u, const struct volume *image)
+{
+	size_t i = 0;
+
+	while (u->storages[i].storage != image->storage)
+		i++;
+	return &u->storages[i];
+}
+
+static uint64_t sample_image(struct usage *u, size_t i)
+{
+	uint64_t used;
+	bool good = volume_used(u->images[i], &used, NULL) == 0;
+
+	pthread_mutex_lock(&u->lock);
+	if (good)
+		u->values[i].now = used;
+	used = u->values[i].now;
+	if (used > u->values[i].peak)
+		u->values[i].peak = used;
+	pthread_mutex_unlock(&u->lock);
+	return used;
+}
+
+/* Those whose storage is due; the others count with what they were. */
+static void sample_images(struct usage *u, uint64_t now_ns)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < u->n; i++) {
-		uint64_t used;
-
-		if (volume_used(u->images[i], &used, NULL) < 0)
-			continue;
-		pthread_mutex_lock(&u->lock);
-		u->values[i].now = used;
-		if (used > u->values[i].peak)
-			u->values[i].peak = used;
-		pthread_mutex_unlock(&u->lock);
-		sum += used;
-	}
+	for (size_t i = 0; i < u->n; i++)
+		sum += storage_of(u, u->images[i])->due_ns <= now_ns ? sample_image(u, i) :
+								      u->values[i].now;
 	pthread_mutex_lock(&u->lock);
 	u->total.now = sum;
 	if (sum > u->total.peak)
@@ -61,7 +83,7 @@ static void check_room(struct usage *u, struct watched_storage *w)
 	struct storage_status st;
 	unsigned limit;
 
-	if (storage_status(w->storage, &st, NULL) < 0 || !st.total)
+	if (!w->thin || storage_status(w->storage, &st, NULL) < 0 || !st.total)
 		return;
 	if (st.avail >= st.total / 10)
 		return;
@@ -75,13 +97,35 @@ static void check_room(struct usage *u, struct watched_storage *w)
 	}
 }
 
-void usage_sample(struct usage *u)
+/* now_ns: UINT64_MAX takes all as due. */
+static void sample(struct usage *u, uint64_t now_ns)
 {
 	pthread_mutex_lock(&u->sampling);
-	sample_images(u);
-	for (size_t i = 0; i < u->n_storages; i++)
-		check_room(u, &u->storages[i]);
+	sample_images(u, now_ns);
+	for (size_t i = 0; i < u->n_storages; i++) {
+		struct watched_storage *w = &u->storages[i];
+
+		if (w->due_ns > now_ns)
+			continue;
+		check_room(u, w);
+		w->due_ns = units_now_ns() +
+			    storage_ask_interval_ms(w->storage) * UINT64_C(1000000);
+	}
 	pthread_mutex_unlock(&u->sampling);
+}
+
+void usage_sample(struct usage *u)
+{
+	sample(u, UINT64_MAX);
+}
+
+static uint64_t pause_after(uint64_t took)
+{
+	uint64_t most = took > SAMPLE_MAX_NS ? took : SAMPLE_MAX_NS;
+
+	if (took * 9 < SAMPLE_NS)
+		return SAMPLE_NS;
+	return took * 9 < most ? took * 9 : most;
 }
 
 static void *usage_thread(void *opaque)
@@ -93,9 +137,9 @@ static void *usage_thread(void *opaque)
 		uint64_t begin = units_now_ns(), took, at;
 		struct timespec until;
 
-		usage_sample(u);
+		sample(u, begin);
 		took = units_now_ns() - begin;
-		at = begin + took + (took * 9 > SAMPLE_NS ? took * 9 : SAMPLE_NS);
+		at = begin + took + pause_after(took);
 		until = (struct timespec){ .tv_sec = (time_t)(at / 1000000000u),
 					   .tv_nsec = (long)(at % 1000000000u) };
 		pthread_mutex_lock(&u->lock);
@@ -107,13 +151,18 @@ static void *usage_thread(void *opaque)
 	return NULL;
 }
 
-static void watch_storage(struct usage *u, const struct storage *s)
+static void watch_storage(struct usage *u, const struct volume *image)
 {
+	const struct storage *s = image->storage;
+	struct image_traits traits;
+
 	for (size_t i = 0; i < u->n_storages; i++) {
 		if (u->storages[i].storage == s)
 			return;
 	}
-	u->storages[u->n_storages++] = (struct watched_storage){ s, 100 };
+	storage_traits(s, image->format, &traits);
+	u->storages[u->n_storages++] =
+		(struct watched_storage){ .storage = s, .warned_below = 100, .thin = traits.thin };
 }
 
 static void usage_free(struct usage *u)
@@ -142,7 +191,7 @@ int usage_start(const struct volume *const images[], size_t n, const struct log 
 	u->storages = xcalloc(n, sizeof(*u->storages));
 	for (size_t i = 0; i < n; i++) {
 		u->images[i] = images[i];
-		watch_storage(u, images[i]->storage);
+		watch_storage(u, images[i]);
 	}
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_mutex_init(&u->sampling, NULL);
@@ -193,13 +242,18 @@ int usage_explain(struct usage *u, struct error **err)
 	for (size_t i = 0; i < u->n_storages; i++) {
 		const struct storage *s = u->storages[i].storage;
 		struct storage_status st;
-		int r = storage_status(s, &st, err);
+		_cleanup_error_ struct error *mine = NULL;
+		int r = storage_status(s, &st, &mine);
 
+		/* a cluster of Ceph that counts nothing (no manager) is no reason */
+		if (r == ERR_NOT_FOUND && !s->path)
+			continue;
 		if (r < 0) {
-			error_prefix(err, "fleecing storage '%s' does not answer", s->id);
+			error_prefix(&mine, "fleecing storage '%s' does not answer", s->id);
+			error_keep_first(err, &mine);
 			return r;
 		}
-		if (st.avail < FULL_BYTES)
+		if (u->storages[i].thin && st.avail < FULL_BYTES)
 			return error_set(err, -ENOSPC,
 					 "fleecing storage '%s' is full: free space on it, or name a "
 					 "larger one with --fleecing enabled=1,storage=<storage>",

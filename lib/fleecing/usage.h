@@ -1,6 +1,7 @@
 /*
  * How much space the fleecing images take, sampled by a thread of its own since asking a storage may
- * take a while.  The numbers are the storage's (volume_used()), so they lag as it does.
+ * take a while.  The numbers are the storage's (volume_used()), so they lag as it does.  A storage
+ * that is asked by running a tool is asked no more often than storage_ask_interval_ms() says.
  */
 #ifndef VZDUMP_FLEECING_USAGE_H
 #define VZDUMP_FLEECING_USAGE_H

@@ -128,18 +128,39 @@ static char *conf_of(const struct storage *s)
 	return own_file(s, section_get(&s->section, "monhost") ? name : "ceph.conf");
 }
 
-/* "[fd00::1]:6789" -> "[fd00::1]", "6789". */
+/* "[fd00::1]:6789" -> "fd00::1" and "6789"; no port: NULL.  The caller frees both. */
 static void split_host(const char *text, char **ret_host, char **ret_port)
 {
-	const char *behind = *text == '[' ? strchr(text, ']') : NULL;
-	const char *colon = strrchr(text, ':');
+	const char *end = *text == '[' ? strchr(text, ']') : NULL;
+	const char *colon = strchr(text, ':');
 
-	if (behind)
-		colon = behind[1] == ':' ? behind + 1 : NULL;
-	else if (colon && strchr(text, ':') != colon)
-		colon = NULL; /* a bare IPv6 address */
-	*ret_host = colon ? xstrndup(text, (size_t)(colon - text)) : xstrdup(text);
-	*ret_port = xstrdup(colon ? colon + 1 : DEFAULT_MON_PORT);
+	if (end) {
+		*ret_host = xstrndup(text + 1, (size_t)(end - text - 1));
+		colon = end[1] == ':' ? end + 1 : NULL;
+	} else {
+		if (colon && strchr(colon + 1, ':'))
+			colon = NULL; /* a bare IPv6 address */
+		*ret_host = colon ? xstrndup(text, (size_t)(colon - text)) : xstrdup(text);
+	}
+	*ret_port = colon ? xstrdup(colon + 1) : NULL;
+}
+
+/* As Ceph's tools take them: "10.0.0.1,[fd00::1]:6789".  Caller frees. */
+static char *host_list(const char *monhost)
+{
+	_cleanup_strv_ char **hosts = strv_split_list(monhost);
+	_cleanup_buf_ struct buf list = BUF_INIT;
+
+	for (size_t i = 0; hosts && hosts[i]; i++) {
+		_cleanup_free_ char *host = NULL, *port = NULL;
+		bool v6;
+
+		split_host(hosts[i], &host, &port);
+		v6 = strchr(host, ':') != NULL;
+		buf_addf(&list, "%s%s%s%s%s%s", i ? "," : "", v6 ? "[" : "", host, v6 ? "]" : "",
+			 port ? ":" : "", port ? port : "");
+	}
+	return buf_steal(&list);
 }
 
 static void add_connection(char ***argv, const struct storage *s)
@@ -148,16 +169,16 @@ static void add_connection(char ***argv, const struct storage *s)
 	const char *monhost = section_get(&s->section, "monhost");
 	_cleanup_free_ char *conf = conf_of(s), *keyring = keyring_of(s);
 
-	if (conf) {
+	/* ceph, unlike rbd, does not start without a file */
+	if (conf || monhost) {
 		strv_add(argv, "-c");
-		strv_add(argv, conf);
+		strv_add(argv, conf ? conf : "/dev/null");
 	}
 	if (monhost) {
-		_cleanup_strv_ char **hosts = strv_split_list(monhost);
-		_cleanup_free_ char *joined = hosts ? strv_join(hosts, ",") : xstrdup("");
+		_cleanup_free_ char *hosts = host_list(monhost);
 
 		strv_add(argv, "-m");
-		strv_add(argv, joined);
+		strv_add(argv, hosts);
 		strv_add(argv, "--auth_supported");
 		strv_add(argv, keyring ? "cephx" : "none");
 	}
@@ -325,7 +346,8 @@ static void add_servers(struct json_object *o, const char *monhost)
 
 		split_host(hosts[i], &host, &port);
 		json_object_object_add(server, "host", json_object_new_string(host));
-		json_object_object_add(server, "port", json_object_new_string(port));
+		json_object_object_add(
+			server, "port", json_object_new_string(port ? port : DEFAULT_MON_PORT));
 		json_object_array_add(servers, server);
 	}
 	json_object_object_add(o, "server", servers);
