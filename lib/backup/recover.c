@@ -114,7 +114,8 @@ static int free_image(const struct backup_env *env, const char *volid, const str
 	struct storage_status st;
 	int r = volume_open(env->storages, volid, NULL, &v, err);
 
-	if (r == 0 && v.storage)
+	/* not local directories: what is not mounted would be made, empty, and the image seem gone */
+	if (r == 0 && v.storage && (!v.storage->path || v.storage->ops->shared))
 		r = storage_activate(v.storage, log, err);
 	/* Ceph knows its images also when it counts nothing (no manager), and says so when it is away */
 	if (r == 0 && v.storage && v.storage->path)

@@ -230,8 +230,8 @@ struct volume_alloc {
 	bool scratch; /* content does not matter: thick LVM need not zero what was there before */
 };
 /*
- * Makes a new image, which reads as zeroes unless it is scratch, and opens it.  An existing name is an error (-EEXIST)
- * and stays untouched.  On errors nothing is left.  Files are made with mode 0640.
+ * Makes a new image, which reads as zeroes unless it is scratch, and opens it.  An existing name is
+ * an error (-EEXIST) and stays untouched.  On errors nothing is left.  Files are made with mode 0640.
  * volume_alloc_id() tells the id beforehand, for the journal.
  */
 int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct volume *ret,
