@@ -1,7 +1,8 @@
 # vzdump: backup of running QEMU/KVM guests
 #
 # Targets
-#   all                 binaries in $(BUILD)/bin, the library in $(BUILD)/libvzdump.a (default)
+#   all                 binaries in $(BUILD)/bin, the library in $(BUILD)/libvzdump.a (default), the
+#                       nbdkit plugin in $(BUILD)/plugin if nbdkit's header is there
 #   check               unit tests and command tests against a real QEMU
 #   check-qemu-matrix   the command tests against every other QEMU that can be had
 #   check-faults        slow faults: a kill at every step, full storages, a dying QEMU
@@ -10,7 +11,7 @@
 #   bench               speed, memory and guest latency as ratios against other tools
 #   demo                the main job on a real QEMU, shown step by step
 #   deps                install (as root) what build and tests need, or print the line to run
-#   install             PREFIX=/usr/local DESTDIR=   (uninstall takes the same out again)
+#   install             PREFIX=/usr/local DESTDIR= PLUGINDIR=<nbdkit's>   (uninstall takes the same out again)
 #   clean
 #
 # Switches
@@ -60,8 +61,14 @@ SHARED_OBJ := $(SHARED_SRC:%.c=$(BUILD)/obj/%.o)
 BINS     := $(CMD_SRC:cli/cmd-%.c=$(BUILD)/bin/%)
 UNIT_BINS := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 
+# nbdkit looks for plugins in one folder only, whatever our PREFIX is.
+HAVE_NBDKIT := $(shell pkg-config --exists nbdkit 2>/dev/null && echo yes)
+PLUGINDIR   ?= $(shell pkg-config nbdkit --variable=plugindir 2>/dev/null)
+PLUGIN      := $(if $(HAVE_NBDKIT),$(BUILD)/plugin/nbdkit-vma-plugin.so)
+PLUGIN_OBJ  := $(BUILD)/obj/plugin/nbdkit-vma-plugin.o
+
 .PHONY: all
-all: $(LIB) $(BINS)
+all: $(LIB) $(BINS) $(PLUGIN)
 
 # Changing compiler or flags rebuilds everything.
 $(BUILD)/flags: force
@@ -87,6 +94,11 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+$(BUILD)/plugin/%.so: $(BUILD)/obj/plugin/%.o $(LIB)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(ALL_LDFLAGS) -Wl,--exclude-libs,ALL -Wl,--as-needed -o $@ $^ $(ALL_LIBS)
 
 .PHONY: units
 units: $(UNIT_BINS)
@@ -137,10 +149,14 @@ INSTALLED = $(BINS:$(BUILD)/bin/%=bin/%) \
             $(patsubst completions/%.bash,share/bash-completion/completions/%,$(wildcard completions/*.bash))
 
 .PHONY: install uninstall
-install: all $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
+install: all $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%) $(if $(PLUGIN),$(DESTDIR)$(PLUGINDIR)/$(notdir $(PLUGIN)))
 
 uninstall:
-	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
+	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%) $(if $(PLUGIN),$(DESTDIR)$(PLUGINDIR)/$(notdir $(PLUGIN)))
+
+$(DESTDIR)$(PLUGINDIR)/%.so: $(BUILD)/plugin/%.so force
+	$(call say,INSTALL,$@)
+	$(Q)install -D -m 644 $< $@
 
 $(DESTDIR)$(PREFIX)/bin/%: $(BUILD)/bin/% force
 	$(call say,INSTALL,$@)
@@ -165,6 +181,6 @@ force:
 
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(SHARED_OBJ:.o=.d) $(CMD_SRC:%.c=$(BUILD)/obj/%.d) \
-         $(UNIT_SRC:%.c=$(BUILD)/obj/%.d)
+         $(UNIT_SRC:%.c=$(BUILD)/obj/%.d) $(PLUGIN_OBJ:.o=.d)
 
 include tests/fuzz/fuzz.mk

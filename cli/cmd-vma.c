@@ -3,7 +3,8 @@
 
 static const struct command *const commands[] = {
 	&vma_command_list,    &vma_command_config, &vma_command_create,
-	&vma_command_extract, &vma_command_verify, NULL,
+	&vma_command_extract, &vma_command_verify, &vma_command_index,
+	&vma_command_serve,   NULL,
 };
 
 int main(int argc, char *argv[])

@@ -9,10 +9,14 @@
 #include "vma/reader.h"
 
 extern const struct command vma_command_list, vma_command_config, vma_command_extract,
-	vma_command_verify, vma_command_create;
+	vma_command_verify, vma_command_create, vma_command_index,
+	vma_command_serve;
 
 /* Opens an archive, "-" being standard input.  *ret_fd is the caller's to close. */
 int vma_open(const char *path, int *ret_fd, struct vma_reader **ret, struct error **err);
+/* The same, read by so many threads; with one, a sink is called by one at a time, cluster by cluster. */
+int vma_open_threads(const char *path, unsigned threads, int *ret_fd, struct vma_reader **ret,
+		     struct error **err);
 /* Lines as Proxmox's vma prints them. */
 void vma_print_content(const struct vma_header *h);
 /* "vma FILE: damage" on standard error. */

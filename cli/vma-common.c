@@ -21,6 +21,12 @@ static unsigned processors(void)
 
 int vma_open(const char *path, int *ret_fd, struct vma_reader **ret, struct error **err)
 {
+	return vma_open_threads(path, processors(), ret_fd, ret, err);
+}
+
+int vma_open_threads(const char *path, unsigned threads, int *ret_fd, struct vma_reader **ret,
+		     struct error **err)
+{
 	bool is_stdin = strcmp(path, "-") == 0;
 	int r;
 
@@ -28,7 +34,7 @@ int vma_open(const char *path, int *ret_fd, struct vma_reader **ret, struct erro
 			   : open(path, O_RDONLY | O_CLOEXEC);
 	if (*ret_fd < 0)
 		return error_errno(err, errno, "cannot open archive '%s'", path);
-	r = vma_reader_new(*ret_fd, processors(), ret, err);
+	r = vma_reader_new(*ret_fd, threads, ret, err);
 	if (r < 0)
 		error_prefix(err, "cannot read archive '%s'", is_stdin ? "standard input" : path);
 	return r;

@@ -216,6 +216,43 @@ to_mounted() {
 	[ "$status" = 255 ]
 }
 
+@test "index makes any archive seekable and leaves what it holds as it was" {
+	for packed in .zst .gz .lzo ""; do
+		cp "$FIXTURES/two-disks.vma$packed" "$T/x.vma$packed"
+		touch -d 2020-02-02 "$T/x.vma$packed"
+		chmod 600 "$T/x.vma$packed"
+		"$VMA" index "$T/x.vma$packed"
+		"$VMA" verify "$T/x.vma.zst"
+		"$VMA" extract "$T/x.vma.zst" "$T/o"
+		same_sum "$SCSI0" "$T/o/disk-drive-scsi0.raw"
+		same_sum "$SCSI1" "$T/o/disk-drive-scsi1.raw"
+		cmp "$T/o/qemu-server.conf" "$FIXTURES/two-disks.conf"
+		[ "$("$VMA" list "$T/x.vma.zst" --output-format json | jq -r .uuid)" = \
+			"$("$VMA" list "$FIXTURES/two-disks.vma" --output-format json | jq -r .uuid)" ]
+		[ "$(stat -c '%a %Y' "$T/x.vma.zst")" = "600 $(date -d 2020-02-02 +%s)" ]
+		nbdkit -U - "$BUILD/plugin/nbdkit-vma-plugin.so" "$T/x.vma.zst" disk=drive-scsi0 \
+			--run 'nbdcopy "$uri" -' > "$T/scsi0"
+		same_sum "$SCSI0" "$T/scsi0"
+		rm -r "$T"/x.vma* "$T/o"
+	done
+	"$VMA" index - "$T/y.vma.zst" < "$FIXTURES/state.vma"
+	"$VMA" verify "$T/y.vma.zst"
+	[ "$("$VMA" index "$T/y.vma.zst")" = "$T/y.vma.zst has an index already" ]
+}
+
+@test "index leaves a damaged archive alone, and nothing beside it" {
+	head -c 500000 "$FIXTURES/two-disks.vma" | zstd -q > "$T/x.vma.zst"
+	cp "$T/x.vma.zst" "$T/before"
+	run "$VMA" index "$T/x.vma.zst"
+	[ "$status" = 255 ]
+	cmp "$T/x.vma.zst" "$T/before"
+	[ "$(ls "$T")" = $'before\nx.vma.zst' ]
+	cp "$FIXTURES/two-disks.vma.gz" "$T/x.vma.gz"
+	run "$VMA" index "$T/x.vma.gz"
+	[[ $output = "'$T/x.vma.zst' exists already; "* ]]
+	cmp "$T/x.vma.zst" "$T/before"
+}
+
 @test "a damaged archive: verify names disk and place, extract refuses, --salvage gets the rest" {
 	head -c 20M /dev/urandom > "$T/x"
 	"$VMA" create "$T/a.vma.zst" -d "drive-scsi0=$T/x"

@@ -1,0 +1,301 @@
+/*
+ * vma index: an archive that is one stream becomes one whose frames stand by themselves, with index
+ * and seek table.  What it holds stays as it is: uuid, time, configs, every cluster.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "signals.h"
+#include "vma-commands.h"
+#include "vma/index.h"
+#include "vma/random.h"
+#include "vma/writer.h"
+
+static const char *const args[] = { "archive", "target", NULL };
+
+static const struct option rows[] = {
+	{ .name = "archive",
+	  .flags = OPTION_REQUIRED,
+	  .complete = COMPLETE_ARCHIVE,
+	  .description = "The archive, in any packing; - for standard input." },
+	{ .name = "target",
+	  .complete = COMPLETE_FILE,
+	  .description = "The new archive, which must not exist. Without it a .vma.zst is replaced, "
+			 "and any other archive gets a .vma.zst beside it." },
+};
+
+static const struct option_table table = {
+	.command = "vma index",
+	.summary = "give an archive an index",
+	.rows = rows,
+	.n_rows = ARRAY_SIZE(rows),
+	.args = args,
+};
+
+/* ---- from the reader's blocks to the writer's clusters ---- */
+
+/*
+ * The reader hands out the blocks of a cluster one after the other, each cluster in one go and by
+ * one thread; with one thread there is one cluster at a time.
+ */
+struct feed {
+	const struct vma_header *h;
+	struct vma_writer *w;
+	struct vma_extent *e;
+	unsigned slot;
+	uint8_t dev; /* of the open cluster; 0: none */
+	uint32_t cluster;
+	bool stored;
+};
+
+static void close_cluster(struct feed *f)
+{
+	if (!f->dev)
+		return;
+	vma_extent_set(f->e, f->slot, f->dev, f->cluster,
+		       vma_cluster_len(f->h->devices[f->dev].size, f->cluster));
+	f->dev = 0;
+	if (++f->slot == VMA_CLUSTERS_PER_EXTENT)
+		vma_writer_extent_put(f->w, TAKE_PTR(f->e));
+}
+
+static int open_cluster(struct feed *f, uint8_t dev, uint32_t cluster, struct error **err)
+{
+	if (f->dev == dev && f->cluster == cluster)
+		return 0;
+	close_cluster(f);
+	if (!f->e) {
+		int r = vma_writer_extent_get(f->w, 0, &f->e, err);
+
+		if (r < 0)
+			return r;
+		f->slot = 0;
+	}
+	f->dev = dev;
+	f->cluster = cluster;
+	memset(vma_extent_slot(f->e, f->slot), 0, VMA_CLUSTER_SIZE);
+	return 0;
+}
+
+static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data, size_t len,
+		   struct error **err)
+{
+	struct feed *f = opaque;
+	const uint8_t *from = data;
+
+	while (len) {
+		size_t at = offset % VMA_CLUSTER_SIZE;
+		size_t now = VMA_CLUSTER_SIZE - at < len ? VMA_CLUSTER_SIZE - at : len;
+		int r = open_cluster(f, dev, (uint32_t)(offset / VMA_CLUSTER_SIZE), err);
+
+		if (r < 0)
+			return r;
+		memcpy(vma_extent_slot(f->e, f->slot) + at, from, now);
+		offset += now;
+		from += now;
+		len -= now;
+	}
+	return 0;
+}
+
+/* Parts of clusters are zero already in the slot. */
+static int zero_part(struct feed *f, uint8_t dev, uint64_t offset, struct error **err)
+{
+	return open_cluster(f, dev, (uint32_t)(offset / VMA_CLUSTER_SIZE), err);
+}
+
+static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, struct error **err)
+{
+	struct feed *f = opaque;
+	const uint64_t size = f->h->devices[dev].size;
+	int r = 0;
+
+	while (r == 0 && len) {
+		uint64_t at = offset % VMA_CLUSTER_SIZE, now = VMA_CLUSTER_SIZE - at;
+		uint64_t whole = offset + len == size ? vma_clusters(size) * VMA_CLUSTER_SIZE - offset
+						      : len;
+
+		if (at || whole < VMA_CLUSTER_SIZE) {
+			now = now < len ? now : len;
+			r = zero_part(f, dev, offset, err);
+		} else {
+			uint64_t n = whole / VMA_CLUSTER_SIZE;
+
+			r = vma_writer_zero(f->w, dev, (uint32_t)(offset / VMA_CLUSTER_SIZE),
+					    (uint32_t)n, err);
+			now = n * VMA_CLUSTER_SIZE < len ? n * VMA_CLUSTER_SIZE : len;
+		}
+		offset += now;
+		len -= now;
+	}
+	return r;
+}
+
+static int convert(struct vma_reader *reader, int fd, const struct cancel *stop, struct error **err)
+{
+	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	const struct vma_writer_options wo = { .compression = VMA_COMPRESS_ZSTD,
+					       .threads = cpus > 0 ? (unsigned)cpus : 1,
+					       .ionice = -1,
+					       .cancel = stop };
+	const struct vma_sink sink = { .data = on_data, .zero = on_zero };
+	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
+	struct feed f = { .h = vma_reader_header(reader) };
+	int r = vma_writer_new(&wo, fd, f.h, &w, err);
+
+	f.w = w;
+	if (r == 0)
+		r = vma_reader_run(reader, &sink, &f, err);
+	if (r == 0)
+		close_cluster(&f);
+	if (f.e)
+		vma_writer_extent_put(w, TAKE_PTR(f.e));
+	return r < 0 ? r : vma_writer_finish(w, NULL, err);
+}
+
+/* ---- files ---- */
+
+/* Where it goes; for a .vma.zst that is itself. */
+static char *target_of(const char *archive)
+{
+	static const char *const endings[] = { ".gz", ".lzo", ".bz2", ".xz" };
+
+	if (str_suffix(archive, ".zst"))
+		return xstrdup(archive);
+	for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
+		if (str_suffix(archive, endings[i]))
+			return xasprintf("%.*s.zst", (int)(strlen(archive) - strlen(endings[i])),
+					 archive);
+	return xasprintf("%s.zst", archive);
+}
+
+/* A replaced archive keeps owner, mode and times: backups are told apart by their age. */
+static int keep_attributes(int fd, const struct stat *st, const char *path, struct error **err)
+{
+	const struct timespec times[2] = { st->st_atim, st->st_mtim };
+
+	if (fchmod(fd, st->st_mode & 07777) < 0 || futimens(fd, times) < 0 ||
+	    (geteuid() == 0 && fchown(fd, st->st_uid, st->st_gid) < 0))
+		return error_errno(err, errno, "cannot give '%s' the owner and mode of the archive",
+				   path);
+	return 0;
+}
+
+/* Reads all of the new file: a damaged disk must not cost the only copy. */
+static int check(const char *path, struct error **err)
+{
+	const struct vma_sink nothing = { 0 };
+	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
+	_cleanup_close_ int fd = -1;
+	bool indexed = false;
+	int r = vma_open(path, &fd, &reader, err);
+
+	if (r == 0)
+		r = vma_reader_run(reader, &nothing, NULL, err);
+	if (r == 0)
+		r = vma_index_check(fd, reader, &indexed, err);
+	return r;
+}
+
+static int put_in_place(const char *tmp, const char *target, bool replace, struct error **err)
+{
+	_cleanup_free_ char *folder = xstrdup(target);
+	char *slash = strrchr(folder, '/');
+
+	if (replace ? rename(tmp, target) < 0
+		    : renameat2(AT_FDCWD, tmp, AT_FDCWD, target, RENAME_NOREPLACE) < 0)
+		return error_errno(err, errno, "cannot rename '%s' to '%s'", tmp, target);
+	if (slash)
+		*slash = '\0';
+	return io_fsync_dir(slash ? (*folder ? folder : "/") : ".", err);
+}
+
+static int write_tmp(struct vma_reader *reader, int in, const char *tmp, const struct cancel *stop,
+		     struct error **err)
+{
+	_cleanup_close_ int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return error_errno(err, errno, "cannot create '%s'", tmp);
+	r = convert(reader, fd, stop, err);
+	if (r == 0 && fstat(in, &st) == 0 && S_ISREG(st.st_mode))
+		r = keep_attributes(fd, &st, tmp, err);
+	else if (r == 0)
+		fchmod(fd, 0644);
+	if (r == 0 && fsync(fd) < 0)
+		r = error_errno(err, errno, "cannot write '%s'", tmp);
+	return r;
+}
+
+static int index_to(const char *archive, const char *target, const struct cancel *stop,
+		    struct error **err)
+{
+	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
+	_cleanup_free_ char *tmp = xasprintf("%s.tmp-index", target);
+	_cleanup_close_ int in = -1;
+	const bool replace = !strcmp(archive, target);
+	int r;
+
+	if (!replace && access(target, F_OK) == 0)
+		return error_set(err, -EEXIST, "'%s' exists already; remove it or give another target",
+				 target);
+	r = vma_open_threads(archive, 1, &in, &reader, err);
+	if (r < 0)
+		return r;
+	r = write_tmp(reader, in, tmp, stop, err);
+	if (r == 0)
+		r = check(tmp, err);
+	if (r == 0)
+		r = put_in_place(tmp, target, replace, err);
+	if (r < 0) {
+		unlink(tmp);
+		return r;
+	}
+	printf("%s has an index now\n", target);
+	return 0;
+}
+
+static bool is_indexed(const char *archive)
+{
+	_cleanup_(vma_random_freep) struct vma_random *r = NULL;
+
+	return str_suffix(archive, ".zst") && vma_random_open(archive, 1, &r, NULL) == 0;
+}
+
+static int run(struct options *o, struct error **err)
+{
+	const char *archive = options_get(o, "archive");
+	_cleanup_free_ char *target = xstrdup_null(options_get(o, "target"));
+	struct cancel *stop;
+	int r;
+
+	if (!target && !strcmp(archive, "-"))
+		return error_set(err, ERR_INVALID,
+				 "vma index: from standard input the argument <target> is needed");
+	if (!target && is_indexed(archive)) {
+		printf("%s has an index already\n", archive);
+		return 0;
+	}
+	if (!target)
+		target = target_of(archive);
+	r = signals_catch(&stop, err);
+	if (r == 0)
+		r = index_to(archive, target, stop, err);
+	cancel_clear(stop);
+	return r;
+}
+
+const struct command vma_command_index = {
+	.name = "index",
+	.table = &table,
+	.run = run,
+};

@@ -1,0 +1,101 @@
+/* vma serve: the disks of an archive over NBD. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "restore/serve.h"
+#include "signals.h"
+#include "vma-commands.h"
+#include "vma/random.h"
+
+static const char *const args[] = { "archive", NULL };
+
+static const struct option rows[] = {
+	{ .name = "archive",
+	  .flags = OPTION_REQUIRED,
+	  .complete = COMPLETE_ARCHIVE,
+	  .description = "The archive: .vma.zst with an index, or .vma." },
+	{ .name = "socket",
+	  .complete = COMPLETE_FILE,
+	  .description = "Path of the socket. Without it one is made in a new folder in /tmp." },
+	{ .name = "disk",
+	  .description = "What a client gets that names no disk. Not needed if there is only one." },
+};
+
+static const struct option_table table = {
+	.command = "vma serve",
+	.summary = "serve the disks of an archive over NBD, read-only",
+	.rows = rows,
+	.n_rows = ARRAY_SIZE(rows),
+	.args = args,
+};
+
+/* Says what is wrong with the archive in our own words, and what disks there are. */
+static int print_disks(const char *archive, const char *socket, struct error **err)
+{
+	_cleanup_(vma_random_freep) struct vma_random *r = NULL;
+	int s = vma_random_open(archive, 1, &r, err);
+
+	if (s < 0)
+		return s;
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
+		const struct vma_device *d = &vma_random_header(r)->devices[i];
+		_cleanup_free_ char *uri = NULL;
+
+		if (!d->name)
+			continue;
+		uri = serve_uri(socket, d->name);
+		printf("%s %" PRIu64 " %s\n", d->name, d->size, uri);
+	}
+	return 0;
+}
+
+static int serve(const struct options *o, const char *socket, struct error **err)
+{
+	const char *archive = options_get(o, "archive");
+	struct serve_options so = { .archive = archive,
+				    .socket = socket,
+				    .disk = options_get(o, "disk") };
+	struct cancel *stop;
+	struct serve s = { 0 };
+	int r = signals_catch(&stop, err);
+
+	so.cancel = stop;
+	if (r == 0)
+		r = print_disks(archive, socket, err);
+	if (r == 0)
+		r = serve_start(&s, &so, err);
+	if (r == 0) {
+		puts("serving; Ctrl-C ends it");
+		fflush(stdout);
+		r = serve_wait(&s, stop, err);
+	}
+	serve_stop(&s);
+	cancel_clear(stop);
+	return r;
+}
+
+static int run(struct options *o, struct error **err)
+{
+	char folder[] = "/tmp/vma-serve.XXXXXX";
+	_cleanup_free_ char *socket = xstrdup_null(options_get(o, "socket"));
+	int r;
+
+	if (socket)
+		return serve(o, socket, err);
+	if (!mkdtemp(folder))
+		return error_errno(err, errno, "cannot make a folder in /tmp");
+	socket = xasprintf("%s/sock", folder);
+	r = serve(o, socket, err);
+	rmdir(folder);
+	return r;
+}
+
+const struct command vma_command_serve = {
+	.name = "serve",
+	.table = &table,
+	.run = run,
+};

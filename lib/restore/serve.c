@@ -1,0 +1,158 @@
+#include "restore/serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/process.h"
+#include "base/strv.h"
+
+#define START_TIMEOUT_MS 30000
+#define PLUGIN           "nbdkit-vma-plugin.so"
+
+/* The plugin of a build tree beside this program, else the installed one, which nbdkit finds. */
+static char *find_plugin(void)
+{
+	char exe[4096];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	_cleanup_free_ char *path = NULL;
+	char *slash;
+
+	if (n <= 0)
+		return xstrdup("vma");
+	exe[n] = '\0';
+	slash = strrchr(exe, '/');
+	*slash = '\0';
+	path = xasprintf("%s/../plugin/" PLUGIN, exe);
+	return access(path, R_OK) == 0 ? TAKE_PTR(path) : xstrdup("vma");
+}
+
+static bool answers(const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	return fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0;
+}
+
+/* Nobody's socket is taken over; one that a dead server left is removed. */
+static int check_socket(const char *path, struct error **err)
+{
+	struct stat st;
+
+	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return error_set(err, ERR_INVALID, "socket path '%s' is too long; give a shorter one",
+				 path);
+	if (lstat(path, &st) < 0)
+		return 0;
+	if (!S_ISSOCK(st.st_mode) || answers(path))
+		return error_set(err, -EEXIST, "'%s' exists and is in use; give another socket", path);
+	return unlink(path) < 0 ? error_errno(err, errno, "cannot remove '%s'", path) : 0;
+}
+
+static int wait_until_it_answers(struct serve *s, const struct serve_options *o, struct error **err)
+{
+	for (int waited = 0; waited < START_TIMEOUT_MS; waited += 20) {
+		int status;
+
+		if (answers(s->socket))
+			return 0;
+		if (process_wait(s->pid, 0, &status, NULL) == 0) {
+			s->pid = 0;
+			if (status == 127)
+				return error_set(err, ERR_NOT_FOUND,
+						 "nbdkit cannot be run; install the package nbdkit");
+			return error_set(err, ERR_PEER,
+					 "nbdkit cannot serve '%s' (exit status %d)%s%s", o->archive,
+					 status, o->log ? ", see " : "", o->log ? o->log : "");
+		}
+		if (cancel_sleep(o->cancel, 20, err) < 0)
+			return ERR_CANCELED;
+	}
+	return error_set(err, ERR_TIMEOUT, "nbdkit does not answer after %d s",
+			 START_TIMEOUT_MS / 1000);
+}
+
+int serve_start(struct serve *s, const struct serve_options *o, struct error **err)
+{
+	_cleanup_free_ char *plugin = find_plugin();
+	_cleanup_free_ char *file = xasprintf("file=%s", o->archive);
+	_cleanup_free_ char *disk = o->disk ? xasprintf("disk=%s", o->disk) : NULL;
+	const char *const argv[] = { "nbdkit", "--foreground", "--readonly", "--unix", o->socket,
+				     plugin,   file,	       disk,	     NULL };
+	_cleanup_close_ int log_fd = -1;
+	struct process_options po = { .detach = o->detach };
+	int r = check_socket(o->socket, err);
+
+	*s = (struct serve){ 0 };
+	if (r < 0)
+		return r;
+	if (o->log) {
+		log_fd = open(o->log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		if (log_fd < 0)
+			return error_errno(err, errno, "cannot create '%s'", o->log);
+		po.stderr_fd = log_fd;
+	}
+	r = process_spawn(argv, &po, &s->pid, err);
+	if (r < 0)
+		return r;
+	s->socket = xstrdup(o->socket);
+	r = wait_until_it_answers(s, o, err);
+	if (r < 0)
+		serve_stop(s);
+	return r;
+}
+
+int serve_wait(struct serve *s, const struct cancel *cancel, struct error **err)
+{
+	for (;;) {
+		int status;
+
+		if (process_wait(s->pid, 0, &status, NULL) == 0) {
+			s->pid = 0;
+			return error_set(err, ERR_PEER, "nbdkit ended with exit status %d", status);
+		}
+		if (cancel_sleep(cancel, 200, NULL) < 0)
+			return 0;
+	}
+}
+
+void serve_stop(struct serve *s)
+{
+	if (s->pid > 0)
+		process_stop(s->pid);
+	if (s->socket)
+		unlink(s->socket);
+	free(s->socket);
+	*s = (struct serve){ 0 };
+}
+
+/* What has a meaning in a URI is escaped. */
+static void add_escaped(struct buf *b, const char *text, const char *keep)
+{
+	for (; *text; text++) {
+		if (strchr("-._~0123456789", *text) || (*text >= 'a' && *text <= 'z') ||
+		    (*text >= 'A' && *text <= 'Z') || strchr(keep, *text))
+			buf_addc(b, *text);
+		else
+			buf_addf(b, "%%%02X", (unsigned char)*text);
+	}
+}
+
+char *serve_uri(const char *socket, const char *disk)
+{
+	struct buf b = BUF_INIT;
+
+	buf_adds(&b, "nbd+unix:///");
+	add_escaped(&b, disk, "");
+	buf_adds(&b, "?socket=");
+	add_escaped(&b, socket, "/");
+	return buf_steal(&b);
+}
