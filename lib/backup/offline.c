@@ -50,15 +50,16 @@ static void add_disk(char ***argv, const struct offline_disk *d, size_t i)
 	_cleanup_free_ char *name = xasprintf("disk%zu", i);
 
 	json_object_deep_copy(d->protocol, &file, NULL);
-	json_object_object_add(file, "read-only", json_object_new_boolean(true));
+	json_object_object_add(file, "read-only", json_object_new_boolean(!d->writable));
 	json_object_object_add(node, "driver", json_object_new_string(d->format));
 	json_object_object_add(node, "node-name", json_object_new_string(name));
-	json_object_object_add(node, "read-only", json_object_new_boolean(true));
+	json_object_object_add(node, "read-only", json_object_new_boolean(!d->writable));
 	json_object_object_add(node, "file", file);
 	add_json(argv, "--blockdev", node);
 	strv_add(argv, "--export");
 	/* a comma in an option's value is doubled */
-	strv_addf(argv, "type=nbd,id=%s,node-name=%s,name=%s,writable=off", name, name, d->export);
+	strv_addf(argv, "type=nbd,id=%s,node-name=%s,name=%s,writable=%s", name, name, d->export,
+		  d->writable ? "on" : "off");
 }
 
 /* The daemon's last line, for a message. */

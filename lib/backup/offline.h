@@ -1,10 +1,11 @@
 /*
- * Reading a disk that no QEMU has open: a read-only qemu-storage-daemon with an NBD export.
+ * Reading, or filling, a disk that no QEMU has open: a qemu-storage-daemon with an NBD export.
  * QEMU's image locks keep a start of the guest from changing the disk underneath.
  */
 #ifndef VZDUMP_BACKUP_OFFLINE_H
 #define VZDUMP_BACKUP_OFFLINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -22,6 +23,7 @@ struct offline_disk {
 	const char *export;		/* NBD export name */
 	struct json_object *protocol;	/* protocol node for blockdev-add; borrowed */
 	const char *format;		/* "raw", "qcow2", ... */
+	bool writable;			/* a restore fills it */
 };
 
 /*

@@ -154,9 +154,10 @@ static void remove_unfinished_config(const struct backup_env *env, const struct 
 	}
 }
 
-static int unlock(const struct backup_env *env, const struct journal *j, struct error **err)
+static int unlock(const struct backup_env *env, const struct journal *j, const char *lock,
+		  struct error **err)
 {
-	int r = guest_config_remove_lock(env->paths, j->vmid, "backup", err);
+	int r = guest_config_remove_lock(env->paths, j->vmid, *lock ? lock : "backup", err);
 
 	remove_unfinished_config(env, j);
 
@@ -197,7 +198,7 @@ static int undo_one(const struct backup_env *env, struct journal *j, const struc
 	case JOURNAL_DIR:
 		return io_remove_tree(e->value, err);
 	case JOURNAL_LOCK:
-		return unlock(env, j, err);
+		return unlock(env, j, e->value, err);
 	case JOURNAL_DOWN:
 		return start_again(env, j->vmid, log, err);
 	default:
@@ -236,11 +237,17 @@ int recover_rest(const struct backup_env *env, struct journal *j, const struct l
 static int recover_one(const struct backup_env *env, uint32_t vmid, struct error **err)
 {
 	_cleanup_(journal_freep) struct journal *j = NULL;
-	int r = journal_load(env->paths, vmid, &j, err);
+	_cleanup_error_ struct error *mine = NULL;
+	int r = journal_load(env->paths, vmid, &j, &mine);
 
+	if (r == -EBUSY) {
+		log_info(env->log, "%s: nothing is cleaned up there", error_message(mine));
+		return 0;
+	}
+	error_keep_first(err, &mine);
 	if (r < 0)
 		return r;
-	log_info(env->log, "cleaning up after an interrupted backup of VM %u", vmid);
+	log_info(env->log, "cleaning up after an interrupted backup or restore of VM %u", vmid);
 	for (size_t i = 0; i < j->n; i++) {
 		if (j->entries[i].kind != JOURNAL_PID)
 			log_info(env->log, "left over: %s %s", journal_kind_name(j->entries[i].kind),

@@ -139,3 +139,33 @@ int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *l
 	remove_lock(c.text, &text);
 	return write_config(p, vmid, &text, err);
 }
+
+int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, struct error **err)
+{
+	_cleanup_free_ char *path = guest_config_path(p, vmid);
+	_cleanup_free_ char *dir = paths_get(p, "/etc/pve/qemu-server");
+	_cleanup_free_ char *text = xasprintf("lock: %s\n", lock);
+	_cleanup_close_ int lock_fd = take_flock(p, vmid, err), fd = -1;
+	int r;
+
+	if (lock_fd < 0)
+		return lock_fd;
+	r = io_mkdir_p(dir, 0755, err);
+	if (r < 0)
+		return r;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	if (fd < 0 && errno == EEXIST)
+		return error_set(err, -EEXIST, "VM %" PRIu32 " already exists ('%s')", vmid, path);
+	if (fd < 0)
+		return error_errno(err, errno, "cannot create '%s'", path);
+	r = io_write_all(fd, text, strlen(text));
+	return r < 0 ? error_errno(err, -r, "cannot write '%s'", path) : 0;
+}
+
+int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text, struct error **err)
+{
+	const struct buf b = { .data = (char *)(uintptr_t)text, .len = strlen(text) };
+	_cleanup_close_ int fd = take_flock(p, vmid, err);
+
+	return fd < 0 ? fd : write_config(p, vmid, &b, err);
+}

@@ -121,4 +121,13 @@ int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock
 int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *lock,
 			     struct error **err);
 
+/*
+ * Makes a new configuration that holds nothing but the lock.  -EEXIST: there is a guest of that id.
+ * The folder is made if it is missing.
+ */
+int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, struct error **err);
+/* Replaces the whole file, atomically, under PVE's flock. */
+int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text,
+			 struct error **err);
+
 #endif

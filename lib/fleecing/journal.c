@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -106,6 +107,16 @@ bool journal_has(const struct journal *j, enum journal_kind kind)
 	return false;
 }
 
+/* Held as long as the descriptor is open; dies with the process. */
+static int take_lock(const struct journal *j, struct error **err)
+{
+	if (flock(j->fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK)
+		return error_set(err, -EBUSY, "another process works on VM %u", j->vmid);
+	return error_errno(err, errno, "cannot lock the journal '%s'", j->path);
+}
+
 int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(p, "/var/lib/vzdump");
@@ -118,7 +129,9 @@ int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, s
 	j->fd = open(j->path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 	if (j->fd < 0)
 		return error_errno(err, errno, "cannot create the journal '%s'", j->path);
-	r = journal_add_pid(j, err);
+	r = take_lock(j, err);
+	if (r == 0)
+		r = journal_add_pid(j, err);
 	if (r == 0)
 		r = io_fsync_dir(dir, err);
 	if (r < 0) {
@@ -156,6 +169,9 @@ int journal_load(const struct paths *p, uint32_t vmid, struct journal **ret, str
 	j->fd = open(j->path, O_WRONLY | O_APPEND | O_CLOEXEC);
 	if (j->fd < 0)
 		return error_errno(err, errno, "cannot open the journal '%s'", j->path);
+	r = take_lock(j, err);
+	if (r < 0)
+		return r;
 	r = io_read_file(j->path, JOURNAL_MAX, &text, err);
 	if (r < 0)
 		return r;

@@ -22,13 +22,13 @@
 
 enum journal_kind {
 	JOURNAL_PID,	 /* the process that writes this journal */
-	JOURNAL_LOCK,	 /* lock: backup in the guest's configuration */
+	JOURNAL_LOCK,	 /* lock: in the guest's configuration; value: which, "" is backup */
 	JOURNAL_GRAPH,	 /* nodes, filters, bitmaps, exports with our prefix in the guest's QEMU */
 	JOURNAL_SERVER,	 /* the NBD server in the guest's QEMU */
 	JOURNAL_STOPPED, /* the vCPUs are stopped by us */
 	JOURNAL_FROZEN,	 /* the guest's file systems are frozen by us */
 	JOURNAL_DOWN,	 /* the guest was shut down by us and is to be started again */
-	JOURNAL_IMAGE,	 /* a fleecing image; value: volume id */
+	JOURNAL_IMAGE,	 /* a fleecing image, or a volume of a restore; value: volume id */
 	JOURNAL_FILE,	 /* a temporary file; value: path */
 	JOURNAL_DIR,	 /* a temporary folder with all that is in it; value: path */
 	JOURNAL_KINDS,
@@ -54,7 +54,10 @@ const char *journal_kind_name(enum journal_kind kind);
 int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err);
 /* This process works with a journal of another one from now on, and may be killed as that was. */
 int journal_add_pid(struct journal *j, struct error **err);
-/* Reads a journal that a dead process left; -ENOENT if there is none.  It can be added to. */
+/*
+ * Reads a journal that a dead process left; -ENOENT if there is none, -EBUSY if its process lives (the
+ * file is locked by flock).  It can be added to.
+ */
 int journal_load(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err);
 /* Guests that have a journal; *ret is an array the caller frees. */
 int journal_list(const struct paths *p, uint32_t **ret, size_t *ret_n, struct error **err);

@@ -1,0 +1,193 @@
+/* qmrestore: makes a guest, or single disks of one, out of an archive; as PVE's command of that name. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backup/power.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "command.h"
+#include "config/vzdump-options.h"
+#include "restore/restore.h"
+#include "signals.h"
+#include "vma-commands.h"
+
+static const char *const args[] = { "archive", "vmid", NULL };
+static const char *const off[] = { "0", NULL };
+
+static const struct option rows[] = {
+	{ .name = "archive",
+	  .flags = OPTION_REQUIRED,
+	  .complete = COMPLETE_ARCHIVE,
+	  .description = "The archive: a path, <storage>:backup/<file>, or - for standard input." },
+	{ .name = "vmid",
+	  .value = { .type = VALUE_VMID },
+	  .flags = OPTION_REQUIRED,
+	  .complete = COMPLETE_VMID,
+	  .description = "The id that the guest gets." },
+	{ .name = "bwlimit",
+	  .value = { .type = VALUE_INT, .min = 0 },
+	  .description = "Write at most this many KiB per second; 0 sets no limit. Default: what the "
+			 "storage's bwlimit says for restores." },
+	{ .name = "disk",
+	  .flags = OPTION_ARRAY,
+	  .description = "Only this disk (scsi0), into a guest that exists and is stopped. What was in "
+			 "its place stays as an unused disk. May be repeated." },
+	{ .name = "force",
+	  .value = { .type = VALUE_BOOL },
+	  .fallback = "0",
+	  .complete = COMPLETE_BOOL,
+	  .description = "Replace an existing guest. Its disks are removed once the new ones are "
+			 "complete." },
+	{ .name = "live-restore",
+	  .value = { .type = VALUE_BOOL },
+	  .fallback = "0",
+	  .flags = OPTION_LATER,
+	  .harmless = off,
+	  .complete = COMPLETE_BOOL,
+	  .description = "Start the guest at once and restore its disks meanwhile." },
+	{ .name = "pool",
+	  .flags = OPTION_LATER,
+	  .description = "Add the guest to this pool." },
+	{ .name = "start",
+	  .value = { .type = VALUE_BOOL },
+	  .fallback = "0",
+	  .complete = COMPLETE_BOOL,
+	  .description = "Start the guest when it is restored, by the start-command of vzdump.conf." },
+	{ .name = "storage",
+	  .value = { .type = VALUE_STORAGE_ID },
+	  .complete = COMPLETE_STORAGE_IMAGES,
+	  .description = "Where the disks go. Default: to the storages they came from." },
+	{ .name = "unique",
+	  .value = { .type = VALUE_BOOL },
+	  .fallback = "0",
+	  .complete = COMPLETE_BOOL,
+	  .description = "Give the guest new MAC addresses and a new system uuid." },
+};
+
+static const struct option_table table = {
+	.command = "qmrestore",
+	.summary = "restore a guest from an archive",
+	.rows = rows,
+	.n_rows = ARRAY_SIZE(rows),
+	.args = args,
+};
+
+/* PVE's qmrestore prints lines as they are. */
+static void on_line(void *opaque, enum log_level level, const char *line)
+{
+	(void)opaque;
+	printf("%s%s\n", level == LOG_LEVEL_WARN ? "WARN: " : "", line);
+	fflush(stdout);
+}
+
+static void on_begin(void *opaque, const struct vma_header *h)
+{
+	vma_print_content(h);
+	vma_progress_init(opaque, h);
+}
+
+/* A name that is no file may be one of a storage. */
+static char *archive_path(const struct storage_config *storages, const char *name)
+{
+	_cleanup_volume_ struct volume v = { 0 };
+
+	if (access(name, F_OK) < 0 && name[0] != '/' && strchr(name, ':') &&
+	    volume_open(storages, name, NULL, &v, NULL) == 0 && v.content == STORAGE_BACKUP)
+		return xstrdup(v.path);
+	return xstrdup(name);
+}
+
+static int open_archive(const char *path, struct error **err)
+{
+	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC)
+				   : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+
+	return fd < 0 ? error_errno(err, errno, "cannot open archive '%s'", path) : fd;
+}
+
+/* In KiB/s; without a storage of that name, or a limit, none. */
+static uint64_t limit_of(const struct options *o, const struct storage_config *storages)
+{
+	const char *id = options_get(o, "storage");
+	const struct storage *s = id ? storage_find(storages, id) : NULL;
+
+	if (options_given(o, "bwlimit"))
+		return (uint64_t)options_int(o, "bwlimit");
+	return s ? restore_bwlimit(s) : 0;
+}
+
+static int restore(const struct backup_env *env, const struct options *o, struct error **err)
+{
+	_cleanup_free_ char *path = archive_path(env->storages, options_get(o, "archive"));
+	_cleanup_close_ int fd = open_archive(path, err);
+	struct vma_progress progress = { 0 };
+	const uint32_t vmid = (uint32_t)options_int(o, "vmid");
+	const struct restore_params p = {
+		.archive = path,
+		.fd = fd,
+		.vmid = vmid,
+		.storage = options_get(o, "storage"),
+		.force = options_bool(o, "force"),
+		.unique = options_bool(o, "unique"),
+		.bwlimit = limit_of(o, env->storages) * KIB,
+		.disks = options_array(o, "disk"),
+		.begin = on_begin,
+		.progress = vma_print_progress,
+		.opaque = &progress,
+	};
+	int r;
+
+	if (fd < 0)
+		return fd;
+	printf("restore vma archive: %s\n", path);
+	r = restore_run(env, &p, err);
+	if (r == 0 && options_bool(o, "start")) {
+		puts("starting VM");
+		r = power_run_command(env, "start-command", vmid, env->log, err);
+		if (r < 0)
+			error_prefix(err, "VM %" PRIu32 " is restored, but does not start", vmid);
+	}
+	return r;
+}
+
+static int run(struct options *o, struct error **err)
+{
+	const struct log log = { .line = on_line };
+	_cleanup_options_ struct options conf = { 0 };
+	struct storage_config storages = { 0 };
+	struct paths paths;
+	struct cancel *stop;
+	struct backup_env env = { .paths = &paths, .storages = &storages, .options = &conf,
+				  .log = &log };
+	int r;
+
+	paths_init(&paths, getenv("VZDUMP_ROOT"));
+	r = signals_catch(&stop, err);
+	env.cancel = stop;
+	if (r == 0)
+		r = vzdump_conf_load(&paths, &conf, &log, err);
+	if (r == 0)
+		r = storage_config_load(&paths, &log, &storages, err);
+	if (r == 0)
+		r = restore(&env, o, err);
+	storage_config_clear(&storages);
+	paths_clear(&paths);
+	cancel_clear(stop);
+	return r;
+}
+
+static const struct command qmrestore = { .table = &table, .run = run };
+
+int main(int argc, char *argv[])
+{
+	const struct command *const commands[] = { &qmrestore, NULL };
+
+	return command_main(&(struct command_set){ .tool = "qmrestore", .commands = commands }, argc,
+			    argv);
+}

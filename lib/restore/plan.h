@@ -1,0 +1,72 @@
+/*
+ * What an archive's configuration says about a restore: which disk goes to which storage, and what
+ * the restored guest's configuration is.
+ *
+ * Facts: PVE::QemuServer::restore_vma_archive, restore_update_config_line.
+ */
+#ifndef VZDUMP_RESTORE_PLAN_H
+#define VZDUMP_RESTORE_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "vma/format.h"
+
+#define PLAN_SIZE_STEP 1024u /* volumes are that much rounded up: PVE allocates in KiB */
+
+struct plan_disk {
+	char key[16];    /* "scsi0" */
+	uint8_t dev;     /* in the archive; 0: made anew (cloud-init) */
+	char *device;    /* "drive-scsi0" */
+	char *storage;   /* where it came from; NULL: unknown */
+	char *format;    /* the same; NULL: unknown */
+	uint64_t size;   /* bytes, in the archive */
+	bool cloudinit;  /* its content is generated when the guest starts */
+	char *volid;     /* the new volume, once there is one */
+};
+
+struct plan {
+	char *config;   /* the archive's qemu-server.conf */
+	char *firewall; /* its qemu-server.fw, or NULL */
+	struct plan_disk *disks;
+	size_t n;
+};
+
+/*
+ * Reads the archive's header.  Disks are those of the archive, by their #qmdump#map line or else by
+ * their name drive-<key>; a cloud-init drive of the configuration is added.  A vmstate is warned
+ * about and left out.  ERR_CORRUPT: no configuration, or one that cannot be meant.
+ */
+int plan_read(const struct vma_header *h, const struct log *log, struct plan *ret,
+	      struct error **err);
+void plan_clear(struct plan *p);
+#define _cleanup_plan_ _cleanup_(plan_clear)
+
+/* By key or by name of the device, NULL if there is none. */
+struct plan_disk *plan_find(const struct plan *p, const char *name);
+
+/*
+ * Appends the configuration of the new guest: volumes and sizes of the disks, unique MAC addresses
+ * and a new system uuid if asked for, always a new vmgenid; without lock, parent, unused disks and
+ * comments of the backup.  Disks that are not in the archive are commented out with a warning, so
+ * that no archive can name a device of this host.
+ */
+int plan_config(const struct plan *p, bool unique, const struct log *log, struct buf *out,
+		struct error **err);
+
+/*
+ * The line of one disk, with its options: "scsi0: local:100/vm-100-disk-1.raw,size=8M".  old is the
+ * value it had, or NULL.  Caller frees.
+ */
+char *plan_disk_line(const struct plan_disk *d, const char *old);
+
+/* True if the comma list of a drive has the word ("media=cdrom"). */
+bool plan_has_option(const char *value, const char *word);
+/* True for a name of a disk in a configuration: ide0 ... tpmstate0. */
+bool plan_is_disk_key(const char *key);
+
+#endif

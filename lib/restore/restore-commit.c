@@ -1,0 +1,167 @@
+/* The end of a restore: configuration, firewall, and the volumes of the guest that was there. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "restore/restore-internal.h"
+
+/* ---- a whole guest ---- */
+
+/* A volume that the new configuration does not name any more, and that is the guest's own. */
+static void remove_old_volume(struct restore *r, const char *volid, const char *config)
+{
+	_cleanup_volume_ struct volume v = { 0 };
+	_cleanup_error_ struct error *err = NULL;
+
+	if (strstr(config, volid) ||
+	    volume_open(r->env->storages, volid, NULL, &v, &err) < 0 || !v.storage ||
+	    v.vmid != r->p->vmid)
+		return;
+	log_info(r->env->log, "removing volume '%s' of the guest that was replaced", volid);
+	if (volume_free(&v, &err) < 0)
+		log_warn(r->env->log, "%s", error_message(err));
+}
+
+/* Disks that backups leave out are no copies of anything: they are kept, as unused ones. */
+static void keep_excluded(const struct guest_disks *disks, struct buf *config)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < disks->n; i++)
+		if (!disks->disks[i].included && !strstr(buf_str(config), disks->disks[i].volid) &&
+		    disks->disks[i].volid[0] != '/')
+			buf_addf(config, "unused%u: %s\n", n++, disks->disks[i].volid);
+}
+
+static int write_firewall(const struct restore *r, struct error **err)
+{
+	_cleanup_free_ char *dir = paths_get(r->env->paths, "/etc/pve/firewall");
+	_cleanup_free_ char *path = paths_get(r->env->paths, "/etc/pve/firewall/%u.fw", r->p->vmid);
+	int res;
+
+	if (!r->plan.firewall)
+		return 0;
+	res = io_mkdir_p(dir, 0755, err);
+	return res < 0 ? res
+		       : io_write_file_atomic(path, r->plan.firewall, strlen(r->plan.firewall), 0640,
+					      err);
+}
+
+/*
+ * The journal goes first: a kill behind this point must not remove the new volumes.  The old
+ * configuration, or the empty one with the lock, stays until it is replaced in one step.
+ */
+static int replace_config(struct restore *r, const char *text, struct error **err)
+{
+	_cleanup_free_ char *dir = paths_get(r->env->paths, "/var/lib/vzdump");
+
+	if (unlink(r->journal->path) < 0)
+		return error_errno(err, errno, "cannot remove '%s'", r->journal->path);
+	journal_free(TAKE_PTR(r->journal));
+	io_fsync_dir(dir, NULL);
+	return guest_config_replace(r->env->paths, r->p->vmid, text, err);
+}
+
+static int commit_guest(struct restore *r, struct error **err)
+{
+	_cleanup_guest_disks_ struct guest_disks old = { 0 };
+	_cleanup_buf_ struct buf config = BUF_INIT;
+	int res = plan_config(&r->plan, r->p->unique, r->env->log, &config, err);
+
+	if (res == 0 && r->has_old && guest_config_disks(&r->old, &old, NULL) == 0)
+		keep_excluded(&old, &config);
+	if (res == 0)
+		res = write_firewall(r, err);
+	if (res == 0)
+		res = replace_config(r, buf_str(&config), err);
+	for (size_t i = 0; res == 0 && i < old.n; i++)
+		remove_old_volume(r, old.disks[i].volid, buf_str(&config));
+	return res;
+}
+
+/* ---- single disks ---- */
+
+static bool is_key(const char *line, const char *key)
+{
+	size_t len = strlen(key);
+
+	return !strncmp(line, key, len) && line[len] == ':';
+}
+
+/* The first unusedN that is free. */
+static unsigned free_unused(const struct guest_config *c)
+{
+	for (unsigned n = 0;; n++) {
+		_cleanup_free_ char *key = xasprintf("unused%u", n);
+
+		if (!guest_config_get(c, key))
+			return n;
+	}
+}
+
+static void add_disk_line(struct restore *r, const struct plan_disk *d, unsigned *unused,
+			  struct buf *out)
+{
+	const char *old = guest_config_get(&r->old, d->key);
+	_cleanup_free_ char *line = plan_disk_line(d, old);
+
+	buf_addf(out, "%s\n", line);
+	if (old) {
+		_cleanup_free_ char *volid = xstrndup(old, strcspn(old, ","));
+
+		log_info(r->env->log, "the disk that was '%s' is kept as unused%u: %s", d->key,
+			 *unused, volid);
+		buf_addf(out, "unused%u: %s\n", (*unused)++, volid);
+	}
+}
+
+static const struct plan_disk *restored(const struct restore *r, const char *line)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (is_key(line, r->volumes[i].disk->key))
+			return r->volumes[i].disk;
+	return NULL;
+}
+
+/* The guest's own text with the lines of the disks replaced, and without our lock. */
+static void merge_disks(struct restore *r, struct buf *out)
+{
+	_cleanup_buf_ struct buf lines = BUF_INIT;
+	const char *at = r->old.text;
+	unsigned unused = free_unused(&r->old);
+	bool in_main = true, done = false;
+
+	for (size_t i = 0; i < r->n; i++)
+		add_disk_line(r, r->volumes[i].disk, &unused, &lines);
+	while (*at) {
+		size_t len = strcspn(at, "\n");
+		_cleanup_free_ char *line = xstrndup(at, len);
+
+		if (in_main && *line == '[') {
+			in_main = false;
+			buf_adds(out, buf_str(&lines));
+			done = true;
+		}
+		if (!in_main || !restored(r, line))
+			buf_addf(out, "%s\n", line);
+		at += len + (at[len] == '\n');
+	}
+	if (!done)
+		buf_adds(out, buf_str(&lines));
+}
+
+int restore_commit(struct restore *r, struct error **err)
+{
+	_cleanup_buf_ struct buf config = BUF_INIT;
+
+	if (!r->p->disks)
+		return commit_guest(r, err);
+	merge_disks(r, &config);
+	return replace_config(r, buf_str(&config), err);
+}

@@ -1,0 +1,70 @@
+/* The data of a restore, held to the rate that is allowed. */
+#include <errno.h>
+
+#include "base/units.h"
+#include "restore/restore-internal.h"
+
+#define MAX_NAP_MS 200
+
+/* Waits until as many bytes may have gone. */
+static int hold_rate(struct restore *r, uint64_t len, struct error **err)
+{
+	uint64_t due;
+	int res = cancel_check(r->env->cancel, err);
+
+	if (!r->p->bwlimit || res < 0)
+		return res;
+	pthread_mutex_lock(&r->lock);
+	r->written += len;
+	due = r->start_ns + (uint64_t)((double)r->written * 1e9 / (double)r->p->bwlimit);
+	pthread_mutex_unlock(&r->lock);
+	for (;;) {
+		uint64_t now = units_now_ns();
+		uint64_t left = due > now ? (due - now) / 1000000 : 0;
+
+		if (!left)
+			return 0;
+		res = cancel_sleep(r->env->cancel, left < MAX_NAP_MS ? (int)left : MAX_NAP_MS, err);
+		if (res < 0)
+			return res;
+	}
+}
+
+static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data, size_t len,
+		   struct error **err)
+{
+	struct restore *r = opaque;
+	int res;
+
+	if (!target_is_open(&r->targets[dev]))
+		return 0;
+	res = hold_rate(r, len, err);
+	return res < 0 ? res : target_write(&r->targets[dev], offset, data, len, err);
+}
+
+/* New volumes read as zeroes. */
+static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, struct error **err)
+{
+	const struct restore *r = opaque;
+
+	(void)dev;
+	(void)offset;
+	(void)len;
+	return cancel_check(r->env->cancel, err);
+}
+
+static void on_progress(void *opaque, uint64_t clusters)
+{
+	const struct restore *r = opaque;
+
+	if (r->p->progress)
+		r->p->progress(r->p->opaque, clusters);
+}
+
+int restore_copy(struct restore *r, struct error **err)
+{
+	const struct vma_sink sink = { .data = on_data, .zero = on_zero, .progress = on_progress };
+
+	r->start_ns = units_now_ns();
+	return vma_reader_run(r->reader, &sink, r, err);
+}

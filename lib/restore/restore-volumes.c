@@ -1,0 +1,195 @@
+/* The volumes of a restore: where they go, making them, opening them. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "restore/restore-internal.h"
+#include "restore/serve.h"
+
+static int choose_storage(const struct restore *r, const struct plan_disk *d,
+			  const struct storage **ret, struct error **err)
+{
+	const char *id = r->p->storage ? r->p->storage : d->storage ? d->storage : "local";
+	int s = storage_get(r->env->storages, id, STORAGE_IMAGES, ret, err);
+
+	if (s == 0)
+		s = storage_activate(*ret, r->env->log, err);
+	if (s < 0)
+		error_prefix(err, "%s%s", d->key,
+			     r->p->storage ? "" : " (--storage puts it elsewhere)");
+	return s;
+}
+
+/* The one it had, where the storage takes that. */
+static enum image_format choose_format(const struct storage *s, const struct plan_disk *d)
+{
+	int format = d->format ? image_format_parse(d->format) : -1;
+
+	if (d->cloudinit && s->ops->formats & (1u << IMAGE_RAW))
+		return IMAGE_RAW;
+	if (format >= 0 && format != IMAGE_SUBVOL && s->ops->formats & (1u << format))
+		return (enum image_format)format;
+	return s->format;
+}
+
+static bool name_taken(const struct storage *s, uint32_t vmid, const char *volid)
+{
+	struct storage_image *images = NULL;
+	bool taken = false;
+	size_t n = 0;
+
+	if (storage_list(s, vmid, &images, &n, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < n && !taken; i++)
+		taken = !strcmp(images[i].volname, strchr(volid, ':') + 1);
+	storage_images_free(images, n);
+	return taken;
+}
+
+/* "vm-100-disk-1" of "local:100/vm-100-disk-1.qcow2".  Caller frees. */
+static char *name_of(const char *volid, enum image_format format)
+{
+	_cleanup_free_ char *extension = xasprintf(".%s", image_format_name(format));
+	const char *slash = strrchr(volid, '/');
+	const char *file = slash ? slash + 1 : strchr(volid, ':') + 1;
+	size_t len = strlen(file);
+
+	return xstrndup(file, str_suffix(file, extension) ? len - strlen(extension) : len);
+}
+
+static int allocate(struct restore *r, const struct storage *s, const char *volid,
+		    struct restore_volume *v, struct error **err)
+{
+	const enum image_format format = choose_format(s, v->disk);
+	_cleanup_free_ char *name = name_of(volid, format);
+	const struct volume_alloc a = {
+		.vmid = r->p->vmid,
+		.name = name,
+		.format = format,
+		.size = (v->disk->size + PLAN_SIZE_STEP - 1) / PLAN_SIZE_STEP * PLAN_SIZE_STEP,
+		.cancel = r->env->cancel,
+	};
+	int res = journal_add(r->journal, JOURNAL_IMAGE, volid, err);
+
+	if (res == 0)
+		res = volume_alloc(s, &a, &v->volume, err);
+	if (res == -EEXIST)
+		journal_strike(r->journal, JOURNAL_IMAGE, volid);
+	return res;
+}
+
+/*
+ * The name is found first: a kill between journal and allocation must not cost somebody an image of
+ * that name.
+ */
+static int make_volume(struct restore *r, struct restore_volume *v, struct error **err)
+{
+	struct plan_disk *d = v->disk;
+	_cleanup_free_ char *cloudinit = xasprintf("vm-%" PRIu32 "-cloudinit", r->p->vmid);
+	struct volume_alloc a = { .vmid = r->p->vmid, .name = d->cloudinit ? cloudinit : NULL };
+	const struct storage *s;
+	int res = choose_storage(r, d, &s, err);
+
+	if (res < 0)
+		return res;
+	a.format = choose_format(s, d);
+	res = volume_alloc_id(s, &a, &d->volid, err);
+	/* the guest that is replaced may have one, and its content is made anew anyway */
+	if (res == 0 && d->cloudinit && name_taken(s, r->p->vmid, d->volid))
+		return 0;
+	if (res == 0)
+		res = allocate(r, s, d->volid, v, err);
+	if (res < 0)
+		return error_prefix(err, "%s", d->key), res;
+	log_info(r->env->log, "new volume ID is '%s'", d->volid);
+	return volume_activate(&v->volume, err);
+}
+
+int restore_make_volumes(struct restore *r, struct error **err)
+{
+	int res = 0;
+
+	for (size_t i = 0; res == 0 && i < r->n; i++) {
+		res = make_volume(r, &r->volumes[i], err);
+		if (res == 0)
+			res = cancel_check(r->env->cancel, err);
+	}
+	return res;
+}
+
+/* ---- where data is written ---- */
+
+/* Raw volumes with a path are written as they are; what else there is needs QEMU's drivers. */
+static bool is_direct(const struct volume *v)
+{
+	return v->path && v->format == IMAGE_RAW;
+}
+
+static int start_daemon(struct restore *r, struct error **err)
+{
+	_cleanup_free_ struct offline_disk *disks = xcalloc(r->n, sizeof(*disks));
+	size_t n = 0;
+	int res = 0;
+
+	for (size_t i = 0; res == 0 && i < r->n; i++) {
+		struct restore_volume *v = &r->volumes[i];
+		struct json_object *protocol = NULL;
+
+		if (!v->disk->dev || is_direct(&v->volume))
+			continue;
+		res = volume_blockdev(&v->volume, &protocol, err);
+		disks[n++] = (struct offline_disk){ .export = v->disk->key,
+						    .protocol = protocol,
+						    .format = image_format_name(v->volume.format),
+						    .writable = true };
+	}
+	if (res == 0 && n) {
+		r->dir = xstrdup("/tmp/qmrestore.XXXXXX");
+		if (!mkdtemp(r->dir))
+			res = error_errno(err, errno, "cannot make a folder in /tmp");
+		if (res == 0)
+			res = offline_start(&r->daemon, r->dir, disks, n, r->env->cancel, err);
+	}
+	for (size_t i = 0; i < n; i++)
+		json_object_put(disks[i].protocol);
+	return res;
+}
+
+static int open_target(struct restore *r, const struct restore_volume *v, struct error **err)
+{
+	const struct plan_disk *d = v->disk;
+	_cleanup_free_ char *path = is_direct(&v->volume) ? xstrdup(v->volume.path)
+							  : serve_uri(r->daemon.socket, d->key);
+	int res = target_existing(&r->targets[d->dev], path, d->size, false, err);
+
+	if (res == 0)
+		log_info(r->env->log, "map '%s' to '%s' (write zeros = 0)", d->device, path);
+	return res < 0 ? (error_prefix(err, "%s", d->key), res) : 0;
+}
+
+int restore_open_targets(struct restore *r, struct error **err)
+{
+	int res = start_daemon(r, err);
+
+	for (size_t i = 0; res == 0 && i < r->n; i++)
+		if (r->volumes[i].disk->dev)
+			res = open_target(r, &r->volumes[i], err);
+	return res;
+}
+
+int restore_close_targets(struct restore *r, struct error **err)
+{
+	int res = 0;
+
+	for (unsigned i = 1; res == 0 && i <= VMA_MAX_DEVICES; i++)
+		if (target_is_open(&r->targets[i]))
+			res = target_finish(&r->targets[i], true, err);
+	/* the daemon writes back what it holds of a qcow2 image when it ends */
+	offline_stop(&r->daemon);
+	return res;
+}

@@ -1,0 +1,231 @@
+#include "restore/restore.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backup/power.h"
+#include "backup/recover.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "config/propstr.h"
+#include "restore/restore-internal.h"
+
+#define LOCK "create" /* as PVE */
+
+uint64_t restore_bwlimit(const struct storage *s)
+{
+	_cleanup_strv_ char **parts = s->bwlimit ? strv_split_list(s->bwlimit) : NULL;
+	uint64_t any = 0, own = 0;
+	bool has_own = false;
+
+	for (size_t i = 0; parts && parts[i]; i++) {
+		const char *value;
+
+		if (str_prefix(parts[i], "restore=", &value))
+			has_own = units_parse_u64(value, 0, UINT32_MAX, "limit", &own, NULL) == 0;
+		else if (str_prefix(parts[i], "default=", &value) || !strchr(parts[i], '='))
+			units_parse_u64(strchr(parts[i], '=') ? value : parts[i], 0, UINT32_MAX,
+					"limit", &any, NULL);
+	}
+	return has_own ? own : any;
+}
+
+/* ---- may it be? ---- */
+
+static int check_stopped(const struct restore *r, struct error **err)
+{
+	struct power_state state;
+	int res = power_get(r->env->paths, r->p->vmid, &state, err);
+
+	if (res == 0 && state.running)
+		return error_set(err, -EBUSY,
+				 "unable to restore VM %" PRIu32 " - VM is running; stop it first",
+				 r->p->vmid);
+	return res;
+}
+
+static int check_old(struct restore *r, struct error **err)
+{
+	const char *protection = guest_config_get(&r->old, "protection");
+	const uint32_t vmid = r->p->vmid;
+	bool on = false;
+
+	if (!r->p->disks && !r->p->force)
+		return error_set(err, -EEXIST,
+				 "unable to restore VM %" PRIu32 " - VM %" PRIu32
+				 " already exists (--force replaces it, --disk restores single disks)",
+				 vmid, vmid);
+	if (protection && units_parse_bool(protection, &on) && on)
+		return error_set(err, -EPERM,
+				 "unable to restore VM %" PRIu32
+				 " - protection is set in its configuration; remove it first",
+				 vmid);
+	if (guest_config_is_template(&r->old))
+		return error_set(err, -EPERM,
+				 "unable to restore VM %" PRIu32
+				 " - it is a template, other guests may stand on it",
+				 vmid);
+	return check_stopped(r, err);
+}
+
+static int look_for_guest(struct restore *r, struct error **err)
+{
+	_cleanup_error_ struct error *mine = NULL;
+	int res = guest_config_load(r->env->paths, r->p->vmid, r->env->log, &r->old, &mine);
+
+	if (res == ERR_NOT_FOUND && r->p->disks)
+		return error_set(err, ERR_NOT_FOUND,
+				 "VM %" PRIu32
+				 " does not exist; without --disk all of it is restored",
+				 r->p->vmid);
+	if (res == ERR_NOT_FOUND)
+		return check_stopped(r, err);
+	error_keep_first(err, &mine);
+	if (res < 0)
+		return res;
+	r->has_old = true;
+	return check_old(r, err);
+}
+
+/* ---- what ---- */
+
+static void want(struct restore *r, struct plan_disk *d)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->volumes[i].disk == d)
+			return;
+	r->volumes = xreallocarray(r->volumes, r->n + 1, sizeof(*r->volumes));
+	r->volumes[r->n++] = (struct restore_volume){ .disk = d };
+}
+
+static int choose_disks(struct restore *r, struct error **err)
+{
+	for (size_t i = 0; !r->p->disks && i < r->plan.n; i++)
+		want(r, &r->plan.disks[i]);
+	for (size_t i = 0; r->p->disks && r->p->disks[i]; i++) {
+		struct plan_disk *d = plan_find(&r->plan, r->p->disks[i]);
+
+		if (!d || !d->dev)
+			return error_set(err, ERR_NOT_FOUND,
+					 "disk '%s' is not in the archive (vma list shows what there "
+					 "is)",
+					 r->p->disks[i]);
+		want(r, d);
+	}
+	return 0;
+}
+
+/* ---- journal and lock ---- */
+
+static int open_journal(struct restore *r, struct error **err)
+{
+	int res = recover_all(r->env, r->p->vmid, NULL, err);
+
+	return res < 0 ? res : journal_create(r->env->paths, r->p->vmid, &r->journal, err);
+}
+
+static int lock_guest(struct restore *r, struct error **err)
+{
+	_cleanup_free_ char *path = guest_config_path(r->env->paths, r->p->vmid);
+	const enum journal_kind kind = r->has_old ? JOURNAL_LOCK : JOURNAL_FILE;
+	const char *value = r->has_old ? LOCK : path;
+	int res = journal_add(r->journal, kind, value, err);
+
+	if (res < 0)
+		return res;
+	res = r->has_old ? guest_config_set_lock(r->env->paths, r->p->vmid, LOCK, err)
+			 : guest_config_create(r->env->paths, r->p->vmid, LOCK, err);
+	/* another one's must stay */
+	if (res == -EBUSY || res == -EEXIST)
+		journal_strike(r->journal, kind, value);
+	return res;
+}
+
+/* ---- all of it ---- */
+
+static int read_archive(struct restore *r, struct error **err)
+{
+	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int res = vma_reader_new(r->p->fd, cpus > 0 ? (unsigned)cpus : 1, &r->reader, err);
+
+	if (res < 0)
+		return error_prefix(err, "cannot read archive '%s'", r->p->archive), res;
+	res = plan_read(vma_reader_header(r->reader), r->env->log, &r->plan, err);
+	if (res == 0)
+		res = choose_disks(r, err);
+	if (res == 0 && r->p->begin)
+		r->p->begin(r->p->opaque, vma_reader_header(r->reader));
+	return res;
+}
+
+static int work(struct restore *r, struct error **err)
+{
+	int res = read_archive(r, err);
+
+	if (res == 0)
+		res = look_for_guest(r, err);
+	if (res == 0)
+		res = open_journal(r, err);
+	if (res == 0)
+		res = lock_guest(r, err);
+	if (res == 0)
+		res = restore_make_volumes(r, err);
+	if (res == 0)
+		res = restore_open_targets(r, err);
+	if (res == 0)
+		res = restore_copy(r, err);
+	if (res == 0)
+		res = restore_close_targets(r, err);
+	return res == 0 ? restore_commit(r, err) : res;
+}
+
+/* Nothing of ours holds a volume any more when it is removed. */
+static void undo(struct restore *r)
+{
+	const struct backup_env env = { .paths = r->env->paths,
+					.storages = r->env->storages,
+					.options = r->env->options,
+					.log = r->env->log };
+
+	if (!r->journal)
+		return;
+	recover_rest(&env, r->journal, r->env->log, NULL);
+	if (!journal_finish(r->journal))
+		log_warn(r->env->log, "something is left; 'vzdump --cleanup %" PRIu32 "' tries again",
+			 r->p->vmid);
+}
+
+int restore_run(const struct backup_env *env, const struct restore_params *p, struct error **err)
+{
+	struct restore *r = xcalloc(1, sizeof(*r));
+	int res;
+
+	r->env = env;
+	r->p = p;
+	pthread_mutex_init(&r->lock, NULL);
+	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
+		target_init(&r->targets[i]);
+	res = work(r, err);
+	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
+		target_clear(&r->targets[i]);
+	offline_stop(&r->daemon);
+	if (r->dir)
+		io_remove_tree(r->dir, NULL);
+	undo(r);
+	for (size_t i = 0; i < r->n; i++)
+		volume_clear(&r->volumes[i].volume);
+	journal_free(r->journal);
+	if (r->has_old)
+		guest_config_clear(&r->old);
+	plan_clear(&r->plan);
+	vma_reader_free(r->reader);
+	pthread_mutex_destroy(&r->lock);
+	free(r->volumes);
+	free(r->dir);
+	free(r);
+	return res;
+}

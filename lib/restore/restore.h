@@ -1,0 +1,45 @@
+/*
+ * Restores a guest, or single disks of one, from an archive.
+ *
+ * New volumes are made and filled beside whatever there is; only when all data is written and synced
+ * the guest's configuration is replaced, and the volumes of the guest that was there are removed.
+ * Until then every error, signal or kill leaves an existing guest as it was: what was made is in the
+ * journal (lib/fleecing/journal.h) before it exists.
+ */
+#ifndef VZDUMP_RESTORE_RESTORE_H
+#define VZDUMP_RESTORE_RESTORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backup/env.h"
+#include "vma/reader.h"
+
+struct restore_params {
+	const char *archive; /* path, for messages */
+	int fd;              /* the archive; a pipe will do */
+	uint32_t vmid;
+	const char *storage; /* for all volumes; NULL: where each disk came from */
+	bool force;          /* replace an existing guest */
+	bool unique;         /* new MAC addresses and system uuid */
+	uint64_t bwlimit;    /* bytes per second, 0: none */
+	char *const *disks;  /* only these (keys), into the existing guest; NULL: all, a new guest */
+	/* The header is known, data comes next; clusters so far.  May be NULL. */
+	void (*begin)(void *opaque, const struct vma_header *h);
+	void (*progress)(void *opaque, uint64_t clusters);
+	void *opaque;
+};
+
+/*
+ * env->options are those of vzdump.conf.  Log lines are PVE's.  After an error nothing is left,
+ * or a warning says what and how to remove it.
+ */
+int restore_run(const struct backup_env *env, const struct restore_params *p, struct error **err);
+
+/*
+ * The rate a storage allows for restores: restore= of its bwlimit, else the default there; KiB/s,
+ * 0: none.
+ */
+uint64_t restore_bwlimit(const struct storage *s);
+
+#endif

@@ -1,0 +1,253 @@
+#!/usr/bin/env bats
+# qmrestore: guests out of archives, Proxmox's and ours; what it refuses, and what a failure leaves.
+
+load ../lib/qemu
+load ../lib/vzdump
+
+FIXTURES=$BATS_TEST_DIRNAME/../fixtures
+QMRESTORE=$BUILD/bin/qmrestore
+VMA=$BUILD/bin/vma
+SCSI0=a7b627f88a88ebd4b427aaca31025343b46777687fe162409630957386379659
+SCSI1=bca8b215e7500bef99f0f8b1642b04cb160acc2195f498e653ab04eccb6ddaf4
+
+setup() {
+	vz_setup
+	T=$BATS_TEST_TMPDIR
+}
+
+teardown() {
+	if [ -n "${MOUNTED:-}" ]; then umount "$MOUNTED"; fi
+	vz_teardown
+}
+
+# restore <argument>...
+restore() {
+	run "$QMRESTORE" "$@"
+}
+
+restore_ok() {
+	restore "$@"
+	[ "$status" = 0 ] || { echo "$output"; return 1; }
+}
+
+# image <vmid> <key>: path of a disk, by the guest's configuration
+image() {
+	sed -nE "s|^$2: ([a-z]+):([^,]*).*|$STORE/\1/images/\2|p" "$(conf_file "$1")"
+}
+
+# has_disk <vmid> <key> <sha256> <bytes> [format]
+has_disk() {
+	qemu-img convert -U -f "${5:-raw}" -O raw "$(image "$1" "$2")" "$T/raw"
+	truncate -s "$4" "$T/raw"
+	[ "$(sha256sum < "$T/raw")" = "$3  -" ]
+}
+
+# make_archive <conf text>: $T/a.vma with that configuration and a disk drive-scsi0 of noise
+make_archive() {
+	printf '%s\n' "$1" > "$T/qemu-server.conf"
+	disk_fill "$T/noise" 4M "${2:-noise}"
+	rm -f "$T/a.vma.zst"
+	"$VMA" create "$T/a.vma.zst" -c "$T/qemu-server.conf" -d "drive-scsi0=$T/noise"
+}
+
+# tree: all that is in configurations and images
+tree() {
+	(cd "$VZ_TMP" && find "$STORE" "$VZDUMP_ROOT/etc" -type f -exec md5sum {} + | sort -k2)
+}
+
+@test "Proxmox's archives become guests, in every packing and from a pipe" {
+	for packed in "" .zst .gz .lzo; do
+		restore_ok "$FIXTURES/two-disks.vma$packed" 201 --storage local --force
+		has_disk 201 scsi0 "$SCSI0" 8388608
+		has_disk 201 scsi1 "$SCSI1" 2098688
+	done
+	has_line "^new volume ID is 'local:201/vm-201-disk-[0-9].raw'$"
+	has_line "^map 'drive-scsi0' to '.*' \(write zeros = 0\)$"
+	has_line '^progress 100% \(read 10551296 bytes'
+	run "$QMRESTORE" - 202 --storage local < "$FIXTURES/two-disks.vma.zst"
+	[ "$status" = 0 ]
+	has_disk 202 scsi1 "$SCSI1" 2098688
+	# the configuration is the archive's, with the new volumes and sizes
+	diff <(grep -v '^#qmdump' "$FIXTURES/two-disks.conf" | grep -v '^scsi[01]:') \
+		<(grep -v '^scsi[01]:' "$(conf_file 202)")
+	grep -qx 'scsi0: local:202/vm-202-disk-0.raw,discard=on,iothread=1,size=8M' "$(conf_file 202)"
+	grep -qx 'scsi1: local:202/vm-202-disk-1.raw,size=2050K' "$(conf_file 202)"
+	cmp "$VZDUMP_ROOT/etc/pve/firewall/202.fw" "$FIXTURES/two-disks.fw"
+	[ "$(find "$STORE/local/images/201" -type f | wc -l)" = 2 ]
+}
+
+@test "a storage of qcow2 images gets qcow2 images, with holes" {
+	storage_add qcow images "format qcow2"
+	make_archive $'name: x\nscsi0: gone:1/vm-1-disk-0.qcow2\n#qmdump#map:scsi0:drive-scsi0:gone::'
+	truncate -s 400M "$T/noise"
+	"$VMA" create "$T/big.vma.zst" -c "$T/qemu-server.conf" -d "drive-scsi0=$T/noise"
+	restore_ok "$T/big.vma.zst" 203 --storage qcow
+	[ "$(image 203 scsi0)" = "$STORE/qcow/images/203/vm-203-disk-0.qcow2" ]
+	has_disk 203 scsi0 "$(sha256sum < "$T/noise" | cut -d' ' -f1)" 419430400 qcow2
+	[ "$(stat -c %b "$(image 203 scsi0)")" -lt 12000 ]
+}
+
+@test "a guest that was backed up while it wrote starts from the restored disk with its log whole" {
+	disk_add 124 virtio0 blockdev 96M
+	mkfs.ext4 -q "$(disk_path 124 virtio0)"
+	guest_linux 124 writer
+	qemu_start 124 running
+	guest_wait 124 "guest: writing" 120
+	sleep 2
+	vzdump_ok 124 --fleecing 1
+	qemu_kill 124
+	restore_ok "backup:backup/${ARCHIVE##*/}" 125 --unique
+	nothing_left 125
+	local KERNEL INITRD
+	eval "$("$VZ_TOP/tests/guest/build")"
+	mkfifo "$T/in"
+	exec 5<> "$T/in"
+	timeout 60 qemu-system-x86_64 -M pc -accel tcg -cpu max -m 192 -nodefaults -display none -no-reboot \
+		-kernel "$KERNEL" -initrd "$INITRD" -append "console=ttyS0 quiet panic=-1" -serial stdio \
+		-drive "if=virtio,format=raw,file=$(image 125 virtio0)" < "$T/in" > "$T/out" 3>&- &
+	until grep -q "guest: ready" "$T/out"; do
+		sleep 0.1
+	done
+	sleep 1
+	echo 'n=0; while read -r a b c; do [ "$(echo "$a $b" | md5sum | cut -d" " -f1)" = "$c" ] && [ $a = $n ] || echo torn; n=$((n+1)); done < /mnt/log; echo "lines: $n"; poweroff -f' >&5
+	wait $!
+	tr -d '\r' < "$T/out" | tail -n 5
+	! tr -d '\r' < "$T/out" | grep -qx torn
+	[ "$(tr -d '\r' < "$T/out" | sed -n 's/^lines: //p')" -gt 16 ]
+}
+
+@test "an existing guest is only replaced with --force, not while it runs, is protected or locked" {
+	disk_add 126 scsi0 blockdev 4M
+	qemu_start 126
+	make_archive $'scsi0: local:1/vm-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	restore "$T/a.vma.zst" 126
+	[ "$status" = 255 ]
+	has_line 'unable to restore VM 126 - VM 126 already exists'
+	restore "$T/a.vma.zst" 126 --force
+	[ "$status" = 255 ]
+	has_line 'unable to restore VM 126 - VM is running'
+	qemu_kill 126
+	conf_add 126 "protection: 1"
+	restore "$T/a.vma.zst" 126 --force
+	has_line 'protection is set'
+	sed -i 's/^protection: 1/lock: migrate/' "$(conf_file 126)"
+	tree > "$T/before"
+	restore "$T/a.vma.zst" 126 --force
+	[ "$status" = 255 ]
+	has_line 'VM is locked \(migrate\)'
+	diff "$T/before" <(tree)
+}
+
+@test "a failed restore frees what it made and leaves the guest as it was: damage, full storage, signal" {
+	disk_add 127 scsi0 blockdev 4M
+	disk_fill "$(disk_path 127 scsi0)" 4M old
+	make_archive $'scsi0: local:1/vm-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	tree > "$T/before"
+	cp "$T/a.vma.zst" "$T/hurt.vma.zst"
+	printf 'xxxx' | dd of="$T/hurt.vma.zst" bs=1 seek=2000000 conv=notrunc status=none
+	restore "$T/hurt.vma.zst" 127 --force
+	[ "$status" = 255 ]
+	diff "$T/before" <(tree)
+	restore "$T/hurt.vma.zst" 300
+	[ "$status" = 255 ]
+	[ ! -e "$(conf_file 300)" ]
+	diff "$T/before" <(tree)
+	mkdir -p "$STORE/small"
+	mount -t tmpfs -o size=2M tmpfs "$STORE/small"
+	MOUNTED=$STORE/small
+	storage_add small images
+	tree > "$T/before"
+	restore "$T/a.vma.zst" 127 --force --storage small
+	[ "$status" = 255 ]
+	has_line 'No space left on device'
+	diff "$T/before" <(tree)
+	"$QMRESTORE" "$T/a.vma.zst" 127 --force --bwlimit 500 > "$T/out" 2>&1 3>&- &
+	local pid=$!
+	until grep -q "^map" "$T/out"; do
+		sleep 0.05
+	done
+	kill -TERM "$pid"
+	run wait "$pid"
+	[ "$status" = 255 ]
+	diff "$T/before" <(tree)
+	nothing_left 127
+}
+
+@test "after kill -9 the next cleanup removes the new volumes and lets the old guest go on" {
+	disk_add 128 scsi0 blockdev 4M
+	make_archive $'scsi0: local:1/vm-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	tree > "$T/before"
+	for vmid in 128 301; do
+		"$QMRESTORE" "$T/a.vma.zst" "$vmid" --force --bwlimit 500 > "$T/out" 2>&1 3>&- &
+		local pid=$!
+		until grep -q "^map" "$T/out"; do
+			sleep 0.05
+		done
+		# nobody cleans up behind the back of a run that lives
+		run "$VZDUMP" --cleanup "$vmid"
+		has_line 'another process works on VM'
+		grep -qx "lock: create" "$(conf_file "$vmid")"
+		kill -KILL "$pid"
+		wait "$pid" || true
+		"$VZDUMP" --cleanup "$vmid"
+	done
+	diff "$T/before" <(tree)
+	restore_ok "$T/a.vma.zst" 128 --force
+	cmp -n 4194304 "$T/noise" "$(image 128 scsi0)"
+}
+
+@test "--disk restores one disk into a stopped guest and keeps what was there as unused" {
+	disk_add 129 scsi0 blockdev 4M
+	disk_add 129 scsi1 blockdev 4M
+	disk_fill "$(disk_path 129 scsi0)" 4M keep
+	old=$(image 129 scsi0)
+	make_archive $'scsi0: local:1/vm-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	cp "$(conf_file 129)" "$T/conf"
+	restore_ok "$T/a.vma.zst" 129 --disk scsi0
+	cmp "$T/noise" "$(image 129 scsi0)"
+	[ "$(image 129 unused0)" = "$old" ]
+	diff <(grep -v '^scsi0:' "$T/conf") <(grep -vE '^(scsi0|unused0):' "$(conf_file 129)")
+	restore "$T/a.vma.zst" 129 --disk scsi7
+	[ "$status" = 255 ]
+	has_line "disk 'scsi7' is not in the archive"
+	restore "$T/a.vma.zst" 333 --disk scsi0
+	has_line 'VM 333 does not exist'
+}
+
+@test "--unique gives new addresses and uuids, --start starts the guest" {
+	make_archive $'net0: virtio=BC:24:11:2C:69:EC,bridge=vmbr0\nsmbios1: manufacturer=x,uuid=b3247ab1-1fe6-428e-965b-08a1b64a8746\nvmgenid: b3247ab1-1fe6-428e-965b-08a1b64a8746\nscsi0: local:1/vm-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	echo "start-command: touch $T/started-{vmid}" > "$VZDUMP_ROOT/etc/vzdump.conf"
+	restore_ok "$T/a.vma.zst" 130 --unique --start
+	grep -qE '^net0: virtio=BC:24:11:([0-9A-F]{2}:){2}[0-9A-F]{2},bridge=vmbr0$' "$(conf_file 130)"
+	! grep -q 2C:69:EC "$(conf_file 130)"
+	grep -qE '^smbios1: uuid=[0-9a-f-]{36},manufacturer=x$' "$(conf_file 130)"
+	! grep -q b3247ab1 "$(conf_file 130)"
+	[ -e "$T/started-130" ]
+}
+
+@test "an archive cannot name devices of this host, paths or disks that do not exist" {
+	make_archive $'scsi0: local:1/vm-1-disk-0.raw\nscsi1: /dev/sda\nscsi2: local:2/vm-2-disk-0.raw,backup=0\nide2: none,media=cdrom\nargs: -S\nlock: backup\n[snap]\nscsi0: /etc/passwd\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	restore_ok "$T/a.vma.zst" 131
+	has_line "WARN: disk 'scsi1' is not in the archive: it is commented out"
+	has_line "WARN: the configuration has 'args: -S'"
+	grep -qx '#scsi1: /dev/sda' "$(conf_file 131)"
+	grep -qx '#scsi2: local:2/vm-2-disk-0.raw,backup=0' "$(conf_file 131)"
+	grep -qx 'ide2: none,media=cdrom' "$(conf_file 131)"
+	! grep -qE 'lock|snap|passwd|qmdump' "$(conf_file 131)"
+	for map in scsi0:drive-scsi0:../x:raw: scsi99:drive-scsi0:local:raw: scsi0:drive-scsi0 ../x:drive-scsi0:local:raw:; do
+		make_archive $'scsi0: local:1/vm-1-disk-0.raw\n'"#qmdump#map:$map"
+		restore "$T/a.vma.zst" 132
+		[ "$status" = 255 ]
+		[ ! -e "$(conf_file 132)" ]
+	done
+	restore "$FIXTURES/nodisk.vma" 133
+	[ "$status" = 0 ]
+	restore "$T/none" 134
+	[ "$status" = 255 ]
+	has_line "cannot open archive '$T/none'"
+	restore "$T/a.vma.zst" 99
+	[ "$status" = 255 ]
+	restore "$T/a.vma.zst" 134 --pool x
+	[ "$status" = 255 ]
+	nothing_left 132
+}
