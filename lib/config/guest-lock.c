@@ -42,8 +42,7 @@ static int take_flock(const struct paths *p, uint32_t vmid, struct error **err)
 	return TAKE_FD(fd);
 }
 
-static int write_config(const struct paths *p, uint32_t vmid, const struct buf *text,
-			struct error **err)
+static int write_config(const struct paths *p, uint32_t vmid, const char *text, struct error **err)
 {
 	_cleanup_free_ char *path = guest_config_path(p, vmid);
 	_cleanup_free_ char *target = realpath(path, NULL);
@@ -51,7 +50,7 @@ static int write_config(const struct paths *p, uint32_t vmid, const struct buf *
 
 	if (!target || stat(target, &st) < 0)
 		return error_errno(err, errno, "cannot find configuration file '%s'", path);
-	return io_write_file_atomic(target, text->data, text->len, st.st_mode & 07777, err);
+	return io_write_file_atomic(target, text, strlen(text), st.st_mode & 07777, err);
 }
 
 /* True for a line that is not a comment: "lock:" goes in front of the first. */
@@ -112,7 +111,7 @@ int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock
 	if (guest_config_lock(&c))
 		return error_set(err, -EBUSY, "VM is locked (%s)", guest_config_lock(&c));
 	add_lock(c.text, lock, &text);
-	return write_config(p, vmid, &text, err);
+	return write_config(p, vmid, buf_str(&text), err);
 }
 
 int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *lock,
@@ -137,7 +136,7 @@ int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *l
 		return error_set(err, -EBUSY, "found lock '%s' trying to remove '%s' lock", found,
 				 lock);
 	remove_lock(c.text, &text);
-	return write_config(p, vmid, &text, err);
+	return write_config(p, vmid, buf_str(&text), err);
 }
 
 int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, struct error **err)
@@ -164,8 +163,7 @@ int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, 
 
 int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text, struct error **err)
 {
-	const struct buf b = { .data = (char *)(uintptr_t)text, .len = strlen(text) };
 	_cleanup_close_ int fd = take_flock(p, vmid, err);
 
-	return fd < 0 ? fd : write_config(p, vmid, &b, err);
+	return fd < 0 ? fd : write_config(p, vmid, text, err);
 }

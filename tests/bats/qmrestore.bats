@@ -42,6 +42,11 @@ has_disk() {
 	[ "$(sha256sum < "$T/raw")" = "$3  -" ]
 }
 
+# lacks <file> <pattern>
+lacks() {
+	! grep -HE -- "$2" "$1"
+}
+
 # make_archive <conf text>: $T/a.vma with that configuration and a disk drive-scsi0 of noise
 make_archive() {
 	printf '%s\n' "$1" > "$T/qemu-server.conf"
@@ -112,7 +117,8 @@ tree() {
 	echo 'n=0; while read -r a b c; do [ "$(echo "$a $b" | md5sum | cut -d" " -f1)" = "$c" ] && [ $a = $n ] || echo torn; n=$((n+1)); done < /mnt/log; echo "lines: $n"; poweroff -f' >&5
 	wait $!
 	tr -d '\r' < "$T/out" | tail -n 5
-	! tr -d '\r' < "$T/out" | grep -qx torn
+	tr -d '\r' < "$T/out" > "$T/console"
+	lacks "$T/console" "^torn$"
 	[ "$(tr -d '\r' < "$T/out" | sed -n 's/^lines: //p')" -gt 16 ]
 }
 
@@ -219,9 +225,9 @@ tree() {
 	echo "start-command: touch $T/started-{vmid}" > "$VZDUMP_ROOT/etc/vzdump.conf"
 	restore_ok "$T/a.vma.zst" 130 --unique --start
 	grep -qE '^net0: virtio=BC:24:11:([0-9A-F]{2}:){2}[0-9A-F]{2},bridge=vmbr0$' "$(conf_file 130)"
-	! grep -q 2C:69:EC "$(conf_file 130)"
+	lacks "$(conf_file 130)" 2C:69:EC
 	grep -qE '^smbios1: uuid=[0-9a-f-]{36},manufacturer=x$' "$(conf_file 130)"
-	! grep -q b3247ab1 "$(conf_file 130)"
+	lacks "$(conf_file 130)" b3247ab1
 	[ -e "$T/started-130" ]
 }
 
@@ -233,7 +239,7 @@ tree() {
 	grep -qx '#scsi1: /dev/sda' "$(conf_file 131)"
 	grep -qx '#scsi2: local:2/vm-2-disk-0.raw,backup=0' "$(conf_file 131)"
 	grep -qx 'ide2: none,media=cdrom' "$(conf_file 131)"
-	! grep -qE 'lock|snap|passwd|qmdump' "$(conf_file 131)"
+	lacks "$(conf_file 131)" 'lock|snap|passwd|qmdump'
 	for map in scsi0:drive-scsi0:../x:raw: scsi99:drive-scsi0:local:raw: scsi0:drive-scsi0 ../x:drive-scsi0:local:raw:; do
 		make_archive $'scsi0: local:1/vm-1-disk-0.raw\n'"#qmdump#map:$map"
 		restore "$T/a.vma.zst" 132

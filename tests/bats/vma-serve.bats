@@ -32,7 +32,10 @@ setup() {
 }
 
 teardown() {
-	[ -z "${SERVER:-}" ] || { kill "$SERVER" 2> /dev/null && wait "$SERVER" || true; }
+	if [ -n "${SERVER:-}" ]; then
+		kill "$SERVER" 2> /dev/null || true
+		wait "$SERVER" || true
+	fi
 	[ ! -d "${VZ_TMP:-}" ] || vz_teardown
 }
 
@@ -96,7 +99,7 @@ serve() {
 		nbdkit -U - "$PLUGIN" "$D/a.vma.zst" --run "qemu-io -r -f raw -c 'read 1M 64k' \
 		'nbd:unix:'\$unixsocket':exportname=drive-scsi0'"
 	grep -F '/a.vma.zst>' "$T/trace" > "$T/reads"
-	cat "$T/reads" | cut -c1-200
+	cut -c1-200 "$T/reads"
 	[ "$(wc -l < "$T/reads")" = 2 ]
 	local size at
 	size=$(stat -c %s "$D/a.vma.zst")
