@@ -36,6 +36,11 @@ names_of_table() {
 		LC_ALL=C sort -c
 }
 
+@test "the manual of qmrestore has every option of --help, and no other" {
+	diff <("$BUILD/bin/qmrestore" --help | sed -nE 's/^  --([a-z-]+).*/\1/p' | grep -vxE 'help|version' | sort) \
+		<(sed -nE 's/^\.It Fl -([a-z-]+).*/\1/p' "$top/man/qmrestore.1" | sort)
+}
+
 @test "--version tells what the file VERSION tells" {
 	[ "$("$BUILD/bin/vzdump" --version)" = "vzdump $(cat "$top/VERSION")" ]
 }

@@ -317,7 +317,7 @@ to_mounted() {
 
 @test "the manual has every option of every command, and no other" {
 	local command
-	for command in list config extract verify create; do
+	for command in list config extract verify create index serve; do
 		diff <("$VMA" "$command" --help | sed -nE 's/^  --([a-z-]+).*/\1/p' | grep -vxE 'help|version' | sort) \
 			<(awk -v want="vma $command" '/^\.S[sh] / { on = index($0, want) }
 				on && /^\.It Fl -/ { sub(/^-/, "", $3); print $3 }' \

@@ -1,4 +1,4 @@
-/* zfspool: names, and what zfs 2.1 prints with -Hp. */
+/* zfspool: names, and lines as zfs(8) describes its output with -Hp (not captured from a pool). */
 #include <errno.h>
 
 #include "test-storage-tools.h"
