@@ -3,8 +3,10 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "vma-commands.h"
+#include "vma/random.h"
 
 static const char *const formats[] = { "text", "json", NULL };
 static const char *const args[] = { "archive", NULL };
@@ -43,7 +45,17 @@ static struct json_object *configs_json(const struct vma_header *h)
 	return list;
 }
 
-static struct json_object *devices_json(const struct vma_header *h)
+/* random is NULL where only reading all of the archive could tell. */
+static void add_content(struct json_object *o, const struct vma_random *random, unsigned dev,
+			uint64_t size)
+{
+	uint64_t used = random ? vma_random_stored(random, (uint8_t)dev) : 0;
+
+	json_object_object_add(o, "used", random ? json_object_new_uint64(used) : NULL);
+	json_object_object_add(o, "zero", random ? json_object_new_uint64(size - used) : NULL);
+}
+
+static struct json_object *devices_json(const struct vma_header *h, const struct vma_random *random)
 {
 	struct json_object *list = json_object_new_array();
 
@@ -56,12 +68,32 @@ static struct json_object *devices_json(const struct vma_header *h)
 		json_object_object_add(o, "id", json_object_new_int((int)i));
 		json_object_object_add(o, "name", json_object_new_string(h->devices[i].name));
 		json_object_object_add(o, "size", json_object_new_uint64(h->devices[i].size));
+		add_content(o, random, i, h->devices[i].size);
 		json_object_array_add(list, o);
 	}
 	return list;
 }
 
-static void print_json(const struct vma_header *h)
+/* How large the file is, for each byte that the disks use. */
+static void add_ratio(struct json_object *o, const struct vma_header *h,
+		      const struct vma_random *random, int fd)
+{
+	struct stat st;
+	uint64_t used = 0;
+	bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+
+	for (unsigned i = 1; random && i <= VMA_MAX_DEVICES; i++)
+		if (h->devices[i].name)
+			used += vma_random_stored(random, (uint8_t)i);
+	json_object_object_add(o, "file-size",
+			       is_file ? json_object_new_int64(st.st_size) : NULL);
+	json_object_object_add(o, "ratio",
+			       is_file && used ? json_object_new_double((double)st.st_size /
+							(double)used)
+					       : NULL);
+}
+
+static void print_json(const struct vma_header *h, const struct vma_random *random, int fd)
 {
 	struct json_object *o = json_object_new_object();
 	char uuid[2 * VMA_UUID_SIZE + 1];
@@ -70,8 +102,10 @@ static void print_json(const struct vma_header *h)
 		snprintf(uuid + 2 * i, 3, "%02x", h->uuid[i]);
 	json_object_object_add(o, "uuid", json_object_new_string(uuid));
 	json_object_object_add(o, "ctime", json_object_new_int64(h->ctime));
+	json_object_object_add(o, "seekable", json_object_new_boolean(random != NULL));
+	add_ratio(o, h, random, fd);
 	json_object_object_add(o, "configs", configs_json(h));
-	json_object_object_add(o, "devices", devices_json(h));
+	json_object_object_add(o, "devices", devices_json(h, random));
 	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
 	json_object_put(o);
 }
@@ -79,15 +113,19 @@ static void print_json(const struct vma_header *h)
 static int list_run(struct options *o, struct error **err)
 {
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
+	_cleanup_(vma_random_freep) struct vma_random *random = NULL;
 	_cleanup_close_ int fd = -1;
-	int r = vma_open(options_get(o, "archive"), &fd, &reader, err);
+	const char *archive = options_get(o, "archive");
+	int r = vma_open(archive, &fd, &reader, err);
 
 	if (r < 0)
 		return r;
-	if (!strcmp(options_get(o, "output-format"), "json"))
-		print_json(vma_reader_header(reader));
-	else
+	if (!strcmp(options_get(o, "output-format"), "json")) {
+		vma_random_open(archive, 1, &random, NULL);
+		print_json(vma_reader_header(reader), random, fd);
+	} else {
 		vma_print_content(vma_reader_header(reader));
+	}
 	return 0;
 }
 

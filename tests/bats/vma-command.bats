@@ -41,6 +41,16 @@ same_sum() {
 	[ "$(jq -r '.configs[1].name' "$T/json")" = qemu-server.fw ]
 }
 
+@test "list --output-format json tells what disks use where an index does, and nothing where not" {
+	"$VMA" index "$FIXTURES/two-disks.vma.zst" "$T/x.vma.zst"
+	"$VMA" list "$T/x.vma.zst" --output-format json > "$T/json"
+	jq -e '.seekable and ."file-size" > 0 and .ratio > 0 and .ratio < 2' "$T/json"
+	jq -e '[.devices[] | .used + .zero == .size and .used > 0 and .zero > 0] | all' "$T/json"
+	"$VMA" list "$FIXTURES/two-disks.vma.zst" --output-format json |
+		jq -e '(.seekable | not) and .ratio == null and .devices[0].used == null'
+	"$VMA" list - --output-format json < "$T/x.vma.zst" | jq -e '.seekable | not'
+}
+
 @test "config prints a config, also from standard input" {
 	"$VMA" config "$FIXTURES/two-disks.vma.lzo" | cmp - "$FIXTURES/two-disks.conf"
 	"$VMA" config - -c qemu-server.fw < "$FIXTURES/two-disks.vma.zst" | cmp - "$FIXTURES/two-disks.fw"
