@@ -31,7 +31,7 @@ comma := ,
 Q     := $(if $(V),,@)
 say    = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 
-PACKAGES := json-c libnbd libzstd libarchive libmd
+PACKAGES := json-c libnbd libzstd libarchive liblzma libmd
 WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wwrite-strings -Wformat=2 -Wundef -Wvla -Werror=implicit-function-declaration
 

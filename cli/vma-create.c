@@ -13,7 +13,7 @@
 #include "vma-commands.h"
 #include "vma/writer.h"
 
-static const char *const args[] = { "archive", NULL };
+static const char *const args[] = { "archive", "pathname", NULL };
 
 static const struct option rows[] = {
 	{ .name = "archive",
@@ -25,6 +25,11 @@ static const struct option rows[] = {
 	  .flags = OPTION_ARRAY,
 	  .complete = COMPLETE_FILE,
 	  .description = "A config file, stored by its base name." },
+	{ .name = "pathname",
+	  .flags = OPTION_ARRAY,
+	  .complete = COMPLETE_FILE,
+	  .description = "[<disk>=]<path>: the same as --disk; without a name disk0, disk1, ... by "
+			 "their order." },
 	{ .name = "disk",
 	  .flags = OPTION_ARRAY,
 	  .description = "[format=raw:]<disk>=<path>: a raw image or block device, and its name in "
@@ -42,7 +47,6 @@ static const struct option_table table = {
 struct create {
 	struct vma_header hdr;
 	int fds[VMA_MAX_DEVICES + 1]; /* images; 0: none */
-	char *const *disks;
 };
 
 static int add_config(struct create *c, const char *path, struct error **err)
@@ -73,7 +77,8 @@ static int open_image(const char *path, int *ret_fd, uint64_t *ret_size, struct 
 	return 0;
 }
 
-static int add_disk(struct create *c, const char *value, struct error **err)
+/* fallback: the name of a disk that has none, or NULL. */
+static int add_disk(struct create *c, const char *value, const char *fallback, struct error **err)
 {
 	const char *rest = value, *path;
 	_cleanup_free_ char *name = NULL;
@@ -84,16 +89,17 @@ static int add_disk(struct create *c, const char *value, struct error **err)
 
 	if (!str_prefix(value, "format=raw:", &rest) && str_prefix(value, "format=", NULL))
 		return error_set(err, ERR_UNSUPPORTED,
-				 "option --disk: '%s': only format=raw is supported", value);
-	path = strchr(rest, '=');
-	if (!path || path == rest || !path[1])
-		return error_set(err, ERR_INVALID, "option --disk: '%s' is not <disk>=<path>",
+				 "disk '%s': only raw images are taken (qemu-img convert makes one)",
 				 value);
-	name = xstrndup(rest, (size_t)(path - rest));
+	path = strchr(rest, '=');
+	if ((!path && !fallback) || path == rest || (path && !path[1]))
+		return error_set(err, ERR_INVALID, "disk '%s' is not <disk>=<path>", value);
+	name = path ? xstrndup(rest, (size_t)(path - rest)) : xstrdup(fallback);
+	path = path ? path + 1 : rest;
 	if (strchr(name, '/'))
 		return error_set(err, ERR_INVALID,
-				 "option --disk: the name '%s' must not hold a slash", name);
-	r = open_image(path + 1, &fd, &size, err);
+				 "disk '%s': its name must not hold a slash", name);
+	r = open_image(path, &fd, &size, err);
 	if (r == 0)
 		r = vma_header_add_device(&c->hdr, name, size, &id, err);
 	if (r == 0)
@@ -105,12 +111,18 @@ static int collect(struct create *c, const struct options *o, struct error **err
 {
 	char *const *configs = options_array(o, "config");
 	char *const *disks = options_array(o, "disk");
+	char *const *paths = options_array(o, "pathname");
 	int r = vma_header_init(&c->hdr, err);
 
 	for (size_t i = 0; r == 0 && configs && configs[i]; i++)
 		r = add_config(c, configs[i], err);
 	for (size_t i = 0; r == 0 && disks && disks[i]; i++)
-		r = add_disk(c, disks[i], err);
+		r = add_disk(c, disks[i], NULL, err);
+	for (size_t i = 0; r == 0 && paths && paths[i]; i++) {
+		_cleanup_free_ char *name = xasprintf("disk%zu", i);
+
+		r = add_disk(c, paths[i], name, err);
+	}
 	return r;
 }
 

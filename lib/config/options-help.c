@@ -37,9 +37,10 @@ static void add_usage(const struct option_table *t, struct buf *out)
 	if (t->list_arg)
 		buf_addf(out, " [<%s> ...]", t->list_arg);
 	for (size_t i = 0; t->args && t->args[i]; i++) {
-		bool required = option_find(t, t->args[i])->flags & OPTION_REQUIRED;
+		const unsigned flags = option_find(t, t->args[i])->flags;
 
-		buf_addf(out, required ? " <%s>" : " [<%s>]", t->args[i]);
+		buf_addf(out, flags & OPTION_REQUIRED ? " <%s>" : " [<%s>%s]", t->args[i],
+			 flags & OPTION_ARRAY ? " ..." : "");
 	}
 	buf_adds(out, " [OPTIONS]\n\n");
 }

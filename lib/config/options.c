@@ -257,6 +257,9 @@ static int take_arguments(struct options *o, char *const *args, struct error **e
 
 		if (!name && i < n_names)
 			name = t->args[i];
+		else if (!name && n_names &&
+			 option_find(t, t->args[n_names - 1])->flags & OPTION_ARRAY)
+			name = t->args[n_names - 1];
 		if (!name)
 			return error_set(err, ERR_INVALID, "unexpected argument '%s' (see --help)",
 					 args[i]);

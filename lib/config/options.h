@@ -69,7 +69,8 @@ struct option_table {
 	const char *list_arg;    /* row of type VALUE_VMID_LIST that takes all arguments; or NULL.
 				  * As in PVE it is not an option then ("--vmid" is unknown). */
 	const char *const *args; /* rows filled by the arguments in this order; NULL-terminated;
-				  * or NULL.  Rows without OPTION_REQUIRED may be left out. */
+				  * or NULL.  Rows without OPTION_REQUIRED may be left out; a last
+				  * one with OPTION_ARRAY takes all that are left. */
 };
 
 struct options {

@@ -1,4 +1,4 @@
-/* gzip, lzop, bzip2, xz through libarchive, which runs a program where it has no library. */
+/* gzip, lzop, bzip2 through libarchive, which runs a program where it has no library. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
@@ -79,7 +79,6 @@ static int open_archive(struct archive_unpacker *u, struct error **err)
 
 	archive_read_support_filter_gzip(u->archive);
 	archive_read_support_filter_bzip2(u->archive);
-	archive_read_support_filter_xz(u->archive);
 	archive_read_support_filter_lzop(u->archive);
 	archive_read_support_format_raw(u->archive);
 	if (archive_read_open(u->archive, u, NULL, on_read, NULL) < ARCHIVE_WARN ||

@@ -19,8 +19,8 @@ static const struct magic {
 	{ "\x1f\x8b", 2 },
 	{ "\x89LZO", 4 },
 	{ "BZh", 3 },
-	{ "\xfd" "7zXZ", 5 },
 };
+static const char xz_magic[] = "\xfd" "7zXZ";
 
 int input_raw_init(struct input_raw *raw, int fd, struct error **err)
 {
@@ -42,6 +42,8 @@ enum input_kind input_kind(const struct input_raw *raw)
 
 	if (magic == ZSTD_MAGIC || (magic & ZSTD_SKIPPABLE_MASK) == ZSTD_SKIPPABLE)
 		return INPUT_ZSTD;
+	if (raw->peek_len >= 5 && !memcmp(raw->peek, xz_magic, 5))
+		return INPUT_XZ;
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		if (raw->peek_len >= others[i].len &&
 		    !memcmp(raw->peek, others[i].bytes, others[i].len))
@@ -95,6 +97,8 @@ int unpacker_new(struct input_raw *raw, struct unpacker **ret, struct error **er
 	switch (input_kind(raw)) {
 	case INPUT_ZSTD:
 		return unpacker_zstd_new(raw, NULL, 0, ret, err);
+	case INPUT_XZ:
+		return unpacker_xz_new(raw, ret, err);
 	case INPUT_OTHER:
 		return unpacker_archive_new(raw, ret, err);
 	case INPUT_PLAIN:

@@ -23,7 +23,8 @@
 enum input_kind {
 	INPUT_PLAIN,
 	INPUT_ZSTD,
-	INPUT_OTHER, /* gzip, lzop, bzip2, xz: what libarchive unpacks */
+	INPUT_XZ,
+	INPUT_OTHER, /* gzip, lzop, bzip2: what libarchive unpacks */
 };
 
 /* A descriptor whose first bytes may be looked at before they are read. */
@@ -58,6 +59,8 @@ int unpacker_new(struct input_raw *raw, struct unpacker **ret, struct error **er
 /* As above for zstd, beginning with bytes that were read already (copied). */
 int unpacker_zstd_new(struct input_raw *raw, const void *head, size_t head_len,
 		      struct unpacker **ret, struct error **err);
+/* Takes 80 MiB at most: a stream that needs a larger dictionary is ERR_UNSUPPORTED. */
+int unpacker_xz_new(struct input_raw *raw, struct unpacker **ret, struct error **err);
 int unpacker_archive_new(struct input_raw *raw, struct unpacker **ret, struct error **err);
 
 static inline int unpacker_read(struct unpacker *u, void *data, size_t len, size_t *ret_len,

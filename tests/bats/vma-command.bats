@@ -226,6 +226,23 @@ to_mounted() {
 	[ "$status" = 255 ]
 }
 
+@test "create takes disks as arguments, too, with a name or without" {
+	head -c 100000 /dev/urandom > "$T/x"
+	"$VMA" create "$T/a.vma" "$T/x" "drive-ide1=$T/x" -c "$FIXTURES/two-disks.conf"
+	[ "$("$VMA" list "$T/a.vma" | grep -c 'devname: \(disk0\|drive-ide1\)$')" = 2 ]
+	"$VMA" extract "$T/a.vma" "$T/o"
+	cmp "$T/x" "$T/o/disk-disk0.raw"
+	cmp "$T/x" "$T/o/disk-drive-ide1.raw"
+}
+
+@test "an xz archive that asks for a gigabyte of memory is refused in words, -9 is taken" {
+	xz -9 -c "$FIXTURES/two-disks.vma" > "$T/a.vma.xz"
+	"$VMA" verify "$T/a.vma.xz"
+	xz --lzma2=dict=1GiB -T1 -c "$FIXTURES/nodisk.vma" > "$T/b.vma.xz"
+	(ulimit -v 600000 && run "$VMA" verify "$T/b.vma.xz" && [ "$status" = 255 ] &&
+		[[ $output = *"the archive needs a dictionary for which 80 MiB of memory do not suffice; "* ]])
+}
+
 @test "index makes any archive seekable and leaves what it holds as it was" {
 	for packed in .zst .gz .lzo ""; do
 		cp "$FIXTURES/two-disks.vma$packed" "$T/x.vma$packed"
