@@ -146,7 +146,9 @@ demo:
 INSTALLED = $(BINS:$(BUILD)/bin/%=bin/%) \
             $(patsubst man/%.1,share/man/man1/%.1,$(wildcard man/*.1)) \
             $(patsubst man/%.5,share/man/man5/%.5,$(wildcard man/*.5)) \
-            $(patsubst completions/%.bash,share/bash-completion/completions/%,$(wildcard completions/*.bash))
+            $(BINS:$(BUILD)/bin/%=share/bash-completion/completions/%) \
+            $(BINS:$(BUILD)/bin/%=share/zsh/site-functions/_%) \
+            $(BINS:$(BUILD)/bin/%=share/fish/vendor_completions.d/%.fish)
 
 .PHONY: install uninstall
 install: all $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%) $(if $(PLUGIN),$(DESTDIR)$(PLUGINDIR)/$(notdir $(PLUGIN)))
@@ -170,9 +172,20 @@ $(DESTDIR)$(PREFIX)/share/man/man5/%: man/% force
 	$(call say,INSTALL,$@)
 	$(Q)install -D -m 644 $< $@
 
-$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%: completions/%.bash force
+# Each tool gets its copy of the shell's script, which asks the tool itself.
+INSTALL_COMPLETION = $(Q)mkdir -p $(@D) && sed 's/@TOOL@/$*/g' $< > $@ && chmod 644 $@
+
+$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%: completions/tool.bash force
 	$(call say,INSTALL,$@)
-	$(Q)install -D -m 644 $< $@
+	$(INSTALL_COMPLETION)
+
+$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_%: completions/tool.zsh force
+	$(call say,INSTALL,$@)
+	$(INSTALL_COMPLETION)
+
+$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/%.fish: completions/tool.fish force
+	$(call say,INSTALL,$@)
+	$(INSTALL_COMPLETION)
 
 .PHONY: clean force
 clean:

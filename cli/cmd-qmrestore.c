@@ -23,7 +23,7 @@ static const char *const off[] = { "0", NULL };
 static const struct option rows[] = {
 	{ .name = "archive",
 	  .flags = OPTION_REQUIRED,
-	  .complete = COMPLETE_ARCHIVE,
+	  .complete = COMPLETE_BACKUP,
 	  .description = "The archive: a path, <storage>:backup/<file>, or - for standard input." },
 	{ .name = "vmid",
 	  .value = { .type = VALUE_VMID },
@@ -36,6 +36,7 @@ static const struct option rows[] = {
 			 "storage's bwlimit says for restores." },
 	{ .name = "disk",
 	  .flags = OPTION_ARRAY,
+	  .complete = COMPLETE_ARCHIVE_DISKS,
 	  .description = "Only this disk (scsi0), into a guest that exists and is stopped. What was in "
 			 "its place stays as an unused disk. May be repeated." },
 	{ .name = "force",

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "complete.h"
 
 static void usage(const struct command_set *set, FILE *out)
 {
@@ -72,6 +73,8 @@ int command_main(const struct command_set *set, int argc, char *argv[])
 	const char *name = argc >= 2 ? argv[1] : NULL;
 	const struct command *c;
 
+	if (complete_wanted(argc, argv))
+		return complete_main(set, argc, argv);
 	if (!set->commands[0]->name)
 		return run(set, set->commands[0], argc, argv);
 	if (name && (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help"))) {

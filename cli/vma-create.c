@@ -32,6 +32,7 @@ static const struct option rows[] = {
 			 "their order." },
 	{ .name = "disk",
 	  .flags = OPTION_ARRAY,
+	  .complete = COMPLETE_NAME_IS_PATH,
 	  .description = "[format=raw:]<disk>=<path>: a raw image or block device, and its name in "
 			 "the archive." },
 };

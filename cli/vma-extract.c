@@ -27,6 +27,7 @@ static const struct option rows[] = {
 	  .description = "A folder that does not exist yet. It may be left out if --to tells where "
 			 "disks go; disks that it does not name are passed over then." },
 	{ .name = "drives",
+	  .complete = COMPLETE_ARCHIVE_DISKS,
 	  .description = "Only these disks, by the names that vma list shows, with commas between "
 			 "them." },
 	{ .name = "readmap",
@@ -36,6 +37,7 @@ static const struct option rows[] = {
 			 "skip=<disk>, ended by done." },
 	{ .name = "to",
 	  .flags = OPTION_ARRAY,
+	  .complete = COMPLETE_ARCHIVE_DISK_TO,
 	  .description = "<disk>=<path>: where the disk goes, a file (made, or emptied first), a "
 			 "block device or an NBD URI." },
 	{ .name = "salvage",

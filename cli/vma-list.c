@@ -142,6 +142,7 @@ static const struct option config_rows[] = {
 	  .description = "The archive, packed or not; - for standard input." },
 	{ .name = "config",
 	  .fallback = "qemu-server.conf",
+	  .complete = COMPLETE_ARCHIVE_CONFIG,
 	  .description = "The name of the config." },
 };
 

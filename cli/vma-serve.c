@@ -22,6 +22,7 @@ static const struct option rows[] = {
 	  .complete = COMPLETE_FILE,
 	  .description = "Path of the socket. Without it one is made in a new folder in /tmp." },
 	{ .name = "disk",
+	  .complete = COMPLETE_ARCHIVE_DISKS,
 	  .description = "What a client gets that names no disk. Not needed if there is only one." },
 };
 

@@ -36,6 +36,9 @@ static void test_life(const struct paths *p)
 	ok(!journal_finish(j), "with things left it stays");
 	/* what a crash in the middle of a write leaves */
 	append(p, "+image fast:123/never-beg");
+	ok(journal_load(p, 123, &read, NULL) == -EBUSY && !read,
+	   "nobody else takes it over while its process lives");
+	journal_free(TAKE_PTR(j));
 	ok(journal_load(p, 123, &read, NULL) == 0 && read->n == 3 &&
 		   read->entries[0].kind == JOURNAL_PID && read->entries[1].kind == JOURNAL_IMAGE &&
 		   !strcmp(read->entries[1].value, "fast:123/vm-123-fleece-0.raw") &&
@@ -43,9 +46,9 @@ static void test_life(const struct paths *p)
 	   "another process reads what was not struck out, without the torn last line");
 	ok(journal_list(p, &vmids, &n, NULL) == 0 && n == 1 && vmids[0] == 123,
 	   "and finds it in the list");
-	journal_strike(j, JOURNAL_IMAGE, "fast:123/vm-123-fleece-0.raw");
-	journal_strike(j, JOURNAL_FILE, "/dump/with blank.dat");
-	ok(journal_finish(j) && journal_load(p, 123, &read, NULL) == -ENOENT,
+	journal_strike(read, JOURNAL_IMAGE, "fast:123/vm-123-fleece-0.raw");
+	journal_strike(read, JOURNAL_FILE, "/dump/with blank.dat");
+	ok(journal_finish(read) && journal_load(p, 123, &j, NULL) == -ENOENT,
 	   "with nothing left it goes");
 }
 
