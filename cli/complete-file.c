@@ -183,7 +183,8 @@ static int open_archive(const struct completion *c)
 			return -1;
 		path = v.path;
 	} else if (str_prefix(path, "~/", NULL) && getenv("HOME")) {
-		path = home_path = xasprintf("%s%s", getenv("HOME"), path + 1);
+		home_path = xasprintf("%s%s", getenv("HOME"), path + 1);
+		path = home_path;
 	}
 	/* a fifo would wait for its writer */
 	fd = path ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;

@@ -15,7 +15,7 @@ setup() {
 	I=$BATS_FILE_TMPDIR/inst/usr
 	export PATH=$I/bin:$PATH
 	T=$BATS_TEST_TMPDIR
-	cd "$T"
+	cd "$T" || return 1
 	storage_add lonely none
 	printf 'zfspool: tank\n\tpool rpool/data\n\tcontent images\n\n' >> "$VZDUMP_ROOT/etc/pve/storage.cfg"
 	printf 'name: web-01\n' > "$(conf_file 100)"
@@ -24,7 +24,7 @@ setup() {
 }
 
 teardown() {
-	cd /
+	cd / || return 1
 	vz_teardown
 }
 
