@@ -84,7 +84,7 @@ locked() {
 	vzdump 123 "${FLEECING[@]}"
 	echo "$output" > "$LOG"
 	[[ $status = 255 ]]
-	log_has "ERROR: Backup of VM 123 failed - allocating fleecing image for scsi0: .*No space left on device"
+	log_has "ERROR: Backup of VM 123 failed - allocating fleecing image for scsi0: storage 'fast' has only .* free, but reserves the full size of the image"
 	sed -i '/preallocation full/d' "$VZDUMP_ROOT/etc/pve/storage.cfg"
 	undone 123
 	good_backup 123

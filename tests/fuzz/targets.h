@@ -16,6 +16,7 @@
 #include "stream/bytes.h"
 #include "vma/format-internal.h"
 #include "vma/index.h"
+#include "vma/random.h"
 #include "vma/reader.h"
 
 #define FUZZ_MAX ((size_t)1 << 20)
@@ -147,6 +148,32 @@ static inline void fuzz_archive(const uint8_t *data, size_t len)
 		return;
 	fuzz_read(fd, false);
 	fuzz_read(fd, true);
+}
+
+/* Seek table, index and frames of a file, read at a few places of each disk. */
+static inline void fuzz_random(const uint8_t *data, size_t len)
+{
+	_cleanup_(vma_random_freep) struct vma_random *r = NULL;
+	_cleanup_close_ int fd = memfd_create("fuzz", MFD_CLOEXEC);
+	_cleanup_free_ char *path = xasprintf("/proc/self/fd/%d", fd);
+	uint8_t out[3 * VMA_CLUSTER_SIZE];
+
+	if (len > FUZZ_MAX || io_pwrite_all(fd, data, len, 0) < 0 ||
+	    vma_random_open(path, 1, &r, NULL) < 0)
+		return;
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
+		const struct vma_device *d = &vma_random_header(r)->devices[i];
+		uint64_t n, at = 0;
+
+		for (unsigned k = 0; d->name && k < 8 && at < d->size; k++, at += n) {
+			size_t part = d->size - at < sizeof(out) ? (size_t)(d->size - at) : sizeof(out);
+
+			(void)vma_random_read(r, (uint8_t)i, at, out, part, NULL);
+			(void)vma_random_is_zero(r, (uint8_t)i, at, &n);
+			if (!n || n > d->size - at)
+				abort();
+		}
+	}
 }
 
 #endif
