@@ -95,6 +95,8 @@ static _Noreturn void child_main(const struct child_setup *s, int report_fd)
 	if (s->o->detach) {
 		setsid();
 	} else {
+		if (s->o->group)
+			setpgid(0, 0);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != s->parent)
 			_exit(127);
@@ -332,7 +334,7 @@ static int wait_collected(struct collect *c, pid_t pid, const char *name, int *r
 	if (r == 0)
 		r = process_wait(pid, c->o->timeout_ms > 0 ? c->o->timeout_ms : -1, ret_status, err);
 	if (r < 0) {
-		kill(pid, SIGKILL);
+		kill(c->o->group ? -pid : pid, SIGKILL);
 		process_wait(pid, -1, NULL, NULL);
 	}
 	return r;

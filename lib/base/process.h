@@ -24,6 +24,7 @@ struct process_options {
 	const int *keep_fds;	/* process_spawn: more descriptors the child keeps, same numbers */
 	size_t n_keep_fds;
 	bool detach;		/* process_spawn: a session of its own, lives on without us */
+	bool group;		/* process_run: what the child started is killed with it */
 	/* process_run: every line of output as it comes, instead of collecting it */
 	const struct log *log_output;
 	const struct cancel *cancel; /* process_run: kill the child and return ERR_CANCELED */

@@ -46,9 +46,19 @@ struct reader {
 	struct storage *s;
 };
 
+static bool is_unknown(const struct reader *r, const char *key)
+{
+	const char *const *keys = r->s->ops ? r->s->ops->unknown_keys : NULL;
+
+	for (; keys && *keys; keys++)
+		if (strcmp(*keys, key) == 0)
+			return true;
+	return false;
+}
+
 static const char *get(const struct reader *r, const char *key)
 {
-	return section_get(&r->s->section, key);
+	return is_unknown(r, key) ? NULL : section_get(&r->s->section, key);
 }
 
 static void warn_value(const struct reader *r, const char *key, const char *what)
@@ -125,14 +135,14 @@ static enum image_format read_format(const struct reader *r)
 	return ops->format_default;
 }
 
-/* Without slashes at the end. */
+/* Without slashes at the end; PVE's own place for what is mounted. */
 static char *read_path(const struct reader *r)
 {
 	const char *value = get(r, "path");
 	size_t len;
 
 	if (!value)
-		return NULL;
+		return r->s->ops && r->s->ops->mounts ? xasprintf("/mnt/pve/%s", r->s->id) : NULL;
 	if (value[0] != '/' || strpbrk(value, ";()")) {
 		warn_value(r, "path", "not an absolute path");
 		return NULL;
@@ -197,12 +207,22 @@ static char **read_list(const struct reader *r, const char *key)
 	return value ? strv_split_list(value) : NULL;
 }
 
+static void warn_unknown(const struct reader *r)
+{
+	const char *const *keys = r->s->ops ? r->s->ops->unknown_keys : NULL;
+
+	for (; keys && *keys; keys++)
+		if (section_property(&r->s->section, *keys))
+			warn_value(r, *keys, "unexpected property");
+}
+
 static void read_section(const struct reader *r)
 {
 	struct storage *s = r->s;
 	bool mkdir;
 
 	s->ops = find_type(s->type);
+	warn_unknown(r);
 	s->content = read_content(r);
 	s->nodes = strcmp(s->id, "local") == 0 ? NULL : read_list(r, "nodes");
 	s->disabled = get_bool(r, "disable", false);
@@ -222,6 +242,20 @@ static void read_section(const struct reader *r)
 
 /* ---- the whole ---- */
 
+static void clear_storage(struct storage *s)
+{
+	section_clear(&s->section);
+	free(s->id);
+	free(s->type);
+	strv_free(s->nodes);
+	free(s->path);
+	strv_free(s->content_dirs);
+	free(s->prune_backups);
+	free(s->bwlimit);
+	free(s->mountpoint);
+	free(s->config_dir);
+}
+
 static struct storage *new_storage(struct storage_config *c)
 {
 	struct storage *s;
@@ -230,6 +264,19 @@ static struct storage *new_storage(struct storage_config *c)
 	s = &c->storages[c->n++];
 	*s = (struct storage){ 0 };
 	return s;
+}
+
+/* Of sections with one id the last counts. */
+static void drop_storage(struct storage_config *c, const char *id)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		if (strcmp(c->storages[i].id, id) != 0)
+			continue;
+		clear_storage(&c->storages[i]);
+		c->n--;
+		memmove(&c->storages[i], &c->storages[i + 1], (c->n - i) * sizeof(*c->storages));
+		return;
+	}
 }
 
 static char *parent_dir(const char *file)
@@ -250,6 +297,7 @@ static void add_section(struct storage_config *c, struct section *section, const
 			 section->line, section->id);
 		return;
 	}
+	drop_storage(c, section->id);
 	r.s = new_storage(c);
 	r.s->id = xstrdup(section->id);
 	r.s->type = xstrdup(section->type);
@@ -282,6 +330,22 @@ static void add_local(struct storage_config *c, const char *path)
 	};
 }
 
+/* As PVE: what it cannot use as "local" is no reason to have none. */
+static void check_local(struct storage_config *c, const char *file, const char *path,
+			const struct log *log)
+{
+	const struct storage *s = storage_find(c, "local");
+
+	if (s && s->ops && s->ops->has_path && !s->path) {
+		log_warn(log, "file %s line %u (skip section 'local'): it has no path", file,
+			 s->section.line);
+		drop_storage(c, "local");
+		s = NULL;
+	}
+	if (!s)
+		add_local(c, path);
+}
+
 void storage_config_parse(const char *text, const char *file, const char *node,
 			  const char *local_path, const struct log *log, struct storage_config *ret)
 {
@@ -291,8 +355,7 @@ void storage_config_parse(const char *text, const char *file, const char *node,
 	section_config_parse(text, file, log, &sections);
 	for (size_t i = 0; i < sections.n; i++)
 		add_section(ret, &sections.sections[i], file, log);
-	if (!storage_find(ret, "local"))
-		add_local(ret, local_path);
+	check_local(ret, file, local_path, log);
 }
 
 int storage_config_load(const struct paths *p, const struct log *log, struct storage_config *ret,
@@ -311,20 +374,6 @@ int storage_config_load(const struct paths *p, const struct log *log, struct sto
 	}
 	storage_config_parse(buf_str(&text), file, node, local, log, ret);
 	return 0;
-}
-
-static void clear_storage(struct storage *s)
-{
-	section_clear(&s->section);
-	free(s->id);
-	free(s->type);
-	strv_free(s->nodes);
-	free(s->path);
-	strv_free(s->content_dirs);
-	free(s->prune_backups);
-	free(s->bwlimit);
-	free(s->mountpoint);
-	free(s->config_dir);
 }
 
 void storage_config_clear(struct storage_config *c)

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/strv.h"
+#include "base/units.h"
 #include "storage/path.h"
 #include "storage/types.h"
 
@@ -103,17 +104,29 @@ char *path_volname(const struct storage *s, uint32_t vmid, const char *name,
 /* ---- listing ---- */
 
 struct image_list {
+	path_look_fn *look;
 	struct storage_image *images;
 	size_t n;
 };
 
-static void add_image(struct image_list *list, const char *dir, const char *owner, const char *name)
+bool path_look(const char *dir, const char *entry, char **ret_name, enum image_format *ret_format,
+	       struct stat *ret_st)
 {
-	_cleanup_free_ char *path = xasprintf("%s/%s/%s", dir, owner, name);
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, entry);
+
+	if (!image_name_parse(entry, ret_format) || stat(path, ret_st) < 0)
+		return false;
+	*ret_name = xstrdup(entry);
+	return true;
+}
+
+static void add_image(struct image_list *list, const char *dir, const char *owner, const char *entry)
+{
+	_cleanup_free_ char *name = NULL;
 	enum image_format format;
 	struct stat st;
 
-	if (!image_name_parse(name, &format) || stat(path, &st) < 0)
+	if (!list->look(dir, entry, &name, &format, &st))
 		return;
 	list->images = xreallocarray(list->images, list->n + 1, sizeof(*list->images));
 	list->images[list->n++] = (struct storage_image){
@@ -136,7 +149,7 @@ static int list_owner(struct image_list *list, const char *dir, const char *owne
 	if (!d)
 		return error_errno(err, errno, "cannot read directory '%s'", path);
 	while ((entry = readdir(d)))
-		add_image(list, dir, owner, entry->d_name);
+		add_image(list, path, owner, entry->d_name);
 	closedir(d);
 	return 0;
 }
@@ -166,12 +179,12 @@ static int compare_images(const void *a, const void *b)
 	return strcmp(x->volname, y->volname);
 }
 
-int path_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
-	      struct error **err)
+int path_list_by(const struct storage *s, uint32_t vmid, path_look_fn *look,
+		 struct storage_image **ret, size_t *ret_n, struct error **err)
 {
 	_cleanup_free_ char *dir = path_content_dir(s, STORAGE_IMAGES);
 	_cleanup_free_ char *owner = xasprintf("%" PRIu32, vmid);
-	struct image_list list = { 0 };
+	struct image_list list = { .look = look };
 	int r = vmid ? list_owner(&list, dir, owner, err) : list_owners(&list, dir, err);
 
 	if (r < 0) {
@@ -183,6 +196,12 @@ int path_list(const struct storage *s, uint32_t vmid, struct storage_image **ret
 	*ret = list.images;
 	*ret_n = list.n;
 	return 0;
+}
+
+int path_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
+	      struct error **err)
+{
+	return path_list_by(s, vmid, path_look, ret, ret_n, err);
 }
 
 /* ---- images ---- */
@@ -211,7 +230,25 @@ enum image_format path_fleecing_format(const struct storage *s)
 	return IMAGE_RAW;
 }
 
-static int alloc_raw(const struct volume *v, int fd, uint64_t size, struct error **err)
+/* preallocation=full: written, where falloc only reserves. */
+static int write_zeroes(const struct volume *v, int fd, uint64_t size, const struct cancel *cancel,
+			struct error **err)
+{
+	static const char zeroes[256 * KIB];
+	int r = 0;
+
+	for (uint64_t at = 0, n; at < size && r == 0; at += n) {
+		n = size - at < sizeof(zeroes) ? size - at : sizeof(zeroes);
+		r = io_pwrite_all(fd, zeroes, n, (off_t)at);
+		if (r < 0)
+			return error_errno(err, -r, "cannot fill '%s' with zeroes", v->path);
+		r = cancel_check(cancel, err);
+	}
+	return r;
+}
+
+static int alloc_raw(const struct volume *v, int fd, uint64_t size, const struct cancel *cancel,
+		     struct error **err)
 {
 	int r;
 
@@ -219,6 +256,8 @@ static int alloc_raw(const struct volume *v, int fd, uint64_t size, struct error
 		return error_errno(err, errno, "cannot set the size of '%s'", v->path);
 	if (!reserves(v->storage))
 		return 0;
+	if (v->storage->preallocation == PREALLOC_FULL)
+		return write_zeroes(v, fd, size, cancel, err);
 	do
 		r = posix_fallocate(fd, 0, (off_t)size);
 	while (r == EINTR);
@@ -244,22 +283,21 @@ static int alloc_qcow2(const struct volume *v, uint64_t size, const struct cance
 }
 
 /* The directory the image lies in.  Caller frees. */
-static char *image_dir(const struct volume *v)
+static char *image_dir(const char *image)
 {
-	return xstrndup(v->path, (size_t)(strrchr(v->path, '/') - v->path));
+	return xstrndup(image, (size_t)(strrchr(image, '/') - image));
 }
 
-/* The guest's directory goes with its last image. */
-static void remove_empty_dir(const struct volume *v)
+void path_remove_empty_dir(const char *image)
 {
-	_cleanup_free_ char *dir = image_dir(v);
+	_cleanup_free_ char *dir = image_dir(image);
 
 	(void)rmdir(dir);
 }
 
-static int create_file(const struct volume *v, struct error **err)
+int path_create_file(const struct volume *v, struct error **err)
 {
-	_cleanup_free_ char *dir = image_dir(v);
+	_cleanup_free_ char *dir = image_dir(v->path);
 	int r = io_mkdir_p(dir, 0755, err);
 	int fd;
 
@@ -286,14 +324,14 @@ int path_alloc(const struct volume *v, uint64_t size, const struct cancel *cance
 	if (size > INT64_MAX)
 		return error_set(err, ERR_INVALID, "size %" PRIu64 " is too large for a file",
 				 size);
-	fd = create_file(v, err);
+	fd = path_create_file(v, err);
 	if (fd < 0)
 		return fd;
-	r = v->format == IMAGE_RAW ? alloc_raw(v, fd, size, err) :
+	r = v->format == IMAGE_RAW ? alloc_raw(v, fd, size, cancel, err) :
 				     alloc_qcow2(v, size, cancel, err);
 	if (r < 0) {
 		unlink(v->path);
-		remove_empty_dir(v);
+		path_remove_empty_dir(v->path);
 		return r;
 	}
 	return 0;
@@ -309,6 +347,6 @@ int path_free(const struct volume *v, struct error **err)
 					 v->path);
 		return error_errno(err, errno, "cannot remove file '%s'", v->path);
 	}
-	remove_empty_dir(v);
+	path_remove_empty_dir(v->path);
 	return 0;
 }

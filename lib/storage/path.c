@@ -57,10 +57,11 @@ int path_dir(const struct storage *s, enum storage_content content, char **ret, 
 
 /* ---- activation ---- */
 
-static bool is_mounted(const char *path)
+bool path_find_mount(const char *path,
+		     bool (*is_meant)(const struct storage *s, const struct mntent *mount),
+		     const struct storage *s)
 {
-	_cleanup_free_ char *real = realpath(path, NULL);
-	FILE *mounts = real ? setmntent("/proc/self/mounts", "re") : NULL;
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
 	struct mntent entry;
 	char buffer[2 * PATH_MAX + 1024];
 	bool found = false;
@@ -68,14 +69,16 @@ static bool is_mounted(const char *path)
 	if (!mounts)
 		return false;
 	while (!found && getmntent_r(mounts, &entry, buffer, sizeof(buffer)))
-		found = strcmp(entry.mnt_dir, real) == 0;
+		found = strcmp(entry.mnt_dir, path) == 0 && (!is_meant || is_meant(s, &entry));
 	endmntent(mounts);
 	return found;
 }
 
 static int check_mounted(const struct storage *s, struct error **err)
 {
-	if (!s->mountpoint || is_mounted(s->mountpoint))
+	_cleanup_free_ char *real = s->mountpoint ? realpath(s->mountpoint, NULL) : NULL;
+
+	if (!s->mountpoint || (real && path_find_mount(real, NULL, NULL)))
 		return 0;
 	return error_set(err, ERR_NOT_FOUND,
 			 "unable to activate storage '%s' - directory is expected to be a mount "
@@ -131,14 +134,11 @@ static int check_distinct(const struct storage *s, struct error **err)
 	return 0;
 }
 
-int path_activate(const struct storage *s, const struct log *log, struct error **err)
+int path_make_base(const struct storage *s, struct error **err)
 {
+	int r = s->create_base ? io_mkdir_p(s->path, 0755, err) : 0;
 	struct stat st;
-	int r = check_mounted(s, err);
 
-	(void)log;
-	if (r == 0 && s->create_base)
-		r = io_mkdir_p(s->path, 0755, err);
 	if (r < 0)
 		return r;
 	if (stat(s->path, &st) < 0 || !S_ISDIR(st.st_mode))
@@ -146,12 +146,24 @@ int path_activate(const struct storage *s, const struct log *log, struct error *
 				 "unable to activate storage '%s' - directory '%s' does not exist "
 				 "or is unreachable",
 				 s->id, s->path);
-	if (s->create_subdirs) {
+	return 0;
+}
+
+int path_prepare(const struct storage *s, struct error **err)
+{
+	int r = check_mounted(s, err);
+
+	return r < 0 ? r : path_make_base(s, err);
+}
+
+int path_activate(const struct storage *s, const struct log *log, struct error **err)
+{
+	int r = path_prepare(s, err);
+
+	(void)log;
+	if (r == 0 && s->create_subdirs)
 		r = make_dirs(s, err);
-		if (r < 0)
-			return r;
-	}
-	return check_distinct(s, err);
+	return r < 0 ? r : check_distinct(s, err);
 }
 
 int path_status(const struct storage *s, struct storage_status *ret, struct error **err)

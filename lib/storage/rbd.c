@@ -1,8 +1,6 @@
 /*
  * Type "rbd": images in a Ceph pool, through librbd in QEMU or, with krbd, as block devices.
- * Files as PVE has them, beside storage.cfg: ceph.conf for the host's own cluster (without monhost;
- * Ceph's default where there is none), priv/ceph/<storage>.keyring, priv/ceph/<storage>.conf.
- * Facts: PVE::Storage::RBDPlugin, PVE::CephConfig.
+ * Facts: PVE::Storage::RBDPlugin.
  */
 #include <errno.h>
 #include <glob.h>
@@ -14,6 +12,7 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "storage/block.h"
+#include "storage/ceph.h"
 #include "storage/tool.h"
 #include "storage/types.h"
 
@@ -39,23 +38,13 @@ static const char *pool_of(const struct storage *s)
 	return pool ? pool : "rbd";
 }
 
-static int check_word(const struct storage *s, const char *key, struct error **err)
-{
-	const char *value = section_get(&s->section, key);
-
-	if (!value || block_word_valid(value))
-		return 0;
-	return error_set(err, ERR_INVALID, "storage '%s': %s '%s' is not a name of Ceph", s->id,
-			 key, value);
-}
-
 static int rbd_check(const struct storage *s, struct error **err)
 {
 	static const char *const words[] = { "pool", "namespace", "data-pool", "username" };
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(words) && r == 0; i++)
-		r = check_word(s, words[i], err);
+		r = ceph_check_word(s, words[i], err);
 	return r;
 }
 
@@ -103,71 +92,16 @@ static int rbd_parse(struct volume *v, struct error **err)
 
 /* ---- how to reach the cluster ---- */
 
-/* A file beside storage.cfg, NULL if it is not there.  Caller frees. */
-static char *own_file(const struct storage *s, const char *name)
-{
-	char *path = xasprintf("%s/%s", s->config_dir ? s->config_dir : "/etc/pve", name);
-
-	if (access(path, F_OK) == 0)
-		return path;
-	free(path);
-	return NULL;
-}
-
 static char *keyring_of(const struct storage *s)
 {
-	_cleanup_free_ char *name = xasprintf("priv/ceph/%s.keyring", s->id);
-
-	return own_file(s, name);
-}
-
-static char *conf_of(const struct storage *s)
-{
-	_cleanup_free_ char *name = xasprintf("priv/ceph/%s.conf", s->id);
-
-	return own_file(s, section_get(&s->section, "monhost") ? name : "ceph.conf");
-}
-
-/* "[fd00::1]:6789" -> "fd00::1" and "6789"; no port: NULL.  The caller frees both. */
-static void split_host(const char *text, char **ret_host, char **ret_port)
-{
-	const char *end = *text == '[' ? strchr(text, ']') : NULL;
-	const char *colon = strchr(text, ':');
-
-	if (end) {
-		*ret_host = xstrndup(text + 1, (size_t)(end - text - 1));
-		colon = end[1] == ':' ? end + 1 : NULL;
-	} else {
-		if (colon && strchr(colon + 1, ':'))
-			colon = NULL; /* a bare IPv6 address */
-		*ret_host = colon ? xstrndup(text, (size_t)(colon - text)) : xstrdup(text);
-	}
-	*ret_port = colon ? xstrdup(colon + 1) : NULL;
-}
-
-/* As Ceph's tools take them: "10.0.0.1,[fd00::1]:6789".  Caller frees. */
-static char *host_list(const char *monhost)
-{
-	_cleanup_strv_ char **hosts = strv_split_list(monhost);
-	_cleanup_buf_ struct buf list = BUF_INIT;
-
-	for (size_t i = 0; hosts && hosts[i]; i++) {
-		_cleanup_free_ char *host = NULL, *port = NULL;
-		bool v6;
-
-		split_host(hosts[i], &host, &port);
-		v6 = strchr(host, ':') != NULL;
-		buf_addf(&list, "%s%s%s%s%s%s", i ? "," : "", v6 ? "[" : "", host, v6 ? "]" : "",
-			 port ? ":" : "", port ? port : "");
-	}
-	return buf_steal(&list);
+	return ceph_file(s, "keyring");
 }
 
 static void add_connection(char ***argv, const struct storage *s)
 {
 	const char *user = section_get(&s->section, "username");
 	const char *monhost = section_get(&s->section, "monhost");
-	_cleanup_free_ char *conf = conf_of(s), *keyring = keyring_of(s);
+	_cleanup_free_ char *conf = ceph_conf(s), *keyring = keyring_of(s);
 
 	/* ceph, unlike rbd, does not start without a file */
 	if (conf || monhost) {
@@ -175,7 +109,7 @@ static void add_connection(char ***argv, const struct storage *s)
 		strv_add(argv, conf ? conf : "/dev/null");
 	}
 	if (monhost) {
-		_cleanup_free_ char *hosts = host_list(monhost);
+		_cleanup_free_ char *hosts = ceph_hosts(monhost);
 
 		strv_add(argv, "-m");
 		strv_add(argv, hosts);
@@ -344,7 +278,7 @@ static void add_servers(struct json_object *o, const char *monhost)
 		struct json_object *server = json_object_new_object();
 		_cleanup_free_ char *host = NULL, *port = NULL;
 
-		split_host(hosts[i], &host, &port);
+		ceph_split_host(hosts[i], &host, &port);
 		json_object_object_add(server, "host", json_object_new_string(host));
 		json_object_object_add(
 			server, "port", json_object_new_string(port ? port : DEFAULT_MON_PORT));
@@ -376,7 +310,7 @@ static int rbd_blockdev(const struct volume *v, struct json_object **ret, struct
 	const struct storage *s = v->storage;
 	const char *monhost = section_get(&s->section, "monhost");
 	const char *user = section_get(&s->section, "username");
-	_cleanup_free_ char *conf = conf_of(s), *keyring = keyring_of(s);
+	_cleanup_free_ char *conf = ceph_conf(s), *keyring = keyring_of(s);
 	struct json_object *o;
 	int r;
 

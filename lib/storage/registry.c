@@ -4,6 +4,10 @@
 
 const struct storage_ops *const storage_types[] = {
 	&storage_dir_ops,
+	&storage_btrfs_ops,
+	&storage_nfs_ops,
+	&storage_cifs_ops,
+	&storage_cephfs_ops,
 	&storage_lvm_ops,
 	&storage_lvmthin_ops,
 	&storage_zfspool_ops,

@@ -89,8 +89,8 @@ int storage_config_load(const struct paths *p, const struct log *log, struct sto
 			struct error **err);
 /*
  * The same from text.  file is for messages; local_path is where "local" lies if text names none
- * (<root>/var/lib/vz).  A "local" that is named is used as it stands, also where PVE would put its
- * own in its place (another type or path).
+ * (<root>/var/lib/vz), or one without a path, which is put aside with a warning.  A "local" with a
+ * path is used as it stands, also where PVE would put its own in its place (another type or path).
  */
 void storage_config_parse(const char *text, const char *file, const char *node,
 			  const char *local_path, const struct log *log,
@@ -252,7 +252,11 @@ struct storage_ops {
 	unsigned formats;         /* set of 1 << enum image_format */
 	enum image_format format_default;
 	bool shared;   /* always shared (network) */
-	bool has_path; /* "path" is required */
+	bool has_path; /* "path" is required, or */
+	bool mounts;   /* is /mnt/pve/<id> by default */
+	/* Of the keys in struct storage, those that this type does not have: to be ignored with a
+	 * warning.  NULL-terminated; may be NULL. */
+	const char *const *unknown_keys;
 
 	/* New images hold what lay there before: volume_alloc() zeroes them (thick LVM). */
 	bool alloc_unwiped;

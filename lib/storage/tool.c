@@ -25,6 +25,9 @@ static const struct {
 	{ "ceph", "ceph-common" },
 	{ "iscsiadm", "open-iscsi" },
 	{ "iscsi-ls", "libiscsi-bin" },
+	{ "btrfs", "btrfs-progs" },
+	{ "mount", "mount" },
+	{ "ceph-fuse", "ceph-fuse" },
 	{ "qemu-img", "qemu-utils" },
 };
 
@@ -73,7 +76,9 @@ static int failed(const struct tool *t, struct process_result *result, struct er
 
 static int run_once(const struct tool *t, char **ret_out, struct error **err)
 {
+	/* mount does its work in a helper, which must not go on alone */
 	const struct process_options o = { .timeout_ms = t->timeout_s * 1000,
+					   .group = true,
 					   .cancel = t->cancel };
 	_cleanup_(process_result_clear) struct process_result result = { 0 };
 	_cleanup_error_ struct error *mine = NULL;

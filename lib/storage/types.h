@@ -5,6 +5,10 @@
 #include "storage/storage.h"
 
 extern const struct storage_ops storage_dir_ops;
+extern const struct storage_ops storage_btrfs_ops;
+extern const struct storage_ops storage_nfs_ops;
+extern const struct storage_ops storage_cifs_ops;
+extern const struct storage_ops storage_cephfs_ops;
 extern const struct storage_ops storage_lvm_ops;
 extern const struct storage_ops storage_lvmthin_ops;
 extern const struct storage_ops storage_zfspool_ops;

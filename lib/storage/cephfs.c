@@ -1,0 +1,149 @@
+/*
+ * Type "cephfs": a directory of a Ceph file system, mounted by the kernel or, with "fuse", by
+ * ceph-fuse.  For backups and the like; it holds no images.  Facts: PVE::Storage::CephFSPlugin.
+ *
+ * PVE mounts with "fuse" through mount.fuse.ceph, which gives its options to a shell and ignores
+ * monitors and subdir: ceph-fuse itself takes both.
+ */
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "storage/block.h"
+#include "storage/ceph.h"
+#include "storage/mount.h"
+#include "storage/path.h"
+#include "storage/types.h"
+
+static const char *get(const struct storage *s, const char *key)
+{
+	return section_get(&s->section, key);
+}
+
+static int cephfs_check(const struct storage *s, struct error **err)
+{
+	static const char *const required[] = { NULL };
+	int r = mount_check(s, required, err);
+
+	if (r == 0)
+		r = ceph_check_word(s, "username", err);
+	return r < 0 ? r : ceph_check_word(s, "fs-name", err);
+}
+
+static const char *subdir_of(const struct storage *s)
+{
+	return get(s, "subdir") ? get(s, "subdir") : "/";
+}
+
+static const char *user_of(const struct storage *s)
+{
+	return get(s, "username") ? get(s, "username") : "admin";
+}
+
+/* The kernel shows "<monitors>:<subdir>", or "<user>@<cluster>.<name>=<subdir>". */
+static bool is_ours(const struct storage *s, const struct mntent *mount)
+{
+	const char *source = mount->mnt_fsname;
+	const char *subdir = subdir_of(s);
+	size_t n = strlen(source), len = strlen(subdir);
+
+	if (strcmp(mount->mnt_type, "fuse.ceph-fuse") == 0)
+		return strcmp(source, "ceph-fuse") == 0;
+	return str_prefix(mount->mnt_type, "ceph", NULL) && n > len && str_suffix(source, subdir) &&
+	       strchr(":=", source[n - len - 1]);
+}
+
+static void add(char ***argv, const char *option, const char *value)
+{
+	if (!value)
+		return;
+	strv_add(argv, option);
+	strv_add(argv, value);
+}
+
+static char **fuse_command(const struct storage *s)
+{
+	_cleanup_free_ char *conf = ceph_conf(s), *secret = ceph_file(s, "secret");
+	_cleanup_free_ char *hosts = get(s, "monhost") ? ceph_hosts(get(s, "monhost")) : NULL;
+	char **argv = NULL;
+
+	strv_add(&argv, "ceph-fuse");
+	add(&argv, "--conf", conf ? conf : hosts ? "/dev/null" : NULL);
+	add(&argv, "-m", hosts);
+	add(&argv, "--id", user_of(s));
+	add(&argv, "--keyfile", secret);
+	add(&argv, "--client_fs", get(s, "fs-name"));
+	add(&argv, "-r", subdir_of(s));
+	add(&argv, "-o", get(s, "options"));
+	strv_add(&argv, s->path);
+	return argv;
+}
+
+static char **kernel_command(const struct storage *s)
+{
+	_cleanup_free_ char *conf = ceph_conf(s), *secret = ceph_file(s, "secret");
+	_cleanup_free_ char *hosts = get(s, "monhost") ? ceph_hosts(get(s, "monhost")) : NULL;
+	_cleanup_buf_ struct buf options = BUF_INIT;
+	char **argv = NULL;
+
+	buf_addf(&options, "name=%s", user_of(s));
+	if (secret)
+		buf_addf(&options, ",secretfile=%s", secret);
+	if (conf)
+		buf_addf(&options, ",conf=%s", conf);
+	if (get(s, "fs-name"))
+		buf_addf(&options, ",fs=%s", get(s, "fs-name"));
+	if (get(s, "options"))
+		buf_addf(&options, ",%s", get(s, "options"));
+	strv_add(&argv, "mount");
+	add(&argv, "-t", "ceph");
+	/* without monitors mount.ceph finds them in the configuration */
+	strv_addf(&argv, "%s:%s", hosts ? hosts : "", subdir_of(s));
+	strv_add(&argv, s->path);
+	add(&argv, "-o", buf_str(&options));
+	return argv;
+}
+
+static char **command(const struct storage *s)
+{
+	return block_flag(s, "fuse") ? fuse_command(s) : kernel_command(s);
+}
+
+static const struct mount_type cephfs = {
+	.is_ours = is_ours,
+	.command = command,
+	.helper = "mount.ceph",
+	.package = "ceph-common",
+};
+
+static int cephfs_activate(const struct storage *s, const struct log *log, struct error **err)
+{
+	return mount_activate(s, &cephfs, log, err);
+}
+
+static int cephfs_status(const struct storage *s, struct storage_status *ret, struct error **err)
+{
+	return mount_status(s, &cephfs, ret, err);
+}
+
+const struct storage_ops storage_cephfs_ops = {
+	.type = "cephfs",
+	.content = STORAGE_ISO | STORAGE_VZTMPL | STORAGE_BACKUP | STORAGE_SNIPPETS |
+		   STORAGE_IMPORT,
+	.content_default = STORAGE_BACKUP,
+	.format_default = IMAGE_RAW,
+	.shared = true,
+	.has_path = true,
+	.mounts = true,
+	.unknown_keys = mount_unknown_keys,
+	.ask_interval_ms = MOUNT_ASK_INTERVAL_MS,
+	.check = cephfs_check,
+	.activate = cephfs_activate,
+	.status = cephfs_status,
+	.dir = path_dir,
+	.list = path_list,
+	.traits = path_traits,
+	.fleecing_format = path_fleecing_format,
+	.parse = path_parse,
+};

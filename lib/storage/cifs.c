@@ -1,0 +1,150 @@
+/*
+ * Type "cifs": a share of an SMB server.  The password lies beside storage.cfg, in
+ * priv/storage/<storage>.pw ("password=..."), as PVE writes it; without that file one is a guest.
+ * Facts: PVE::Storage::CIFSPlugin.
+ */
+#include <ctype.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/strv.h"
+#include "storage/mount.h"
+#include "storage/path.h"
+#include "storage/types.h"
+
+#define SMB_PORT     445
+#define NETBIOS_PORT 139
+
+static const char *get(const struct storage *s, const char *key)
+{
+	return section_get(&s->section, key);
+}
+
+static int cifs_check(const struct storage *s, struct error **err)
+{
+	static const char *const required[] = { "server", "share", NULL };
+
+	return mount_check(s, required, err);
+}
+
+/* "//server/share/subdir".  Caller frees. */
+static char *source_of(const struct storage *s)
+{
+	_cleanup_free_ char *server = mount_server(s);
+
+	return xasprintf("//%s/%s%s", server, get(s, "share"),
+			 get(s, "subdir") ? get(s, "subdir") : "");
+}
+
+static bool is_ours(const struct storage *s, const struct mntent *mount)
+{
+	_cleanup_free_ char *source = source_of(s);
+
+	return (str_prefix(mount->mnt_type, "cifs", NULL) ||
+		strcmp(mount->mnt_type, "smb3") == 0) &&
+	       mount_same_source(mount->mnt_fsname, source);
+}
+
+/* sec=krb5, krb5i or krb5p among the options: the ticket says who one is. */
+static bool uses_kerberos(const struct storage *s)
+{
+	_cleanup_free_ char *text = xstrdup(get(s, "options") ? get(s, "options") : "");
+	_cleanup_strv_ char **options = NULL;
+
+	for (char *p = text; *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+	options = strv_split_list(text);
+	return options &&
+	       (strv_contains(options, "sec=krb5") || strv_contains(options, "sec=krb5i") ||
+		strv_contains(options, "sec=krb5p"));
+}
+
+static void add_option(char ***argv, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	strv_add(argv, "-o");
+	strv_addf(argv, "%s%s", name, value);
+}
+
+static void add_user(char ***argv, const struct storage *s)
+{
+	_cleanup_free_ char *file = xasprintf("%s/priv/storage/%s.pw", s->config_dir, s->id);
+
+	if (uses_kerberos(s))
+		return;
+	if (access(file, F_OK) < 0) {
+		add_option(argv, "guest,username=", "guest");
+		return;
+	}
+	add_option(argv, "username=", get(s, "username"));
+	add_option(argv, "credentials=", file);
+	add_option(argv, "domain=", get(s, "domain"));
+}
+
+static char **command(const struct storage *s)
+{
+	const char *version = get(s, "smbversion");
+	_cleanup_free_ char *source = source_of(s);
+	char **argv = NULL;
+
+	strv_add(&argv, "mount");
+	strv_add(&argv, "-t");
+	strv_add(&argv, "cifs");
+	strv_add(&argv, source);
+	strv_add(&argv, s->path);
+	add_option(&argv, "", "soft");
+	add_user(&argv, s);
+	add_option(&argv, "vers=", version ? version : "default");
+	add_option(&argv, "", get(s, "options"));
+	return argv;
+}
+
+static bool is_online(const struct storage *s)
+{
+	return mount_server_answers(s, SMB_PORT, NETBIOS_PORT);
+}
+
+static const struct mount_type cifs = {
+	.is_ours = is_ours,
+	.command = command,
+	.helper = "mount.cifs",
+	.package = "cifs-utils",
+	.is_online = is_online,
+};
+
+static int cifs_activate(const struct storage *s, const struct log *log, struct error **err)
+{
+	return mount_activate(s, &cifs, log, err);
+}
+
+static int cifs_status(const struct storage *s, struct storage_status *ret, struct error **err)
+{
+	return mount_status(s, &cifs, ret, err);
+}
+
+const struct storage_ops storage_cifs_ops = {
+	.type = "cifs",
+	.content = STORAGE_IMAGES | STORAGE_ROOTDIR | STORAGE_ISO | STORAGE_VZTMPL |
+		   STORAGE_BACKUP | STORAGE_SNIPPETS | STORAGE_IMPORT,
+	.content_default = STORAGE_IMAGES,
+	.formats = 1U << IMAGE_RAW | 1U << IMAGE_QCOW2 | 1U << IMAGE_VMDK,
+	.format_default = IMAGE_RAW,
+	.shared = true,
+	.has_path = true,
+	.mounts = true,
+	.unknown_keys = mount_unknown_keys,
+	.ask_interval_ms = MOUNT_ASK_INTERVAL_MS,
+	.check = cifs_check,
+	.activate = cifs_activate,
+	.status = cifs_status,
+	.dir = path_dir,
+	.list = path_list,
+	.traits = path_traits,
+	.fleecing_format = path_fleecing_format,
+	.parse = path_parse,
+	.volname = path_volname,
+	.alloc = path_alloc,
+	.free = path_free,
+};

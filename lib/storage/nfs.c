@@ -1,0 +1,105 @@
+/* Type "nfs": a directory on an NFS server.  Facts: PVE::Storage::NFSPlugin. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/strv.h"
+#include "storage/mount.h"
+#include "storage/path.h"
+#include "storage/types.h"
+
+#define NFS_PORT     2049
+#define RPCBIND_PORT 111
+
+static const char *get(const struct storage *s, const char *key)
+{
+	return section_get(&s->section, key);
+}
+
+static int nfs_check(const struct storage *s, struct error **err)
+{
+	static const char *const required[] = { "server", "export", NULL };
+
+	return mount_check(s, required, err);
+}
+
+/* "server:/export".  Caller frees. */
+static char *source_of(const struct storage *s)
+{
+	_cleanup_free_ char *server = mount_server(s);
+
+	return xasprintf("%s:%s", server, get(s, "export"));
+}
+
+static bool is_ours(const struct storage *s, const struct mntent *mount)
+{
+	_cleanup_free_ char *source = source_of(s);
+
+	return str_prefix(mount->mnt_type, "nfs", NULL) &&
+	       mount_same_source(mount->mnt_fsname, source);
+}
+
+static char **command(const struct storage *s)
+{
+	_cleanup_free_ char *source = source_of(s);
+	char **argv = NULL;
+
+	strv_add(&argv, "mount");
+	strv_add(&argv, "-t");
+	strv_add(&argv, "nfs");
+	strv_add(&argv, source);
+	strv_add(&argv, s->path);
+	if (get(s, "options")) {
+		strv_add(&argv, "-o");
+		strv_add(&argv, get(s, "options"));
+	}
+	return argv;
+}
+
+/* PVE asks showmount; servers of version 4 alone have nothing that answers it. */
+static bool is_online(const struct storage *s)
+{
+	return mount_server_answers(s, NFS_PORT, RPCBIND_PORT);
+}
+
+static const struct mount_type nfs = {
+	.is_ours = is_ours,
+	.command = command,
+	.helper = "mount.nfs",
+	.package = "nfs-common",
+	.is_online = is_online,
+};
+
+static int nfs_activate(const struct storage *s, const struct log *log, struct error **err)
+{
+	return mount_activate(s, &nfs, log, err);
+}
+
+static int nfs_status(const struct storage *s, struct storage_status *ret, struct error **err)
+{
+	return mount_status(s, &nfs, ret, err);
+}
+
+const struct storage_ops storage_nfs_ops = {
+	.type = "nfs",
+	.content = STORAGE_IMAGES | STORAGE_ROOTDIR | STORAGE_ISO | STORAGE_VZTMPL |
+		   STORAGE_BACKUP | STORAGE_SNIPPETS | STORAGE_IMPORT,
+	.content_default = STORAGE_IMAGES,
+	.formats = 1U << IMAGE_RAW | 1U << IMAGE_QCOW2 | 1U << IMAGE_VMDK,
+	.format_default = IMAGE_RAW,
+	.shared = true,
+	.has_path = true,
+	.mounts = true,
+	.unknown_keys = mount_unknown_keys,
+	.ask_interval_ms = MOUNT_ASK_INTERVAL_MS,
+	.check = nfs_check,
+	.activate = nfs_activate,
+	.status = nfs_status,
+	.dir = path_dir,
+	.list = path_list,
+	.traits = path_traits,
+	.fleecing_format = path_fleecing_format,
+	.parse = path_parse,
+	.volname = path_volname,
+	.alloc = path_alloc,
+	.free = path_free,
+};
