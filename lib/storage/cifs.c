@@ -2,10 +2,17 @@
  * Type "cifs": a share of an SMB server.  The password lies beside storage.cfg, in
  * priv/storage/<storage>.pw ("password=..."), as PVE writes it; without that file one is a guest.
  * Facts: PVE::Storage::CIFSPlugin.
+ *
+ * Locks of SMB forbid writing, to their owner too: QEMU, which locks bytes 100 to 250 of an image,
+ * cannot write its first cluster then (seen with 6.1 and Samba 4.17).  Mounted with "nobrl", locks
+ * stay within this host and do no harm; else our nodes do without them.
  */
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <json-c/json.h>
 
 #include "base/mem.h"
 #include "base/strv.h"
@@ -83,6 +90,34 @@ static void add_user(char ***argv, const struct storage *s)
 	add_option(argv, "domain=", get(s, "domain"));
 }
 
+static bool keeps_locks_here(const struct storage *s, const struct mntent *mount)
+{
+	return is_ours(s, mount) && hasmntopt(mount, "nobrl");
+}
+
+static int cifs_blockdev(const struct volume *v, struct json_object **ret, struct error **err)
+{
+	const struct storage *s = v->storage;
+	int r = volume_blockdev_by_path(v, ret, err);
+
+	if (r == 0 && !path_find_mount(s->path, keeps_locks_here, s))
+		json_object_object_add(*ret, "locking", json_object_new_string("off"));
+	return r;
+}
+
+static int cifs_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel,
+		      struct error **err)
+{
+	const struct storage *s = v->storage;
+	int r = path_alloc(v, size, cancel, err);
+
+	if (r < 0 && r != -EEXIST && v->format == IMAGE_QCOW2 &&
+	    !path_find_mount(s->path, keeps_locks_here, s))
+		error_prefix(err, "storage '%s' is mounted without the option nobrl, which qemu-img needs: "
+				  "add it to the section's options and mount it anew", s->id);
+	return r;
+}
+
 static char **command(const struct storage *s)
 {
 	const char *version = get(s, "smbversion");
@@ -145,6 +180,7 @@ const struct storage_ops storage_cifs_ops = {
 	.fleecing_format = path_fleecing_format,
 	.parse = path_parse,
 	.volname = path_volname,
-	.alloc = path_alloc,
+	.blockdev = cifs_blockdev,
+	.alloc = cifs_alloc,
 	.free = path_free,
 };

@@ -16,6 +16,9 @@ extern const struct storage_ops storage_rbd_ops;
 extern const struct storage_ops storage_iscsi_ops;
 extern const struct storage_ops storage_iscsidirect_ops;
 
+/* What volume_blockdev() gives for types without a way of their own: file or host_device. */
+int volume_blockdev_by_path(const struct volume *v, struct json_object **ret, struct error **err);
+
 /*
  * True if name is a file name for an image ("vm-100-disk-0.qcow2"): one component without white
  * space that ends in a known format, which *ret is then.

@@ -144,14 +144,11 @@ static int stat_volume(const struct volume *v, struct stat *ret, struct error **
 	return error_errno(err, errno, "volume '%s': cannot look at '%s'", v->volid, v->path);
 }
 
-int volume_blockdev(const struct volume *v, struct json_object **ret, struct error **err)
+int volume_blockdev_by_path(const struct volume *v, struct json_object **ret, struct error **err)
 {
 	struct stat st;
-	int r;
+	int r = stat_volume(v, &st, err);
 
-	if (v->storage && v->storage->ops->blockdev)
-		return v->storage->ops->blockdev(v, ret, err);
-	r = stat_volume(v, &st, err);
 	if (r < 0)
 		return r;
 	*ret = json_object_new_object();
@@ -161,6 +158,13 @@ int volume_blockdev(const struct volume *v, struct json_object **ret, struct err
 							      "file"));
 	json_object_object_add(*ret, "filename", json_object_new_string(v->path));
 	return 0;
+}
+
+int volume_blockdev(const struct volume *v, struct json_object **ret, struct error **err)
+{
+	if (v->storage && v->storage->ops->blockdev)
+		return v->storage->ops->blockdev(v, ret, err);
+	return volume_blockdev_by_path(v, ret, err);
 }
 
 static int device_size(const struct volume *v, uint64_t *ret, struct error **err)
