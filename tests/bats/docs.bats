@@ -65,3 +65,13 @@ names_of_table() {
 		}
 	done
 }
+
+@test "CONTRIBUTING shows the smallest storage type as it is" {
+	diff <(sed -n '/^const struct storage_ops/,/^};/p' "$top/lib/storage/dir.c" | expand) \
+		<(sed -nE '/^    const struct storage_ops/,/^    \};/ s/^    //p' "$top/CONTRIBUTING.md")
+}
+
+@test "the manual has a section for each storage type" {
+	diff <(sed -nE 's/^\t&storage_(.*)_ops,$/\1/p' "$top/lib/storage/registry.c" | sort) \
+		<(sed -nE '/^\.Sh TYPES/,/^\.Sh SEE/ s/^\.Ss (.*)/\1/p' "$top/man/vzdump-storage.5" | sort)
+}
