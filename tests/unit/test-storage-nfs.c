@@ -150,6 +150,6 @@ int main(void)
 	if (export)
 		test_real(export);
 	else
-		ok(true, "a real one # SKIP tests/bats/storage-network.bats does it");
+		ok(true, "a real one # SKIP tests/faults/storage-network.bats does it");
 	return done_testing();
 }

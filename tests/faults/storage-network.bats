@@ -5,6 +5,17 @@
 
 bats_require_minimum_version 1.5.0
 
+# One start of that kernel for both.
+setup_file() {
+	cat > "$BATS_FILE_TMPDIR/both" <<-END
+		for type in nfs cifs; do
+			"$BUILD/unit/test-storage-\$type" > "$BATS_FILE_TMPDIR/\$type" 2>&1
+			echo \$? > "$BATS_FILE_TMPDIR/\$type.status"
+		done
+	END
+	"$BATS_TEST_DIRNAME/../uml/run" bash "$BATS_FILE_TMPDIR/both" > /dev/null
+}
+
 setup() {
 	VZ_TMP=$(mktemp -d)
 }
@@ -29,12 +40,12 @@ passed_for_real() {
 }
 
 @test "nfs: mounted, used, gone with its server for ten seconds and not for ever" {
-	run tests/uml/run "$BUILD/unit/test-storage-nfs"
+	status=$(< "$BATS_FILE_TMPDIR/nfs.status") output=$(< "$BATS_FILE_TMPDIR/nfs")
 	passed_for_real
 }
 
 @test "cifs: mounted with a password and as a guest, used, also by QEMU with its locks" {
-	run tests/uml/run "$BUILD/unit/test-storage-cifs"
+	status=$(< "$BATS_FILE_TMPDIR/cifs.status") output=$(< "$BATS_FILE_TMPDIR/cifs")
 	passed_for_real
 }
 
