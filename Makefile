@@ -123,7 +123,7 @@ run-matrix: all units
 	@newer=$$(scripts/fetch-qemu) && export "$$newer" && \
 	  $(TESTS) tests/run $(filter $(BUILD)/unit/test-qemu%,$(UNIT_BINS)) $(sort $(wildcard tests/bats/*.bats))
 
-run-faults: all
+run-faults: all units
 	@$(TESTS) tests/run $(sort $(wildcard tests/faults/*.bats))
 
 .PHONY: lint bench demo

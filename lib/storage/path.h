@@ -1,7 +1,7 @@
 /*
  * What all storage types with a directory share: dir, btrfs with its own way to make raw images, nfs,
- * cifs and cephfs with a mount (mount.h).  Images are <path>/images/<vmid>/<name>, backups lie in <path>/dump;
- * content-dirs moves them.  Each path_X() fits the callback X of struct storage_ops.
+ * cifs and cephfs with a mount (mount.h).  Images are <path>/images/<vmid>/<name>, backups lie in
+ * <path>/dump; content-dirs moves them.  Each path_X() fits the callback X of struct storage_ops.
  * Facts: PVE::Storage::Plugin.
  */
 #ifndef VZDUMP_STORAGE_PATH_H
