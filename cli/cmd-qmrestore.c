@@ -18,7 +18,6 @@
 #include "vma-commands.h"
 
 static const char *const args[] = { "archive", "vmid", NULL };
-static const char *const off[] = { "0", NULL };
 
 static const struct option rows[] = {
 	{ .name = "archive",
@@ -48,10 +47,9 @@ static const struct option rows[] = {
 	{ .name = "live-restore",
 	  .value = { .type = VALUE_BOOL },
 	  .fallback = "0",
-	  .flags = OPTION_LATER,
-	  .harmless = off,
 	  .complete = COMPLETE_BOOL,
-	  .description = "Start the guest at once and restore its disks meanwhile." },
+	  .description = "Start the guest at once, by the start-command of vzdump.conf, and restore its "
+			 "disks while it runs. Needs an archive with an index." },
 	{ .name = "pool",
 	  .flags = OPTION_LATER,
 	  .description = "Add the guest to this pool." },
@@ -83,7 +81,11 @@ static const struct option_table table = {
 static void on_line(void *opaque, enum log_level level, const char *line)
 {
 	(void)opaque;
-	printf("%s%s\n", level == LOG_LEVEL_WARN ? "WARN: " : "", line);
+	printf("%s%s\n",
+	       level == LOG_LEVEL_WARN    ? "WARN: "
+	       : level == LOG_LEVEL_ERROR ? "ERROR: "
+					  : "",
+	       line);
 	fflush(stdout);
 }
 
@@ -136,6 +138,7 @@ static int restore(const struct backup_env *env, const struct options *o, struct
 		.storage = options_get(o, "storage"),
 		.force = options_bool(o, "force"),
 		.unique = options_bool(o, "unique"),
+		.live = options_bool(o, "live-restore"),
 		.bwlimit = limit_of(o, env->storages) * KIB,
 		.disks = options_array(o, "disk"),
 		.begin = on_begin,
@@ -148,7 +151,7 @@ static int restore(const struct backup_env *env, const struct options *o, struct
 		return fd;
 	printf("restore vma archive: %s\n", path);
 	r = restore_run(env, &p, err);
-	if (r == 0 && options_bool(o, "start")) {
+	if (r == 0 && options_bool(o, "start") && !p.live) {
 		puts("starting VM");
 		r = power_run_command(env, "start-command", vmid, env->log, err);
 		if (r < 0)

@@ -62,19 +62,6 @@ static void add_disk(char ***argv, const struct offline_disk *d, size_t i)
 		  d->writable ? "on" : "off");
 }
 
-/* The daemon's last line, for a message. */
-static char *last_words(const struct offline *o)
-{
-	_cleanup_buf_ struct buf text = BUF_INIT;
-	char *line;
-
-	if (io_read_file(o->log_path, 1 << 20, &text, NULL) < 0 || !text.len)
-		return xstrdup("no message");
-	str_strip(text.data);
-	line = strrchr(text.data, '\n');
-	return xstrdup(line ? line + 1 : text.data);
-}
-
 static int spawn(struct offline *o, char **argv, int listen_fd, struct error **err)
 {
 	_cleanup_close_ int log_fd = -1;
@@ -103,11 +90,11 @@ static int wait_until_it_answers(struct offline *o, const char *export,
 		int status;
 
 		if (process_wait(o->pid, 0, &status, NULL) == 0) {
-			_cleanup_free_ char *words = last_words(o);
+			_cleanup_free_ char *words = io_last_line(o->log_path);
 
 			o->pid = 0;
 			return error_set(err, ERR_PEER, "qemu-storage-daemon cannot open the disk: %s",
-					 words);
+					 words ? words : "no message");
 		}
 		if (access(o->socket, F_OK) == 0 && offline_size(o, export, &size, &mine) == 0)
 			return 0;

@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/io.h"
@@ -12,6 +14,11 @@
 #include "base/process.h"
 #include "base/strv.h"
 #include "base/units.h"
+
+enum {
+	QUIT_TIMEOUT_MS = 30000,
+	QUIT_POLL_MS = 50,
+};
 
 static char *qmp_path(const struct paths *p, uint32_t vmid)
 {
@@ -142,6 +149,40 @@ int power_shutdown(const struct backup_env *env, const struct guest_config *conf
 		if (units_now_ns() >= end)
 			return error_set(err, ERR_TIMEOUT, "VM quit/powerdown failed - got timeout");
 		r = cancel_sleep(env->cancel, 250, err);
+	}
+	return r;
+}
+
+int power_give(const struct power_state *state, const char *path, struct error **err)
+{
+	struct stat st;
+
+	if (!path || state->uid == geteuid() || stat(path, &st) < 0 || S_ISCHR(st.st_mode))
+		return 0;
+	if (chown(path, state->uid, state->gid) < 0)
+		return error_errno(err, errno, "cannot give '%s' to the user that runs QEMU (%u)",
+				   path, (unsigned)state->uid);
+	return 0;
+}
+
+int power_quit(const struct paths *p, uint32_t vmid, struct error **err)
+{
+	struct power_state state;
+	int r = power_get(p, vmid, &state, err);
+
+	if (r == 0 && state.running) {
+		_cleanup_qmp_ struct qmp *q = NULL;
+
+		r = power_open_qmp(p, vmid, NULL, &q, err);
+		/* it may be gone before it has answered */
+		if (r == 0)
+			qmp_execute(q, "quit", NULL, NULL, NULL);
+	}
+	for (int waited = 0; r == 0 && state.running; waited += QUIT_POLL_MS) {
+		if (waited > QUIT_TIMEOUT_MS)
+			return error_set(err, ERR_TIMEOUT, "the QEMU of VM %u does not quit", vmid);
+		usleep(QUIT_POLL_MS * 1000);
+		r = power_get(p, vmid, &state, err);
 	}
 	return r;
 }

@@ -41,6 +41,15 @@ int power_run_command(const struct backup_env *env, const char *option, uint32_t
 		      const struct log *log, struct error **err);
 
 /*
+ * QEMU may run as somebody else and must be able to open what we make: a file, socket or block
+ * device becomes that user's.  path may be NULL.
+ */
+int power_give(const struct power_state *state, const char *path, struct error **err);
+
+/* Ends the guest's QEMU at once, without asking the guest; waits until it is gone.  Not there is fine. */
+int power_quit(const struct paths *p, uint32_t vmid, struct error **err);
+
+/*
  * Connects to the agent if file systems should be frozen: agent enabled in the configuration,
  * freezing not turned off, agent answering, nothing frozen yet.  *ret is NULL if not; that is
  * logged in PVE's words.

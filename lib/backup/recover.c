@@ -9,6 +9,8 @@
 #include "base/units.h"
 #include "qemu/graph.h"
 
+#define CONFIG_MAX (1u << 20)
+
 /* Keeps the first error of several steps and says each at once. */
 static void note(const struct log *log, const char *what, struct error **first,
 		 struct error **mine)
@@ -121,7 +123,7 @@ static int free_image(const struct backup_env *env, const char *volid, const str
 	if (r == 0 && v.storage && v.storage->path)
 		r = storage_status(v.storage, &st, err);
 	if (r < 0) {
-		error_prefix(err, "fleecing image '%s'", volid);
+		error_prefix(err, "image '%s'", volid);
 		return ERR_PEER;
 	}
 	r = volume_free(&v, err);
@@ -182,14 +184,33 @@ static int start_again(const struct backup_env *env, uint32_t vmid, const struct
 	return power_run_command(env, "start-command", vmid, log, err);
 }
 
+/* A restore that was killed before the copy was complete has not replaced anything yet. */
+static int put_config_back(const struct backup_env *env, uint32_t vmid, const char *copy,
+			   struct error **err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	int r;
+
+	if (access(copy, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	r = io_read_file(copy, CONFIG_MAX, &text, err);
+	if (r == 0)
+		r = guest_config_replace(env->paths, vmid, buf_str(&text), err);
+	return r == 0 ? remove_file(copy, err) : r;
+}
+
 static int undo_one(const struct backup_env *env, struct journal *j, const struct journal_entry *e,
 		    const struct log *log, struct error **err)
 {
 	switch (e->kind) {
+	case JOURNAL_STARTED:
+		return power_quit(env->paths, j->vmid, err);
+	case JOURNAL_CONFIG:
+		return put_config_back(env, j->vmid, e->value, err);
 	case JOURNAL_IMAGE:
 		/* QEMU still writes to it: the next run tries again */
-		if (journal_has(j, JOURNAL_GRAPH))
-			return error_set(err, -EBUSY, "fleecing image '%s' is still used by the "
+		if (journal_has(j, JOURNAL_GRAPH) || journal_has(j, JOURNAL_STARTED))
+			return error_set(err, -EBUSY, "image '%s' is still used by the "
 						      "guest's QEMU: run 'vzdump --cleanup %u' later",
 					 e->value, j->vmid);
 		return free_image(env, e->value, log, err);
@@ -209,8 +230,9 @@ static int undo_one(const struct backup_env *env, struct journal *j, const struc
 int recover_rest(const struct backup_env *env, struct journal *j, const struct log *log,
 		 struct error **err)
 {
-	static const enum journal_kind order[] = { JOURNAL_IMAGE, JOURNAL_FILE, JOURNAL_DIR,
-						   JOURNAL_LOCK, JOURNAL_DOWN };
+	static const enum journal_kind order[] = { JOURNAL_STARTED, JOURNAL_IMAGE, JOURNAL_CONFIG,
+						   JOURNAL_FILE,    JOURNAL_DIR,   JOURNAL_LOCK,
+						   JOURNAL_DOWN };
 	_cleanup_error_ struct error *first = NULL;
 	int r;
 

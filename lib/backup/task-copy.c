@@ -11,35 +11,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
-
-/* "/<key>.sock" behind the folder's name must fit a socket address. */
-#define RUN_DIR_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - sizeof("/efidisk0.sock"))
-
-/*
- * /run/vzdump-<vmid>, or a folder in /tmp when the root's path is too long for a socket.  The
- * journal knows it before it exists.
- */
-static int make_run_dir(struct task *t, struct error **err)
-{
-	_cleanup_free_ char *run = paths_get(t->env->paths, "/run");
-	int r;
-
-	t->run_dir = xasprintf("%s/vzdump-%u", run, t->vmid);
-	if (strlen(t->run_dir) > RUN_DIR_MAX) {
-		free(t->run_dir);
-		t->run_dir = xasprintf("/tmp/vzdump-%u-%d", t->vmid, (int)getpid());
-	} else {
-		r = io_mkdir_p(run, 0755, err);
-		if (r < 0)
-			return r;
-	}
-	r = journal_add(t->journal, JOURNAL_DIR, t->run_dir, err);
-	if (r == 0)
-		r = io_remove_tree(t->run_dir, err);
-	if (r == 0 && mkdir(t->run_dir, 0700) < 0)
-		r = error_errno(err, errno, "unable to create temporary directory '%s'", t->run_dir);
-	return r;
-}
+#include "fleecing/run-dir.h"
 
 /* ---- offline disks ---- */
 
@@ -326,7 +298,7 @@ int task_copy(struct task *t, struct vma_writer_stats *ret, struct error **err)
 
 	if (!t->n)
 		log_info(t->log, "backup contains no disks");
-	r = make_run_dir(t, err);
+	r = run_dir_make(t->env->paths, t->journal, &t->run_dir, err);
 	if (r == 0)
 		r = start_offline(t, err);
 	if (r == 0)

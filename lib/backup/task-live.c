@@ -105,20 +105,6 @@ static int fleecing_storage(struct task *t, const struct task_disk *d,
 	return r;
 }
 
-/* QEMU may run as somebody else and must be able to open what we make. */
-static int give_to_qemu(struct task *t, const char *path, struct error **err)
-{
-	struct stat st;
-
-	if (!path || t->power.uid == geteuid() || stat(path, &st) < 0 ||
-	    S_ISCHR(st.st_mode))
-		return 0;
-	if (chown(path, t->power.uid, t->power.gid) < 0)
-		return error_errno(err, errno, "cannot give '%s' to the user that runs QEMU (%u)",
-				   path, (unsigned)t->power.uid);
-	return 0;
-}
-
 /* Asked before the journal says that it is ours: a kill in between must not cost somebody his image. */
 static int check_name_is_free(const struct storage *s, uint32_t vmid, const char *volid,
 			      struct error **err)
@@ -202,7 +188,7 @@ static int allocate_image(struct task *t, struct task_disk *d, unsigned number, 
 		r = volume_traits(&d->image, &traits, err);
 	d->granularity = traits.discard_granularity;
 	if (r == 0)
-		r = give_to_qemu(t, d->image.path, err);
+		r = power_give(&t->power, d->image.path, err);
 	return r;
 }
 
@@ -264,7 +250,7 @@ static int add_sink_node(struct task *t, struct task_disk *d, struct error **err
 	int r = copy_listen(t->copy, (unsigned)(d - t->disks), path, err);
 
 	if (r == 0)
-		r = give_to_qemu(t, path, err);
+		r = power_give(&t->power, path, err);
 	if (r == 0)
 		r = graph_add_sink(t->qmp, &d->names, path, "sink", err);
 	return r;
@@ -411,7 +397,7 @@ int task_live_start(struct task *t, struct error **err)
 		return 0;
 	r = allocate_images(t, err);
 	if (r == 0)
-		r = give_to_qemu(t, t->run_dir, err);
+		r = power_give(&t->power, t->run_dir, err);
 	if (r == 0)
 		r = journal_add(t->journal, JOURNAL_GRAPH, NULL, err);
 	/* for the instant; some QEMUs need it for each change of the graph */

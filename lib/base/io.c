@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/strv.h"
 
 int io_read_file(const char *path, size_t max, struct buf *ret, struct error **err)
 {
@@ -217,4 +218,16 @@ bool io_is_zero(const void *data, size_t len)
 			return false;
 	}
 	return len <= 16 || memcmp(at, at + 16, len - 16) == 0;
+}
+
+char *io_last_line(const char *path)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	char *line;
+
+	if (io_read_file(path, 1 << 20, &text, NULL) < 0 || !text.len)
+		return NULL;
+	str_strip(text.data);
+	line = strrchr(text.data, '\n');
+	return xstrdup(line ? line + 1 : text.data);
 }

@@ -32,4 +32,10 @@ int io_remove_tree(const char *path, struct error **err);
 /* True if all len bytes are zero.  Fast; any alignment. */
 bool io_is_zero(const void *data, size_t len);
 
+/*
+ * The last line that holds anything of a log (up to 1 MiB), for a message; NULL if there is none.
+ * Caller frees.
+ */
+char *io_last_line(const char *path);
+
 #endif

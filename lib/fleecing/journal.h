@@ -31,6 +31,8 @@ enum journal_kind {
 	JOURNAL_IMAGE,	 /* a fleecing image, or a volume of a restore; value: volume id */
 	JOURNAL_FILE,	 /* a temporary file; value: path */
 	JOURNAL_DIR,	 /* a temporary folder with all that is in it; value: path */
+	JOURNAL_STARTED, /* a QEMU for a guest that has not run yet: it is ended */
+	JOURNAL_CONFIG,	 /* the configuration is not the guest's own; value: path of a copy of that */
 	JOURNAL_KINDS,
 };
 

@@ -45,7 +45,7 @@ static int reopen(struct qmp *q, struct json_object *options, struct error **err
 	return qmp_execute(q, "blockdev-reopen", json_put_obj(args, "options", list), NULL, err);
 }
 
-static int place(struct qmp *q, const struct graph_disk *d, const char *node, struct error **err)
+int graph_place(struct qmp *q, const struct graph_disk *d, const char *node, struct error **err)
 {
 	struct json_object *options;
 
@@ -70,14 +70,14 @@ static int needs_stop(struct qmp *q, const struct graph_insertion *items, size_t
 static void take_back(struct qmp *q, const struct graph_insertion *items, size_t n)
 {
 	while (n-- > 0)
-		(void)place(q, items[n].disk, items[n].disk->node, NULL);
+		(void)graph_place(q, items[n].disk, items[n].disk->node, NULL);
 }
 
 static int place_all(struct qmp *q, const struct graph_insertion *items, size_t n,
 		     struct error **err)
 {
 	for (size_t i = 0; i < n; i++) {
-		int r = place(q, items[i].disk, items[i].names->cbw, err);
+		int r = graph_place(q, items[i].disk, items[i].names->cbw, err);
 
 		if (r < 0) {
 			error_prefix(err, "inserting the filter for %s", items[i].disk->key);

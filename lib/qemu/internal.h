@@ -33,6 +33,9 @@ int graph_quiet_end(struct qmp *q, struct graph_pause *p, int r, struct error **
 int graph_execute_quietly(struct qmp *q, const char *command, struct json_object *args,
 			  struct error **err);
 
+/* The guest's disk is that node from now on; throttling stays on top. */
+int graph_place(struct qmp *q, const struct graph_disk *d, const char *node, struct error **err);
+
 /* blockdev-del if there is such a node. */
 int graph_del_node(struct qmp *q, const char *name, struct error **err);
 

@@ -53,36 +53,34 @@ static int write_firewall(const struct restore *r, struct error **err)
 					      err);
 }
 
-/*
- * The journal goes first: a kill behind this point must not remove the new volumes.  The old
- * configuration, or the empty one with the lock, stays until it is replaced in one step.
- */
-static int replace_config(struct restore *r, const char *text, struct error **err)
+/* The journal goes: a kill behind this point must not remove the new volumes. */
+int restore_keep(struct restore *r, struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(r->env->paths, "/var/lib/vzdump");
+	int res = r->p->disks ? 0 : write_firewall(r, err);
 
+	if (res < 0)
+		return res;
 	if (unlink(r->journal->path) < 0)
 		return error_errno(err, errno, "cannot remove '%s'", r->journal->path);
 	journal_free(TAKE_PTR(r->journal));
 	io_fsync_dir(dir, NULL);
-	return guest_config_replace(r->env->paths, r->p->vmid, text, err);
+	return 0;
 }
 
-static int commit_guest(struct restore *r, struct error **err)
+int restore_make_config(struct restore *r, struct error **err)
 {
-	_cleanup_guest_disks_ struct guest_disks old = { 0 };
-	_cleanup_buf_ struct buf config = BUF_INIT;
-	int res = plan_config(&r->plan, r->p->unique, r->env->log, &config, err);
+	int res = plan_config(&r->plan, r->p->unique, r->env->log, &r->config, err);
 
-	if (res == 0 && r->has_old && guest_config_disks(&r->old, &old, NULL) == 0)
-		keep_excluded(&old, &config);
-	if (res == 0)
-		res = write_firewall(r, err);
-	if (res == 0)
-		res = replace_config(r, buf_str(&config), err);
-	for (size_t i = 0; res == 0 && i < old.n; i++)
-		remove_old_volume(r, old.disks[i].volid, buf_str(&config));
+	if (res == 0 && r->has_old && guest_config_disks(&r->old, &r->old_disks, NULL) == 0)
+		keep_excluded(&r->old_disks, &r->config);
 	return res;
+}
+
+void restore_remove_old(struct restore *r)
+{
+	for (size_t i = 0; i < r->old_disks.n; i++)
+		remove_old_volume(r, r->old_disks.disks[i].volid, buf_str(&r->config));
 }
 
 /* ---- single disks ---- */
@@ -156,12 +154,25 @@ static void merge_disks(struct restore *r, struct buf *out)
 		buf_adds(out, buf_str(&lines));
 }
 
+/*
+ * The old configuration, or the empty one with the lock, stays until it is replaced in one step.
+ */
 int restore_commit(struct restore *r, struct error **err)
 {
-	_cleanup_buf_ struct buf config = BUF_INIT;
+	int res = 0;
 
-	if (!r->p->disks)
-		return commit_guest(r, err);
-	merge_disks(r, &config);
-	return replace_config(r, buf_str(&config), err);
+	if (r->p->disks)
+		merge_disks(r, &r->config);
+	else
+		res = restore_make_config(r, err);
+	/* of no use any more, and no journal would remove it */
+	if (res == 0 && r->dir)
+		io_remove_tree(r->dir, NULL);
+	if (res == 0)
+		res = restore_keep(r, err);
+	if (res == 0)
+		res = guest_config_replace(r->env->paths, r->p->vmid, buf_str(&r->config), err);
+	if (res == 0)
+		restore_remove_old(r);
+	return res;
 }

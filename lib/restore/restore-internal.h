@@ -3,17 +3,32 @@
 #define VZDUMP_RESTORE_RESTORE_INTERNAL_H
 
 #include "backup/offline.h"
+#include "backup/power.h"
 #include "base/buf.h"
 #include "config/guest.h"
 #include "fleecing/journal.h"
+#include "qemu/live.h"
 #include "restore/plan.h"
 #include "restore/restore.h"
+#include "restore/serve.h"
 #include "restore/target.h"
+#include "vma/random.h"
 #include "vma/reader.h"
+
+#define RESTORE_LOCK  "create" /* as PVE */
+#define RESTORE_ALIVE "qmrestore-alive" /* QEMU's name for the pipe's end */
 
 struct restore_volume {
 	struct plan_disk *disk;
 	struct volume volume; /* empty for a cloud-init image that was there */
+
+	/* of a live restore: filled while the guest runs */
+	bool live;
+	struct volume overlay;
+	struct graph_disk graph;
+	struct live_names names;
+	struct live_progress progress;
+	bool complete; /* the guest is on its volume, the overlay not needed any more */
 };
 
 struct restore {
@@ -27,6 +42,14 @@ struct restore {
 	bool has_old;
 	struct journal *journal;
 	char *dir; /* private folder for sockets, or NULL */
+	struct guest_disks old_disks;
+	struct buf config; /* what the guest's configuration will be */
+
+	struct vma_random *random; /* only of a live restore */
+	struct serve server;
+	int alive[2]; /* pipe: the server lives as long as somebody has its second end */
+	struct power_state power;
+
 	struct offline daemon;
 	struct target targets[VMA_MAX_DEVICES + 1];
 	pthread_mutex_t lock; /* of what follows */
@@ -39,10 +62,28 @@ int restore_open_targets(struct restore *r, struct error **err);
 /* All is on disk, and closed. */
 int restore_close_targets(struct restore *r, struct error **err);
 
+/* True if the storage has an image of that id, and false if it cannot tell. */
+bool restore_name_taken(const struct storage *s, uint32_t vmid, const char *volid);
+
 /* restore-data.c: the archive into the targets. */
 int restore_copy(struct restore *r, struct error **err);
 
 /* restore-commit.c: from now on the guest is the new one. */
 int restore_commit(struct restore *r, struct error **err);
+/* r->config for a whole guest */
+int restore_make_config(struct restore *r, struct error **err);
+/* Firewall rules; then all is kept, whatever happens. */
+int restore_keep(struct restore *r, struct error **err);
+/* The configuration is in place: volumes of the guest that was there go. */
+void restore_remove_old(struct restore *r);
+
+/* restore-live.c: the guest starts at once. */
+int restore_live_check(struct restore *r, struct error **err);
+int restore_live(struct restore *r, struct error **err);
+/* Path of the copy of the replaced guest's configuration.  Caller frees. */
+char *restore_old_copy(const struct restore *r);
+void restore_live_clear(struct restore *r);
+/* restore-live-watch.c: until all is on the volumes. */
+int restore_live_watch(struct restore *r, struct error **err);
 
 #endif

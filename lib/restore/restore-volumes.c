@@ -3,11 +3,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "fleecing/run-dir.h"
 #include "restore/restore-internal.h"
 #include "restore/serve.h"
 
@@ -37,7 +36,7 @@ static enum image_format choose_format(const struct storage *s, const struct pla
 	return s->format;
 }
 
-static bool name_taken(const struct storage *s, uint32_t vmid, const char *volid)
+bool restore_name_taken(const struct storage *s, uint32_t vmid, const char *volid)
 {
 	struct storage_image *images = NULL;
 	bool taken = false;
@@ -100,7 +99,7 @@ static int make_volume(struct restore *r, struct restore_volume *v, struct error
 	a.format = choose_format(s, d);
 	res = volume_alloc_id(s, &a, &d->volid, err);
 	/* the guest that is replaced may have one, and its content is made anew anyway */
-	if (res == 0 && d->cloudinit && name_taken(s, r->p->vmid, d->volid))
+	if (res == 0 && d->cloudinit && restore_name_taken(s, r->p->vmid, d->volid))
 		return 0;
 	if (res == 0)
 		res = allocate(r, s, d->volid, v, err);
@@ -140,7 +139,7 @@ static int start_daemon(struct restore *r, struct error **err)
 		struct restore_volume *v = &r->volumes[i];
 		struct json_object *protocol = NULL;
 
-		if (!v->disk->dev || is_direct(&v->volume))
+		if (!v->disk->dev || v->live || is_direct(&v->volume))
 			continue;
 		res = volume_blockdev(&v->volume, &protocol, err);
 		disks[n++] = (struct offline_disk){ .export = v->disk->key,
@@ -149,9 +148,8 @@ static int start_daemon(struct restore *r, struct error **err)
 						    .writable = true };
 	}
 	if (res == 0 && n) {
-		r->dir = xstrdup("/tmp/qmrestore.XXXXXX");
-		if (!mkdtemp(r->dir))
-			res = error_errno(err, errno, "cannot make a folder in /tmp");
+		if (!r->dir)
+			res = run_dir_make(r->env->paths, r->journal, &r->dir, err);
 		if (res == 0)
 			res = offline_start(&r->daemon, r->dir, disks, n, r->env->cancel, err);
 	}
@@ -177,7 +175,7 @@ int restore_open_targets(struct restore *r, struct error **err)
 	int res = start_daemon(r, err);
 
 	for (size_t i = 0; res == 0 && i < r->n; i++)
-		if (r->volumes[i].disk->dev)
+		if (r->volumes[i].disk->dev && !r->volumes[i].live)
 			res = open_target(r, &r->volumes[i], err);
 	return res;
 }

@@ -14,8 +14,6 @@
 #include "config/propstr.h"
 #include "restore/restore-internal.h"
 
-#define LOCK "create" /* as PVE */
-
 uint64_t restore_bwlimit(const struct storage *s)
 {
 	_cleanup_strv_ char **parts = s->bwlimit ? strv_split_list(s->bwlimit) : NULL;
@@ -132,13 +130,13 @@ static int lock_guest(struct restore *r, struct error **err)
 {
 	_cleanup_free_ char *path = guest_config_path(r->env->paths, r->p->vmid);
 	const enum journal_kind kind = r->has_old ? JOURNAL_LOCK : JOURNAL_FILE;
-	const char *value = r->has_old ? LOCK : path;
+	const char *value = r->has_old ? RESTORE_LOCK : path;
 	int res = journal_add(r->journal, kind, value, err);
 
 	if (res < 0)
 		return res;
-	res = r->has_old ? guest_config_set_lock(r->env->paths, r->p->vmid, LOCK, err)
-			 : guest_config_create(r->env->paths, r->p->vmid, LOCK, err);
+	res = r->has_old ? guest_config_set_lock(r->env->paths, r->p->vmid, RESTORE_LOCK, err)
+			 : guest_config_create(r->env->paths, r->p->vmid, RESTORE_LOCK, err);
 	/* another one's must stay */
 	if (res == -EBUSY || res == -EEXIST)
 		journal_strike(r->journal, kind, value);
@@ -166,6 +164,8 @@ static int work(struct restore *r, struct error **err)
 {
 	int res = read_archive(r, err);
 
+	if (res == 0 && r->p->live)
+		res = restore_live_check(r, err);
 	if (res == 0)
 		res = look_for_guest(r, err);
 	if (res == 0)
@@ -174,6 +174,8 @@ static int work(struct restore *r, struct error **err)
 		res = lock_guest(r, err);
 	if (res == 0)
 		res = restore_make_volumes(r, err);
+	if (res == 0 && r->p->live)
+		return restore_live(r, err);
 	if (res == 0)
 		res = restore_open_targets(r, err);
 	if (res == 0)
@@ -206,6 +208,7 @@ int restore_run(const struct backup_env *env, const struct restore_params *p, st
 
 	r->env = env;
 	r->p = p;
+	r->alive[0] = r->alive[1] = -1;
 	pthread_mutex_init(&r->lock, NULL);
 	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
 		target_init(&r->targets[i]);
@@ -213,14 +216,15 @@ int restore_run(const struct backup_env *env, const struct restore_params *p, st
 	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
 		target_clear(&r->targets[i]);
 	offline_stop(&r->daemon);
-	if (r->dir)
-		io_remove_tree(r->dir, NULL);
 	undo(r);
+	restore_live_clear(r);
 	for (size_t i = 0; i < r->n; i++)
 		volume_clear(&r->volumes[i].volume);
 	journal_free(r->journal);
 	if (r->has_old)
 		guest_config_clear(&r->old);
+	guest_disks_clear(&r->old_disks);
+	buf_clear(&r->config);
 	plan_clear(&r->plan);
 	vma_reader_free(r->reader);
 	pthread_mutex_destroy(&r->lock);

@@ -5,6 +5,9 @@
  * the guest's configuration is replaced, and the volumes of the guest that was there are removed.
  * Until then every error, signal or kill leaves an existing guest as it was: what was made is in the
  * journal (lib/fleecing/journal.h) before it exists.
+ *
+ * A live restore does all that while the guest runs already.  It is made undone like any other until
+ * the vCPUs run for the first time; behind that everything is kept, because the guest has written.
  */
 #ifndef VZDUMP_RESTORE_RESTORE_H
 #define VZDUMP_RESTORE_RESTORE_H
@@ -22,6 +25,7 @@ struct restore_params {
 	const char *storage; /* for all volumes; NULL: where each disk came from */
 	bool force;          /* replace an existing guest */
 	bool unique;         /* new MAC addresses and system uuid */
+	bool live;           /* start it at once, fill its volumes meanwhile; needs an index */
 	uint64_t bwlimit;    /* bytes per second, 0: none */
 	char *const *disks;  /* only these (keys), into the existing guest; NULL: all, a new guest */
 	/* The header is known, data comes next; clusters so far.  May be NULL. */

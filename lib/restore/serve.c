@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/strv.h"
@@ -57,6 +58,14 @@ static int check_socket(const char *path, struct error **err)
 	return unlink(path) < 0 ? error_errno(err, errno, "cannot remove '%s'", path) : 0;
 }
 
+static int nbdkit_failed(const struct serve_options *o, int status, struct error **err)
+{
+	_cleanup_free_ char *words = o->log ? io_last_line(o->log) : NULL;
+
+	return error_set(err, ERR_PEER, "nbdkit cannot serve '%s' (exit status %d)%s%s", o->archive,
+			 status, words ? ": " : "", words ? words : "");
+}
+
 static int wait_until_it_answers(struct serve *s, const struct serve_options *o, struct error **err)
 {
 	for (int waited = 0; waited < START_TIMEOUT_MS; waited += 20) {
@@ -69,9 +78,7 @@ static int wait_until_it_answers(struct serve *s, const struct serve_options *o,
 			if (status == 127)
 				return error_set(err, ERR_NOT_FOUND,
 						 "nbdkit cannot be run; install the package nbdkit");
-			return error_set(err, ERR_PEER,
-					 "nbdkit cannot serve '%s' (exit status %d)%s%s", o->archive,
-					 status, o->log ? ", see " : "", o->log ? o->log : "");
+			return nbdkit_failed(o, status, err);
 		}
 		if (cancel_sleep(o->cancel, 20, err) < 0)
 			return ERR_CANCELED;
@@ -85,8 +92,9 @@ int serve_start(struct serve *s, const struct serve_options *o, struct error **e
 	_cleanup_free_ char *plugin = find_plugin();
 	_cleanup_free_ char *file = xasprintf("file=%s", o->archive);
 	_cleanup_free_ char *disk = o->disk ? xasprintf("disk=%s", o->disk) : NULL;
-	const char *const argv[] = { "nbdkit", "--foreground", "--readonly", "--unix", o->socket,
-				     plugin,   file,	       disk,	     NULL };
+	_cleanup_free_ char *alive = xasprintf("exit-when-pipe-closed=%d", o->alive_fd);
+	const char *argv[16] = { "nbdkit", "--foreground", "--readonly", "--unix", o->socket };
+	size_t n = 5;
 	_cleanup_close_ int log_fd = -1;
 	struct process_options po = { .detach = o->detach };
 	int r = check_socket(o->socket, err);
@@ -94,6 +102,17 @@ int serve_start(struct serve *s, const struct serve_options *o, struct error **e
 	*s = (struct serve){ 0 };
 	if (r < 0)
 		return r;
+	if (o->alive_fd > 0) {
+		argv[n++] = "--filter=exitwhen";
+		po.keep_fds = &o->alive_fd;
+		po.n_keep_fds = 1;
+	}
+	argv[n++] = plugin;
+	argv[n++] = file;
+	if (o->alive_fd > 0)
+		argv[n++] = alive;
+	if (disk)
+		argv[n++] = disk;
 	if (o->log) {
 		log_fd = open(o->log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 		if (log_fd < 0)

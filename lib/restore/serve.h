@@ -19,6 +19,9 @@ struct serve_options {
 	const char *socket; /* path; made, must not exist */
 	const char *disk;   /* the default export, or NULL */
 	bool detach;        /* lives on when this process is killed: a guest reads from it */
+	/* > 0: the reading end of a pipe; nbdkit ends when nobody has the other end nor a connection
+	 * any more (nbdkit-exitwhen-filter) */
+	int alive_fd;
 	const char *log;    /* file for what nbdkit says; NULL: standard error */
 	const struct cancel *cancel; /* may be NULL */
 };

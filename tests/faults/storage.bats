@@ -134,12 +134,12 @@ target_full() {
 	mv "$STORE/fast" "$STORE/away"
 	[[ $(guest_write 123 scsi0 20M 4M) -lt 3000 ]]
 	ends_with 0
-	log_has "WARN: .*fleecing image 'fast:123/vm-123-fleece-0.raw'.*$STORE/fast"
+	log_has "WARN: .*image 'fast:123/vm-123-fleece-0.raw'.*$STORE/fast"
 	log_has "WARN: something was left behind: 'vzdump --cleanup 123' tries again"
 	rm -f "$STORE"/backup/dump/*
 	# it is not forgotten and not in the way
 	good_backup 123
-	[[ $output = *"WARN: "*"fleecing image 'fast:123/vm-123-fleece-0.raw'"* ]]
+	[[ $output = *"WARN: "*"image 'fast:123/vm-123-fleece-0.raw'"* ]]
 	mv "$STORE/away" "$STORE/fast"
 	run "$VZDUMP" --cleanup 123
 	[[ $status = 0 ]]

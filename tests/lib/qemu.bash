@@ -111,17 +111,23 @@ disk_fill() {
 #	pflash		efidisk0 in the second flash; key must be efidisk0
 disk_add() {
 	local vmid=$1 key=$2 style=$3 size=$4 options=${5:-}
-	local n image id=$key
+	local n image
 	n=$(find "$VZ_TMP" -maxdepth 1 -name "$vmid.*.path" | wc -l)
 	image=$STORE/local/images/$vmid/vm-$vmid-disk-$n.raw
 	mkdir -p "${image%/*}"
 	truncate -s "$size" "$image"
 	echo "$image" > "$VZ_TMP/$vmid.$key.path"
 	conf_add "$vmid" "$key: local:$vmid/${image##*/}${options:+,$options},size=$size"
-	local raw="driver=raw,node-name=drive-$id,discard=unmap,file.driver=file,file.discard=unmap"
+	disk_args "$vmid" "$key" "$style" "$image"
+}
+
+# disk_args <vmid> <key> <style> <image> [format]: what QEMU needs for an image that is there
+disk_args() {
+	local vmid=$1 key=$2 style=$3 image=$4 driver=${5:-raw} id=$2
+	local raw="driver=$driver,node-name=drive-$id,discard=unmap,file.driver=file,file.discard=unmap"
 	raw+=",file.filename=$image"
 	local file="{\"driver\":\"file\",\"filename\":\"$image\",\"node-name\":\"e-$id\",\"discard\":\"unmap\"}"
-	local format="{\"driver\":\"raw\",\"node-name\":\"f-$id\",\"discard\":\"unmap\",\"file\":$file}"
+	local format="{\"driver\":\"$driver\",\"node-name\":\"f-$id\",\"discard\":\"unmap\",\"file\":$file}"
 	local throttle="{\"driver\":\"throttle\",\"node-name\":\"drive-$id\",\"discard\":\"unmap\""
 	throttle+=",\"throttle-group\":\"throttle-drive-$id\",\"file\":$format}"
 	case $style in
@@ -152,11 +158,11 @@ disk_add() {
 			-device "scsi-hd,id=$id,drive=drive-$id,bus=hw-$id.0,share-rw=on"
 		;;
 	drive-ide)
-		qemu_args "$vmid" -drive "if=none,id=drive-$id,file=$image,format=raw,discard=unmap" \
+		qemu_args "$vmid" -drive "if=none,id=drive-$id,file=$image,format=$driver,discard=unmap" \
 			-device "ide-hd,id=$id,drive=drive-$id"
 		;;
 	drive-scsi)
-		qemu_args "$vmid" -drive "if=none,id=drive-$id,file=$image,format=raw,discard=unmap" \
+		qemu_args "$vmid" -drive "if=none,id=drive-$id,file=$image,format=$driver,discard=unmap" \
 			-device "virtio-scsi-pci,id=hw-$id" \
 			-device "scsi-hd,id=$id,drive=drive-$id,bus=hw-$id.0"
 		;;
@@ -166,7 +172,7 @@ disk_add() {
 			-drive "if=pflash,unit=1,id=drive-$id,format=raw,file=$image"
 		;;
 	*)
-		echo "disk_add: unknown style '$style'" >&2
+		echo "disk_args: unknown style '$style'" >&2
 		return 1
 		;;
 	esac
@@ -225,7 +231,8 @@ qemu_pid() {
 }
 
 qemu_alive() {
-	kill -0 "$(qemu_pid "$1")" 2> /dev/null
+	local state
+	state=$(ps -o stat= -p "$(qemu_pid "$1")") && [[ $state != Z* ]]
 }
 
 # qemu_kill <vmid>: at once, as a crash would
