@@ -1,5 +1,6 @@
 #include "base/mem.h"
 #include "base/strv.h"
+#include "restore/restore.h"
 #include "storage/storage.h"
 #include "test-config-util.h"
 
@@ -133,9 +134,53 @@ static void test_implicit(void)
 	same(s->path, "/r/var/lib/vz", "at its usual place");
 }
 
+/* PVE keeps what is usable of what it cannot understand. */
+static void test_odd(void)
+{
+	static const char odd[] = "dir: local\n\tcontent backup\n\n"
+				  "dir: twice\n\tpath /first\n\n"
+				  "nfs: net\n\tserver x\n\texport /x\n\n"
+				  "dir: keys\n\tpath /keys\n\tprune-backups keep-all=1,keep-last=1\n"
+				  "\tmax-protected-backups -2\n\tcreate-subdirs 0\n\tdisable 0\n"
+				  "\tbwlimit default=10,restore=20\n\n"
+				  "dir: bw\n\tpath /bw\n\tbwlimit clone=5,default=10\n\n"
+				  "dir: twice\n\tpath /second\n\tshared 1\n";
+	_cleanup_storage_config_ struct storage_config c = { 0 };
+	_cleanup_buf_ struct buf lines = BUF_INIT;
+	struct log log = LOG_INTO(lines);
+	const struct storage *s;
+
+	storage_config_parse(odd, "f", "me", "/root/var/lib/vz", &log, &c);
+	same(buf_str(&lines),
+	     "W file f line 13 (section 'keys') - unable to parse value of 'prune-backups': keep-all "
+	     "cannot be set together with other options\n"
+	     "W file f line 14 (section 'keys') - unable to parse value of 'max-protected-backups': "
+	     "not a number from -1 on\n"
+	     "W file f line 1 (skip section 'local'): it has no path\n",
+	     "what is odd is told with its line");
+	s = storage_find(&c, "local");
+	same(s->path, "/root/var/lib/vz", "a local without path lies where it always does");
+	ok(s->content == (STORAGE_BACKUP | STORAGE_IMAGES | STORAGE_ISO | STORAGE_ROOTDIR |
+			  STORAGE_SNIPPETS | STORAGE_VZTMPL),
+	   "for all that it is for");
+	same(s->prune_backups, "keep-all=1", "and keeps all backups");
+	s = storage_find(&c, "twice");
+	same(s->path, "/second", "of two sections the last counts");
+	ok(s->shared && c.n == 5, "alone");
+	ok(storage_find(&c, "net")->shared, "what is on the network is shared");
+	s = storage_find(&c, "keys");
+	ok(!s->prune_backups && s->max_protected_backups == -1, "bad limits are none");
+	ok(s->create_base && !s->create_subdirs, "create-subdirs alone");
+	ok(storage_enabled(&c, s), "disable 0 disables nothing");
+	ok(restore_bwlimit(s) == 20, "a restore has a limit of its own");
+	ok(restore_bwlimit(storage_find(&c, "bw")) == 10, "or the default one");
+	ok(restore_bwlimit(storage_find(&c, "net")) == 0, "or none");
+}
+
 int main(void)
 {
 	test_full();
+	test_odd();
 	test_implicit();
 	return done_testing();
 }
