@@ -118,6 +118,37 @@ static void test_processes(void)
 	process_result_clear(&r);
 }
 
+/* True once no process of that id is left, within two seconds. */
+static bool ends(pid_t pid)
+{
+	for (int i = 0; i < 200; i++) {
+		if (kill(pid, 0) < 0 && errno == ESRCH)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+/* mount(8) does its work in a helper. */
+static void test_group(void)
+{
+	char path[] = "/tmp/test-base-XXXXXX";
+	int fd = mkstemp(path);
+	_cleanup_free_ char *script = xasprintf("sleep 60 & echo $! > %s; wait", path);
+	const char *const argv[] = { "sh", "-c", script, NULL };
+	const struct process_options o = { .timeout_ms = 500, .group = true };
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	uint64_t pid = 0;
+
+	ok(process_run(argv, &o, NULL, NULL) == ERR_TIMEOUT, "a tool with a helper hangs");
+	ok(io_read_file(path, 64, &text, NULL) == 0 && text.len &&
+		   units_parse_u64(str_strip(text.data), 2, INT32_MAX, "pid", &pid, NULL) == 0 &&
+		   ends((pid_t)pid),
+	   "the helper is killed with it");
+	close(fd);
+	unlink(path);
+}
+
 static void test_cancel(void)
 {
 	const char *const sleeper[] = { "sleep", "60", NULL };
@@ -169,6 +200,7 @@ int main(void)
 	test_strings();
 	test_zero();
 	test_processes();
+	test_group();
 	test_cancel();
 	test_files();
 	return done_testing();
