@@ -26,7 +26,8 @@ teardown() {
 		[[ -e $file ]] || continue
 		pid=$(< "$file")
 		kill "$pid"
-		while kill -0 "$pid" 2> /dev/null; do sleep 0.1; done
+		# what waits for its parent to ask is gone, too
+		while [[ $(tr -d '\0' 2> /dev/null < "/proc/$pid/cmdline") ]]; do sleep 0.1; done
 	done
 	rm -rf "$VZ_TMP"
 }
