@@ -12,7 +12,7 @@ static void usage(const struct command_set *set, FILE *out)
 {
 	fprintf(out, "usage: %s command [command options]\n\n", set->tool);
 	for (size_t i = 0; set->commands[i]; i++)
-		fprintf(out, "%-18s %s\n", set->commands[i]->table->command,
+		fprintf(out, "%-21s %s\n", set->commands[i]->table->command,
 			set->commands[i]->table->summary);
 	fprintf(out, "\n%s <command> --help shows the command's options.\n", set->tool);
 }

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -140,5 +141,31 @@ int archive_name_parse(const char *path, struct archive_name *ret, struct error 
 	parse_rest(stem + (rest - name), ret);
 	if (ret->standard)
 		ret->stem = TAKE_PTR(stem);
+	return 0;
+}
+
+static uint32_t find_vmid(const char *name)
+{
+	for (const char *at = strchr(name, '-'); at; at = strchr(at + 1, '-')) {
+		const size_t len = strspn(at + 1, "0123456789");
+
+		if (len >= 3 && len <= 9 && at[1] != '0' && at[1 + len] == '-')
+			return (uint32_t)strtoul(at + 1, NULL, 10);
+	}
+	return 0;
+}
+
+int archive_name_parse_any(const char *path, struct archive_name *ret, struct error **err)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	const struct extension *ext = find_extension(name);
+	int r = archive_name_parse(path, ret, ext ? NULL : err);
+
+	if (r == 0 || !ext)
+		return r;
+	*ret = (struct archive_name){ .filename = xstrdup(name), .vmid = find_vmid(name) };
+	snprintf(ret->format, sizeof(ret->format), "%s", ext->format);
+	snprintf(ret->compression, sizeof(ret->compression), "%s", ext->compression);
 	return 0;
 }

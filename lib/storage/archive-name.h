@@ -14,7 +14,7 @@
 
 struct archive_name {
 	char *filename;      /* without directory */
-	char type[8];        /* "qemu", "lxc", "openvz" */
+	char type[8];        /* "qemu", "lxc", "openvz"; "" */
 	char format[4];      /* "vma", "tar"; tgz counts as tar */
 	char compression[4]; /* "", "gz", "lzo", "zst", "bz2" */
 	bool standard;       /* vmid, ctime and stem hold only if so */
@@ -28,6 +28,11 @@ char *archive_stem(const char *type, uint32_t vmid, time_t when);
 
 /* path may have directories.  ERR_INVALID if it is no archive's name. */
 int archive_name_parse(const char *path, struct archive_name *ret, struct error **err);
+/*
+ * Also of a file whose name only ends as one ("mine-123-x.vma"): type is "", vmid the first number of
+ * 3 to 9 digits between dashes, or 0, as PVE lists it.
+ */
+int archive_name_parse_any(const char *path, struct archive_name *ret, struct error **err);
 void archive_name_clear(struct archive_name *a);
 #define _cleanup_archive_name_ _cleanup_(archive_name_clear)
 

@@ -28,8 +28,8 @@ struct backups {
 };
 
 /*
- * Archives in dir, of one type ("qemu"; NULL: all) and guest (0: all; archives without a standard
- * name only by "vzdump-<type>-<vmid>-").  A missing dir is empty.
+ * Archives in dir, of one type ("qemu"; NULL: all, whatever is named like an archive) and guest (0:
+ * all).  A missing dir is empty.
  */
 int backups_list(const char *dir, const char *type, uint32_t vmid, struct backups *ret,
 		 struct error **err);

@@ -1,0 +1,154 @@
+/* pvesm list: what is on a storage. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "pvesm-commands.h"
+#include "storage/content.h"
+
+static const char *const args[] = { "storage", NULL };
+
+static const struct option rows[] = {
+	{ .name = "storage",
+	  .value = { .type = VALUE_STORAGE_ID },
+	  .flags = OPTION_REQUIRED,
+	  .complete = COMPLETE_STORAGE,
+	  .description = "The storage." },
+	{ .name = "content",
+	  .complete = COMPLETE_CONTENT,
+	  .description = "Only volumes of this type: images, rootdir, vztmpl, iso, backup, snippets, "
+			 "import." },
+	PVESM_FORMAT_ROW,
+	{ .name = "vmid",
+	  .value = { .type = VALUE_VMID },
+	  .complete = COMPLETE_VMID,
+	  .description = "Only volumes of this guest." },
+};
+
+static const struct option_table table = {
+	.command = "pvesm list",
+	.summary = "list the volumes on a storage",
+	.rows = rows,
+	.n_rows = ARRAY_SIZE(rows),
+	.args = args,
+};
+
+static int parse_content(const char *text, unsigned *ret, struct error **err)
+{
+	*ret = 0;
+	for (unsigned c = STORAGE_IMAGES; text && c <= STORAGE_IMPORT; c <<= 1)
+		if (!strcmp(text, storage_content_name(c)))
+			*ret = c;
+	if (text && !*ret)
+		return error_set(err, ERR_INVALID,
+				 "content: '%s' is no content type; there are images, rootdir, vztmpl, "
+				 "iso, backup, snippets and import",
+				 text);
+	return 0;
+}
+
+static void print_row(const struct storage_volume *v, int name_width, int size_width)
+{
+	printf("%-*s %-7s %-9s %*" PRIu64, name_width, v->volid, v->format,
+	       storage_content_name(v->content), size_width, v->size);
+	if (v->vmid)
+		printf(" %" PRIu32, v->vmid);
+	putchar('\n');
+}
+
+static int by_format(const void *a, const void *b)
+{
+	const struct storage_volume *const *x = a, *const *y = b;
+	int r = strcmp((*x)->format, (*y)->format);
+
+	return r ? r : strcasecmp((*x)->volid, (*y)->volid);
+}
+
+/* Guests' volumes come first. */
+static void print_text(const struct storage_volume *list, size_t n)
+{
+	_cleanup_free_ const struct storage_volume **others = xcalloc(n + 1, sizeof(*others));
+	int name_width = 0, size_width;
+	uint64_t largest = 0;
+	size_t n_others = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if ((int)strlen(list[i].volid) > name_width)
+			name_width = (int)strlen(list[i].volid);
+		if (list[i].size > largest)
+			largest = list[i].size;
+	}
+	size_width = snprintf(NULL, 0, "%" PRIu64, largest);
+	printf("%-*s %-7s %-9s %*s %s\n", name_width, "Volid", "Format", "Type", size_width, "Size",
+	       "VMID");
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].vmid)
+			print_row(&list[i], name_width, size_width);
+		else
+			others[n_others++] = &list[i];
+	}
+	qsort(others, n_others, sizeof(const struct storage_volume *), by_format);
+	for (size_t i = 0; i < n_others; i++)
+		print_row(others[i], name_width, size_width);
+}
+
+static struct json_object *to_json(const struct storage_volume *list, size_t n)
+{
+	struct json_object *all = json_object_new_array();
+
+	for (size_t i = 0; i < n; i++) {
+		const struct storage_volume *v = &list[i];
+		struct json_object *o = json_object_new_object();
+
+		json_object_object_add(o, "content",
+				       json_object_new_string(storage_content_name(v->content)));
+		if (v->ctime)
+			json_object_object_add(o, "ctime", json_object_new_int64(v->ctime));
+		json_object_object_add(o, "format", json_object_new_string(v->format));
+		if (v->notes && *v->notes)
+			json_object_object_add(o, "notes", json_object_new_string(v->notes));
+		if (v->is_protected)
+			json_object_object_add(o, "protected", json_object_new_int(1));
+		json_object_object_add(o, "size", json_object_new_uint64(v->size));
+		if (v->subtype)
+			json_object_object_add(o, "subtype", json_object_new_string(v->subtype));
+		if (v->content == STORAGE_IMAGES)
+			json_object_object_add(o, "used", json_object_new_uint64(v->used));
+		if (v->vmid)
+			json_object_object_add(o, "vmid", json_object_new_uint64(v->vmid));
+		json_object_object_add(o, "volid", json_object_new_string(v->volid));
+		json_object_array_add(all, o);
+	}
+	return all;
+}
+
+static int run(struct options *o, struct error **err)
+{
+	_cleanup_pvesm_ struct pvesm p;
+	struct storage_volume *list = NULL;
+	const struct storage *s;
+	unsigned content;
+	size_t n = 0;
+	int r = pvesm_open(&p, err);
+
+	if (r == 0)
+		r = storage_get(&p.storages, options_get(o, "storage"), 0, &s, err);
+	if (r == 0)
+		r = parse_content(options_get(o, "content"), &content, err);
+	if (r == 0)
+		r = storage_content_list(s,
+					 options_given(o, "vmid") ? (uint32_t)options_int(o, "vmid") : 0,
+					 content, &p.log, &list, &n, err);
+	if (r < 0)
+		return r;
+	if (pvesm_is_text(o))
+		print_text(list, n);
+	else
+		pvesm_print_json(o, to_json(list, n));
+	storage_volumes_free(list, n);
+	return 0;
+}
+
+const struct command pvesm_command_list = { .name = "list", .table = &table, .run = run };

@@ -1,0 +1,179 @@
+/* pvesm status: the storages of this node. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "pvesm-commands.h"
+
+static const struct option rows[] = {
+	{ .name = "content",
+	  .complete = COMPLETE_CONTENT,
+	  .description = "Only storages that are enabled and for one of these content types." },
+	{ .name = "enabled",
+	  .value = { .type = VALUE_BOOL },
+	  .fallback = "0",
+	  .complete = COMPLETE_BOOL,
+	  .description = "Only storages that are enabled." },
+	PVESM_FORMAT_ROW,
+	{ .name = "storage",
+	  .value = { .type = VALUE_STORAGE_ID },
+	  .complete = COMPLETE_STORAGE,
+	  .description = "Only this storage." },
+};
+
+static const struct option_table table = {
+	.command = "pvesm status",
+	.summary = "show the storages",
+	.rows = rows,
+	.n_rows = ARRAY_SIZE(rows),
+};
+
+struct row {
+	const struct storage *s;
+	bool enabled, active;
+	struct storage_status status;
+};
+
+static bool is_wanted(const struct pvesm *p, const struct storage *s, struct options *o)
+{
+	const char *id = options_get(o, "storage"), *content = options_get(o, "content");
+	const bool enabled = storage_enabled(&p->storages, s);
+	_cleanup_strv_ char **types = content ? strv_split_list(content) : NULL;
+
+	if ((id && strcmp(id, s->id) != 0) || ((content || options_bool(o, "enabled")) && !enabled))
+		return false;
+	for (size_t i = 0; types && types[i]; i++)
+		for (unsigned c = STORAGE_IMAGES; c <= STORAGE_IMPORT; c <<= 1)
+			if (s->content & c && !strcmp(types[i], storage_content_name(c)))
+				return true;
+	return !content;
+}
+
+static void look(const struct pvesm *p, struct row *row)
+{
+	_cleanup_error_ struct error *err = NULL;
+	const struct storage *s;
+	int r;
+
+	row->enabled = storage_enabled(&p->storages, row->s);
+	if (!row->enabled)
+		return;
+	r = storage_get(&p->storages, row->s->id, 0, &s, &err);
+	if (r == 0)
+		r = storage_activate(s, &p->log, &err);
+	if (r == 0)
+		r = storage_status(s, &row->status, &err);
+	row->active = r == 0;
+	if (r < 0) {
+		row->status = (struct storage_status){ 0 };
+		log_warn(&p->log, "%s", error_message(err));
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	return strcmp(x->s->id, y->s->id);
+}
+
+static void print_text(const struct row *list, size_t n)
+{
+	int width = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if ((int)strlen(list[i].s->id) > width)
+			width = (int)strlen(list[i].s->id);
+	width++;
+	printf("%-*s %10s %10s %15s %15s %15s %8s\n", width, "Name", "Type", "Status", "Total (KiB)",
+	       "Used (KiB)", "Available (KiB)", "%");
+	for (size_t i = 0; i < n; i++) {
+		const struct storage_status *st = &list[i].status;
+
+		printf("%-*s %10s %10s %15" PRIu64 " %15" PRIu64 " %15" PRIu64, width, list[i].s->id,
+		       list[i].s->type,
+		       !list[i].enabled	 ? "disabled"
+		       : list[i].active ? "active"
+					: "inactive",
+		       st->total / 1024, st->used / 1024, st->avail / 1024);
+		if (list[i].enabled)
+			printf(" % 7.2f%%\n",
+			       st->total ? (double)st->used * 100.0 / (double)st->total : 0.0);
+		else
+			printf(" %8s\n", "N/A");
+	}
+}
+
+static char *content_text(const struct storage *s)
+{
+	/* by name, as PVE */
+	static const enum storage_content all[] = { STORAGE_BACKUP,   STORAGE_IMAGES, STORAGE_IMPORT,
+						    STORAGE_ISO,      STORAGE_ROOTDIR,
+						    STORAGE_SNIPPETS, STORAGE_VZTMPL };
+	struct buf b = BUF_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (s->content & all[i])
+			buf_addf(&b, "%s%s", b.len ? "," : "", storage_content_name(all[i]));
+	return buf_steal(&b);
+}
+
+static struct json_object *to_json(const struct row *list, size_t n)
+{
+	struct json_object *all = json_object_new_array();
+
+	for (size_t i = 0; i < n; i++) {
+		const struct row *row = &list[i];
+		struct json_object *o = json_object_new_object();
+		_cleanup_free_ char *content = content_text(row->s);
+
+		json_object_object_add(o, "active", json_object_new_int(row->active));
+		json_object_object_add(o, "avail", json_object_new_uint64(row->status.avail));
+		json_object_object_add(o, "content", json_object_new_string(content));
+		json_object_object_add(o, "enabled", json_object_new_int(row->enabled));
+		json_object_object_add(o, "shared", json_object_new_int(row->s->shared));
+		json_object_object_add(o, "storage", json_object_new_string(row->s->id));
+		json_object_object_add(o, "total", json_object_new_uint64(row->status.total));
+		json_object_object_add(o, "type", json_object_new_string(row->s->type));
+		json_object_object_add(o, "used", json_object_new_uint64(row->status.used));
+		if (row->status.total)
+			json_object_object_add(o, "used_fraction",
+					       json_object_new_double((double)row->status.used /
+								      (double)row->status.total));
+		json_object_array_add(all, o);
+	}
+	return all;
+}
+
+static int run(struct options *o, struct error **err)
+{
+	_cleanup_pvesm_ struct pvesm p;
+	_cleanup_free_ struct row *list = NULL;
+	const char *id = options_get(o, "storage");
+	size_t n = 0;
+	int r = pvesm_open(&p, err);
+
+	if (r < 0)
+		return r;
+	if (id && !storage_find(&p.storages, id))
+		return error_set(err, ERR_NOT_FOUND, "storage '%s' does not exist", id);
+	list = xcalloc(p.storages.n, sizeof(*list));
+	for (size_t i = 0; i < p.storages.n; i++)
+		if (is_wanted(&p, &p.storages.storages[i], o)) {
+			list[n].s = &p.storages.storages[i];
+			look(&p, &list[n++]);
+		}
+	if (n)
+		qsort(list, n, sizeof(*list), compare);
+	if (pvesm_is_text(o))
+		print_text(list, n);
+	else
+		pvesm_print_json(o, to_json(list, n));
+	return 0;
+}
+
+const struct command pvesm_command_status = { .name = "status", .table = &table, .run = run };

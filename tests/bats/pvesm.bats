@@ -1,0 +1,209 @@
+#!/usr/bin/env bats
+# pvesm: the output of PVE's, byte for byte where it is text.
+
+load ../lib/qemu
+load ../lib/vzdump
+
+FIXTURES=$BATS_TEST_DIRNAME/../fixtures
+PVESM=$BUILD/bin/pvesm
+
+setup() {
+	vz_setup
+	T=$BATS_TEST_TMPDIR
+	export TZ=UTC
+}
+
+teardown() {
+	vz_teardown
+}
+
+# ok <argument>...: and it must succeed
+ok() {
+	run "$PVESM" "$@"
+	[ "$status" = 0 ] || { echo "$output"; return 1; }
+}
+
+# fails <pattern> <argument>...: with 255 and one line
+fails() {
+	local pattern=$1
+	shift
+	run "$PVESM" "$@"
+	[ "$status" = 255 ]
+	[ "${#lines[@]}" = 1 ]
+	has_line "$pattern"
+}
+
+# backup <name> [file]: an archive on storage "backup"
+backup() {
+	cp "${2:-$FIXTURES/nodisk.vma}" "$STORE/backup/dump/$1"
+}
+
+# json <python expression over d>
+json() {
+	python3 -c "import json, sys; d = json.load(sys.stdin); print($1)" <<< "$output"
+}
+
+@test "status shows type, state and space as PVE prints them" {
+	mkdir "$STORE/disk"
+	mount -t tmpfs -o size=64M tmpfs "$STORE/disk"
+	dd if=/dev/zero of="$STORE/disk/x" bs=1M count=16 status=none
+	storage_add disk images shared
+	storage_add off images disable
+	printf 'dir: gone\n\tpath %s/gone\n\tis_mountpoint 1\n\tcontent images\n\n' "$STORE" >> "$VZDUMP_ROOT/etc/pve/storage.cfg"
+	output=$("$PVESM" status 2> "$T/err")
+	umount "$STORE/disk"
+	[ "$(wc -l < "$T/err")" = 1 ]
+	grep -q "unable to activate storage 'gone'" "$T/err"
+	[ "$(head -n 1 <<< "$output")" = 'Name          Type     Status     Total (KiB)      Used (KiB) Available (KiB)        %' ]
+	grep -qx 'disk           dir     active           65536           16384           49152   25.00%' <<< "$output"
+	grep -qx 'gone           dir   inactive               0               0               0    0.00%' <<< "$output"
+	grep -qx 'off            dir   disabled               0               0               0      N/A' <<< "$output"
+	[ "$(sed 1d <<< "$output" | cut -d' ' -f1 | tr '\n' ' ')" = "backup disk fast gone local off " ]
+	ok status --enabled 1 --content backup,iso
+	[ "$(sed 1d <<< "$output" | cut -d' ' -f1)" = backup ]
+	ok status --storage fast --output-format json
+	[ "$(json '[d[0]["storage"], d[0]["type"], d[0]["active"], d[0]["enabled"], d[0]["content"], d[0]["total"] >= d[0]["used"]]')" = \
+		"['fast', 'dir', 1, 1, 'images', True]" ]
+	fails "storage 'none' does not exist" status --storage none
+}
+
+@test "alloc, list, path and free of images" {
+	ok alloc local 123 '' 4M
+	[ "$output" = "successfully created 'local:123/vm-123-disk-0.raw'" ]
+	ok alloc local 123 vm-123-data.qcow2 1G
+	[ "$output" = "successfully created 'local:123/vm-123-data.qcow2'" ]
+	ok alloc local 124 vm-124-x 1024 --format qcow2 --output-format json
+	[ "$output" = '"local:124/vm-124-x.qcow2"' ]
+	ok list local
+	diff - <(echo "$output") <<- 'END'
+		Volid                       Format  Type            Size VMID
+		local:123/vm-123-data.qcow2 qcow2   images    1073741824 123
+		local:123/vm-123-disk-0.raw raw     images       4194304 123
+		local:124/vm-124-x.qcow2    qcow2   images       1048576 124
+	END
+	ok list local --vmid 124
+	[ "${#lines[@]}" = 2 ]
+	ok list local --output-format json
+	[ "$(json '[v["volid"] for v in d if v["vmid"] == 123 and v["content"] == "images"]')" = \
+		"['local:123/vm-123-data.qcow2', 'local:123/vm-123-disk-0.raw']" ]
+	ok path local:123/vm-123-disk-0.raw
+	[ "$output" = "$STORE/local/images/123/vm-123-disk-0.raw" ]
+	[ "$(stat -c %s "$output")" = 4194304 ]
+	ok free local:123/vm-123-disk-0.raw
+	[ "$output" = "Removed volume 'local:123/vm-123-disk-0.raw'" ]
+	ok free 123/vm-123-data.qcow2 --storage local
+	[ ! -e "$STORE/local/images/123" ]
+	fails "does not exist" free local:123/vm-123-disk-0.raw
+	fails "names no storage" free vm-123-disk-0.raw
+	fails "storage ID mismatch" free local:123/vm-123-disk-0.raw --storage fast
+	fails "illegal name 'x.raw' - should be 'vm-123-\*'|illegal name 'x'" alloc local 123 x.raw 1M
+	fails "different storage formats" alloc local 123 vm-123-a.raw 1M --format qcow2
+	for size in 0 1T 1.5G '' 99999999999999999999 1MM; do
+		fails "size" alloc local 123 '' "$size"
+	done
+	fails "backup" alloc backup 123 '' 1M
+	for name in ../../x vm-123-../../x 'vm-123-a b/c'; do
+		fails . alloc local 123 "$name" 1M
+	done
+	[ -z "$(find "$STORE" -newer "$VZDUMP_ROOT/etc/pve/storage.cfg" -type f ! -name 'vm-124-x*')" ]
+	for volid in local:../../etc/passwd local:123/../x.raw nowhere:x /etc/passwd '/etc/x:y' 'local:'; do
+		fails . path "$volid"
+		fails . free "$volid"
+	done
+}
+
+@test "list shows backups, ISO images, templates and snippets; free removes a backup with its notes" {
+	sed -i '/^dir: backup/,/^$/s/content backup/content backup,iso,vztmpl,snippets/' "$VZDUMP_ROOT/etc/pve/storage.cfg"
+	mkdir -p "$STORE"/backup/{template/{iso,cache},snippets}
+	head -c 10 /dev/zero > "$STORE/backup/template/iso/b.ISO"
+	head -c 20 /dev/zero > "$STORE/backup/template/cache/deb.tar.zst"
+	head -c 30 /dev/zero > "$STORE/backup/snippets/hook"
+	touch "$STORE/backup/template/iso/readme.txt"
+	name=vzdump-qemu-123-2026_11_22-20_15_00
+	backup $name.vma
+	backup mine-456-x.vma
+	backup plain.vma
+	printf 'first\nsecond\n' > "$STORE/backup/dump/$name.vma.notes"
+	touch "$STORE/backup/dump/$name.log"
+	size=$(stat -c %s "$FIXTURES/nodisk.vma")
+	ok list backup
+	# widths depend on the fixture's size
+	diff <(tr -s ' ' <<< "$output" | sed 's/ *$//') <(sed "s/SIZE/$size/" <<- 'END'
+		Volid Format Type Size VMID
+		backup:backup/mine-456-x.vma vma backup SIZE 456
+		backup:backup/vzdump-qemu-123-2026_11_22-20_15_00.vma vma backup SIZE 123
+		backup:iso/b.ISO iso iso 10
+		backup:snippets/hook snippet snippets 30
+		backup:vztmpl/deb.tar.zst tzst vztmpl 20
+		backup:backup/plain.vma vma backup SIZE
+	END
+	)
+	ok list backup --content backup --vmid 123 --output-format json-pretty
+	[ "$(json '[len(d), d[0]["notes"], d[0]["subtype"], d[0]["ctime"]]')" = "[1, 'first', 'qemu', 1795378500]" ]
+	touch "$STORE/backup/dump/$name.vma.protected"
+	fails "cannot remove protected" free "backup:backup/$name.vma"
+	rm "$STORE/backup/dump/$name.vma.protected"
+	ok free "backup:backup/$name.vma"
+	[ "$(find "$STORE/backup/dump" -type f | wc -l)" = 2 ]
+	fails "no content type" list backup --content films
+}
+
+@test "extractconfig prints what the archive holds, packed or not" {
+	for packed in "" .zst .gz .lzo; do
+		backup "vzdump-qemu-123-2026_11_22-20_15_00.vma$packed" "$FIXTURES/two-disks.vma$packed"
+		"$PVESM" extractconfig "backup:backup/vzdump-qemu-123-2026_11_22-20_15_00.vma$packed" > "$T/conf"
+		# as Perl's print adds a line end
+		diff "$T/conf" <(cat "$FIXTURES/two-disks.conf"; echo)
+	done
+	ok extractconfig "$FIXTURES/two-disks.vma" --output-format json
+	[ "$(json 'd')" = "$(cat "$FIXTURES/two-disks.conf")" ]
+	fails "is no backup" extractconfig local:123/vm-123-disk-0.raw
+	fails "cannot open archive" extractconfig backup:backup/vzdump-qemu-9-2026_11_22-20_15_00.vma
+}
+
+@test "prune-backups marks as PVE does, and removes only what it marks" {
+	for stamp in 2026_11_20-10_00_00 2026_11_20-12_00_00 2026_11_21-10_00_00 2026_11_22-10_00_00 2026_11_22-12_00_00; do
+		backup "vzdump-qemu-123-$stamp.vma"
+	done
+	backup vzdump-qemu-99123-2026_11_22-10_00_00.vma
+	backup vzdump-qemu-123-mine.vma
+	touch "$STORE/backup/dump/vzdump-qemu-123-2026_11_20-10_00_00.vma.protected"
+	ok prune-backups backup --dry-run 1 --keep-last 1 --keep-daily 2
+	diff - <(echo "$output") <<- 'END'
+		NOTE: this is only a preview and might not be what a subsequent
+		prune call does if backups are removed/added in the meantime.
+
+		Backup                                                         Backup-ID Prune-Mark
+		backup:backup/vzdump-qemu-123-2026_11_20-10_00_00.vma           qemu/123  protected
+		backup:backup/vzdump-qemu-123-2026_11_20-12_00_00.vma           qemu/123       keep
+		backup:backup/vzdump-qemu-123-2026_11_21-10_00_00.vma           qemu/123       keep
+		backup:backup/vzdump-qemu-123-2026_11_22-10_00_00.vma           qemu/123     remove
+		backup:backup/vzdump-qemu-123-2026_11_22-12_00_00.vma           qemu/123       keep
+		backup:backup/vzdump-qemu-123-mine.vma                          qemu/123    renamed
+		backup:backup/vzdump-qemu-99123-2026_11_22-10_00_00.vma       qemu/99123       keep
+	END
+	ok prune-backups backup --dry-run 1 --keep-last 1 --vmid 123 --output-format json
+	[ "$(json 'sum(e["mark"] == "remove" for e in d)')" = 3 ]
+	ok prune-backups backup --dry-run 1 --keep-last 1 --type lxc
+	[ "$output" = "No backups found" ]
+	fails "no prune-backups options configured for storage 'backup'" prune-backups backup
+	fails "keep-all" prune-backups backup --keep-all 1 --keep-last 1
+	fails . prune-backups local --keep-last 1
+	[ "$(find "$STORE/backup/dump" -name '*.vma' | wc -l)" = 7 ]
+	sed -i '/^dir: backup/a\	prune-backups keep-last=1' "$VZDUMP_ROOT/etc/pve/storage.cfg"
+	ok prune-backups backup
+	[ "$output" = "removing backup 'backup:backup/vzdump-qemu-123-2026_11_20-12_00_00.vma'
+removing backup 'backup:backup/vzdump-qemu-123-2026_11_21-10_00_00.vma'
+removing backup 'backup:backup/vzdump-qemu-123-2026_11_22-10_00_00.vma'" ]
+	[ "$(find "$STORE/backup/dump" -name '*.vma' | wc -l)" = 4 ]
+}
+
+@test "the manual has every command and option of --help, and no other" {
+	local man=$BATS_TEST_DIRNAME/../../man/pvesm.1 command
+	for command in $("$PVESM" --help | sed -nE 's/^pvesm ([a-z-]+) .*/\1/p'); do
+		diff <("$PVESM" "$command" --help | sed -nE 's/^  --([a-z-]+).*/\1/p' |
+			grep -vxE 'help|version|output-format' | sort) \
+			<(awk -v section="$command" '/^\.S[sh]/ { on = $2 == section } on' "$man" |
+				sed -nE 's/^\.It Fl -([a-z-]+).*/\1/p' | sort)
+	done
+}
