@@ -31,8 +31,8 @@ static const struct option rows[] = {
 	  .description = "The id that the guest gets." },
 	{ .name = "bwlimit",
 	  .value = { .type = VALUE_INT, .min = 0 },
-	  .description = "Write at most this many KiB per second; 0 sets no limit. Default: what the "
-			 "storage's bwlimit says for restores." },
+	  .description = "Write at most this many KiB per second; 0 sets no limit. Default: the "
+			 "smallest that the bwlimit of a disk's storage says for restores." },
 	{ .name = "disk",
 	  .flags = OPTION_ARRAY,
 	  .complete = COMPLETE_ARCHIVE_DISKS,
@@ -114,17 +114,6 @@ static int open_archive(const char *path, struct error **err)
 	return fd < 0 ? error_errno(err, errno, "cannot open archive '%s'", path) : fd;
 }
 
-/* In KiB/s; without a storage of that name, or a limit, none. */
-static uint64_t limit_of(const struct options *o, const struct storage_config *storages)
-{
-	const char *id = options_get(o, "storage");
-	const struct storage *s = id ? storage_find(storages, id) : NULL;
-
-	if (options_given(o, "bwlimit"))
-		return (uint64_t)options_int(o, "bwlimit");
-	return s ? restore_bwlimit(s) : 0;
-}
-
 static int restore(const struct backup_env *env, const struct options *o, struct error **err)
 {
 	_cleanup_free_ char *path = archive_path(env->storages, options_get(o, "archive"));
@@ -139,7 +128,8 @@ static int restore(const struct backup_env *env, const struct options *o, struct
 		.force = options_bool(o, "force"),
 		.unique = options_bool(o, "unique"),
 		.live = options_bool(o, "live-restore"),
-		.bwlimit = limit_of(o, env->storages) * KIB,
+		.bwlimit = options_given(o, "bwlimit") ? (uint64_t)options_int(o, "bwlimit") * KIB
+						       : RESTORE_BWLIMIT_OF_STORAGES,
 		.disks = options_array(o, "disk"),
 		.begin = on_begin,
 		.progress = vma_print_progress,

@@ -12,11 +12,11 @@ static int hold_rate(struct restore *r, uint64_t len, struct error **err)
 	uint64_t due;
 	int res = cancel_check(r->env->cancel, err);
 
-	if (!r->p->bwlimit || res < 0)
+	if (!r->bwlimit || res < 0)
 		return res;
 	pthread_mutex_lock(&r->lock);
 	r->written += len;
-	due = r->start_ns + (uint64_t)((double)r->written * 1e9 / (double)r->p->bwlimit);
+	due = r->start_ns + (uint64_t)((double)r->written * 1e9 / (double)r->bwlimit);
 	pthread_mutex_unlock(&r->lock);
 	for (;;) {
 		uint64_t now = units_now_ns();

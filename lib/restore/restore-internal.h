@@ -54,6 +54,7 @@ struct restore {
 	struct target targets[VMA_MAX_DEVICES + 1];
 	pthread_mutex_t lock; /* of what follows */
 	uint64_t start_ns, written;
+	uint64_t bwlimit; /* of all disks together; bytes per second, 0: none */
 };
 
 /* restore-volumes.c: makes and opens what the data goes to. */

@@ -271,7 +271,7 @@ static int attach_disks(struct restore *r, struct qmp *q, struct error **err)
 		n += r->volumes[i].live;
 	for (size_t i = 0; res == 0 && i < r->n; i++)
 		if (r->volumes[i].live)
-			res = attach_disk(r, q, &features, &r->volumes[i], r->p->bwlimit / n, err);
+			res = attach_disk(r, q, &features, &r->volumes[i], r->bwlimit / n, err);
 	qemu_features_clear(&features);
 	return res;
 }

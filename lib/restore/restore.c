@@ -14,7 +14,11 @@
 #include "config/propstr.h"
 #include "restore/restore-internal.h"
 
-uint64_t restore_bwlimit(const struct storage *s)
+/*
+ * The rate a storage allows for restores: restore= of its bwlimit, else the default there; KiB/s,
+ * 0: none.
+ */
+static uint64_t storage_limit(const struct storage *s)
 {
 	_cleanup_strv_ char **parts = s->bwlimit ? strv_split_list(s->bwlimit) : NULL;
 	uint64_t any = 0, own = 0;
@@ -117,6 +121,23 @@ static int choose_disks(struct restore *r, struct error **err)
 	return 0;
 }
 
+/* One rate for all, so the slowest storage's. */
+static void choose_limit(struct restore *r)
+{
+	r->bwlimit = r->p->bwlimit;
+	if (r->bwlimit != RESTORE_BWLIMIT_OF_STORAGES)
+		return;
+	for (size_t i = 0; i < r->n; i++) {
+		const struct storage *s = r->volumes[i].volume.storage;
+		const uint64_t limit = s ? storage_limit(s) * KIB : 0;
+
+		if (limit && limit < r->bwlimit)
+			r->bwlimit = limit;
+	}
+	if (r->bwlimit == RESTORE_BWLIMIT_OF_STORAGES)
+		r->bwlimit = 0;
+}
+
 /* ---- journal and lock ---- */
 
 static int open_journal(struct restore *r, struct error **err)
@@ -174,6 +195,7 @@ static int work(struct restore *r, struct error **err)
 		res = lock_guest(r, err);
 	if (res == 0)
 		res = restore_make_volumes(r, err);
+	choose_limit(r);
 	if (res == 0 && r->p->live)
 		return restore_live(r, err);
 	if (res == 0)

@@ -18,6 +18,9 @@
 #include "backup/env.h"
 #include "vma/reader.h"
 
+/* The smallest limit that the storages of the volumes have for restores. */
+#define RESTORE_BWLIMIT_OF_STORAGES UINT64_MAX
+
 struct restore_params {
 	const char *archive; /* path, for messages */
 	int fd;              /* the archive; a pipe will do */
@@ -26,7 +29,7 @@ struct restore_params {
 	bool force;          /* replace an existing guest */
 	bool unique;         /* new MAC addresses and system uuid */
 	bool live;           /* start it at once, fill its volumes meanwhile; needs an index */
-	uint64_t bwlimit;    /* bytes per second, 0: none */
+	uint64_t bwlimit;    /* bytes per second, 0: none, RESTORE_BWLIMIT_OF_STORAGES */
 	char *const *disks;  /* only these (keys), into the existing guest; NULL: all, a new guest */
 	/* The header is known, data comes next; clusters so far.  May be NULL. */
 	void (*begin)(void *opaque, const struct vma_header *h);
@@ -39,11 +42,5 @@ struct restore_params {
  * or a warning says what and how to remove it.
  */
 int restore_run(const struct backup_env *env, const struct restore_params *p, struct error **err);
-
-/*
- * The rate a storage allows for restores: restore= of its bwlimit, else the default there; KiB/s,
- * 0: none.
- */
-uint64_t restore_bwlimit(const struct storage *s);
 
 #endif

@@ -179,6 +179,16 @@ tree() {
 	nothing_left 127
 }
 
+@test "a storage's bwlimit for restores holds, unless --bwlimit says otherwise" {
+	storage_add slow images "bwlimit default=1,restore=1000"
+	make_archive $'scsi0: local:1/vm-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:slow:raw:'
+	local begin=$SECONDS
+	restore_ok "$T/a.vma.zst" 127
+	[ $((SECONDS - begin)) -ge 3 ]
+	# with the storage's default it would take more than an hour
+	restore_ok "$T/a.vma.zst" 127 --force --bwlimit 0
+}
+
 @test "after kill -9 the next cleanup removes the new volumes and lets the old guest go on" {
 	disk_add 128 scsi0 blockdev 4M
 	make_archive $'scsi0: local:1/vm-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
