@@ -9,32 +9,8 @@
 #include "backup/recover.h"
 #include "base/io.h"
 #include "base/mem.h"
-#include "base/strv.h"
 #include "base/units.h"
-#include "config/propstr.h"
 #include "restore/restore-internal.h"
-
-/*
- * The rate a storage allows for restores: restore= of its bwlimit, else the default there; KiB/s,
- * 0: none.
- */
-static uint64_t storage_limit(const struct storage *s)
-{
-	_cleanup_strv_ char **parts = s->bwlimit ? strv_split_list(s->bwlimit) : NULL;
-	uint64_t any = 0, own = 0;
-	bool has_own = false;
-
-	for (size_t i = 0; parts && parts[i]; i++) {
-		const char *value;
-
-		if (str_prefix(parts[i], "restore=", &value))
-			has_own = units_parse_u64(value, 0, UINT32_MAX, "limit", &own, NULL) == 0;
-		else if (str_prefix(parts[i], "default=", &value) || !strchr(parts[i], '='))
-			units_parse_u64(strchr(parts[i], '=') ? value : parts[i], 0, UINT32_MAX,
-					"limit", &any, NULL);
-	}
-	return has_own ? own : any;
-}
 
 /* ---- may it be? ---- */
 
@@ -129,7 +105,7 @@ static void choose_limit(struct restore *r)
 		return;
 	for (size_t i = 0; i < r->n; i++) {
 		const struct storage *s = r->volumes[i].volume.storage;
-		const uint64_t limit = s ? storage_limit(s) * KIB : 0;
+		const uint64_t limit = s ? storage_restore_bwlimit(s) * KIB : 0;
 
 		if (limit && limit < r->bwlimit)
 			r->bwlimit = limit;

@@ -37,8 +37,8 @@ static void add_backup(struct backups *b, const char *dir, const char *file, con
 	struct backup *new;
 	struct stat st;
 
-	if ((type ? archive_name_parse : archive_name_parse_any)(file, &name, NULL) < 0 || !wanted(&name, type, vmid) ||
-	    stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+	if ((type ? archive_name_parse : archive_name_parse_any)(file, &name, NULL) < 0 ||
+	    !wanted(&name, type, vmid) || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
 	b->list = xreallocarray(b->list, b->n + 1, sizeof(*b->list));
 	new = &b->list[b->n++];

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "base/units.h"
 
 const struct storage *storage_find(const struct storage_config *c, const char *id)
 {
@@ -77,6 +78,24 @@ int storage_get(const struct storage_config *c, const char *id, unsigned content
 	}
 	*ret = s;
 	return 0;
+}
+
+uint64_t storage_restore_bwlimit(const struct storage *s)
+{
+	_cleanup_strv_ char **parts = s->bwlimit ? strv_split_list(s->bwlimit) : NULL;
+	uint64_t any = 0, own = 0;
+	bool has_own = false;
+
+	for (size_t i = 0; parts && parts[i]; i++) {
+		const char *value;
+
+		if (str_prefix(parts[i], "restore=", &value))
+			has_own = units_parse_u64(value, 0, UINT32_MAX, "limit", &own, NULL) == 0;
+		else if (str_prefix(parts[i], "default=", &value) || !strchr(parts[i], '='))
+			units_parse_u64(strchr(parts[i], '=') ? value : parts[i], 0, UINT32_MAX,
+					"limit", &any, NULL);
+	}
+	return has_own ? own : any;
 }
 
 int storage_activate(const struct storage *s, const struct log *log, struct error **err)

@@ -110,6 +110,12 @@ bool storage_enabled(const struct storage_config *c, const struct storage *s);
 int storage_get(const struct storage_config *c, const char *id, unsigned content,
 		const struct storage **ret, struct error **err);
 
+/*
+ * What its bwlimit= allows for restores, in KiB/s: restore= there, else default=.  0: no limit.  The
+ * key is checked by no one, as in PVE; what cannot be read limits nothing.
+ */
+uint64_t storage_restore_bwlimit(const struct storage *s);
+
 /* "images", "backup", ... */
 const char *storage_content_name(enum storage_content c);
 /* "raw", "qcow2", ... and back; -1 if it is none. */

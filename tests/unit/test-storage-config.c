@@ -172,9 +172,9 @@ static void test_odd(void)
 	ok(!s->prune_backups && s->max_protected_backups == -1, "bad limits are none");
 	ok(s->create_base && !s->create_subdirs, "create-subdirs alone");
 	ok(storage_enabled(&c, s), "disable 0 disables nothing");
-	ok(restore_bwlimit(s) == 20, "a restore has a limit of its own");
-	ok(restore_bwlimit(storage_find(&c, "bw")) == 10, "or the default one");
-	ok(restore_bwlimit(storage_find(&c, "net")) == 0, "or none");
+	ok(storage_restore_bwlimit(s) == 20, "a restore has a limit of its own");
+	ok(storage_restore_bwlimit(storage_find(&c, "bw")) == 10, "or the default one");
+	ok(storage_restore_bwlimit(storage_find(&c, "net")) == 0, "or none");
 }
 
 int main(void)
