@@ -238,7 +238,8 @@ static int add_image_node(struct task *t, struct task_disk *d, struct error **er
 	r = graph_add_image(t->qmp, &d->names,
 			    &(struct graph_image){ .protocol = protocol,
 						   .format = image_format_name(d->image.format),
-						   .size = d->size },
+						   .size = d->size,
+						   .direct = volume_errors_come_late(&d->image) },
 			    err);
 	json_object_put(protocol);
 	return r;

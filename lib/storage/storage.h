@@ -226,6 +226,14 @@ int volume_size(const struct volume *v, uint64_t *ret, struct error **err);
  */
 int volume_used(const struct volume *v, uint64_t *ret, struct error **err);
 
+/*
+ * Whether a buffered write to the volume may succeed and be lost when it is written back, since the
+ * storage is full or away by then: block devices (a thin pool, a sparse zvol), librbd's cache, files
+ * on a network.  What must not be lost so is written with O_DIRECT.  Local file systems reserve
+ * space, or refuse, at once.
+ */
+bool volume_errors_come_late(const struct volume *v);
+
 struct volume_alloc {
 	uint32_t vmid;
 	const char *

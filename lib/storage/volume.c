@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <json-c/json.h>
@@ -231,6 +232,34 @@ int volume_size(const struct volume *v, uint64_t *ret, struct error **err)
 				 v->volid, v->path);
 	*ret = (uint64_t)st.st_size;
 	return 0;
+}
+
+/* File systems whose pages are written to another machine later on; from linux/magic.h and theirs. */
+static bool is_remote(long type)
+{
+	static const uint32_t magics[] = {
+		0x6969,	    /* NFS */
+		0xff534d42, /* CIFS */
+		0xfe534d42, /* SMB2 */
+		0x00c36400, /* Ceph */
+		0x65735546, /* FUSE: ceph-fuse, GlusterFS, sshfs */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(magics); i++)
+		if ((uint32_t)type == magics[i])
+			return true;
+	return false;
+}
+
+bool volume_errors_come_late(const struct volume *v)
+{
+	struct stat st;
+	struct statfs fs;
+
+	/* librbd has a cache of its own */
+	if (!v->path || stat(v->path, &st) < 0 || !S_ISREG(st.st_mode))
+		return true;
+	return statfs(v->path, &fs) == 0 && is_remote(fs.f_type);
 }
 
 int volume_used(const struct volume *v, uint64_t *ret, struct error **err)
