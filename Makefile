@@ -6,6 +6,7 @@
 #   check               unit tests and command tests against a real QEMU
 #   check-qemu-matrix   the command tests against every other QEMU that can be had
 #   check-faults        slow faults: a kill at every step, full storages, a dying QEMU
+#   check-storage       one suite on a real storage of each type: ZFS, LVM, NFS, Ceph and others
 #   fuzz                the archive parsers, FUZZ_TIME=600 seconds each (clang with its libFuzzer)
 #   lint                clang-tidy, cppcheck, shellcheck, mandoc, headers compile alone, white space
 #   bench               speed, memory and guest latency as ratios against other tools
@@ -197,3 +198,4 @@ force:
          $(UNIT_SRC:%.c=$(BUILD)/obj/%.d) $(PLUGIN_OBJ:.o=.d)
 
 include tests/fuzz/fuzz.mk
+include tests/storage/storage.mk

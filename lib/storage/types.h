@@ -18,6 +18,9 @@ extern const struct storage_ops storage_iscsidirect_ops;
 
 /* What volume_blockdev() gives for types without a way of their own: file or host_device. */
 int volume_blockdev_by_path(const struct volume *v, struct json_object **ret, struct error **err);
+/* What a file takes, as the file system counts, and its length. */
+int volume_used_by_path(const struct volume *v, uint64_t *ret, uint64_t *ret_length,
+			struct error **err);
 
 /*
  * True if name is a file name for an image ("vm-100-disk-0.qcow2"): one component without white

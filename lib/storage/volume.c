@@ -135,14 +135,18 @@ int volume_deactivate(const struct volume *v, struct error **err)
 
 /* ---- what it is ---- */
 
-static int stat_volume(const struct volume *v, struct stat *ret, struct error **err)
+/* Why a look at it failed, from errno. */
+static int cannot_look(const struct volume *v, struct error **err)
 {
-	if (stat(v->path, ret) == 0)
-		return 0;
 	if (errno == ENOENT || errno == ENOTDIR)
 		return error_set(err, ERR_NOT_FOUND, "volume '%s' does not exist (no file %s)",
 				 v->volid, v->path);
 	return error_errno(err, errno, "volume '%s': cannot look at '%s'", v->volid, v->path);
+}
+
+static int stat_volume(const struct volume *v, struct stat *ret, struct error **err)
+{
+	return stat(v->path, ret) == 0 ? 0 : cannot_look(v, err);
 }
 
 int volume_blockdev_by_path(const struct volume *v, struct json_object **ret, struct error **err)
@@ -262,20 +266,29 @@ bool volume_errors_come_late(const struct volume *v)
 	return statfs(v->path, &fs) == 0 && is_remote(fs.f_type);
 }
 
+int volume_used_by_path(const struct volume *v, uint64_t *ret, uint64_t *ret_length,
+			struct error **err)
+{
+	struct statx st;
+
+	/* else NFS tells what it remembers */
+	if (statx(AT_FDCWD, v->path, AT_STATX_FORCE_SYNC, STATX_BLOCKS | STATX_SIZE | STATX_TYPE,
+		  &st) < 0)
+		return cannot_look(v, err);
+	if (!S_ISREG(st.stx_mode))
+		return error_set(err, ERR_UNSUPPORTED, "nobody counts what '%s' takes", v->path);
+	*ret = st.stx_blocks * 512;
+	*ret_length = st.stx_size;
+	return 0;
+}
+
 int volume_used(const struct volume *v, uint64_t *ret, struct error **err)
 {
-	struct stat st;
-	int r;
+	uint64_t length;
 
 	if (v->storage && v->storage->ops->used)
 		return v->storage->ops->used(v, ret, err);
-	r = stat_volume(v, &st, err);
-	if (r < 0)
-		return r;
-	if (!S_ISREG(st.st_mode))
-		return error_set(err, ERR_UNSUPPORTED, "nobody counts what '%s' takes", v->path);
-	*ret = (uint64_t)st.st_blocks * 512;
-	return 0;
+	return volume_used_by_path(v, ret, &length, err);
 }
 
 int volume_traits(const struct volume *v, struct image_traits *ret, struct error **err)

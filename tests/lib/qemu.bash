@@ -121,12 +121,16 @@ disk_add() {
 	disk_args "$vmid" "$key" "$style" "$image"
 }
 
-# disk_args <vmid> <key> <style> <image> [format]: what QEMU needs for an image that is there
+# disk_args <vmid> <key> <style> <image> [format]: what QEMU needs for an image that is there; with
+# style "throttle" the image may be a block device, or the options of a node as JSON
 disk_args() {
-	local vmid=$1 key=$2 style=$3 image=$4 driver=${5:-raw} id=$2
+	local vmid=$1 key=$2 style=$3 image=$4 driver=${5:-raw} id=$2 protocol=file
 	local raw="driver=$driver,node-name=drive-$id,discard=unmap,file.driver=file,file.discard=unmap"
 	raw+=",file.filename=$image"
-	local file="{\"driver\":\"file\",\"filename\":\"$image\",\"node-name\":\"e-$id\",\"discard\":\"unmap\"}"
+	[[ ! -b $image ]] || protocol=host_device
+	local node="\"driver\":\"$protocol\",\"filename\":\"$image\""
+	[[ $image != "{"* ]] || node=${image:1:-1}
+	local file="{$node,\"node-name\":\"e-$id\",\"discard\":\"unmap\"}"
 	local format="{\"driver\":\"$driver\",\"node-name\":\"f-$id\",\"discard\":\"unmap\",\"file\":$file}"
 	local throttle="{\"driver\":\"throttle\",\"node-name\":\"drive-$id\",\"discard\":\"unmap\""
 	throttle+=",\"throttle-group\":\"throttle-drive-$id\",\"file\":$format}"

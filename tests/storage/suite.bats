@@ -1,0 +1,252 @@
+#!/usr/bin/env bats
+bats_require_minimum_version 1.5.0
+# What must hold on every type of storage; VZ_TYPE_FILE makes one that is real.  See suite.bash.
+
+load ../lib/qemu
+load ../lib/vzdump
+
+# shellcheck source=/dev/null
+. "$VZ_TYPE_FILE"
+
+PVESM=$BUILD/bin/pvesm
+QMRESTORE=$BUILD/bin/qmrestore
+
+setup_file() {
+	mkdir "$BATS_FILE_TMPDIR/up"
+	if [[ ! ${VZ_NOISE:-} ]]; then
+		export VZ_NOISE=$BATS_FILE_TMPDIR/noise
+		head -c 64M /dev/urandom > "$VZ_NOISE"
+	fi
+	storage_up "$BATS_FILE_TMPDIR/up" 3>&- 4>&- > "$BATS_FILE_TMPDIR/section"
+}
+
+teardown_file() {
+	if declare -F storage_down > /dev/null; then
+		storage_down "$BATS_FILE_TMPDIR/up"
+	fi
+}
+
+setup() {
+	vz_setup
+	[[ ! -d $BATS_FILE_TMPDIR/up/pve ]] || cp "$BATS_FILE_TMPDIR"/up/pve/* "$VZDUMP_ROOT/etc/pve/"
+	cat "$BATS_FILE_TMPDIR/section" >> "$VZDUMP_ROOT/etc/pve/storage.cfg"
+}
+
+# What a failed test leaves must not fail the next.
+teardown() {
+	local file volid
+	for file in "$VZ_TMP"/*.qemu-pid; do
+		[[ ! -e $file ]] || qemu_kill "$(basename "$file" .qemu-pid)"
+	done
+	for volid in $("$PVESM" list real --content images | awk 'NR > 1 { print $1 }'); do
+		"$PVESM" free "$volid" > /dev/null || true
+	done
+	vz_teardown
+	sync
+	eval "${SYNC:-}"
+}
+
+has_trait() {
+	[[ " $TRAITS " == *" $1 "* ]]
+}
+
+# images: all volumes of the storage
+images() {
+	"$PVESM" list real --content images | awk 'NR > 1 { print $1 }'
+}
+
+# volume <volid>: what disk_args takes
+volume() {
+	local path
+	path=$("$PVESM" path "$1")
+	if [[ $path == rbd:* ]]; then
+		[[ $path =~ ^rbd:([^/]*)/([^:]*):.*conf=(.*)$ ]]
+		printf '{"driver":"rbd","pool":"%s","image":"%s","conf":"%s"}\n' "${BASH_REMATCH[@]:1}"
+	else
+		echo "$path"
+	fi
+}
+
+# noise <MiB> <file>: nothing can make it small
+noise() {
+	head -c "$1M" "$VZ_NOISE" > "$2"
+}
+
+# real_disk <vmid> <MiB>: scsi0 on the storage, filled; $VZ_TMP/instant-scsi0 has the same
+real_disk() {
+	local vmid=$1 mib=$2 volid
+	volid=$("$PVESM" alloc real "$vmid" "" "${mib}M" | sed "s/.*'\(.*\)'.*/\1/")
+	noise "$mib" "$VZ_TMP/instant-scsi0"
+	qemu-img convert -n -f raw -O raw "$VZ_TMP/instant-scsi0" "$("$PVESM" path "$volid")"
+	conf_add "$vmid" "scsi0: $volid,size=${mib}M"
+	disk_args "$vmid" scsi0 throttle "$(volume "$volid")"
+}
+
+# wait_for_task <pid>: until vzdump copies, or has ended
+wait_for_task() {
+	local _
+	for _ in {1..1000}; do
+		if ! kill -0 "$1" 2> /dev/null || grep -q 'started backup task' "$VZ_TMP/log"; then
+			return
+		fi
+		sleep 0.05
+	done
+}
+
+# while_writing <vmid> <MiB> <argument>...: a backup while the guest writes and discards all over its disk
+while_writing() {
+	local vmid=$1 mib=$2 pid writer file r=0
+	shift 2
+	file=$(guest_fuse "$vmid" scsi0)
+	rm -f "$VZ_TMP/stop"
+	"$VZDUMP" "$vmid" --storage backup --compress zstd "$@" > "$VZ_TMP/log" 2>&1 3>&- &
+	pid=$!
+	wait_for_task "$pid"
+	guest_writer "$file" "$mib" 3>&- &
+	writer=$!
+	wait "$pid" || r=$?
+	touch "$VZ_TMP/stop"
+	wait "$writer"
+	guest_fuse_end "$vmid" scsi0
+	output=$(< "$VZ_TMP/log")
+	ARCHIVE=$(newest_archive "$STORE/backup/dump")
+	return "$r"
+}
+
+# the guest's disk alone is on the storage
+only_disk() {
+	[[ $(images) == real:*vm-123-disk-0* && $(images | wc -l) == 1 ]] || {
+		echo "on the storage: $(images)"
+		return 1
+	}
+}
+
+@test "the type's functions hold what lib/storage promises" {
+	local real
+	real=$("$PVESM" status --storage real | awk 'NR == 2 { print $1, $3 }')
+	[[ $real == "real active" ]]
+	[[ ! ${TOOL:-} ]] || export VZ_TOOL=$TOOL
+	[[ ! ${SYNC:-} ]] || export VZ_SYNC=$SYNC
+	! has_trait unfillable || export VZ_NO_FILL=1
+	run "$BUILD/storage/conformance" real
+	grep '^# numbers' <<< "$output" >&3 || true
+	grep -v '^ok' <<< "$output"
+	[[ $status == 0 && $output == *$'\n1..'* ]]
+}
+
+@test "the mission's command saves a disk there with its fleecing image beside it" {
+	real_disk 123 48
+	qemu_start 123
+	graph_state 123 > "$VZ_TMP/before"
+	# no storage is named: the disk's own it is
+	while_writing 123 48 --bwlimit 5000 --fleecing enabled=1 || { echo "$output"; false; }
+	[[ $(< "$VZ_TMP/writes") -gt 20 ]] || { cat "$VZ_TMP/writes"; false; }
+	archive_read
+	same_disk drive-scsi0 "$VZ_TMP/instant-scsi0"
+	has_line "^INFO: drive-scsi0: attaching fleecing image real:.*vm-123-fleece-0.* to QEMU$"
+	if has_trait thin; then
+		has_no_line 'reserves its full size'
+	else
+		has_line "fleecing image on storage 'real' reserves its full size \(48\.0 MiB\)"
+	fi
+	echo "$output"
+	grep -E 'fleecing drive-scsi0: peak' <<< "$output" | sed 's/^INFO:/# numbers: real backup:/' >&3
+	grep -E 'INFO: +[0-9]+%' <<< "$output" | tail -n 3 | sed 's/^INFO:/#/' >&3
+	# QEMU and the storage are as before
+	graph_state 123 | diff "$VZ_TMP/before" -
+	nothing_left 123
+	only_disk
+	# what the guest wrote meanwhile is on its disk
+	qemu_kill 123
+	run qemu-img compare -f raw -F raw "$VZ_TMP/instant-scsi0" "$("$PVESM" path "$(images)")"
+	[[ $status == 1 && $output == *"Content mismatch"* ]]
+}
+
+@test "a backup that is killed leaves an image there, which the next run removes" {
+	real_disk 123 24
+	qemu_start 123
+	"$VZDUMP" 123 --storage backup --bwlimit 2000 --fleecing enabled=1,storage=real \
+		> "$VZ_TMP/log" 2>&1 3>&- &
+	local pid=$!
+	wait_for_task "$pid"
+	images | grep -q vm-123-fleece-0
+	kill -KILL "$pid"
+	wait "$pid" || true
+	images | grep -q vm-123-fleece-0
+	guest_io 123 scsi0 "write -P 0x55 4M 1M"
+	dd if=/dev/zero bs=1M count=1 status=none | tr '\0' '\125' |
+		dd of="$VZ_TMP/instant-scsi0" bs=1M seek=4 conv=notrunc status=none
+	vzdump_ok 123 --fleecing enabled=1,storage=real
+	archive_read
+	same_disk drive-scsi0 "$VZ_TMP/instant-scsi0"
+	nothing_left 123
+	only_disk
+}
+
+@test "an archive is restored there, in full and one disk alone" {
+	disk_add 124 scsi0 blockdev 32M
+	noise 20 "$VZ_TMP/noise"
+	dd if="$VZ_TMP/noise" of="$(disk_path 124 scsi0)" bs=1M seek=4 conv=notrunc status=none
+	vzdump_ok 124
+	# what lay there before must not shine through where the archive has zeroes
+	local old
+	old=$("$PVESM" alloc real 125 "" 32M | sed "s/.*'\(.*\)'.*/\1/")
+	noise 32 "$VZ_TMP/junk"
+	qemu-img convert -n -f raw -O raw "$VZ_TMP/junk" "$("$PVESM" path "$old")"
+	"$PVESM" free "$old"
+	"$QMRESTORE" "$ARCHIVE" 125 --storage real
+	grep -qE '^scsi0: real:.*vm-125-disk-0.*size=32M$' "$(conf_file 125)"
+	qemu-img compare -f raw -F raw "$(disk_path 124 scsi0)" "$("$PVESM" path "$(images)")"
+	qemu-img convert -n -f raw -O raw "$VZ_TMP/junk" "$("$PVESM" path "$(images)")"
+	# one disk alone: the old one stays, unused
+	"$QMRESTORE" "$ARCHIVE" 125 --disk scsi0 --storage real
+	grep -qE '^unused0: real:.*vm-125-disk-0' "$(conf_file 125)"
+	[[ $(images | wc -l) == 2 ]]
+	qemu-img compare -f raw -F raw "$VZ_TMP/junk" "$("$PVESM" path "$(images | head -n 1)")"
+	qemu-img compare -f raw -F raw "$(disk_path 124 scsi0)" "$("$PVESM" path "$(images | tail -n 1)")"
+}
+
+# available: KiB
+available() {
+	"$PVESM" status --storage real | awk 'NR == 2 { print $6 }'
+}
+
+@test "a storage too full for fleecing fails the backup in words, and never the guest" {
+	local filler size pid at
+	if has_trait unfillable; then skip "it would wait for ever"; fi
+	disk_add 123 scsi0 throttle 40M
+	noise 40 "$(disk_path 123 scsi0)"
+	qemu_start 123
+	graph_state 123 > "$VZ_TMP/before"
+	size=$(($(available) / 1024 - 16))
+	filler=$("$PVESM" alloc real 999 "" "${size}M" | sed "s/.*'\(.*\)'.*/\1/")
+	if has_trait thin; then
+		qemu-io -f raw -c "write -P 1 0 ${size}M" "$("$PVESM" path "$filler")" > /dev/null
+	fi
+	"$VZDUMP" 123 --storage backup --bwlimit 200 --fleecing enabled=1,storage=real \
+		> "$VZ_TMP/log" 2>&1 3>&- &
+	pid=$!
+	if has_trait thin; then
+		wait_for_task "$pid"
+		# QEMU gives up a guest's write that waits for seconds
+		for at in {8..36..2}; do
+			guest_io 123 scsi0 "write -P 0x33 ${at}M 2M"
+		done
+	fi
+	status=0
+	wait "$pid" || status=$?
+	output=$(< "$VZ_TMP/log")
+	echo "$output"
+	[[ $status == 255 ]]
+	if has_trait thin; then
+		has_line "ERROR: Backup of VM 123 failed - .*fleecing storage 'real' is full"
+		guest_io 123 scsi0 "read -P 0x33 37M 1M"
+	else
+		has_line "ERROR: Backup of VM 123 failed - .*storage 'real' has only .* free, but reserves the full size of the image"
+	fi
+	guest_io 123 scsi0 "write -P 0x55 4M 1M" "read -P 0x55 4M 1M"
+	graph_state 123 | diff "$VZ_TMP/before" -
+	[[ $(images) == "$filler" ]]
+	"$PVESM" free "$filler"
+	nothing_left 123
+}
