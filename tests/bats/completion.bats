@@ -110,6 +110,21 @@ typed() {
 	[ "$(in_bash 'vma extract my\ file.vma.zst -d drive-scsi0,')" = "drive-scsi0,drive-scsi1" ]
 }
 
+@test "bash: pvesm's commands, storages, volumes and values" {
+	mkdir -p "$STORE/local/images/100"
+	truncate -s 1M "$STORE/local/images/100/vm-100-disk-0.raw"
+	[ "$(in_bash "pvesm li")" = list ]
+	in_bash "pvesm list " | grep -qx backup
+	in_bash "pvesm list " | grep -qx tank
+	[ "$(in_bash "pvesm list local --content ba")" = backup ]
+	[ "$(in_bash "pvesm free local:100/")" = 100/vm-100-disk-0.raw ]
+	[ "$(in_bash "pvesm extractconfig backup:")" = backup/vzdump-qemu-100-2026_11_22-20_15_00.vma.zst ]
+	[ "$(in_bash "pvesm prune-backups backup --keep-l")" = --keep-last ]
+	[ "$(in_bash "pvesm list local --vmid 10" | tr '\n' ' ')" = "100 101 " ]
+	in_fish "pvesm st" | grep -qP '^status\t'
+	[ "$(typed zsh "pvesm prune-b")" = $'pvesm\nprune-backups' ]
+}
+
 @test "bash in a terminal: a value is completed, with the colon of a volume" {
 	[ "$(typed bash "vzdump --mode su")" = $'vzdump\n--mode\nsuspend' ]
 	[ "$(typed bash "qmrestore backup:backup/")" = \
@@ -147,7 +162,7 @@ typed() {
 
 @test "no program is run to complete, whatever storages there are" {
 	printf 'lvmthin: thin\n\tvgname x\n\tthinpool y\n\tcontent images\n\n' >> "$VZDUMP_ROOT/etc/pve/storage.cfg"
-	for line in "vzdump --storage " "vzdump --fleecing storage=" "qmrestore backup:" "vzdump "; do
+	for line in "vzdump --storage " "vzdump --fleecing storage=" "qmrestore backup:" "vzdump " "pvesm list " "pvesm free thin:"; do
 		strace -f -e trace=execve,execveat,fork,vfork,clone -o "$T/trace" \
 			"$I/bin/${line%% *}" --complete-bash "$line" > /dev/null
 		[ "$(grep -cE 'exec|fork|clone' "$T/trace")" = 1 ]
