@@ -25,7 +25,7 @@ enum measure {
 void frame_cutter_init(struct frame_cutter *c, struct input_raw *raw, size_t max_content)
 {
 	*c = (struct frame_cutter){ .raw = raw, .max_content = max_content };
-	c->rest = xmalloc(FRAME_CUT_READ);
+	c->rest = xmalloc(frame_cutter_room(c));
 }
 
 void frame_cutter_clear(struct frame_cutter *c)
@@ -65,7 +65,7 @@ static enum measure measure(const struct frame_cutter *c, const uint8_t *p, size
 	if (content == ZSTD_CONTENTSIZE_ERROR)
 		return n < HEADER_MAX ? MEASURE_MORE : MEASURE_BAD;
 	if (content == ZSTD_CONTENTSIZE_UNKNOWN || content > c->max_content)
-		return MEASURE_STREAM;
+		return c->only_frames ? MEASURE_BAD : MEASURE_STREAM;
 	size = ZSTD_findFrameCompressedSize(p, n);
 	if (ZSTD_isError(size))
 		return ZSTD_getErrorCode(size) == ZSTD_error_srcSize_wrong ? MEASURE_MORE
@@ -115,7 +115,8 @@ static void give_back(struct frame_cutter *c, const uint8_t *from, size_t n)
 static int bad(struct frame_cutter *c, const uint8_t *out, size_t n, const char *text,
 	       struct error **err)
 {
-	give_back(c, out, n < FRAME_CUT_READ ? n : FRAME_CUT_READ);
+	/* all of it: the next frame may begin in there */
+	give_back(c, out, n);
 	return error_set(err, ERR_CORRUPT, "%s", text);
 }
 
@@ -218,8 +219,7 @@ int frame_cutter_resync(struct frame_cutter *c, struct error **err)
 		memmove(c->rest, c->rest + c->rest_at, c->rest_len - c->rest_at);
 		c->rest_len -= c->rest_at;
 		c->rest_at = 0;
-		r = input_raw_read(c->raw, c->rest + c->rest_len, FRAME_CUT_READ - c->rest_len,
-				   &got, err);
+		r = input_raw_read(c->raw, c->rest + c->rest_len, FRAME_CUT_READ, &got, err);
 		if (r < 0)
 			return r;
 		if (!got) {

@@ -33,6 +33,7 @@ struct frame_cut {
 struct frame_cutter {
 	struct input_raw *raw; /* the caller's */
 	size_t max_content;    /* of a frame that is cut */
+	bool only_frames;      /* what would end the cutting is damage; set it when that is known */
 	uint8_t *rest;         /* read, not handed out: rest_at .. rest_len */
 	size_t rest_at, rest_len;
 };

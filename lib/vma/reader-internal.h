@@ -60,6 +60,7 @@ struct vma_reader {
 	/* The source's. */
 	bool framed;
 	struct frame_cutter cutter;
+	bool has_frames; /* that it cut */
 	struct unpacker *unpacker; /* not framed, or not any more */
 	uint64_t frame_count;
 	bool source_ended;

@@ -32,6 +32,7 @@ static int count_frame(struct vma_reader *r, const struct frame_cut *f, struct e
 		r->stats.has_seektable = true;
 		return 0;
 	}
+	r->has_frames |= f->kind == FRAME_CUT_FRAME;
 	r->stats.frames_sum =
 		vma_reader_sum_frame(r, r->stats.frames_sum, f->packed, f->content);
 	r->stats.frames++;
@@ -59,7 +60,11 @@ static int go_streaming(struct vma_reader *r, const struct chunk *c, const struc
 static int take_frame(struct vma_reader *r, struct chunk *c, struct error **err)
 {
 	struct frame_cut f;
-	int s = frame_cutter_next(&r->cutter, c->packed, &f, err);
+	int s;
+
+	/* among frames that say how much they hold, one that does not is damaged */
+	r->cutter.only_frames = r->has_frames && tolerates(r);
+	s = frame_cutter_next(&r->cutter, c->packed, &f, err);
 
 	if (s < 0 || f.kind == FRAME_CUT_END)
 		return s;

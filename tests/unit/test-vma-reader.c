@@ -320,6 +320,43 @@ static void test_salvage(void)
 	free(z.data);
 }
 
+/* Where the last frame that begins before the middle does. */
+static size_t frame_before_middle(const struct archive *z)
+{
+	static const uint8_t magic[] = { 0x28, 0xb5, 0x2f, 0xfd };
+	size_t at = z->len / 2;
+
+	while (at && memcmp(z->data + at, magic, sizeof(magic)) != 0)
+		at--;
+	return at;
+}
+
+/* Magic, descriptor, and the length of its first block: where the next frame is must be found out. */
+static void test_salvage_frame_header(void)
+{
+	struct archive z = write_archive(VMA_COMPRESS_ZSTD);
+	size_t frame = frame_before_middle(&z);
+	static const size_t places[] = { 0, 4, 8, 9, 10 };
+	struct result r;
+	uint64_t lost;
+
+	z.data[z.len / 2] ^= 0x55;
+	r = read_bytes(z.data, z.len, true);
+	lost = r.lost;
+	result_clear(&r);
+	z.data[z.len / 2] ^= 0x55;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		z.data[frame + places[i]] ^= 0x55;
+		r = read_bytes(z.data, z.len, true);
+		z.data[frame + places[i]] ^= 0x55;
+		ok(r.code == 0 && lost && r.lost == lost,
+		   "byte %zu of a frame's header hurt: that frame alone is lost (%llu clusters)",
+		   places[i], (unsigned long long)r.lost);
+		result_clear(&r);
+	}
+	free(z.data);
+}
+
 /* ---- lies ---- */
 
 struct crafted {
@@ -457,6 +494,7 @@ int main(void)
 	test_truncation();
 	test_flips();
 	test_salvage();
+	test_salvage_frame_header();
 	test_extent_lies();
 	test_header_lies();
 	test_scattered();
