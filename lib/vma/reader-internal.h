@@ -59,8 +59,8 @@ struct vma_reader {
 
 	/* The source's. */
 	bool framed;
+	bool has_frames; /* that the cutter cut */
 	struct frame_cutter cutter;
-	bool has_frames; /* that it cut */
 	struct unpacker *unpacker; /* not framed, or not any more */
 	uint64_t frame_count;
 	bool source_ended;
