@@ -3,15 +3,21 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backup/offline.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "base/strv.h"
+#include "restore/serve.h"
 #include "restore/target.h"
+#include "storage/storage.h"
 #include "vma-commands.h"
+#include "vma-readmap.h"
 
 #define MAP_LINE_MAX 8192
 
@@ -33,7 +39,7 @@ static const struct option rows[] = {
 	{ .name = "readmap",
 	  .complete = COMPLETE_FILE,
 	  .description = "A file or fifo with a line for each disk, "
-			 "format=raw:0:<disk>=<image> (1: for images that must be zeroed) or "
+			 "format=<format>:0:<disk>=<image> (1: for images that must be zeroed) or "
 			 "skip=<disk>, ended by done." },
 	{ .name = "to",
 	  .flags = OPTION_ARRAY,
@@ -67,6 +73,12 @@ struct extract {
 	bool wanted[VMA_MAX_DEVICES + 1];
 	bool mapped[VMA_MAX_DEVICES + 1]; /* where it goes is told */
 	struct target targets[VMA_MAX_DEVICES + 1];
+	/* of --readmap */
+	struct readmap_line maps[VMA_MAX_DEVICES + 1];
+	struct pace paces[VMA_MAX_DEVICES + 1];
+	struct pace *pace[VMA_MAX_DEVICES + 1]; /* its own, or its group's; NULL: no limit */
+	struct offline daemon;
+	char *run_dir; /* the daemon's; NULL: none */
 };
 
 static void extract_init(struct extract *x, const struct options *o, const struct vma_header *h)
@@ -82,8 +94,14 @@ static void extract_init(struct extract *x, const struct options *o, const struc
 
 static void extract_clear(struct extract *x)
 {
-	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
+	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++) {
 		target_clear(&x->targets[i]);
+		readmap_line_clear(&x->maps[i]);
+	}
+	offline_stop(&x->daemon);
+	if (x->run_dir)
+		io_remove_tree(x->run_dir, NULL);
+	free(x->run_dir);
 }
 
 static int find_device(const struct extract *x, const char *name, unsigned *ret,
@@ -158,56 +176,100 @@ static int open_all_to(struct extract *x, struct error **err)
 
 /* ---- the map that qmrestore of Proxmox sends ---- */
 
-/* Passes "format=raw:" and the like. */
-static int map_options(const char **at, struct error **err)
+/* The limit of the disk's group, or its own. */
+static struct pace *pace_of(struct extract *x, unsigned dev, const struct readmap_line *l)
 {
-	const char *rest;
-
-	for (;;) {
-		if (str_prefix(*at, "format=raw:", &rest)) {
-			*at = rest;
-		} else if (str_prefix(*at, "cache=", &rest) && strchr(rest, ':')) {
-			*at = strchr(rest, ':') + 1;
-		} else if (str_prefix(*at, "format=", NULL) || str_prefix(*at, "throttling.", NULL)) {
-			return error_set(err, ERR_UNSUPPORTED,
-					 "option --readmap: '%s': only format=raw and cache are "
-					 "supported",
-					 *at);
-		} else {
-			return 0;
-		}
-	}
+	for (unsigned i = 1; l->group && i <= VMA_MAX_DEVICES; i++)
+		if (str_equal_null(x->maps[i].group, l->group) && i != dev)
+			return x->pace[i];
+	pace_init(&x->paces[dev], l->bps);
+	return &x->paces[dev];
 }
 
-static int map_line(struct extract *x, const char *line, struct error **err)
+static int map_line(struct extract *x, const char *text, struct error **err)
 {
-	const char *at = line, *path;
-	_cleanup_free_ char *name = NULL;
+	struct readmap_line l = { 0 };
 	unsigned dev = 0;
-	int r;
+	int r = readmap_parse(text, &l, err);
 
-	if (str_prefix(line, "skip=", &at)) {
-		r = find_device(x, at, &dev, err);
+	if (r == 0)
+		r = find_device(x, l.disk, &dev, err);
+	if (r == 0 && l.skip)
 		x->wanted[dev] = false;
+	if (r < 0 || l.skip) {
+		readmap_line_clear(&l);
 		return r;
 	}
-	r = map_options(&at, err);
-	if (r < 0)
+	if (x->mapped[dev]) {
+		r = error_set(err, ERR_INVALID, "option --readmap: disk '%s' is given twice", l.disk);
+		readmap_line_clear(&l);
 		return r;
-	path = strchr(at, '=');
-	if ((at[0] != '0' && at[0] != '1') || at[1] != ':' || !path || !path[1])
-		return error_set(err, ERR_INVALID,
-				 "option --readmap: '%s' is not <0|1>:<disk>=<image>", line);
-	name = xstrndup(at + 2, (size_t)(path - at - 2));
-	r = find_device(x, name, &dev, err);
-	if (r < 0)
-		return r;
-	if (x->mapped[dev])
-		return error_set(err, ERR_INVALID, "option --readmap: disk '%s' is given twice",
-				 name);
+	}
 	x->mapped[dev] = true;
-	return target_existing(&x->targets[dev], path + 1, x->h->devices[dev].size,
-				   at[0] == '1', err);
+	x->pace[dev] = l.bps ? pace_of(x, dev, &l) : NULL;
+	x->maps[dev] = l;
+	return 0;
+}
+
+static bool is_raw(const struct readmap_line *l)
+{
+	return strcmp(l->format, "raw") == 0;
+}
+
+/* Images that are not raw are for QEMU to write. */
+static int start_daemon(struct extract *x, struct error **err)
+{
+	struct offline_disk disks[VMA_MAX_DEVICES];
+	size_t n = 0;
+	int r = 0;
+
+	for (unsigned i = 1; r == 0 && i <= VMA_MAX_DEVICES; i++) {
+		_cleanup_volume_ struct volume v = { 0 };
+		_cleanup_free_ char *path = NULL;
+		const struct readmap_line *l = &x->maps[i];
+		struct json_object *protocol = NULL;
+
+		if (!x->mapped[i] || !l->image || is_raw(l))
+			continue;
+		path = realpath(l->image, NULL);
+		r = path ? volume_open(&(struct storage_config){ 0 }, path, l->format, &v, err) :
+			   error_errno(err, errno, "option --readmap: image '%s'", l->image);
+		if (r == 0)
+			r = volume_blockdev(&v, &protocol, err);
+		if (r == 0)
+			disks[n++] = (struct offline_disk){ .export = l->disk,
+							    .protocol = protocol,
+							    .format = l->format,
+							    .writable = true };
+	}
+	if (r == 0 && n) {
+		x->run_dir = xasprintf("%s/vma-extract.XXXXXX", P_tmpdir);
+		if (!mkdtemp(x->run_dir)) {
+			r = error_errno(err, errno, "cannot make folder '%s'", x->run_dir);
+			free(TAKE_PTR(x->run_dir));
+		}
+		if (r == 0)
+			r = offline_start(&x->daemon, x->run_dir, disks, n, NULL, err);
+	}
+	for (size_t i = 0; i < n; i++)
+		json_object_put(disks[i].protocol);
+	return r;
+}
+
+static int open_mapped(struct extract *x, struct error **err)
+{
+	int r = start_daemon(x, err);
+
+	for (unsigned i = 1; r == 0 && i <= VMA_MAX_DEVICES; i++) {
+		const struct readmap_line *l = &x->maps[i];
+		_cleanup_free_ char *uri = NULL;
+
+		if (!x->mapped[i] || !l->image)
+			continue;
+		uri = is_raw(l) ? xstrdup(l->image) : serve_uri(x->daemon.socket, l->disk);
+		r = target_existing(&x->targets[i], uri, x->h->devices[i].size, l->write_zero, err);
+	}
+	return r;
 }
 
 static int read_map(struct extract *x, struct error **err)
@@ -230,7 +292,7 @@ static int read_map(struct extract *x, struct error **err)
 		r = map_line(x, line, err);
 	}
 	fclose(f);
-	return r;
+	return r < 0 ? r : open_mapped(x, err);
 }
 
 /* ---- the folder ---- */
@@ -299,9 +361,13 @@ static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data,
 		   struct error **err)
 {
 	struct extract *x = opaque;
+	int r = 0;
 
-	return !target_is_open(&x->targets[dev]) ? 0
-				      : target_write(&x->targets[dev], offset, data, len, err);
+	if (!target_is_open(&x->targets[dev]))
+		return 0;
+	if (x->pace[dev])
+		r = pace_take(x->pace[dev], len, NULL, err);
+	return r < 0 ? r : target_write(&x->targets[dev], offset, data, len, err);
 }
 
 static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, struct error **err)

@@ -4,32 +4,6 @@
 #include "base/units.h"
 #include "restore/restore-internal.h"
 
-#define MAX_NAP_MS 200
-
-/* Waits until as many bytes may have gone. */
-static int hold_rate(struct restore *r, uint64_t len, struct error **err)
-{
-	uint64_t due;
-	int res = cancel_check(r->env->cancel, err);
-
-	if (!r->bwlimit || res < 0)
-		return res;
-	pthread_mutex_lock(&r->lock);
-	r->written += len;
-	due = r->start_ns + (uint64_t)((double)r->written * 1e9 / (double)r->bwlimit);
-	pthread_mutex_unlock(&r->lock);
-	for (;;) {
-		uint64_t now = units_now_ns();
-		uint64_t left = due > now ? (due - now) / 1000000 : 0;
-
-		if (!left)
-			return 0;
-		res = cancel_sleep(r->env->cancel, left < MAX_NAP_MS ? (int)left : MAX_NAP_MS, err);
-		if (res < 0)
-			return res;
-	}
-}
-
 static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data, size_t len,
 		   struct error **err)
 {
@@ -38,7 +12,7 @@ static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data,
 
 	if (!target_is_open(&r->targets[dev]))
 		return 0;
-	res = hold_rate(r, len, err);
+	res = pace_take(&r->pace, len, r->env->cancel, err);
 	return res < 0 ? res : target_write(&r->targets[dev], offset, data, len, err);
 }
 
@@ -66,5 +40,6 @@ int restore_copy(struct restore *r, struct error **err)
 	const struct vma_sink sink = { .data = on_data, .zero = on_zero, .progress = on_progress };
 
 	r->start_ns = units_now_ns();
+	pace_init(&r->pace, r->bwlimit);
 	return vma_reader_run(r->reader, &sink, r, err);
 }

@@ -3,6 +3,7 @@
 #define VZDUMP_RESTORE_RESTORE_INTERNAL_H
 
 #include "backup/offline.h"
+#include "base/pace.h"
 #include "backup/power.h"
 #include "base/buf.h"
 #include "config/guest.h"
@@ -52,8 +53,8 @@ struct restore {
 
 	struct offline daemon;
 	struct target targets[VMA_MAX_DEVICES + 1];
-	pthread_mutex_t lock; /* of what follows */
-	uint64_t start_ns, written;
+	struct pace pace;
+	uint64_t start_ns;
 	uint64_t bwlimit; /* of all disks together; bytes per second, 0: none */
 };
 

@@ -207,7 +207,6 @@ int restore_run(const struct backup_env *env, const struct restore_params *p, st
 	r->env = env;
 	r->p = p;
 	r->alive[0] = r->alive[1] = -1;
-	pthread_mutex_init(&r->lock, NULL);
 	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
 		target_init(&r->targets[i]);
 	res = work(r, err);
@@ -225,7 +224,6 @@ int restore_run(const struct backup_env *env, const struct restore_params *p, st
 	buf_clear(&r->config);
 	plan_clear(&r->plan);
 	vma_reader_free(r->reader);
-	pthread_mutex_destroy(&r->lock);
 	free(r->volumes);
 	free(r->dir);
 	free(r);

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+bats_require_minimum_version 1.5.0
 # vma on archives made by Proxmox, and by ourselves: what it prints, what it writes, what it refuses.
 
 load ../lib/qemu
@@ -202,6 +203,37 @@ to_mounted() {
 	run "$VMA" extract "$FIXTURES/two-disks.vma" -r "$T/map" "$T/p"
 	[ "$status" = 255 ]
 	[[ $output = *"'$T/b' has 1048576 bytes, the disk in the archive 8388608"* ]]
+}
+
+@test "extract -r writes images of other formats, and holds the rate that disks share" {
+	local begin
+	qemu-img create -q -f qcow2 "$T/a.qcow2" 8M
+	truncate -s 2098688 "$T/b"
+	printf 'format=qcow2:cache=none:0:drive-scsi0=%s\n0:drive-scsi1=%s\ndone\n' "$T/a.qcow2" "$T/b" > "$T/map"
+	"$VMA" extract "$FIXTURES/two-disks.vma.zst" -r "$T/map" "$T/o" > "$T/out"
+	qemu-img convert -f qcow2 -O raw "$T/a.qcow2" "$T/a"
+	same_sum "$SCSI0" "$T/a"
+	run ! pgrep -f "$T/a.qcow2"
+	head -c 12M /dev/urandom > "$T/x"
+	head -c 12M /dev/urandom > "$T/y"
+	"$VMA" create "$T/n.vma" -d "drive-x=$T/x" -d "drive-y=$T/y"
+	truncate -s 12M "$T/c" "$T/d"
+	for disk in x=c y=d; do
+		echo "throttling.bps=8388608:throttling.group=g:0:drive-${disk%=*}=$T/${disk#*=}"
+	done > "$T/map"
+	begin=$(date +%s%N)
+	"$VMA" extract "$T/n.vma" -r "$T/map" "$T/p" > "$T/out"
+	# 24 MiB at 8 MiB a second for both
+	[ $((($(date +%s%N) - begin) / 1000000)) -ge 2700 ]
+	cmp "$T/x" "$T/c"
+	cmp "$T/y" "$T/d"
+	printf 'format=qcow2:0:drive-scsi0=%s\ndone\n' "$T/gone" > "$T/map"
+	run "$VMA" extract "$FIXTURES/two-disks.vma" -r "$T/map" "$T/q"
+	[ "$status" = 255 ]
+	[[ $output = *"option --readmap: image '$T/gone': No such file"* ]]
+	printf 'iops=3:0:drive-scsi0=%s\ndone\n' "$T/gone" > "$T/map"
+	run "$VMA" extract "$FIXTURES/two-disks.vma" -r "$T/map" "$T/r"
+	[[ $output = *"option --readmap: 'iops=3' is none of format, "* ]]
 }
 
 @test "verify finds the fixtures whole" {

@@ -1,0 +1,82 @@
+#include "vma-readmap.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+
+void readmap_line_clear(struct readmap_line *l)
+{
+	free(l->disk);
+	free(l->image);
+	free(l->format);
+	free(l->group);
+	*l = (struct readmap_line){ 0 };
+}
+
+/* One "key=value:" of those in front; 0: there is none any more. */
+static int take_option(const char **at, struct readmap_line *l, struct error **err)
+{
+	const char *colon = strchr(*at, ':'), *rest;
+	_cleanup_free_ char *option = colon ? xstrndup(*at, (size_t)(colon - *at)) : NULL;
+
+	if (!option || !strchr(option, '='))
+		return 0;
+	if (str_prefix(option, "format=", &rest)) {
+		free(l->format);
+		l->format = xstrdup(rest);
+	} else if (str_prefix(option, "throttling.bps=", &rest)) {
+		if (units_parse_u64(rest, 0, INT64_MAX, "throttling.bps", &l->bps, err) < 0)
+			return ERR_INVALID;
+	} else if (str_prefix(option, "throttling.group=", &rest)) {
+		free(l->group);
+		l->group = xstrdup(rest);
+	} else if (!str_prefix(option, "cache=", NULL)) {
+		return error_set(err, ERR_INVALID,
+				 "'%s' is none of format, throttling.bps, throttling.group and cache",
+				 option);
+	}
+	*at = colon + 1;
+	return 1;
+}
+
+static int parse(const char *line, struct readmap_line *l, struct error **err)
+{
+	const char *at = line, *equals;
+	int r;
+
+	if (str_prefix(line, "skip=", &at)) {
+		l->skip = true;
+		l->disk = xstrdup(at);
+		return 0;
+	}
+	while ((r = take_option(&at, l, err)) > 0)
+		;
+	if (r < 0)
+		return r;
+	equals = strchr(at, '=');
+	if ((at[0] != '0' && at[0] != '1') || at[1] != ':' || !equals || !equals[1])
+		return error_set(err, ERR_INVALID, "'%s' is not <0|1>:<disk>=<image>", line);
+	l->write_zero = at[0] == '1';
+	l->disk = xstrndup(at + 2, (size_t)(equals - at - 2));
+	l->image = xstrdup(equals + 1);
+	if (!l->format)
+		l->format = xstrdup("raw");
+	return 0;
+}
+
+int readmap_parse(const char *line, struct readmap_line *ret, struct error **err)
+{
+	struct readmap_line l = { 0 };
+	int r = parse(line, &l, err);
+
+	if (r < 0) {
+		readmap_line_clear(&l);
+		return error_prefix(err, "option --readmap"), r;
+	}
+	*ret = l;
+	return 0;
+}
