@@ -5,6 +5,8 @@
 
 bats_require_minimum_version 1.5.0
 
+load ../lib/ceph
+
 # One start of that kernel for both.
 setup_file() {
 	cat > "$BATS_FILE_TMPDIR/both" <<-END
@@ -21,14 +23,7 @@ setup() {
 }
 
 teardown() {
-	local file pid
-	for file in "$VZ_TMP"/ceph/run/*.pid; do
-		[[ -e $file ]] || continue
-		pid=$(< "$file")
-		kill "$pid"
-		# what waits for its parent to ask is gone, too
-		while [[ $(tr -d '\0' 2> /dev/null < "/proc/$pid/cmdline") ]]; do sleep 0.1; done
-	done
+	ceph_down "$VZ_TMP/ceph"
 	rm -rf "$VZ_TMP"
 }
 
@@ -50,63 +45,8 @@ passed_for_real() {
 	passed_for_real
 }
 
-ceph_conf() {
-	cat <<-END
-		[global]
-		fsid = $1
-		mon_host = [v2:127.0.0.1:13300,v1:127.0.0.1:16789]
-		auth_cluster_required = none
-		auth_service_required = none
-		auth_client_required = none
-		run_dir = $VZ_TMP/ceph/run
-		log_file = $VZ_TMP/ceph/\$name.log
-		admin_socket = $VZ_TMP/ceph/run/\$name.\$pid.asok
-		mon_data = $VZ_TMP/ceph/mon
-		osd_data = $VZ_TMP/ceph/osd
-		mds_data = $VZ_TMP/ceph/mds
-		osd_objectstore = memstore
-		memstore_device_bytes = 268435456
-		osd_pool_default_size = 1
-		osd_pool_default_min_size = 1
-		mon_allow_pool_size_one = true
-		osd_crush_chooseleaf_type = 0
-		mon_data_avail_crit = 1
-		public_network = 127.0.0.0/8
-		[mon]
-		pid_file = $VZ_TMP/ceph/run/mon.pid
-		[osd]
-		pid_file = $VZ_TMP/ceph/run/osd.pid
-		[mds]
-		pid_file = $VZ_TMP/ceph/run/mds.pid
-	END
-}
-
-# A monitor, one disk in memory, a server of metadata; a file system "cephfs".
-ceph_start() {
-	local fsid uuid i
-	fsid=$(uuidgen) uuid=$(uuidgen)
-	mkdir -p "$VZ_TMP"/ceph/{run,mon,osd,mds}
-	ceph_conf "$fsid" > "$VZ_TMP/ceph/ceph.conf"
-	export CEPH_ARGS="-c $VZ_TMP/ceph/ceph.conf"
-	monmaptool --create --fsid "$fsid" --addv a '[v2:127.0.0.1:13300,v1:127.0.0.1:16789]' "$VZ_TMP/ceph/monmap"
-	ceph-mon -i a --mkfs --monmap "$VZ_TMP/ceph/monmap"
-	ceph-mon -i a
-	[[ $(ceph osd new "$uuid") == 0 ]]
-	ceph-osd -i 0 --mkfs --osd-uuid "$uuid"
-	ceph-osd -i 0
-	ceph osd pool create data 8
-	ceph osd pool create meta 8
-	ceph fs new cephfs meta data
-	ceph-mds -i a
-	for i in {1..60}; do
-		[[ $(ceph mds stat) != *up:active* ]] || break
-		sleep 0.5
-	done
-	unset CEPH_ARGS
-}
-
 @test "cephfs: mounted by ceph-fuse, whole and a directory of it" {
-	ceph_start > "$VZ_TMP/log" 2>&1 3>&- 4>&- || { cat "$VZ_TMP/log"; false; }
+	ceph_up "$VZ_TMP/ceph" 13300 mds > "$VZ_TMP/log" 2>&1 3>&- 4>&- || { cat "$VZ_TMP/log"; false; }
 	VZ_CEPH="$VZ_TMP/ceph/ceph.conf" run "$BUILD/unit/test-storage-cephfs"
 	passed_for_real
 }
