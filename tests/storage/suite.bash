@@ -6,7 +6,8 @@
 # A type's file defines
 #	TOOL		the program that tells its space; unset: none
 #	SYNC		a command after which space is counted; unset: sync
-#	TRAITS		words: thin (space as it is written), unfillable (full, it does not answer)
+#	TRAITS		words: thin (space as it is written), unfillable (full, it does not answer), brief (another
+#			type's file has seen what crashes and restores do)
 #	storage_up	makes the storage from /dev/vda; prints its section of storage.cfg, of the storage
 #			"real"; what it puts into the folder $1/pve comes beside storage.cfg
 #	storage_down	if processes must be ended
