@@ -14,8 +14,11 @@
  */
 #define SAMPLE_NS     (200 * UINT64_C(1000000))
 #define SAMPLE_MAX_NS (2000 * UINT64_C(1000000))
-/* Less than this free is full: QEMU's filter could not save one cluster with its metadata. */
-#define FULL_BYTES (256 * KIB)
+/*
+ * Less than this free is full: QEMU's filter copies up to 1 MiB at once, and file systems refuse before
+ * the last block is taken (xfs).
+ */
+#define FULL_BYTES (2 * MIB)
 
 struct watched_storage {
 	const struct storage *storage;
