@@ -120,22 +120,33 @@ static int on_tick(void *opaque, struct error **err)
 	return 0;
 }
 
+/* Its storage counts the whole image from the start (thick LVM), whatever is in it. */
+static bool is_reserved(const struct task_disk *d, uint64_t peak)
+{
+	struct image_traits traits;
+
+	storage_traits(d->image.storage, d->image.format, &traits);
+	return !traits.thin && peak >= d->size;
+}
+
 static void log_fleecing(struct task *t)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		const struct progress_disk *d = &t->progress_disks[i];
 		_cleanup_free_ char *peak = NULL, *copied = NULL, *discarded = NULL;
 		struct copy_progress c;
+		bool reserved;
 
 		if (!d->fleecing)
 			continue;
+		reserved = is_reserved(&t->disks[i], d->fleecing_peak);
 		copy_get_progress(t->copy, (unsigned)i, &c);
 		/* the dirty bitmap misses what came and was read between two looks; the image does not */
-		if (c.rewritten < d->fleecing_peak)
+		if (!reserved && c.rewritten < d->fleecing_peak)
 			c.rewritten = d->fleecing_peak;
 		peak = units_bytes(d->fleecing_peak, 1);
 		copied = units_bytes(c.rewritten, 1);
-		discarded = units_bytes(c.rewritten - d->fleecing_now, 1);
+		discarded = units_bytes(reserved ? 0 : c.rewritten - d->fleecing_now, 1);
 		log_info(t->log, "fleecing %s: peak %s, copied %s, discarded %s", d->name, peak,
 			 copied, discarded);
 	}
