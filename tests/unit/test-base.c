@@ -22,6 +22,18 @@ static void is_text(char *got, const char *want, const char *what)
 	free(got);
 }
 
+/* Names and tools' output may hold anything. */
+static void test_error_is_one_line(void)
+{
+	struct error *err = NULL;
+
+	error_set(&err, ERR_INVALID, "volume '%s'", "a\nb\tc\033[2Jd");
+	is_text(xstrdup(error_message(err)), "volume 'a b c?[2Jd'", "what breaks lines");
+	error_prefix(&err, "x\ny");
+	is_text(xstrdup(error_message(err)), "x y: volume 'a b c?[2Jd'", "and what a prefix does");
+	error_free(err);
+}
+
 static void test_units(void)
 {
 	uint64_t n = 0;
@@ -200,6 +212,7 @@ static void test_files(void)
 
 int main(void)
 {
+	test_error_is_one_line();
 	test_units();
 	test_strings();
 	test_zero();

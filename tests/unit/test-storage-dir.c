@@ -158,6 +158,7 @@ static void check_image(const struct storage *s, const struct volume_alloc *a, c
 	works(volume_used(&v, &used, &err), &err, "  so can what it takes");
 	ok(s->preallocation == PREALLOC_FULL ? used >= size : used < 1024 * 1024,
 	   "  which is %" PRIu64, used);
+	ok(!volume_errors_come_late(&v), "  a local file system refuses at once");
 	works(volume_blockdev(&v, &node, &err), &err, "  QEMU's node");
 	same(json_object_get_string(json_object_object_get(node, "driver")), "file", "  is a file");
 	same(json_object_get_string(json_object_object_get(node, "filename")), v.path,
