@@ -135,6 +135,11 @@ static int check_room(struct task *t, const struct task_disk *d, const struct st
 	struct image_traits traits;
 	struct storage_status st;
 
+	if (!s->ops->alloc)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "images cannot be made on storages of type '%s': name another storage "
+				 "with --fleecing enabled=1,storage=<storage>",
+				 s->type);
 	storage_traits(s, format, &traits);
 	if (traits.thin)
 		return 0;

@@ -78,6 +78,15 @@ static int find_session(const struct storage *s, struct error **err)
 				 s->id, target);
 }
 
+/* The disks of a new session come with it, their links some moments later, by udev. */
+static void wait_for_links(const struct storage *s)
+{
+	const char *const argv[] = { "udevadm", "settle", "--timeout=10", NULL };
+
+	/* without udev there are no links to wait for */
+	tool_run(&(struct tool){ .storage = s, .argv = argv, .timeout_s = 2 * TOOL_ASK }, NULL, NULL);
+}
+
 static int iscsi_activate(const struct storage *s, const struct log *log, struct error **err)
 {
 	const char *target = section_get(&s->section, "target");
@@ -104,6 +113,8 @@ static int iscsi_activate(const struct storage *s, const struct log *log, struct
 			error_free(TAKE_PTR(mine));
 			r = 0;
 		}
+		if (r == 0)
+			wait_for_links(s);
 	}
 	error_keep_first(err, &mine);
 	return r;

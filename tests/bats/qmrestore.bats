@@ -194,6 +194,8 @@ tree() {
 	make_archive $'scsi0: local:1/vm-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
 	tree > "$T/before"
 	for vmid in 128 301; do
+		# else the first one's output is taken for the second's
+		: > "$T/out"
 		"$QMRESTORE" "$T/a.vma.zst" "$vmid" --force --bwlimit 500 > "$T/out" 2>&1 3>&- &
 		local pid=$!
 		until grep -q "^map" "$T/out"; do

@@ -11,11 +11,12 @@
 #	storage_up	makes the storage from /dev/vda; prints its section of storage.cfg, of the storage
 #			"real"; what it puts into the folder $1/pve comes beside storage.cfg
 #	storage_down	if processes must be ended
+# or SUITE, another file of tests
 
 [[ ! ${VZ_TYPE_FILE:-} ]] || return 0
 
 VZ_TYPE_FILE=$(cd "$(dirname "$0")" && pwd)/${0##*/}
 export VZ_TYPE_FILE VZ_DISK=${VZ_DISK:-256M}
-suite=(bats --tap --timing ${VZ_FILTER:+--filter "$VZ_FILTER"} "${VZ_TYPE_FILE%/*}/suite.bats")
+suite=(bats --tap --timing ${VZ_FILTER:+--filter "$VZ_FILTER"} "${VZ_TYPE_FILE%/*}/${SUITE:-suite.bats}")
 [[ ${WHERE:-} == here ]] || suite=("${VZ_TYPE_FILE%/*}/run" "${suite[@]}")
 exec "${suite[@]}"
