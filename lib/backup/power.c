@@ -18,6 +18,7 @@
 enum {
 	QUIT_TIMEOUT_MS = 30000,
 	QUIT_POLL_MS = 50,
+	DYING_MS = 2000,
 };
 
 static char *qmp_path(const struct paths *p, uint32_t vmid)
@@ -56,6 +57,19 @@ static int probe_socket(const char *path, struct power_state *ret, struct error 
 	return 1;
 }
 
+/* Dead, but nobody has asked how it ended. */
+static bool has_ended(pid_t pid)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/stat", (int)pid);
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	const char *name_end;
+
+	if (io_read_file(path, 4096, &text, NULL) < 0)
+		return false;
+	name_end = strrchr(buf_str(&text), ')');
+	return name_end && name_end[1] == ' ' && strchr("ZX", name_end[2]) && name_end[2];
+}
+
 /* The living process of /run/qemu-server/<vmid>.pid, or 0. */
 static pid_t living_pid(const struct paths *p, uint32_t vmid)
 {
@@ -67,7 +81,7 @@ static pid_t living_pid(const struct paths *p, uint32_t vmid)
 		return 0;
 	if (units_parse_u64(str_strip(text.data), 1, INT32_MAX, "pid", &pid, NULL) < 0)
 		return 0;
-	return kill((pid_t)pid, 0) == 0 || errno == EPERM ? (pid_t)pid : 0;
+	return (kill((pid_t)pid, 0) == 0 || errno == EPERM) && !has_ended((pid_t)pid) ? (pid_t)pid : 0;
 }
 
 int power_get(const struct paths *p, uint32_t vmid, struct power_state *ret, struct error **err)
@@ -84,6 +98,11 @@ int power_get(const struct paths *p, uint32_t vmid, struct power_state *ret, str
 	if (ret->running)
 		return 0;
 	pid = living_pid(p, vmid);
+	/* one that was killed closes its sockets first and gives its memory back then */
+	for (int ms = 0; pid && ms < DYING_MS; ms += QUIT_POLL_MS) {
+		usleep(QUIT_POLL_MS * 1000);
+		pid = living_pid(p, vmid);
+	}
 	if (pid)
 		return error_set(err, ERR_INVALID,
 				 "VM %u runs (pid %d) but nothing answers at its QMP socket '%s': give "
