@@ -15,6 +15,7 @@
 #include "base/strv.h"
 #include "restore/serve.h"
 #include "restore/target.h"
+#include "signals.h"
 #include "storage/storage.h"
 #include "vma-commands.h"
 #include "vma-readmap.h"
@@ -79,6 +80,7 @@ struct extract {
 	struct pace *pace[VMA_MAX_DEVICES + 1]; /* its own, or its group's; NULL: no limit */
 	struct offline daemon;
 	char *run_dir; /* the daemon's; NULL: none */
+	struct cancel *stop; /* while there is a daemon; else signals end us at once */
 };
 
 static void extract_init(struct extract *x, const struct options *o, const struct vma_header *h)
@@ -102,6 +104,8 @@ static void extract_clear(struct extract *x)
 	if (x->run_dir)
 		io_remove_tree(x->run_dir, NULL);
 	free(x->run_dir);
+	if (x->stop)
+		cancel_clear(x->stop);
 }
 
 static int find_device(const struct extract *x, const char *name, unsigned *ret,
@@ -242,14 +246,17 @@ static int start_daemon(struct extract *x, struct error **err)
 							    .format = l->format,
 							    .writable = true };
 	}
+	if (r == 0 && n)
+		r = signals_catch(&x->stop, err);
 	if (r == 0 && n) {
+		/* not in TMPDIR, whose path may be too long for a socket */
 		x->run_dir = xasprintf("%s/vma-extract.XXXXXX", P_tmpdir);
 		if (!mkdtemp(x->run_dir)) {
 			r = error_errno(err, errno, "cannot make folder '%s'", x->run_dir);
 			free(TAKE_PTR(x->run_dir));
 		}
 		if (r == 0)
-			r = offline_start(&x->daemon, x->run_dir, disks, n, NULL, err);
+			r = offline_start(&x->daemon, x->run_dir, disks, n, x->stop, err);
 	}
 	for (size_t i = 0; i < n; i++)
 		json_object_put(disks[i].protocol);
@@ -361,20 +368,23 @@ static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data,
 		   struct error **err)
 {
 	struct extract *x = opaque;
-	int r = 0;
+	int r;
 
 	if (!target_is_open(&x->targets[dev]))
 		return 0;
-	if (x->pace[dev])
-		r = pace_take(x->pace[dev], len, NULL, err);
+	r = x->pace[dev] ? pace_take(x->pace[dev], len, x->stop, err) : cancel_check(x->stop, err);
 	return r < 0 ? r : target_write(&x->targets[dev], offset, data, len, err);
 }
 
 static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, struct error **err)
 {
 	struct extract *x = opaque;
+	int r;
 
-	return !target_is_open(&x->targets[dev]) ? 0 : target_zero(&x->targets[dev], offset, len, err);
+	if (!target_is_open(&x->targets[dev]))
+		return 0;
+	r = cancel_check(x->stop, err);
+	return r < 0 ? r : target_zero(&x->targets[dev], offset, len, err);
 }
 
 static int zero_lost(struct extract *x, const struct vma_reader *reader, unsigned dev,
@@ -402,7 +412,8 @@ static int finish(struct extract *x, const struct vma_reader *reader, struct err
 			continue;
 		r = zero_lost(x, reader, i, err);
 		if (r == 0)
-			r = target_finish(&x->targets[i], false, err);
+			/* QEMU keeps what it holds of an image until it is told to write it */
+			r = target_finish(&x->targets[i], x->maps[i].image && !is_raw(&x->maps[i]), err);
 	}
 	return r;
 }

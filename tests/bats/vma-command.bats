@@ -206,7 +206,7 @@ to_mounted() {
 }
 
 @test "extract -r writes images of other formats, and holds the rate that disks share" {
-	local begin
+	local begin folder folders
 	qemu-img create -q -f qcow2 "$T/a.qcow2" 8M
 	truncate -s 2098688 "$T/b"
 	printf 'format=qcow2:cache=none:0:drive-scsi0=%s\n0:drive-scsi1=%s\ndone\n' "$T/a.qcow2" "$T/b" > "$T/map"
@@ -227,6 +227,26 @@ to_mounted() {
 	[ $((($(date +%s%N) - begin) / 1000000)) -ge 2700 ]
 	cmp "$T/x" "$T/c"
 	cmp "$T/y" "$T/d"
+	# a signal leaves neither daemon nor folder
+	qemu-img create -q -f qcow2 "$T/slow.qcow2" 12M
+	printf 'format=qcow2:throttling.bps=1048576:0:drive-x=%s\nskip=drive-y\ndone\n' "$T/slow.qcow2" > "$T/map"
+	"$VMA" extract "$T/n.vma" -r "$T/map" "$T/s" > "$T/out" 2>&1 &
+	for _ in {1..100}; do
+		if pgrep -f "$T/slow.qcow2" > "$T/pid"; then break; fi
+		sleep 0.05
+	done
+	sleep 1
+	folders=(/tmp/vma-extract.*)
+	[ -d "${folders[0]}" ]
+	kill -TERM $!
+	status=0
+	wait $! || status=$?
+	[ "$status" = 255 ]
+	grep -qx 'restore failed: interrupted by signal' "$T/out"
+	run ! pgrep -f "$T/slow.qcow2"
+	for folder in "${folders[@]}"; do
+		[ ! -e "$folder" ]
+	done
 	printf 'format=qcow2:0:drive-scsi0=%s\ndone\n' "$T/gone" > "$T/map"
 	run "$VMA" extract "$FIXTURES/two-disks.vma" -r "$T/map" "$T/q"
 	[ "$status" = 255 ]
