@@ -21,24 +21,9 @@ keep_instant() {
 # backup_rewritten <vmid> <argument>...: a backup at limited speed while the guest writes all over its
 # disk of 96 MiB; the writer starts once the filter is in, so the instant is known
 backup_rewritten() {
-	local vmid=$1 pid writer file r=0
+	local vmid=$1 r=0
 	shift
-	file=$(guest_fuse "$vmid" scsi0)
-	"$VZDUMP" "$vmid" --storage backup --compress zstd --bwlimit 24000 "$@" \
-		> "$VZ_TMP/log" 2>&1 3>&- &
-	pid=$!
-	for _ in $(seq 200); do
-		grep -q 'started backup task' "$VZ_TMP/log" && break
-		sleep 0.05
-	done
-	guest_writer "$file" 96 3>&- &
-	writer=$!
-	wait "$pid" || r=$?
-	touch "$VZ_TMP/stop"
-	wait "$writer"
-	guest_fuse_end "$vmid" scsi0
-	output=$(< "$VZ_TMP/log")
-	ARCHIVE=$(newest_archive "$STORE/backup/dump")
+	while_writing "$vmid" 96 --bwlimit 24000 "$@" || r=$?
 	[[ $r = 0 && $(< "$VZ_TMP/writes") -gt 50 ]] || {
 		echo "exit $r, $(< "$VZ_TMP/writes") writes: $output"
 		return 1

@@ -91,3 +91,34 @@ guest_writer() {
 		open(tmp + "/writes", "w").write(str(n))
 	END
 }
+
+# wait_for_task <pid>: until vzdump copies, or has ended
+wait_for_task() {
+	local _
+	for _ in {1..1000}; do
+		if ! kill -0 "$1" 2> /dev/null || grep -q 'started backup task' "$VZ_TMP/log"; then
+			return
+		fi
+		sleep 0.05
+	done
+}
+
+# while_writing <vmid> <MiB> <argument>...: a backup while the guest writes and discards all over its disk
+while_writing() {
+	local vmid=$1 mib=$2 pid writer file r=0
+	shift 2
+	file=$(guest_fuse "$vmid" scsi0)
+	rm -f "$VZ_TMP/stop"
+	"$VZDUMP" "$vmid" --storage backup --compress zstd "$@" > "$VZ_TMP/log" 2>&1 3>&- &
+	pid=$!
+	wait_for_task "$pid"
+	guest_writer "$file" "$mib" 3>&- &
+	writer=$!
+	wait "$pid" || r=$?
+	touch "$VZ_TMP/stop"
+	wait "$writer"
+	guest_fuse_end "$vmid" scsi0
+	output=$(< "$VZ_TMP/log")
+	ARCHIVE=$(newest_archive "$STORE/backup/dump")
+	return "$r"
+}

@@ -48,11 +48,8 @@ saved() {
 	graph_state 123 > "$VZ_TMP/before"
 	"$VZDUMP" 123 --storage backup --compress zstd --bwlimit 20000 --fleecing enabled=1,storage=fast \
 		> "$VZ_TMP/log" 2>&1 3>&- &
-	local pid=$! _
-	for _ in {1..1000}; do
-		if grep -q 'started backup task' "$VZ_TMP/log" || ! kill -0 "$pid"; then break; fi
-		sleep 0.05
-	done
+	local pid=$!
+	wait_for_task "$pid"
 	guest_io 123 scsi0 "write -P ${3} 24M 2M"
 	wait "$pid" || { cat "$VZ_TMP/log"; return 1; }
 	ARCHIVE=$(newest_archive "$STORE/backup/dump")
