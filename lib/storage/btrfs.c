@@ -162,6 +162,14 @@ static int subvolume(const struct volume *v, const char *verb, const char *path,
 	return run(v, argv, err);
 }
 
+static int delete_snapshot(const struct volume *v, const char *path, const char *name,
+			   struct error **err)
+{
+	_cleanup_free_ char *snapshot = xasprintf("%s@%s", path, name);
+
+	return subvolume(v, "delete", snapshot, err);
+}
+
 /* Only an empty file can be told not to be copied on write. */
 static int set_nocow(int fd, const char *path, struct error **err)
 {
@@ -219,8 +227,8 @@ static int btrfs_alloc(const struct volume *v, uint64_t size, const struct cance
 	return alloc_raw(v, size, err);
 }
 
-/* Those of the subvolume at path, appended to argv. */
-static void add_snapshots(char ***argv, const char *path)
+/* Names of the snapshots "<path>@<name>". */
+static void find_snapshots(const char *path, char ***ret)
 {
 	const char *base = strrchr(path, '/') + 1;
 	_cleanup_free_ char *dir = xstrndup(path, (size_t)(base - path));
@@ -234,7 +242,7 @@ static void add_snapshots(char ***argv, const char *path)
 
 		if (str_prefix(entry->d_name, base, &rest) && rest[0] == '@' && rest[1] &&
 		    lstat(one, &st) == 0 && S_ISDIR(st.st_mode) && st.st_ino == SUBVOLUME_INODE)
-			strv_add(argv, one);
+			strv_add(ret, rest + 1);
 	}
 	if (d)
 		closedir(d);
@@ -242,26 +250,44 @@ static void add_snapshots(char ***argv, const char *path)
 
 static int btrfs_free(const struct volume *v, struct error **err)
 {
-	_cleanup_strv_ char **argv = NULL;
+	_cleanup_strv_ char **names = NULL;
 	_cleanup_free_ char *path = NULL;
-	int r;
+	int r = 0;
 
 	if (!is_raw_image(v))
 		return path_free(v, err);
 	path = subvolume_of(v);
 	if (access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return error_set(err, ERR_NOT_FOUND, "disk image '%s' does not exist", path);
-	strv_add(&argv, "btrfs");
-	strv_add(&argv, "-q");
-	strv_add(&argv, "subvolume");
-	strv_add(&argv, "delete");
-	strv_add(&argv, "--");
-	add_snapshots(&argv, path);
-	strv_add(&argv, path);
-	r = run(v, argv, err);
+	find_snapshots(path, &names);
+	for (size_t i = 0; r == 0 && names && names[i]; i++)
+		r = delete_snapshot(v, path, names[i], err);
+	if (r == 0)
+		r = subvolume(v, "delete", path, err);
 	if (r == 0)
 		path_remove_empty_dir(path);
 	return r;
+}
+
+static int btrfs_snapshots(const struct volume *v, char ***ret, struct error **err)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (!is_raw_image(v))
+		return path_snapshots(v, ret, err);
+	path = subvolume_of(v);
+	find_snapshots(path, ret);
+	return 0;
+}
+
+static int btrfs_snapshot_delete(const struct volume *v, const char *name, struct error **err)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (!is_raw_image(v))
+		return path_snapshot_delete(v, name, err);
+	path = subvolume_of(v);
+	return delete_snapshot(v, path, name, err);
 }
 
 const struct storage_ops storage_btrfs_ops = {
@@ -283,4 +309,6 @@ const struct storage_ops storage_btrfs_ops = {
 	.volname = path_volname,
 	.alloc = btrfs_alloc,
 	.free = btrfs_free,
+	.snapshots = btrfs_snapshots,
+	.snapshot_delete = btrfs_snapshot_delete,
 };

@@ -198,4 +198,6 @@ const struct storage_ops storage_cifs_ops = {
 	.used = cifs_used,
 	.alloc = cifs_alloc,
 	.free = path_free,
+	.snapshots = path_snapshots,
+	.snapshot_delete = path_snapshot_delete,
 };

@@ -20,4 +20,6 @@ const struct storage_ops storage_dir_ops = {
 	.volname = path_volname,
 	.alloc = path_alloc,
 	.free = path_free,
+	.snapshots = path_snapshots,
+	.snapshot_delete = path_snapshot_delete,
 };

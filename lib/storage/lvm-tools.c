@@ -76,6 +76,24 @@ int lvm_lvs(const struct storage *s, const char *name, struct json_object **ret_
 	return error_set(err, ERR_NOT_FOUND, "storage '%s': no such logical volume %s", s->id, one);
 }
 
+int lvm_names(const struct storage *s, const char *prefix, const char *suffix, char ***ret,
+	      struct error **err)
+{
+	_cleanup_tool_json_ struct json_object *root = NULL;
+	struct json_object *lvs;
+	int r = lvm_lvs(s, NULL, &root, &lvs, err);
+
+	for (size_t i = 0; r == 0 && i < tool_json_len(lvs); i++) {
+		const char *name = tool_json_str(json_object_array_get_idx(lvs, i), "lv_name");
+		const char *rest;
+
+		if (name && str_prefix(name, prefix, &rest) && block_word_valid(rest) &&
+		    str_suffix(rest, suffix))
+			strv_addf(ret, "%.*s", (int)(strlen(rest) - strlen(suffix)), rest);
+	}
+	return r;
+}
+
 uint64_t lvm_percent_of(const char *percent, uint64_t size)
 {
 	uint64_t hundredths = 0;

@@ -21,6 +21,13 @@ int lvm_lvs(const struct storage *s, const char *name, struct json_object **ret_
 /* The data of one `lvs --reportformat json`: "12.34" of size as bytes; 0 for "". */
 uint64_t lvm_percent_of(const char *percent, uint64_t size);
 
+/*
+ * What lies between prefix and suffix in the names of the group's volumes that have both, appended to
+ * *ret (names of snapshots).
+ */
+int lvm_names(const struct storage *s, const char *prefix, const char *suffix, char ***ret,
+	      struct error **err);
+
 int lvm_activate_group(const struct storage *s, struct error **err);
 /* lvremove, also while udev has the device open for a moment. */
 int lvm_remove(const struct storage *s, const char *name, struct error **err);

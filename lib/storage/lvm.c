@@ -241,7 +241,7 @@ static int rename_lv(const struct volume *v, const char *to, struct error **err)
 			NULL, err);
 }
 
-static int lvm_free(const struct volume *v, struct error **err)
+static int free_lv(const struct volume *v, struct error **err)
 {
 	_cleanup_free_ char *doomed = xasprintf("del-%s", v->volname);
 	_cleanup_error_ struct error *mine = NULL;
@@ -260,6 +260,48 @@ static int lvm_free(const struct volume *v, struct error **err)
 		return r;
 	}
 	return wipe_and_remove(v, doomed, err);
+}
+
+/* ---- snapshots, of qcow2 alone: volumes on which the image stands ---- */
+
+static char *stem_of(const struct volume *v)
+{
+	return xstrndup(v->volname, strlen(v->volname) - strlen(".qcow2"));
+}
+
+static int lvm_snapshots(const struct volume *v, char ***ret, struct error **err)
+{
+	_cleanup_free_ char *stem = NULL, *prefix = NULL;
+
+	if (v->format != IMAGE_QCOW2)
+		return 0;
+	stem = stem_of(v);
+	prefix = xasprintf("snap_%s_", stem);
+	return lvm_names(v->storage, prefix, ".qcow2", ret, err);
+}
+
+static int lvm_snapshot_delete(const struct volume *v, const char *name, struct error **err)
+{
+	return error_set(err, ERR_UNSUPPORTED,
+			 "'%s' stands on '%s' (snapshot-as-volume-chain): it holds its space until the "
+			 "image is removed", v->volname, name);
+}
+
+static int lvm_free(const struct volume *v, struct error **err)
+{
+	_cleanup_strv_ char **names = NULL;
+	int r = lvm_snapshots(v, &names, err);
+
+	if (r == 0)
+		r = free_lv(v, err);
+	for (size_t i = 0; r == 0 && names && names[i]; i++) {
+		_cleanup_free_ char *stem = stem_of(v);
+		_cleanup_free_ char *name = xasprintf("snap_%s_%s.qcow2", stem, names[i]);
+		struct volume one = { .storage = v->storage, .volid = v->volid, .volname = name };
+
+		r = free_lv(&one, err);
+	}
+	return r;
 }
 
 const struct storage_ops storage_lvm_ops = {
@@ -283,4 +325,6 @@ const struct storage_ops storage_lvm_ops = {
 	.volname = block_volname,
 	.alloc = lvm_alloc,
 	.free = lvm_free,
+	.snapshots = lvm_snapshots,
+	.snapshot_delete = lvm_snapshot_delete,
 };

@@ -172,27 +172,29 @@ static int thin_alloc(const struct volume *v, uint64_t size, const struct cancel
 	return r;
 }
 
-static int remove_snapshots(const struct volume *v, struct error **err)
+/* ---- snapshots ---- */
+
+static int thin_snapshots(const struct volume *v, char ***ret, struct error **err)
 {
-	_cleanup_tool_json_ struct json_object *root = NULL;
 	_cleanup_free_ char *prefix = xasprintf("snap_%s_", v->volname);
-	struct json_object *lvs;
-	int r = lvm_lvs(v->storage, NULL, &root, &lvs, err);
 
-	for (size_t i = 0; r == 0 && i < tool_json_len(lvs); i++) {
-		const char *name = tool_json_str(json_object_array_get_idx(lvs, i), "lv_name");
-		const char *rest;
+	return lvm_names(v->storage, prefix, "", ret, err);
+}
 
-		if (name && str_prefix(name, prefix, &rest) && block_word_valid(rest))
-			r = lvm_remove(v->storage, name, err);
-	}
-	return r;
+static int thin_snapshot_delete(const struct volume *v, const char *name, struct error **err)
+{
+	_cleanup_free_ char *lv = xasprintf("snap_%s_%s", v->volname, name);
+
+	return lvm_remove(v->storage, lv, err);
 }
 
 static int thin_free(const struct volume *v, struct error **err)
 {
-	int r = remove_snapshots(v, err);
+	_cleanup_strv_ char **names = NULL;
+	int r = thin_snapshots(v, &names, err);
 
+	for (size_t i = 0; r == 0 && names && names[i]; i++)
+		r = thin_snapshot_delete(v, names[i], err);
 	return r < 0 ? r : lvm_remove(v->storage, v->volname, err);
 }
 
@@ -215,4 +217,6 @@ const struct storage_ops storage_lvmthin_ops = {
 	.volname = block_volname,
 	.alloc = thin_alloc,
 	.free = thin_free,
+	.snapshots = thin_snapshots,
+	.snapshot_delete = thin_snapshot_delete,
 };

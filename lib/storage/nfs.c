@@ -102,4 +102,6 @@ const struct storage_ops storage_nfs_ops = {
 	.volname = path_volname,
 	.alloc = path_alloc,
 	.free = path_free,
+	.snapshots = path_snapshots,
+	.snapshot_delete = path_snapshot_delete,
 };

@@ -48,7 +48,9 @@ enum image_format path_fleecing_format(const struct storage *s);
 int path_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel,
 	       struct error **err);
 int path_free(const struct volume *v, struct error **err);
-/* Parts of these two: the new file (a descriptor), and removing the directory of a guest that has no
+int path_snapshots(const struct volume *v, char ***ret, struct error **err);
+int path_snapshot_delete(const struct volume *v, const char *name, struct error **err);
+/* Parts of alloc and free: the new file (a descriptor), and removing the directory of a guest that has no
  * images any more. */
 int path_create_file(const struct volume *v, struct error **err);
 void path_remove_empty_dir(const char *image);

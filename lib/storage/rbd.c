@@ -413,11 +413,73 @@ static int rbd_alloc(const struct volume *v, uint64_t size, const struct cancel 
 	return r < 0 ? r : rbd(v->storage, data_pool ? erasure : plain, TOOL_CHANGE, err);
 }
 
+/* ---- snapshots ---- */
+
+static int list_snapshots(const struct volume *v, struct json_object **ret, struct error **err)
+{
+	const char *const args[] = { "snap", "ls", image_of(v->volname), "--format", "json", NULL };
+
+	return rbd_json(v->storage, args, ret, err);
+}
+
+static int rbd_snapshots(const struct volume *v, char ***ret, struct error **err)
+{
+	_cleanup_tool_json_ struct json_object *root = NULL;
+	int r = list_snapshots(v, &root, err);
+
+	for (size_t i = 0; r == 0 && i < tool_json_len(root); i++) {
+		const char *name = tool_json_str(json_object_array_get_idx(root, i), "name");
+
+		if (name)
+			strv_add(ret, name);
+	}
+	return r;
+}
+
+/* A string up to Ceph 19 at least. */
+static bool is_protected(struct json_object *snapshot)
+{
+	struct json_object *value = tool_json_get(snapshot, "protected");
+
+	return str_equal_null(tool_json_str(snapshot, "protected"), "true") ||
+	       (json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value));
+}
+
+/* Protected ones cannot be removed.  name: that one alone; NULL: all. */
+static int unprotect(const struct volume *v, const char *name, struct error **err)
+{
+	_cleanup_tool_json_ struct json_object *root = NULL;
+	int r = list_snapshots(v, &root, err);
+
+	for (size_t i = 0; r == 0 && i < tool_json_len(root); i++) {
+		struct json_object *snapshot = json_object_array_get_idx(root, i);
+		const char *one = tool_json_str(snapshot, "name");
+
+		if (!one || (name && strcmp(one, name) != 0) || !is_protected(snapshot))
+			continue;
+		r = rbd(v->storage,
+			(const char *const[]){ "snap", "unprotect", "--snap", one,
+					       image_of(v->volname), NULL },
+			TOOL_CHANGE, err);
+	}
+	return r;
+}
+
+static int rbd_snapshot_delete(const struct volume *v, const char *name, struct error **err)
+{
+	const char *const args[] = { "snap", "rm", "--snap", name, image_of(v->volname), NULL };
+	int r = unprotect(v, name, err);
+
+	return r < 0 ? r : rbd(v->storage, args, TOOL_CHANGE, err);
+}
+
 static int rbd_free(const struct volume *v, struct error **err)
 {
 	const char *name = image_of(v->volname);
 	int r = rbd_volume_deactivate(v, err);
 
+	if (r == 0)
+		r = unprotect(v, NULL, err);
 	if (r == 0)
 		r = rbd(v->storage, (const char *const[]){ "snap", "purge", name, NULL },
 			TOOL_REMOVE, err);
@@ -450,4 +512,6 @@ const struct storage_ops storage_rbd_ops = {
 	.volname = block_volname,
 	.alloc = rbd_alloc,
 	.free = rbd_free,
+	.snapshots = rbd_snapshots,
+	.snapshot_delete = rbd_snapshot_delete,
 };

@@ -253,8 +253,29 @@ int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct v
 /* The id volume_alloc() would use for a name that is given.  Caller frees *ret. */
 int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char **ret,
 		    struct error **err);
-/* Removes it for good.  ERR_NOT_FOUND if it is not there. */
+/*
+ * Removes it for good, with its snapshots.  ERR_NOT_FOUND if it is not there; -EBUSY if linked clones
+ * stand on it.
+ */
 int volume_free(const struct volume *v, struct error **err);
+
+/*
+ * Names of the snapshots that the storage has of the volume ("before-update"), sorted; *ret is NULL if
+ * there are none, also for types and formats without snapshots (raw files, thick LVM).  Backups make
+ * none: QEMU's filter is the snapshot.  Facts: volume_snapshot() of PVE's plugins.
+ *	qcow2 files	in the image; with snapshot-as-volume-chain also snap-<name>-<file> beside it
+ *	btrfs raw	the subvolume <image>@<name>
+ *	lvm qcow2	the volume snap_<volume>_<name>.qcow2
+ *	lvmthin		the volume snap_<volume>_<name>
+ *	zfspool, rbd	<image>@<name>
+ * Caller frees by strv_free().  May run a tool.
+ */
+int volume_snapshots(const struct volume *v, char ***ret, struct error **err);
+/*
+ * Removes one of them; the volume stays.  ERR_NOT_FOUND if there is no such snapshot; ERR_UNSUPPORTED
+ * if it is part of a volume chain, which only PVE can shorten.
+ */
+int volume_snapshot_delete(const struct volume *v, const char *name, struct error **err);
 
 /* ---- for storage types ---- */
 
@@ -310,6 +331,10 @@ struct storage_ops {
 	int (*alloc)(const struct volume *v, uint64_t size, const struct cancel *cancel,
 		     struct error **err);
 	int (*free)(const struct volume *v, struct error **err);
+	/* NULL: none can be made.  Any order; *ret is NULL at first. */
+	int (*snapshots)(const struct volume *v, char ***ret, struct error **err);
+	/* Only with snapshots; name is one of those. */
+	int (*snapshot_delete)(const struct volume *v, const char *name, struct error **err);
 };
 
 /* NULL-terminated. */

@@ -22,6 +22,9 @@ int volume_blockdev_by_path(const struct volume *v, struct json_object **ret, st
 int volume_used_by_path(const struct volume *v, uint64_t *ret, uint64_t *ret_length,
 			struct error **err);
 
+/* What qemu-img info says of an image that has a path, up to 10 s.  Caller puts *ret. */
+int volume_image_info(const struct volume *v, struct json_object **ret, struct error **err);
+
 /*
  * True if name is a file name for an image ("vm-100-disk-0.qcow2"): one component without white
  * space that ends in a known format, which *ret is then.

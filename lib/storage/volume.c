@@ -18,6 +18,7 @@
 #include "base/units.h"
 #include "storage/block.h"
 #include "storage/storage.h"
+#include "storage/tool.h"
 #include "storage/types.h"
 
 #define QEMU_IMG_TIMEOUT_MS 10000
@@ -181,38 +182,31 @@ static int device_size(const struct volume *v, uint64_t *ret, struct error **err
 	return 0;
 }
 
-/* "virtual-size" of qemu-img info; false if text has none. */
-static bool find_virtual_size(const char *text, uint64_t *ret)
-{
-	struct json_object *info = json_tokener_parse(text);
-	struct json_object *size = NULL;
-	bool found = json_object_is_type(info, json_type_object) &&
-		     json_object_object_get_ex(info, "virtual-size", &size) &&
-		     json_object_is_type(size, json_type_int) && json_object_get_int64(size) >= 0;
-
-	if (found)
-		*ret = (uint64_t)json_object_get_int64(size);
-	json_object_put(info);
-	return found;
-}
-
-static int image_size(const struct volume *v, uint64_t *ret, struct error **err)
+int volume_image_info(const struct volume *v, struct json_object **ret, struct error **err)
 {
 	const char *const argv[] = { "qemu-img",      "info", "-U",
 				     "--output=json", "-f",   image_format_name(v->format),
 				     v->path,         NULL };
 	const struct process_options o = { .timeout_ms = QEMU_IMG_TIMEOUT_MS };
-	struct process_result result = { 0 };
+	_cleanup_(process_result_clear) struct process_result result = { 0 };
 	int r = process_run_ok(argv, &o, &result, err);
 
 	if (r < 0)
+		return r;
+	*ret = json_tokener_parse(result.out ? result.out : "");
+	return *ret ? 0 : error_set(err, ERR_PEER, "qemu-img info '%s' prints no JSON", v->path);
+}
+
+static int image_size(const struct volume *v, uint64_t *ret, struct error **err)
+{
+	_cleanup_tool_json_ struct json_object *info = NULL;
+	int r = volume_image_info(v, &info, err);
+
+	if (r == 0 && !tool_json_u64(info, "virtual-size", ret))
+		r = error_set(err, ERR_PEER, "qemu-img info gives none");
+	if (r < 0)
 		error_prefix(err, "cannot determine size of volume '%s'", v->volid);
-	else if (!find_virtual_size(result.out ? result.out : "", ret))
-		r = error_set(err, ERR_PEER,
-			      "cannot determine size of volume '%s': qemu-img info gives none",
-			      v->volid);
-	process_result_clear(&result);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 int volume_size(const struct volume *v, uint64_t *ret, struct error **err)
@@ -417,4 +411,44 @@ int volume_free(const struct volume *v, struct error **err)
 		return read_only(v->storage, err);
 	r = v->storage->ops->free(v, err);
 	return r < 0 ? (error_prefix(err, "cannot remove '%s'", v->volid), r) : 0;
+}
+
+/* ---- snapshots ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int volume_snapshots(const struct volume *v, char ***ret, struct error **err)
+{
+	_cleanup_strv_ char **names = NULL;
+	int r;
+
+	*ret = NULL;
+	if (!v->storage || !v->storage->ops->snapshots)
+		return 0;
+	r = v->storage->ops->snapshots(v, &names, err);
+	if (r < 0)
+		return error_prefix(err, "cannot list the snapshots of '%s'", v->volid), r;
+	if (names)
+		qsort(names, strv_len(names), sizeof(*names), compare_names);
+	*ret = TAKE_PTR(names);
+	return 0;
+}
+
+int volume_snapshot_delete(const struct volume *v, const char *name, struct error **err)
+{
+	_cleanup_strv_ char **names = NULL;
+	int r = volume_snapshots(v, &names, err);
+
+	if (r < 0)
+		return r;
+	if (!strv_contains(names, name))
+		return error_set(err, ERR_NOT_FOUND, "volume '%s' has no snapshot '%s'", v->volid,
+				 name);
+	r = v->storage->ops->snapshot_delete(v, name, err);
+	if (r < 0)
+		return error_prefix(err, "cannot remove snapshot '%s' of '%s'", name, v->volid), r;
+	return 0;
 }

@@ -326,6 +326,36 @@ static int zfs_free(const struct volume *v, struct error **err)
 	return run(v->storage, argv, TOOL_CHANGE, NULL, err);
 }
 
+/* ---- snapshots ---- */
+
+static int zfs_snapshots(const struct volume *v, char ***ret, struct error **err)
+{
+	_cleanup_free_ char *dataset = dataset_of(v), *out = NULL;
+	const char *const argv[] = { "zfs", "list", "-Hp", "-d1", "-t", "snapshot", "-o", "name", dataset, NULL };
+	int r = run(v->storage, argv, TOOL_ASK, &out, err);
+
+	for (char *line = out, *next; r == 0 && line && *line; line = next) {
+		char *at;
+
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		at = strchr(line, '@');
+		if (at)
+			strv_add(ret, at + 1);
+	}
+	return r;
+}
+
+static int zfs_snapshot_delete(const struct volume *v, const char *name, struct error **err)
+{
+	_cleanup_free_ char *dataset = dataset_of(v);
+	_cleanup_free_ char *snapshot = xasprintf("%s@%s", dataset, name);
+	const char *const argv[] = { "zfs", "destroy", snapshot, NULL };
+
+	return run(v->storage, argv, TOOL_CHANGE, NULL, err);
+}
+
 const struct storage_ops storage_zfspool_ops = {
 	.type = "zfspool",
 	.content = STORAGE_IMAGES | STORAGE_ROOTDIR,
@@ -346,4 +376,6 @@ const struct storage_ops storage_zfspool_ops = {
 	.volname = block_volname,
 	.alloc = zfs_alloc,
 	.free = zfs_free,
+	.snapshots = zfs_snapshots,
+	.snapshot_delete = zfs_snapshot_delete,
 };

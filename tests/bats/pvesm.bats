@@ -112,6 +112,21 @@ json() {
 	done
 }
 
+@test "free removes no image on which linked clones stand" {
+	mkdir -p "$STORE"/local/images/{9,10}
+	cd "$STORE/local/images/10"
+	qemu-img create -q -f qcow2 ../9/base-9-disk-0.qcow2 4M
+	qemu-img create -q -f qcow2 ../9/base-9-disk-1.qcow2 4M
+	qemu-img create -q -f qcow2 -b ../9/base-9-disk-0.qcow2 -F qcow2 vm-10-disk-0.qcow2
+	fails "base image 'local:9/base-9-disk-0.qcow2' is still in use by linked clone 'local:10/vm-10-disk-0.qcow2'" \
+		free local:9/base-9-disk-0.qcow2
+	[ -e ../9/base-9-disk-0.qcow2 ]
+	ok free local:9/base-9-disk-1.qcow2
+	ok free local:10/vm-10-disk-0.qcow2
+	ok free local:9/base-9-disk-0.qcow2
+	[ ! -e "$STORE/local/images/9" ]
+}
+
 @test "list shows backups, ISO images, templates and snippets; free removes a backup with its notes" {
 	sed -i '/^dir: backup/,/^$/s/content backup/content backup,iso,vztmpl,snippets/' "$VZDUMP_ROOT/etc/pve/storage.cfg"
 	mkdir -p "$STORE"/backup/{template/{iso,cache},snippets}
