@@ -60,6 +60,20 @@ struct guest_agent {
 void guest_config_agent(const struct guest_config *c, const struct log *log,
 			struct guest_agent *ret);
 
+/* A snapshot's section, or the one of pending changes. */
+struct guest_section {
+	char *name; /* of the snapshot; NULL: [PENDING] */
+	struct guest_config config; /* its lines: disks as they were then, "vmstate", "snaptime" */
+};
+struct guest_sections {
+	struct guest_section *sections; /* in file order */
+	size_t n;
+};
+/* Caller clears *ret. */
+void guest_config_sections(const struct guest_config *c, struct guest_sections *ret);
+void guest_sections_clear(struct guest_sections *s);
+#define _cleanup_guest_sections_ _cleanup_(guest_sections_clear)
+
 /* VMIDs of all configs in the folder, ascending.  Caller frees *ret. A missing folder is empty. */
 int guest_config_list(const struct paths *p, uint32_t **ret, size_t *ret_n, struct error **err);
 

@@ -13,32 +13,6 @@
 
 /* ---- a whole guest ---- */
 
-/* A volume that the new configuration does not name any more, and that is the guest's own. */
-static void remove_old_volume(struct restore *r, const char *volid, const char *config)
-{
-	_cleanup_volume_ struct volume v = { 0 };
-	_cleanup_error_ struct error *err = NULL;
-
-	if (strstr(config, volid) ||
-	    volume_open(r->env->storages, volid, NULL, &v, &err) < 0 || !v.storage ||
-	    v.vmid != r->p->vmid)
-		return;
-	log_info(r->env->log, "removing volume '%s' of the guest that was replaced", volid);
-	if (volume_free(&v, &err) < 0)
-		log_warn(r->env->log, "%s", error_message(err));
-}
-
-/* Disks that backups leave out are no copies of anything: they are kept, as unused ones. */
-static void keep_excluded(const struct guest_disks *disks, struct buf *config)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < disks->n; i++)
-		if (!disks->disks[i].included && !strstr(buf_str(config), disks->disks[i].volid) &&
-		    disks->disks[i].volid[0] != '/')
-			buf_addf(config, "unused%u: %s\n", n++, disks->disks[i].volid);
-}
-
 static int write_firewall(const struct restore *r, struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(r->env->paths, "/etc/pve/firewall");
@@ -72,15 +46,9 @@ int restore_make_config(struct restore *r, struct error **err)
 {
 	int res = plan_config(&r->plan, r->p->unique, r->env->log, &r->config, err);
 
-	if (res == 0 && r->has_old && guest_config_disks(&r->old, &r->old_disks, NULL) == 0)
-		keep_excluded(&r->old_disks, &r->config);
+	if (res == 0 && r->has_old)
+		restore_sort_old(r);
 	return res;
-}
-
-void restore_remove_old(struct restore *r)
-{
-	for (size_t i = 0; i < r->old_disks.n; i++)
-		remove_old_volume(r, r->old_disks.disks[i].volid, buf_str(&r->config));
 }
 
 /* ---- single disks ---- */

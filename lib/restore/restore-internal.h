@@ -43,8 +43,9 @@ struct restore {
 	bool has_old;
 	struct journal *journal;
 	char *dir; /* private folder for sockets, or NULL */
-	struct guest_disks old_disks;
 	struct buf config; /* what the guest's configuration will be */
+	/* volumes of the guest that is replaced, and names of its snapshots; NULL: none */
+	char **doomed, **kept, **snapshots;
 
 	struct vma_random *random; /* only of a live restore */
 	struct serve server;
@@ -76,7 +77,14 @@ int restore_commit(struct restore *r, struct error **err);
 int restore_make_config(struct restore *r, struct error **err);
 /* Firewall rules; then all is kept, whatever happens. */
 int restore_keep(struct restore *r, struct error **err);
-/* The configuration is in place: volumes of the guest that was there go. */
+
+/*
+ * restore-old.c: the volumes of the guest that is replaced.  What the archive has a disk for goes, the
+ * rest is kept: the lines "unusedN: ..." are added to r->config.  Snapshots go from both, as their
+ * configuration does.  Facts: restore_cleanup_oldconf and rescan of PVE::QemuServer.
+ */
+void restore_sort_old(struct restore *r);
+/* The configuration is in place. */
 void restore_remove_old(struct restore *r);
 
 /* restore-live.c: the guest starts at once. */

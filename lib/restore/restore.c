@@ -9,6 +9,7 @@
 #include "backup/recover.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/strv.h"
 #include "base/units.h"
 #include "restore/restore-internal.h"
 
@@ -220,7 +221,9 @@ int restore_run(const struct backup_env *env, const struct restore_params *p, st
 	journal_free(r->journal);
 	if (r->has_old)
 		guest_config_clear(&r->old);
-	guest_disks_clear(&r->old_disks);
+	strv_free(r->doomed);
+	strv_free(r->kept);
+	strv_free(r->snapshots);
 	buf_clear(&r->config);
 	plan_clear(&r->plan);
 	vma_reader_free(r->reader);

@@ -190,8 +190,10 @@ qemu_has_iothread_scsi() {
 }
 
 @test "an existing guest is replaced, and its disks go when the new ones are complete" {
+	disk_add 132 virtio0 blockdev 4M
 	disk_add 132 virtio3 blockdev 4M
-	old=$(image 132 virtio3)
+	old=$(image 132 virtio0)
+	later=$(image 132 virtio3)
 	rm "$(args_file 132)"
 	make_archive 4 virtio0,local
 	restore_begin "$T/a.vma.zst" 132 --force --bwlimit 2000
@@ -199,6 +201,9 @@ qemu_has_iothread_scsi() {
 	[ -e "$old" ]
 	restore_end
 	[ ! -e "$old" ]
+	# not in the archive
+	[ -e "$later" ]
+	[ "$(image 132 unused0)" = "$later" ]
 	clean 132
 	qemu_kill 132
 	cmp "$T/virtio0.raw" "$(image 132 virtio0)"

@@ -7,6 +7,7 @@ load ../lib/vzdump
 FIXTURES=$BATS_TEST_DIRNAME/../fixtures
 QMRESTORE=$BUILD/bin/qmrestore
 VMA=$BUILD/bin/vma
+PVESM=$BUILD/bin/pvesm
 SCSI0=a7b627f88a88ebd4b427aaca31025343b46777687fe162409630957386379659
 SCSI1=bca8b215e7500bef99f0f8b1642b04cb160acc2195f498e653ab04eccb6ddaf4
 
@@ -187,6 +188,58 @@ tree() {
 	[ $((SECONDS - begin)) -ge 3 ]
 	# with the storage's default it would take more than an hour
 	restore_ok "$T/a.vma.zst" 127 --force --bwlimit 0
+}
+
+# own <vmid> <format> <name>: a volume of 1 MiB; prints its id
+own() {
+	"$PVESM" alloc local "$1" "$3.$2" 1M --format "$2" > /dev/null
+	echo "local:$1/$3.$2"
+}
+
+@test "--force: disks in the archive replace theirs, all else is kept as unused, snapshots go" {
+	local kept there later old past
+	disk_add 133 scsi0 blockdev 4M
+	there=$(image 133 scsi0)
+	later=$(own 133 qcow2 vm-133-disk-10)
+	kept=$(own 133 raw vm-133-disk-11)
+	old=$(own 133 raw vm-133-disk-12)
+	past=$(own 133 raw vm-133-disk-13)
+	own 133 raw vm-133-disk-1
+	own 133 raw vm-133-state-before
+	for name in before mine; do
+		qemu-img snapshot -c "$name" "$STORE/local/images/${later#*:}"
+	done
+	disk_add 134 scsi0 blockdev 4M
+	{
+		printf 'scsi1: %s\nscsi2: %s,backup=0\nscsi3: local:134/vm-134-disk-0.raw\n' "$later" "$kept"
+		printf 'unused3: %s\n\n[before]\nscsi0: local:133/vm-133-disk-0.raw\n' "$old"
+		printf 'scsi1: %s\nscsi4: %s\n' "$later" "$past"
+		printf 'snaptime: 1700000000\nvmstate: local:133/vm-133-state-before.raw\n'
+	} >> "$(conf_file 133)"
+	(cd "$STORE/local/images/133" && echo *) | tr ' ' '\n' > "$T/files"
+	make_archive $'scsi0: local:1/vm-1-disk-0.raw\nscsi2: local:133/vm-133-disk-11.raw,backup=0\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	restore_ok "$T/a.vma.zst" 133 --force
+	[ "$(grep -E '^[a-z]+[0-9]:' "$(conf_file 133)")" = "scsi0: local:133/vm-133-disk-2.raw,size=4M
+unused0: $later
+unused1: $kept
+unused2: $old
+unused3: $past" ]
+	cmp "$T/noise" "$(image 133 scsi0)"
+	# the one that nobody names stays where it was
+	diff <(grep -vE "^(${there##*/}|vm-133-state-before.raw)$" "$T/files" | sort - <(echo vm-133-disk-2.raw)) \
+		<(cd "$STORE/local/images/133" && echo * | tr ' ' '\n' | sort)
+	[ -e "$STORE/local/images/134/vm-134-disk-0.raw" ]
+	has_line "^removing volume 'local:133/${there##*/}' of the guest that was replaced$"
+	has_line "^removing snapshot 'before' of '$later'$"
+	[ "$(qemu-img snapshot -l "$STORE/local/images/${later#*:}" | awk '$1 ~ /^[0-9]+$/ { print $2 }')" = mine ]
+	# again, now with snapshots on what goes
+	printf 'scsi1: %s\n\n[mine]\nscsi1: %s\n' "$later" "$later" >> "$(conf_file 133)"
+	sed -i '/^unused0:/d' "$(conf_file 133)"
+	make_archive $'scsi1: local:1/vm-1-disk-0.raw\n#qmdump#map:scsi1:drive-scsi0:local:raw:'
+	restore_ok "$T/a.vma.zst" 133 --force
+	has_line "^removing volume '$later' of the guest that was replaced, with its snapshots: mine$"
+	[ ! -e "$STORE/local/images/${later#*:}" ]
+	[ "$(image 133 unused0)" = "$STORE/local/images/133/vm-133-disk-2.raw" ]
 }
 
 @test "after kill -9 the next cleanup removes the new volumes and lets the old guest go on" {

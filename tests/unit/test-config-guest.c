@@ -4,6 +4,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/strv.h"
 #include "config/guest.h"
 #include "test-config-util.h"
 
@@ -253,9 +254,41 @@ static void test_files(void)
 	paths_clear(&p);
 }
 
+static void test_sections(void)
+{
+	static const char config[] = "scsi0: a:1/x.raw\n"
+				     "[special:fleecing]\nfleecing-images: a:f\n"
+				     "[first] \n#notes\nscsi0: a:1/y.raw\nvmstate: a:1/s.raw\n\n"
+				     "[pending]\nscsi1: a:1/z.raw\n[empty]\n[last]\nscsi2: b:q";
+	static const struct {
+		const char *name, *key, *value;
+	} want[] = { { "first", "vmstate", "a:1/s.raw" },
+		     { NULL, "scsi1", "a:1/z.raw" },
+		     { "empty", NULL, NULL },
+		     { "last", "scsi2", "b:q" } };
+	_cleanup_guest_config_ struct guest_config c = { 0 };
+	_cleanup_guest_sections_ struct guest_sections s = { 0 };
+
+	guest_config_parse(100, config, NULL, &c);
+	guest_config_sections(&c, &s);
+	ok(s.n == ARRAY_SIZE(want), "snapshots and pending changes are found (%zu)", s.n);
+	for (size_t i = 0; i < s.n && i < ARRAY_SIZE(want); i++) {
+		const struct guest_config *one = &s.sections[i].config;
+
+		ok(str_equal_null(s.sections[i].name, want[i].name), "  %s",
+		   want[i].name ? want[i].name : "pending");
+		ok(want[i].key ? str_equal_null(guest_config_get(one, want[i].key),
+						want[i].value) :
+				 one->n == 0,
+		   "    with its own lines");
+	}
+	ok(s.sections[0].config.n == 2, "  and no others");
+}
+
 int main(void)
 {
 	test_parse();
+	test_sections();
 	agent_is("1", true, true);
 	agent_is("0,freeze-fs=1", false, false);
 	agent_is("enabled=1,guest-fsfreeze=0", true, false);

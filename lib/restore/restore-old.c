@@ -1,0 +1,151 @@
+/* What becomes of the volumes of a guest that is replaced. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/strv.h"
+#include "restore/restore-internal.h"
+
+/* True if a line of the configuration names the volume; comments do not count. */
+static bool names_volume(const struct guest_config *c, const char *volid)
+{
+	size_t len = strlen(volid);
+
+	for (size_t i = 0; i < c->n; i++)
+		if (strncmp(c->pairs[i].value, volid, len) == 0 &&
+		    (!c->pairs[i].value[len] || c->pairs[i].value[len] == ','))
+			return true;
+	return false;
+}
+
+/* Opens what is the guest's own; others' disks and paths are not for us to keep or to remove. */
+static bool open_own(const struct restore *r, const char *volid, struct volume *ret)
+{
+	if (volume_open(r->env->storages, volid, NULL, ret, NULL) < 0)
+		return false;
+	if (ret->storage && ret->vmid == r->p->vmid)
+		return true;
+	volume_clear(ret);
+	return false;
+}
+
+/* ---- before the new configuration is written ---- */
+
+static void sort_volume(struct restore *r, const struct guest_config *new, const char *volid, bool doomed)
+{
+	_cleanup_volume_ struct volume v = { 0 };
+
+	if (strv_contains(r->doomed, volid) || strv_contains(r->kept, volid) ||
+	    names_volume(new, volid) || !open_own(r, volid, &v))
+		return;
+	strv_add(doomed ? &r->doomed : &r->kept, volid);
+}
+
+/*
+ * Disks that the archive has none for are no copies of anything, and neither are those that backups
+ * leave out.
+ */
+static void sort_disks(struct restore *r, const struct guest_config *new, const struct guest_config *c,
+		       bool is_main)
+{
+	_cleanup_guest_disks_ struct guest_disks disks = { 0 };
+	_cleanup_error_ struct error *err = NULL;
+
+	if (guest_config_disks(c, &disks, &err) < 0) {
+		log_warn(r->env->log, "disks of the guest that is replaced stay where they are: %s",
+			 error_message(err));
+		return;
+	}
+	for (size_t i = 0; i < disks.n; i++) {
+		const struct guest_disk *d = &disks.disks[i];
+
+		sort_volume(r, new, d->volid, is_main && d->included && plan_find(&r->plan, d->key));
+	}
+}
+
+static void sort_unused(struct restore *r, const struct guest_config *new)
+{
+	for (size_t i = 0; i < r->old.n; i++)
+		if (str_prefix(r->old.pairs[i].key, "unused", NULL))
+			sort_volume(r, new, r->old.pairs[i].value, false);
+}
+
+static void sort_sections(struct restore *r, const struct guest_config *new)
+{
+	_cleanup_guest_sections_ struct guest_sections s = { 0 };
+
+	guest_config_sections(&r->old, &s);
+	for (size_t i = 0; i < s.n; i++) {
+		const char *state = guest_config_get(&s.sections[i].config, "vmstate");
+
+		if (s.sections[i].name)
+			strv_add(&r->snapshots, s.sections[i].name);
+		if (state)
+			sort_volume(r, new, state, true);
+		sort_disks(r, new, &s.sections[i].config, false);
+	}
+}
+
+void restore_sort_old(struct restore *r)
+{
+	_cleanup_guest_config_ struct guest_config new = { 0 };
+
+	guest_config_parse(r->p->vmid, buf_str(&r->config), NULL, &new);
+	sort_disks(r, &new, &r->old, true);
+	sort_unused(r, &new);
+	sort_sections(r, &new);
+	for (size_t i = 0; r->kept && r->kept[i]; i++) {
+		log_info(r->env->log, "volume '%s' is not in the archive, it is kept as unused%zu",
+			 r->kept[i], i);
+		buf_addf(&r->config, "unused%zu: %s\n", i, r->kept[i]);
+	}
+}
+
+/* ---- when it is ---- */
+
+static void remove_volume(const struct restore *r, const char *volid)
+{
+	_cleanup_volume_ struct volume v = { 0 };
+	_cleanup_strv_ char **snapshots = NULL;
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_free_ char *list = NULL;
+
+	if (!open_own(r, volid, &v))
+		return;
+	/* only for the line */
+	volume_snapshots(&v, &snapshots, NULL);
+	list = snapshots ? strv_join(snapshots, ", ") : NULL;
+	log_info(r->env->log, "removing volume '%s' of the guest that was replaced%s%s", volid,
+		 list ? ", with its snapshots: " : "", list ? list : "");
+	if (volume_free(&v, &err) < 0)
+		log_warn(r->env->log, "%s", error_message(err));
+}
+
+/* Only those that the configuration knew; others are not the guest's. */
+static void remove_snapshots(const struct restore *r, const char *volid)
+{
+	_cleanup_volume_ struct volume v = { 0 };
+	_cleanup_strv_ char **names = NULL;
+	_cleanup_error_ struct error *err = NULL;
+
+	if (!open_own(r, volid, &v))
+		return;
+	if (volume_snapshots(&v, &names, &err) < 0)
+		log_warn(r->env->log, "%s", error_message(err));
+	for (size_t i = 0; names && names[i]; i++) {
+		_cleanup_error_ struct error *one = NULL;
+
+		if (!strv_contains(r->snapshots, names[i]))
+			continue;
+		log_info(r->env->log, "removing snapshot '%s' of '%s'", names[i], volid);
+		if (volume_snapshot_delete(&v, names[i], &one) < 0)
+			log_warn(r->env->log, "%s", error_message(one));
+	}
+}
+
+void restore_remove_old(struct restore *r)
+{
+	for (size_t i = 0; r->doomed && r->doomed[i]; i++)
+		remove_volume(r, r->doomed[i]);
+	for (size_t i = 0; r->snapshots && r->kept && r->kept[i]; i++)
+		remove_snapshots(r, r->kept[i]);
+}
