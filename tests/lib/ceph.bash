@@ -1,8 +1,10 @@
 # shellcheck shell=bash
-# A Ceph cluster on loopback: a monitor, one disk in memory, and what else is asked for.
+# A Ceph cluster at CEPH_HOST (default 127.0.0.1): a monitor, one disk in memory, and what else is asked
+# for.
 #
 #	ceph_up <folder> <port> [mgr] [mds]	<folder>/ceph.conf is its configuration; the monitor has
 #						this port and the next.  Sets CEPH_ARGS.
+#	ceph_pool <name>
 #	ceph_down <folder>
 
 ceph_conf() {
@@ -27,8 +29,10 @@ ceph_conf() {
 		osd_pool_default_min_size = 1
 		mon_allow_pool_size_one = true
 		osd_crush_chooseleaf_type = 0
+		osd_pool_default_pg_autoscale_mode = off
+		osd_snap_trim_sleep = 0.01
 		mon_data_avail_crit = 1
-		public_network = 127.0.0.0/8
+		public_network = ${CEPH_HOST:-127.0.0.1}/32
 		mgr_initial_modules =
 		mgr_stats_period = 1
 		[mon]
@@ -43,7 +47,8 @@ ceph_conf() {
 }
 
 ceph_monitor() {
-	echo "[v2:127.0.0.1:$1,v1:127.0.0.1:$(($1 + 1))]"
+	local host=${CEPH_HOST:-127.0.0.1}
+	echo "[v2:$host:$1,v1:$host:$(($1 + 1))]"
 }
 
 ceph_up() {
@@ -65,6 +70,17 @@ ceph_up() {
 	ceph-osd -i 0
 	for name; do
 		[[ $name != mds ]] || ceph_file_system
+	done
+}
+
+# for images; with the manager, which counts its space
+ceph_pool() {
+	local pool=$1 _
+	ceph osd pool create "$pool" 8
+	rbd pool init "$pool"
+	for _ in {1..60}; do
+		[[ $(ceph df --format json) != *"\"name\":\"$pool\""*'"max_avail":'[1-9]* ]] || break
+		sleep 1
 	done
 }
 

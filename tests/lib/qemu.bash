@@ -241,15 +241,25 @@ qemu_alive() {
 
 # qemu_kill <vmid>: at once, as a crash would
 qemu_kill() {
+	qemu_end "$1" KILL
+}
+
+# qemu_quit <vmid>: closes its images before
+qemu_quit() {
+	qemu_end "$1" TERM
+}
+
+qemu_end() {
 	local pid i
 	pid=$(qemu_pid "$1") || return 0
-	kill -KILL "$pid" 2> /dev/null || true
-	wait "$pid" 2> /dev/null || true
-	# Started by another shell (setup_file): cannot be waited for, only watched.
-	for ((i = 0; i < 100; i++)); do
-		kill -0 "$pid" 2> /dev/null || break
+	kill -s "$2" "$pid" 2> /dev/null || true
+	# watched, not waited for: another shell (setup_file) may have started it
+	for ((i = 0; i < 500; i++)); do
+		qemu_alive "$1" || break
 		sleep 0.02
 	done
+	kill -KILL "$pid" 2> /dev/null || true
+	wait "$pid" 2> /dev/null || true
 	rm -f "$VZ_TMP/$1.qemu-pid" "$VZDUMP_ROOT/run/qemu-server/$1".{qmp,pid,qga}
 }
 

@@ -7,6 +7,10 @@
  *	VZ_TOOL		the program by which the type asks for space; unset: none
  *	VZ_SYNC		a command after which all is counted; unset: sync
  *	VZ_NO_FILL	1: a full storage does not answer any more (Ceph waits)
+ *	VZ_SNAPSHOT	a command that makes a snapshot as PVE does, of the volume $1 at path $2, named $3;
+ *			unset: raw volumes can have none
+ *	VZ_CHAIN	a command that makes a qcow2 volume which stands on its snapshot "before", and prints
+ *			its name; unset: the type does not do that
  *
  * Lines "# numbers: ..." say what space was given back.
  */
@@ -16,6 +20,7 @@
 #include "../unit/test-storage-real.h"
 #include "base/buf.h"
 #include "base/paths.h"
+#include "base/strv.h"
 
 /* No multiple of any storage's unit. */
 #define IMAGE_SIZE (33 * MIB + 512)
@@ -281,6 +286,23 @@ static void check_old_data(struct subject *t)
 	}
 }
 
+/* What volume_snapshots() gives: names with a blank behind each. */
+static bool has_snapshots(const struct volume *v, const char *want)
+{
+	_cleanup_strv_ char **names = NULL;
+	_cleanup_buf_ struct buf got = BUF_INIT;
+	struct error *err = NULL;
+
+	if (!works(volume_snapshots(v, &names, &err), &err, "  its snapshots are told"))
+		return false;
+	for (size_t i = 0; names && names[i]; i++)
+		buf_addf(&got, "%s ", names[i]);
+	if (strcmp(buf_str(&got), want) == 0)
+		return true;
+	diag("snapshots: %s", buf_str(&got));
+	return false;
+}
+
 static void check_qcow2(struct subject *t)
 {
 	const struct volume_alloc a = {
@@ -300,6 +322,11 @@ static void check_qcow2(struct subject *t)
 	check_listed(t->s, &v, true);
 	works(volume_size(&v, &size, &err), &err, "  its size");
 	ok(size == IMAGE_SIZE, "  is exact");
+	ok(has_snapshots(&v, "") && RUN("qemu-img", "snapshot", "-c", "before", v.path) &&
+		   has_snapshots(&v, "before "),
+	   "  its snapshot is known");
+	works(volume_snapshot_delete(&v, "before", &err), &err, "  and can be removed");
+	ok(has_snapshots(&v, ""), "  alone");
 	works(volume_free(&v, &err), &err, "  it can be removed");
 	volume_clear(&v);
 }
@@ -320,6 +347,72 @@ static bool fill_storage(struct subject *t, uint64_t size)
 			return true;
 	}
 	return false;
+}
+
+/* ---- snapshots ---- */
+
+static bool make_snapshot(const struct volume *v, const char *name)
+{
+	return run_tool((const char *const[]){ "sh", "-c", getenv("VZ_SNAPSHOT"), "sh", v->volname,
+					       v->path ? v->path : "", name, NULL });
+}
+
+static void check_snapshots(struct subject *t)
+{
+	const struct volume_alloc a = {
+		.vmid = 123, .name = "vm-123-disk-3", .format = IMAGE_RAW, .size = IMAGE_SIZE
+	};
+	struct volume v = { 0 };
+	struct error *err = NULL;
+	int r;
+
+	if (!works(volume_alloc(t->s, &a, &v, &err), &err, "an image for snapshots"))
+		return;
+	ok(has_snapshots(&v, ""), "  has none at first");
+	if (getenv("VZ_SNAPSHOT")) {
+		use_image(t, &v);
+		qemu_does(t, "write -P 0x5a 1M 64k\nflush\n");
+		ok(make_snapshot(&v, "before") && make_snapshot(&v, "after") && has_snapshots(&v, "after before "),
+		   "  then those that were made");
+		check_listed(t->s, &v, true);
+		ok(qemu_does(t, "write -P 0x5b 1M 64k\nflush\n"), "  it can be written");
+		works(volume_snapshot_delete(&v, "before", &err), &err, "  a snapshot is removed");
+		ok(has_snapshots(&v, "after "), "  the other stays");
+		ok(qemu_does(t, "read -P 0x5b 1M 64k\n"), "  and so does what the image holds");
+	}
+	r = volume_snapshot_delete(&v, "before", &err);
+	ok(r == ERR_NOT_FOUND, "  one that is not there is told: %s", error_message(err));
+	error_free(err);
+	err = NULL;
+	works(volume_free(&v, &err), &err, "  all go with the image");
+	check_listed(t->s, &v, false);
+	volume_clear(&v);
+}
+
+static void check_chain(struct subject *t)
+{
+	_cleanup_(process_result_clear) struct process_result result = { 0 };
+	const char *const argv[] = { "sh", "-ec", getenv("VZ_CHAIN"), NULL };
+	_cleanup_free_ char *volid = NULL;
+	struct error *err = NULL;
+	struct volume v = { 0 };
+	int r;
+
+	if (!argv[2] || !works(process_run_ok(argv, NULL, &result, &err), &err, "a volume chain"))
+		return;
+	result.out[strcspn(result.out, "\n")] = '\0';
+	volid = xasprintf("%s:%s", t->s->id, result.out);
+	if (!works(volume_open(&t->c, volid, NULL, &v, &err), &err, "  can be used"))
+		return;
+	works(volume_activate(&v, &err), &err, "  it is made ready");
+	ok(has_snapshots(&v, "before "), "  its snapshot is known");
+	r = volume_snapshot_delete(&v, "before", &err);
+	ok(r == ERR_UNSUPPORTED, "  but not taken from under it: %s", error_message(err));
+	error_free(err);
+	err = NULL;
+	works(volume_free(&v, &err), &err, "  both go together");
+	check_listed(t->s, &v, false);
+	volume_clear(&v);
 }
 
 /* A thin one can be larger than the storage, which then fills up; a thick one cannot be made. */
@@ -441,14 +534,21 @@ int main(int argc, char **argv)
 		check_image(&t);
 		check_old_data(&t);
 		check_qcow2(&t);
+		check_snapshots(&t);
+		check_chain(&t);
 		check_too_large(&t);
 		check_names(&t);
 		if (tool) {
 			check_hanging_tool(&t, tool);
 			check_missing_tool(&t, tool);
 		}
-		settle();
-		check_status(t.s, &end);
+		/* Ceph's manager hears of it some seconds later */
+		for (int i = 0; i < 15; i++) {
+			settle();
+			if (storage_status(t.s, &end, NULL) == 0 && end.used <= begin.used + 2 * MIB)
+				break;
+			sleep(1);
+		}
 		ok(end.used <= begin.used + 2 * MIB, "all that was taken is back (%" PRIu64 " used, %" PRIu64
 		   " before)", end.used, begin.used);
 	}

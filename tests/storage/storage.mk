@@ -13,6 +13,11 @@ check-storage:
 	@scripts/deps build run check storage
 	@$(MAKE) --no-print-directory run-storage
 
+# The first that needs the virtual machine builds its kernel, while those run that do not need it.
+STORAGE_TESTS := $(sort $(wildcard tests/storage/*.test))
+STORAGE_HERE := $(shell grep -lE '^(WHERE|FILESYSTEM)=' $(STORAGE_TESTS))
+STORAGE_THERE := $(filter-out $(STORAGE_HERE),$(STORAGE_TESTS))
+
 run-storage: all $(CONFORMANCE)
-	@tests/storage/kernel > /dev/null
-	@$(TESTS) JOBS=$${JOBS:-2} tests/run $(sort $(wildcard tests/storage/*.test))
+	@$(TESTS) JOBS=$${JOBS:-2} tests/run $(firstword $(STORAGE_HERE)) $(firstword $(STORAGE_THERE)) \
+		$(wordlist 2,99,$(STORAGE_HERE)) $(wordlist 2,99,$(STORAGE_THERE))

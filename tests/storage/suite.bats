@@ -12,23 +12,30 @@ PVESM=$BUILD/bin/pvesm
 QMRESTORE=$BUILD/bin/qmrestore
 
 setup_file() {
-	mkdir "$BATS_FILE_TMPDIR/up"
+	export VZ_UP=$BATS_FILE_TMPDIR/up
+	mkdir "$VZ_UP"
+	if [[ ${FILESYSTEM:-} && ! ${VZ_DEVICE:-} ]]; then
+		truncate -s "$VZ_DISK" "$BATS_FILE_TMPDIR/disk"
+		VZ_LOOP=$(losetup --show -f "$BATS_FILE_TMPDIR/disk")
+		export VZ_LOOP VZ_DEVICE=$VZ_LOOP
+	fi
 	if [[ ! ${VZ_NOISE:-} ]]; then
 		export VZ_NOISE=$BATS_FILE_TMPDIR/noise
 		head -c 64M /dev/urandom > "$VZ_NOISE"
 	fi
-	storage_up "$BATS_FILE_TMPDIR/up" 3>&- 4>&- > "$BATS_FILE_TMPDIR/section"
+	storage_up 3>&- 4>&- > "$BATS_FILE_TMPDIR/section"
 }
 
 teardown_file() {
 	if declare -F storage_down > /dev/null; then
-		storage_down "$BATS_FILE_TMPDIR/up"
+		storage_down
 	fi
+	[[ ! ${VZ_LOOP:-} ]] || losetup -d "$VZ_LOOP"
 }
 
 setup() {
 	vz_setup
-	[[ ! -d $BATS_FILE_TMPDIR/up/pve ]] || cp "$BATS_FILE_TMPDIR"/up/pve/* "$VZDUMP_ROOT/etc/pve/"
+	[[ ! -d $VZ_UP/pve ]] || cp "$VZ_UP"/pve/* "$VZDUMP_ROOT/etc/pve/"
 	cat "$BATS_FILE_TMPDIR/section" >> "$VZDUMP_ROOT/etc/pve/storage.cfg"
 }
 
@@ -36,7 +43,7 @@ setup() {
 teardown() {
 	local file volid
 	for file in "$VZ_TMP"/*.qemu-pid; do
-		[[ ! -e $file ]] || qemu_kill "$(basename "$file" .qemu-pid)"
+		[[ ! -e $file ]] || qemu_quit "$(basename "$file" .qemu-pid)"
 	done
 	for volid in $("$PVESM" list real --content images | awk 'NR > 1 { print $1 }'); do
 		"$PVESM" free "$volid" > /dev/null || true
@@ -55,10 +62,18 @@ images() {
 	"$PVESM" list real --content images | awk 'NR > 1 { print $1 }'
 }
 
+# path_of <volid>: what QEMU's tools take; it can be used
+path_of() {
+	if declare -F storage_ready > /dev/null; then
+		storage_ready "$1" > /dev/null
+	fi
+	"$PVESM" path "$1"
+}
+
 # volume <volid>: what disk_args takes
 volume() {
 	local path
-	path=$("$PVESM" path "$1")
+	path=$(path_of "$1")
 	if [[ $path == rbd:* ]]; then
 		[[ $path =~ ^rbd:([^/]*)/([^:]*):.*conf=(.*)$ ]]
 		printf '{"driver":"rbd","pool":"%s","image":"%s","conf":"%s"}\n' "${BASH_REMATCH[@]:1}"
@@ -77,7 +92,7 @@ real_disk() {
 	local vmid=$1 mib=$2 volid
 	volid=$("$PVESM" alloc real "$vmid" "" "${mib}M" | sed "s/.*'\(.*\)'.*/\1/")
 	noise "$mib" "$VZ_TMP/instant-scsi0"
-	qemu-img convert -n -f raw -O raw "$VZ_TMP/instant-scsi0" "$("$PVESM" path "$volid")"
+	qemu-img convert -n -f raw -O raw "$VZ_TMP/instant-scsi0" "$(path_of "$volid")"
 	conf_add "$vmid" "scsi0: $volid,size=${mib}M"
 	disk_args "$vmid" scsi0 throttle "$(volume "$volid")"
 }
@@ -96,6 +111,8 @@ only_disk() {
 	[[ $real == "real active" ]]
 	[[ ! ${TOOL:-} ]] || export VZ_TOOL=$TOOL
 	[[ ! ${SYNC:-} ]] || export VZ_SYNC=$SYNC
+	[[ ! ${SNAPSHOT:-} ]] || export VZ_SNAPSHOT=$SNAPSHOT
+	[[ ! ${CHAIN:-} ]] || export VZ_CHAIN=$CHAIN
 	! has_trait unfillable || export VZ_NO_FILL=1
 	run "$BUILD/storage/conformance" real
 	grep '^# numbers' <<< "$output" >&3 || true
@@ -126,8 +143,8 @@ only_disk() {
 	nothing_left 123
 	only_disk
 	# what the guest wrote meanwhile is on its disk
-	qemu_kill 123
-	run qemu-img compare -f raw -F raw "$VZ_TMP/instant-scsi0" "$("$PVESM" path "$(images)")"
+	qemu_quit 123
+	run qemu-img compare -f raw -F raw "$VZ_TMP/instant-scsi0" "$(path_of "$(images)")"
 	[[ $status == 1 && $output == *"Content mismatch"* ]]
 }
 
@@ -163,18 +180,18 @@ only_disk() {
 	local old
 	old=$("$PVESM" alloc real 125 "" 32M | sed "s/.*'\(.*\)'.*/\1/")
 	noise 32 "$VZ_TMP/junk"
-	qemu-img convert -n -f raw -O raw "$VZ_TMP/junk" "$("$PVESM" path "$old")"
+	qemu-img convert -n -f raw -O raw "$VZ_TMP/junk" "$(path_of "$old")"
 	"$PVESM" free "$old"
 	"$QMRESTORE" "$ARCHIVE" 125 --storage real
 	grep -qE '^scsi0: real:.*vm-125-disk-0.*size=32M$' "$(conf_file 125)"
-	qemu-img compare -f raw -F raw "$(disk_path 124 scsi0)" "$("$PVESM" path "$(images)")"
-	qemu-img convert -n -f raw -O raw "$VZ_TMP/junk" "$("$PVESM" path "$(images)")"
+	qemu-img compare -f raw -F raw "$(disk_path 124 scsi0)" "$(path_of "$(images)")"
+	qemu-img convert -n -f raw -O raw "$VZ_TMP/junk" "$(path_of "$(images)")"
 	# one disk alone: the old one stays, unused
 	"$QMRESTORE" "$ARCHIVE" 125 --disk scsi0 --storage real
 	grep -qE '^unused0: real:.*vm-125-disk-0' "$(conf_file 125)"
 	[[ $(images | wc -l) == 2 ]]
-	qemu-img compare -f raw -F raw "$VZ_TMP/junk" "$("$PVESM" path "$(images | head -n 1)")"
-	qemu-img compare -f raw -F raw "$(disk_path 124 scsi0)" "$("$PVESM" path "$(images | tail -n 1)")"
+	qemu-img compare -f raw -F raw "$VZ_TMP/junk" "$(path_of "$(images | head -n 1)")"
+	qemu-img compare -f raw -F raw "$(disk_path 124 scsi0)" "$(path_of "$(images | tail -n 1)")"
 }
 
 # available: KiB
@@ -192,17 +209,19 @@ available() {
 	size=$(($(available) / 1024 - 16))
 	filler=$("$PVESM" alloc real 999 "" "${size}M" | sed "s/.*'\(.*\)'.*/\1/")
 	if has_trait thin; then
-		qemu-io -f raw -c "write -P 1 0 ${size}M" "$("$PVESM" path "$filler")" > /dev/null
+		qemu-io -f raw -c "write -P 1 0 ${size}M" "$(path_of "$filler")" > /dev/null
 	fi
 	"$VZDUMP" 123 --storage backup --bwlimit 200 --fleecing enabled=1,storage=real \
 		> "$VZ_TMP/log" 2>&1 3>&- &
 	pid=$!
 	if has_trait thin; then
 		wait_for_task "$pid"
-		# QEMU gives up a guest's write that waits for seconds
+		# small ones: QEMU gives up a guest's write that waits for seconds
+		local writes=()
 		for at in {8..36..2}; do
-			guest_io 123 scsi0 "write -P 0x33 ${at}M 2M"
+			writes+=("write -P 0x33 ${at}M 2M")
 		done
+		guest_io 123 scsi0 "${writes[@]}"
 	fi
 	status=0
 	wait "$pid" || status=$?
