@@ -8,19 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "backup/offline.h"
 #include "base/io.h"
 #include "base/mem.h"
-#include "base/pace.h"
-#include "base/strv.h"
-#include "restore/serve.h"
-#include "restore/target.h"
-#include "signals.h"
-#include "storage/storage.h"
-#include "vma-commands.h"
-#include "vma-readmap.h"
-
-#define MAP_LINE_MAX 8192
+#include "vma-extract.h"
 
 static const char *const args[] = { "archive", "targetdir", NULL };
 
@@ -66,23 +56,6 @@ static const struct option_table table = {
 	.args = args,
 };
 
-struct extract {
-	struct vma_progress progress; /* first */
-	const struct options *o;
-	const struct vma_header *h;
-	const char *dir; /* NULL: none */
-	bool wanted[VMA_MAX_DEVICES + 1];
-	bool mapped[VMA_MAX_DEVICES + 1]; /* where it goes is told */
-	struct target targets[VMA_MAX_DEVICES + 1];
-	/* of --readmap */
-	struct readmap_line maps[VMA_MAX_DEVICES + 1];
-	struct pace paces[VMA_MAX_DEVICES + 1];
-	struct pace *pace[VMA_MAX_DEVICES + 1]; /* its own, or its group's; NULL: no limit */
-	struct offline daemon;
-	char *run_dir; /* the daemon's; NULL: none */
-	struct cancel *stop; /* while there is a daemon; else signals end us at once */
-};
-
 static void extract_init(struct extract *x, const struct options *o, const struct vma_header *h)
 {
 	memset(x, 0, sizeof(*x));
@@ -106,200 +79,6 @@ static void extract_clear(struct extract *x)
 	free(x->run_dir);
 	if (x->stop)
 		cancel_clear(x->stop);
-}
-
-static int find_device(const struct extract *x, const char *name, unsigned *ret,
-		       struct error **err)
-{
-	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
-		if (!x->h->devices[i].name || strcmp(x->h->devices[i].name, name) != 0)
-			continue;
-		*ret = i;
-		return 0;
-	}
-	return error_set(err, ERR_NOT_FOUND,
-			 "disk '%s' is not in the archive (vma list shows what there is)", name);
-}
-
-static int choose_drives(struct extract *x, struct error **err)
-{
-	_cleanup_strv_ char **names = NULL;
-	int r = 0;
-
-	if (!options_given(x->o, "drives")) {
-		for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++)
-			x->wanted[i] = x->h->devices[i].name != NULL;
-		return 0;
-	}
-	names = strv_split_list(options_get(x->o, "drives"));
-	for (size_t i = 0; r == 0 && names && names[i]; i++) {
-		unsigned dev = 0;
-
-		r = find_device(x, names[i], &dev, err);
-		x->wanted[dev] = r == 0;
-	}
-	return r;
-}
-
-static int open_to(struct extract *x, const char *value, struct error **err)
-{
-	const char *path = strchr(value, '=');
-	_cleanup_free_ char *name = path ? xstrndup(value, (size_t)(path - value)) : NULL;
-	unsigned dev = 0;
-	int r;
-
-	if (!path || !path[1])
-		return error_set(err, ERR_INVALID, "option --to: '%s' is not <disk>=<path>",
-				 value);
-	if (strstr(path + 1, "://") && !target_is_uri(path + 1))
-		return error_set(err, ERR_UNSUPPORTED,
-				 "option --to: '%s' is neither a file or block device nor an NBD URI "
-				 "(nbd://host/export, nbd+unix:///export?socket=path)",
-				 path + 1);
-	r = find_device(x, name, &dev, err);
-	if (r < 0)
-		return r;
-	if (x->mapped[dev])
-		return error_set(err, ERR_INVALID, "option --to: disk '%s' is given twice", name);
-	x->mapped[dev] = true;
-	if (!x->wanted[dev])
-		return error_set(err, ERR_INVALID, "option --to: disk '%s' is not among --drives",
-				 name);
-	return target_open(&x->targets[dev], path + 1, x->h->devices[dev].size, err);
-}
-
-static int open_all_to(struct extract *x, struct error **err)
-{
-	char *const *to = options_array(x->o, "to");
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && to && to[i]; i++)
-		r = open_to(x, to[i], err);
-	return r;
-}
-
-/* ---- the map that qmrestore of Proxmox sends ---- */
-
-/* The limit of the disk's group, or its own. */
-static struct pace *pace_of(struct extract *x, unsigned dev, const struct readmap_line *l)
-{
-	for (unsigned i = 1; l->group && i <= VMA_MAX_DEVICES; i++)
-		if (str_equal_null(x->maps[i].group, l->group) && i != dev)
-			return x->pace[i];
-	pace_init(&x->paces[dev], l->bps);
-	return &x->paces[dev];
-}
-
-static int map_line(struct extract *x, const char *text, struct error **err)
-{
-	struct readmap_line l = { 0 };
-	unsigned dev = 0;
-	int r = readmap_parse(text, &l, err);
-
-	if (r == 0)
-		r = find_device(x, l.disk, &dev, err);
-	if (r == 0 && l.skip)
-		x->wanted[dev] = false;
-	if (r < 0 || l.skip) {
-		readmap_line_clear(&l);
-		return r;
-	}
-	if (x->mapped[dev]) {
-		r = error_set(err, ERR_INVALID, "option --readmap: disk '%s' is given twice", l.disk);
-		readmap_line_clear(&l);
-		return r;
-	}
-	x->mapped[dev] = true;
-	x->pace[dev] = l.bps ? pace_of(x, dev, &l) : NULL;
-	x->maps[dev] = l;
-	return 0;
-}
-
-static bool is_raw(const struct readmap_line *l)
-{
-	return strcmp(l->format, "raw") == 0;
-}
-
-/* Images that are not raw are for QEMU to write. */
-static int start_daemon(struct extract *x, struct error **err)
-{
-	struct offline_disk disks[VMA_MAX_DEVICES];
-	size_t n = 0;
-	int r = 0;
-
-	for (unsigned i = 1; r == 0 && i <= VMA_MAX_DEVICES; i++) {
-		_cleanup_volume_ struct volume v = { 0 };
-		_cleanup_free_ char *path = NULL;
-		const struct readmap_line *l = &x->maps[i];
-		struct json_object *protocol = NULL;
-
-		if (!x->mapped[i] || !l->image || is_raw(l))
-			continue;
-		path = realpath(l->image, NULL);
-		r = path ? volume_open(&(struct storage_config){ 0 }, path, l->format, &v, err) :
-			   error_errno(err, errno, "option --readmap: image '%s'", l->image);
-		if (r == 0)
-			r = volume_blockdev(&v, &protocol, err);
-		if (r == 0)
-			disks[n++] = (struct offline_disk){ .export = l->disk,
-							    .protocol = protocol,
-							    .format = l->format,
-							    .writable = true };
-	}
-	if (r == 0 && n)
-		r = signals_catch(&x->stop, err);
-	if (r == 0 && n) {
-		/* not in TMPDIR, whose path may be too long for a socket */
-		x->run_dir = xasprintf("%s/vma-extract.XXXXXX", P_tmpdir);
-		if (!mkdtemp(x->run_dir)) {
-			r = error_errno(err, errno, "cannot make folder '%s'", x->run_dir);
-			free(TAKE_PTR(x->run_dir));
-		}
-		if (r == 0)
-			r = offline_start(&x->daemon, x->run_dir, disks, n, x->stop, err);
-	}
-	for (size_t i = 0; i < n; i++)
-		json_object_put(disks[i].protocol);
-	return r;
-}
-
-static int open_mapped(struct extract *x, struct error **err)
-{
-	int r = start_daemon(x, err);
-
-	for (unsigned i = 1; r == 0 && i <= VMA_MAX_DEVICES; i++) {
-		const struct readmap_line *l = &x->maps[i];
-		_cleanup_free_ char *uri = NULL;
-
-		if (!x->mapped[i] || !l->image)
-			continue;
-		uri = is_raw(l) ? xstrdup(l->image) : serve_uri(x->daemon.socket, l->disk);
-		r = target_existing(&x->targets[i], uri, x->h->devices[i].size, l->write_zero, err);
-	}
-	return r;
-}
-
-static int read_map(struct extract *x, struct error **err)
-{
-	const char *path = options_get(x->o, "readmap");
-	char line[MAP_LINE_MAX];
-	FILE *f;
-	int r = 0;
-
-	if (!path)
-		return 0;
-	vma_print_content(x->h);
-	f = fopen(path, "re");
-	if (!f)
-		return error_errno(err, errno, "cannot open '%s'", path);
-	while (r == 0 && fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (!line[0] || !strcmp(line, "done"))
-			break;
-		r = map_line(x, line, err);
-	}
-	fclose(f);
-	return r < 0 ? r : open_mapped(x, err);
 }
 
 /* ---- the folder ---- */
@@ -413,7 +192,7 @@ static int finish(struct extract *x, const struct vma_reader *reader, struct err
 		r = zero_lost(x, reader, i, err);
 		if (r == 0)
 			/* QEMU keeps what it holds of an image until it is told to write it */
-			r = target_finish(&x->targets[i], x->maps[i].image && !is_raw(&x->maps[i]), err);
+			r = target_finish(&x->targets[i], x->maps[i].image && !readmap_is_raw(&x->maps[i]), err);
 	}
 	return r;
 }
@@ -428,13 +207,13 @@ static int prepare(struct extract *x, struct error **err)
 	if (options_given(x->o, "to") && options_given(x->o, "readmap"))
 		return error_set(err, ERR_INVALID,
 				 "options --to and --readmap exclude each other, give one");
-	r = choose_drives(x, err);
+	r = extract_choose_drives(x, err);
 	if (r == 0 && x->dir)
 		r = make_folder(x, err);
 	if (r == 0)
-		r = open_all_to(x, err);
+		r = extract_open_to(x, err);
 	if (r == 0)
-		r = read_map(x, err);
+		r = extract_read_map(x, err);
 	if (r == 0 && x->dir)
 		r = create_files(x, err);
 	return r;

@@ -80,3 +80,8 @@ int readmap_parse(const char *line, struct readmap_line *ret, struct error **err
 	*ret = l;
 	return 0;
 }
+
+bool readmap_is_raw(const struct readmap_line *l)
+{
+	return strcmp(l->format, "raw") == 0;
+}

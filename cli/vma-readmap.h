@@ -26,6 +26,8 @@ struct readmap_line {
 };
 
 int readmap_parse(const char *line, struct readmap_line *ret, struct error **err);
+/* True for an image that is written as it is; others are for QEMU to write. */
+bool readmap_is_raw(const struct readmap_line *l);
 void readmap_line_clear(struct readmap_line *l);
 
 #endif

@@ -1,0 +1,35 @@
+/* What the files of vma extract share. */
+#ifndef VZDUMP_CLI_VMA_EXTRACT_H
+#define VZDUMP_CLI_VMA_EXTRACT_H
+
+#include "backup/offline.h"
+#include "base/pace.h"
+#include "restore/target.h"
+#include "vma-commands.h"
+#include "vma-readmap.h"
+
+struct extract {
+	struct vma_progress progress; /* first */
+	const struct options *o;
+	const struct vma_header *h;
+	const char *dir; /* NULL: none */
+	bool wanted[VMA_MAX_DEVICES + 1];
+	bool mapped[VMA_MAX_DEVICES + 1]; /* where it goes is told */
+	struct target targets[VMA_MAX_DEVICES + 1];
+	/* of --readmap */
+	struct readmap_line maps[VMA_MAX_DEVICES + 1];
+	struct pace paces[VMA_MAX_DEVICES + 1];
+	struct pace *pace[VMA_MAX_DEVICES + 1]; /* its own, or its group's; NULL: no limit */
+	struct offline daemon;
+	char *run_dir; /* the daemon's; NULL: none */
+	struct cancel *stop; /* while there is a daemon; else signals end us at once */
+};
+
+/* vma-extract-where.c, in this order.  All disks, or those of --drives. */
+int extract_choose_drives(struct extract *x, struct error **err);
+/* --to; the targets are open then. */
+int extract_open_to(struct extract *x, struct error **err);
+/* --readmap; the same, and there may be a daemon, which signals end from now on. */
+int extract_read_map(struct extract *x, struct error **err);
+
+#endif
