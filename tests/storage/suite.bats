@@ -121,11 +121,11 @@ only_disk() {
 }
 
 @test "the mission's command saves a disk there with its fleecing image beside it" {
-	real_disk 123 48
+	real_disk 123 32
 	qemu_start 123
 	graph_state 123 > "$VZ_TMP/before"
 	# no storage is named: the disk's own it is
-	while_writing 123 48 --bwlimit 5000 --fleecing enabled=1 || { echo "$output"; false; }
+	while_writing 123 32 --bwlimit 5000 --fleecing enabled=1 || { echo "$output"; false; }
 	[[ $(< "$VZ_TMP/writes") -gt 20 ]] || { cat "$VZ_TMP/writes"; false; }
 	archive_read
 	same_disk drive-scsi0 "$VZ_TMP/instant-scsi0"
@@ -133,7 +133,7 @@ only_disk() {
 	if has_trait thin; then
 		has_no_line 'reserves its full size'
 	else
-		has_line "fleecing image on storage 'real' reserves its full size \(48\.0 MiB\)"
+		has_line "fleecing image on storage 'real' reserves its full size \(32\.0 MiB\)"
 	fi
 	echo "$output"
 	grep -E 'fleecing drive-scsi0: peak' <<< "$output" | sed 's/^INFO:/# numbers: real backup:/' >&3
