@@ -17,10 +17,13 @@ static bool names_volume(const struct guest_config *c, const char *volid)
 	return false;
 }
 
-/* Opens what is the guest's own; others' disks and paths are not for us to keep or to remove. */
-static bool open_own(const struct restore *r, const char *volid, struct volume *ret)
+/*
+ * Opens what is the guest's own; others' disks and paths are not for us to keep or to remove.  err is
+ * set if nobody can tell (its storage is gone).
+ */
+static bool open_own(const struct restore *r, const char *volid, struct volume *ret, struct error **err)
 {
-	if (volume_open(r->env->storages, volid, NULL, ret, NULL) < 0)
+	if (volume_open(r->env->storages, volid, NULL, ret, err) < 0)
 		return false;
 	if (ret->storage && ret->vmid == r->p->vmid)
 		return true;
@@ -33,11 +36,16 @@ static bool open_own(const struct restore *r, const char *volid, struct volume *
 static void sort_volume(struct restore *r, const struct guest_config *new, const char *volid, bool doomed)
 {
 	_cleanup_volume_ struct volume v = { 0 };
+	_cleanup_error_ struct error *err = NULL;
 
-	if (strv_contains(r->doomed, volid) || strv_contains(r->kept, volid) ||
-	    names_volume(new, volid) || !open_own(r, volid, &v))
+	if (strv_contains(r->doomed, volid) || strv_contains(r->kept, volid) || names_volume(new, volid))
 		return;
-	strv_add(doomed ? &r->doomed : &r->kept, volid);
+	if (open_own(r, volid, &v, &err))
+		strv_add(doomed ? &r->doomed : &r->kept, volid);
+	if (!err)
+		return;
+	log_warn(r->env->log, "%s", error_message(err));
+	strv_add(&r->kept, volid);
 }
 
 /*
@@ -94,8 +102,8 @@ void restore_sort_old(struct restore *r)
 	sort_unused(r, &new);
 	sort_sections(r, &new);
 	for (size_t i = 0; r->kept && r->kept[i]; i++) {
-		log_info(r->env->log, "volume '%s' is not in the archive, it is kept as unused%zu",
-			 r->kept[i], i);
+		log_info(r->env->log, "volume '%s' of the guest that is replaced stays, as unused%zu", r->kept[i],
+			 i);
 		buf_addf(&r->config, "unused%zu: %s\n", i, r->kept[i]);
 	}
 }
@@ -109,7 +117,7 @@ static void remove_volume(const struct restore *r, const char *volid)
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_free_ char *list = NULL;
 
-	if (!open_own(r, volid, &v))
+	if (!open_own(r, volid, &v, NULL))
 		return;
 	/* only for the line */
 	volume_snapshots(&v, &snapshots, NULL);
@@ -127,7 +135,7 @@ static void remove_snapshots(const struct restore *r, const char *volid)
 	_cleanup_strv_ char **names = NULL;
 	_cleanup_error_ struct error *err = NULL;
 
-	if (!open_own(r, volid, &v))
+	if (!open_own(r, volid, &v, NULL))
 		return;
 	if (volume_snapshots(&v, &names, &err) < 0)
 		log_warn(r->env->log, "%s", error_message(err));

@@ -212,7 +212,7 @@ own() {
 	disk_add 134 scsi0 blockdev 4M
 	{
 		printf 'scsi1: %s\nscsi2: %s,backup=0\nscsi3: local:134/vm-134-disk-0.raw\n' "$later" "$kept"
-		printf 'unused3: %s\n\n[before]\nscsi0: local:133/vm-133-disk-0.raw\n' "$old"
+		printf 'scsi7: gone:vm-133-disk-0\nunused3: %s\n\n[before]\nscsi0: local:133/vm-133-disk-0.raw\n' "$old"
 		printf 'scsi1: %s\nscsi4: %s\n' "$later" "$past"
 		printf 'snaptime: 1700000000\nvmstate: local:133/vm-133-state-before.raw\n'
 	} >> "$(conf_file 133)"
@@ -222,8 +222,9 @@ own() {
 	[ "$(grep -E '^[a-z]+[0-9]:' "$(conf_file 133)")" = "scsi0: local:133/vm-133-disk-2.raw,size=4M
 unused0: $later
 unused1: $kept
-unused2: $old
-unused3: $past" ]
+unused2: gone:vm-133-disk-0
+unused3: $old
+unused4: $past" ]
 	cmp "$T/noise" "$(image 133 scsi0)"
 	# the one that nobody names stays where it was
 	diff <(grep -vE "^(${there##*/}|vm-133-state-before.raw)$" "$T/files" | sort - <(echo vm-133-disk-2.raw)) \
@@ -231,6 +232,7 @@ unused3: $past" ]
 	[ -e "$STORE/local/images/134/vm-134-disk-0.raw" ]
 	has_line "^removing volume 'local:133/${there##*/}' of the guest that was replaced$"
 	has_line "^removing snapshot 'before' of '$later'$"
+	has_line "volume 'gone:vm-133-disk-0': storage 'gone' does not exist"
 	[ "$(qemu-img snapshot -l "$STORE/local/images/${later#*:}" | awk '$1 ~ /^[0-9]+$/ { print $2 }')" = mine ]
 	# again, now with snapshots on what goes
 	printf 'scsi1: %s\n\n[mine]\nscsi1: %s\n' "$later" "$later" >> "$(conf_file 133)"
