@@ -190,9 +190,10 @@ static int finish(struct extract *x, const struct vma_reader *reader, struct err
 		if (!target_is_open(&x->targets[i]))
 			continue;
 		r = zero_lost(x, reader, i, err);
+		/* QEMU keeps what it holds of an image until it is told to write it */
 		if (r == 0)
-			/* QEMU keeps what it holds of an image until it is told to write it */
-			r = target_finish(&x->targets[i], x->maps[i].image && !readmap_is_raw(&x->maps[i]), err);
+			r = target_finish(&x->targets[i],
+					  x->maps[i].image && !readmap_is_raw(&x->maps[i]), err);
 	}
 	return r;
 }
