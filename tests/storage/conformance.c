@@ -144,7 +144,7 @@ static uint64_t settled(const struct volume *v)
 {
 	uint64_t used = 0, last = UINT64_MAX;
 
-	for (int same = 0, i = 0; same < 3 && i < 60; i++) {
+	for (int same = 0, i = 0; same < 2 && i < 60; i++) {
 		settle();
 		volume_used(v, &used, NULL);
 		same = used == last ? same + 1 : 0;
