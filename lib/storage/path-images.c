@@ -344,20 +344,30 @@ int path_alloc(const struct volume *v, uint64_t size, const struct cancel *cance
 
 /* ---- linked clones ---- */
 
-/* True if the image at `clone` stands on the file at `base`. */
-static bool stands_on(const struct storage *s, const struct storage_image *clone, const char *dir,
-		      const struct stat *base)
+/* -EBUSY if the image stands on the file `base` of volume v; also an error if nobody can tell. */
+static int check_clone(const struct volume *v, const struct storage_image *image, const char *dir,
+		       const struct stat *base, struct error **err)
 {
-	_cleanup_free_ char *path = xasprintf("%s/%s", dir, clone->volname), *backing = NULL;
-	const struct volume v = { .storage = s, .format = clone->format, .path = path };
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, image->volname);
+	const struct volume clone = { .storage = v->storage, .format = image->format, .path = path };
 	_cleanup_tool_json_ struct json_object *info = NULL;
 	const char *file;
 	struct stat st;
+	int r;
 
-	if (clone->format != IMAGE_QCOW2 || volume_image_info(&v, &info, NULL) < 0)
-		return false;
+	if (image->format != IMAGE_QCOW2)
+		return 0;
+	r = volume_image_info(&clone, &info, err);
+	if (r < 0)
+		return error_prefix(err, "whether '%s:%s' is a linked clone of it cannot be told",
+				    v->storage->id, image->volname),
+		       r;
 	file = tool_json_str(info, "full-backing-filename");
-	return file && stat(file, &st) == 0 && st.st_dev == base->st_dev && st.st_ino == base->st_ino;
+	if (!file || stat(file, &st) < 0 || st.st_dev != base->st_dev || st.st_ino != base->st_ino)
+		return 0;
+	return error_set(err, -EBUSY,
+			 "base image '%s' is still in use by linked clone '%s:%s': remove that first",
+			 v->volid, v->storage->id, image->volname);
 }
 
 /* Removing the base of linked clones would ruin them. */
@@ -373,10 +383,7 @@ static int check_clones(const struct volume *v, struct error **err)
 		return 0;
 	r = path_list(v->storage, 0, &images, &n, err);
 	for (size_t i = 0; r == 0 && i < n; i++)
-		if (stands_on(v->storage, &images[i], dir, &base))
-			r = error_set(err, -EBUSY,
-				      "base image '%s' is still in use by linked clone '%s:%s'",
-				      v->volid, v->storage->id, images[i].volname);
+		r = check_clone(v, &images[i], dir, &base, err);
 	storage_images_free(images, n);
 	return r;
 }

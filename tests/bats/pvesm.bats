@@ -116,13 +116,16 @@ json() {
 	mkdir -p "$STORE"/local/images/{9,10}
 	cd "$STORE/local/images/10"
 	qemu-img create -q -f qcow2 ../9/base-9-disk-0.qcow2 4M
-	qemu-img create -q -f qcow2 ../9/base-9-disk-1.qcow2 4M
 	qemu-img create -q -f qcow2 -b ../9/base-9-disk-0.qcow2 -F qcow2 vm-10-disk-0.qcow2
 	fails "base image 'local:9/base-9-disk-0.qcow2' is still in use by linked clone 'local:10/vm-10-disk-0.qcow2'" \
 		free local:9/base-9-disk-0.qcow2
 	[ -e ../9/base-9-disk-0.qcow2 ]
-	ok free local:9/base-9-disk-1.qcow2
+	# one that cannot be read may be one
+	echo hurt > vm-10-disk-1.qcow2
 	ok free local:10/vm-10-disk-0.qcow2
+	fails "whether 'local:10/vm-10-disk-1.qcow2' is a linked clone of it cannot be told" \
+		free local:9/base-9-disk-0.qcow2
+	ok free local:10/vm-10-disk-1.qcow2
 	ok free local:9/base-9-disk-0.qcow2
 	[ ! -e "$STORE/local/images/9" ]
 }
