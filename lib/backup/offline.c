@@ -37,10 +37,12 @@ static int listen_socket(const char *path, struct error **err)
 	return fd;
 }
 
+/* Without \\/ for /: whoever looks for an image's user with ps or pgrep finds it. */
 static void add_json(char ***argv, const char *option, struct json_object *o)
 {
 	strv_add(argv, option);
-	strv_add(argv, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	strv_add(argv, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+							 JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
 }
 

@@ -235,6 +235,7 @@ to_mounted() {
 		if pgrep -f "$T/slow.qcow2" > "$T/pid"; then break; fi
 		sleep 0.05
 	done
+	[ -s "$T/pid" ]
 	sleep 1
 	folders=(/tmp/vma-extract.*)
 	[ -d "${folders[0]}" ]
