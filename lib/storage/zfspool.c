@@ -185,13 +185,13 @@ static int zfs_status(const struct storage *s, struct storage_status *ret, struc
 
 /* ---- listing ---- */
 
-/* Cuts the next field off *at. */
-static char *field(char **at)
+/* Cuts what stands before the next separator off *at; NULL behind the last one. */
+static char *cut(char **at, char separator)
 {
 	char *start = *at;
 
 	if (start) {
-		*at = strchr(start, '\t');
+		*at = strchr(start, separator);
 		if (*at)
 			*(*at)++ = '\0';
 	}
@@ -212,8 +212,8 @@ static char *volname_with_base(const struct storage *s, const char *name, const 
 static void add_line(struct block_list *list, const struct storage *s, uint32_t vmid, char *line)
 {
 	_cleanup_free_ char *pool = xasprintf("%s/", pool_of(s));
-	const char *dataset = field(&line), *volsize = field(&line), *origin = field(&line);
-	const char *type = field(&line), *refquota = field(&line), *used = field(&line);
+	const char *dataset = cut(&line, '\t'), *volsize = cut(&line, '\t'), *origin = cut(&line, '\t');
+	const char *type = cut(&line, '\t'), *refquota = cut(&line, '\t'), *used = cut(&line, '\t');
 	bool subvol = type && strcmp(type, "filesystem") == 0;
 	uint64_t size = 0, taken = 0;
 	const char *name;
@@ -247,12 +247,8 @@ static int zfs_list(const struct storage *s, uint32_t vmid, struct storage_image
 	struct block_list list = { 0 };
 	int r = run(s, argv, TOOL_ASK, &out, err);
 
-	for (char *line = out, *next; r == 0 && line && *line; line = next) {
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
+	for (char *at = out, *line; r == 0 && (line = cut(&at, '\n'));)
 		add_line(&list, s, vmid, line);
-	}
 	block_list_finish(&list, ret, ret_n);
 	return r;
 }
@@ -334,15 +330,11 @@ static int zfs_snapshots(const struct volume *v, char ***ret, struct error **err
 	const char *const argv[] = { "zfs", "list", "-Hp", "-d1", "-t", "snapshot", "-o", "name", dataset, NULL };
 	int r = run(v->storage, argv, TOOL_ASK, &out, err);
 
-	for (char *line = out, *next; r == 0 && line && *line; line = next) {
-		char *at;
+	for (char *at = out, *line; r == 0 && (line = cut(&at, '\n'));) {
+		const char *name = strchr(line, '@');
 
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		at = strchr(line, '@');
-		if (at)
-			strv_add(ret, at + 1);
+		if (name)
+			strv_add(ret, name + 1);
 	}
 	return r;
 }
