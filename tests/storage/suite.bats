@@ -27,10 +27,11 @@ setup_file() {
 }
 
 teardown_file() {
+	# it goes when the last who has it open does
+	[[ ! ${VZ_LOOP:-} ]] || losetup -d "$VZ_LOOP"
 	if declare -F storage_down > /dev/null; then
 		storage_down
 	fi
-	[[ ! ${VZ_LOOP:-} ]] || losetup -d "$VZ_LOOP"
 }
 
 setup() {
