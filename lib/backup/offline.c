@@ -37,7 +37,7 @@ static int listen_socket(const char *path, struct error **err)
 	return fd;
 }
 
-/* Without \\/ for /: whoever looks for an image's user with ps or pgrep finds it. */
+/* Without "\/" for "/": whoever looks for an image's user with ps or pgrep finds it. */
 static void add_json(char ***argv, const char *option, struct json_object *o)
 {
 	strv_add(argv, option);
