@@ -120,7 +120,7 @@ tree() {
 	tr -d '\r' < "$T/out" | tail -n 5
 	tr -d '\r' < "$T/out" > "$T/console"
 	lacks "$T/console" "^torn$"
-	[ "$(tr -d '\r' < "$T/out" | sed -n 's/^lines: //p')" -gt 16 ]
+	[ "$(tr -d '\r' < "$T/out" | sed -n 's/^lines: //p')" -ge 32 ]
 }
 
 @test "an existing guest is only replaced with --force, not while it runs, is protected or locked" {
