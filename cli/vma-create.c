@@ -10,6 +10,8 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "new-file.h"
+#include "signals.h"
 #include "vma-commands.h"
 #include "vma/writer.h"
 
@@ -20,7 +22,7 @@ static const struct option rows[] = {
 	  .flags = OPTION_REQUIRED,
 	  .complete = COMPLETE_FILE,
 	  .description = "The archive, which must not exist. Its name says how it is packed: .zst, "
-			 ".gz, .lzo, else not at all." },
+			 ".gz, .lzo, else not at all; - for standard output." },
 	{ .name = "config",
 	  .flags = OPTION_ARRAY,
 	  .complete = COMPLETE_FILE,
@@ -48,6 +50,7 @@ static const struct option_table table = {
 struct create {
 	struct vma_header hdr;
 	int fds[VMA_MAX_DEVICES + 1]; /* images; 0: none */
+	struct cancel *stop;
 };
 
 static int add_config(struct create *c, const char *path, struct error **err)
@@ -207,12 +210,13 @@ static enum vma_compression compression_of(const char *path)
 	return str_suffix(path, ".lzo") ? VMA_COMPRESS_LZO : VMA_COMPRESS_NONE;
 }
 
-static int write_archive(const struct create *c, const char *path, int fd, struct error **err)
+static int write_archive(const struct create *c, int fd, enum vma_compression compression, struct error **err)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	const struct vma_writer_options wo = { .compression = compression_of(path),
+	const struct vma_writer_options wo = { .compression = compression,
 					       .threads = cpus > 0 ? (unsigned)cpus : 1,
-					       .ionice = -1 };
+					       .ionice = -1,
+					       .cancel = c->stop };
 	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
 	struct feed f = { .c = c };
 	int r = vma_writer_new(&wo, fd, &c->hdr, &w, err);
@@ -220,37 +224,40 @@ static int write_archive(const struct create *c, const char *path, int fd, struc
 	f.w = w;
 	if (r == 0)
 		r = feed_all(&f, err);
-	if (r == 0)
-		r = vma_writer_finish(w, NULL, err);
-	if (r == 0 && fsync(fd) < 0)
-		r = error_errno(err, errno, "cannot write '%s'", path);
-	return r;
+	return r < 0 ? r : vma_writer_finish(w, NULL, err);
 }
 
 static int write_new(const struct create *c, const char *path, struct error **err)
 {
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	int r;
+	struct new_file to;
+	int r = new_file_open(&to, path, false, err);
 
-	if (fd < 0)
-		return error_errno(err, errno, "cannot create archive '%s'", path);
-	r = write_archive(c, path, fd, err);
-	if (r < 0)
-		unlink(path);
+	if (r == 0)
+		r = write_archive(c, to.fd, compression_of(path), err);
+	if (r == 0 && fchmod(to.fd, 0644) < 0)
+		r = error_errno(err, errno, "cannot give '%s' its mode", path);
+	if (r == 0)
+		r = new_file_commit(&to, false, err);
+	new_file_clear(&to);
 	return r;
 }
 
 static int run(struct options *o, struct error **err)
 {
+	const char *archive = options_get(o, "archive");
 	struct create *c = xcalloc(1, sizeof(*c));
-	int r = collect(c, o, err);
+	int r = signals_catch(&c->stop, err);
 
 	if (r == 0)
-		r = write_new(c, options_get(o, "archive"), err);
+		r = collect(c, o, err);
+	if (r == 0)
+		r = strcmp(archive, "-") == 0 ? write_archive(c, STDOUT_FILENO, VMA_COMPRESS_NONE, err) :
+						write_new(c, archive, err);
 	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++)
 		if (c->fds[i] > 0)
 			close(c->fds[i]);
 	vma_header_clear(&c->hdr);
+	cancel_clear(c->stop);
 	free(c);
 	return r;
 }

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "new-file.h"
 #include "signals.h"
 #include "vma-commands.h"
 #include "vma/index.h"
@@ -204,35 +204,16 @@ static int check(const char *path, struct error **err)
 	return r;
 }
 
-static int put_in_place(const char *tmp, const char *target, bool replace, struct error **err)
-{
-	_cleanup_free_ char *folder = xstrdup(target);
-	char *slash = strrchr(folder, '/');
-
-	if (replace ? rename(tmp, target) < 0
-		    : renameat2(AT_FDCWD, tmp, AT_FDCWD, target, RENAME_NOREPLACE) < 0)
-		return error_errno(err, errno, "cannot rename '%s' to '%s'", tmp, target);
-	if (slash)
-		*slash = '\0';
-	return io_fsync_dir(slash ? (*folder ? folder : "/") : ".", err);
-}
-
-static int write_tmp(struct vma_reader *reader, int in, const char *tmp, const struct cancel *stop,
+static int write_new(struct vma_reader *reader, int in, const struct new_file *to, const struct cancel *stop,
 		     struct error **err)
 {
-	_cleanup_close_ int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	struct stat st;
-	int r;
+	int r = convert(reader, to->fd, stop, err);
 
-	if (fd < 0)
-		return error_errno(err, errno, "cannot create '%s'", tmp);
-	r = convert(reader, fd, stop, err);
 	if (r == 0 && fstat(in, &st) == 0 && S_ISREG(st.st_mode))
-		r = keep_attributes(fd, &st, tmp, err);
-	else if (r == 0)
-		fchmod(fd, 0644);
-	if (r == 0 && fsync(fd) < 0)
-		r = error_errno(err, errno, "cannot write '%s'", tmp);
+		return keep_attributes(to->fd, &st, to->part, err);
+	if (r == 0 && fchmod(to->fd, 0644) < 0)
+		return error_errno(err, errno, "cannot give '%s' its mode", to->part);
 	return r;
 }
 
@@ -240,28 +221,23 @@ static int index_to(const char *archive, const char *target, const struct cancel
 		    struct error **err)
 {
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
-	_cleanup_free_ char *tmp = xasprintf("%s.tmp-index", target);
-	_cleanup_close_ int in = -1;
 	const bool replace = !strcmp(archive, target);
-	int r;
+	_cleanup_close_ int in = -1;
+	struct new_file to;
+	int r = new_file_open(&to, target, replace, err);
 
-	if (!replace && access(target, F_OK) == 0)
-		return error_set(err, -EEXIST, "'%s' exists already; remove it or give another target",
-				 target);
-	r = vma_open_threads(archive, 1, &in, &reader, err);
-	if (r < 0)
-		return r;
-	r = write_tmp(reader, in, tmp, stop, err);
 	if (r == 0)
-		r = check(tmp, err);
+		r = vma_open_threads(archive, 1, &in, &reader, err);
 	if (r == 0)
-		r = put_in_place(tmp, target, replace, err);
-	if (r < 0) {
-		unlink(tmp);
-		return r;
-	}
-	printf("%s has an index now\n", target);
-	return 0;
+		r = write_new(reader, in, &to, stop, err);
+	if (r == 0)
+		r = check(to.part, err);
+	if (r == 0)
+		r = new_file_commit(&to, replace, err);
+	new_file_clear(&to);
+	if (r == 0)
+		printf("%s has an index now\n", target);
+	return r;
 }
 
 static bool is_indexed(const char *archive)

@@ -288,6 +288,37 @@ to_mounted() {
 	cmp "$T/x" "$T/o/disk-drive-ide1.raw"
 }
 
+@test "create writes to standard output, too" {
+	head -c 100000 /dev/urandom > "$T/x"
+	"$VMA" create - "drive-ide1=$T/x" > "$T/a.vma"
+	"$VMA" extract - "$T/o" < "$T/a.vma"
+	cmp "$T/x" "$T/o/disk-drive-ide1.raw"
+}
+
+@test "an archive has its name when it is complete, and what was broken off is not in the way" {
+	head -c 48M /dev/urandom > "$T/x"
+	for signal in INT KILL; do
+		"$VMA" create "$T/a.vma.gz" "$T/x" 2> "$T/err" 3>&- &
+		pid=$!
+		until [ -s "$T/a.vma.gz.part" ]; do sleep 0.02; done
+		[ ! -e "$T/a.vma.gz" ]
+		run "$VMA" create "$T/a.vma.gz" "$T/x"
+		[[ $status = 255 && $output = *"a.vma.gz.part' is being written by somebody: wait for that" ]]
+		kill -"$signal" "$pid"
+		wait "$pid" || true
+		[ ! -e "$T/a.vma.gz" ]
+		if [ "$signal" = INT ]; then
+			[ "$(< "$T/err")" = "interrupted by signal" ]
+			[ ! -e "$T/a.vma.gz.part" ]
+		fi
+	done
+	[ -e "$T/a.vma.gz.part" ]
+	truncate -s 1M "$T/x"
+	"$VMA" create "$T/a.vma.gz" "$T/x"
+	"$VMA" verify "$T/a.vma.gz"
+	[ ! -e "$T/a.vma.gz.part" ]
+}
+
 @test "an xz archive that asks for a gigabyte of memory is refused in words, -9 is taken" {
 	xz -9 -c "$FIXTURES/two-disks.vma" > "$T/a.vma.xz"
 	"$VMA" verify "$T/a.vma.xz"
