@@ -15,6 +15,7 @@
 #include "config/vzdump-options.h"
 #include "restore/restore.h"
 #include "signals.h"
+#include "storage/backups.h"
 #include "vma-commands.h"
 
 static const char *const args[] = { "archive", "vmid", NULL };
@@ -95,17 +96,6 @@ static void on_begin(void *opaque, const struct vma_header *h)
 	vma_progress_init(opaque, h);
 }
 
-/* A name that is no file may be one of a storage. */
-static char *archive_path(const struct storage_config *storages, const char *name)
-{
-	_cleanup_volume_ struct volume v = { 0 };
-
-	if (access(name, F_OK) < 0 && name[0] != '/' && strchr(name, ':') &&
-	    volume_open(storages, name, NULL, &v, NULL) == 0 && v.content == STORAGE_BACKUP)
-		return xstrdup(v.path);
-	return xstrdup(name);
-}
-
 static int open_archive(const char *path, struct error **err)
 {
 	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC)
@@ -114,9 +104,9 @@ static int open_archive(const char *path, struct error **err)
 	return fd < 0 ? error_errno(err, errno, "cannot open archive '%s'", path) : fd;
 }
 
-static int restore(const struct backup_env *env, const struct options *o, struct error **err)
+static int restore(const struct backup_env *env, const struct options *o, const char *path,
+		   struct error **err)
 {
-	_cleanup_free_ char *path = archive_path(env->storages, options_get(o, "archive"));
 	_cleanup_close_ int fd = open_archive(path, err);
 	struct vma_progress progress = { 0 };
 	const uint32_t vmid = (uint32_t)options_int(o, "vmid");
@@ -157,6 +147,7 @@ static int run(struct options *o, struct error **err)
 	struct storage_config storages = { 0 };
 	struct paths paths;
 	struct cancel *stop;
+	_cleanup_free_ char *path = NULL;
 	struct backup_env env = { .paths = &paths, .storages = &storages, .options = &conf,
 				  .log = &log };
 	int r;
@@ -169,7 +160,9 @@ static int run(struct options *o, struct error **err)
 	if (r == 0)
 		r = storage_config_load(&paths, &log, &storages, err);
 	if (r == 0)
-		r = restore(&env, o, err);
+		r = backup_path(&storages, options_get(o, "archive"), &log, &path, err);
+	if (r == 0)
+		r = restore(&env, o, path, err);
 	storage_config_clear(&storages);
 	paths_clear(&paths);
 	cancel_clear(stop);

@@ -17,12 +17,21 @@ static void usage(const struct command_set *set, FILE *out)
 	fprintf(out, "\n%s <command> --help shows the command's options.\n", set->tool);
 }
 
+/* By its name, or by the beginning of it if that is no other's, as PVE's tools take it. */
 static const struct command *find(const struct command_set *set, const char *name)
 {
-	for (size_t i = 0; set->commands[i]; i++)
+	const struct command *found = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; set->commands[i]; i++) {
 		if (!strcmp(set->commands[i]->name, name))
 			return set->commands[i];
-	return NULL;
+		if (*name && !strncmp(set->commands[i]->name, name, strlen(name))) {
+			found = set->commands[i];
+			n++;
+		}
+	}
+	return n == 1 ? found : NULL;
 }
 
 static void print_help(const struct option_table *t)

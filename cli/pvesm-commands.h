@@ -16,7 +16,7 @@ extern const struct command pvesm_command_status, pvesm_command_list, pvesm_comm
 struct pvesm {
 	struct paths paths;
 	struct storage_config storages;
-	struct log log; /* warnings go to standard error, all else to standard output */
+	struct log log; /* warnings go to standard error, all else to the FILE opaque, standard output */
 };
 
 /* Closed by pvesm_close(), also after an error. */
@@ -37,6 +37,12 @@ extern const char *const pvesm_formats[];
 bool pvesm_is_text(struct options *o);
 /* Prints it the way that was asked for, and puts it. */
 void pvesm_print_json(struct options *o, struct json_object *value);
+
+/* A string of JSON, which is UTF-8; text that is none is taken as Latin-1, as PVE does. */
+struct json_object *pvesm_json_text(const char *text);
+
+/* A list of content types as a set; 0 for NULL. */
+int pvesm_parse_content(const char *text, unsigned *ret, struct error **err);
 
 /* "<storage>:<volname>", or a volname and --storage.  Caller frees. */
 int pvesm_volume_id(struct options *o, char **ret, struct error **err);

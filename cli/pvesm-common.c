@@ -3,23 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "base/strv.h"
 #include "pvesm-commands.h"
 
 const char *const pvesm_formats[] = { "text", "json", "json-pretty", NULL };
 
 static void on_line(void *opaque, enum log_level level, const char *line)
 {
-	(void)opaque;
-	if (level == LOG_LEVEL_INFO)
-		puts(line);
-	else
-		fprintf(stderr, "%s\n", line);
+	fprintf(level == LOG_LEVEL_INFO ? opaque : stderr, "%s\n", line);
 }
 
 int pvesm_open(struct pvesm *p, struct error **err)
 {
-	*p = (struct pvesm){ .log = { .line = on_line } };
+	*p = (struct pvesm){ .log = { .line = on_line, .opaque = stdout } };
 	paths_init(&p->paths, getenv("VZDUMP_ROOT"));
 	return storage_config_load(&p->paths, &p->log, &p->storages, err);
 }
@@ -43,6 +41,64 @@ void pvesm_print_json(struct options *o, struct json_object *value)
 
 	puts(json_object_to_json_string_ext(value, flags | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(value);
+}
+
+/* The length of the character at s; 0 if it is no UTF-8. */
+static size_t utf8_length(const char *s)
+{
+	const unsigned char c = (unsigned char)*s;
+	const size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 :
+			 c >= 0xf0 && c < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < n; i++)
+		if (((unsigned char)s[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+struct json_object *pvesm_json_text(const char *text)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	const char *at = text;
+
+	while (*at && utf8_length(at))
+		at += utf8_length(at);
+	if (!*at)
+		return json_object_new_string(text);
+	for (at = text; *at; at++) {
+		const unsigned char c = (unsigned char)*at;
+
+		if (c >= 0x80)
+			buf_addc(&b, (char)(0xc0 | c >> 6));
+		buf_addc(&b, c < 0x80 ? *at : (char)(0x80 | (c & 0x3f)));
+	}
+	return json_object_new_string(buf_str(&b));
+}
+
+static unsigned content_of(const char *name)
+{
+	for (unsigned c = STORAGE_IMAGES; c <= STORAGE_IMPORT; c <<= 1)
+		if (!strcmp(name, storage_content_name(c)))
+			return c;
+	return 0;
+}
+
+int pvesm_parse_content(const char *text, unsigned *ret, struct error **err)
+{
+	_cleanup_strv_ char **names = text ? strv_split_list(text) : NULL;
+
+	*ret = 0;
+	for (size_t i = 0; names && names[i]; i++) {
+		const unsigned c = content_of(names[i]);
+
+		if (!c)
+			return error_set(err, ERR_INVALID,
+					 "content: invalid content type '%s' (there are images, rootdir, "
+					 "vztmpl, iso, backup, snippets and import)",
+					 names[i]);
+		*ret |= c;
+	}
+	return 0;
 }
 
 int pvesm_volume_id(struct options *o, char **ret, struct error **err)

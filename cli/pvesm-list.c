@@ -35,24 +35,12 @@ static const struct option_table table = {
 	.args = args,
 };
 
-static int parse_content(const char *text, unsigned *ret, struct error **err)
-{
-	*ret = 0;
-	for (unsigned c = STORAGE_IMAGES; text && c <= STORAGE_IMPORT; c <<= 1)
-		if (!strcmp(text, storage_content_name(c)))
-			*ret = c;
-	if (text && !*ret)
-		return error_set(err, ERR_INVALID,
-				 "content: '%s' is no content type; there are images, rootdir, vztmpl, "
-				 "iso, backup, snippets and import",
-				 text);
-	return 0;
-}
-
 static void print_row(const struct storage_volume *v, int name_width, int size_width)
 {
-	printf("%-*s %-7s %-9s %*" PRIu64, name_width, v->volid, v->format,
-	       storage_content_name(v->content), size_width, v->size);
+	_cleanup_free_ char *size = xasprintf("%s%" PRIu64, v->approximate ? "~" : "", v->size);
+
+	printf("%-*s %-7s %-9s %*s", name_width, v->volid, v->format, storage_content_name(v->content),
+	       size_width, size);
 	if (v->vmid)
 		printf(" %" PRIu32, v->vmid);
 	putchar('\n');
@@ -72,6 +60,7 @@ static void print_text(const struct storage_volume *list, size_t n)
 	_cleanup_free_ const struct storage_volume **others = xcalloc(n + 1, sizeof(*others));
 	int name_width = 0, size_width;
 	uint64_t largest = 0;
+	bool approximate = false;
 	size_t n_others = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -79,8 +68,9 @@ static void print_text(const struct storage_volume *list, size_t n)
 			name_width = (int)strlen(list[i].volid);
 		if (list[i].size > largest)
 			largest = list[i].size;
+		approximate = approximate || list[i].approximate;
 	}
-	size_width = snprintf(NULL, 0, "%" PRIu64, largest);
+	size_width = snprintf(NULL, 0, "%" PRIu64, largest) + approximate;
 	printf("%-*s %-7s %-9s %*s %s\n", name_width, "Volid", "Format", "Type", size_width, "Size",
 	       "VMID");
 	for (size_t i = 0; i < n; i++) {
@@ -108,17 +98,20 @@ static struct json_object *to_json(const struct storage_volume *list, size_t n)
 			json_object_object_add(o, "ctime", json_object_new_int64(v->ctime));
 		json_object_object_add(o, "format", json_object_new_string(v->format));
 		if (v->notes && *v->notes)
-			json_object_object_add(o, "notes", json_object_new_string(v->notes));
+			json_object_object_add(o, "notes", pvesm_json_text(v->notes));
+		if (v->parent)
+			json_object_object_add(o, "parent", pvesm_json_text(v->parent));
 		if (v->is_protected)
 			json_object_object_add(o, "protected", json_object_new_int(1));
-		json_object_object_add(o, "size", json_object_new_uint64(v->size));
+		json_object_object_add(o, v->approximate ? "approximate-size" : "size",
+				       json_object_new_uint64(v->size));
 		if (v->subtype)
 			json_object_object_add(o, "subtype", json_object_new_string(v->subtype));
-		if (v->content == STORAGE_IMAGES)
+		if (v->content == STORAGE_IMAGES || v->content == STORAGE_ROOTDIR)
 			json_object_object_add(o, "used", json_object_new_uint64(v->used));
 		if (v->vmid)
 			json_object_object_add(o, "vmid", json_object_new_uint64(v->vmid));
-		json_object_object_add(o, "volid", json_object_new_string(v->volid));
+		json_object_object_add(o, "volid", pvesm_json_text(v->volid));
 		json_object_array_add(all, o);
 	}
 	return all;
@@ -136,7 +129,7 @@ static int run(struct options *o, struct error **err)
 	if (r == 0)
 		r = storage_get(&p.storages, options_get(o, "storage"), 0, &s, err);
 	if (r == 0)
-		r = parse_content(options_get(o, "content"), &content, err);
+		r = pvesm_parse_content(options_get(o, "content"), &content, err);
 	if (r == 0)
 		r = storage_content_list(s,
 					 options_given(o, "vmid") ? (uint32_t)options_int(o, "vmid") : 0,

@@ -1,4 +1,5 @@
 /* pvesm prune-backups: retention by hand, or a look at what it would do. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,13 +183,27 @@ static struct json_object *to_json(const struct storage *s, const struct backups
 	return all;
 }
 
+/* What is done is told line by line; as JSON there is nothing to tell. */
+static int prune(struct options *o, struct pvesm *p, const struct storage *s, struct backups *b,
+		 struct error **err)
+{
+	unsigned removed = 0;
+
+	if (!pvesm_is_text(o))
+		p->log.opaque = stderr;
+	if (backups_prune(b, s->id, &p->log, &removed, NULL) < 0)
+		return error_set(err, -EIO, "error pruning backups - check log");
+	if (!pvesm_is_text(o))
+		pvesm_print_json(o, NULL);
+	return 0;
+}
+
 static int work(struct options *o, struct pvesm *p, const struct storage *s, struct error **err)
 {
 	_cleanup_backups_ struct backups b = { 0 };
 	_cleanup_free_ char *dir = NULL;
 	struct prune_keep keep;
 	const uint32_t vmid = options_given(o, "vmid") ? (uint32_t)options_int(o, "vmid") : 0;
-	unsigned removed = 0;
 	int r = read_keep(o, s, &keep, err);
 
 	if (r == 0)
@@ -201,7 +216,7 @@ static int work(struct options *o, struct pvesm *p, const struct storage *s, str
 		return r;
 	mark_all(&b, &keep);
 	if (!options_bool(o, "dry-run"))
-		return backups_prune(&b, s->id, &p->log, &removed, err);
+		return prune(o, p, s, &b, err);
 	if (b.n)
 		qsort(b.list, b.n, sizeof(*b.list), by_guest_and_time);
 	if (pvesm_is_text(o))

@@ -6,7 +6,6 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "base/strv.h"
 #include "pvesm-commands.h"
 
 static const struct option rows[] = {
@@ -38,19 +37,15 @@ struct row {
 	struct storage_status status;
 };
 
-static bool is_wanted(const struct pvesm *p, const struct storage *s, struct options *o)
+static bool is_wanted(const struct pvesm *p, const struct storage *s, struct options *o, unsigned content)
 {
-	const char *id = options_get(o, "storage"), *content = options_get(o, "content");
-	const bool enabled = storage_enabled(&p->storages, s);
-	_cleanup_strv_ char **types = content ? strv_split_list(content) : NULL;
+	const char *id = options_get(o, "storage");
 
-	if ((id && strcmp(id, s->id) != 0) || ((content || options_bool(o, "enabled")) && !enabled))
+	if (id && strcmp(id, s->id) != 0)
 		return false;
-	for (size_t i = 0; types && types[i]; i++)
-		for (unsigned c = STORAGE_IMAGES; c <= STORAGE_IMPORT; c <<= 1)
-			if (s->content & c && !strcmp(types[i], storage_content_name(c)))
-				return true;
-	return !content;
+	if ((content || options_bool(o, "enabled")) && !storage_enabled(&p->storages, s))
+		return false;
+	return !content || s->content & content;
 }
 
 static void look(const struct pvesm *p, struct row *row)
@@ -154,16 +149,19 @@ static int run(struct options *o, struct error **err)
 	_cleanup_pvesm_ struct pvesm p;
 	_cleanup_free_ struct row *list = NULL;
 	const char *id = options_get(o, "storage");
+	unsigned content;
 	size_t n = 0;
 	int r = pvesm_open(&p, err);
 
+	if (r == 0)
+		r = pvesm_parse_content(options_get(o, "content"), &content, err);
 	if (r < 0)
 		return r;
 	if (id && !storage_find(&p.storages, id))
 		return error_set(err, ERR_NOT_FOUND, "storage '%s' does not exist", id);
 	list = xcalloc(p.storages.n, sizeof(*list));
 	for (size_t i = 0; i < p.storages.n; i++)
-		if (is_wanted(&p, &p.storages.storages[i], o)) {
+		if (is_wanted(&p, &p.storages.storages[i], o, content)) {
 			list[n].s = &p.storages.storages[i];
 			look(&p, &list[n++]);
 		}

@@ -214,48 +214,18 @@ static const struct option_table path_table = {
 	.args = volume_args,
 };
 
-/* In the URI-like names QEMU has for rbd, commas and colons are escaped. */
-static void add_rbd_part(struct buf *b, const char *key, const char *value)
-{
-	if (!value)
-		return;
-	buf_addf(b, ":%s=", key);
-	for (; *value; value++)
-		buf_addf(b, "%s%c", strchr(":@=\\", *value) ? "\\" : "", *value);
-}
-
-static char *qemu_name(struct json_object *o)
-{
-	const char *driver = json_get_str(o, "driver");
-	const char *ns = json_get_str(o, "namespace");
-	struct buf b = BUF_INIT;
-
-	if (str_equal_null(driver, "rbd")) {
-		buf_addf(&b, "rbd:%s/%s%s%s", json_get_str(o, "pool"), ns ? ns : "", ns ? "/" : "",
-			 json_get_str(o, "image"));
-		add_rbd_part(&b, "conf", json_get_str(o, "conf"));
-		add_rbd_part(&b, "id", json_get_str(o, "user"));
-	} else {
-		buf_addf(&b, "json:%s", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	}
-	return buf_steal(&b);
-}
-
 static int path_run(struct options *o, struct error **err)
 {
 	_cleanup_pvesm_ struct pvesm p;
 	_cleanup_volume_ struct volume v = { 0 };
-	_cleanup_json_ struct json_object *node = NULL;
 	_cleanup_free_ char *path = NULL;
 	int r = pvesm_open(&p, err);
 
 	if (r == 0)
 		r = open_volume(&p, options_get(o, "volume"), &v, err);
-	if (r == 0 && !v.path)
-		r = volume_blockdev(&v, &node, err);
 	if (r < 0)
 		return r;
-	path = v.path ? xstrdup(v.path) : qemu_name(node);
+	path = volume_qemu_name(&v);
 	if (pvesm_is_text(o))
 		puts(path);
 	else
@@ -307,17 +277,14 @@ static int find_config(const char *path, char **ret, struct error **err)
 static int extract_run(struct options *o, struct error **err)
 {
 	_cleanup_pvesm_ struct pvesm p;
-	_cleanup_volume_ struct volume v = { 0 };
+	_cleanup_free_ char *path = NULL;
 	_cleanup_free_ char *text = NULL;
-	const char *volume = options_get(o, "volume");
 	int r = pvesm_open(&p, err);
 
 	if (r == 0)
-		r = volume_open(&p.storages, volume, NULL, &v, err);
-	if (r == 0 && v.storage && v.content != STORAGE_BACKUP)
-		r = error_set(err, ERR_INVALID, "volume '%s' is no backup", volume);
+		r = backup_path(&p.storages, options_get(o, "volume"), &p.log, &path, err);
 	if (r == 0)
-		r = find_config(v.path, &text, err);
+		r = find_config(path, &text, err);
 	if (r < 0)
 		return r;
 	if (pvesm_is_text(o))

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "config/section.h"
 #include "storage/backups.h"
 
 /* How many backups retention keeps at most; 0: no limit. */
@@ -61,9 +62,11 @@ static size_t expand_variable(struct task *t, const char *s, struct buf *out)
 	_cleanup_free_ char *vmid = xasprintf("%u", t->vmid);
 	_cleanup_free_ char *guest = name ? xstrdup(name) : xasprintf("VM %u", t->vmid);
 	_cleanup_free_ char *node = paths_nodename(t->env->paths);
+	_cleanup_free_ char *corosync = paths_get(t->env->paths, "/etc/pve/corosync.conf");
+	_cleanup_free_ char *cluster = config_file_value(corosync, "cluster_name");
 	const struct {
 		const char *variable, *value;
-	} all[] = { { "{{cluster}}", "standalone node" },
+	} all[] = { { "{{cluster}}", cluster ? cluster : "standalone node" },
 		    { "{{guestname}}", guest },
 		    { "{{node}}", node },
 		    { "{{vmid}}", vmid } };

@@ -3,7 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/io.h"
 #include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
 
 #define BLANKS " \t\r\f\v"
 
@@ -154,6 +158,23 @@ void section_config_parse(const char *text, const char *file, const struct log *
 		read_properties(&r, &s);
 		add_section(ret, &s);
 	}
+}
+
+char *config_file_value(const char *file, const char *key)
+{
+	_cleanup_free_ char *head = xasprintf("%s:", key);
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	char *save = NULL;
+
+	if (io_read_file(file, MIB, &text, NULL) < 0 || !text.len)
+		return NULL;
+	for (char *line = strtok_r(text.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		const char *value;
+
+		if (str_prefix(line + strspn(line, " \t"), head, &value))
+			return xstrdup(str_strip(text.data + (value - text.data)));
+	}
+	return NULL;
 }
 
 const struct section *section_find(const struct section_config *c, const char *id)

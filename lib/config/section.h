@@ -45,6 +45,12 @@ void section_clear(struct section *s);
 void section_config_clear(struct section_config *c);
 #define _cleanup_section_config_ _cleanup_(section_config_clear)
 
+/*
+ * The value of a key in a file of "key: value" lines without sections, however far they stand in
+ * (datacenter.cfg, corosync.conf); NULL if it is not there or the file cannot be read.  Caller frees.
+ */
+char *config_file_value(const char *file, const char *key);
+
 const struct section *section_find(const struct section_config *c, const char *id);
 /* The first of that name, or NULL. */
 const struct section_property *section_property(const struct section *s, const char *key);

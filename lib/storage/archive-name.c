@@ -45,6 +45,11 @@ static const struct extension *find_extension(const char *name)
 	return NULL;
 }
 
+bool archive_name_has_extension(const char *name)
+{
+	return find_extension(name) != NULL;
+}
+
 static const char *find_type(const char *name, const char **ret_rest)
 {
 	static const char *const types[] = { "qemu", "lxc", "openvz" };

@@ -26,6 +26,9 @@ struct archive_name {
 /* "vzdump-qemu-123-2026_11_22-20_15_00" for that instant in local time.  Caller frees. */
 char *archive_stem(const char *type, uint32_t vmid, time_t when);
 
+/* True if the name ends as an archive's does: its log, its notes and what is being written do not. */
+bool archive_name_has_extension(const char *name);
+
 /* path may have directories.  ERR_INVALID if it is no archive's name. */
 int archive_name_parse(const char *path, struct archive_name *ret, struct error **err);
 /*

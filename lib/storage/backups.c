@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/io.h"
@@ -37,7 +38,7 @@ static void add_backup(struct backups *b, const char *dir, const char *file, con
 	struct backup *new;
 	struct stat st;
 
-	if ((type ? archive_name_parse : archive_name_parse_any)(file, &name, NULL) < 0 ||
+	if (*file == '.' || (type ? archive_name_parse : archive_name_parse_any)(file, &name, NULL) < 0 ||
 	    !wanted(&name, type, vmid) || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
 	b->list = xreallocarray(b->list, b->n + 1, sizeof(*b->list));
@@ -79,6 +80,28 @@ int backups_list(const char *dir, const char *type, uint32_t vmid, struct backup
 	if (ret->n)
 		qsort(ret->list, ret->n, sizeof(*ret->list), compare_backups);
 	return 0;
+}
+
+int backup_path(const struct storage_config *c, const char *name, const struct log *log, char **ret,
+		struct error **err)
+{
+	const char *colon = strchr(name, ':');
+	_cleanup_free_ char *id = colon ? xstrndup(name, (size_t)(colon - name)) : NULL;
+	_cleanup_volume_ struct volume v = { 0 };
+	int r;
+
+	if (!id || !storage_id_valid(id) || access(name, F_OK) == 0) {
+		*ret = xstrdup(name);
+		return 0;
+	}
+	r = volume_open(c, name, NULL, &v, err);
+	if (r == 0 && v.content != STORAGE_BACKUP)
+		r = error_set(err, ERR_INVALID, "volume '%s' is no backup (<storage>:backup/<file>)", name);
+	if (r == 0)
+		r = storage_activate(v.storage, log, err);
+	if (r == 0)
+		*ret = TAKE_PTR(v.path);
+	return r;
 }
 
 /* ---- protection and notes ---- */

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "config/formats.h"
 #include "storage/archive-name.h"
+#include "storage/storage.h"
 
 enum prune_mark {
 	PRUNE_NONE, /* not decided */
@@ -51,6 +52,14 @@ void backups_mark(struct backups *b, const struct prune_keep *keep);
  */
 int backups_prune(struct backups *b, const char *storage, const struct log *log,
 		  unsigned *ret_removed, struct error **err);
+
+/*
+ * Where an archive is that a user names: "<storage>:backup/<file>", whose storage is made usable (mounted),
+ * or a path, "-" among them.  Whether it exists is not looked at.  Caller frees *ret.  Facts:
+ * PVE::API2::Qemu::classify_restore_archive.
+ */
+int backup_path(const struct storage_config *c, const char *name, const struct log *log, char **ret,
+		struct error **err);
 
 /* ---- one archive, by its path ---- */
 

@@ -189,13 +189,14 @@ int block_zero(const char *path, const struct block_zero_options *o, struct erro
 
 /* ---- lists ---- */
 
-void block_list_add(struct block_list *l, char *volname, uint32_t vmid, enum image_format format,
-		    uint64_t size, uint64_t used)
+struct storage_image *block_list_add(struct block_list *l, char *volname, uint32_t vmid,
+				     enum image_format format, uint64_t size, uint64_t used)
 {
 	l->images = xreallocarray(l->images, l->n + 1, sizeof(*l->images));
 	l->images[l->n++] = (struct storage_image){
 		.volname = volname, .vmid = vmid, .format = format, .size = size, .used = used
 	};
+	return &l->images[l->n - 1];
 }
 
 static int compare_images(const void *a, const void *b)

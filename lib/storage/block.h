@@ -46,9 +46,9 @@ struct block_list {
 	struct storage_image *images;
 	size_t n;
 };
-/* Takes volname over. */
-void block_list_add(struct block_list *l, char *volname, uint32_t vmid, enum image_format format,
-		    uint64_t size, uint64_t used);
+/* Takes volname over; what it returns is for more of it, and valid until the next call. */
+struct storage_image *block_list_add(struct block_list *l, char *volname, uint32_t vmid,
+				     enum image_format format, uint64_t size, uint64_t used);
 /* Sorts by name and hands over. */
 void block_list_finish(struct block_list *l, struct storage_image **ret, size_t *ret_n);
 

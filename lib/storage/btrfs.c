@@ -292,13 +292,14 @@ static int btrfs_snapshot_delete(const struct volume *v, const char *name, struc
 
 const struct storage_ops storage_btrfs_ops = {
 	.type = "btrfs",
+	.keys = "path shared prune-backups max-protected-backups format is_mountpoint nocow "
+		"mkdir create-base-path create-subdirs preallocation",
 	.content = STORAGE_IMAGES | STORAGE_ROOTDIR | STORAGE_ISO | STORAGE_VZTMPL |
 		   STORAGE_BACKUP | STORAGE_SNIPPETS | STORAGE_IMPORT,
 	.content_default = STORAGE_IMAGES | STORAGE_ROOTDIR,
 	.formats = 1U << IMAGE_RAW | 1U << IMAGE_QCOW2 | 1U << IMAGE_VMDK | 1U << IMAGE_SUBVOL,
 	.format_default = IMAGE_RAW,
 	.has_path = true,
-	.unknown_keys = (const char *const[]){ "content-dirs", "bwlimit", NULL },
 	.activate = btrfs_activate,
 	.status = btrfs_status,
 	.dir = path_dir,

@@ -47,7 +47,7 @@ void ceph_split_host(const char *text, char **ret_host, char **ret_port)
 	*ret_port = colon ? xstrdup(colon + 1) : NULL;
 }
 
-char *ceph_hosts(const char *monhost)
+char *ceph_hosts(const char *monhost, char separator)
 {
 	_cleanup_strv_ char **hosts = strv_split_list(monhost);
 	_cleanup_buf_ struct buf list = BUF_INIT;
@@ -58,7 +58,9 @@ char *ceph_hosts(const char *monhost)
 
 		ceph_split_host(hosts[i], &host, &port);
 		v6 = strchr(host, ':') != NULL;
-		buf_addf(&list, "%s%s%s%s%s%s", i ? "," : "", v6 ? "[" : "", host, v6 ? "]" : "",
+		if (i)
+			buf_addf(&list, "%c", separator);
+		buf_addf(&list, "%s%s%s%s%s", v6 ? "[" : "", host, v6 ? "]" : "",
 			 port ? ":" : "", port ? port : "");
 	}
 	return buf_steal(&list);

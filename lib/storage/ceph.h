@@ -16,8 +16,8 @@ char *ceph_conf(const struct storage *s);
 
 /* "[fd00::1]:6789" -> "fd00::1" and "6789"; no port: NULL.  The caller frees both. */
 void ceph_split_host(const char *text, char **ret_host, char **ret_port);
-/* The value of monhost as Ceph's tools take it: "10.0.0.1,[fd00::1]:6789".  Caller frees. */
-char *ceph_hosts(const char *monhost);
+/* The value of monhost as Ceph takes it: "10.0.0.1,[fd00::1]:6789"; QEMU with ";" between.  Caller frees. */
+char *ceph_hosts(const char *monhost, char separator);
 
 /* A key whose value, if there is one, must be a name (block_word_valid()). */
 int ceph_check_word(const struct storage *s, const char *key, struct error **err);

@@ -65,7 +65,7 @@ static void add(char ***argv, const char *option, const char *value)
 static char **fuse_command(const struct storage *s)
 {
 	_cleanup_free_ char *conf = ceph_conf(s), *secret = ceph_file(s, "secret");
-	_cleanup_free_ char *hosts = get(s, "monhost") ? ceph_hosts(get(s, "monhost")) : NULL;
+	_cleanup_free_ char *hosts = get(s, "monhost") ? ceph_hosts(get(s, "monhost"), ',') : NULL;
 	char **argv = NULL;
 
 	strv_add(&argv, "ceph-fuse");
@@ -83,7 +83,7 @@ static char **fuse_command(const struct storage *s)
 static char **kernel_command(const struct storage *s)
 {
 	_cleanup_free_ char *conf = ceph_conf(s), *secret = ceph_file(s, "secret");
-	_cleanup_free_ char *hosts = get(s, "monhost") ? ceph_hosts(get(s, "monhost")) : NULL;
+	_cleanup_free_ char *hosts = get(s, "monhost") ? ceph_hosts(get(s, "monhost"), ',') : NULL;
 	_cleanup_buf_ struct buf options = BUF_INIT;
 	char **argv = NULL;
 
@@ -129,6 +129,9 @@ static int cephfs_status(const struct storage *s, struct storage_status *ret, st
 
 const struct storage_ops storage_cephfs_ops = {
 	.type = "cephfs",
+	.keys = "path content-dirs monhost subdir options username format mkdir "
+		"create-base-path create-subdirs fuse bwlimit keyring prune-backups "
+		"max-protected-backups fs-name",
 	.content = STORAGE_ISO | STORAGE_VZTMPL | STORAGE_BACKUP | STORAGE_SNIPPETS |
 		   STORAGE_IMPORT,
 	.content_default = STORAGE_BACKUP,
@@ -136,7 +139,6 @@ const struct storage_ops storage_cephfs_ops = {
 	.shared = true,
 	.has_path = true,
 	.mounts = true,
-	.unknown_keys = mount_unknown_keys,
 	.ask_interval_ms = MOUNT_ASK_INTERVAL_MS,
 	.check = cephfs_check,
 	.activate = cephfs_activate,

@@ -175,6 +175,9 @@ static int cifs_used(const struct volume *v, uint64_t *ret, struct error **err)
 
 const struct storage_ops storage_cifs_ops = {
 	.type = "cifs",
+	.keys = "path content-dirs server share subdir prune-backups max-protected-backups "
+		"format username password domain smbversion mkdir create-base-path "
+		"create-subdirs bwlimit preallocation options snapshot-as-volume-chain",
 	.content = STORAGE_IMAGES | STORAGE_ROOTDIR | STORAGE_ISO | STORAGE_VZTMPL |
 		   STORAGE_BACKUP | STORAGE_SNIPPETS | STORAGE_IMPORT,
 	.content_default = STORAGE_IMAGES,
@@ -183,7 +186,6 @@ const struct storage_ops storage_cifs_ops = {
 	.shared = true,
 	.has_path = true,
 	.mounts = true,
-	.unknown_keys = mount_unknown_keys,
 	.ask_interval_ms = MOUNT_ASK_INTERVAL_MS,
 	.check = cifs_check,
 	.activate = cifs_activate,

@@ -46,14 +46,19 @@ struct reader {
 	struct storage *s;
 };
 
-static bool is_unknown(const struct reader *r, const char *key)
+static bool has_word(const char *words, const char *word)
 {
-	const char *const *keys = r->s->ops ? r->s->ops->unknown_keys : NULL;
+	const size_t len = strlen(word);
 
-	for (; keys && *keys; keys++)
-		if (strcmp(*keys, key) == 0)
+	for (const char *at = words; (at = strstr(at, word)); at += len)
+		if ((at == words || at[-1] == ' ') && (at[len] == ' ' || !at[len]))
 			return true;
 	return false;
+}
+
+static bool is_unknown(const struct reader *r, const char *key)
+{
+	return r->s->ops && !has_word("nodes disable content", key) && !has_word(r->s->ops->keys, key);
 }
 
 static const char *get(const struct reader *r, const char *key)
@@ -209,11 +214,11 @@ static char **read_list(const struct reader *r, const char *key)
 
 static void warn_unknown(const struct reader *r)
 {
-	const char *const *keys = r->s->ops ? r->s->ops->unknown_keys : NULL;
+	const struct section *section = &r->s->section;
 
-	for (; keys && *keys; keys++)
-		if (section_property(&r->s->section, *keys))
-			warn_value(r, *keys, "unexpected property");
+	for (size_t i = 0; i < section->n; i++)
+		if (is_unknown(r, section->properties[i].key))
+			warn_value(r, section->properties[i].key, "unexpected property");
 }
 
 static void read_section(const struct reader *r)
@@ -310,7 +315,7 @@ static void add_section(struct storage_config *c, struct section *section, const
 }
 
 /* PVE's storage "local" for hosts whose storage.cfg has none. */
-static void add_local(struct storage_config *c, const char *path)
+static void add_local(struct storage_config *c, const char *file, const char *path)
 {
 	struct storage *s = new_storage(c);
 
@@ -327,6 +332,7 @@ static void add_local(struct storage_config *c, const char *path)
 		.max_protected_backups = -1,
 		.create_base = true,
 		.create_subdirs = true,
+		.config_dir = parent_dir(file),
 	};
 }
 
@@ -343,7 +349,7 @@ static void check_local(struct storage_config *c, const char *file, const char *
 		s = NULL;
 	}
 	if (!s)
-		add_local(c, path);
+		add_local(c, file, path);
 }
 
 void storage_config_parse(const char *text, const char *file, const char *node,

@@ -2,14 +2,20 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <glob.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
 #include "storage/backups.h"
+#include "storage/path.h"
+#include "storage/tool.h"
+#include "storage/types.h"
 
 struct list {
 	const struct storage *s;
@@ -35,42 +41,116 @@ void storage_volumes_free(struct storage_volume *volumes, size_t n)
 		free(volumes[i].format);
 		free(volumes[i].subtype);
 		free(volumes[i].notes);
+		free(volumes[i].parent);
 	}
 	free(volumes);
 }
 
 /* ---- images ---- */
 
-/* The size of an image whose listing does not tell it. */
-static uint64_t image_size(const struct storage *s, const struct storage_image *image)
+/* A container's, as far as this cluster's configuration tells. */
+static bool is_of_container(const struct storage *s, uint32_t vmid)
 {
-	_cleanup_free_ char *volid = xasprintf("%s:%s", s->id, image->volname);
-	struct volume v = { .storage = s, .volid = volid, .volname = strchr(volid, ':') + 1 };
-	uint64_t size = 0;
+	_cleanup_free_ char *own = NULL, *pattern = NULL;
+	glob_t found = { 0 };
+	bool any;
 
-	if (image->size)
-		return image->size;
-	if (s->ops->parse(&v, NULL) == 0 && volume_size(&v, &size, NULL) < 0)
-		size = 0;
-	free(v.path);
-	return size;
+	if (!s->config_dir)
+		return false;
+	own = xasprintf("%s/lxc/%" PRIu32 ".conf", s->config_dir, vmid);
+	pattern = xasprintf("%s/nodes/*/lxc/%" PRIu32 ".conf", s->config_dir, vmid);
+	any = access(own, F_OK) == 0 || glob(pattern, GLOB_NOSORT, NULL, &found) == 0;
+	globfree(&found);
+	return any;
 }
 
-static int add_images(struct list *l, uint32_t vmid, struct error **err)
+/* "../9000/base-9000-disk-0.qcow2", as PVE makes linked clones of files: the part behind the dots. */
+static const char *base_of_clone(const char *backing)
+{
+	enum image_format format;
+	const char *rest, *name;
+
+	if (!backing || !str_prefix(backing, "../", &rest))
+		return NULL;
+	name = rest + strspn(rest, "0123456789");
+	return name > rest && *name == '/' && image_name_parse(name + 1, &format) ? rest : NULL;
+}
+
+/* What it is that has not the format its name says, or cannot be opened now. */
+static void unreadable(const struct volume *v, const struct storage_image *image, const struct log *log,
+		       const struct error *err, struct storage_volume *ret)
+{
+	struct stat st;
+
+	if (stat(v->path, &st) < 0 || !S_ISREG(st.st_mode)) {
+		/* a logical volume that is not active */
+		ret->approximate = true;
+		ret->size = image->used;
+		return;
+	}
+	log_warn(log, "image '%s' is not in expected format '%s', querying as raw: %s", v->path,
+		 image_format_name(image->format), error_message(err));
+	free(ret->format);
+	ret->format = xstrdup("invalid");
+	ret->size = (uint64_t)st.st_size;
+}
+
+/* What only the image itself tells: its size, and what it stands on. */
+static void look_into(const struct storage *s, const struct storage_image *image, const struct log *log,
+		      struct storage_volume *ret)
+{
+	struct volume v = { .storage = s, .volid = ret->volid, .volname = strchr(ret->volid, ':') + 1 };
+	_cleanup_tool_json_ struct json_object *info = NULL;
+	_cleanup_error_ struct error *err = NULL;
+	const char *backing, *base;
+
+	if (s->ops->parse(&v, NULL) < 0)
+		return;
+	if (!v.path || v.format == IMAGE_RAW || v.format == IMAGE_SUBVOL) {
+		volume_size(&v, &ret->size, NULL);
+	} else if (volume_image_info(&v, &info, &err) < 0) {
+		unreadable(&v, image, log, err, ret);
+	} else {
+		tool_json_u64(info, "virtual-size", &ret->size);
+		backing = tool_json_str(info, "backing-filename");
+		base = base_of_clone(backing);
+		if (backing && !ret->parent)
+			ret->parent = xstrdup(backing);
+		if (base) {
+			free(ret->volid);
+			ret->volid = xasprintf("%s:%s/%s", s->id, base, image->volname);
+		}
+	}
+	free(v.path);
+}
+
+/* kinds: STORAGE_IMAGES, STORAGE_ROOTDIR or both */
+static int add_images(struct list *l, uint32_t vmid, unsigned kinds, const struct log *log,
+		      struct error **err)
 {
 	struct storage_image *images = NULL;
 	size_t n = 0;
 	int r = storage_list(l->s, vmid, &images, &n, err);
 
-	for (size_t i = 0; i < n; i++) {
-		struct storage_volume *v = add(l, STORAGE_IMAGES, images[i].volname);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		const enum storage_content kind =
+			is_of_container(l->s, images[i].vmid) ? STORAGE_ROOTDIR : STORAGE_IMAGES;
+		struct storage_volume *v;
 
+		if (!(kinds & kind))
+			continue;
+		v = add(l, kind, images[i].volname);
 		v->format = xstrdup(image_format_name(images[i].format));
-		v->size = image_size(l->s, &images[i]);
+		v->size = images[i].size;
 		v->used = images[i].used;
 		v->vmid = images[i].vmid;
+		v->ctime = images[i].ctime;
+		v->parent = TAKE_PTR(images[i].parent);
+		if (!v->size)
+			look_into(l->s, &images[i], log, v);
 	}
-	storage_images_free(images, n);
+	if (r == 0)
+		storage_images_free(images, n);
 	return r;
 }
 
@@ -113,43 +193,11 @@ static int add_backups(struct list *l, uint32_t vmid, struct error **err)
 
 /* ---- files ---- */
 
-static bool has_suffix_nocase(const char *name, const char *suffix)
-{
-	size_t n = strlen(name), m = strlen(suffix);
-
-	return n > m && !strcasecmp(name + n - m, suffix);
-}
-
-/* The format a file counts as, NULL if it is none of that content.  Caller frees. */
-static char *file_format(enum storage_content content, const char *name)
-{
-	static const char *const packings[] = { "gz", "xz", "zst", "bz2" };
-	static const char *const imports[] = { "ova", "ovf", "qcow2", "raw", "vmdk" };
-
-	if (content == STORAGE_ISO && (has_suffix_nocase(name, ".iso") || has_suffix_nocase(name, ".img")))
-		return xstrdup("iso");
-	for (size_t i = 0; content == STORAGE_VZTMPL && i < ARRAY_SIZE(packings); i++) {
-		_cleanup_free_ char *suffix = xasprintf(".tar.%s", packings[i]);
-
-		if (str_suffix(name, suffix))
-			return xasprintf("t%s", packings[i]);
-	}
-	if (content == STORAGE_VZTMPL && str_suffix(name, ".tar"))
-		return xstrdup("tar");
-	for (size_t i = 0; content == STORAGE_IMPORT && i < ARRAY_SIZE(imports); i++) {
-		_cleanup_free_ char *suffix = xasprintf(".%s", imports[i]);
-
-		if (has_suffix_nocase(name, suffix))
-			return xstrdup(imports[i]);
-	}
-	return content == STORAGE_SNIPPETS ? xstrdup("snippet") : NULL;
-}
-
 static void add_file(struct list *l, enum storage_content content, const char *dir, const char *name)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
 	_cleanup_free_ char *volname = xasprintf("%s/%s", storage_content_name(content), name);
-	_cleanup_free_ char *format = file_format(content, name);
+	_cleanup_free_ char *format = path_file_format(content, name);
 	struct storage_volume *v;
 	struct stat st;
 
@@ -198,11 +246,12 @@ int storage_content_list(const struct storage *s, uint32_t vmid, unsigned conten
 	struct list l = { .s = s };
 	int r = storage_activate(s, log, err);
 
-	if (r == 0 && wanted & STORAGE_IMAGES)
-		r = add_images(&l, vmid, err);
+	if (r == 0 && wanted & (STORAGE_IMAGES | STORAGE_ROOTDIR))
+		r = add_images(&l, vmid, wanted, log, err);
 	if (r == 0 && wanted & STORAGE_BACKUP)
 		r = add_backups(&l, vmid, err);
-	for (size_t i = 0; r == 0 && !vmid && i < ARRAY_SIZE(files); i++)
+	/* as PVE, which lists the last two whatever guest is asked for */
+	for (size_t i = vmid ? 2 : 0; r == 0 && i < ARRAY_SIZE(files); i++)
 		if (wanted & files[i])
 			r = add_files(&l, files[i], err);
 	if (r < 0) {

@@ -4,6 +4,9 @@
 
 const struct storage_ops storage_dir_ops = {
 	.type = "dir",
+	.keys = "path content-dirs shared prune-backups max-protected-backups format mkdir "
+		"create-base-path create-subdirs is_mountpoint bwlimit preallocation "
+		"snapshot-as-volume-chain",
 	.content = STORAGE_IMAGES | STORAGE_ROOTDIR | STORAGE_ISO | STORAGE_VZTMPL |
 		   STORAGE_BACKUP | STORAGE_SNIPPETS | STORAGE_IMPORT,
 	.content_default = STORAGE_IMAGES | STORAGE_ROOTDIR,

@@ -268,6 +268,7 @@ static void iscsi_traits(const struct storage *s, enum image_format format,
 
 const struct storage_ops storage_iscsi_ops = {
 	.type = "iscsi",
+	.keys = "portal target bwlimit",
 	.content = STORAGE_IMAGES,
 	.content_default = STORAGE_IMAGES,
 	.formats = 1U << IMAGE_RAW,

@@ -154,8 +154,17 @@ static void direct_traits(const struct storage *s, enum image_format format,
 	*ret = (struct image_traits){ .discard_granularity = 4096, .size_granularity = 512 };
 }
 
+static char *direct_qemu_name(const struct volume *v)
+{
+	uint64_t lun = 0;
+
+	parse_lun(v->volname, &lun);
+	return xasprintf("iscsi://%s/%s/%" PRIu64, get(v->storage, "portal"), get(v->storage, "target"), lun);
+}
+
 const struct storage_ops storage_iscsidirect_ops = {
 	.type = "iscsidirect",
+	.keys = "portal target bwlimit",
 	.content = STORAGE_IMAGES,
 	.content_default = STORAGE_IMAGES,
 	.formats = 1U << IMAGE_RAW,
@@ -169,6 +178,7 @@ const struct storage_ops storage_iscsidirect_ops = {
 	.fleecing_format = block_fleecing_format,
 	.parse = direct_parse,
 	.blockdev = direct_blockdev,
+	.qemu_name = direct_qemu_name,
 	.size = direct_size,
 	.used = direct_used,
 };

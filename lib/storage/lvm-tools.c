@@ -53,8 +53,10 @@ int lvm_lvs(const struct storage *s, const char *name, struct json_object **ret_
 				     "--units",
 				     "b",
 				     "--nosuffix",
+				     "--config",
+				     "report/time_format=\"%s\"",
 				     "-o",
-				     "lv_name,lv_size,lv_attr,pool_lv,data_percent,lv_tags",
+				     "lv_name,lv_size,lv_attr,pool_lv,data_percent,lv_tags,lv_time",
 				     one ? one : section_get(&s->section, "vgname"),
 				     NULL };
 	const struct tool t = {
@@ -76,6 +78,13 @@ int lvm_lvs(const struct storage *s, const char *name, struct json_object **ret_
 	return error_set(err, ERR_NOT_FOUND, "storage '%s': no such logical volume %s", s->id, one);
 }
 
+int64_t lvm_time(struct json_object *lv)
+{
+	uint64_t seconds = 0;
+
+	return tool_json_u64(lv, "lv_time", &seconds) && seconds <= INT64_MAX ? (int64_t)seconds : 0;
+}
+
 int lvm_names(const struct storage *s, const char *prefix, const char *suffix, char ***ret,
 	      struct error **err)
 {
@@ -92,6 +101,11 @@ int lvm_names(const struct storage *s, const char *prefix, const char *suffix, c
 			strv_addf(ret, "%.*s", (int)(strlen(rest) - strlen(suffix)), rest);
 	}
 	return r;
+}
+
+int lvm_all_names(const struct storage *s, char ***ret, struct error **err)
+{
+	return lvm_names(s, "", "", ret, err);
 }
 
 uint64_t lvm_percent_of(const char *percent, uint64_t size)

@@ -13,11 +13,13 @@ char *lvm_name(const struct storage *s, const char *name);
 
 /*
  * The logical volumes of a group, or with name one of them: an array of objects with lv_name,
- * lv_size, lv_attr, pool_lv, data_percent and lv_tags; the caller puts *ret_root and borrows
+ * lv_size, lv_attr, pool_lv, data_percent, lv_tags and lv_time (seconds); the caller puts *ret_root and borrows
  * *ret_lvs from it.  ERR_NOT_FOUND if the group, or the volume, is not there.
  */
 int lvm_lvs(const struct storage *s, const char *name, struct json_object **ret_root,
 	    struct json_object **ret_lvs, struct error **err);
+/* The lv_time of one; 0 if it is not told. */
+int64_t lvm_time(struct json_object *lv);
 /* The data of one `lvs --reportformat json`: "12.34" of size as bytes; 0 for "". */
 uint64_t lvm_percent_of(const char *percent, uint64_t size);
 
@@ -27,6 +29,9 @@ uint64_t lvm_percent_of(const char *percent, uint64_t size);
  */
 int lvm_names(const struct storage *s, const char *prefix, const char *suffix, char ***ret,
 	      struct error **err);
+
+/* The same of all, for struct storage_ops. */
+int lvm_all_names(const struct storage *s, char ***ret, struct error **err);
 
 int lvm_activate_group(const struct storage *s, struct error **err);
 /* lvremove, also while udev has the device open for a moment. */

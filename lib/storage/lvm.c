@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
@@ -104,8 +105,8 @@ static void add_lv(struct block_list *list, const struct storage *s, uint32_t vm
 		return;
 	tool_json_u64(lv, "lv_size", &size);
 	qcow2 = str_suffix(name, ".qcow2");
-	block_list_add(list, xstrdup(name), owner, qcow2 ? IMAGE_QCOW2 : IMAGE_RAW,
-		       qcow2 ? 0 : size, size);
+	block_list_add(list, xstrdup(name), owner, qcow2 ? IMAGE_QCOW2 : IMAGE_RAW, qcow2 ? 0 : size, size)
+		->ctime = lvm_time(lv);
 }
 
 static int lvm_list(const struct storage *s, uint32_t vmid, struct storage_image **ret,
@@ -126,22 +127,40 @@ static int lvm_list(const struct storage *s, uint32_t vmid, struct storage_image
 
 /* ---- volumes ---- */
 
+/* Of a qcow2 volume what it stands on comes along: it and snap_<volume>_<name>.qcow2.  Caller frees. */
+static char *chain_selection(const struct volume *v)
+{
+	_cleanup_buf_ struct buf name = BUF_INIT;
+
+	for (const char *at = v->volname; at[strlen(".qcow2")]; at++)
+		buf_addf(&name, strchr(".+", *at) ? "[%c]" : "%c", *at);
+	return xasprintf("vg_name = \"%s\" && lv_name =~ \"^(%s|snap_%s_.+)[.]qcow2$\"",
+			 section_get(&v->storage->section, "vgname"), buf_str(&name), buf_str(&name));
+}
+
+static int change_volume(const struct volume *v, const char *what, struct error **err)
+{
+	_cleanup_free_ char *lv = lvm_name(v->storage, v->volname), *selection = NULL;
+
+	if (v->format != IMAGE_QCOW2)
+		return lvm_change(v->storage, (const char *const[]){ what, lv, NULL }, err);
+	selection = chain_selection(v);
+	return lvm_change(v->storage, (const char *const[]){ what, "--select", selection, NULL }, err);
+}
+
 static int lvm_volume_activate(const struct volume *v, struct error **err)
 {
-	_cleanup_free_ char *lv = lvm_name(v->storage, v->volname);
-	int r = lvm_change(v->storage, (const char *const[]){ "-aey", lv, NULL }, err);
+	int r = change_volume(v, "-aey", err);
 
 	/* another host may have grown it */
 	if (r == 0)
-		r = lvm_change(v->storage, (const char *const[]){ "--refresh", lv, NULL }, err);
+		r = change_volume(v, "--refresh", err);
 	return r < 0 ? r : block_wait(v, TOOL_ASK, err);
 }
 
 static int lvm_volume_deactivate(const struct volume *v, struct error **err)
 {
-	_cleanup_free_ char *lv = lvm_name(v->storage, v->volname);
-
-	return lvm_change(v->storage, (const char *const[]){ "-aln", lv, NULL }, err);
+	return change_volume(v, "-aln", err);
 }
 
 static int lvm_used(const struct volume *v, uint64_t *ret, struct error **err)
@@ -306,6 +325,8 @@ static int lvm_free(const struct volume *v, struct error **err)
 
 const struct storage_ops storage_lvm_ops = {
 	.type = "lvm",
+	.keys = "vgname shared saferemove saferemove-stepsize saferemove_throughput base "
+		"tagged_only bwlimit snapshot-as-volume-chain",
 	.content = STORAGE_IMAGES | STORAGE_ROOTDIR,
 	.content_default = STORAGE_IMAGES,
 	.formats = 1U << IMAGE_RAW,
@@ -316,6 +337,7 @@ const struct storage_ops storage_lvm_ops = {
 	.activate = lvm_activate,
 	.status = lvm_status,
 	.list = lvm_list,
+	.names = lvm_all_names,
 	.traits = lvm_traits,
 	.fleecing_format = block_fleecing_format,
 	.parse = lvm_parse,

@@ -114,7 +114,8 @@ static int thin_list(const struct storage *s, uint32_t vmid, struct storage_imag
 			continue;
 		tool_json_u64(lv, "lv_size", &size);
 		block_list_add(&list, xstrdup(name), owner, IMAGE_RAW, size,
-			       lvm_percent_of(tool_json_str(lv, "data_percent"), size));
+			       lvm_percent_of(tool_json_str(lv, "data_percent"), size))
+			->ctime = lvm_time(lv);
 	}
 	block_list_finish(&list, ret, ret_n);
 	return r;
@@ -200,6 +201,7 @@ static int thin_free(const struct volume *v, struct error **err)
 
 const struct storage_ops storage_lvmthin_ops = {
 	.type = "lvmthin",
+	.keys = "thinpool vgname bwlimit",
 	.content = STORAGE_IMAGES | STORAGE_ROOTDIR,
 	.content_default = STORAGE_IMAGES | STORAGE_ROOTDIR,
 	.formats = 1U << IMAGE_RAW,
@@ -209,6 +211,7 @@ const struct storage_ops storage_lvmthin_ops = {
 	.activate = thin_activate,
 	.status = thin_status,
 	.list = thin_list,
+	.names = lvm_all_names,
 	.traits = thin_traits,
 	.fleecing_format = block_fleecing_format,
 	.parse = thin_parse,

@@ -20,8 +20,6 @@
 /* As PVE: somebody who waits for a dead server wants to know soon. */
 #define CONNECT_TIMEOUT_MS 2000
 
-const char *const mount_unknown_keys[] = { "is_mountpoint", NULL };
-
 static const char *get(const struct storage *s, const char *key)
 {
 	return section_get(&s->section, key);

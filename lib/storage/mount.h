@@ -20,9 +20,6 @@
 /* For struct storage_ops: asking takes a child. */
 #define MOUNT_ASK_INTERVAL_MS 1000
 
-/* For struct storage_ops: who mounts it himself needs not be told to wait for a mount. */
-extern const char *const mount_unknown_keys[];
-
 /* A type of file system. */
 struct mount_type {
 	/* True for this storage's own among the mounts at its path. */

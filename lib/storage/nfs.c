@@ -81,6 +81,9 @@ static int nfs_status(const struct storage *s, struct storage_status *ret, struc
 
 const struct storage_ops storage_nfs_ops = {
 	.type = "nfs",
+	.keys = "path content-dirs server export prune-backups max-protected-backups options "
+		"format mkdir create-base-path create-subdirs bwlimit preallocation "
+		"snapshot-as-volume-chain",
 	.content = STORAGE_IMAGES | STORAGE_ROOTDIR | STORAGE_ISO | STORAGE_VZTMPL |
 		   STORAGE_BACKUP | STORAGE_SNIPPETS | STORAGE_IMPORT,
 	.content_default = STORAGE_IMAGES,
@@ -89,7 +92,6 @@ const struct storage_ops storage_nfs_ops = {
 	.shared = true,
 	.has_path = true,
 	.mounts = true,
-	.unknown_keys = mount_unknown_keys,
 	.ask_interval_ms = MOUNT_ASK_INTERVAL_MS,
 	.check = nfs_check,
 	.activate = nfs_activate,

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/fs.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -62,32 +64,19 @@ static bool split_image(char *parts, const char **ret_dir, const char **ret_name
 	return true;
 }
 
-static bool parse_backup(struct volume *v)
-{
-	_cleanup_free_ char *dir = NULL;
-	const char *file;
-
-	if (!str_prefix(v->volname, "backup/", &file) || !*file || strchr(file, '/') ||
-	    strcmp(file, ".") == 0 || strcmp(file, "..") == 0)
-		return false;
-	dir = path_content_dir(v->storage, STORAGE_BACKUP);
-	v->content = STORAGE_BACKUP;
-	v->format = IMAGE_RAW;
-	v->path = xasprintf("%s/%s", dir, file);
-	return true;
-}
-
 int path_parse(struct volume *v, struct error **err)
 {
 	_cleanup_free_ char *parts = xstrdup(v->volname);
 	_cleanup_free_ char *images = NULL;
 	const char *dir, *name;
 
-	if (parse_backup(v))
+	if (path_parse_file(v))
 		return 0;
 	if (!split_image(parts, &dir, &name, &v->format))
 		return error_set(err, ERR_INVALID,
-				 "volume '%s': '%s' is not a name as <vmid>/vm-<vmid>-disk-0.raw",
+				 "volume '%s': '%s' is neither an image (<vmid>/vm-<vmid>-disk-0.raw) nor "
+				 "a file of another kind (backup/..., iso/..., vztmpl/..., snippets/..., "
+				 "import/...)",
 				 v->volid, v->volname);
 	images = path_content_dir(v->storage, STORAGE_IMAGES);
 	v->content = STORAGE_IMAGES;
@@ -136,6 +125,7 @@ static void add_image(struct image_list *list, const char *dir, const char *owne
 		.vmid = owner_of(owner),
 		.format = format,
 		.used = (uint64_t)st.st_blocks * 512,
+		.ctime = st.st_ctime,
 	};
 }
 
@@ -270,6 +260,16 @@ static int alloc_raw(const struct volume *v, int fd, uint64_t size, const struct
 		   0;
 }
 
+/* VMware's; it has no preallocation that PVE uses. */
+static int alloc_vmdk(const struct volume *v, uint64_t size, const struct cancel *cancel, struct error **err)
+{
+	_cleanup_free_ char *bytes = xasprintf("%" PRIu64, size);
+	const char *const argv[] = { "qemu-img", "create", "-q", "-f", "vmdk", v->path, bytes, NULL };
+	const struct process_options o = { .cancel = cancel };
+
+	return process_run_ok(argv, &o, NULL, err);
+}
+
 static int alloc_qcow2(const struct volume *v, uint64_t size, const struct cancel *cancel,
 		       struct error **err)
 {
@@ -322,18 +322,18 @@ int path_alloc(const struct volume *v, uint64_t size, const struct cancel *cance
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	if (v->format != IMAGE_RAW && v->format != IMAGE_QCOW2)
+	if (v->format == IMAGE_SUBVOL)
 		return error_set(err, ERR_UNSUPPORTED,
-				 "format '%s' cannot be made here, use raw or qcow2",
-				 image_format_name(v->format));
+				 "format 'subvol' is a container's and cannot be made here, use raw or qcow2");
 	if (size > INT64_MAX)
 		return error_set(err, ERR_INVALID, "size %" PRIu64 " is too large for a file",
 				 size);
 	fd = path_create_file(v, err);
 	if (fd < 0)
 		return fd;
-	r = v->format == IMAGE_RAW ? alloc_raw(v, fd, size, cancel, err) :
-				     alloc_qcow2(v, size, cancel, err);
+	r = v->format == IMAGE_RAW   ? alloc_raw(v, fd, size, cancel, err) :
+	    v->format == IMAGE_QCOW2 ? alloc_qcow2(v, size, cancel, err) :
+				       alloc_vmdk(v, size, cancel, err);
 	if (r < 0) {
 		unlink(v->path);
 		path_remove_empty_dir(v->path);
@@ -370,6 +370,11 @@ static int check_clone(const struct volume *v, const struct storage_image *image
 			 v->volid, v->storage->id, image->volname);
 }
 
+static bool is_base(const struct volume *v)
+{
+	return str_prefix(strrchr(v->path, '/') + 1, "base-", NULL);
+}
+
 /* Removing the base of linked clones would ruin them. */
 static int check_clones(const struct volume *v, struct error **err)
 {
@@ -379,7 +384,7 @@ static int check_clones(const struct volume *v, struct error **err)
 	size_t n = 0;
 	int r = 0;
 
-	if (!str_prefix(strrchr(v->path, '/') + 1, "base-", NULL) || stat(v->path, &base) < 0)
+	if (!is_base(v) || stat(v->path, &base) < 0)
 		return 0;
 	r = path_list(v->storage, 0, &images, &n, err);
 	for (size_t i = 0; r == 0 && i < n; i++)
@@ -462,6 +467,19 @@ static int remove_chain(const struct volume *v, char *const *names, struct error
 	return 0;
 }
 
+/* PVE makes base images so (chattr +i), where the file system can. */
+static void clear_immutable(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int flags;
+
+	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 || !(flags & FS_IMMUTABLE_FL))
+		return;
+	flags &= ~FS_IMMUTABLE_FL;
+	/* if it fails, so does what follows */
+	(void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
 int path_free(const struct volume *v, struct error **err)
 {
 	_cleanup_strv_ char **chain = NULL;
@@ -474,6 +492,8 @@ int path_free(const struct volume *v, struct error **err)
 		r = chain_snapshots(v, &chain, err);
 	if (r < 0)
 		return r;
+	if (is_base(v))
+		clear_immutable(v->path);
 	if (unlink(v->path) < 0) {
 		if (errno == ENOENT || errno == ENOTDIR)
 			return error_set(err, ERR_NOT_FOUND, "disk image '%s' does not exist",

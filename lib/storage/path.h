@@ -29,6 +29,13 @@ bool path_find_mount(const char *path,
 int path_status(const struct storage *s, struct storage_status *ret, struct error **err);
 
 int path_parse(struct volume *v, struct error **err);
+/* The part of path_parse() for all but images: "backup/<archive>", "iso/<file>", ...  False if it is none. */
+bool path_parse_file(struct volume *v);
+/*
+ * What a file of content ISO, VZTMPL, SNIPPETS or IMPORT counts as by its name ("iso", "tgz", "snippet",
+ * "ova"), NULL if it is none.  Caller frees.
+ */
+char *path_file_format(enum storage_content content, const char *name);
 char *path_volname(const struct storage *s, uint32_t vmid, const char *name,
 		   enum image_format format);
 int path_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,

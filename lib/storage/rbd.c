@@ -109,7 +109,7 @@ static void add_connection(char ***argv, const struct storage *s)
 		strv_add(argv, conf ? conf : "/dev/null");
 	}
 	if (monhost) {
-		_cleanup_free_ char *hosts = ceph_hosts(monhost);
+		_cleanup_free_ char *hosts = ceph_hosts(monhost, ',');
 
 		strv_add(argv, "-m");
 		strv_add(argv, hosts);
@@ -219,18 +219,21 @@ static void add_image(struct block_list *list, uint32_t vmid, struct json_object
 {
 	const char *name = tool_json_str(o, "image");
 	struct json_object *parent = tool_json_get(o, "parent");
-	const char *base = tool_json_str(parent, "image");
+	const char *base = tool_json_str(parent, "image"), *snapshot = tool_json_str(parent, "snapshot");
 	uint32_t owner = name ? block_name_owner(name, prefixes) : 0;
 	uint64_t size = 0;
+	struct storage_image *added;
 	bool clone;
 
 	if (!owner || (vmid && owner != vmid) || tool_json_get(o, "snapshot"))
 		return;
 	clone = base && block_name_owner(base, bases) &&
-		str_equal_null(tool_json_str(parent, "snapshot"), "__base__");
+		str_equal_null(snapshot, "__base__");
 	tool_json_u64(o, "size", &size);
-	block_list_add(list, clone ? xasprintf("%s/%s", base, name) : xstrdup(name), owner,
-		       IMAGE_RAW, size, 0);
+	added = block_list_add(list, clone ? xasprintf("%s/%s", base, name) : xstrdup(name), owner,
+			       IMAGE_RAW, size, 0);
+	if (base && snapshot)
+		added->parent = xasprintf("%s@%s", base, snapshot);
 }
 
 static int rbd_list(const struct storage *s, uint32_t vmid, struct storage_image **ret,
@@ -488,8 +491,40 @@ static int rbd_free(const struct volume *v, struct error **err)
 	return r;
 }
 
+/* In such a name colons and the like are escaped. */
+static void add_name_part(struct buf *b, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	buf_addf(b, ":%s=", key);
+	for (; *value; value++)
+		buf_addf(b, "%s%c", strchr(":@=\\", *value) ? "\\" : "", *value);
+}
+
+static char *rbd_qemu_name(const struct volume *v)
+{
+	const struct storage *s = v->storage;
+	const char *ns = section_get(&s->section, "namespace"), *monhost = section_get(&s->section, "monhost");
+	const char *user = section_get(&s->section, "username");
+	_cleanup_free_ char *conf = ceph_conf(s), *keyring = keyring_of(s);
+	struct buf b = BUF_INIT;
+
+	buf_addf(&b, "rbd:%s%s%s/%s", pool_of(s), ns ? "/" : "", ns ? ns : "", image_of(v->volname));
+	add_name_part(&b, "conf", conf);
+	if (monhost) {
+		_cleanup_free_ char *hosts = ceph_hosts(monhost, ';');
+
+		add_name_part(&b, "mon_host", hosts);
+		add_name_part(&b, "auth_supported", keyring ? "cephx" : "none");
+	}
+	add_name_part(&b, "id", user ? user : keyring ? "admin" : NULL);
+	add_name_part(&b, "keyring", keyring);
+	return buf_steal(&b);
+}
+
 const struct storage_ops storage_rbd_ops = {
 	.type = "rbd",
+	.keys = "monhost pool data-pool namespace username krbd keyring bwlimit",
 	.content = STORAGE_IMAGES | STORAGE_ROOTDIR,
 	.content_default = STORAGE_IMAGES,
 	.formats = 1U << IMAGE_RAW,
@@ -507,6 +542,7 @@ const struct storage_ops storage_rbd_ops = {
 	.volume_deactivate = rbd_volume_deactivate,
 	.volume_traits = rbd_volume_traits,
 	.blockdev = rbd_blockdev,
+	.qemu_name = rbd_qemu_name,
 	.size = rbd_size,
 	.used = rbd_used,
 	.volname = block_volname,

@@ -82,7 +82,11 @@ int storage_get(const struct storage_config *c, const char *id, unsigned content
 
 uint64_t storage_restore_bwlimit(const struct storage *s)
 {
-	_cleanup_strv_ char **parts = s->bwlimit ? strv_split_list(s->bwlimit) : NULL;
+	_cleanup_free_ char *file = s->config_dir ? xasprintf("%s/datacenter.cfg", s->config_dir) : NULL;
+	_cleanup_free_ char *limits = s->bwlimit ? xstrdup(s->bwlimit) :
+				      file	 ? config_file_value(file, "bwlimit") :
+						   NULL;
+	_cleanup_strv_ char **parts = limits ? strv_split_list(limits) : NULL;
 	uint64_t any = 0, own = 0;
 	bool has_own = false;
 
@@ -128,8 +132,10 @@ int storage_list(const struct storage *s, uint32_t vmid, struct storage_image **
 
 void storage_images_free(struct storage_image *images, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		free(images[i].volname);
+		free(images[i].parent);
+	}
 	free(images);
 }
 

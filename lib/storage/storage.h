@@ -111,8 +111,9 @@ int storage_get(const struct storage_config *c, const char *id, unsigned content
 		const struct storage **ret, struct error **err);
 
 /*
- * What its bwlimit= allows for restores, in KiB/s: restore= there, else default=.  0: no limit.  The
- * key is checked by no one, as in PVE; what cannot be read limits nothing.
+ * What its bwlimit= allows for restores, in KiB/s: restore= there, else default=; without the key what
+ * bwlimit in /etc/pve/datacenter.cfg says.  0: no limit.  The key is checked by no one, as in PVE; what
+ * cannot be read limits nothing.  Facts: PVE::Storage::get_bandwidth_limit.
  */
 uint64_t storage_restore_bwlimit(const struct storage *s);
 
@@ -147,6 +148,8 @@ struct storage_image {
 	enum image_format format;
 	uint64_t size; /* virtual bytes where the listing tells; 0: ask volume_size() */
 	uint64_t used; /* bytes allocated; see volume_used() */
+	int64_t ctime; /* 0: unknown */
+	char *parent;  /* snapshot that a linked clone stands on, where the listing tells; NULL */
 };
 /* Images of vmid (0: of all), sorted by name.  Caller frees by storage_images_free(). */
 int storage_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
@@ -178,14 +181,15 @@ struct volume {
 	const struct storage *storage; /* NULL: an absolute path */
 	char *volid;
 	const char *volname; /* behind the colon, in volid; the path if there is no storage */
-	enum storage_content content; /* STORAGE_IMAGES or STORAGE_BACKUP */
+	enum storage_content content; /* what the name says: STORAGE_IMAGES, STORAGE_BACKUP, STORAGE_ISO, ... */
 	uint32_t vmid;                /* owner; 0 if unknown */
 	enum image_format format;
 	char *path; /* file or device; NULL for types without one (rbd) */
 };
 
 /*
- * volid: "<storage>:<volname>" of an image or "<storage>:backup/<archive>", or an absolute path.
+ * volid: "<storage>:<volname>" of an image or of a file ("<storage>:backup/<archive>", "<storage>:iso/<file>"),
+ * or an absolute path.
  * format is what the drive's format= says, or NULL: for a path it decides (else raw), for a volume
  * of a storage it must agree with the name.  Names that would leave the storage's directory are
  * refused.
@@ -211,6 +215,12 @@ int volume_deactivate(const struct volume *v, struct error **err);
  * The format driver above it is image_format_name(v->format).
  */
 int volume_blockdev(const struct volume *v, struct json_object **ret, struct error **err);
+
+/*
+ * What qemu-img and the like take for it: its path, "rbd:<pool>/<image>:conf=...", "iscsi://...".  Caller
+ * frees.
+ */
+char *volume_qemu_name(const struct volume *v);
 
 /*
  * Virtual size in bytes.  raw: length of the file or device; others: qemu-img info, up to 10 s.
@@ -254,7 +264,7 @@ int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct v
 int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char **ret,
 		    struct error **err);
 /*
- * Removes it for good, with its snapshots.  ERR_NOT_FOUND if it is not there; -EBUSY if linked clones
+ * Removes it for good, with its snapshots; a file that is no image too, but for backups (backup_remove()).  ERR_NOT_FOUND if it is not there; -EBUSY if linked clones
  * stand on it.
  */
 int volume_free(const struct volume *v, struct error **err);
@@ -289,9 +299,9 @@ struct storage_ops {
 	bool shared;   /* always shared (network) */
 	bool has_path; /* "path" is required, or */
 	bool mounts;   /* is /mnt/pve/<id> by default */
-	/* Of the keys in struct storage, those that this type does not have: to be ignored with a
-	 * warning.  NULL-terminated; may be NULL. */
-	const char *const *unknown_keys;
+	/* Words: the keys of its sections beside nodes, disable and content, as PVE's options().
+	 * Others are warned about and ignored. */
+	const char *keys;
 
 	/* New images hold what lay there before: volume_alloc() zeroes them (thick LVM). */
 	bool alloc_unwiped;
@@ -307,6 +317,8 @@ struct storage_ops {
 		   struct error **err);
 	int (*list)(const struct storage *s, uint32_t vmid, struct storage_image **ret,
 		    size_t *ret_n, struct error **err);
+	/* All names that a new image cannot have; NULL: those that list tells. */
+	int (*names)(const struct storage *s, char ***ret, struct error **err);
 	void (*traits)(const struct storage *s, enum image_format format, struct image_traits *ret);
 	enum image_format (*fleecing_format)(const struct storage *s);
 	/* v has storage, volid and volname; fills content, vmid, format, path.  Must refuse strange
@@ -321,6 +333,8 @@ struct storage_ops {
 	int (*volume_traits)(const struct volume *v, struct image_traits *ret, struct error **err);
 	/* NULL: from path, as file or host_device. */
 	int (*blockdev)(const struct volume *v, struct json_object **ret, struct error **err);
+	/* NULL: the path. */
+	char *(*qemu_name)(const struct volume *v);
 	/* NULL: from path. */
 	int (*size)(const struct volume *v, uint64_t *ret, struct error **err);
 	int (*used)(const struct volume *v, uint64_t *ret, struct error **err);

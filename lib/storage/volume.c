@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -173,6 +174,13 @@ int volume_blockdev(const struct volume *v, struct json_object **ret, struct err
 	return volume_blockdev_by_path(v, ret, err);
 }
 
+char *volume_qemu_name(const struct volume *v)
+{
+	if (v->path)
+		return xstrdup(v->path);
+	return v->storage->ops->qemu_name(v);
+}
+
 static int device_size(const struct volume *v, uint64_t *ret, struct error **err)
 {
 	_cleanup_close_ int fd = open(v->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -307,34 +315,67 @@ static int read_only(const struct storage *s, struct error **err)
 			 s->id, s->type);
 }
 
-static int next_name(const struct storage *s, uint32_t vmid, char **ret, struct error **err)
+/* Names that are taken where the storage's images lie, whoever has them. */
+static int taken_names(const struct storage *s, uint32_t vmid, char ***ret, struct error **err)
 {
 	struct storage_image *images;
 	size_t n;
-	int r = storage_list(s, vmid, &images, &n, err);
+	int r;
 
-	for (unsigned i = 0; r == 0 && i < MAX_DISKS_PER_GUEST && !*ret; i++) {
-		_cleanup_free_ char *name = xasprintf("vm-%" PRIu32 "-disk-%u", vmid, i);
-		bool taken = false;
+	if (s->ops->names)
+		return s->ops->names(s, ret, err);
+	r = storage_list(s, vmid, &images, &n, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++)
+		strv_add(ret, images[i].volname);
+	storage_images_free(images, n);
+	return 0;
+}
 
-		for (size_t k = 0; k < n && !taken; k++) {
-			const char *at = strrchr(images[k].volname, '/');
-			const char *rest;
+/*
+ * The number of a name "vm-<vmid>-disk-<n>", maybe with directories before and an extension behind it; -1 if
+ * it is none.  The disk of a template or of a container has its number too: guests may become such.
+ */
+static int disk_number(const char *volname, uint32_t vmid)
+{
+	static const char *const prefixes[] = { "vm", "base", "subvol", "basevol" };
+	const char *slash = strrchr(volname, '/');
+	const char *name = slash ? slash + 1 : volname;
 
-			taken = str_prefix(at ? at + 1 : images[k].volname, name, &rest) &&
-				(!*rest || *rest == '.');
-		}
-		if (!taken)
-			*ret = TAKE_PTR(name);
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+		_cleanup_free_ char *head = xasprintf("%s-%" PRIu32 "-disk-", prefixes[i], vmid);
+		const char *rest;
+		size_t digits;
+
+		if (!str_prefix(name, head, &rest))
+			continue;
+		digits = strspn(rest, "0123456789");
+		if (digits && digits < 6 && (!rest[digits] || rest[digits] == '.'))
+			return (int)strtoul(rest, NULL, 10);
 	}
-	if (r == 0) {
-		storage_images_free(images, n);
-		if (!*ret)
-			r = error_set(err, ERR_INVALID,
-				      "unable to allocate an image name for VM %" PRIu32
-				      " in storage '%s'",
-				      vmid, s->id);
+	return -1;
+}
+
+static int next_name(const struct storage *s, uint32_t vmid, char **ret, struct error **err)
+{
+	_cleanup_strv_ char **names = NULL;
+	bool taken[MAX_DISKS_PER_GUEST] = { false };
+	int r = taken_names(s, vmid, &names, err);
+
+	for (size_t i = 0; names && names[i]; i++) {
+		int n = disk_number(names[i], vmid);
+
+		if (n >= 0 && n < MAX_DISKS_PER_GUEST)
+			taken[n] = true;
 	}
+	for (int i = 0; r == 0 && i < MAX_DISKS_PER_GUEST && !*ret; i++)
+		if (!taken[i])
+			*ret = xasprintf("vm-%" PRIu32 "-disk-%d", vmid, i);
+	if (r == 0 && !*ret)
+		r = error_set(err, ERR_INVALID,
+			      "unable to allocate an image name for VM %" PRIu32 " in storage '%s'", vmid,
+			      s->id);
 	return r;
 }
 
@@ -400,6 +441,15 @@ int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct v
 	return 0;
 }
 
+static int remove_file(const struct volume *v, struct error **err)
+{
+	if (unlink(v->path) == 0)
+		return 0;
+	if (errno == ENOENT)
+		return error_set(err, ERR_NOT_FOUND, "file '%s' does not exist", v->path);
+	return error_errno(err, errno, "cannot remove file '%s'", v->path);
+}
+
 int volume_free(const struct volume *v, struct error **err)
 {
 	int r;
@@ -407,9 +457,12 @@ int volume_free(const struct volume *v, struct error **err)
 	if (!v->storage)
 		return error_set(err, ERR_UNSUPPORTED,
 				 "'%s' belongs to no storage and is not removed", v->volid);
-	if (!v->storage->ops->free)
+	if (!(v->content & (STORAGE_IMAGES | STORAGE_BACKUP)))
+		r = remove_file(v, err);
+	else if (!v->storage->ops->free)
 		return read_only(v->storage, err);
-	r = v->storage->ops->free(v, err);
+	else
+		r = v->storage->ops->free(v, err);
 	return r < 0 ? (error_prefix(err, "cannot remove '%s'", v->volid), r) : 0;
 }
 

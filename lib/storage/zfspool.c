@@ -216,7 +216,8 @@ static void add_line(struct block_list *list, const struct storage *s, uint32_t 
 	const char *type = cut(&line, '\t'), *refquota = cut(&line, '\t'), *used = cut(&line, '\t');
 	bool subvol = type && strcmp(type, "filesystem") == 0;
 	uint64_t size = 0, taken = 0;
-	const char *name;
+	struct storage_image *added;
+	const char *name, *parent;
 	uint32_t owner;
 
 	if (!used || !str_prefix(dataset, pool, &name))
@@ -226,8 +227,10 @@ static void add_line(struct block_list *list, const struct storage *s, uint32_t 
 		return;
 	units_parse_u64(subvol ? refquota : volsize, 0, UINT64_MAX, "size", &size, NULL);
 	units_parse_u64(used, 0, UINT64_MAX, "used", &taken, NULL);
-	block_list_add(list, volname_with_base(s, name, origin), owner,
-		       subvol ? IMAGE_SUBVOL : IMAGE_RAW, size, taken);
+	added = block_list_add(list, volname_with_base(s, name, origin), owner,
+			       subvol ? IMAGE_SUBVOL : IMAGE_RAW, size, taken);
+	if (strcmp(origin, "-") != 0)
+		added->parent = xstrdup(str_prefix(origin, pool, &parent) ? parent : origin);
 }
 
 static int zfs_list(const struct storage *s, uint32_t vmid, struct storage_image **ret,
@@ -350,6 +353,7 @@ static int zfs_snapshot_delete(const struct volume *v, const char *name, struct 
 
 const struct storage_ops storage_zfspool_ops = {
 	.type = "zfspool",
+	.keys = "pool blocksize sparse bwlimit mountpoint",
 	.content = STORAGE_IMAGES | STORAGE_ROOTDIR,
 	.content_default = STORAGE_IMAGES | STORAGE_ROOTDIR,
 	.formats = 1U << IMAGE_RAW,

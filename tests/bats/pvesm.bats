@@ -112,6 +112,82 @@ json() {
 	done
 }
 
+@test "the next free name leaves out numbers that templates and containers have" {
+	local images="$STORE/local/images/100"
+	mkdir -p "$images/subvol-100-disk-2.subvol"
+	touch "$images/base-100-disk-0.raw" "$images/vm-100-disk-1.raw" "$images/vm-1000-disk-3.raw"
+	ok alloc local 100 '' 1M
+	[ "$output" = "successfully created 'local:100/vm-100-disk-3.raw'" ]
+	ok alloc local 100 '' 1M --format vmdk
+	[ "$output" = "successfully created 'local:100/vm-100-disk-4.vmdk'" ]
+	qemu-img info -f vmdk "$images/vm-100-disk-4.vmdk"
+}
+
+@test "a linked clone is called as the guest's configuration calls it, and what is no image is told" {
+	local images="$STORE/local/images"
+	mkdir -p "$images/9000" "$images/100"
+	qemu-img create -q -f qcow2 "$images/9000/base-9000-disk-0.qcow2" 4M
+	(cd "$images/100" && qemu-img create -q -f qcow2 -b ../9000/base-9000-disk-0.qcow2 -F qcow2 vm-100-disk-0.qcow2)
+	printf '%512s' x > "$images/100/vm-100-disk-1.qcow2"
+	output=$("$PVESM" list local --vmid 100 2> "$T/err")
+	grep -qx 'local:9000/base-9000-disk-0.qcow2/100/vm-100-disk-0.qcow2 qcow2   images    4194304 100' <<< "$output"
+	grep -qx 'local:100/vm-100-disk-1.qcow2                             invalid images        512 100' <<< "$output"
+	grep -q "^image '$images/100/vm-100-disk-1.qcow2' is not in expected format 'qcow2'" "$T/err"
+	output=$("$PVESM" list local --vmid 100 --output-format json 2> /dev/null)
+	[ "$(json '[v["parent"] for v in d if "parent" in v]')" = "['../9000/base-9000-disk-0.qcow2']" ]
+	[ "$(json 'all(v["ctime"] > 1e9 for v in d)')" = True ]
+	# it is removed by that name, too
+	ok free local:9000/base-9000-disk-0.qcow2/100/vm-100-disk-0.qcow2
+}
+
+@test "what containers have is rootdir, not images" {
+	storage_add both images,rootdir
+	mkdir -p "$VZDUMP_ROOT/etc/pve/nodes/other/lxc" "$STORE/both/images/"{102,103}
+	touch "$VZDUMP_ROOT/etc/pve/nodes/other/lxc/102.conf" "$STORE/both/images/"{102/vm-102-disk-0.raw,103/vm-103-disk-0.raw}
+	ok list both --content rootdir
+	[ "$(sed 1d <<< "$output" | tr -s ' ')" = "both:102/vm-102-disk-0.raw raw rootdir 0 102" ]
+	ok list both --content images
+	[ "$(sed 1d <<< "$output" | cut -d' ' -f1)" = both:103/vm-103-disk-0.raw ]
+}
+
+@test "path and free take all that list shows, and nothing that belongs to a backup" {
+	mkdir -p "$STORE/local/"{template/iso,template/cache,snippets,import}
+	storage_add files iso,vztmpl,snippets,import,backup
+	mkdir -p "$STORE/files/"{template/iso,template/cache,snippets,import,dump}
+	for file in template/iso/x.iso template/cache/d.tar.zst snippets/u.yml import/a.ova dump/vzdump-qemu-100-2026_11_22-20_15_00.vma{,.protected,.notes}; do
+		touch "$STORE/files/$file"
+	done
+	for volid in files:iso/x.iso files:vztmpl/d.tar.zst files:snippets/u.yml files:import/a.ova; do
+		ok path "$volid"
+		[ -e "$output" ]
+		ok free "$volid"
+		fails "does not exist" free "$volid"
+	done
+	for end in .protected .notes; do
+		fails "is neither an image" free "files:backup/vzdump-qemu-100-2026_11_22-20_15_00.vma$end"
+		[ -e "$STORE/files/dump/vzdump-qemu-100-2026_11_22-20_15_00.vma$end" ]
+	done
+	fails "cannot remove protected archive" free files:backup/vzdump-qemu-100-2026_11_22-20_15_00.vma
+	for volid in files:iso/x.txt files:iso/../x.iso files:snippets/.. files:import/x.exe; do
+		fails "is neither an image" path "$volid"
+	done
+}
+
+@test "a base image that PVE made immutable can be removed" {
+	local base="$STORE/local/images/9000/base-9000-disk-0.raw"
+	mkdir -p "$(dirname "$base")"
+	truncate -s 1M "$base"
+	chattr +i "$base" || skip "no chattr +i here"
+	ok free local:9000/base-9000-disk-0.raw
+	[ ! -e "$base" ]
+}
+
+@test "a key that a storage's type does not have is warned about" {
+	printf 'dir: typo\n\tpath %s/typo\n\tcontent images\n\tis-mountpoint 1\n\n' "$STORE" >> "$VZDUMP_ROOT/etc/pve/storage.cfg"
+	ok status --storage typo
+	has_line "\(section 'typo'\) - unable to parse value of 'is-mountpoint': unexpected property$"
+}
+
 @test "free removes no image on which linked clones stand" {
 	mkdir -p "$STORE"/local/images/{9,10}
 	cd "$STORE/local/images/10"
@@ -163,7 +239,7 @@ json() {
 	rm "$STORE/backup/dump/$name.vma.protected"
 	ok free "backup:backup/$name.vma"
 	[ "$(find "$STORE/backup/dump" -type f | wc -l)" = 2 ]
-	fails "no content type" list backup --content films
+	fails "invalid content type .films." list backup --content films
 }
 
 @test "extractconfig prints what the archive holds, packed or not" {
@@ -177,6 +253,10 @@ json() {
 	[ "$(json 'd')" = "$(cat "$FIXTURES/two-disks.conf")" ]
 	fails "is no backup" extractconfig local:123/vm-123-disk-0.raw
 	fails "cannot open archive" extractconfig backup:backup/vzdump-qemu-9-2026_11_22-20_15_00.vma
+	# the storage is made usable first, or told why it is not
+	printf 'dir: gone\n\tpath %s/gone\n\tis_mountpoint 1\n\tcontent backup\n\n' "$STORE" >> "$VZDUMP_ROOT/etc/pve/storage.cfg"
+	fails "directory is expected to be a mount point but is not mounted" extractconfig gone:backup/x.vma
+	fails "storage 'nowhere' does not exist" extractconfig nowhere:backup/x.vma
 }
 
 @test "prune-backups marks as PVE does, and removes only what it marks" {
@@ -207,6 +287,7 @@ json() {
 	fails "no prune-backups options configured for storage 'backup'" prune-backups backup
 	fails "keep-all" prune-backups backup --keep-all 1 --keep-last 1
 	fails . prune-backups local --keep-last 1
+	fails "content: invalid content type 'foo'" status --content images,foo
 	[ "$(find "$STORE/backup/dump" -name '*.vma' | wc -l)" = 7 ]
 	sed -i '/^dir: backup/a\	prune-backups keep-last=1' "$VZDUMP_ROOT/etc/pve/storage.cfg"
 	ok prune-backups backup
@@ -214,6 +295,21 @@ json() {
 removing backup 'backup:backup/vzdump-qemu-123-2026_11_21-10_00_00.vma'
 removing backup 'backup:backup/vzdump-qemu-123-2026_11_22-10_00_00.vma'" ]
 	[ "$(find "$STORE/backup/dump" -name '*.vma' | wc -l)" = 4 ]
+	# as JSON, standard output is JSON
+	backup vzdump-qemu-123-2026_11_19-10_00_00.vma
+	output=$("$PVESM" prune-backups backup --output-format json 2> "$T/err")
+	[ "$output" = null ]
+	[ "$(< "$T/err")" = "removing backup 'backup:backup/vzdump-qemu-123-2026_11_19-10_00_00.vma'" ]
+}
+
+@test "notes that are no UTF-8 are good JSON all the same" {
+	backup vzdump-qemu-123-2026_11_22-20_15_00.vma
+	printf 'gr\374n' > "$STORE/backup/dump/vzdump-qemu-123-2026_11_22-20_15_00.vma.notes"
+	ok list backup --output-format json
+	[ "$(json 'd[0]["notes"] == "gr\u00fcn"')" = True ]
+	# an unambiguous beginning of a command will do, as in PVE
+	ok li backup
+	fails "unknown command 'p'" p backup
 }
 
 @test "the manual has every command and option of --help, and no other" {

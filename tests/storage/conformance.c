@@ -426,6 +426,7 @@ static void check_chain(struct subject *t)
 	if (!works(volume_open(&t->c, volid, NULL, &v, &err), &err, "  can be used"))
 		return;
 	works(volume_activate(&v, &err), &err, "  it is made ready");
+	ok(RUN("qemu-io", "-r", "-f", "qcow2", "-c", "read 0 64k", v.path), "  with what it stands on");
 	ok(has_snapshots(&v, "before "), "  its snapshot is known");
 	r = volume_snapshot_delete(&v, "before", &err);
 	ok(r == ERR_UNSUPPORTED, "  but not taken from under it: %s", error_message(err));

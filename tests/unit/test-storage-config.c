@@ -94,6 +94,8 @@ static void test_full(void)
 	     "of this storage type\n"
 	     "W file f line 6 (section 'local') - unable to parse value of 'preallocation': not "
 	     "one of off, metadata, falloc, full\n"
+	     "W file f line 17 (section 'fast') - unable to parse value of 'future-key': unexpected "
+	     "property\n"
 	     "W file f line 36 (section 'pathless') - unable to parse value of 'shared': not a "
 	     "boolean (use 1 or 0)\n"
 	     "W file f line 42 (skip section '-bad'): not a storage id\n",

@@ -59,6 +59,26 @@ static void check_blockdev(struct tools *t, const char *volid, const char *want)
 	json_object_put(o);
 }
 
+static void check_name(struct tools *t, const char *volid, const char *want)
+{
+	_cleanup_volume_ struct volume v = { 0 };
+	_cleanup_free_ char *name = NULL;
+
+	volume_open(&t->c, volid, NULL, &v, NULL);
+	name = volume_qemu_name(&v);
+	same(name, want, "  what qemu-img takes");
+}
+
+static void test_qemu_names(struct tools *t)
+{
+	check_name(t, "ceph:vm-100-disk-0", "rbd:vms/vm-100-disk-0");
+	check_name(t, "far:base-9-disk-0/vm-101-disk-0",
+		   "rbd:vms/ns/vm-101-disk-0:mon_host=10.0.0.1;[fd00\\:\\:2]\\:6789;[fd00\\:\\:3]:"
+		   "auth_supported=none:id=u");
+	check_name(t, "kernel:vm-100-disk-0", "/dev/rbd/vms/vm-100-disk-0");
+	check_name(t, "lun:lun7", "iscsi://10.0.0.9/iqn.2003-01.org.x:sn.1/7");
+}
+
 static void test_blockdev(struct tools *t)
 {
 	check_blockdev(t, "ceph:vm-100-disk-0",
@@ -125,6 +145,7 @@ int main(void)
 	tools_init(&t, config);
 	test_names(&t);
 	test_blockdev(&t);
+	test_qemu_names(&t);
 	test_output(&t);
 	tools_clear(&t);
 	return done_testing();
