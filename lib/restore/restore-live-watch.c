@@ -193,8 +193,7 @@ static void keep_all(struct restore *r)
 		  "lock '" RESTORE_LOCK "' are kept",
 		  r->p->vmid);
 	/* QEMU's end of the pipe keeps the server, which is not to be stopped with us */
-	free(r->server.socket);
-	r->server = (struct serve){ 0 };
+	serve_leave(&r->server);
 }
 
 static int conclude(struct restore *r, struct error **err)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,8 +14,10 @@
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/strv.h"
+#include "base/units.h"
 
 #define START_TIMEOUT_MS 30000
+#define STOP_MS          2000
 #define PLUGIN           "nbdkit-vma-plugin.so"
 
 /* The plugin of a build tree beside this program, else the installed one, which nbdkit finds. */
@@ -66,20 +69,51 @@ static int nbdkit_failed(const struct serve_options *o, int status, struct error
 			 status, words ? ": " : "", words ? words : "");
 }
 
-static int wait_until_it_answers(struct serve *s, const struct serve_options *o, struct error **err)
+/* The server itself has ended, or, of one that detaches, what started it. */
+static int check_child(struct serve *s, const struct serve_options *o, struct error **err)
+{
+	int status;
+
+	if (s->child <= 0 || process_wait(s->child, 0, &status, NULL) < 0)
+		return 0;
+	s->child = 0;
+	if (status == 127)
+		return error_set(err, ERR_NOT_FOUND, "nbdkit cannot be run; install the package nbdkit");
+	return o->detach && status == 0 ? 0 : nbdkit_failed(o, status, err);
+}
+
+/* Written when it serves; empty for a moment. */
+static pid_t read_pid(const char *path)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	uint64_t pid;
+
+	if (io_read_file(path, 64, &text, NULL) < 0 || !text.len || !strchr(text.data, '\n') ||
+	    units_parse_u64(str_strip(text.data), 1, INT32_MAX, "pid", &pid, NULL) < 0)
+		return 0;
+	return (pid_t)pid;
+}
+
+static bool is_up(struct serve *s, const char *pidfile)
+{
+	if (!answers(s->socket))
+		return false;
+	if (!pidfile)
+		return true;
+	s->detached = read_pid(pidfile);
+	return s->detached > 0 && s->child == 0;
+}
+
+static int wait_until_it_answers(struct serve *s, const struct serve_options *o, const char *pidfile,
+				 struct error **err)
 {
 	for (int waited = 0; waited < START_TIMEOUT_MS; waited += 20) {
-		int status;
+		int r = check_child(s, o, err);
 
-		if (answers(s->socket))
+		if (r < 0)
+			return r;
+		if (is_up(s, pidfile))
 			return 0;
-		if (process_wait(s->pid, 0, &status, NULL) == 0) {
-			s->pid = 0;
-			if (status == 127)
-				return error_set(err, ERR_NOT_FOUND,
-						 "nbdkit cannot be run; install the package nbdkit");
-			return nbdkit_failed(o, status, err);
-		}
 		if (cancel_sleep(o->cancel, 20, err) < 0)
 			return ERR_CANCELED;
 	}
@@ -87,14 +121,19 @@ static int wait_until_it_answers(struct serve *s, const struct serve_options *o,
 			 START_TIMEOUT_MS / 1000);
 }
 
+/*
+ * nbdkit ends with its parent, whoever that is (seen with 1.32: PR_SET_PDEATHSIG in its main()).  Only as a
+ * daemon it has none.
+ */
 int serve_start(struct serve *s, const struct serve_options *o, struct error **err)
 {
 	_cleanup_free_ char *plugin = find_plugin();
 	_cleanup_free_ char *file = xasprintf("file=%s", o->archive);
 	_cleanup_free_ char *disk = o->disk ? xasprintf("disk=%s", o->disk) : NULL;
 	_cleanup_free_ char *alive = xasprintf("exit-when-pipe-closed=%d", o->alive_fd);
-	const char *argv[16] = { "nbdkit", "--foreground", "--readonly", "--unix", o->socket };
-	size_t n = 5;
+	_cleanup_free_ char *pidfile = o->detach ? xasprintf("%s.pid", o->socket) : NULL;
+	const char *argv[16] = { "nbdkit", "--readonly", "--unix", o->socket };
+	size_t n = 4;
 	_cleanup_close_ int log_fd = -1;
 	struct process_options po = { .detach = o->detach };
 	int r = check_socket(o->socket, err);
@@ -102,6 +141,9 @@ int serve_start(struct serve *s, const struct serve_options *o, struct error **e
 	*s = (struct serve){ 0 };
 	if (r < 0)
 		return r;
+	argv[n++] = pidfile ? "--pidfile" : "--foreground";
+	if (pidfile)
+		argv[n++] = pidfile;
 	if (o->alive_fd > 0) {
 		argv[n++] = "--filter=exitwhen";
 		po.keep_fds = &o->alive_fd;
@@ -109,8 +151,11 @@ int serve_start(struct serve *s, const struct serve_options *o, struct error **e
 	}
 	argv[n++] = plugin;
 	argv[n++] = file;
-	if (o->alive_fd > 0)
+	if (o->alive_fd > 0) {
 		argv[n++] = alive;
+		/* it looks when the last client leaves, which may be just before, and then once a minute */
+		argv[n++] = "exit-when-poll=1";
+	}
 	if (disk)
 		argv[n++] = disk;
 	if (o->log) {
@@ -119,11 +164,11 @@ int serve_start(struct serve *s, const struct serve_options *o, struct error **e
 			return error_errno(err, errno, "cannot create '%s'", o->log);
 		po.stderr_fd = log_fd;
 	}
-	r = process_spawn(argv, &po, &s->pid, err);
+	r = process_spawn(argv, &po, &s->child, err);
 	if (r < 0)
 		return r;
 	s->socket = xstrdup(o->socket);
-	r = wait_until_it_answers(s, o, err);
+	r = wait_until_it_answers(s, o, pidfile, err);
 	if (r < 0)
 		serve_stop(s);
 	return r;
@@ -134,8 +179,8 @@ int serve_wait(struct serve *s, const struct cancel *cancel, struct error **err)
 	for (;;) {
 		int status;
 
-		if (process_wait(s->pid, 0, &status, NULL) == 0) {
-			s->pid = 0;
+		if (process_wait(s->child, 0, &status, NULL) == 0) {
+			s->child = 0;
 			return error_set(err, ERR_PEER, "nbdkit ended with exit status %d", status);
 		}
 		if (cancel_sleep(cancel, 200, NULL) < 0)
@@ -143,12 +188,26 @@ int serve_wait(struct serve *s, const struct cancel *cancel, struct error **err)
 	}
 }
 
+static void stop_detached(pid_t pid)
+{
+	for (int waited = 0; kill(pid, waited < STOP_MS ? SIGTERM : SIGKILL) == 0 && waited < 2 * STOP_MS;
+	     waited += 20)
+		usleep(20000);
+}
+
 void serve_stop(struct serve *s)
 {
-	if (s->pid > 0)
-		process_stop(s->pid);
+	if (s->child > 0)
+		process_stop(s->child);
+	if (s->detached > 0)
+		stop_detached(s->detached);
 	if (s->socket)
 		unlink(s->socket);
+	serve_leave(s);
+}
+
+void serve_leave(struct serve *s)
+{
 	free(s->socket);
 	*s = (struct serve){ 0 };
 }

@@ -285,13 +285,16 @@ guest_device() {
 	END
 }
 
-# guest_io <vmid> <key> <qemu-io command>...: what the guest would do, through its device
+# guest_io <vmid> <key> <qemu-io command>...: what the guest would do, through its device.  Whether it failed
+# stands in the answer, or in what QEMU itself prints.
 guest_io() {
-	local vmid=$1 key=$2 device command out
+	local vmid=$1 key=$2 device command out log=$VZ_TMP/$1.log said
 	shift 2
 	device=$(guest_device "$vmid" "$key") || return 1
 	for command in "$@"; do
+		said=$(stat -c %s "$log")
 		out=$(qmp "$vmid" hmp "qemu-io -d $device \"$command\"") || return 1
+		out+=$(tail -c +$((said + 1)) "$log")
 		if [[ $out = *rror* || $out = *failed* ]]; then
 			echo "guest_io $key: $command: $out" >&2
 			return 1
