@@ -117,6 +117,7 @@ static int restore(const struct backup_env *env, const struct options *o, const 
 		.storage = options_get(o, "storage"),
 		.force = options_bool(o, "force"),
 		.unique = options_bool(o, "unique"),
+		.starts = options_bool(o, "start"),
 		.live = options_bool(o, "live-restore"),
 		.bwlimit = options_given(o, "bwlimit") ? (uint64_t)options_int(o, "bwlimit") * KIB
 						       : RESTORE_BWLIMIT_OF_STORAGES,

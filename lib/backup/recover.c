@@ -4,12 +4,12 @@
 #include <unistd.h>
 
 #include "backup/power.h"
+#include "backup/recover-internal.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/strv.h"
 #include "base/units.h"
 #include "qemu/graph.h"
-
-#define CONFIG_MAX (1u << 20)
 
 /* Keeps the first error of several steps and says each at once. */
 static void note(const struct log *log, const char *what, struct error **first,
@@ -109,7 +109,7 @@ int recover_guest(const struct backup_env *env, struct journal *j, const struct 
  * What is not there is what was wanted, but only where the storage says so: one that is away (or was
  * taken out of storage.cfg) may come back, and the image with it.
  */
-static int free_image(const struct backup_env *env, const char *volid, const struct log *log,
+int recover_free_image(const struct backup_env *env, const char *volid, const struct log *log,
 		      struct error **err)
 {
 	_cleanup_volume_ struct volume v = { 0 };
@@ -135,7 +135,7 @@ static int free_image(const struct backup_env *env, const char *volid, const str
 	return r;
 }
 
-static int remove_file(const char *path, struct error **err)
+int recover_remove_file(const char *path, struct error **err)
 {
 	if (unlink(path) < 0 && errno != ENOENT)
 		return error_errno(err, errno, "cannot remove '%s'", path);
@@ -184,38 +184,25 @@ static int start_again(const struct backup_env *env, uint32_t vmid, const struct
 	return power_run_command(env, "start-command", vmid, log, err);
 }
 
-/* A restore that was killed before the copy was complete has not replaced anything yet. */
-static int put_config_back(const struct backup_env *env, uint32_t vmid, const char *copy,
-			   struct error **err)
-{
-	_cleanup_buf_ struct buf text = BUF_INIT;
-	int r;
-
-	if (access(copy, F_OK) < 0 && errno == ENOENT)
-		return 0;
-	r = io_read_file(copy, CONFIG_MAX, &text, err);
-	if (r == 0)
-		r = guest_config_replace(env->paths, vmid, buf_str(&text), err);
-	return r == 0 ? remove_file(copy, err) : r;
-}
-
 static int undo_one(const struct backup_env *env, struct journal *j, const struct journal_entry *e,
 		    const struct log *log, struct error **err)
 {
 	switch (e->kind) {
 	case JOURNAL_STARTED:
-		return power_quit(env->paths, j->vmid, err);
 	case JOURNAL_CONFIG:
-		return put_config_back(env, j->vmid, e->value, err);
+	case JOURNAL_GUEST:
+	case JOURNAL_FIREWALL:
+	case JOURNAL_REPLACED:
+		return recover_restore(env, j, e, log, err);
 	case JOURNAL_IMAGE:
 		/* QEMU still writes to it: the next run tries again */
 		if (journal_has(j, JOURNAL_GRAPH) || journal_has(j, JOURNAL_STARTED))
 			return error_set(err, -EBUSY, "image '%s' is still used by the "
 						      "guest's QEMU: run 'vzdump --cleanup %u' later",
 					 e->value, j->vmid);
-		return free_image(env, e->value, log, err);
+		return recover_restore(env, j, e, log, err);
 	case JOURNAL_FILE:
-		return remove_file(e->value, err);
+		return recover_remove_file(e->value, err);
 	case JOURNAL_DIR:
 		return io_remove_tree(e->value, err);
 	case JOURNAL_LOCK:
@@ -230,9 +217,11 @@ static int undo_one(const struct backup_env *env, struct journal *j, const struc
 int recover_rest(const struct backup_env *env, struct journal *j, const struct log *log,
 		 struct error **err)
 {
-	static const enum journal_kind order[] = { JOURNAL_STARTED, JOURNAL_IMAGE, JOURNAL_CONFIG,
-						   JOURNAL_FILE,    JOURNAL_DIR,   JOURNAL_LOCK,
-						   JOURNAL_DOWN };
+	/* what a restore looks up in others (guest, commit) goes after them */
+	static const enum journal_kind order[] = { JOURNAL_STARTED,  JOURNAL_CONFIG, JOURNAL_IMAGE,
+						   JOURNAL_REPLACED, JOURNAL_FIREWALL, JOURNAL_GUEST,
+						   JOURNAL_COMMIT,   JOURNAL_FILE,   JOURNAL_DIR,
+						   JOURNAL_LOCK,     JOURNAL_DOWN };
 	_cleanup_error_ struct error *first = NULL;
 	int r;
 
@@ -272,8 +261,8 @@ static int recover_one(const struct backup_env *env, uint32_t vmid, struct error
 	log_info(env->log, "cleaning up after an interrupted backup or restore of VM %u", vmid);
 	for (size_t i = 0; i < j->n; i++) {
 		if (j->entries[i].kind != JOURNAL_PID)
-			log_info(env->log, "left over: %s %s", journal_kind_name(j->entries[i].kind),
-				 j->entries[i].value);
+			log_info(env->log, "left over: %s%s%s", journal_kind_name(j->entries[i].kind),
+				 *j->entries[i].value ? " " : "", j->entries[i].value);
 	}
 	journal_add_pid(j, NULL); /* this may be killed too */
 	r = recover_guest(env, j, env->log, err);

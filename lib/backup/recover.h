@@ -8,6 +8,9 @@
 #include "backup/env.h"
 #include "fleecing/journal.h"
 
+/* The lock of a guest that is being restored, as PVE's. */
+#define RESTORE_LOCK "create"
+
 /*
  * What the guest notices: vCPUs run, file systems thawed, filters, nodes, exports and NBD server out
  * of its QEMU.  A QEMU that is gone took all that along.  Never cancelled.  Returns the first error;

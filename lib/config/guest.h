@@ -105,6 +105,12 @@ int guest_config_disks(const struct guest_config *c, struct guest_disks *ret, st
 void guest_disks_clear(struct guest_disks *d);
 #define _cleanup_guest_disks_ _cleanup_(guest_disks_clear)
 
+/*
+ * True if any line of the file, also of snapshots and pending changes, has the volume ("local:100/x.raw") in
+ * its value.
+ */
+bool guest_config_names_volume(const struct guest_config *c, const char *volid);
+
 /* ---- the archive's copy ---- */
 
 /* "#qmdump#map:scsi0:drive-scsi0:local-zfs:raw:\n" appended; storage and format may be NULL. */

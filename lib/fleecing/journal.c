@@ -20,6 +20,8 @@ static const char *const kind_names[JOURNAL_KINDS] = {
 	[JOURNAL_SERVER] = "server",   [JOURNAL_STOPPED] = "stopped", [JOURNAL_FROZEN] = "frozen",
 	[JOURNAL_DOWN] = "down",       [JOURNAL_IMAGE] = "image", [JOURNAL_FILE] = "file",
 	[JOURNAL_DIR] = "dir",	       [JOURNAL_STARTED] = "started", [JOURNAL_CONFIG] = "config",
+	[JOURNAL_GUEST] = "guest",     [JOURNAL_FIREWALL] = "firewall",
+	[JOURNAL_REPLACED] = "replaced", [JOURNAL_COMMIT] = "commit",
 };
 
 const char *journal_kind_name(enum journal_kind kind)
@@ -127,6 +129,9 @@ int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, s
 	if (r < 0)
 		return r;
 	j->fd = open(j->path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+	if (j->fd < 0 && errno == EEXIST)
+		return error_set(err, -EBUSY, "another process works on VM %u (see its journal '%s')", vmid,
+				 j->path);
 	if (j->fd < 0)
 		return error_errno(err, errno, "cannot create the journal '%s'", j->path);
 	r = take_lock(j, err);

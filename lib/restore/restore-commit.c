@@ -13,15 +13,37 @@
 
 /* ---- a whole guest ---- */
 
-static int write_firewall(const struct restore *r, struct error **err)
+/* A copy of the rules that are there, so that they can be put back; *ret is "" if there are none. */
+static int save_firewall(struct restore *r, const char *path, char **ret, struct error **err)
+{
+	_cleanup_free_ char *copy = paths_get(r->env->paths, "/var/lib/vzdump/%u.fw", r->p->vmid);
+	_cleanup_buf_ struct buf old = BUF_INIT;
+	int res;
+
+	if (access(path, F_OK) < 0 && errno == ENOENT) {
+		*ret = xstrdup("");
+		return journal_add(r->journal, JOURNAL_FIREWALL, "", err);
+	}
+	res = io_read_file(path, VMA_MAX_BLOB, &old, err);
+	if (res == 0)
+		res = journal_add(r->journal, JOURNAL_FIREWALL, copy, err);
+	if (res == 0)
+		res = io_write_file_atomic(copy, buf_str(&old), old.len, 0600, err);
+	*ret = TAKE_PTR(copy);
+	return res;
+}
+
+int restore_write_firewall(struct restore *r, struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(r->env->paths, "/etc/pve/firewall");
 	_cleanup_free_ char *path = paths_get(r->env->paths, "/etc/pve/firewall/%u.fw", r->p->vmid);
 	int res;
 
-	if (!r->plan.firewall)
+	if (r->p->disks || !r->plan.firewall)
 		return 0;
-	res = io_mkdir_p(dir, 0755, err);
+	res = save_firewall(r, path, &r->old_firewall, err);
+	if (res == 0)
+		res = io_mkdir_p(dir, 0755, err);
 	return res < 0 ? res
 		       : io_write_file_atomic(path, r->plan.firewall, strlen(r->plan.firewall), 0640,
 					      err);
@@ -31,10 +53,9 @@ static int write_firewall(const struct restore *r, struct error **err)
 int restore_keep(struct restore *r, struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(r->env->paths, "/var/lib/vzdump");
-	int res = r->p->disks ? 0 : write_firewall(r, err);
 
-	if (res < 0)
-		return res;
+	if (r->old_firewall && *r->old_firewall)
+		unlink(r->old_firewall);
 	if (unlink(r->journal->path) < 0)
 		return error_errno(err, errno, "cannot remove '%s'", r->journal->path);
 	journal_free(TAKE_PTR(r->journal));
@@ -122,6 +143,29 @@ static void merge_disks(struct restore *r, struct buf *out)
 		buf_adds(out, buf_str(&lines));
 }
 
+/* As PVE: nothing of the guest stays active here that does not run here. */
+static void deactivate_volumes(struct restore *r)
+{
+	for (size_t i = 0; !r->p->starts && i < r->n; i++) {
+		_cleanup_error_ struct error *err = NULL;
+
+		if (r->volumes[i].volume.volid && volume_deactivate(&r->volumes[i].volume, &err) < 0)
+			log_warn(r->env->log, "%s", error_message(err));
+	}
+}
+
+/* Until the configuration is replaced all can be undone; from then on it tells what is to go, see recover.c. */
+static int announce(struct restore *r, struct error **err)
+{
+	int res = 0;
+
+	for (size_t i = 0; res == 0 && r->doomed && r->doomed[i]; i++)
+		res = journal_add(r->journal, JOURNAL_REPLACED, r->doomed[i], err);
+	if (res == 0)
+		res = restore_write_firewall(r, err);
+	return res < 0 ? res : journal_add(r->journal, JOURNAL_COMMIT, NULL, err);
+}
+
 /*
  * The old configuration, or the empty one with the lock, stays until it is replaced in one step.
  */
@@ -133,14 +177,20 @@ int restore_commit(struct restore *r, struct error **err)
 		merge_disks(r, &r->config);
 	else
 		res = restore_make_config(r, err);
-	/* of no use any more, and no journal would remove it */
-	if (res == 0 && r->dir)
-		io_remove_tree(r->dir, NULL);
 	if (res == 0)
-		res = restore_keep(r, err);
+		deactivate_volumes(r);
+	if (res == 0)
+		res = announce(r, err);
+	/* hours may have passed, and not everybody heeds the lock */
+	if (res == 0)
+		res = restore_check_stopped(r, err);
 	if (res == 0)
 		res = guest_config_replace(r->env->paths, r->p->vmid, buf_str(&r->config), err);
-	if (res == 0)
-		restore_remove_old(r);
-	return res;
+	if (res < 0)
+		return res;
+	restore_remove_old(r);
+	/* of no use any more, and no journal would remove it */
+	if (r->dir)
+		io_remove_tree(r->dir, NULL);
+	return restore_keep(r, err);
 }

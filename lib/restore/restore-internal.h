@@ -3,6 +3,7 @@
 #define VZDUMP_RESTORE_RESTORE_INTERNAL_H
 
 #include "backup/offline.h"
+#include "backup/recover.h"
 #include "base/pace.h"
 #include "backup/power.h"
 #include "base/buf.h"
@@ -16,7 +17,6 @@
 #include "vma/random.h"
 #include "vma/reader.h"
 
-#define RESTORE_LOCK  "create" /* as PVE */
 #define RESTORE_ALIVE "qmrestore-alive" /* QEMU's name for the pipe's end */
 
 struct restore_volume {
@@ -44,6 +44,7 @@ struct restore {
 	struct journal *journal;
 	char *dir; /* private folder for sockets, or NULL */
 	struct buf config; /* what the guest's configuration will be */
+	char *old_firewall; /* path of a copy of its firewall rules, "": it had none; NULL: not touched */
 	/* volumes of the guest that is replaced, and names of its snapshots; NULL: none */
 	char **doomed, **kept, **snapshots;
 
@@ -58,6 +59,9 @@ struct restore {
 	uint64_t start_ns;
 	uint64_t bwlimit; /* of all disks together; bytes per second, 0: none */
 };
+
+/* restore.c: -EBUSY if the guest runs. */
+int restore_check_stopped(const struct restore *r, struct error **err);
 
 /* restore-volumes.c: makes and opens what the data goes to. */
 int restore_make_volumes(struct restore *r, struct error **err);
@@ -75,7 +79,9 @@ int restore_copy(struct restore *r, struct error **err);
 int restore_commit(struct restore *r, struct error **err);
 /* r->config for a whole guest */
 int restore_make_config(struct restore *r, struct error **err);
-/* Firewall rules; then all is kept, whatever happens. */
+/* Puts the firewall rules in place, in the journal. */
+int restore_write_firewall(struct restore *r, struct error **err);
+/* All is kept, whatever happens. */
 int restore_keep(struct restore *r, struct error **err);
 
 /*

@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/process.h"
+#include "base/strv.h"
 #include "base/units.h"
 #include "restore/restore-internal.h"
 
@@ -103,38 +104,48 @@ static bool qemu_is_gone(struct restore *r)
 
 /* ---- when the guest was shut down meanwhile ---- */
 
-static struct json_object *overlay_over_archive(const struct restore *r,
-						const struct restore_volume *v,
+static struct json_object *overlay_over_archive(const char *socket, const struct restore_volume *v,
 						struct json_object *file)
 {
 	struct json_object *server = json_new_str("type", "unix");
 	struct json_object *nbd = json_new_str("driver", "nbd");
 	struct json_object *o = json_new_str("driver", "qcow2");
 
-	json_put_str(server, "path", r->server.socket);
+	json_put_str(server, "path", socket);
 	json_put_obj(nbd, "server", server);
 	json_put_str(nbd, "export", v->disk->device);
 	json_put_obj(o, "file", file);
 	return json_put_obj(o, "backing", nbd);
 }
 
-/* The overlay over the archive is the whole disk as the guest left it. */
+/* What qemu-img takes for the disk as the guest left it: the overlay over the archive.  Caller frees. */
+static int whole_disk(const struct restore_volume *v, const char *socket, char **ret, struct error **err)
+{
+	_cleanup_json_ struct json_object *source = NULL;
+	struct json_object *file = NULL;
+	int res = volume_blockdev(&v->overlay, &file, err);
+
+	if (res < 0)
+		return res;
+	source = overlay_over_archive(socket, v, file);
+	*ret = xasprintf("json:%s", json_object_to_json_string_ext(source, JSON_C_TO_STRING_PLAIN |
+									   JSON_C_TO_STRING_NOSLASHESCAPE));
+	return 0;
+}
+
 static int copy_rest(struct restore *r, struct restore_volume *v, struct error **err)
 {
-	_cleanup_json_ struct json_object *target = NULL, *source = NULL;
+	_cleanup_json_ struct json_object *target = NULL;
 	_cleanup_free_ char *from = NULL, *to = NULL;
-	struct json_object *file = NULL;
 	struct offline_disk disk = { .export = v->disk->key, .writable = true,
 				     .format = image_format_name(v->volume.format) };
 	int res = volume_blockdev(&v->volume, &target, err);
 
 	if (res == 0)
-		res = volume_blockdev(&v->overlay, &file, err);
+		res = whole_disk(v, r->server.socket, &from, err);
 	if (res < 0)
 		return res;
 	disk.protocol = target;
-	source = overlay_over_archive(r, v, file);
-	from = xasprintf("json:%s", json_object_to_json_string_ext(source, JSON_C_TO_STRING_PLAIN));
 	res = offline_start(&r->daemon, r->dir, &disk, 1, r->env->cancel, err);
 	if (res == 0) {
 		const char *argv[] = { "qemu-img", "convert", "-n", "-O", "raw", from, NULL, NULL };
@@ -171,9 +182,41 @@ static int finish_offline(struct restore *r, struct error **err)
 
 /* ---- the end ---- */
 
+static void say_disk(const struct restore *r, const struct restore_volume *v, const char *socket)
+{
+	_cleanup_free_ char *to = volume_qemu_name(&v->volume), *from = NULL;
+
+	if (v->live && !v->complete && whole_disk(v, socket, &from, NULL) == 0)
+		log_info(r->env->log, "  qemu-img convert -n -O %s '%s' '%s' && pvesm free %s",
+			 image_format_name(v->volume.format), from, to, v->overlay.volid);
+}
+
+/* Commands that can be pasted. */
+static void say_how_to_finish(const struct restore *r, bool runs)
+{
+	_cleanup_free_ char *conf = guest_config_path(r->env->paths, r->p->vmid);
+	_cleanup_free_ char *socket = paths_get(r->env->paths, "/run/vma-%u.sock", r->p->vmid);
+	_cleanup_free_ char *copy = restore_old_copy(r);
+	_cleanup_free_ char *old = r->doomed ? strv_join(r->doomed, ", ") : NULL;
+
+	log_info(r->env->log, "to finish by hand%s:", runs ? " when it is shut down" : "");
+	log_info(r->env->log, "  vma serve '%s' --socket '%s' & until [ -S '%s' ]; do sleep 0.2; done",
+		 r->p->archive, socket, socket);
+	for (size_t i = 0; i < r->n; i++)
+		say_disk(r, &r->volumes[i], socket);
+	log_info(r->env->log, "  kill $!; sed -i '/^freeze: 1$/d; /^lock: " RESTORE_LOCK "$/d' '%s'", conf);
+	if (r->has_old)
+		log_info(r->env->log,
+			 "the configuration of the guest that was replaced is in '%s'; of its volumes these are "
+			 "not needed then: %s",
+			 copy, old ? old : "none");
+}
+
 /* Nothing is taken from a guest that runs: overlays, server and lock stay. */
 static void keep_all(struct restore *r)
 {
+	const bool runs = !qemu_is_gone(r);
+
 	for (size_t i = 0; i < r->n; i++) {
 		const struct restore_volume *v = &r->volumes[i];
 		const struct live_progress *p = &v->progress;
@@ -188,10 +231,14 @@ static void keep_all(struct restore *r)
 			  v->disk->key, left, total, v->volume.volid, p->reason ? ": " : "",
 			  p->reason ? p->reason : "", v->overlay.volid, v->disk->device);
 	}
-	log_error(r->env->log,
-		  "VM %" PRIu32 " runs on from the archive until it is shut down; its volumes and its "
-		  "lock '" RESTORE_LOCK "' are kept",
-		  r->p->vmid);
+	log_error(r->env->log, "VM %" PRIu32 " %s; its volumes and its lock '" RESTORE_LOCK "' are kept",
+		  r->p->vmid, runs ? "runs on from the archive until it is shut down" : "is shut down");
+	say_how_to_finish(r, runs);
+	if (!runs) {
+		serve_stop(&r->server);
+		io_remove_tree(r->dir, NULL);
+		return;
+	}
 	/* QEMU's end of the pipe keeps the server, which is not to be stopped with us */
 	serve_leave(&r->server);
 }

@@ -118,6 +118,47 @@ static int make_overlay(struct restore *r, struct restore_volume *v, unsigned nu
 	return res < 0 ? (error_prefix(err, "overlay for %s", v->disk->key), res) : 0;
 }
 
+/*
+ * A guest whose storage is full while it is restored would see errors of its own writes, too: what is known
+ * to come must fit before it starts.
+ */
+static int check_room(const struct restore *r, const struct storage *s, struct error **err)
+{
+	_cleanup_free_ char *need = NULL, *have = NULL;
+	struct storage_status st;
+	uint64_t bytes = 0;
+	int res;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct restore_volume *v = &r->volumes[i];
+		struct image_traits traits;
+
+		if (!v->live || v->volume.storage != s)
+			continue;
+		storage_traits(s, v->volume.format, &traits);
+		/* else its space is reserved already */
+		bytes += traits.thin ? vma_random_stored(r->random, v->disk->dev) : 0;
+	}
+	res = storage_status(s, &st, err);
+	if (res < 0 || bytes <= st.avail)
+		return res;
+	need = units_bytes(bytes, 1);
+	have = units_bytes(st.avail, 1);
+	return error_set(err, -ENOSPC,
+			 "storage '%s' has only %s free, the archive's disks need %s there: make room, or put "
+			 "them elsewhere with --storage", s->id, have, need);
+}
+
+static int check_rooms(const struct restore *r, struct error **err)
+{
+	int res = 0;
+
+	for (size_t i = 0; res == 0 && i < r->n; i++)
+		if (r->volumes[i].live)
+			res = check_room(r, r->volumes[i].volume.storage, err);
+	return res;
+}
+
 static int make_overlays(struct restore *r, struct error **err)
 {
 	unsigned number = 0;
@@ -138,7 +179,13 @@ char *restore_old_copy(const struct restore *r)
 static int save_old_config(struct restore *r, struct error **err)
 {
 	_cleanup_free_ char *copy = restore_old_copy(r);
-	int res = journal_add(r->journal, JOURNAL_CONFIG, copy, err);
+	int res;
+
+	if (access(copy, F_OK) == 0)
+		return error_set(err, -EEXIST,
+				 "'%s' is the configuration of a guest that an earlier live restore replaced and "
+				 "did not finish: see to the volumes that it names, then remove it", copy);
+	res = journal_add(r->journal, JOURNAL_CONFIG, copy, err);
 
 	return res < 0 ? res
 		       : io_write_file_atomic(copy, r->old.text, strlen(r->old.text), 0600, err);
@@ -311,7 +358,11 @@ int restore_live(struct restore *r, struct error **err)
 	if (res == 0)
 		res = copy_small_disks(r, err);
 	if (res == 0)
+		res = check_rooms(r, err);
+	if (res == 0)
 		res = make_overlays(r, err);
+	if (res == 0)
+		res = restore_write_firewall(r, err);
 	if (res == 0)
 		res = write_start_config(r, err);
 	if (res == 0)

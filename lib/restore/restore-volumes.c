@@ -166,7 +166,8 @@ static int open_target(struct restore *r, const struct restore_volume *v, struct
 	int res = target_existing(&r->targets[d->dev], path, d->size, false, err);
 
 	if (res == 0)
-		log_info(r->env->log, "map '%s' to '%s' (write zeros = 0)", d->device, path);
+		log_info(r->env->log, "map '%s' to '%s' (write zeros = 0)", d->device,
+			 v->volume.path ? v->volume.path : path);
 	return res < 0 ? (error_prefix(err, "%s", d->key), res) : 0;
 }
 

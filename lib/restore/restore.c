@@ -15,7 +15,7 @@
 
 /* ---- may it be? ---- */
 
-static int check_stopped(const struct restore *r, struct error **err)
+int restore_check_stopped(const struct restore *r, struct error **err)
 {
 	struct power_state state;
 	int res = power_get(r->env->paths, r->p->vmid, &state, err);
@@ -48,7 +48,7 @@ static int check_old(struct restore *r, struct error **err)
 				 "unable to restore VM %" PRIu32
 				 " - it is a template, other guests may stand on it",
 				 vmid);
-	return check_stopped(r, err);
+	return restore_check_stopped(r, err);
 }
 
 static int look_for_guest(struct restore *r, struct error **err)
@@ -62,7 +62,7 @@ static int look_for_guest(struct restore *r, struct error **err)
 				 " does not exist; without --disk all of it is restored",
 				 r->p->vmid);
 	if (res == ERR_NOT_FOUND)
-		return check_stopped(r, err);
+		return restore_check_stopped(r, err);
 	error_keep_first(err, &mine);
 	if (res < 0)
 		return res;
@@ -126,10 +126,8 @@ static int open_journal(struct restore *r, struct error **err)
 
 static int lock_guest(struct restore *r, struct error **err)
 {
-	_cleanup_free_ char *path = guest_config_path(r->env->paths, r->p->vmid);
-	const enum journal_kind kind = r->has_old ? JOURNAL_LOCK : JOURNAL_FILE;
-	const char *value = r->has_old ? RESTORE_LOCK : path;
-	int res = journal_add(r->journal, kind, value, err);
+	const enum journal_kind kind = r->has_old ? JOURNAL_LOCK : JOURNAL_GUEST;
+	int res = journal_add(r->journal, kind, RESTORE_LOCK, err);
 
 	if (res < 0)
 		return res;
@@ -137,8 +135,9 @@ static int lock_guest(struct restore *r, struct error **err)
 			 : guest_config_create(r->env->paths, r->p->vmid, RESTORE_LOCK, err);
 	/* another one's must stay */
 	if (res == -EBUSY || res == -EEXIST)
-		journal_strike(r->journal, kind, value);
-	return res;
+		journal_strike(r->journal, kind, RESTORE_LOCK);
+	/* it may have been started before the lock was there */
+	return res < 0 ? res : restore_check_stopped(r, err);
 }
 
 /* ---- all of it ---- */
@@ -225,6 +224,7 @@ int restore_run(const struct backup_env *env, const struct restore_params *p, st
 	strv_free(r->kept);
 	strv_free(r->snapshots);
 	buf_clear(&r->config);
+	free(r->old_firewall);
 	plan_clear(&r->plan);
 	vma_reader_free(r->reader);
 	free(r->volumes);

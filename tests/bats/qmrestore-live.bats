@@ -286,6 +286,40 @@ qemu_has_iothread_scsi() {
 	qemu-io -f qcow2 -c "read -P 0x44 64k 64k" "$STORE/local/images/135/vm-135-overlay-0.raw"
 }
 
+@test "qmrestore is interrupted: the guest runs on, and the commands that it prints finish the restore" {
+	make_archive 16 virtio0,local
+	for signal in INT HUP; do
+		restore_begin "$T/a.vma.zst" 137 --bwlimit 2000
+		says "VM 137 runs"
+		kill -"$signal" "$PID"
+		restore_end 255
+		cp "$T/virtio0.raw" "$T/want.raw"
+		# what was not copied is there, and what it takes to write a part of a cluster
+		guest_io 137 virtio0 "read 14M 64k" "write -P 0x44 64k 64k" "write -P 0x45 15M 4k" flush
+		qemu-io -f raw -c "write -P 0x44 64k 64k" -c "write -P 0x45 15M 4k" "$T/want.raw" > /dev/null
+		qmp 137 quit
+		says "to finish by hand when it is shut down:"
+		sed -n 's/^  //p' "$T/out" > "$T/finish"
+		cat "$T/finish"
+		PATH=$BUILD/bin:$PATH bash -e "$T/finish" 3>&-
+		cmp "$T/want.raw" "$(image 137 virtio0)"
+		rm -rf "$VZDUMP_ROOT"/run/vzdump-*
+		clean 137
+		rm -r "$(args_file 137)" "$STORE/local/images/137" "$(conf_file 137)"
+	done
+}
+
+@test "what does not fit is told before the guest starts" {
+	make_archive 16 virtio0,local
+	mount -t tmpfs -o size=12M tmpfs "$STORE/local"
+	restore_begin "$T/a.vma.zst" 138
+	restore_end 255
+	umount "$STORE/local"
+	says "storage 'local' has only 12.0 MiB free, the archive's disks need 16.0 MiB there"
+	[ ! -e "$(conf_file 138)" ]
+	[ ! -S "$VZDUMP_ROOT/run/qemu-server/138.qmp" ]
+}
+
 @test "archives that cannot be read at any place, standard input and single disks are refused" {
 	FIXTURES=$BATS_TEST_DIRNAME/../fixtures
 	run "$QMRESTORE" "$FIXTURES/two-disks.vma.zst" 136 --storage local --live-restore 1

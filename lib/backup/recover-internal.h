@@ -1,0 +1,17 @@
+/* Among recover*.c. */
+#ifndef VZDUMP_BACKUP_RECOVER_INTERNAL_H
+#define VZDUMP_BACKUP_RECOVER_INTERNAL_H
+
+#include "backup/recover.h"
+
+/* Removes an image; one that is certainly gone is fine. */
+int recover_free_image(const struct backup_env *env, const char *volid, const struct log *log,
+		       struct error **err);
+/* A file that is gone is fine. */
+int recover_remove_file(const char *path, struct error **err);
+
+/* recover-restore.c: one entry of a kind that restores write, JOURNAL_IMAGE among them. */
+int recover_restore(const struct backup_env *env, struct journal *j, const struct journal_entry *e,
+		    const struct log *log, struct error **err);
+
+#endif

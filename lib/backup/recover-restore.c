@@ -1,0 +1,185 @@
+/*
+ * Undoing what a restore has made, or what it has to remove.
+ *
+ * A restore writes down what it makes as a backup does, but its end is not one step: the new configuration
+ * is put in place, then the volumes go that it does not name.  Between the two, and for whoever comes after a
+ * crash, the configuration itself tells which is which:
+ *
+ *	with our lock		the restore did not get that far: what it has made goes
+ *	without			it did, or the administrator has put things right since (made a new guest,
+ *				even): what the configuration names is the guest's and stays
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "backup/power.h"
+#include "backup/recover-internal.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "config/guest.h"
+
+#define CONFIG_MAX (1u << 20)
+
+enum config_state {
+	CONFIG_UNKNOWN, /* cannot be read now: /etc/pve is away */
+	CONFIG_NONE,	/* there is no such guest */
+	CONFIG_OURS,	/* it has the lock of the restore */
+	CONFIG_GUESTS,
+};
+
+static enum config_state look_at_config(const struct backup_env *env, uint32_t vmid, struct guest_config *ret,
+					struct error **err)
+{
+	_cleanup_free_ char *dir = paths_get(env->paths, "/etc/pve/qemu-server");
+	_cleanup_error_ struct error *mine = NULL;
+	const int r = guest_config_load(env->paths, vmid, NULL, ret, &mine);
+
+	if (r == 0)
+		return str_equal_null(guest_config_lock(ret), RESTORE_LOCK) ? CONFIG_OURS : CONFIG_GUESTS;
+	if (r == ERR_NOT_FOUND && access(dir, F_OK) == 0)
+		return CONFIG_NONE;
+	error_keep_first(err, &mine);
+	return CONFIG_UNKNOWN;
+}
+
+static int undo_image(const struct backup_env *env, const struct journal *j, const char *volid,
+		      const struct log *log, struct error **err)
+{
+	_cleanup_guest_config_ struct guest_config c = { 0 };
+	enum config_state state;
+
+	if (journal_has(j, JOURNAL_CONFIG))
+		return error_set(err, -EBUSY,
+				 "image '%s' is kept until the old configuration is back: run 'vzdump --cleanup "
+				 "%u' later", volid, j->vmid);
+	state = look_at_config(env, j->vmid, &c, err);
+	if (state == CONFIG_UNKNOWN)
+		return error_prefix(err, "whether image '%s' is the guest's cannot be told", volid), ERR_PEER;
+	/* of a new guest that runs already, the configuration names what it was to have */
+	if ((state == CONFIG_OURS && journal_has(j, JOURNAL_GUEST)) || state == CONFIG_NONE ||
+	    !guest_config_names_volume(&c, volid))
+		return recover_free_image(env, volid, log, err);
+	log_info(log, "image '%s' belongs to VM %u now: it stays", volid, j->vmid);
+	return 0;
+}
+
+/* Only for a restore that was completed, and only where that is certain. */
+static int remove_replaced(const struct backup_env *env, const struct journal *j, const char *volid,
+			   const struct log *log, struct error **err)
+{
+	_cleanup_guest_config_ struct guest_config c = { 0 };
+
+	switch (look_at_config(env, j->vmid, &c, err)) {
+	case CONFIG_UNKNOWN:
+		return error_prefix(err, "whether image '%s' is the guest's cannot be told", volid), ERR_PEER;
+	case CONFIG_NONE:
+		log_warn(log, "image '%s' was of VM %u, which is gone: it stays", volid, j->vmid);
+		return 0;
+	case CONFIG_OURS:
+		return 0;
+	case CONFIG_GUESTS:
+		break;
+	}
+	if (!journal_has(j, JOURNAL_COMMIT) || guest_config_names_volume(&c, volid))
+		return 0;
+	log_info(log, "removing volume '%s' of the guest that was replaced", volid);
+	return recover_free_image(env, volid, log, err);
+}
+
+static int remove_guest(const struct backup_env *env, const struct journal *j, struct error **err)
+{
+	_cleanup_free_ char *path = guest_config_path(env->paths, j->vmid);
+	_cleanup_guest_config_ struct guest_config c = { 0 };
+	const enum config_state state = look_at_config(env, j->vmid, &c, err);
+
+	if (state == CONFIG_UNKNOWN)
+		return ERR_PEER;
+	return state == CONFIG_OURS ? recover_remove_file(path, err) : 0;
+}
+
+/* A QEMU that somebody else has started meanwhile is none of ours. */
+static int end_started(const struct backup_env *env, const struct journal *j, const struct log *log,
+		       struct error **err)
+{
+	_cleanup_guest_config_ struct guest_config c = { 0 };
+	const enum config_state state = look_at_config(env, j->vmid, &c, err);
+
+	if (state == CONFIG_UNKNOWN)
+		return ERR_PEER;
+	if (state == CONFIG_OURS && guest_config_get(&c, "freeze"))
+		return power_quit(env->paths, j->vmid, err);
+	log_info(log, "VM %u was put right by somebody else: what runs there stays", j->vmid);
+	return 0;
+}
+
+static int put_file_back(const char *copy, const char *path, struct error **err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	int r;
+
+	/* it was not complete: then nothing was replaced yet */
+	if (access(copy, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	r = io_read_file(copy, CONFIG_MAX, &text, err);
+	if (r == 0)
+		r = io_write_file_atomic(path, buf_str(&text), text.len, 0640, err);
+	return r == 0 ? recover_remove_file(copy, err) : r;
+}
+
+static int undo_firewall(const struct backup_env *env, const struct journal *j, const char *copy,
+			 struct error **err)
+{
+	_cleanup_free_ char *path = paths_get(env->paths, "/etc/pve/firewall/%u.fw", j->vmid);
+	_cleanup_guest_config_ struct guest_config c = { 0 };
+	const enum config_state state = look_at_config(env, j->vmid, &c, err);
+
+	if (state == CONFIG_UNKNOWN)
+		return ERR_PEER;
+	if (state == CONFIG_GUESTS && journal_has(j, JOURNAL_COMMIT))
+		return *copy ? recover_remove_file(copy, err) : 0;
+	return *copy ? put_file_back(copy, path, err) : recover_remove_file(path, err);
+}
+
+/* A restore that was killed before the copy was complete has not replaced anything yet. */
+static int put_config_back(const struct backup_env *env, uint32_t vmid, const char *copy,
+			   const struct log *log, struct error **err)
+{
+	_cleanup_guest_config_ struct guest_config c = { 0 };
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	const enum config_state state = look_at_config(env, vmid, &c, err);
+	int r;
+
+	if (state == CONFIG_UNKNOWN)
+		return ERR_PEER;
+	if (access(copy, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	if (state != CONFIG_OURS) {
+		log_warn(log, "the configuration of VM %u is not the restore's any more: it stays; the one that "
+			      "was to be replaced is in '%s'", vmid, copy);
+		return 0;
+	}
+	r = io_read_file(copy, CONFIG_MAX, &text, err);
+	if (r == 0)
+		r = guest_config_replace(env->paths, vmid, buf_str(&text), err);
+	return r == 0 ? recover_remove_file(copy, err) : r;
+}
+
+int recover_restore(const struct backup_env *env, struct journal *j, const struct journal_entry *e,
+		    const struct log *log, struct error **err)
+{
+	switch (e->kind) {
+	case JOURNAL_STARTED:
+		return end_started(env, j, log, err);
+	case JOURNAL_CONFIG:
+		return put_config_back(env, j->vmid, e->value, log, err);
+	case JOURNAL_GUEST:
+		return remove_guest(env, j, err);
+	case JOURNAL_FIREWALL:
+		return undo_firewall(env, j, e->value, err);
+	case JOURNAL_REPLACED:
+		return remove_replaced(env, j, e->value, log, err);
+	default:
+		return undo_image(env, j, e->value, log, err);
+	}
+}

@@ -1,0 +1,154 @@
+#!/usr/bin/env bats
+# The moment a restore replaces a guest, and what comes after a kill: nobody loses what is his.
+
+load ../lib/qemu
+load ../lib/vzdump
+
+QMRESTORE=$BUILD/bin/qmrestore
+VMA=$BUILD/bin/vma
+PVESM=$BUILD/bin/pvesm
+
+setup() {
+	vz_setup
+	T=$BATS_TEST_TMPDIR
+	disk_fill "$T/scsi0.raw" 8M archive
+	printf 'name: archived\nscsi0: old:1/vm-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:local::\n' > "$T/qemu-server.conf"
+	printf '[OPTIONS]\nenable: 1\n' > "$T/qemu-server.fw"
+	"$VMA" create "$T/a.vma.zst" -c "$T/qemu-server.conf" -c "$T/qemu-server.fw" -d "drive-scsi0=$T/scsi0.raw"
+}
+
+teardown() {
+	umount "$VZDUMP_ROOT/etc/pve/qemu-server" 2> /dev/null || true
+	vz_teardown
+}
+
+# restore_begin <vmid> [argument]...: in the background, until its volume is there
+restore_begin() {
+	"$QMRESTORE" "$T/a.vma.zst" "$@" > "$T/out" 2>&1 3>&- &
+	PID=$!
+	until grep -q "^map 'drive-scsi0'" "$T/out"; do
+		kill -0 "$PID" || { cat "$T/out"; return 1; }
+		sleep 0.05
+	done
+}
+
+restore_end() {
+	local status=0
+	wait "$PID" || status=$?
+	cat "$T/out"
+	[ "$status" = "$1" ]
+}
+
+# old_guest <vmid>: a guest with scsi0 that holds something else, and firewall rules
+old_guest() {
+	disk_add "$1" scsi0 blockdev 8M
+	printf '[OPTIONS]\nenable: 0\n' > "$VZDUMP_ROOT/etc/pve/firewall/$1.fw"
+}
+
+tree() {
+	(cd "$VZ_TMP" && find "$STORE" "$VZDUMP_ROOT/etc" "$VZDUMP_ROOT/var/lib/vzdump" -type f -exec md5sum {} + | sort -k2)
+}
+
+@test "a restore that was killed costs the guest nothing that was made in its place since" {
+	restore_begin 213 --bwlimit 1000
+	kill -KILL "$PID"
+	restore_end 137
+	# the administrator cleans up by hand and makes a new guest, whose disk gets the same name
+	"$PVESM" free local:213/vm-213-disk-0.raw
+	rm "$(conf_file 213)"
+	disk_add 213 scsi0 blockdev 4M
+	tree > "$T/before"
+	vzdump_ok 213
+	has_line "image 'local:213/vm-213-disk-0.raw' belongs to VM 213 now: it stays"
+	diff <(grep -v journal "$T/before") <(tree | grep -v /dump/)
+	[ ! -e "$VZDUMP_ROOT/var/lib/vzdump/213.journal" ]
+}
+
+@test "a guest that is started while it is being replaced keeps its disk" {
+	old_guest 230
+	restore_begin 230 --force --bwlimit 4000
+	qemu_start 230
+	restore_end 255
+	grep -q "unable to restore VM 230 - VM is running; stop it first" "$T/out"
+	guest_io 230 scsi0 "write -P 0x33 1M 64k" flush
+	qemu_quit 230
+	qemu-io -f raw -c "write -P 0x33 1M 64k" "$(disk_path 230 scsi0)" > /dev/null
+	[ -e "$(disk_path 230 scsi0)" ]
+	[ "$(find "$STORE/local/images/230" -type f | wc -l)" = 1 ]
+	! grep -q '^lock' "$(conf_file 230)"
+	grep -q 'enable: 0' "$VZDUMP_ROOT/etc/pve/firewall/230.fw"
+	[ -z "$(find "$VZDUMP_ROOT/var/lib/vzdump" -type f)" ]
+}
+
+@test "a configuration that cannot be replaced leaves the old guest as it was, and a new one undone" {
+	old_guest 240
+	mkdir "$VZDUMP_ROOT/var/lib/vzdump"
+	tree > "$T/before"
+	for vmid in 240 241; do
+		restore_begin "$vmid" --force --bwlimit 4000
+		# somebody holds PVE's lock of the configuration, for good
+		exec {lock}> "$VZDUMP_ROOT/run/lock/qemu-server/lock-$vmid.conf"
+		flock "$lock"
+		wait_for "got timeout"
+		exec {lock}>&-
+		restore_end 255
+		# nor could the lock be taken out of the old one while it was held; that is told
+		"$VZDUMP" --cleanup "$vmid"
+	done
+	diff "$T/before" <(tree)
+}
+
+# wait_for <text>: until the restore has said it
+wait_for() {
+	until grep -q "$1" "$T/out"; do
+		kill -0 "$PID" 2> /dev/null || return 0
+		sleep 0.1
+	done
+}
+
+@test "killed right behind the new configuration, the next run removes the old volumes and keeps the new" {
+	old_guest 250
+	old=$(disk_path 250 scsi0)
+	cp "$(conf_file 250)" "$T/old.conf"
+	restore_begin 250 --force --bwlimit 4000
+	kill -KILL "$PID"
+	restore_end 137
+	# what it would have written next
+	new=$(find "$STORE/local/images/250" -type f ! -path "$old")
+	printf 'name: archived\nscsi0: local:250/%s,size=8M\n' "$(basename "$new")" > "$(conf_file 250)"
+	printf '+replaced local:250/%s\n+commit \n' "$(basename "$old")" >> "$VZDUMP_ROOT/var/lib/vzdump/250.journal"
+	run "$VZDUMP" --cleanup 250
+	echo "$output"
+	[ "$status" = 0 ]
+	[ ! -e "$old" ]
+	[ -e "$new" ]
+	grep -q '^name: archived' "$(conf_file 250)"
+	[ -z "$(find "$VZDUMP_ROOT/var/lib/vzdump" -type f)" ]
+}
+
+@test "while /etc/pve is away nothing of a restore is removed" {
+	restore_begin 260 --bwlimit 1000
+	kill -KILL "$PID"
+	restore_end 137
+	mv "$VZDUMP_ROOT/etc/pve/qemu-server" "$T/away"
+	run "$VZDUMP" --cleanup 260
+	echo "$output"
+	[ "$status" = 255 ]
+	[ -e "$STORE/local/images/260/vm-260-disk-0.raw" ]
+	mv "$T/away" "$VZDUMP_ROOT/etc/pve/qemu-server"
+	"$VZDUMP" --cleanup 260
+	[ ! -e "$STORE/local/images/260" ]
+	[ ! -e "$(conf_file 260)" ]
+}
+
+@test "what is restored is put in place with its firewall rules, and one after the other is told" {
+	old_guest 270
+	restore_begin 270 --force --bwlimit 4000
+	run "$QMRESTORE" "$T/a.vma.zst" 270 --force
+	echo "$output"
+	[ "$status" = 255 ]
+	[[ $output == *"another process works on VM 270"* ]]
+	restore_end 0
+	grep -q 'enable: 1' "$VZDUMP_ROOT/etc/pve/firewall/270.fw"
+	[ -z "$(find "$VZDUMP_ROOT/var/lib/vzdump" -type f)" ]
+}
