@@ -142,17 +142,23 @@ int recover_remove_file(const char *path, struct error **err)
 	return 0;
 }
 
-/* Killed while it wrote the configuration: the half-written copy has its pid in its name. */
-static void remove_unfinished_config(const struct backup_env *env, const struct journal *j)
+/* Killed while it wrote one of these files: the half-written copy has its pid in its name. */
+static void remove_unfinished(const struct backup_env *env, const struct journal *j)
 {
-	_cleanup_free_ char *path = guest_config_path(env->paths, j->vmid);
-	_cleanup_free_ char *target = realpath(path, NULL);
+	_cleanup_free_ char *conf = guest_config_path(env->paths, j->vmid);
+	_cleanup_free_ char *target = realpath(conf, NULL);
+	_cleanup_free_ char *firewall = paths_get(env->paths, "/etc/pve/firewall/%u.fw", j->vmid);
+	_cleanup_free_ char *old_firewall = paths_get(env->paths, "/var/lib/vzdump/%u.fw", j->vmid);
+	_cleanup_free_ char *old_conf = paths_get(env->paths, "/var/lib/vzdump/%u.conf", j->vmid);
+	const char *const files[] = { target ? target : conf, firewall, old_firewall, old_conf };
 	uint64_t pid;
 
-	for (size_t i = 0; target && i < j->n; i++) {
-		if (j->entries[i].kind == JOURNAL_PID &&
-		    units_parse_u64(j->entries[i].value, 1, INT32_MAX, "pid", &pid, NULL) == 0)
-			io_remove_unfinished(target, (int)pid);
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->entries[i].kind != JOURNAL_PID ||
+		    units_parse_u64(j->entries[i].value, 1, INT32_MAX, "pid", &pid, NULL) < 0)
+			continue;
+		for (size_t k = 0; k < ARRAY_SIZE(files); k++)
+			io_remove_unfinished(files[k], (int)pid);
 	}
 }
 
@@ -160,8 +166,6 @@ static int unlock(const struct backup_env *env, const struct journal *j, const c
 		  struct error **err)
 {
 	int r = guest_config_remove_lock(env->paths, j->vmid, *lock ? lock : "backup", err);
-
-	remove_unfinished_config(env, j);
 
 	/* somebody took it out already, or put his own in, or the guest is gone: that is what was wanted */
 	if (r == ERR_NOT_FOUND || r == -ENOENT || r == -EBUSY) {
@@ -240,6 +244,7 @@ int recover_rest(const struct backup_env *env, struct journal *j, const struct l
 			journal_strike(j, order[k], value);
 		}
 	}
+	remove_unfinished(env, j);
 	r = first ? first->code : 0;
 	error_keep_first(err, &first);
 	return r;

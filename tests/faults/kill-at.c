@@ -1,5 +1,5 @@
 /*
- * For LD_PRELOAD under vzdump: ends the process by SIGKILL right before or right after its n-th step.
+ * For LD_PRELOAD under vzdump or qmrestore: ends the process by SIGKILL right before or right after its n-th step.
  *
  *	KILL_AT=<kind>:<before|after>:<n>
  *
@@ -30,8 +30,11 @@ __attribute__((constructor)) static void configure(void)
 {
 	const char *text = getenv("KILL_AT");
 
-	/* not for the programs that vzdump starts */
-	if (text && !strcmp(program_invocation_short_name, "vzdump") &&
+	/* not for the programs that they start */
+	const bool ours = !strcmp(program_invocation_short_name, "vzdump") ||
+			  !strcmp(program_invocation_short_name, "qmrestore");
+
+	if (text && ours &&
 	    sscanf(text, "%15[a-z]:%15[a-z]:%d", kind, moment, &wanted) != 3) {
 		dprintf(STDERR_FILENO, "kill-at: cannot read KILL_AT=%s\n", text);
 		abort();
