@@ -12,6 +12,7 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "command.h"
+#include "config/pool.h"
 #include "config/vzdump-options.h"
 #include "restore/restore.h"
 #include "signals.h"
@@ -52,7 +53,6 @@ static const struct option rows[] = {
 	  .description = "Start the guest at once, by the start-command of vzdump.conf, and restore its "
 			 "disks while it runs. Needs an archive with an index." },
 	{ .name = "pool",
-	  .flags = OPTION_LATER,
 	  .description = "Add the guest to this pool." },
 	{ .name = "start",
 	  .value = { .type = VALUE_BOOL },
@@ -104,6 +104,15 @@ static int open_archive(const char *path, struct error **err)
 	return fd < 0 ? error_errno(err, errno, "cannot open archive '%s'", path) : fd;
 }
 
+/* Nothing is begun for a pool that is not there. */
+static int check_pool(const struct backup_env *env, const struct options *o, struct error **err)
+{
+	_cleanup_free_ uint32_t *guests = NULL;
+	size_t n;
+
+	return options_given(o, "pool") ? pool_guests(env->paths, options_get(o, "pool"), &guests, &n, err) : 0;
+}
+
 static int restore(const struct backup_env *env, const struct options *o, const char *path,
 		   struct error **err)
 {
@@ -131,7 +140,14 @@ static int restore(const struct backup_env *env, const struct options *o, const 
 	if (fd < 0)
 		return fd;
 	printf("restore vma archive: %s\n", path);
-	r = restore_run(env, &p, err);
+	r = check_pool(env, o, err);
+	if (r == 0)
+		r = restore_run(env, &p, err);
+	if (r == 0 && options_given(o, "pool")) {
+		r = pool_add_guest(env->paths, options_get(o, "pool"), vmid, err);
+		if (r < 0)
+			error_prefix(err, "VM %" PRIu32 " is restored, but not in its pool", vmid);
+	}
 	if (r == 0 && options_bool(o, "start") && !p.live) {
 		puts("starting VM");
 		r = power_run_command(env, "start-command", vmid, env->log, err);

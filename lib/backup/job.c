@@ -13,6 +13,7 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "config/guest.h"
+#include "config/pool.h"
 
 struct job {
 	const struct backup_env *env;
@@ -71,6 +72,27 @@ static size_t without_excluded(const struct options *o, uint32_t *v, size_t n)
 	return kept;
 }
 
+/* A pool's guests may be on other hosts of the cluster, and may be containers. */
+static int choose_pool(struct job *j, const char *name, struct error **err)
+{
+	_cleanup_free_ uint32_t *here = NULL, *members = NULL;
+	size_t n_here, n_members;
+	int r = pool_guests(j->env->paths, name, &members, &n_members, err);
+
+	if (r == 0)
+		r = guest_config_list(j->env->paths, &here, &n_here, err);
+	for (size_t i = 0; r == 0 && i < n_here; i++)
+		for (size_t k = 0; k < n_members; k++)
+			if (members[k] == here[i]) {
+				j->vmids = xreallocarray(j->vmids, j->n + 1, sizeof(*j->vmids));
+				j->vmids[j->n++] = here[i];
+				break;
+			}
+	if (j->n)
+		j->n = without_excluded(j->env->options, j->vmids, j->n);
+	return r;
+}
+
 static int choose_guests(struct job *j, struct error **err)
 {
 	const struct options *o = j->env->options;
@@ -78,6 +100,8 @@ static int choose_guests(struct job *j, struct error **err)
 
 	if (options_given(o, "vmid")) {
 		add_list(options_get(o, "vmid"), &j->vmids, &j->n);
+	} else if (options_get(o, "pool") && *options_get(o, "pool")) {
+		r = choose_pool(j, options_get(o, "pool"), err);
 	} else if (options_bool(o, "all")) {
 		r = guest_config_list(j->env->paths, &j->vmids, &j->n, err);
 		if (r == 0)
@@ -268,7 +292,7 @@ int job_run(const struct backup_env *env, const struct job_params *p, struct err
 		r = job_stop_running(env, err);
 	if (r == 0)
 		r = choose_guests(&j, err);
-	if (r == 0 && (j.n || options_bool(env->options, "all"))) {
+	if (r == 0 && (j.n || options_bool(env->options, "all") || options_given(env->options, "pool"))) {
 		r = configure(&j, err);
 		if (r == 0)
 			r = job_lock_take(&lock, env, err);

@@ -183,7 +183,8 @@ static bool names_guests(const struct options *o)
 
 int vzdump_options_verify(struct options *o, struct error **err)
 {
-	bool guests = names_guests(o);
+	const char *pool = options_get(o, "pool");
+	const bool has_pool = pool && *pool, guests = names_guests(o);
 	static const char *const rivals[] = { "all", "exclude", "pool" };
 	const char *exclude = options_get(o, "exclude");
 
@@ -196,12 +197,12 @@ int vzdump_options_verify(struct options *o, struct error **err)
 					 "one of them",
 					 rivals[i]);
 	}
-	if (exclude)
+	if (exclude && !has_pool)
 		return options_set(o, "all", "1", err);
-	if (!guests && !options_bool(o, "all") && !options_bool(o, "stop") &&
+	if (!guests && !has_pool && !options_bool(o, "all") && !options_bool(o, "stop") &&
 	    !options_bool(o, "cleanup"))
 		return error_set(
 			err, ERR_INVALID,
-			"vzdump: no guest given, name guest ids or use --all (see --help)");
+			"vzdump: no guest given, name guest ids or use --all or --pool (see --help)");
 	return 0;
 }

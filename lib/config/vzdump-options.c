@@ -170,9 +170,7 @@ static const struct option rows[] = {
 	{
 		.name = "pool",
 		.value = { .type = VALUE_STRING },
-		.harmless = empty,
-		.flags = OPTION_LATER,
-		.description = "Back up the guests of this pool.",
+		.description = "Back up the guests of this pool that are on this host.",
 	},
 	{
 		.name = "protected",

@@ -152,3 +152,18 @@ wait_for() {
 	grep -q 'enable: 1' "$VZDUMP_ROOT/etc/pve/firewall/270.fw"
 	[ -z "$(find "$VZDUMP_ROOT/var/lib/vzdump" -type f)" ]
 }
+
+@test "--pool puts the restored guest into its pool, which must be there" {
+	printf 'pool:web:comment:100,280:local:\npool:other::281::\n' > "$VZDUMP_ROOT/etc/pve/user.cfg"
+	run "$QMRESTORE" "$T/a.vma.zst" 281 --pool none
+	[[ $status = 255 && $output == *"pool 'none' does not exist"* ]]
+	[ ! -e "$(conf_file 281)" ]
+	"$QMRESTORE" "$T/a.vma.zst" 281 --pool web
+	grep -qx 'pool:web:comment:100,280,281:local:' "$VZDUMP_ROOT/etc/pve/user.cfg"
+	grep -qx 'pool:other::::' "$VZDUMP_ROOT/etc/pve/user.cfg"
+	# the guests of the pool that are here are saved
+	run "$VZDUMP" --pool web --storage backup
+	[ "$status" = 0 ]
+	ls "$STORE/backup/dump" | grep -q '^vzdump-qemu-281-.*vma$'
+	[ "$(ls "$STORE/backup/dump" | grep -c 'vma$')" = 1 ]
+}

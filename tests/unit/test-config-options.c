@@ -112,7 +112,7 @@ static void test_errors(void)
 	bad("100 --mailto root", "option --mailto: value 'root' is not supported yet");
 	good("100 --mailnotification always", "mailnotification", "always");
 	bad("100 --mailnotification failure", "option --mailnotification");
-	bad("100 --pool x", "option --pool");
+	good("--pool x --exclude 100", "pool", "x");
 	good("100 --stdexcludes 0", "stdexcludes", "0");
 }
 
@@ -282,6 +282,7 @@ static void test_verify(void)
 	verified("--exclude 100", NULL);
 	verified("100 --all 0", NULL);
 	verified("", "no guest given");
+	verified("100 --pool x", "option --pool conflicts with guest ids");
 	verified("''", "no guest given");
 	verified("--all 0", "no guest given");
 	verified("100 --all", "option --all conflicts with guest ids");
