@@ -104,6 +104,13 @@ static int open_archive(const char *path, struct error **err)
 	return fd < 0 ? error_errno(err, errno, "cannot open archive '%s'", path) : fd;
 }
 
+static void on_end(void *opaque, const struct vma_reader_stats *stats)
+{
+	(void)opaque;
+	vma_print_totals(stats);
+	fflush(stdout);
+}
+
 /* Nothing is begun for a pool that is not there. */
 static int check_pool(const struct backup_env *env, const struct options *o, struct error **err)
 {
@@ -133,6 +140,7 @@ static int restore(const struct backup_env *env, const struct options *o, const 
 		.disks = options_array(o, "disk"),
 		.begin = on_begin,
 		.progress = vma_print_progress,
+		.end = on_end,
 		.opaque = &progress,
 	};
 	int r;

@@ -178,6 +178,8 @@ static int work(struct restore *r, struct error **err)
 		res = restore_open_targets(r, err);
 	if (res == 0)
 		res = restore_copy(r, err);
+	if (res == 0 && r->p->end)
+		r->p->end(r->p->opaque, vma_reader_stats(r->reader));
 	if (res == 0)
 		res = restore_close_targets(r, err);
 	return res == 0 ? restore_commit(r, err) : res;

@@ -35,6 +35,8 @@ struct restore_params {
 	/* The header is known, data comes next; clusters so far.  May be NULL. */
 	void (*begin)(void *opaque, const struct vma_header *h);
 	void (*progress)(void *opaque, uint64_t clusters);
+	/* All data is read; not of a live restore. */
+	void (*end)(void *opaque, const struct vma_reader_stats *stats);
 	void *opaque;
 };
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libnbd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,6 +45,18 @@ static bool answers(const char *path)
 
 	memcpy(a.sun_path, path, strlen(path) + 1);
 	return fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0;
+}
+
+/* A whole handshake: who only connects makes nbdkit complain of him. */
+static bool serves(const char *path)
+{
+	struct nbd_handle *h = nbd_create();
+	bool good = h && nbd_set_opt_mode(h, true) == 0 && nbd_connect_unix(h, path) == 0;
+
+	if (good)
+		nbd_opt_abort(h);
+	nbd_close(h);
+	return good;
 }
 
 /* Nobody's socket is taken over; one that a dead server left is removed. */
@@ -96,7 +109,7 @@ static pid_t read_pid(const char *path)
 
 static bool is_up(struct serve *s, const char *pidfile)
 {
-	if (!answers(s->socket))
+	if (!serves(s->socket))
 		return false;
 	if (!pidfile)
 		return true;
