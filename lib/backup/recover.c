@@ -279,6 +279,18 @@ static int recover_one(const struct backup_env *env, uint32_t vmid, struct error
 	return r;
 }
 
+/* It cannot be finished from here: the guest may run. */
+static void say_unfinished(const struct backup_env *env, uint32_t vmid)
+{
+	_cleanup_free_ char *script = paths_get(env->paths, "/var/lib/vzdump/%u.finish", vmid);
+
+	if (vmid && access(script, F_OK) == 0)
+		log_warn(env->log,
+			 "a live restore of VM %u is under way or was not finished: if qmrestore has ended, shut the "
+			 "guest down and run: sh '%s'",
+			 vmid, script);
+}
+
 int recover_all(const struct backup_env *env, uint32_t vmid, unsigned *ret_n, struct error **err)
 {
 	_cleanup_error_ struct error *first = NULL;
@@ -288,6 +300,7 @@ int recover_all(const struct backup_env *env, uint32_t vmid, unsigned *ret_n, st
 
 	if (ret_n)
 		*ret_n = 0;
+	say_unfinished(env, vmid);
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_error_ struct error *mine = NULL;
 

@@ -101,5 +101,14 @@ char *restore_old_copy(const struct restore *r);
 void restore_live_clear(struct restore *r);
 /* restore-live-watch.c: until all is on the volumes. */
 int restore_live_watch(struct restore *r, struct error **err);
+/*
+ * What qemu-img takes for a disk as the guest left it: the overlay over the archive, which is served at that
+ * socket.  Caller frees *ret.
+ */
+int restore_whole_disk(const struct restore_volume *v, const char *socket, char **ret, struct error **err);
+
+/* restore-finish.c: its path, which the caller frees; and writing it. */
+char *restore_finish_script(const struct restore *r);
+int restore_write_finish(struct restore *r, struct error **err);
 
 #endif

@@ -8,7 +8,6 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/process.h"
-#include "base/strv.h"
 #include "base/units.h"
 #include "restore/restore-internal.h"
 
@@ -118,8 +117,7 @@ static struct json_object *overlay_over_archive(const char *socket, const struct
 	return json_put_obj(o, "backing", nbd);
 }
 
-/* What qemu-img takes for the disk as the guest left it: the overlay over the archive.  Caller frees. */
-static int whole_disk(const struct restore_volume *v, const char *socket, char **ret, struct error **err)
+int restore_whole_disk(const struct restore_volume *v, const char *socket, char **ret, struct error **err)
 {
 	_cleanup_json_ struct json_object *source = NULL;
 	struct json_object *file = NULL;
@@ -142,7 +140,7 @@ static int copy_rest(struct restore *r, struct restore_volume *v, struct error *
 	int res = volume_blockdev(&v->volume, &target, err);
 
 	if (res == 0)
-		res = whole_disk(v, r->server.socket, &from, err);
+		res = restore_whole_disk(v, r->server.socket, &from, err);
 	if (res < 0)
 		return res;
 	disk.protocol = target;
@@ -182,40 +180,11 @@ static int finish_offline(struct restore *r, struct error **err)
 
 /* ---- the end ---- */
 
-static void say_disk(const struct restore *r, const struct restore_volume *v, const char *socket)
-{
-	_cleanup_free_ char *to = volume_qemu_name(&v->volume), *from = NULL;
-
-	if (v->live && !v->complete && whole_disk(v, socket, &from, NULL) == 0)
-		log_info(r->env->log, "  qemu-img convert -n -O %s '%s' '%s' && pvesm free %s",
-			 image_format_name(v->volume.format), from, to, v->overlay.volid);
-}
-
-/* Commands that can be pasted. */
-static void say_how_to_finish(const struct restore *r, bool runs)
-{
-	_cleanup_free_ char *conf = guest_config_path(r->env->paths, r->p->vmid);
-	_cleanup_free_ char *socket = paths_get(r->env->paths, "/run/vma-%u.sock", r->p->vmid);
-	_cleanup_free_ char *copy = restore_old_copy(r);
-	_cleanup_free_ char *old = r->doomed ? strv_join(r->doomed, ", ") : NULL;
-
-	log_info(r->env->log, "to finish by hand%s:", runs ? " when it is shut down" : "");
-	log_info(r->env->log, "  vma serve '%s' --socket '%s' & until [ -S '%s' ]; do sleep 0.2; done",
-		 r->p->archive, socket, socket);
-	for (size_t i = 0; i < r->n; i++)
-		say_disk(r, &r->volumes[i], socket);
-	log_info(r->env->log, "  kill $!; sed -i '/^freeze: 1$/d; /^lock: " RESTORE_LOCK "$/d' '%s'", conf);
-	if (r->has_old)
-		log_info(r->env->log,
-			 "the configuration of the guest that was replaced is in '%s'; of its volumes these are "
-			 "not needed then: %s",
-			 copy, old ? old : "none");
-}
-
 /* Nothing is taken from a guest that runs: overlays, server and lock stay. */
 static void keep_all(struct restore *r)
 {
 	const bool runs = !qemu_is_gone(r);
+	_cleanup_free_ char *script = restore_finish_script(r);
 
 	for (size_t i = 0; i < r->n; i++) {
 		const struct restore_volume *v = &r->volumes[i];
@@ -233,7 +202,7 @@ static void keep_all(struct restore *r)
 	}
 	log_error(r->env->log, "VM %" PRIu32 " %s; its volumes and its lock '" RESTORE_LOCK "' are kept",
 		  r->p->vmid, runs ? "runs on from the archive until it is shut down" : "is shut down");
-	say_how_to_finish(r, runs);
+	log_error(r->env->log, "to finish%s, run: sh '%s'", runs ? " when it is shut down" : "", script);
 	if (!runs) {
 		serve_stop(&r->server);
 		io_remove_tree(r->dir, NULL);
@@ -245,13 +214,14 @@ static void keep_all(struct restore *r)
 
 static int conclude(struct restore *r, struct error **err)
 {
-	_cleanup_free_ char *copy = restore_old_copy(r);
+	_cleanup_free_ char *copy = restore_old_copy(r), *script = restore_finish_script(r);
 	int res = guest_config_replace(r->env->paths, r->p->vmid, buf_str(&r->config), err);
 
 	if (res < 0)
 		return res;
 	if (r->has_old && unlink(copy) < 0 && errno != ENOENT)
 		log_warn(r->env->log, "cannot remove '%s': %s", copy, strerror(errno));
+	unlink(script);
 	restore_remove_old(r);
 	serve_stop(&r->server);
 	io_remove_tree(r->dir, NULL);

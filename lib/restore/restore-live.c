@@ -348,6 +348,8 @@ static int start(struct restore *r, struct error **err)
 		res = start_server(r, q, err);
 	if (res == 0)
 		res = attach_disks(r, q, err);
+	if (res == 0)
+		res = restore_write_finish(r, err);
 	return res == 0 ? let_it_run(r, q, err) : res;
 }
 

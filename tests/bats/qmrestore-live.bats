@@ -286,26 +286,35 @@ qemu_has_iothread_scsi() {
 	qemu-io -f qcow2 -c "read -P 0x44 64k 64k" "$STORE/local/images/135/vm-135-overlay-0.raw"
 }
 
-@test "qmrestore is interrupted: the guest runs on, and the commands that it prints finish the restore" {
+@test "qmrestore is interrupted: the guest runs on, and the script that it names finishes the restore" {
+	local signal status script=$VZDUMP_ROOT/var/lib/vzdump/137.finish
+	disk_add 137 virtio0 blockdev 4M
+	rm "$(args_file 137)"
 	make_archive 16 virtio0,local
-	for signal in INT HUP; do
-		restore_begin "$T/a.vma.zst" 137 --bwlimit 2000
+	for signal in INT HUP KILL; do
+		restore_begin "$T/a.vma.zst" 137 --bwlimit 2000 --force
 		says "VM 137 runs"
 		kill -"$signal" "$PID"
-		restore_end 255
+		status=255
+		[ "$signal" != KILL ] || status=137
+		restore_end "$status"
 		cp "$T/virtio0.raw" "$T/want.raw"
 		# what was not copied is there, and what it takes to write a part of a cluster
 		guest_io 137 virtio0 "read 14M 64k" "write -P 0x44 64k 64k" "write -P 0x45 15M 4k" flush
 		qemu-io -f raw -c "write -P 0x44 64k 64k" -c "write -P 0x45 15M 4k" "$T/want.raw" > /dev/null
+		# not while it runs
+		run sh "$script"
+		[ "$status" != 0 ]
 		qmp 137 quit
-		says "to finish by hand when it is shut down:"
-		sed -n 's/^  //p' "$T/out" > "$T/finish"
-		cat "$T/finish"
-		PATH=$BUILD/bin:$PATH bash -e "$T/finish" 3>&-
+		[ "$signal" = KILL ] || says "^ERROR: to finish when it is shut down, run: sh '$script'"
+		run "$VZDUMP" --cleanup 137
+		[[ $output == *"'$script'"* ]]
+		cat "$script"
+		(unset VZDUMP_ROOT; sh "$script" 3>&-)
 		cmp "$T/want.raw" "$(image 137 virtio0)"
-		rm -rf "$VZDUMP_ROOT"/run/vzdump-*
+		[ "$(ls "$STORE/local/images/137" | wc -l)" = 1 ]
 		clean 137
-		rm -r "$(args_file 137)" "$STORE/local/images/137" "$(conf_file 137)"
+		rm "$(args_file 137)"
 	done
 }
 
