@@ -154,7 +154,7 @@ qemu_has_iothread_scsi() {
 		virtio1 blockdev
 		ide0 drive-ide
 	END
-	restore_begin "$T/a.vma.zst" 130 --bwlimit 2500
+	restore_begin "$T/a.vma.zst" 130 --bwlimit 2000
 	says "VM 130 runs"
 	for key in scsi0 scsi1 scsi2 scsi3 virtio0 virtio1 ide0; do
 		guest_io 130 "$key" "write -P 0x11 7M 1000k" "write -P 0x22 64k 3k" "write -z 1M 128k" "read 3M 512k"
@@ -178,7 +178,7 @@ qemu_has_iothread_scsi() {
 
 @test "a guest that is shut down meanwhile: the rest is copied, with what it wrote" {
 	make_archive 8 virtio0,local
-	restore_begin "$T/a.vma.zst" 131 --bwlimit 1000
+	restore_begin "$T/a.vma.zst" 131 --bwlimit 400
 	says "VM 131 runs"
 	guest_io 131 virtio0 "write -P 0x11 7M 64k" "write -z 1M 64k" flush
 	qemu-io -f raw -c "write -P 0x11 7M 64k" -c "write -z 1M 64k" "$T/virtio0.raw" > /dev/null
