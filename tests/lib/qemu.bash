@@ -22,6 +22,13 @@
 VZ_LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 VZ_TOP=$(cd "$VZ_LIB/../.." && pwd)
 
+# Where python3 is a script that looks for one, each call takes longer than most of what it does here.
+if [[ -x /usr/bin/python3 ]]; then
+	python3() {
+		/usr/bin/python3 "$@"
+	}
+fi
+
 vz_setup() {
 	VZ_TMP=$(mktemp -d "${TMPDIR:-/tmp}/vzdump-test.XXXXXX")
 	export VZDUMP_ROOT=$VZ_TMP/root
