@@ -6,18 +6,18 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
+#include "config/guest-internal.h"
 #include "config/guest.h"
 #include "config/propstr.h"
 
 static const char *const media_values[] = { "cdrom", "disk", NULL };
-static const char *const format_values[] = { "raw", "qcow", "qed", "qcow2", "vmdk", "cloop", NULL };
 static const struct propstr_key drive_keys[] = {
 	{ .name = "file", .value = { .type = VALUE_STRING }, .is_default = true, .required = true },
 	{ .name = "volume", .alias = "file" },
 	{ .name = "media", .value = { .type = VALUE_ENUM, .values = media_values } },
 	{ .name = "size", .value = { .type = VALUE_DISK_SIZE } },
 	{ .name = "backup", .value = { .type = VALUE_BOOL } },
-	{ .name = "format", .value = { .type = VALUE_ENUM, .values = format_values } },
+	{ .name = "format", .value = { .type = VALUE_ENUM, .values = guest_formats } },
 	{ .name = "iothread", .value = { .type = VALUE_BOOL } },
 };
 static const struct propstr_format drive_format = {
@@ -26,32 +26,6 @@ static const struct propstr_format drive_format = {
 	.n_keys = ARRAY_SIZE(drive_keys),
 	.tolerant = true, /* the rest is QEMU's business */
 };
-
-/* "[:/](vm-<digits>-)?cloudinit[.<format>]" at the end of the id. */
-static bool is_cloudinit(const char *volid)
-{
-	const char *at = volid;
-	const char *rest;
-
-	for (const char *sep = strpbrk(at, ":/"); sep; sep = strpbrk(at, ":/"))
-		at = sep + 1;
-	if (at == volid)
-		return false;
-	if (str_prefix(at, "vm-", &rest)) {
-		size_t digits = strspn(rest, "0123456789");
-
-		if (digits && rest[digits] == '-')
-			at = rest + digits + 1;
-	}
-	if (!str_prefix(at, "cloudinit", &rest))
-		return false;
-	if (!*rest)
-		return true;
-	for (size_t i = 0; *rest == '.' && format_values[i]; i++)
-		if (strcmp(rest + 1, format_values[i]) == 0)
-			return true;
-	return false;
-}
 
 /* PVE's old short form: a bare file name means the image directory of "local". */
 static int full_volid(uint32_t vmid, const char *file, char **ret, struct error **err)
@@ -96,8 +70,9 @@ void guest_disks_clear(struct guest_disks *d)
 	*d = (struct guest_disks){ 0 };
 }
 
+/* generated: cloud-init images that are CD drives, too */
 static int add_drive(const struct guest_config *c, const char *key, const char *value,
-		     struct guest_disks *ret, struct error **err)
+		     bool generated, struct guest_disks *ret, struct error **err)
 {
 	_cleanup_propstr_ struct propstr p = { 0 };
 	struct guest_disk d = { 0 };
@@ -107,7 +82,8 @@ static int add_drive(const struct guest_config *c, const char *key, const char *
 	if (r < 0)
 		return r;
 	media = propstr_get(&p, "media");
-	if (media && strcmp(media, "cdrom") == 0)
+	if (media && strcmp(media, "cdrom") == 0 &&
+	    !(generated && guest_volume_is_cloudinit(propstr_get(&p, "file"))))
 		return 0;
 	r = full_volid(c->vmid, propstr_get(&p, "file"), &d.volid, err);
 	if (r < 0)
@@ -118,14 +94,14 @@ static int add_drive(const struct guest_config *c, const char *key, const char *
 	d.has_size = size && units_parse_disk_size(size, &d.size);
 	d.format = xstrdup_null(propstr_get(&p, "format"));
 	d.iothread = propstr_get_bool(&p, "iothread");
-	d.cloudinit = is_cloudinit(d.volid);
+	d.cloudinit = guest_volume_is_cloudinit(d.volid);
 	judge(c, &p, &d);
 	ret->disks = xreallocarray(ret->disks, ret->n + 1, sizeof(*ret->disks));
 	ret->disks[ret->n++] = d;
 	return 0;
 }
 
-static int add_bus(const struct guest_config *c, const char *bus, unsigned count,
+static int add_bus(const struct guest_config *c, const char *bus, unsigned count, bool generated,
 		   struct guest_disks *ret, struct error **err)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -137,7 +113,7 @@ static int add_bus(const struct guest_config *c, const char *bus, unsigned count
 		value = guest_config_get(c, key);
 		if (!value)
 			continue;
-		r = add_drive(c, key, value, ret, err);
+		r = add_drive(c, key, value, generated, ret, err);
 		if (r < 0)
 			return error_prefix(err, "vm %" PRIu32 " - unable to parse value of '%s'",
 					    c->vmid, key),
@@ -146,7 +122,8 @@ static int add_bus(const struct guest_config *c, const char *bus, unsigned count
 	return 0;
 }
 
-int guest_config_disks(const struct guest_config *c, struct guest_disks *ret, struct error **err)
+static int add_buses(const struct guest_config *c, bool generated, struct guest_disks *ret,
+		     struct error **err)
 {
 	static const struct {
 		const char *bus;
@@ -158,7 +135,7 @@ int guest_config_disks(const struct guest_config *c, struct guest_disks *ret, st
 	_cleanup_guest_disks_ struct guest_disks disks = { 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(buses); i++) {
-		int r = add_bus(c, buses[i].bus, buses[i].count, &disks, err);
+		int r = add_bus(c, buses[i].bus, buses[i].count, generated, &disks, err);
 
 		if (r < 0)
 			return r;
@@ -166,4 +143,14 @@ int guest_config_disks(const struct guest_config *c, struct guest_disks *ret, st
 	*ret = disks;
 	disks = (struct guest_disks){ 0 };
 	return 0;
+}
+
+int guest_config_disks(const struct guest_config *c, struct guest_disks *ret, struct error **err)
+{
+	return add_buses(c, false, ret, err);
+}
+
+int guest_config_volumes(const struct guest_config *c, struct guest_disks *ret, struct error **err)
+{
+	return add_buses(c, true, ret, err);
 }

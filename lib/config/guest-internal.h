@@ -19,4 +19,7 @@ enum guest_line {
 bool guest_next_line(const char **at, const char **ret_line, size_t *ret_len);
 enum guest_line guest_line_kind(const char *line, size_t len);
 
+/* What format= of a drive may be, and the ending of an image's name; NULL-terminated. */
+extern const char *const guest_formats[];
+
 #endif

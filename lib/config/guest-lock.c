@@ -167,3 +167,18 @@ int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text,
 
 	return fd < 0 ? fd : write_config(p, vmid, text, err);
 }
+
+int guest_config_change(const struct paths *p, uint32_t vmid,
+			int (*change)(void *opaque, const struct guest_config *now, struct buf *out,
+				      struct error **err),
+			void *opaque, struct error **err)
+{
+	_cleanup_guest_config_ struct guest_config now = { 0 };
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_close_ int fd = take_flock(p, vmid, err);
+	int r = fd < 0 ? fd : guest_config_load(p, vmid, NULL, &now, err);
+
+	if (r == 0)
+		r = change(opaque, &now, &text, err);
+	return r == 0 ? write_config(p, vmid, buf_str(&text), err) : r;
+}

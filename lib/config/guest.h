@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/paths.h"
+#include "config/propstr.h"
 
 struct guest_pair {
 	char *key;
@@ -102,6 +103,8 @@ struct guest_disks {
  * look complete (PVE skips them).
  */
 int guest_config_disks(const struct guest_config *c, struct guest_disks *ret, struct error **err);
+/* The same and its cloud-init images that are CD drives: whatever may be a volume of the guest. */
+int guest_config_volumes(const struct guest_config *c, struct guest_disks *ret, struct error **err);
 void guest_disks_clear(struct guest_disks *d);
 #define _cleanup_guest_disks_ _cleanup_(guest_disks_clear)
 
@@ -110,6 +113,24 @@ void guest_disks_clear(struct guest_disks *d);
  * its value.
  */
 bool guest_config_names_volume(const struct guest_config *c, const char *volid);
+
+/*
+ * The value of one drive's line: "local:100/vm-100-disk-1.raw,discard=on" or, in any order,
+ * "cache=none,file=local:...".
+ */
+struct guest_drive {
+	struct propstr line; /* all of it; values are not looked at */
+	const char *file;    /* in line */
+	bool cdrom;          /* media=cdrom, "none", "cdrom" (the host's); also most cloud-init images */
+	bool cloudinit;
+};
+/* ERR_INVALID: no file, or a key twice.  The caller clears *ret after success. */
+int guest_drive_parse(const char *value, struct guest_drive *ret, struct error **err);
+void guest_drive_clear(struct guest_drive *d);
+#define _cleanup_guest_drive_ _cleanup_(guest_drive_clear)
+
+/* "[:/](vm-<digits>-)?cloudinit[.<format>]" at the end of the id.  Facts: drive_is_cloudinit. */
+bool guest_volume_is_cloudinit(const char *volid);
 
 /* ---- the archive's copy ---- */
 
@@ -149,5 +170,20 @@ int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, 
 /* Replaces the whole file, atomically, under PVE's flock. */
 int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text,
 			 struct error **err);
+/*
+ * The same with what `change` makes of the configuration as it is now: nobody else's change is lost.
+ * A negative result of it leaves the file as it is and is returned.
+ */
+int guest_config_change(const struct paths *p, uint32_t vmid,
+			int (*change)(void *opaque, const struct guest_config *now, struct buf *out,
+				      struct error **err),
+			void *opaque, struct error **err);
+
+/* ---- editing its text ---- */
+
+/* The first n from `from` on for which there is no line unusedN. */
+unsigned guest_config_free_unused(const struct guest_config *c, unsigned from);
+/* text, and lines ("key: value\n" each) at the end of its main section. */
+void guest_config_add_lines(const char *text, const char *lines, struct buf *out);
 
 #endif

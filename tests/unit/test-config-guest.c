@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -67,6 +68,17 @@ static void test_disks(const struct guest_config *c)
 	ok(!d.disks[1].has_size, "a size may be missing");
 }
 
+static void test_volumes(const struct guest_config *c)
+{
+	_cleanup_guest_disks_ struct guest_disks d = { 0 };
+	struct error *err = NULL;
+
+	works(guest_config_volumes(c, &d, &err), &err, "volumes are read");
+	ok(d.n == 8, "cloud-init images are among them, other CD drives are not (%zu)", d.n);
+	same(d.disks[1].volid, "local:vm-100-cloudinit", "  in their place");
+	ok(d.disks[1].cloudinit, "  as what they are");
+}
+
 static void test_parse(void)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
@@ -84,6 +96,7 @@ static void test_parse(void)
 	ok(agent.enabled && !agent.freeze, "agent is on without freeze");
 	ok(!guest_config_is_template(&c), "it is no template");
 	test_disks(&c);
+	test_volumes(&c);
 }
 
 static void agent_is(const char *value, bool enabled, bool freeze)
@@ -129,6 +142,56 @@ static void test_odd_disks(void)
 	same(d.disks[0].volid, "local:100/disk.raw", "a bare file lies on local");
 	same(d.disks[1].reason, "efidisk but no OVMF BIOS", "an efidisk needs OVMF");
 	ok(!d.disks[1].included, "else it is left out");
+}
+
+static void test_cloudinit(void)
+{
+	static const struct {
+		const char *volid;
+		bool is;
+	} ids[] = {
+		{ "local:100/vm-100-cloudinit.qcow2", true },
+		{ "zfs:vm-100-cloudinit", true },
+		{ "zfs:cloudinit", true },
+		{ "local:100/cloudinit.raw", true },
+		{ "local:iso/ubuntu-cloudinit.iso", false },
+		{ "local:iso/cloudinit.iso", false },
+		{ "local:iso/cloudinit-24.04.iso", false },
+		{ "zfs:vm-100-disk-0-cloudinit", false },
+		{ "zfs:vm-x-cloudinit", false },
+		{ "vm-100-cloudinit", false },
+		{ "local:cloudinit/vm-100-disk-0.raw", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
+		ok(guest_volume_is_cloudinit(ids[i].volid) == ids[i].is, "'%s' is %s cloud-init image",
+		   ids[i].volid, ids[i].is ? "a" : "no");
+}
+
+static void drive_is(const char *value, const char *file, bool cdrom, const char *discard)
+{
+	_cleanup_guest_drive_ struct guest_drive d = { 0 };
+	struct error *err = NULL;
+
+	works(guest_drive_parse(value, &d, &err), &err, value);
+	same(d.file, file, "  its file");
+	ok(d.cdrom == cdrom, "  a CD drive or none");
+	same(propstr_get(&d.line, "discard"), discard, "  its options");
+}
+
+static void test_drives(void)
+{
+	struct guest_drive d = { 0 };
+	struct error *err = NULL;
+
+	drive_is("local:1/x.raw,discard=on,size=strange", "local:1/x.raw", false, "on");
+	drive_is("cache=none,file=local:1/x.raw,discard=on", "local:1/x.raw", false, "on");
+	drive_is("discard=on,volume=local:1/x.raw,media=disk", "local:1/x.raw", false, "on");
+	drive_is("media=cdrom,file=local:iso/x.iso", "local:iso/x.iso", true, NULL);
+	drive_is("none", "none", true, NULL);
+	drive_is("cdrom", "cdrom", true, NULL);
+	fails(guest_drive_parse("cache=none", &d, &err), &err, "'file' is missing", "one without a file");
+	fails(guest_drive_parse("a:b,file=c:d", &d, &err), &err, "given twice", "one with two");
 }
 
 static void test_assemble(void)
@@ -218,6 +281,40 @@ static void test_lock(const struct paths *p)
 	      "a missing guest is told");
 }
 
+/* opaque: the line to add, or NULL to refuse */
+static int add_line(void *opaque, const struct guest_config *now, struct buf *out, struct error **err)
+{
+	if (!opaque)
+		return error_set(err, -EPERM, "no");
+	guest_config_add_lines(now->text, opaque, out);
+	return 0;
+}
+
+static void test_change(const struct paths *p)
+{
+	_cleanup_free_ char *path = guest_config_path(p, 100);
+	_cleanup_guest_config_ struct guest_config c = { 0 };
+	_cleanup_free_ char *after = NULL, *without = NULL;
+	char line[] = "unused1: a:b\n";
+	struct error *err = NULL;
+
+	put(p, "name: a\nunused0: x:y\nunused2: x:z\n[s]\nname: b");
+	fails(guest_config_change(p, 100, add_line, NULL, &err), &err, "no", "a change may be refused");
+	works(guest_config_change(p, 100, add_line, line, &err), &err, "and made");
+	after = file_text(path);
+	same(after, "name: a\nunused0: x:y\nunused2: x:z\nunused1: a:b\n[s]\nname: b\n",
+	     "  at the end of the main section");
+	put(p, "name: a\nunused0: x:y\nunused2: x:z\n");
+	works(guest_config_load(p, 100, NULL, &c, &err), &err, "a configuration with unused disks");
+	ok(guest_config_free_unused(&c, 0) == 1 && guest_config_free_unused(&c, 2) == 3,
+	   "  has free names between and behind them");
+	works(guest_config_change(p, 100, add_line, line, &err), &err, "one without sections");
+	without = file_text(path);
+	same(without, "name: a\nunused0: x:y\nunused2: x:z\nunused1: a:b\n", "  gets lines at its end");
+	fails(guest_config_change(p, 101, add_line, line, &err), &err, "unable to find VM '101'",
+	      "a missing guest is not changed");
+}
+
 static void test_files(void)
 {
 	char dir[] = "/tmp/test-guest-XXXXXX";
@@ -235,6 +332,7 @@ static void test_files(void)
 	conf = paths_get(&p, "/etc/pve/qemu-server");
 	io_mkdir_p(conf, 0755, NULL);
 	test_lock(&p);
+	test_change(&p);
 
 	for (size_t i = 0; i < 4; i++) {
 		static const char *const names[] = { "200.conf", "99.conf", "1000.conf",
@@ -295,6 +393,8 @@ int main(void)
 	agent_is("1,freeze-fs=0,fstrim_cloned_disks=1,type=isa", true, false);
 	agent_is("nonsense=1", false, false);
 	test_odd_disks();
+	test_cloudinit();
+	test_drives();
 	test_assemble();
 	test_files();
 	return done_testing();
