@@ -1,35 +1,11 @@
 /* The restored guest's configuration. */
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
+#include "restore/plan-internal.h"
 #include "restore/plan.h"
-
-static int random_bytes(void *data, size_t len, struct error **err)
-{
-	if (getrandom(data, len, 0) != (ssize_t)len)
-		return error_errno(err, errno, "cannot get random bytes");
-	return 0;
-}
-
-static int new_uuid(char out[37], struct error **err)
-{
-	uint8_t b[16];
-	int r = random_bytes(b, sizeof(b), err);
-
-	if (r < 0)
-		return r;
-	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-		 b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
-		 b[14], b[15]);
-	return 0;
-}
 
 char *plan_disk_line(const struct plan_disk *d, const char *old)
 {
@@ -48,56 +24,6 @@ char *plan_disk_line(const struct plan_disk *d, const char *old)
 			buf_addf(&b, ",%s", part);
 	buf_addf(&b, ",size=%s", size);
 	return buf_steal(&b);
-}
-
-/* The first "AA:BB:CC:DD:EE:FF" in text; NULL if there is none. */
-static char *find_mac(char *text)
-{
-	static const char hex[] = "0123456789abcdefABCDEF";
-
-	for (; strlen(text) >= 17; text++) {
-		bool good = true;
-
-		for (unsigned i = 0; good && i < 17; i++)
-			good = i % 3 == 2 ? text[i] == ':' : strchr(hex, text[i]) != NULL;
-		if (good)
-			return text;
-	}
-	return NULL;
-}
-
-/* Proxmox's own range of addresses, as PVE takes it for new guests. */
-static int new_mac(char *line, struct error **err)
-{
-	char *at = find_mac(line), text[18];
-	uint8_t b[3];
-	int r;
-
-	if (!at)
-		return 0;
-	r = random_bytes(b, sizeof(b), err);
-	if (r < 0)
-		return r;
-	snprintf(text, sizeof(text), "BC:24:11:%02X:%02X:%02X", b[0], b[1], b[2]);
-	memcpy(at, text, 17);
-	return 0;
-}
-
-/* Replaces the uuid in the value of smbios1, or adds one. */
-static int add_smbios(const char *value, struct buf *out, struct error **err)
-{
-	_cleanup_free_ char *copy = xstrdup(value);
-	char *save = NULL, uuid[37];
-	int r = new_uuid(uuid, err);
-
-	if (r < 0)
-		return r;
-	buf_addf(out, "smbios1: uuid=%s", uuid);
-	for (char *part = strtok_r(copy, ",", &save); part; part = strtok_r(NULL, ",", &save))
-		if (!str_prefix(part, "uuid=", NULL))
-			buf_addf(out, ",%s", part);
-	buf_addc(out, '\n');
-	return 0;
 }
 
 static bool is_numbered(const char *key, const char *name)
@@ -134,8 +60,8 @@ static void add_drive(const struct plan *p, const char *key, const char *value,
 	}
 }
 
-static int add_line(const struct plan *p, const char *line, bool unique, const struct log *log,
-		    struct buf *out, struct error **err)
+static int add_line(const struct plan *p, const char *line, const struct plan_guest *g,
+		    const struct log *log, struct buf *out, struct error **err)
 {
 	_cleanup_free_ char *key = NULL, *value = NULL;
 	const char *colon = strchr(line, ':');
@@ -157,14 +83,14 @@ static int add_line(const struct plan *p, const char *line, bool unique, const s
 		return 0;
 	}
 	if (!strcmp(key, "vmgenid") && strcmp(value, "0") != 0) {
-		r = new_uuid(uuid, err);
+		r = plan_new_uuid(uuid, err);
 		buf_addf(out, "vmgenid: %s\n", r < 0 ? value : uuid);
 		return r;
 	}
-	if (unique && !strcmp(key, "smbios1"))
-		return add_smbios(value, out, err);
-	if (unique && is_numbered(key, "net"))
-		r = new_mac(value, err);
+	if (g->unique && !strcmp(key, "smbios1"))
+		return plan_add_smbios(value, out, err);
+	if (g->unique && is_numbered(key, "net"))
+		r = plan_new_mac(value, g->mac_prefix, log, err);
 	if (!strcmp(key, "args") || !strcmp(key, "hookscript") || str_prefix(key, "hostpci", NULL))
 		log_warn(log, "the configuration has '%s: %s': look at it before you start the guest",
 			 key, value);
@@ -172,8 +98,8 @@ static int add_line(const struct plan *p, const char *line, bool unique, const s
 	return r;
 }
 
-int plan_config(const struct plan *p, bool unique, const struct log *log, struct buf *out,
-		struct error **err)
+int plan_config(const struct plan *p, const struct plan_guest *g, const struct log *log,
+		struct buf *out, struct error **err)
 {
 	const char *at = p->config;
 	int r = 0;
@@ -187,7 +113,7 @@ int plan_config(const struct plan *p, bool unique, const struct log *log, struct
 			break;
 		line[strcspn(line, "\r")] = '\0';
 		if (*line)
-			r = add_line(p, line, unique, log, out, err);
+			r = add_line(p, line, g, log, out, err);
 		at += len + (at[len] == '\n');
 	}
 	return r;

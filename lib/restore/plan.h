@@ -49,14 +49,18 @@ void plan_clear(struct plan *p);
 /* By key or by name of the device, NULL if there is none. */
 struct plan_disk *plan_find(const struct plan *p, const char *name);
 
+struct plan_guest {
+	bool unique;            /* new MAC addresses and system uuid */
+	const char *mac_prefix; /* they begin with, as in datacenter.cfg; NULL: Proxmox's range */
+};
 /*
- * Appends the configuration of the new guest: volumes and sizes of the disks, unique MAC addresses
- * and a new system uuid if asked for, always a new vmgenid; without lock, parent, unused disks and
+ * Appends the configuration of the new guest: volumes and sizes of the disks, what is unique if asked
+ * for, always a new vmgenid; without lock, parent, unused disks and
  * comments of the backup.  Disks that are not in the archive are commented out with a warning, so
  * that no archive can name a device of this host.
  */
-int plan_config(const struct plan *p, bool unique, const struct log *log, struct buf *out,
-		struct error **err);
+int plan_config(const struct plan *p, const struct plan_guest *g, const struct log *log,
+		struct buf *out, struct error **err);
 
 /*
  * The line of one disk, with its options: "scsi0: local:100/vm-100-disk-1.raw,size=8M".  old is the

@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "config/section.h"
 #include "restore/restore-internal.h"
 
 /* ---- a whole guest ---- */
@@ -65,7 +66,11 @@ int restore_keep(struct restore *r, struct error **err)
 
 int restore_make_config(struct restore *r, struct error **err)
 {
-	int res = plan_config(&r->plan, r->p->unique, r->env->log, &r->config, err);
+	_cleanup_free_ char *datacenter = paths_get(r->env->paths, "/etc/pve/datacenter.cfg");
+	_cleanup_free_ char *mac_prefix = config_file_value(datacenter, "mac_prefix");
+	const struct plan_guest g = { .unique = r->p->unique,
+				      .mac_prefix = mac_prefix };
+	int res = plan_config(&r->plan, &g, r->env->log, &r->config, err);
 
 	if (res == 0 && r->has_old)
 		restore_sort_old(r);

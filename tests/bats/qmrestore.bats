@@ -324,3 +324,18 @@ unused4: $past" ]
 	[ "$status" = 255 ]
 	nothing_left 132
 }
+
+@test "--unique heeds mac_prefix of datacenter.cfg" {
+	local prefix
+	make_archive $'net0: virtio=BC:24:11:2C:69:EC,bridge=vmbr0\nmemory: 16\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	for prefix in 02:aB:cD: 02:ab; do
+		echo "mac_prefix: $prefix" > "$VZDUMP_ROOT/etc/pve/datacenter.cfg"
+		restore_ok "$T/a.vma.zst" 150 --unique --force
+		grep -qE "^net0: virtio=02:AB:([0-9A-F]{2}:){3}[0-9A-F]{2},bridge=vmbr0$" "$(conf_file 150)"
+	done
+	# a multicast address is none of a card
+	echo "mac_prefix: 01:00:5e" > "$VZDUMP_ROOT/etc/pve/datacenter.cfg"
+	restore_ok "$T/a.vma.zst" 150 --unique --force
+	has_line "WARN: .*mac_prefix '01:00:5e'"
+	grep -qE "^net0: virtio=BC:24:11:" "$(conf_file 150)"
+}

@@ -1,0 +1,16 @@
+/* Between the files plan*.c. */
+#ifndef VZDUMP_RESTORE_PLAN_INTERNAL_H
+#define VZDUMP_RESTORE_PLAN_INTERNAL_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+
+/* plan-unique.c */
+int plan_new_uuid(char out[37], struct error **err);
+/* Puts a new address for the first one in the value of a net line; without one nothing happens. */
+int plan_new_mac(char *value, const char *prefix, const struct log *log, struct error **err);
+/* Appends the line smbios1 with a new uuid. */
+int plan_add_smbios(const char *value, struct buf *out, struct error **err);
+
+#endif
