@@ -1,4 +1,5 @@
 /* The restored guest's configuration. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -7,21 +8,20 @@
 #include "restore/plan-internal.h"
 #include "restore/plan.h"
 
-char *plan_disk_line(const struct plan_disk *d, const char *old)
+char *plan_disk_line(const struct plan_disk *d, const struct guest_drive *old)
 {
+	static const char *const renewed[] = { "file", "format", "size", NULL };
 	const uint64_t rounded = (d->size + PLAN_SIZE_STEP - 1) / PLAN_SIZE_STEP * PLAN_SIZE_STEP;
-	_cleanup_free_ char *parts = NULL, *size = units_disk_size(rounded);
+	_cleanup_free_ char *size = units_disk_size(rounded);
 	struct buf b = BUF_INIT;
-	char *save = NULL, *part;
 
 	buf_addf(&b, "%s: %s", d->key, d->volid);
-	parts = xstrdup(old ? old : "");
-	/* the first part is the volume it had */
-	part = strtok_r(parts, ",", &save);
-	while (part && (part = strtok_r(NULL, ",", &save)))
-		if (!str_prefix(part, "format=", NULL) && !str_prefix(part, "size=", NULL) &&
-		    !str_prefix(part, "file=", NULL))
-			buf_addf(&b, ",%s", part);
+	for (size_t i = 0; old && i < old->line.n; i++) {
+		const struct propstr_pair *pair = &old->line.pairs[i];
+
+		if (!strv_contains((char *const *)renewed, pair->key))
+			buf_addf(&b, ",%s=%s", pair->key, pair->value);
+	}
 	buf_addf(&b, ",size=%s", size);
 	return buf_steal(&b);
 }
@@ -31,6 +31,40 @@ static bool is_numbered(const char *key, const char *name)
 	const char *rest;
 
 	return str_prefix(key, name, &rest) && *rest && strspn(rest, "0123456789") == strlen(rest);
+}
+
+/* "0a5c:21e8", "host=1-2", "mapping=x", but not "spice" */
+static bool names_usb(const char *value)
+{
+	return strncmp(value, "spice", 5) != 0 && !strstr(value, "host=spice");
+}
+
+/* Lines that reach out of the guest: devices of the host, and what runs there. */
+static bool names_host(const char *key, const char *value)
+{
+	return !strcmp(key, "args") || !strcmp(key, "hookscript") || is_numbered(key, "hostpci") ||
+	       is_numbered(key, "parallel") || (is_numbered(key, "usb") && names_usb(value)) ||
+	       (is_numbered(key, "serial") && *value == '/');
+}
+
+static void warn_of_host(const char *key, const char *value, const struct log *log)
+{
+	log_warn(log, "the configuration has '%s: %s': look at it before you start the guest", key,
+		 value);
+}
+
+/* Its disks would have to be base volumes, which only PVE makes. */
+static bool is_template(const char *value, const struct plan_guest *g, const struct log *log)
+{
+	bool on;
+
+	if (!units_parse_bool(value, &on) || !on)
+		return false;
+	log_warn(log,
+		 "the archive is of a template; it becomes a usual guest: 'qm template %" PRIu32
+		 "' makes it one again",
+		 g->vmid);
+	return true;
 }
 
 static bool is_left_out(const char *line)
@@ -43,40 +77,66 @@ static bool is_left_out(const char *line)
 	return false;
 }
 
+static void add_disk(const struct plan_disk *d, const char *value, const struct log *log,
+		     struct buf *out)
+{
+	_cleanup_guest_drive_ struct guest_drive drive = { 0 };
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_free_ char *line = NULL;
+	const bool readable = value && guest_drive_parse(value, &drive, &err) == 0;
+
+	if (err)
+		log_warn(log, "disk '%s' is restored without its options '%s', which cannot be read: %s",
+			 d->key, value, error_message(err));
+	line = plan_disk_line(d, readable ? &drive : NULL);
+	buf_addf(out, "%s\n", line);
+}
+
+/* An absolute path, or what might become one; not "none", "local:iso/x.iso" or a bare "x.iso". */
+static bool is_path(const char *file)
+{
+	return file[strcspn(file, ":/")] == '/';
+}
+
 static void add_drive(const struct plan *p, const char *key, const char *value,
 		      const struct log *log, struct buf *out)
 {
 	const struct plan_disk *d = plan_find(p, key);
-	_cleanup_free_ char *line = NULL;
+	_cleanup_guest_drive_ struct guest_drive drive = { 0 };
+	const bool cdrom = guest_drive_parse(value, &drive, NULL) == 0 && drive.cdrom;
 
 	if (d && d->volid) {
-		line = plan_disk_line(d, value);
-		buf_addf(out, "%s\n", line);
-	} else if (!d && plan_has_option(value, "media=cdrom")) {
-		buf_addf(out, "%s: %s\n", key, value);
-	} else {
-		log_warn(log, "disk '%s' is not in the archive: it is commented out", key);
-		buf_addf(out, "#%s: %s\n", key, value);
+		add_disk(d, value, log, out);
+		return;
 	}
+	if (!d && cdrom && !is_path(drive.file)) {
+		if (!strcmp(drive.file, "cdrom"))
+			warn_of_host(key, value, log);
+		buf_addf(out, "%s: %s\n", key, value);
+		return;
+	}
+	if (!d && cdrom)
+		log_warn(log, "'%s: %s' names a device or file of this host: it is commented out", key,
+			 value);
+	else
+		log_warn(log, "disk '%s' is not in the archive: it is commented out", key);
+	buf_addf(out, "#%s: %s\n", key, value);
 }
 
 static int add_line(const struct plan *p, const char *line, const struct plan_guest *g,
 		    const struct log *log, struct buf *out, struct error **err)
 {
 	_cleanup_free_ char *key = NULL, *value = NULL;
-	const char *colon = strchr(line, ':');
 	char uuid[37];
 	int r = 0;
 
 	if (is_left_out(line))
 		return 0;
-	if (*line == '#' || !colon) {
+	if (!plan_split_line(line, &key, &value)) {
 		buf_addf(out, "%s\n", line);
 		return 0;
 	}
-	key = xstrndup(line, (size_t)(colon - line));
-	value = xstrdup(colon + 1 + strspn(colon + 1, " \t"));
-	if (is_numbered(key, "unused"))
+	if (is_numbered(key, "unused") || (!strcmp(key, "template") && is_template(value, g, log)))
 		return 0;
 	if (plan_is_disk_key(key)) {
 		add_drive(p, key, value, log, out);
@@ -91,11 +151,25 @@ static int add_line(const struct plan *p, const char *line, const struct plan_gu
 		return plan_add_smbios(value, out, err);
 	if (g->unique && is_numbered(key, "net"))
 		r = plan_new_mac(value, g->mac_prefix, log, err);
-	if (!strcmp(key, "args") || !strcmp(key, "hookscript") || str_prefix(key, "hostpci", NULL))
-		log_warn(log, "the configuration has '%s: %s': look at it before you start the guest",
-			 key, value);
+	if (names_host(key, value))
+		warn_of_host(key, value, log);
 	buf_addf(out, "%s: %s\n", key, value);
 	return r;
+}
+
+/* A disk that is mapped, but has no line. */
+static void add_unnamed(const struct plan *p, const struct log *log, struct buf *out)
+{
+	_cleanup_guest_config_ struct guest_config c = { 0 };
+
+	guest_config_parse(0, p->config, NULL, &c);
+	for (size_t i = 0; i < p->n; i++) {
+		if (!p->disks[i].volid || guest_config_get(&c, p->disks[i].key))
+			continue;
+		log_warn(log, "the archive's configuration has no line for its disk '%s': one is added",
+			 p->disks[i].key);
+		add_disk(&p->disks[i], NULL, log, out);
+	}
 }
 
 int plan_config(const struct plan *p, const struct plan_guest *g, const struct log *log,
@@ -116,5 +190,15 @@ int plan_config(const struct plan *p, const struct plan_guest *g, const struct l
 			r = add_line(p, line, g, log, out, err);
 		at += len + (at[len] == '\n');
 	}
+	if (r == 0)
+		add_unnamed(p, log, out);
 	return r;
+}
+
+char *plan_archived_value(const struct plan *p, const char *key)
+{
+	_cleanup_guest_config_ struct guest_config c = { 0 };
+
+	guest_config_parse(0, p->config, NULL, &c);
+	return xstrdup_null(guest_config_get(&c, key));
 }

@@ -6,6 +6,12 @@
 #include "base/error.h"
 #include "base/log.h"
 
+/*
+ * "key: value" of a line, both copies; false for comments, sections and all else.  PVE's old "cdrom" is
+ * its "ide2".
+ */
+bool plan_split_line(const char *line, char **ret_key, char **ret_value);
+
 /* plan-unique.c */
 int plan_new_uuid(char out[37], struct error **err);
 /* Puts a new address for the first one in the value of a net line; without one nothing happens. */

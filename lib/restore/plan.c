@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
+#include "config/guest.h"
+#include "restore/plan-internal.h"
 
 #define CLOUDINIT_SIZE (UINT64_C(4) << 20)
 #define MAX_CONFIG     (1u << 20)
@@ -66,42 +68,18 @@ static struct plan_disk *add_disk(struct plan *p, const char *key)
 
 /* ---- lines ---- */
 
-/* "key: value" of a line, both copies; false for comments and all else. */
-static bool split_line(const char *line, char **ret_key, char **ret_value)
+bool plan_split_line(const char *line, char **ret_key, char **ret_value)
 {
 	const char *colon = strchr(line, ':');
+	_cleanup_free_ char *key = NULL;
 
 	if (*line == '#' || *line == '[' || !colon || colon == line)
 		return false;
-	*ret_key = xstrndup(line, (size_t)(colon - line));
+	key = xstrndup(line, (size_t)(colon - line));
+	*ret_key = xstrdup(strcmp(key, "cdrom") == 0 ? "ide2" : key);
 	*ret_value = xstrdup(colon + 1 + strspn(colon + 1, " \t"));
+	str_strip(*ret_value);
 	return true;
-}
-
-/* "local:100/x.raw" of "local:100/x.raw,size=8M" or "file=local:...".  Caller frees. */
-static char *volume_of(const char *value)
-{
-	str_prefix(value, "file=", &value);
-	return xstrndup(value, strcspn(value, ","));
-}
-
-/* True if the comma list has the word. */
-bool plan_has_option(const char *value, const char *word)
-{
-	_cleanup_free_ char *copy = xstrdup(value);
-	char *save = NULL;
-
-	for (char *part = strtok_r(copy, ",", &save); part; part = strtok_r(NULL, ",", &save))
-		if (!strcmp(part, word))
-			return true;
-	return false;
-}
-
-static bool is_cloudinit(const char *value)
-{
-	_cleanup_free_ char *volume = volume_of(value);
-
-	return plan_has_option(value, "media=cdrom") && strstr(volume, "cloudinit");
 }
 
 /* ---- reading ---- */
@@ -136,17 +114,18 @@ static int read_map(struct plan *p, const char *text, struct error **err)
 
 static void read_cloudinit(struct plan *p, const char *key, const char *value)
 {
+	_cleanup_guest_drive_ struct guest_drive drive = { 0 };
 	struct plan_disk *d;
 	const char *colon;
 
-	if (!plan_is_disk_key(key) || !is_cloudinit(value) || plan_find(p, key))
+	if (!plan_is_disk_key(key) || plan_find(p, key) || guest_drive_parse(value, &drive, NULL) < 0 ||
+	    !drive.cloudinit)
 		return;
 	d = add_disk(p, key);
 	d->cloudinit = true;
 	d->size = CLOUDINIT_SIZE;
-	str_prefix(value, "file=", &value);
-	colon = strchr(value, ':');
-	d->storage = colon ? xstrndup(value, (size_t)(colon - value)) : NULL;
+	colon = strchr(drive.file, ':');
+	d->storage = colon ? xstrndup(drive.file, (size_t)(colon - drive.file)) : NULL;
 }
 
 static int read_line(struct plan *p, const char *line, bool maps, struct error **err)
@@ -156,7 +135,7 @@ static int read_line(struct plan *p, const char *line, bool maps, struct error *
 
 	if (maps)
 		return str_prefix(line, "#qmdump#map:", &rest) ? read_map(p, rest, err) : 0;
-	if (split_line(line, &key, &value))
+	if (plan_split_line(line, &key, &value))
 		read_cloudinit(p, key, value);
 	return 0;
 }
@@ -198,22 +177,32 @@ static int find_device(struct plan *p, const struct vma_header *h, unsigned dev,
 	return 0;
 }
 
-/* Mapped, but not there: not restored then. */
-static void drop_absent(struct plan *p, const struct log *log)
+static void drop_disk(struct plan *p, size_t i)
+{
+	struct plan_disk *d = &p->disks[i];
+
+	free(d->device);
+	free(d->storage);
+	free(d->format);
+	memmove(d, d + 1, (--p->n - i) * sizeof(*d));
+}
+
+/* Mapped, but not there: a guest without its disk is no restored guest. */
+static int check_absent(struct plan *p, bool whole, struct error **err)
 {
 	for (size_t i = 0; i < p->n;) {
-		struct plan_disk *d = &p->disks[i];
-
-		if (d->dev || d->cloudinit) {
+		if (p->disks[i].dev)
 			i++;
-			continue;
-		}
-		log_warn(log, "the archive has no data for '%s'", d->key);
-		free(d->device);
-		free(d->storage);
-		free(d->format);
-		memmove(d, d + 1, (--p->n - i) * sizeof(*d));
+		else if (!whole)
+			drop_disk(p, i);
+		else
+			return error_set(err, ERR_CORRUPT,
+					 "the archive has no data for disk '%s', which its configuration "
+					 "says it has; --disk restores the others into a guest that "
+					 "exists",
+					 p->disks[i].key);
 	}
+	return 0;
 }
 
 static char *config_text(const struct vma_header *h, const char *name)
@@ -227,7 +216,7 @@ static char *config_text(const struct vma_header *h, const char *name)
 	return NULL;
 }
 
-int plan_read(const struct vma_header *h, const struct log *log, struct plan *ret,
+int plan_read(const struct vma_header *h, bool whole, const struct log *log, struct plan *ret,
 	      struct error **err)
 {
 	_cleanup_plan_ struct plan p = { 0 };
@@ -243,10 +232,10 @@ int plan_read(const struct vma_header *h, const struct log *log, struct plan *re
 	for (unsigned i = 1; r == 0 && i <= VMA_MAX_DEVICES; i++)
 		if (h->devices[i].name)
 			r = find_device(&p, h, i, log, err);
-	if (r < 0)
-		return r;
-	drop_absent(&p, log);
-	r = read_lines(&p, false, err);
+	if (r == 0)
+		r = check_absent(&p, whole, err);
+	if (r == 0)
+		r = read_lines(&p, false, err);
 	if (r == 0) {
 		*ret = p;
 		p = (struct plan){ 0 };

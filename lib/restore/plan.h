@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "config/guest.h"
 #include "vma/format.h"
 
 #define PLAN_SIZE_STEP 1024u /* volumes are that much rounded up: PVE allocates in KiB */
@@ -39,9 +40,10 @@ struct plan {
 /*
  * Reads the archive's header.  Disks are those of the archive, by their #qmdump#map line or else by
  * their name drive-<key>; a cloud-init drive of the configuration is added.  A vmstate is warned
- * about and left out.  ERR_CORRUPT: no configuration, or one that cannot be meant.
+ * about and left out.  ERR_CORRUPT: no configuration, or one that cannot be meant; with `whole` also
+ * one that maps a disk of which the archive has no data (else the disk is left out).
  */
-int plan_read(const struct vma_header *h, const struct log *log, struct plan *ret,
+int plan_read(const struct vma_header *h, bool whole, const struct log *log, struct plan *ret,
 	      struct error **err);
 void plan_clear(struct plan *p);
 #define _cleanup_plan_ _cleanup_(plan_clear)
@@ -50,26 +52,28 @@ void plan_clear(struct plan *p);
 struct plan_disk *plan_find(const struct plan *p, const char *name);
 
 struct plan_guest {
+	uint32_t vmid;
 	bool unique;            /* new MAC addresses and system uuid */
 	const char *mac_prefix; /* they begin with, as in datacenter.cfg; NULL: Proxmox's range */
 };
 /*
  * Appends the configuration of the new guest: volumes and sizes of the disks, what is unique if asked
- * for, always a new vmgenid; without lock, parent, unused disks and
- * comments of the backup.  Disks that are not in the archive are commented out with a warning, so
- * that no archive can name a device of this host.
+ * for, always a new vmgenid; without lock, parent, unused disks and comments of the backup, and without
+ * "template: 1", as the volumes are no base volumes.  Disks that are not in the archive are commented
+ * out with a warning, and so are CD drives on a path, so that no archive can name a device of this
+ * host; other lines that reach out of the guest are kept and warned about.
  */
 int plan_config(const struct plan *p, const struct plan_guest *g, const struct log *log,
 		struct buf *out, struct error **err);
 
 /*
- * The line of one disk, with its options: "scsi0: local:100/vm-100-disk-1.raw,size=8M".  old is the
- * value it had, or NULL.  Caller frees.
+ * The line of one disk: "scsi0: local:100/vm-100-disk-1.raw,discard=on,size=8M".  old is where its
+ * options come from, or NULL.  Caller frees.
  */
-char *plan_disk_line(const struct plan_disk *d, const char *old);
+char *plan_disk_line(const struct plan_disk *d, const struct guest_drive *old);
+/* What the archive's configuration has for a key; NULL if it has nothing.  Caller frees. */
+char *plan_archived_value(const struct plan *p, const char *key);
 
-/* True if the comma list of a drive has the word ("media=cdrom"). */
-bool plan_has_option(const char *value, const char *word);
 /* True for a name of a disk in a configuration: ide0 ... tpmstate0. */
 bool plan_is_disk_key(const char *key);
 

@@ -68,7 +68,8 @@ int restore_make_config(struct restore *r, struct error **err)
 {
 	_cleanup_free_ char *datacenter = paths_get(r->env->paths, "/etc/pve/datacenter.cfg");
 	_cleanup_free_ char *mac_prefix = config_file_value(datacenter, "mac_prefix");
-	const struct plan_guest g = { .unique = r->p->unique,
+	const struct plan_guest g = { .vmid = r->p->vmid,
+				      .unique = r->p->unique,
 				      .mac_prefix = mac_prefix };
 	int res = plan_config(&r->plan, &g, r->env->log, &r->config, err);
 
@@ -101,7 +102,9 @@ static void add_disk_line(struct restore *r, const struct plan_disk *d, unsigned
 			  struct buf *out)
 {
 	const char *old = guest_config_get(&r->old, d->key);
-	_cleanup_free_ char *line = plan_disk_line(d, old);
+	_cleanup_guest_drive_ struct guest_drive drive = { 0 };
+	const bool readable = old && guest_drive_parse(old, &drive, NULL) == 0;
+	_cleanup_free_ char *line = plan_disk_line(d, readable ? &drive : NULL);
 
 	buf_addf(out, "%s\n", line);
 	if (old) {

@@ -149,7 +149,7 @@ static int read_archive(struct restore *r, struct error **err)
 
 	if (res < 0)
 		return error_prefix(err, "cannot read archive '%s'", r->p->archive), res;
-	res = plan_read(vma_reader_header(r->reader), r->env->log, &r->plan, err);
+	res = plan_read(vma_reader_header(r->reader), !r->p->disks, r->env->log, &r->plan, err);
 	if (res == 0)
 		res = choose_disks(r, err);
 	if (res == 0 && r->p->begin)

@@ -314,7 +314,8 @@ unused4: $past" ]
 		[ ! -e "$(conf_file 132)" ]
 	done
 	restore "$FIXTURES/nodisk.vma" 133
-	[ "$status" = 0 ]
+	[ "$status" = 255 ]
+	has_line "the archive has no data for disk 'scsi0'"
 	restore "$T/none" 134
 	[ "$status" = 255 ]
 	has_line "cannot open archive '$T/none'"
@@ -338,4 +339,63 @@ unused4: $past" ]
 	restore_ok "$T/a.vma.zst" 150 --unique --force
 	has_line "WARN: .*mac_prefix '01:00:5e'"
 	grep -qE "^net0: virtio=BC:24:11:" "$(conf_file 150)"
+}
+
+@test "an archive without the data of a disk that it maps is refused, --disk gets the others out" {
+	make_archive $'scsi0: local:1/vm-1-disk-0.raw\nscsi1: local:1/vm-1-disk-1.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:\n#qmdump#map:scsi1:drive-scsi1:local:raw:'
+	restore "$T/a.vma.zst" 143
+	[ "$status" = 255 ]
+	has_line "the archive has no data for disk 'scsi1'.*--disk"
+	[ ! -e "$(conf_file 143)" ]
+	[ ! -e "$STORE/local/images/143" ]
+	echo "memory: 16" > "$(conf_file 143)"
+	restore "$T/a.vma.zst" 143 --disk scsi1
+	[ "$status" = 255 ]
+	has_line "disk 'scsi1' is not in the archive"
+	restore_ok "$T/a.vma.zst" 143 --disk scsi0
+	cmp "$T/noise" "$(image 143 scsi0)"
+}
+
+@test "a disk without a line in the archive's configuration gets one" {
+	make_archive $'memory: 16\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	restore_ok "$T/a.vma.zst" 144
+	grep -qx 'scsi0: local:144/vm-144-disk-0.raw,size=4M' "$(conf_file 144)"
+	has_line "WARN: .*no line for its disk 'scsi0'"
+}
+
+@test "CD drives on a path of the host are commented out, other lines that name its devices are told" {
+	make_archive $'scsi0: cache=none,file=local:1/vm-1-disk-0.raw,discard=on\nide0: none,media=cdrom\nide1: cdrom,media=cdrom\nide3: /dev/nvme0n1,media=cdrom\nsata0: media=cdrom,volume=/etc/shadow\ncdrom: /dev/sda\nusb0: host=0a5c:21e8\nusb1: spice,usb3=1\nserial0: /dev/ttyS0\nserial1: socket\nparallel0: /dev/parport0\nhostpci0: 0000:01:00\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	restore_ok "$T/a.vma.zst" 149
+	[ "$(cat "$(conf_file 149)")" = "scsi0: local:149/vm-149-disk-0.raw,cache=none,discard=on,size=4M
+ide0: none,media=cdrom
+ide1: cdrom,media=cdrom
+#ide3: /dev/nvme0n1,media=cdrom
+#sata0: media=cdrom,volume=/etc/shadow
+#ide2: /dev/sda
+usb0: host=0a5c:21e8
+usb1: spice,usb3=1
+serial0: /dev/ttyS0
+serial1: socket
+parallel0: /dev/parport0
+hostpci0: 0000:01:00" ]
+	has_line "^WARN: 'ide3: /dev/nvme0n1,media=cdrom' names a device or file of this host: it is commented out"
+	for line in ide1:\ cdrom usb0:\ host serial0:\ /dev/ttyS0 parallel0 hostpci0; do
+		has_line "^WARN: the configuration has '$line.*look at it"
+	done
+	has_no_line "usb1|serial1|ide0"
+}
+
+@test "the archive of a template becomes a usual guest, which is told" {
+	make_archive $'name: t\ntemplate: 1 \nscsi0: local:1/base-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	restore_ok "$T/a.vma.zst" 145
+	has_line "WARN: .*'qm template 145'"
+	lacks "$(conf_file 145)" template
+	cmp "$T/noise" "$(image 145 scsi0)"
+}
+
+@test "an ISO image with cloudinit in its name is none of cloud-init" {
+	make_archive $'ide0: local:1/vm-1-cloudinit.qcow2,media=cdrom\nide2: local:iso/ubuntu-cloudinit.iso,media=cdrom\nscsi0: local:1/vm-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	restore_ok "$T/a.vma.zst" 139
+	grep -qx 'ide2: local:iso/ubuntu-cloudinit.iso,media=cdrom' "$(conf_file 139)"
+	grep -qx 'ide0: local:139/vm-139-cloudinit.raw,media=cdrom,size=4M' "$(conf_file 139)"
 }
