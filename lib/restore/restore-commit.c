@@ -8,7 +8,6 @@
 
 #include "base/io.h"
 #include "base/mem.h"
-#include "base/strv.h"
 #include "config/section.h"
 #include "restore/restore-internal.h"
 
@@ -80,75 +79,101 @@ int restore_make_config(struct restore *r, struct error **err)
 
 /* ---- single disks ---- */
 
-static bool is_key(const char *line, const char *key)
-{
-	size_t len = strlen(key);
-
-	return !strncmp(line, key, len) && line[len] == ':';
-}
-
-/* The first unusedN that is free. */
-static unsigned free_unused(const struct guest_config *c)
-{
-	for (unsigned n = 0;; n++) {
-		_cleanup_free_ char *key = xasprintf("unused%u", n);
-
-		if (!guest_config_get(c, key))
-			return n;
-	}
-}
-
-static void add_disk_line(struct restore *r, const struct plan_disk *d, unsigned *unused,
-			  struct buf *out)
-{
-	const char *old = guest_config_get(&r->old, d->key);
-	_cleanup_guest_drive_ struct guest_drive drive = { 0 };
-	const bool readable = old && guest_drive_parse(old, &drive, NULL) == 0;
-	_cleanup_free_ char *line = plan_disk_line(d, readable ? &drive : NULL);
-
-	buf_addf(out, "%s\n", line);
-	if (old) {
-		_cleanup_free_ char *volid = xstrndup(old, strcspn(old, ","));
-
-		log_info(r->env->log, "the disk that was '%s' is kept as unused%u: %s", d->key,
-			 *unused, volid);
-		buf_addf(out, "unused%u: %s\n", (*unused)++, volid);
-	}
-}
-
+/* The disk that is restored in a line's place; "cdrom" is PVE's old name of ide2. */
 static const struct plan_disk *restored(const struct restore *r, const char *line)
 {
-	for (size_t i = 0; i < r->n; i++)
-		if (is_key(line, r->volumes[i].disk->key))
+	_cleanup_free_ char *name = xstrndup(line, strcspn(line, ":"));
+	const char *key = strcmp(name, "cdrom") ? name : "ide2";
+
+	for (size_t i = 0; line[strlen(name)] && i < r->n; i++)
+		if (!strcmp(key, r->volumes[i].disk->key))
 			return r->volumes[i].disk;
 	return NULL;
 }
 
-/* The guest's own text with the lines of the disks replaced, and without our lock. */
-static void merge_disks(struct restore *r, struct buf *out)
+/* A CD drive's options are none of a disk: as if nothing were there. */
+static bool read_old(const struct restore *r, const char *key, const char *value,
+		     struct guest_drive *ret)
 {
-	_cleanup_buf_ struct buf lines = BUF_INIT;
-	const char *at = r->old.text;
-	unsigned unused = free_unused(&r->old);
-	bool in_main = true, done = false;
+	_cleanup_error_ struct error *err = NULL;
 
+	if (!value)
+		return false;
+	if (guest_drive_parse(value, ret, &err) < 0)
+		log_warn(r->env->log, "'%s: %s' of VM %" PRIu32 " cannot be read and is replaced: %s", key,
+			 value, r->p->vmid, error_message(err));
+	return !err;
+}
+
+/* Its volume, if it is one of the guest's own, stays in sight. */
+static void keep_old(const struct restore *r, const char *key, const char *value,
+		     const struct guest_drive *old, const struct guest_config *now, unsigned *unused,
+		     struct buf *out)
+{
+	const bool own = strcmp(old->file, "none") != 0 && strcmp(old->file, "cdrom") != 0 &&
+			 (!old->cdrom || old->cloudinit) && restore_may_own(r, old->file);
+
+	if (!own) {
+		log_info(r->env->log, "what was '%s: %s' is in the configuration no more", key, value);
+		return;
+	}
+	*unused = guest_config_free_unused(now, *unused);
+	log_info(r->env->log, "the disk that was '%s' is kept as unused%u: %s", key, *unused, old->file);
+	buf_addf(out, "unused%u: %s\n", (*unused)++, old->file);
+}
+
+/* With the options that the guest's disk has now; if it has none, with the archive's. */
+static void add_disk_line(const struct restore *r, const struct plan_disk *d,
+			  const struct guest_config *now, unsigned *unused, struct buf *out)
+{
+	const char *value = guest_config_get(now, d->key);
+	_cleanup_free_ char *archived = plan_archived_value(&r->plan, d->key), *line = NULL;
+	_cleanup_guest_drive_ struct guest_drive old = { 0 }, then = { 0 };
+	const bool had = read_old(r, d->key, value, &old);
+
+	if (had && !old.cdrom)
+		line = plan_disk_line(d, &old);
+	else if (archived && guest_drive_parse(archived, &then, NULL) == 0)
+		line = plan_disk_line(d, &then);
+	else
+		line = plan_disk_line(d, NULL);
+	buf_addf(out, "%s\n", line);
+	if (had)
+		keep_old(r, d->key, value, &old, now, unused, out);
+}
+
+/* The guest's own text with the lines of the disks replaced, and without our lock. */
+static int merge_disks(void *opaque, const struct guest_config *now, struct buf *out,
+		       struct error **err)
+{
+	const struct restore *r = opaque;
+	_cleanup_buf_ struct buf lines = BUF_INIT, rest = BUF_INIT;
+	const char *at = now->text;
+	unsigned unused = 0;
+	bool in_main = true;
+
+	(void)err;
 	for (size_t i = 0; i < r->n; i++)
-		add_disk_line(r, r->volumes[i].disk, &unused, &lines);
+		add_disk_line(r, r->volumes[i].disk, now, &unused, &lines);
 	while (*at) {
 		size_t len = strcspn(at, "\n");
 		_cleanup_free_ char *line = xstrndup(at, len);
 
-		if (in_main && *line == '[') {
-			in_main = false;
-			buf_adds(out, buf_str(&lines));
-			done = true;
-		}
-		if (!in_main || !restored(r, line))
-			buf_addf(out, "%s\n", line);
+		in_main = in_main && *line != '[';
+		if (!in_main || (!restored(r, line) && strcmp(line, "lock: " RESTORE_LOCK) != 0))
+			buf_addf(&rest, "%s\n", line);
 		at += len + (at[len] == '\n');
 	}
-	if (!done)
-		buf_adds(out, buf_str(&lines));
+	guest_config_add_lines(buf_str(&rest), buf_str(&lines), out);
+	return 0;
+}
+
+/* Single disks go into the configuration as it is now: it may have been edited meanwhile. */
+static int write_config(struct restore *r, struct error **err)
+{
+	return r->p->disks ? guest_config_change(r->env->paths, r->p->vmid, merge_disks, r, err)
+			   : guest_config_replace(r->env->paths, r->p->vmid, buf_str(&r->config),
+						  err);
 }
 
 /* As PVE: nothing of the guest stays active here that does not run here. */
@@ -181,9 +206,7 @@ int restore_commit(struct restore *r, struct error **err)
 {
 	int res = 0;
 
-	if (r->p->disks)
-		merge_disks(r, &r->config);
-	else
+	if (!r->p->disks)
 		res = restore_make_config(r, err);
 	if (res == 0)
 		deactivate_volumes(r);
@@ -193,7 +216,7 @@ int restore_commit(struct restore *r, struct error **err)
 	if (res == 0)
 		res = restore_check_stopped(r, err);
 	if (res == 0)
-		res = guest_config_replace(r->env->paths, r->p->vmid, buf_str(&r->config), err);
+		res = write_config(r, err);
 	if (res < 0)
 		return res;
 	restore_remove_old(r);

@@ -92,6 +92,8 @@ int restore_keep(struct restore *r, struct error **err);
 void restore_sort_old(struct restore *r);
 /* The configuration is in place. */
 void restore_remove_old(struct restore *r);
+/* False for what is not the guest's own: others' disks, paths.  True also if nobody can tell. */
+bool restore_may_own(const struct restore *r, const char *volid);
 
 /* restore-live.c: the guest starts at once. */
 int restore_live_check(struct restore *r, struct error **err);

@@ -31,6 +31,14 @@ static bool open_own(const struct restore *r, const char *volid, struct volume *
 	return false;
 }
 
+bool restore_may_own(const struct restore *r, const char *volid)
+{
+	_cleanup_volume_ struct volume v = { 0 };
+	_cleanup_error_ struct error *err = NULL;
+
+	return open_own(r, volid, &v, &err) || err;
+}
+
 /* ---- before the new configuration is written ---- */
 
 static void sort_volume(struct restore *r, const struct guest_config *new, const char *volid, bool doomed)

@@ -399,3 +399,55 @@ hostpci0: 0000:01:00" ]
 	grep -qx 'ide2: local:iso/ubuntu-cloudinit.iso,media=cdrom' "$(conf_file 139)"
 	grep -qx 'ide0: local:139/vm-139-cloudinit.raw,media=cdrom,size=4M' "$(conf_file 139)"
 }
+
+@test "--disk takes the options of the guest's own line, or else the archive's, and keeps only real volumes" {
+	local volume
+	make_archive $'scsi0: cache=none,file=local:1/vm-1-disk-0.raw,discard=on,format=raw,ssd=1,size=1G\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	for line in "" "scsi0: none,media=cdrom" "scsi0: local:iso/x.iso,media=cdrom" "scsi0: media=cdrom,file=none"; do
+		printf '%s\n' "memory: 16" "$line" > "$(conf_file 141)"
+		restore_ok "$T/a.vma.zst" 141 --disk scsi0
+		cmp "$T/noise" "$(image 141 scsi0)"
+		[ "$(sed -E '/^$/d; s/disk-[0-9]+/disk-N/' "$(conf_file 141)")" = "memory: 16
+scsi0: local:141/vm-141-disk-N.raw,cache=none,discard=on,ssd=1,size=4M" ]
+	done
+	volume=$(own 141 raw vm-141-disk-20)
+	for line in "cache=none,file=$volume,discard=on" "volume=$volume,cache=none,size=1M,discard=on"; do
+		printf '%s\n' "unused0: local:141/vm-141-disk-30.raw" "scsi0: $line" "[snap]" "scsi0: $line" > "$(conf_file 141)"
+		restore_ok "$T/a.vma.zst" 141 --disk scsi0
+		[ "$(sed -E 's/(scsi0: local:141.vm-141-disk-)[0-9]+/\1N/' "$(conf_file 141)")" = "unused0: local:141/vm-141-disk-30.raw
+scsi0: local:141/vm-141-disk-N.raw,cache=none,discard=on,size=4M
+unused1: $volume
+[snap]
+scsi0: $line" ]
+	done
+	# a device of the host is no volume that could be unused
+	printf 'scsi0: /dev/sdz,discard=on\n' > "$(conf_file 141)"
+	restore_ok "$T/a.vma.zst" 141 --disk scsi0
+	lacks "$(conf_file 141)" 'unused|sdz'
+	has_line "what was 'scsi0: /dev/sdz,discard=on' is in the configuration no more"
+	# PVE's old name of ide2
+	make_archive $'ide2: local:1/vm-1-disk-0.raw\n#qmdump#map:ide2:drive-scsi0:local:raw:'
+	printf 'cdrom: none,media=cdrom\n' > "$(conf_file 141)"
+	restore_ok "$T/a.vma.zst" 141 --disk ide2
+	lacks "$(conf_file 141)" 'cdrom'
+	grep -q '^ide2: local:141/' "$(conf_file 141)"
+}
+
+@test "--disk keeps what is edited in the configuration while it restores" {
+	disk_add 142 scsi0 blockdev 4M
+	make_archive $'scsi0: local:1/vm-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	"$QMRESTORE" "$T/a.vma.zst" 142 --disk scsi0 --bwlimit 1000 > "$T/out" 2>&1 3>&- &
+	local pid=$!
+	until grep -q "^map" "$T/out"; do
+		sleep 0.05
+	done
+	printf 'onboot: 1\nunused0: local:142/vm-142-disk-50.raw\n' >> "$(conf_file 142)"
+	sed -i 's/^\(scsi0: .*\)/\1,serial=edited/' "$(conf_file 142)"
+	wait "$pid"
+	grep -qx 'onboot: 1' "$(conf_file 142)"
+	grep -qx 'unused0: local:142/vm-142-disk-50.raw' "$(conf_file 142)"
+	grep -qE '^unused1: local:142/vm-142-disk-0.raw$' "$(conf_file 142)"
+	grep -qE '^scsi0: .*,serial=edited(,|$)' "$(conf_file 142)"
+	lacks "$(conf_file 142)" '^lock:'
+	cmp "$T/noise" "$(image 142 scsi0)"
+}
