@@ -90,7 +90,7 @@ int restore_keep(struct restore *r, struct error **err);
  * configuration does.  Facts: restore_cleanup_oldconf and rescan of PVE::QemuServer.
  */
 void restore_sort_old(struct restore *r);
-/* The configuration is in place. */
+/* The configuration is in place.  A volume that cannot be removed is added to it as unusedN. */
 void restore_remove_old(struct restore *r);
 /* False for what is not the guest's own: others' disks, paths.  True also if nobody can tell. */
 bool restore_may_own(const struct restore *r, const char *volid);

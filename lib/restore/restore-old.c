@@ -8,12 +8,13 @@
 /* True if a line of the configuration names the volume; comments do not count. */
 static bool names_volume(const struct guest_config *c, const char *volid)
 {
-	size_t len = strlen(volid);
+	for (size_t i = 0; i < c->n; i++) {
+		_cleanup_guest_drive_ struct guest_drive drive = { 0 };
 
-	for (size_t i = 0; i < c->n; i++)
-		if (strncmp(c->pairs[i].value, volid, len) == 0 &&
-		    (!c->pairs[i].value[len] || c->pairs[i].value[len] == ','))
+		if (guest_drive_parse(c->pairs[i].value, &drive, NULL) == 0 &&
+		    strcmp(drive.file, volid) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -58,7 +59,8 @@ static void sort_volume(struct restore *r, const struct guest_config *new, const
 
 /*
  * Disks that the archive has none for are no copies of anything, and neither are those that backups
- * leave out.
+ * leave out.  A cloud-init image is one of them, as the archive's is made anew; of other CD drives
+ * nothing is the guest's.
  */
 static void sort_disks(struct restore *r, const struct guest_config *new, const struct guest_config *c,
 		       bool is_main)
@@ -66,7 +68,7 @@ static void sort_disks(struct restore *r, const struct guest_config *new, const 
 	_cleanup_guest_disks_ struct guest_disks disks = { 0 };
 	_cleanup_error_ struct error *err = NULL;
 
-	if (guest_config_disks(c, &disks, &err) < 0) {
+	if (guest_config_volumes(c, &disks, &err) < 0) {
 		log_warn(r->env->log, "disks of the guest that is replaced stay where they are: %s",
 			 error_message(err));
 		return;
@@ -118,22 +120,66 @@ void restore_sort_old(struct restore *r)
 
 /* ---- when it is ---- */
 
-static void remove_volume(const struct restore *r, const char *volid)
+/* False if it is still there, as far as one can tell. */
+static bool remove_volume(const struct restore *r, const char *volid)
 {
 	_cleanup_volume_ struct volume v = { 0 };
 	_cleanup_strv_ char **snapshots = NULL;
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_free_ char *list = NULL;
+	int res;
 
-	if (!open_own(r, volid, &v, NULL))
-		return;
+	if (!open_own(r, volid, &v, &err)) {
+		if (err)
+			log_warn(r->env->log, "volume '%s' is not removed: %s", volid, error_message(err));
+		return !err;
+	}
 	/* only for the line */
 	volume_snapshots(&v, &snapshots, NULL);
 	list = snapshots ? strv_join(snapshots, ", ") : NULL;
 	log_info(r->env->log, "removing volume '%s' of the guest that was replaced%s%s", volid,
 		 list ? ", with its snapshots: " : "", list ? list : "");
-	if (volume_free(&v, &err) < 0)
+	res = volume_free(&v, &err);
+	if (res < 0)
 		log_warn(r->env->log, "%s", error_message(err));
+	return res == 0 || res == ERR_NOT_FOUND;
+}
+
+struct remains {
+	const struct restore *r;
+	char **volids;
+};
+
+static int add_remains(void *opaque, const struct guest_config *now, struct buf *out,
+		       struct error **err)
+{
+	const struct remains *m = opaque;
+	_cleanup_buf_ struct buf lines = BUF_INIT;
+	unsigned n = 0;
+
+	(void)err;
+	for (size_t i = 0; m->volids[i]; i++) {
+		if (names_volume(now, m->volids[i]))
+			continue;
+		n = guest_config_free_unused(now, n);
+		log_info(m->r->env->log, "volume '%s' of the guest that was replaced stays, as unused%u",
+			 m->volids[i], n);
+		buf_addf(&lines, "unused%u: %s\n", n++, m->volids[i]);
+	}
+	guest_config_add_lines(now->text, buf_str(&lines), out);
+	return 0;
+}
+
+/* What no configuration names, nobody finds again. */
+static void keep_remains(const struct restore *r, char **volids)
+{
+	struct remains m = { .r = r, .volids = volids };
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_free_ char *list = strv_join(volids, ", ");
+
+	if (guest_config_change(r->env->paths, r->p->vmid, add_remains, &m, &err) < 0)
+		log_warn(r->env->log, "what is left of the guest that was replaced is in no configuration "
+				      "(%s): %s", list, error_message(err));
 }
 
 /* Only those that the configuration knew; others are not the guest's. */
@@ -160,8 +206,13 @@ static void remove_snapshots(const struct restore *r, const char *volid)
 
 void restore_remove_old(struct restore *r)
 {
+	_cleanup_strv_ char **remains = NULL;
+
 	for (size_t i = 0; r->doomed && r->doomed[i]; i++)
-		remove_volume(r, r->doomed[i]);
+		if (!remove_volume(r, r->doomed[i]))
+			strv_add(&remains, r->doomed[i]);
+	if (remains)
+		keep_remains(r, remains);
 	for (size_t i = 0; r->snapshots && r->kept && r->kept[i]; i++)
 		remove_snapshots(r, r->kept[i]);
 }

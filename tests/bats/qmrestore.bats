@@ -393,13 +393,6 @@ hostpci0: 0000:01:00" ]
 	cmp "$T/noise" "$(image 145 scsi0)"
 }
 
-@test "an ISO image with cloudinit in its name is none of cloud-init" {
-	make_archive $'ide0: local:1/vm-1-cloudinit.qcow2,media=cdrom\nide2: local:iso/ubuntu-cloudinit.iso,media=cdrom\nscsi0: local:1/vm-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
-	restore_ok "$T/a.vma.zst" 139
-	grep -qx 'ide2: local:iso/ubuntu-cloudinit.iso,media=cdrom' "$(conf_file 139)"
-	grep -qx 'ide0: local:139/vm-139-cloudinit.raw,media=cdrom,size=4M' "$(conf_file 139)"
-}
-
 @test "--disk takes the options of the guest's own line, or else the archive's, and keeps only real volumes" {
 	local volume
 	make_archive $'scsi0: cache=none,file=local:1/vm-1-disk-0.raw,discard=on,format=raw,ssd=1,size=1G\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
@@ -450,4 +443,38 @@ scsi0: $line" ]
 	grep -qE '^scsi0: .*,serial=edited(,|$)' "$(conf_file 142)"
 	lacks "$(conf_file 142)" '^lock:'
 	cmp "$T/noise" "$(image 142 scsi0)"
+}
+
+@test "cloud-init images are made anew, those of the replaced guest go or stay in sight; an ISO of that name is none" {
+	local old extra
+	old=$(own 140 qcow2 vm-140-cloudinit)
+	make_archive $'ide0: local:1/vm-1-cloudinit.qcow2,media=cdrom\nide2: local:iso/ubuntu-cloudinit.iso,media=cdrom\nscsi0: local:1/vm-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	echo "ide0: $old,media=cdrom" > "$(conf_file 140)"
+	restore_ok "$T/a.vma.zst" 140 --force
+	grep -qx 'ide2: local:iso/ubuntu-cloudinit.iso,media=cdrom' "$(conf_file 140)"
+	grep -qx 'ide0: local:140/vm-140-cloudinit.raw,media=cdrom,size=4M' "$(conf_file 140)"
+	lacks "$(conf_file 140)" '^unused'
+	[ ! -e "$STORE/local/images/${old#*:}" ]
+	[ "$(stat -c %s "$(image 140 ide0)")" = 4194304 ]
+	# the same image is used again; another drive's stays
+	extra=$(own 140 qcow2 vm-140-cloudinit)
+	echo "ide3: media=cdrom,file=$extra" >> "$(conf_file 140)"
+	restore_ok "$T/a.vma.zst" 140 --force
+	grep -qx 'ide0: local:140/vm-140-cloudinit.raw,media=cdrom,size=4M' "$(conf_file 140)"
+	[ -e "$(image 140 ide0)" ]
+	grep -qx "unused0: $extra" "$(conf_file 140)"
+	lacks "$(conf_file 140)" '^ide3|^unused1'
+}
+
+@test "a replaced volume that cannot be removed stays in the configuration, as unused" {
+	make_archive $'scsi0: local:1/vm-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	# a folder of that name: nothing that unlink() removes
+	mkdir -p "$STORE/local/images/148/vm-148-disk-9.raw"
+	other=$(own 148 raw vm-148-disk-8)
+	printf 'scsi0: local:148/vm-148-disk-9.raw,size=4M\nscsi1: %s\n' "$other" > "$(conf_file 148)"
+	restore_ok "$T/a.vma.zst" 148 --force
+	has_line "WARN: cannot remove .*Is a directory"
+	grep -qx "unused0: $other" "$(conf_file 148)"
+	grep -qx 'unused1: local:148/vm-148-disk-9.raw' "$(conf_file 148)"
+	nothing_left 148
 }
