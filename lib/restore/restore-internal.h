@@ -95,6 +95,9 @@ void restore_remove_old(struct restore *r);
 /* False for what is not the guest's own: others' disks, paths.  True also if nobody can tell. */
 bool restore_may_own(const struct restore *r, const char *volid);
 
+/* restore-template.c: whether the template may be replaced; -EBUSY if linked clones stand on it. */
+int restore_check_template(const struct restore *r, struct error **err);
+
 /* restore-live.c: the guest starts at once. */
 int restore_live_check(struct restore *r, struct error **err);
 int restore_live(struct restore *r, struct error **err);

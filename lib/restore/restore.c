@@ -32,6 +32,7 @@ static int check_old(struct restore *r, struct error **err)
 	const char *protection = guest_config_get(&r->old, "protection");
 	const uint32_t vmid = r->p->vmid;
 	bool on = false;
+	int res = 0;
 
 	if (!r->p->disks && !r->p->force)
 		return error_set(err, -EEXIST,
@@ -44,11 +45,8 @@ static int check_old(struct restore *r, struct error **err)
 				 " - protection is set in its configuration; remove it first",
 				 vmid);
 	if (guest_config_is_template(&r->old))
-		return error_set(err, -EPERM,
-				 "unable to restore VM %" PRIu32
-				 " - it is a template, other guests may stand on it",
-				 vmid);
-	return restore_check_stopped(r, err);
+		res = restore_check_template(r, err);
+	return res == 0 ? restore_check_stopped(r, err) : res;
 }
 
 static int look_for_guest(struct restore *r, struct error **err)

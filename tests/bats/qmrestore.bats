@@ -385,14 +385,6 @@ hostpci0: 0000:01:00" ]
 	has_no_line "usb1|serial1|ide0"
 }
 
-@test "the archive of a template becomes a usual guest, which is told" {
-	make_archive $'name: t\ntemplate: 1 \nscsi0: local:1/base-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
-	restore_ok "$T/a.vma.zst" 145
-	has_line "WARN: .*'qm template 145'"
-	lacks "$(conf_file 145)" template
-	cmp "$T/noise" "$(image 145 scsi0)"
-}
-
 @test "--disk takes the options of the guest's own line, or else the archive's, and keeps only real volumes" {
 	local volume
 	make_archive $'scsi0: cache=none,file=local:1/vm-1-disk-0.raw,discard=on,format=raw,ssd=1,size=1G\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
@@ -477,4 +469,34 @@ scsi0: $line" ]
 	grep -qx "unused0: $other" "$(conf_file 148)"
 	grep -qx 'unused1: local:148/vm-148-disk-9.raw' "$(conf_file 148)"
 	nothing_left 148
+}
+
+@test "a template becomes a usual guest; --force replaces one unless linked clones stand on it" {
+	make_archive $'name: t\ntemplate: 1 \nscsi0: local:1/base-1-disk-0.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	restore_ok "$T/a.vma.zst" 145
+	has_line "WARN: .*'qm template 145'"
+	lacks "$(conf_file 145)" template
+	cmp "$T/noise" "$(image 145 scsi0)"
+	# a template with a clone
+	mkdir -p "$STORE/local/images/"{146,147}
+	qemu-img create -q -f qcow2 "$STORE/local/images/146/base-146-disk-0.qcow2" 4M
+	(cd "$STORE/local/images/147" && qemu-img create -q -f qcow2 -F qcow2 -b ../146/base-146-disk-0.qcow2 vm-147-disk-0.qcow2)
+	printf 'template: 1\nscsi0: local:146/base-146-disk-0.qcow2,size=4M\n' > "$(conf_file 146)"
+	tree > "$T/before"
+	restore "$T/a.vma.zst" 146 --disk scsi0
+	[ "$status" = 255 ]
+	has_line 'it is a template, which single disks do not go into'
+	restore "$T/a.vma.zst" 146 --force
+	[ "$status" = 255 ]
+	has_line "it is a template: 'local:146/base-146-disk-0.qcow2/147/vm-147-disk-0.qcow2' of VM 147 is a linked clone"
+	diff "$T/before" <(tree)
+	# one that stands on another template itself
+	sed -i 's|local:146/|local:9/base-9-disk-0.qcow2/146/|' "$(conf_file 146)"
+	restore "$T/a.vma.zst" 146 --force
+	has_line "it is a template: 'local:146/base-146-disk-0.qcow2/147/vm-147-disk-0.qcow2' of VM 147 is a linked clone"
+	rm "$STORE/local/images/147/vm-147-disk-0.qcow2"
+	restore_ok "$T/a.vma.zst" 146 --force
+	[ ! -e "$STORE/local/images/146/base-146-disk-0.qcow2" ]
+	lacks "$(conf_file 146)" 'unused|template'
+	cmp "$T/noise" "$(image 146 scsi0)"
 }
