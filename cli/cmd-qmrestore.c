@@ -46,6 +46,12 @@ static const struct option rows[] = {
 	  .complete = COMPLETE_BOOL,
 	  .description = "Replace an existing guest. Its disks are removed once the new ones are "
 			 "complete." },
+	{ .name = "ha-managed",
+	  .value = { .type = VALUE_BOOL },
+	  .fallback = "0",
+	  .flags = OPTION_LATER,
+	  .complete = COMPLETE_BOOL,
+	  .description = "Let the cluster's HA manager look after the guest." },
 	{ .name = "live-restore",
 	  .value = { .type = VALUE_BOOL },
 	  .fallback = "0",

@@ -323,6 +323,9 @@ unused4: $past" ]
 	[ "$status" = 255 ]
 	restore "$T/a.vma.zst" 134 --pool x
 	[ "$status" = 255 ]
+	restore "$T/a.vma.zst" 134 --ha-managed
+	[ "$status" = 255 ]
+	has_line "ha-managed: .*not supported"
 	nothing_left 132
 }
 
