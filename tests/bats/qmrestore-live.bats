@@ -157,7 +157,7 @@ qemu_has_iothread_scsi() {
 	restore_begin "$T/a.vma.zst" 130 --bwlimit 2000
 	says "VM 130 runs"
 	for key in scsi0 scsi1 scsi2 scsi3 virtio0 virtio1 ide0; do
-		guest_io 130 "$key" "write -P 0x11 7M 1000k" "write -P 0x22 64k 3k" "write -z 1M 128k" "read 3M 512k"
+		guest_io 130 "$key" "write -P 0x11 7M 1000k" "write -P 0x22 64k 3k" "write -z 1M 128k" "read 3M 512k" flush
 		printf '%s\n' "write -P 0x11 7M 1000k" "write -P 0x22 64k 3k" "write -z 1M 128k" |
 			qemu-io -f raw "$T/$key.raw" > /dev/null
 		[ "$key" != scsi0 ] || qmp 130 query-jobs | grep -q '"qmrestore-scsi0"'
@@ -166,7 +166,7 @@ qemu_has_iothread_scsi() {
 	[ -z "$(ours 130)" ]
 	clean 130
 	for key in scsi0 scsi1 scsi2 scsi3 virtio0 virtio1 ide0; do
-		guest_io 130 "$key" "write -P 0x33 5M 64k"
+		guest_io 130 "$key" "write -P 0x33 5M 64k" flush
 		qemu-io -f raw -c "write -P 0x33 5M 64k" "$T/$key.raw" > /dev/null
 	done
 	qemu_kill 130
