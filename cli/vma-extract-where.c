@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/strv.h"
@@ -46,6 +47,44 @@ int extract_choose_drives(struct extract *x, struct error **err)
 	return r;
 }
 
+/* What the first bytes of a file that is there say. */
+static const char *format_of(const struct target *t)
+{
+	static const struct {
+		const char *format, *magic;
+	} formats[] = {
+		{ "qcow2", "QFI\xfb" },
+		{ "vmdk", "KDMV" },
+		{ "vmdk", "# Disk DescriptorFile" },
+	};
+	char head[32];
+	ssize_t n = t->anew ? pread(t->fd, head, sizeof(head), 0) : -1;
+
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+		size_t len = strlen(formats[i].magic);
+
+		if (n >= (ssize_t)len && !memcmp(head, formats[i].magic, len))
+			return formats[i].format;
+	}
+	return NULL;
+}
+
+/* What --to writes is raw; a name or a file that says otherwise would be taken for what it says. */
+static int check_format(const struct target *t, const char *disk, struct error **err)
+{
+	const char *format = str_suffix(t->path, ".qcow2") ? "qcow2" :
+			     str_suffix(t->path, ".vmdk")  ? "vmdk" :
+							     format_of(t);
+
+	if (t->nbd || !format)
+		return 0;
+	return error_set(err, ERR_INVALID,
+			 "option --to: '%s' is %s by its name or content, and --to writes raw images; use "
+			 "--readmap with a line format=%s:0:%s=%s for an image that qemu-img has made, or "
+			 "remove it and give another name",
+			 t->path, format, format, disk, t->path);
+}
+
 static int open_to(struct extract *x, const char *value, struct error **err)
 {
 	const char *path = strchr(value, '=');
@@ -70,7 +109,8 @@ static int open_to(struct extract *x, const char *value, struct error **err)
 	if (!x->wanted[dev])
 		return error_set(err, ERR_INVALID, "option --to: disk '%s' is not among --drives",
 				 name);
-	return target_open(&x->targets[dev], path + 1, x->h->devices[dev].size, err);
+	r = target_open(&x->targets[dev], path + 1, x->h->devices[dev].size, err);
+	return r < 0 ? r : check_format(&x->targets[dev], name, err);
 }
 
 int extract_open_to(struct extract *x, struct error **err)
@@ -199,4 +239,31 @@ int extract_read_map(struct extract *x, struct error **err)
 	}
 	fclose(f);
 	return r < 0 ? r : open_mapped(x, err);
+}
+
+/* ---- all of them ---- */
+
+static int check_target(const struct extract *x, unsigned dev, struct error **err)
+{
+	const struct target *t = &x->targets[dev];
+
+	if (target_is_file(t, x->archive_fd))
+		return error_set(err, ERR_INVALID, "'%s' is the archive itself; give another target",
+				 t->path);
+	for (unsigned i = 1; i < dev; i++)
+		if (target_is_open(&x->targets[i]) && target_is_same(t, &x->targets[i]))
+			return error_set(err, ERR_INVALID,
+					 "disks '%s' and '%s' would both go to '%s'; give each its own",
+					 x->h->devices[i].name, x->h->devices[dev].name, t->path);
+	return target_lock(t, err);
+}
+
+int extract_check_targets(const struct extract *x, struct error **err)
+{
+	int r = 0;
+
+	for (unsigned i = 1; r == 0 && i <= VMA_MAX_DEVICES; i++)
+		if (target_is_open(&x->targets[i]))
+			r = check_target(x, i, err);
+	return r;
 }

@@ -56,11 +56,13 @@ static const struct option_table table = {
 	.args = args,
 };
 
-static void extract_init(struct extract *x, const struct options *o, const struct vma_header *h)
+static void extract_init(struct extract *x, const struct options *o, const struct vma_header *h,
+			 int archive_fd)
 {
 	memset(x, 0, sizeof(*x));
 	x->o = o;
 	x->h = h;
+	x->archive_fd = archive_fd;
 	x->dir = options_get(o, "targetdir");
 	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
 		target_init(&x->targets[i]);
@@ -91,6 +93,8 @@ static int write_configs(const struct extract *x, struct error **err)
 		_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 		int r = fd < 0 ? -errno : io_write_all(fd, c->data, c->len);
 
+		if (r == 0 && fsync(fd) < 0)
+			r = -errno;
 		if (r < 0)
 			return error_errno(err, -r, "cannot write '%s'", path);
 	}
@@ -143,6 +147,13 @@ static int make_folder(const struct extract *x, struct error **err)
 
 /* ---- data ---- */
 
+static int name_disk(const struct extract *x, unsigned dev, int r, struct error **err)
+{
+	if (r < 0)
+		error_prefix(err, "disk '%s'", x->h->devices[dev].name);
+	return r;
+}
+
 static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data, size_t len,
 		   struct error **err)
 {
@@ -152,7 +163,9 @@ static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data,
 	if (!target_is_open(&x->targets[dev]))
 		return 0;
 	r = x->pace[dev] ? pace_take(x->pace[dev], len, x->stop, err) : cancel_check(x->stop, err);
-	return r < 0 ? r : target_write(&x->targets[dev], offset, data, len, err);
+	if (r < 0)
+		return r;
+	return name_disk(x, dev, target_write(&x->targets[dev], offset, data, len, err), err);
 }
 
 static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, struct error **err)
@@ -163,7 +176,7 @@ static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, str
 	if (!target_is_open(&x->targets[dev]))
 		return 0;
 	r = cancel_check(x->stop, err);
-	return r < 0 ? r : target_zero(&x->targets[dev], offset, len, err);
+	return r < 0 ? r : name_disk(x, dev, target_zero(&x->targets[dev], offset, len, err), err);
 }
 
 static int zero_lost(struct extract *x, const struct vma_reader *reader, unsigned dev,
@@ -190,14 +203,28 @@ static int finish(struct extract *x, const struct vma_reader *reader, struct err
 		if (!target_is_open(&x->targets[i]))
 			continue;
 		r = zero_lost(x, reader, i, err);
-		/* QEMU keeps what it holds of an image until it is told to write it */
+		/* a full thin pool shows only here */
 		if (r == 0)
-			r = target_finish(&x->targets[i],
-					  x->maps[i].image && !readmap_is_raw(&x->maps[i]), err);
+			r = target_finish(&x->targets[i], true, err);
+		name_disk(x, i, r, err);
 	}
+	return r == 0 && x->dir ? io_fsync_dir(x->dir, err) : r;
+}
+
+static int begin(struct extract *x, struct error **err)
+{
+	int r = 0;
+
+	for (unsigned i = 1; r == 0 && i <= VMA_MAX_DEVICES; i++)
+		if (target_is_open(&x->targets[i]))
+			r = target_begin(&x->targets[i], x->h->devices[i].size, err);
 	return r;
 }
 
+/*
+ * Nothing that was there before changes until all is known to be right.  Proxmox's qmrestore reads the
+ * configs in the folder before it writes the map.
+ */
 static int prepare(struct extract *x, struct error **err)
 {
 	int r;
@@ -209,15 +236,17 @@ static int prepare(struct extract *x, struct error **err)
 		return error_set(err, ERR_INVALID,
 				 "options --to and --readmap exclude each other, give one");
 	r = extract_choose_drives(x, err);
+	if (r == 0)
+		r = extract_open_to(x, err);
 	if (r == 0 && x->dir)
 		r = make_folder(x, err);
 	if (r == 0)
-		r = extract_open_to(x, err);
-	if (r == 0)
 		r = extract_read_map(x, err);
+	if (r == 0)
+		r = extract_check_targets(x, err);
 	if (r == 0 && x->dir)
 		r = create_files(x, err);
-	return r;
+	return r < 0 ? r : begin(x, err);
 }
 
 static int transfer(struct extract *x, struct vma_reader *reader, struct error **err)
@@ -255,7 +284,7 @@ static int run(struct options *o, struct error **err)
 
 	if (r < 0)
 		return r;
-	extract_init(&x, o, vma_reader_header(reader));
+	extract_init(&x, o, vma_reader_header(reader), fd);
 	r = prepare(&x, err);
 	if (r == 0)
 		r = transfer(&x, reader, err);

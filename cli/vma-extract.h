@@ -12,6 +12,7 @@ struct extract {
 	struct vma_progress progress; /* first */
 	const struct options *o;
 	const struct vma_header *h;
+	int archive_fd;
 	const char *dir; /* NULL: none */
 	bool wanted[VMA_MAX_DEVICES + 1];
 	bool mapped[VMA_MAX_DEVICES + 1]; /* where it goes is told */
@@ -27,9 +28,11 @@ struct extract {
 
 /* vma-extract-where.c, in this order.  All disks, or those of --drives. */
 int extract_choose_drives(struct extract *x, struct error **err);
-/* --to; the targets are open then. */
+/* --to; the targets are open then, but unchanged. */
 int extract_open_to(struct extract *x, struct error **err);
 /* --readmap; the same, and there may be a daemon, which signals end from now on. */
 int extract_read_map(struct extract *x, struct error **err);
+/* Refuses targets that are one and the same, the archive itself, or open in a QEMU. */
+int extract_check_targets(const struct extract *x, struct error **err);
 
 #endif

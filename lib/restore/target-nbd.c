@@ -1,5 +1,6 @@
 /* Targets behind NBD: a few connections that threads share, each with one request at a time. */
 #include <errno.h>
+#include <inttypes.h>
 #include <libnbd.h>
 #include <stdlib.h>
 
@@ -30,6 +31,13 @@ static int failed(const struct nbd_pool *p, const char *what, struct error **err
 
 	error_set(err, ERR_PEER, "cannot %s '%s': %s", what, p->uri, text ? text : "unknown error");
 	return errnum == ENOSPC ? -ENOSPC : ERR_PEER;
+}
+
+static int failed_at(const struct nbd_pool *p, const char *what, uint64_t offset, struct error **err)
+{
+	_cleanup_free_ char *where = xasprintf("%s byte %" PRIu64 " of", what, offset);
+
+	return failed(p, where, err);
 }
 
 static int connect_one(struct nbd_pool *p, struct error **err)
@@ -110,7 +118,7 @@ int nbd_pool_write(struct nbd_pool *p, uint64_t offset, const void *data, size_t
 		size_t now = len - at < WRITE_MAX ? len - at : WRITE_MAX;
 
 		if (nbd_pwrite(c->h, (const char *)data + at, now, offset + at, 0) < 0)
-			r = failed(p, "write to", err);
+			r = failed_at(p, "write to", offset + at, err);
 	}
 	pthread_mutex_unlock(&c->lock);
 	return r;
@@ -128,7 +136,7 @@ int nbd_pool_zero(struct nbd_pool *p, uint64_t offset, uint64_t len, struct erro
 		uint64_t now = len < ZERO_MAX ? len : ZERO_MAX;
 
 		if (nbd_zero(c->h, now, offset, 0) < 0)
-			r = failed(p, "write zeroes to", err);
+			r = failed_at(p, "write zeroes to", offset, err);
 		offset += now;
 		len -= now;
 	}

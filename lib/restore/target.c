@@ -6,16 +6,14 @@
 #include <linux/falloc.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/mem.h"
-#include "base/strv.h"
 
-#define SLACK     (UINT64_C(4) << 20) /* storages round sizes up; as Proxmox's vma allows */
 #define WRITE_STEP ((size_t)64 << 10)
-#define ZERO_STEP ((uint64_t)1 << 20)
+#define ZERO_STEP  ((uint64_t)1 << 20)
+#define FLUSH_STEP ((size_t)8 << 20)
 
 static int write_error(const struct target *t, int errnum, uint64_t offset, struct error **err)
 {
@@ -36,15 +34,18 @@ void target_init(struct target *t)
 	pthread_mutex_init(&t->lock, NULL);
 }
 
+char *target_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return xstrdup(".");
+	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+}
+
 bool target_is_open(const struct target *t)
 {
 	return t->fd >= 0 || t->nbd;
-}
-
-bool target_is_uri(const char *text)
-{
-	return str_prefix(text, "nbd:", NULL) || str_prefix(text, "nbds:", NULL) ||
-	       str_prefix(text, "nbd+", NULL) || str_prefix(text, "nbds+", NULL);
 }
 
 int target_create(struct target *t, const char *path, uint64_t size, struct error **err)
@@ -56,96 +57,33 @@ int target_create(struct target *t, const char *path, uint64_t size, struct erro
 	return set_size(t, size, err);
 }
 
-/* Refuses what the disk does not fit on. */
-static int check_size(const struct target *t, uint64_t size, uint64_t max, struct error **err)
+int target_begin(struct target *t, uint64_t size, struct error **err)
 {
-	off_t have = t->nbd ? (off_t)nbd_pool_size(t->nbd) : lseek(t->fd, 0, SEEK_END);
+	int r = t->anew ? set_size(t, 0, err) : 0;
 
-	if (have < 0)
-		return error_errno(err, errno, "cannot tell the size of '%s'", t->path);
-	if ((uint64_t)have >= size && (uint64_t)have <= max)
-		return 0;
-	return error_set(err, ERR_INVALID,
-			 "'%s' has %lld bytes, the disk in the archive %" PRIu64
-			 "; give a target of that size",
-			 t->path, (long long)have, size);
+	if (r == 0 && t->anew)
+		r = set_size(t, size, err);
+	t->anew = false;
+	return r;
 }
 
-static int find_type(struct target *t, const char *path, struct error **err)
+/*
+ * Has the kernel begin to write what it holds, now and then: it would otherwise let much of the machine's
+ * memory fill up first, and the sync at the end would wait for all of it.
+ */
+static bool is_time_to_flush(struct target *t, size_t len)
 {
-	struct stat st;
-
-	t->path = xstrdup(path);
-	if (fstat(t->fd, &st) < 0)
-		return error_errno(err, errno, "cannot use '%s'", path);
-	t->is_block = S_ISBLK(st.st_mode);
-	if (!t->is_block && !S_ISREG(st.st_mode))
-		return error_set(err, ERR_INVALID,
-				 "'%s' is neither a file nor a block device; give one", path);
-	return 0;
-}
-
-static int open_uri(struct target *t, const char *uri, uint64_t size, uint64_t max,
-		    struct error **err)
-{
-	int r = nbd_pool_open(uri, &t->nbd, err);
-
-	t->path = xstrdup(uri);
-	return r < 0 ? r : check_size(t, size, max, err);
-}
-
-/* With O_EXCL the kernel refuses a device that is mounted or part of another one. */
-static int open_device_or_file(const char *path, int file_flags, struct error **err)
-{
-	struct stat st;
-	bool is_block = stat(path, &st) == 0 && S_ISBLK(st.st_mode);
-	int fd = open(path, O_WRONLY | O_CLOEXEC | (is_block ? O_EXCL : file_flags), 0644);
-
-	if (fd < 0 && is_block && errno == EBUSY)
-		return error_set(err, -EBUSY, "device '%s' is in use (mounted, or part of another device)",
-				 path);
-	return fd < 0 ? error_errno(err, errno, "cannot open '%s'", path) : fd;
-}
-
-int target_open(struct target *t, const char *path, uint64_t size, struct error **err)
-{
-	int r;
-
-	if (target_is_uri(path)) {
-		t->write_zero = true;
-		return open_uri(t, path, size, UINT64_MAX, err);
-	}
-	t->fd = open_device_or_file(path, O_CREAT, err);
-	if (t->fd < 0)
-		return t->fd;
-	r = find_type(t, path, err);
-	if (r < 0)
-		return r;
-	t->write_zero = t->is_block;
-	if (t->is_block)
-		return check_size(t, size, UINT64_MAX, err);
-	r = set_size(t, 0, err);
-	return r < 0 ? r : set_size(t, size, err);
-}
-
-int target_existing(struct target *t, const char *path, uint64_t size, bool write_zero,
-		    struct error **err)
-{
-	int r;
-
-	t->write_zero = write_zero;
-	if (target_is_uri(path))
-		return open_uri(t, path, size, size + SLACK, err);
-	t->fd = open_device_or_file(path, 0, err);
-	if (t->fd < 0)
-		return t->fd;
-	r = find_type(t, path, err);
-	return r < 0 ? r : check_size(t, size, size + SLACK, err);
+	t->held += len;
+	if (t->held < FLUSH_STEP)
+		return false;
+	t->held = 0;
+	return true;
 }
 
 int target_write(struct target *t, uint64_t offset, const void *data, size_t len,
 		     struct error **err)
 {
+	bool flush;
 	int r = 0;
 
 	if (t->nbd)
@@ -156,8 +94,14 @@ int target_write(struct target *t, uint64_t offset, const void *data, size_t len
 
 		r = io_pwrite_all(t->fd, (const char *)data + at, now, (off_t)(offset + at));
 	}
+	flush = is_time_to_flush(t, len);
 	pthread_mutex_unlock(&t->lock);
-	return r < 0 ? write_error(t, -r, offset, err) : 0;
+	if (r < 0)
+		return write_error(t, -r, offset, err);
+	/* its errors come again with fsync() */
+	if (flush)
+		sync_file_range(t->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	return 0;
 }
 
 static int write_zeroes(struct target *t, uint64_t offset, uint64_t len,
@@ -192,6 +136,13 @@ int target_zero(struct target *t, uint64_t offset, uint64_t len, struct error **
 	return write_zeroes(t, offset, len, err);
 }
 
+static int sync_folder(const struct target *t, struct error **err)
+{
+	_cleanup_free_ char *folder = target_folder(t->path);
+
+	return io_fsync_dir(folder, err);
+}
+
 int target_finish(struct target *t, bool sync, struct error **err)
 {
 	int r = 0;
@@ -207,11 +158,13 @@ int target_finish(struct target *t, bool sync, struct error **err)
 		return error_errno(err, errno, "cannot write '%s'", t->path);
 	if (t->final && rename(t->path, t->final) < 0)
 		return error_errno(err, errno, "cannot rename '%s' to '%s'", t->path, t->final);
-	return 0;
+	return t->made && sync ? sync_folder(t, err) : 0;
 }
 
 void target_clear(struct target *t)
 {
+	if (t->made && t->anew)
+		unlink(t->path);
 	if (t->fd >= 0)
 		close(t->fd);
 	nbd_pool_free(t->nbd);

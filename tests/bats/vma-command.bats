@@ -107,6 +107,104 @@ same_sum() {
 	[ "$status" = 255 ]
 }
 
+@test "extract --to leaves all targets as they were if anything is wrong with one, and makes none" {
+	head -c 9M /dev/urandom > "$T/a"
+	cp "$T/a" "$T/before"
+	cp "$FIXTURES/two-disks.vma.zst" "$T/self"
+	ln "$T/a" "$T/b"
+	for second in "drive-scsi9=$T/x" "drive-scsi0=$T/x" "drive-scsi1=$T/a" "drive-scsi1=$T/b" \
+		"drive-scsi1=$T/self" "drive-scsi1=$T/none/x" "drive-scsi1=/dev/null" nonsense; do
+		run "$VMA" extract "$T/self" --to "drive-scsi0=$T/a" --to "$second"
+		echo "$second: $output"
+		[ "$status" = 255 ]
+		cmp "$T/a" "$T/before"
+		cmp "$T/self" "$FIXTURES/two-disks.vma.zst"
+	done
+	run "$VMA" extract - --to "drive-scsi0=$T/self" < "$T/self"
+	[ "$output" = "'$T/self' is the archive itself; give another target" ]
+	run "$VMA" extract "$T/self" --to "drive-scsi0=$T/a" --to "drive-scsi1=$T/b"
+	[ "$output" = "disks 'drive-scsi0' and 'drive-scsi1' would both go to '$T/b'; give each its own" ]
+	# a file that it has made meanwhile goes again
+	run "$VMA" extract "$T/self" --to "drive-scsi0=$T/new" --to "drive-scsi1=$T/none/x" "$T/o"
+	[ "$status" = 255 ]
+	[ "$(ls "$T")" = $'a\nb\nbefore\nself' ]
+}
+
+@test "extract --to makes no file below /dev, and no raw image that is called qcow2 or was one" {
+	run "$VMA" extract "$FIXTURES/two-disks.vma" --to drive-scsi0=/dev/vzdump-nope
+	[ "$status" = 255 ]
+	[ "$output" = "device '/dev/vzdump-nope' does not exist, and below /dev no file is made" ]
+	[ ! -e /dev/vzdump-nope ]
+	qemu-img create -q -f qcow2 "$T/a" 8M
+	qemu-img create -q -f vmdk "$T/b" 8M
+	cp "$T/a" "$T/a.before"
+	for target in a b c.qcow2 d.vmdk; do
+		run "$VMA" extract "$FIXTURES/two-disks.vma" --to "drive-scsi0=$T/$target"
+		echo "$output"
+		[ "$status" = 255 ]
+		[[ $output = "option --to: '$T/$target' is "@(qcow2|vmdk)" by its name or content, "* ]]
+	done
+	cmp "$T/a" "$T/a.before"
+	[ ! -e "$T/c.qcow2" ]
+}
+
+# with_qemu <image> <command>...: runs it while a program of QEMU has the image open
+with_qemu() {
+	local rc=0 image=$1
+	shift
+	qemu-nbd -t -f raw -k "$T/nbd.sock" "$image" 3>&- &
+	local pid=$!
+	wait_socket "$T/nbd.sock"
+	"$@" || rc=$?
+	kill "$pid"
+	wait "$pid" || true
+	return "$rc"
+}
+
+to_open_image() {
+	run "$VMA" extract "$FIXTURES/two-disks.vma" --to "drive-scsi0=$1"
+	[ "$status" = 255 ]
+	[ "$output" = "a QEMU has '$1' open; end the guest, or give another target" ]
+	printf '0:drive-scsi0=%s\nskip=drive-scsi1\ndone\n' "$1" > "$T/map"
+	run "$VMA" extract "$FIXTURES/two-disks.vma" -r "$T/map" "$T/o"
+	[ "$status" = 255 ]
+	[[ $output = *"a QEMU has '$1' open; end the guest, or give another target" ]]
+	rm -r "$T/o"
+}
+
+open_device() {
+	with_qemu "$LOOP" to_open_image "$LOOP"
+}
+
+@test "extract writes over no image and no device that a QEMU has open" {
+	head -c 8M /dev/urandom > "$T/disk"
+	cp "$T/disk" "$T/before"
+	with_qemu "$T/disk" to_open_image "$T/disk"
+	cmp "$T/disk" "$T/before"
+	with_loop open_device
+	cmp "$T/disk" "$T/before"
+}
+
+@test "extract writes all down before a file has its name" {
+	local n
+	strace -f -y -e trace=fsync,rename,/renameat -o "$T/trace" \
+		"$VMA" extract "$FIXTURES/two-disks.vma" "$T/o" > "$T/out"
+	sed -nE 's/^[0-9]+ +//; s/\) += 0$//p' "$T/trace" | sed -E "s/\([0-9]+</ </; s|$T/||g" > "$T/calls"
+	cat "$T/calls"
+	for disk in drive-scsi0 drive-scsi1; do
+		n=$(grep -n "^fsync.*tmp-disk-$disk" "$T/calls" | cut -d: -f1)
+		[ "$n" -lt "$(grep -n "^rename.*tmp-disk-$disk" "$T/calls" | cut -d: -f1)" ]
+	done
+	grep -q '^fsync.*qemu-server.conf' "$T/calls"
+	[ "$(tail -n 1 "$T/calls")" = "fsync <o>" ]
+	truncate -s 8M "$T/a"
+	printf '0:drive-scsi0=%s\nskip=drive-scsi1\ndone\n' "$T/a" > "$T/map"
+	strace -f -y -e trace=fsync -o "$T/trace" "$VMA" extract "$FIXTURES/two-disks.vma" -r "$T/map" "$T/p" > "$T/out"
+	grep -q "fsync([0-9]*<$T/a>" "$T/trace"
+	strace -f -y -e trace=fsync -o "$T/trace" "$VMA" extract "$FIXTURES/two-disks.vma" --to "drive-scsi0=$T/b"
+	grep -q "fsync([0-9]*<$T/b>" "$T/trace"
+}
+
 # wait_socket <path>
 wait_socket() {
 	for _ in {1..100}; do
