@@ -14,15 +14,22 @@
 
 #define MAP_LINE_MAX 8192
 
+/* 0: there is none of that name. */
+static unsigned device_of(const struct extract *x, const char *name)
+{
+	unsigned i = VMA_MAX_DEVICES;
+
+	while (i && !str_equal_null(x->h->devices[i].name, name))
+		i--;
+	return i;
+}
+
 static int find_device(const struct extract *x, const char *name, unsigned *ret,
 		       struct error **err)
 {
-	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
-		if (!x->h->devices[i].name || strcmp(x->h->devices[i].name, name) != 0)
-			continue;
-		*ret = i;
+	*ret = device_of(x, name);
+	if (*ret)
 		return 0;
-	}
 	return error_set(err, ERR_NOT_FOUND,
 			 "disk '%s' is not in the archive (vma list shows what there is)", name);
 }
@@ -37,6 +44,8 @@ int extract_choose_drives(struct extract *x, struct error **err)
 			x->wanted[i] = x->h->devices[i].name != NULL;
 		return 0;
 	}
+	/* the state of a guest is no drive: it comes along, as in Proxmox's vma */
+	x->wanted[device_of(x, VMA_VMSTATE)] = true;
 	names = strv_split_list(options_get(x->o, "drives"));
 	for (size_t i = 0; r == 0 && names && names[i]; i++) {
 		unsigned dev = 0;
@@ -135,28 +144,30 @@ static struct pace *pace_of(struct extract *x, unsigned dev, const struct readma
 	return &x->paces[dev];
 }
 
+/* As in Proxmox's vma, --drives goes before the map. */
 static int map_line(struct extract *x, const char *text, struct error **err)
 {
-	struct readmap_line l = { 0 };
-	unsigned dev = 0;
+	_cleanup_(readmap_line_clear) struct readmap_line l = { 0 };
 	int r = readmap_parse(text, &l, err);
+	unsigned dev;
 
-	if (r == 0)
-		r = find_device(x, l.disk, &dev, err);
-	if (r == 0 && l.skip)
+	if (r < 0)
+		return r;
+	dev = device_of(x, l.disk);
+	if (!dev) {
+		fprintf(stderr, "warning: option --readmap: disk '%s' is not in the archive\n", l.disk);
+		return 0;
+	}
+	if (l.skip)
 		x->wanted[dev] = false;
-	if (r < 0 || l.skip) {
-		readmap_line_clear(&l);
-		return r;
-	}
-	if (x->mapped[dev]) {
-		r = error_set(err, ERR_INVALID, "option --readmap: disk '%s' is given twice", l.disk);
-		readmap_line_clear(&l);
-		return r;
-	}
+	if (!x->wanted[dev])
+		return 0;
+	if (x->mapped[dev])
+		return error_set(err, ERR_INVALID, "option --readmap: disk '%s' is given twice", l.disk);
 	x->mapped[dev] = true;
 	x->pace[dev] = l.bps ? pace_of(x, dev, &l) : NULL;
 	x->maps[dev] = l;
+	l = (struct readmap_line){ 0 };
 	return 0;
 }
 

@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 #include "base/strv.h"
-#include "base/units.h"
 
 void readmap_line_clear(struct readmap_line *l)
 {
@@ -15,6 +14,20 @@ void readmap_line_clear(struct readmap_line *l)
 	free(l->format);
 	free(l->group);
 	*l = (struct readmap_line){ 0 };
+}
+
+/* As QEMU reads it: decimal, 0x... or octal. */
+static int parse_bps(const char *text, uint64_t *ret, struct error **err)
+{
+	char *end;
+	unsigned long long n;
+
+	errno = 0;
+	n = strtoull(text, &end, 0);
+	if (*text < '0' || *text > '9' || *end || errno || n > INT64_MAX)
+		return error_set(err, ERR_INVALID, "'throttling.bps=%s' is not a number of bytes", text);
+	*ret = n;
+	return 0;
 }
 
 /* One "key=value:" of those in front; 0: there is none any more. */
@@ -29,7 +42,7 @@ static int take_option(const char **at, struct readmap_line *l, struct error **e
 		free(l->format);
 		l->format = xstrdup(rest);
 	} else if (str_prefix(option, "throttling.bps=", &rest)) {
-		if (units_parse_u64(rest, 0, INT64_MAX, "throttling.bps", &l->bps, err) < 0)
+		if (parse_bps(rest, &l->bps, err) < 0)
 			return ERR_INVALID;
 	} else if (str_prefix(option, "throttling.group=", &rest)) {
 		free(l->group);

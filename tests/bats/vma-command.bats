@@ -303,6 +303,40 @@ to_mounted() {
 	[[ $output = *"'$T/b' has 1048576 bytes, the disk in the archive 8388608"* ]]
 }
 
+@test "extract -d goes before the map, and a map may name disks that the archive has not" {
+	head -c 8M /dev/urandom > "$T/a"
+	cp "$T/a" "$T/before"
+	truncate -s 2098688 "$T/b"
+	printf '1:drive-scsi0=%s\nthrottling.bps=0x40000000:0:drive-scsi1=%s\n0:drive-ide3=%s\nskip=drive-ide4\ndone\n' \
+		"$T/a" "$T/b" "$T/c" > "$T/map"
+	run "$VMA" extract "$FIXTURES/two-disks.vma" -d drive-scsi1 -r "$T/map" "$T/o"
+	[ "$status" = 0 ]
+	[[ $output = *"warning: option --readmap: disk 'drive-ide3' is not in the archive"* ]]
+	cmp "$T/a" "$T/before"
+	same_sum "$SCSI1" "$T/b"
+	[ ! -e "$T/c" ]
+	for bps in 0x -1 9g; do
+		printf 'throttling.bps=%s:0:drive-scsi0=%s\n' "$bps" "$T/a" > "$T/map"
+		run "$VMA" extract "$FIXTURES/two-disks.vma" -r "$T/map" "$T/p"
+		[[ $output = *"'throttling.bps=$bps' is not a number of bytes" ]]
+		rm -r "$T/p"
+	done
+}
+
+@test "extract -d brings the state of a running guest along, as Proxmox's does" {
+	"$VMA" extract "$FIXTURES/state.vma" -d drive-scsi0 "$T/o"
+	same_sum "$SCSI1" "$T/o/vmstate.bin"
+	same_sum "$STATE_SCSI0" "$T/o/disk-drive-scsi0.raw"
+}
+
+@test "what an NBD server does not take is told by disk, export and byte" {
+	local uri="nbd+unix:///?socket=$T/s"
+	run nbdkit -U "$T/s" --filter=error memory 8M error-pwrite=ENOSPC error-rate=1 \
+		--run "'$VMA' extract '$FIXTURES/two-disks.vma' --to 'drive-scsi0=$uri'"
+	echo "$output"
+	[[ $output =~ "disk 'drive-scsi0': cannot write to byte "[0-9]+" of '$uri': " ]]
+}
+
 @test "extract -r writes images of other formats, and holds the rate that disks share" {
 	local begin folder folders
 	qemu-img create -q -f qcow2 "$T/a.qcow2" 8M
