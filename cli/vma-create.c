@@ -1,6 +1,6 @@
 /* vma create: an archive from configs and raw images. */
 #include <errno.h>
-#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +13,7 @@
 #include "new-file.h"
 #include "signals.h"
 #include "vma-commands.h"
+#include "vma-image.h"
 #include "vma/writer.h"
 
 static const char *const args[] = { "archive", "pathname", NULL };
@@ -36,7 +37,11 @@ static const struct option rows[] = {
 	  .flags = OPTION_ARRAY,
 	  .complete = COMPLETE_NAME_IS_PATH,
 	  .description = "[format=raw:]<disk>=<path>: a raw image or block device, and its name in "
-			 "the archive." },
+			 "the archive; format=raw:<path> is named as an argument is." },
+	{ .name = "verbose",
+	  .value = { .type = VALUE_BOOL },
+	  .complete = COMPLETE_BOOL,
+	  .description = "Show the progress and totals, on standard error." },
 };
 
 static const struct option_table table = {
@@ -47,9 +52,13 @@ static const struct option_table table = {
 	.args = args,
 };
 
+#define SECTOR 512u
+
 struct create {
 	struct vma_header hdr;
-	int fds[VMA_MAX_DEVICES + 1]; /* images; 0: none */
+	struct image images[VMA_MAX_DEVICES + 1]; /* by id */
+	unsigned n_disks;
+	bool verbose;
 	struct cancel *stop;
 };
 
@@ -65,50 +74,50 @@ static int add_config(struct create *c, const char *path, struct error **err)
 				     err);
 }
 
-static int open_image(const char *path, int *ret_fd, uint64_t *ret_size, struct error **err)
+/* Proxmox's reader counts disks in sectors and has no cluster for less than one. */
+static uint64_t whole_sectors(uint64_t size)
 {
-	off_t size;
-
-	*ret_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (*ret_fd < 0)
-		return error_errno(err, errno, "cannot open image '%s'", path);
-	size = lseek(*ret_fd, 0, SEEK_END);
-	if (size <= 0)
-		return error_set(err, ERR_INVALID,
-				 "image '%s' is empty or has no size; give a file or block device",
-				 path);
-	*ret_size = (uint64_t)size;
-	return 0;
+	return (size + SECTOR - 1) / SECTOR * SECTOR;
 }
 
-/* fallback: the name of a disk that has none, or NULL. */
-static int add_disk(struct create *c, const char *value, const char *fallback, struct error **err)
+static int add_image(struct create *c, const char *name, const char *path, struct error **err)
 {
-	const char *rest = value, *path;
-	_cleanup_free_ char *name = NULL;
-	_cleanup_close_ int fd = -1;
-	uint64_t size = 0;
+	struct image image;
 	uint8_t id = 0;
 	int r;
 
-	if (!str_prefix(value, "format=raw:", &rest) && str_prefix(value, "format=", NULL))
+	image_init(&image);
+	r = image_open(&image, path, err);
+	if (r == 0)
+		r = vma_header_add_device(&c->hdr, name, whole_sectors(image.size), &id, err);
+	if (r < 0) {
+		image_clear(&image);
+		return r;
+	}
+	c->images[id] = image;
+	return 0;
+}
+
+/* Without a name it is disk0, disk1, ... by its place among all of them. */
+static int add_disk(struct create *c, const char *value, bool needs_name, struct error **err)
+{
+	const char *rest = value, *path;
+	_cleanup_free_ char *name = NULL;
+	bool has_format = str_prefix(value, "format=raw:", &rest);
+
+	if (!has_format && str_prefix(value, "format=", NULL))
 		return error_set(err, ERR_UNSUPPORTED,
 				 "disk '%s': only raw images are taken (qemu-img convert makes one)",
 				 value);
 	path = strchr(rest, '=');
-	if ((!path && !fallback) || path == rest || (path && !path[1]))
+	if ((!path && needs_name && !has_format) || path == rest || (path && !path[1]) || !*rest)
 		return error_set(err, ERR_INVALID, "disk '%s' is not <disk>=<path>", value);
-	name = path ? xstrndup(rest, (size_t)(path - rest)) : xstrdup(fallback);
-	path = path ? path + 1 : rest;
+	name = path ? xstrndup(rest, (size_t)(path - rest)) : xasprintf("disk%u", c->n_disks);
+	c->n_disks++;
 	if (strchr(name, '/'))
 		return error_set(err, ERR_INVALID,
 				 "disk '%s': its name must not hold a slash", name);
-	r = open_image(path, &fd, &size, err);
-	if (r == 0)
-		r = vma_header_add_device(&c->hdr, name, size, &id, err);
-	if (r == 0)
-		c->fds[id] = TAKE_FD(fd);
-	return r;
+	return add_image(c, name, path ? path + 1 : rest, err);
 }
 
 static int collect(struct create *c, const struct options *o, struct error **err)
@@ -121,55 +130,93 @@ static int collect(struct create *c, const struct options *o, struct error **err
 	for (size_t i = 0; r == 0 && configs && configs[i]; i++)
 		r = add_config(c, configs[i], err);
 	for (size_t i = 0; r == 0 && disks && disks[i]; i++)
-		r = add_disk(c, disks[i], NULL, err);
-	for (size_t i = 0; r == 0 && paths && paths[i]; i++) {
-		_cleanup_free_ char *name = xasprintf("disk%zu", i);
-
-		r = add_disk(c, paths[i], name, err);
-	}
+		r = add_disk(c, disks[i], true, err);
+	for (size_t i = 0; r == 0 && paths && paths[i]; i++)
+		r = add_disk(c, paths[i], false, err);
 	return r;
 }
 
 /* What is being filled. */
 struct feed {
-	const struct create *c;
+	struct create *c;
 	struct vma_writer *w;
 	struct vma_extent *e;
 	unsigned slot;
+	uint64_t done, total; /* bytes */
+	int percent;
 };
+
+/* As Proxmox's vma prints it. */
+static void progress(struct feed *f, uint64_t len)
+{
+	struct vma_writer_stats stats;
+	int percent;
+
+	f->done += len;
+	percent = f->total ? (int)(f->done * 100 / f->total) : 100;
+	if (!f->c->verbose || percent == f->percent)
+		return;
+	f->percent = percent;
+	vma_writer_get_stats(f->w, &stats);
+	fprintf(stderr, "progress %d%% %" PRIu64 "/%" PRIu64 " %" PRIu64 "\n", percent, f->done, f->total,
+		stats.zero_bytes);
+}
+
+static void print_images(const struct feed *f)
+{
+	for (unsigned i = 1; f->c->verbose && i <= VMA_MAX_DEVICES; i++) {
+		const struct vma_device *d = &f->c->hdr.devices[i];
+		uint64_t zero = vma_writer_zero_bytes(f->w, (uint8_t)i);
+
+		if (d->name)
+			fprintf(stderr, "image %s: size=%" PRIu64 " zeros=%" PRIu64 " saved=%" PRIu64 "\n",
+				d->name, d->size, zero, d->size - zero);
+	}
+}
 
 static int feed_cluster(struct feed *f, uint8_t dev, uint32_t cluster, struct error **err)
 {
 	const struct vma_device *d = &f->c->hdr.devices[dev];
 	uint32_t len = vma_cluster_len(d->size, cluster);
-	ssize_t n;
+	int r;
 
 	if (!f->e) {
-		int r = vma_writer_extent_get(f->w, 0, &f->e, err);
-
+		r = vma_writer_extent_get(f->w, 0, &f->e, err);
 		if (r < 0)
 			return r;
 		f->slot = 0;
 	}
-	n = io_pread_full(f->c->fds[dev], vma_extent_slot(f->e, f->slot), len,
-			  (off_t)cluster * VMA_CLUSTER_SIZE);
-	if (n != (ssize_t)len)
-		return error_errno(err, n < 0 ? (int)-n : EIO, "cannot read the image of %s",
-				   d->name);
+	r = image_read(&f->c->images[dev], (uint64_t)cluster * VMA_CLUSTER_SIZE,
+		       vma_extent_slot(f->e, f->slot), len, err);
+	if (r < 0)
+		return error_prefix(err, "the image of %s", d->name), r;
 	vma_extent_set(f->e, f->slot, dev, cluster, len);
 	if (++f->slot == VMA_CLUSTERS_PER_EXTENT)
 		vma_writer_extent_put(f->w, TAKE_PTR(f->e));
+	progress(f, len);
 	return 0;
 }
 
-/* The first cluster from `from` on that is not all hole. */
-static uint64_t next_data(const struct feed *f, uint8_t dev, uint64_t from, uint64_t n)
+/* The first cluster from `from` on that is not all hole, of n. */
+static uint64_t next_data(struct feed *f, uint8_t dev, uint64_t from, uint64_t n)
 {
-	off_t at = lseek(f->c->fds[dev], (off_t)(from * VMA_CLUSTER_SIZE), SEEK_DATA);
+	struct image *i = &f->c->images[dev];
+	uint64_t at = from * VMA_CLUSTER_SIZE;
 
-	if (at < 0)
-		return errno == ENXIO ? n : from;
-	return (uint64_t)at / VMA_CLUSTER_SIZE;
+	/* zero runs go into extents of their own, but the state of a guest must stay in order */
+	if (!strcmp(f->c->hdr.devices[dev].name, VMA_VMSTATE))
+		return from;
+	at = image_next_data(i, at);
+	return at >= i->size ? n : at / VMA_CLUSTER_SIZE;
+}
+
+static int feed_zero(struct feed *f, uint8_t dev, uint64_t from, uint64_t to, struct error **err)
+{
+	uint64_t size = f->c->hdr.devices[dev].size, end = to * VMA_CLUSTER_SIZE;
+	int r = vma_writer_zero(f->w, dev, (uint32_t)from, (uint32_t)(to - from), err);
+
+	progress(f, (end < size ? end : size) - from * VMA_CLUSTER_SIZE);
+	return r;
 }
 
 static int feed_disk(struct feed *f, uint8_t dev, struct error **err)
@@ -181,7 +228,7 @@ static int feed_disk(struct feed *f, uint8_t dev, struct error **err)
 		uint64_t data = next_data(f, dev, at, n);
 
 		if (data > at)
-			r = vma_writer_zero(f->w, dev, (uint32_t)at, (uint32_t)(data - at), err);
+			r = feed_zero(f, dev, at, data, err);
 		at = data;
 		if (r == 0 && at < n)
 			r = feed_cluster(f, dev, (uint32_t)at, err);
@@ -193,6 +240,8 @@ static int feed_all(struct feed *f, struct error **err)
 {
 	int r = 0;
 
+	for (unsigned dev = 1; dev <= VMA_MAX_DEVICES; dev++)
+		f->total += f->c->hdr.devices[dev].size;
 	for (unsigned dev = 1; r == 0 && dev <= VMA_MAX_DEVICES; dev++)
 		if (f->c->hdr.devices[dev].name)
 			r = feed_disk(f, (uint8_t)dev, err);
@@ -210,7 +259,7 @@ static enum vma_compression compression_of(const char *path)
 	return str_suffix(path, ".lzo") ? VMA_COMPRESS_LZO : VMA_COMPRESS_NONE;
 }
 
-static int write_archive(const struct create *c, int fd, enum vma_compression compression, struct error **err)
+static int write_archive(struct create *c, int fd, enum vma_compression compression, struct error **err)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	const struct vma_writer_options wo = { .compression = compression,
@@ -218,16 +267,20 @@ static int write_archive(const struct create *c, int fd, enum vma_compression co
 					       .ionice = -1,
 					       .cancel = c->stop };
 	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
-	struct feed f = { .c = c };
+	struct feed f = { .c = c, .percent = -1 };
 	int r = vma_writer_new(&wo, fd, &c->hdr, &w, err);
 
 	f.w = w;
 	if (r == 0)
 		r = feed_all(&f, err);
-	return r < 0 ? r : vma_writer_finish(w, NULL, err);
+	if (r == 0)
+		r = vma_writer_finish(w, NULL, err);
+	if (r == 0)
+		print_images(&f);
+	return r;
 }
 
-static int write_new(const struct create *c, const char *path, struct error **err)
+static int write_new(struct create *c, const char *path, struct error **err)
 {
 	struct new_file to;
 	int r = new_file_open(&to, path, false, err);
@@ -248,14 +301,16 @@ static int run(struct options *o, struct error **err)
 	struct create *c = xcalloc(1, sizeof(*c));
 	int r = signals_catch(&c->stop, err);
 
+	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
+		image_init(&c->images[i]);
+	c->verbose = options_bool(o, "verbose");
 	if (r == 0)
 		r = collect(c, o, err);
 	if (r == 0)
 		r = strcmp(archive, "-") == 0 ? write_archive(c, STDOUT_FILENO, VMA_COMPRESS_NONE, err) :
 						write_new(c, archive, err);
-	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++)
-		if (c->fds[i] > 0)
-			close(c->fds[i]);
+	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
+		image_clear(&c->images[i]);
 	vma_header_clear(&c->hdr);
 	cancel_clear(c->stop);
 	free(c);

@@ -115,6 +115,8 @@ static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, str
 {
 	struct feed *f = opaque;
 	const uint64_t size = f->h->devices[dev].size;
+	/* the writer would put its zero clusters elsewhere, and Proxmox's reader wants it in order */
+	const bool is_state = !strcmp(f->h->devices[dev].name, VMA_VMSTATE);
 	int r = 0;
 
 	while (r == 0 && len) {
@@ -122,7 +124,7 @@ static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, str
 		uint64_t whole = offset + len == size ? vma_clusters(size) * VMA_CLUSTER_SIZE - offset
 						      : len;
 
-		if (at || whole < VMA_CLUSTER_SIZE) {
+		if (at || whole < VMA_CLUSTER_SIZE || is_state) {
 			now = now < len ? now : len;
 			r = zero_part(f, dev, offset, err);
 		} else {

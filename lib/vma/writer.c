@@ -214,6 +214,11 @@ void vma_writer_get_stats(struct vma_writer *w, struct vma_writer_stats *ret)
 	ret->file_bytes = output_bytes(w->output);
 }
 
+uint64_t vma_writer_zero_bytes(const struct vma_writer *w, uint8_t dev)
+{
+	return atomic_load_explicit(&w->counts[dev].zero, memory_order_relaxed);
+}
+
 /* Tells the threads that nothing more comes and waits for their end. */
 static int drain(struct vma_writer *w, struct error **err)
 {

@@ -110,7 +110,8 @@ void vma_writer_extent_put(struct vma_writer *w, struct vma_extent *e);
 
 /*
  * n clusters from first on hold only zeroes.  May wait for the pipeline, but never for extents that
- * a caller holds.  Negative once failed.
+ * a caller holds.  Negative once failed.  They come in extents of their own, later than others: not for
+ * a device called vmstate, whose clusters Proxmox's reader wants in order.
  */
 int vma_writer_zero(struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t n,
 		    struct error **err);
@@ -126,6 +127,8 @@ int vma_writer_check(struct vma_writer *w, struct error **err);
 
 /* Bytes so far; any thread. */
 void vma_writer_get_stats(struct vma_writer *w, struct vma_writer_stats *ret);
+/* The zero_bytes of one device. */
+uint64_t vma_writer_zero_bytes(const struct vma_writer *w, uint8_t dev);
 
 /* All extents must have been put.  Writes what is left, index and seek table; ends the threads. */
 int vma_writer_finish(struct vma_writer *w, struct vma_writer_stats *ret, struct error **err);

@@ -398,7 +398,7 @@ to_mounted() {
 
 @test "create makes what the other reader reads, in every packing" {
 	head -c 3000001 /dev/urandom > "$T/x"
-	truncate -s 20000000 "$T/x"
+	truncate -s 20000256 "$T/x"
 	for packed in "" .zst .gz .lzo; do
 		"$VMA" create "$T/a.vma$packed" -c "$FIXTURES/two-disks.conf" -d "format=raw:drive-scsi0=$T/x"
 		python3 "$BATS_TEST_DIRNAME/../lib/vma_reader.py" extract "$T/a.vma$packed" "$T/o$packed"
@@ -412,7 +412,7 @@ to_mounted() {
 }
 
 @test "create takes disks as arguments, too, with a name or without" {
-	head -c 100000 /dev/urandom > "$T/x"
+	head -c 102400 /dev/urandom > "$T/x"
 	"$VMA" create "$T/a.vma" "$T/x" "drive-ide1=$T/x" -c "$FIXTURES/two-disks.conf"
 	[ "$("$VMA" list "$T/a.vma" | grep -c 'devname: \(disk0\|drive-ide1\)$')" = 2 ]
 	"$VMA" extract "$T/a.vma" "$T/o"
@@ -420,8 +420,46 @@ to_mounted() {
 	cmp "$T/x" "$T/o/disk-drive-ide1.raw"
 }
 
+@test "create -d names disks by their place if need be, and -v tells the progress as Proxmox's does" {
+	head -c 131072 /dev/urandom > "$T/x"
+	truncate -s 1M "$T/x"
+	"$VMA" create -v "$T/a.vma" -d "format=raw:$T/x" -d "drive-ide1=$T/x" -d "format=raw:$T/x" 2> "$T/err"
+	[ "$("$VMA" list "$T/a.vma" | grep -c 'devname: \(disk0\|drive-ide1\|disk2\)$')" = 3 ]
+	head -n 1 "$T/err" | grep -Eqx 'progress 2% 65536/3145728 [0-9]+'
+	grep -Eqx 'progress 100% 3145728/3145728 [0-9]+' "$T/err"
+	grep -qx 'image disk2: size=1048576 zeros=917504 saved=131072' "$T/err"
+	run "$VMA" create "$T/b.vma" -d "$T/x"
+	[ "$status" = 255 ]
+}
+
+@test "an image that ends within a sector gets zeroes up to its end, which Proxmox's reader asks for" {
+	for size in 1 65537 100000 131583; do
+		head -c "$size" /dev/urandom > "$T/x"
+		rm -rf "$T/a.vma" "$T/o"
+		"$VMA" create "$T/a.vma" "$T/x"
+		"$VMA" list "$T/a.vma" | grep -q "size: $(((size + 511) / 512 * 512)) devname"
+		"$VMA" extract "$T/a.vma" "$T/o"
+		truncate -s "%512" "$T/x"
+		cmp "$T/x" "$T/o/disk-disk0.raw"
+	done
+}
+
+@test "create and index keep the state of a guest in order, zeroes or not" {
+	truncate -s 9M "$T/x"
+	for at in 1 3 8; do
+		head -c 300000 /dev/urandom | dd of="$T/x" bs=1M seek="$at" conv=notrunc status=none
+	done
+	for packed in "" .zst; do
+		"$VMA" create "$T/a.vma$packed" -d "vmstate=$T/x" -d "drive-scsi0=$T/x"
+		python3 "$BATS_TEST_DIRNAME/../lib/vma_reader.py" verify "$T/a.vma$packed"
+		"$VMA" index "$T/a.vma$packed" "$T/i$packed.vma.zst"
+		python3 "$BATS_TEST_DIRNAME/../lib/vma_reader.py" extract "$T/i$packed.vma.zst" "$T/o$packed"
+		cmp "$T/x" "$T/o$packed/vmstate.bin"
+	done
+}
+
 @test "create writes to standard output, too" {
-	head -c 100000 /dev/urandom > "$T/x"
+	head -c 102400 /dev/urandom > "$T/x"
 	"$VMA" create - "drive-ide1=$T/x" > "$T/a.vma"
 	"$VMA" extract - "$T/o" < "$T/a.vma"
 	cmp "$T/x" "$T/o/disk-drive-ide1.raw"

@@ -138,6 +138,7 @@ class Extents:
         self.header = header
         self.seen = {i: bytearray((size + CLUSTER - 1) // CLUSTER)
                      for i, (_, size) in header.devices.items()}
+        self.next_state = 0
         self.count = 0
         self.data_bytes = {i: 0 for i in header.devices}
 
@@ -166,6 +167,10 @@ class Extents:
         need(cluster < len(self.seen[dev]), f"device {dev}: cluster {cluster} is behind its end")
         need(not self.seen[dev][cluster], f"device {dev}: cluster {cluster} comes twice")
         self.seen[dev][cluster] = 1
+        if self.header.devices[dev][0] == "vmstate":
+            need(cluster == self.next_state,
+                 f"vmstate: cluster {cluster} comes where {self.next_state} must")
+            self.next_state += 1
 
     def blocks(self, dev, cluster, mask):
         """(offset, data) of each stored block, clipped to the device."""

@@ -44,7 +44,7 @@ static struct round rounds[] = {
 	  .say_zero = true,
 	  .disks = { DISK("drive-ide0", 512), DISK("drive-sata1", (7 << 20) + 512),
 		     DISK("drive-efidisk0", 540672), DISK("drive-scsi3", 65536 * 59),
-		     DISK("vmstate", 65536 * 3 + 4095) } },
+		     DISK("drive-tpmstate0", 65536 * 3 + 4095) } },
 	{ .name = "zstd, one thread, an index of many parts",
 	  .threads = 1,
 	  .feeders = 2,
@@ -151,9 +151,7 @@ static char *extract(const char *path, const char *to)
 
 static bool same_disk(const struct disk *d, const char *extracted)
 {
-	_cleanup_free_ char *path = !strcmp(d->name, VMA_VMSTATE)
-					    ? xasprintf("%s/vmstate.bin", extracted)
-					    : xasprintf("%s/disk-%s.raw", extracted, d->name);
+	_cleanup_free_ char *path = xasprintf("%s/disk-%s.raw", extracted, d->name);
 	_cleanup_buf_ struct buf b = BUF_INIT;
 
 	return io_read_file(path, 1 << 26, &b, NULL) == 0 && b.len == d->size &&

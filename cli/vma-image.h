@@ -1,0 +1,24 @@
+/* An image that vma create reads.  Behind its end, up to a whole sector, it reads as zeroes. */
+#ifndef VZDUMP_CLI_VMA_IMAGE_H
+#define VZDUMP_CLI_VMA_IMAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct image {
+	int fd;	       /* -1: not open */
+	uint64_t size; /* bytes */
+};
+
+void image_init(struct image *i);
+/* A raw image, file or block device. */
+int image_open(struct image *i, const char *path, struct error **err);
+/* All of len, which ends less than a sector behind the end of the image at most. */
+int image_read(const struct image *i, uint64_t offset, void *data, size_t len, struct error **err);
+/* The first byte at or behind offset that is not known to be zero; the size if there is none. */
+uint64_t image_next_data(struct image *i, uint64_t offset);
+void image_clear(struct image *i);
+
+#endif
