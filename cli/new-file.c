@@ -43,6 +43,22 @@ static int open_locked(const char *part, struct error **err)
 	}
 }
 
+/* Empty, or it begins as what we write does. */
+static bool is_ours(int fd)
+{
+	static const char *const magics[] = { "VMA", "\x28\xb5\x2f\xfd", "\x1f\x8b", "\x89LZO" };
+	char head[4];
+	ssize_t n = io_pread_full(fd, head, sizeof(head), 0);
+
+	for (size_t i = 0; n > 0 && i < ARRAY_SIZE(magics); i++) {
+		size_t len = strlen(magics[i]);
+
+		if (!memcmp(head, magics[i], (size_t)n < len ? (size_t)n : len))
+			return true;
+	}
+	return n == 0;
+}
+
 int new_file_open(struct new_file *f, const char *name, bool replace, struct error **err)
 {
 	*f = (struct new_file){ .fd = -1 };
@@ -53,6 +69,10 @@ int new_file_open(struct new_file *f, const char *name, bool replace, struct err
 	f->fd = open_locked(f->part, err);
 	if (f->fd < 0)
 		return f->fd;
+	if (!is_ours(f->fd)) {
+		close(TAKE_FD(f->fd));
+		return error_set(err, -EEXIST, "'%s' is in the way and is no archive; rename or remove it", f->part);
+	}
 	return ftruncate(f->fd, 0) < 0 ? error_errno(err, errno, "cannot empty '%s'", f->part) : 0;
 }
 

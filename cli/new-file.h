@@ -1,7 +1,7 @@
 /*
  * A file that has its name only when it is complete: until then it is <name>.part beside it.  Whatever
  * ends the command early takes that along, except kill -9: the next run for the same name then begins it
- * anew, unless it is still being written (told by a lock).
+ * anew, unless it is still being written (told by a lock) or is no archive that was begun.
  */
 #ifndef VZDUMP_CLI_NEW_FILE_H
 #define VZDUMP_CLI_NEW_FILE_H
@@ -17,8 +17,8 @@ struct new_file {
 };
 
 /*
- * Makes <name>.part, empty, mode 0600.  -EEXIST if name exists and may not be replaced, -EBUSY if somebody
- * writes it now.  Follow with new_file_clear() in any case.
+ * Makes <name>.part, empty, mode 0600.  -EEXIST if name exists and may not be replaced, or somebody's file
+ * has the name of the part; -EBUSY if somebody writes it now.  Follow with new_file_clear() in any case.
  */
 int new_file_open(struct new_file *f, const char *name, bool replace, struct error **err);
 /* Syncs it and gives it its name, with a replace that new_file_open() had too. */

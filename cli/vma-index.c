@@ -226,10 +226,11 @@ static int index_to(const char *archive, const char *target, const struct cancel
 	const bool replace = !strcmp(archive, target);
 	_cleanup_close_ int in = -1;
 	struct new_file to;
-	int r = new_file_open(&to, target, replace, err);
+	int r = vma_open_threads(archive, 1, &in, &reader, err);
 
-	if (r == 0)
-		r = vma_open_threads(archive, 1, &in, &reader, err);
+	if (r < 0)
+		return r;
+	r = new_file_open(&to, target, replace, err);
 	if (r == 0)
 		r = write_new(reader, in, &to, stop, err);
 	if (r == 0)
@@ -251,7 +252,10 @@ static bool is_indexed(const char *archive)
 
 static int run(struct options *o, struct error **err)
 {
-	const char *archive = options_get(o, "archive");
+	const char *given = options_get(o, "archive");
+	/* of a link the archive is replaced, or gets its neighbour, not the link */
+	_cleanup_free_ char *real = strcmp(given, "-") ? realpath(given, NULL) : NULL;
+	const char *archive = real ? real : given;
 	_cleanup_free_ char *target = xstrdup_null(options_get(o, "target"));
 	struct cancel *stop;
 	int r;

@@ -521,6 +521,41 @@ to_mounted() {
 	[ "$("$VMA" index "$T/y.vma.zst")" = "$T/y.vma.zst has an index already" ]
 }
 
+@test "index replaces what a link leads to, not the link" {
+	mkdir "$T/dump"
+	for packed in zst gz; do
+		cp "$FIXTURES/two-disks.vma.$packed" "$T/dump/x$packed.vma.$packed"
+		ln -s "dump/x$packed.vma.$packed" "$T/latest.$packed"
+		"$VMA" index "$T/latest.$packed"
+		[ -L "$T/latest.$packed" ]
+		nbdkit -U - "$BUILD/plugin/nbdkit-vma-plugin.so" "$T/dump/x$packed.vma.zst" disk=drive-scsi0 \
+			--run 'nbdcopy "$uri" -' > "$T/scsi0"
+		same_sum "$SCSI0" "$T/scsi0"
+	done
+	[ "$(ls "$T")" = $'dump\nlatest.gz\nlatest.zst\nscsi0' ]
+}
+
+@test "a file that only has the name of an unfinished archive stays" {
+	echo "my only copy" > "$T/x.vma.zst.part"
+	echo "no archive" > "$T/x.vma"
+	cp "$FIXTURES/two-disks.vma" "$T/y.vma"
+	truncate -s 1M "$T/disk"
+	for what in "index $T/x.vma" "index $T/y.vma $T/x.vma.zst" "create $T/x.vma.zst $T/disk"; do
+		# shellcheck disable=SC2086
+		run "$VMA" $what
+		[ "$status" = 255 ]
+		[ "$(< "$T/x.vma.zst.part")" = "my only copy" ]
+	done
+	[ "$output" = "'$T/x.vma.zst.part' is in the way and is no archive; rename or remove it" ]
+	# a beginning of ours is begun anew, also where a no-archive is what was to be read
+	head -c 1000 "$FIXTURES/two-disks.vma.zst" > "$T/x.vma.zst.part"
+	run "$VMA" index "$T/x.vma"
+	[ "$status" = 255 ]
+	[ "$(stat -c %s "$T/x.vma.zst.part")" = 1000 ]
+	"$VMA" create "$T/x.vma.zst" "$T/disk"
+	[ ! -e "$T/x.vma.zst.part" ]
+}
+
 @test "index leaves a damaged archive alone, and nothing beside it" {
 	head -c 400000 "$FIXTURES/two-disks.vma" | zstd -q > "$T/x.vma.zst"
 	cp "$T/x.vma.zst" "$T/before"
