@@ -48,6 +48,17 @@ static int print_version(const struct command_set *set)
 	return 0;
 }
 
+/*
+ * A flush on the way may have failed and taken the text along: the stream remembers.  But a log that
+ * nobody reads any more, of tools that are one command, does not make a backup a failed one.
+ */
+static int flush_output(const struct command *c, int r, struct error **err)
+{
+	bool lost = fflush(stdout) != 0 || (c->name && ferror(stdout));
+
+	return r < 0 || !lost ? r : error_set(err, -EIO, "cannot write to standard output");
+}
+
 static int parse_and_run(const struct command_set *set, const struct command *c, int argc,
 			 char *argv[], struct error **err)
 {
@@ -62,9 +73,7 @@ static int parse_and_run(const struct command_set *set, const struct command *c,
 		print_version(set);
 	else
 		r = c->run(&o, err);
-	if (fflush(stdout) && r >= 0)
-		r = error_set(err, -EIO, "cannot write to standard output");
-	return r;
+	return flush_output(c, r, err);
 }
 
 static int run(const struct command_set *set, const struct command *c, int argc, char *argv[])

@@ -622,6 +622,18 @@ to_mounted() {
 	[[ $output = *"No space left on device"* ]]
 }
 
+@test "what could not be printed is an error" {
+	[ -w /dev/full ] || skip
+	head -c 30000 /dev/zero | tr '\0' x > "$T/conf"
+	"$VMA" create "$T/a.vma" -c "$T/conf"
+	for command in list "list --output-format json" "config -c conf" "verify -v"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr bash -c "'$VMA' $command '$T/a.vma' > /dev/full"
+		[ "$status" = 255 ]
+		[ "$stderr" = "cannot write to standard output" ]
+	done
+}
+
 @test "unknown options and commands are refused" {
 	run "$VMA" verify --nope "$FIXTURES/two-disks.vma"
 	[ "$status" = 255 ]
