@@ -1,7 +1,6 @@
 /* Where the disks of vma extract go: --drives, --to and --readmap. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,7 +8,6 @@
 #include "base/strv.h"
 #include "restore/serve.h"
 #include "signals.h"
-#include "storage/storage.h"
 #include "vma-extract.h"
 
 #define MAP_LINE_MAX 8192
@@ -173,43 +171,26 @@ static int map_line(struct extract *x, const char *text, struct error **err)
 
 static int start_daemon(struct extract *x, struct error **err)
 {
-	struct offline_disk disks[VMA_MAX_DEVICES];
+	struct vma_daemon_image images[VMA_MAX_DEVICES];
 	size_t n = 0;
-	int r = 0;
+	int r;
 
-	for (unsigned i = 1; r == 0 && i <= VMA_MAX_DEVICES; i++) {
-		_cleanup_volume_ struct volume v = { 0 };
-		_cleanup_free_ char *path = NULL;
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
 		const struct readmap_line *l = &x->maps[i];
-		struct json_object *protocol = NULL;
 
-		if (!x->mapped[i] || !l->image || readmap_is_raw(l))
-			continue;
-		path = realpath(l->image, NULL);
-		r = path ? volume_open(&(struct storage_config){ 0 }, path, l->format, &v, err) :
-			   error_errno(err, errno, "option --readmap: image '%s'", l->image);
-		if (r == 0)
-			r = volume_blockdev(&v, &protocol, err);
-		if (r == 0)
-			disks[n++] = (struct offline_disk){ .export = l->disk,
-							    .protocol = protocol,
-							    .format = l->format,
-							    .writable = true };
+		if (l->image && !readmap_is_raw(l))
+			images[n++] = (struct vma_daemon_image){ .export = l->disk,
+								 .path = l->image,
+								 .format = l->format,
+								 .writable = true };
 	}
-	if (r == 0 && n)
-		r = signals_catch(&x->stop, err);
-	if (r == 0 && n) {
-		/* not in TMPDIR, whose path may be too long for a socket */
-		x->run_dir = xasprintf("%s/vma-extract.XXXXXX", P_tmpdir);
-		if (!mkdtemp(x->run_dir)) {
-			r = error_errno(err, errno, "cannot make folder '%s'", x->run_dir);
-			free(TAKE_PTR(x->run_dir));
-		}
-		if (r == 0)
-			r = offline_start(&x->daemon, x->run_dir, disks, n, x->stop, err);
-	}
-	for (size_t i = 0; i < n; i++)
-		json_object_put(disks[i].protocol);
+	if (!n)
+		return 0;
+	r = signals_catch(&x->stop, err);
+	if (r == 0)
+		r = vma_daemon_start(&x->daemon, images, n, x->stop, err);
+	if (r < 0)
+		error_prefix(err, "option --readmap");
 	return r;
 }
 
@@ -223,7 +204,7 @@ static int open_mapped(struct extract *x, struct error **err)
 
 		if (!x->mapped[i] || !l->image)
 			continue;
-		uri = readmap_is_raw(l) ? xstrdup(l->image) : serve_uri(x->daemon.socket, l->disk);
+		uri = readmap_is_raw(l) ? xstrdup(l->image) : serve_uri(x->daemon.offline.socket, l->disk);
 		r = target_existing(&x->targets[i], uri, x->h->devices[i].size, l->write_zero, err);
 	}
 	return r;

@@ -75,10 +75,7 @@ static void extract_clear(struct extract *x)
 		target_clear(&x->targets[i]);
 		readmap_line_clear(&x->maps[i]);
 	}
-	offline_stop(&x->daemon);
-	if (x->run_dir)
-		io_remove_tree(x->run_dir, NULL);
-	free(x->run_dir);
+	vma_daemon_stop(&x->daemon);
 	if (x->stop)
 		cancel_clear(x->stop);
 }

@@ -2,10 +2,10 @@
 #ifndef VZDUMP_CLI_VMA_EXTRACT_H
 #define VZDUMP_CLI_VMA_EXTRACT_H
 
-#include "backup/offline.h"
 #include "base/pace.h"
 #include "restore/target.h"
 #include "vma-commands.h"
+#include "vma-daemon.h"
 #include "vma-readmap.h"
 
 struct extract {
@@ -21,8 +21,7 @@ struct extract {
 	struct readmap_line maps[VMA_MAX_DEVICES + 1];
 	struct pace paces[VMA_MAX_DEVICES + 1];
 	struct pace *pace[VMA_MAX_DEVICES + 1]; /* its own, or its group's; NULL: no limit */
-	struct offline daemon;
-	char *run_dir; /* the daemon's; NULL: none */
+	struct vma_daemon daemon;
 	struct cancel *stop; /* while there is a daemon; else signals end us at once */
 };
 

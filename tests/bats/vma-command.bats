@@ -369,7 +369,7 @@ to_mounted() {
 	done
 	[ -s "$T/pid" ]
 	sleep 1
-	folders=(/tmp/vma-extract.*)
+	folders=(/tmp/vma-images.*)
 	[ -d "${folders[0]}" ]
 	kill -TERM $!
 	status=0

@@ -1,0 +1,35 @@
+/*
+ * Images that are not raw, by a qemu-storage-daemon that serves them: vma extract fills them, vma create
+ * reads them.
+ *
+ *	vma_daemon_start(&d, images, n, stop, err)
+ *	... d.offline.socket, an export by its name each
+ *	vma_daemon_stop(&d)
+ */
+#ifndef VZDUMP_CLI_VMA_DAEMON_H
+#define VZDUMP_CLI_VMA_DAEMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "backup/offline.h"
+
+struct vma_daemon {
+	struct offline offline;
+	char *dir; /* its own; NULL: it does not run */
+};
+
+struct vma_daemon_image {
+	const char *export;
+	const char *path;
+	const char *format; /* qcow2, vmdk */
+	bool writable;
+};
+
+/* Up to VMA_MAX_DEVICES images.  Signals must end in stop from now on, or a folder in /tmp stays. */
+int vma_daemon_start(struct vma_daemon *d, const struct vma_daemon_image *images, size_t n,
+		     const struct cancel *stop, struct error **err);
+/* Ends it and removes its folder; harmless if it never ran. */
+void vma_daemon_stop(struct vma_daemon *d);
+
+#endif
