@@ -1,4 +1,4 @@
-/* vma create: an archive from configs and raw images. */
+/* vma create: an archive from configs and images. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 #include "new-file.h"
 #include "signals.h"
 #include "vma-commands.h"
+#include "vma-daemon.h"
 #include "vma-image.h"
 #include "vma/writer.h"
 
@@ -36,8 +37,8 @@ static const struct option rows[] = {
 	{ .name = "disk",
 	  .flags = OPTION_ARRAY,
 	  .complete = COMPLETE_NAME_IS_PATH,
-	  .description = "[format=raw:]<disk>=<path>: a raw image or block device, and its name in "
-			 "the archive; format=raw:<path> is named as an argument is." },
+	  .description = "[format=<format>:]<disk>=<path>: an image (raw, qcow2, vmdk) or block device, "
+			 "and its name in the archive; format=raw:<path> is named as an argument is." },
 	{ .name = "verbose",
 	  .value = { .type = VALUE_BOOL },
 	  .complete = COMPLETE_BOOL,
@@ -46,7 +47,7 @@ static const struct option rows[] = {
 
 static const struct option_table table = {
 	.command = "vma create",
-	.summary = "make an archive of configs and raw images",
+	.summary = "make an archive of configs and images",
 	.rows = rows,
 	.n_rows = ARRAY_SIZE(rows),
 	.args = args,
@@ -54,13 +55,34 @@ static const struct option_table table = {
 
 #define SECTOR 512u
 
+struct disk {
+	char *name, *path, *format;
+	char *export; /* a name that is harmless on QEMU's command line */
+	struct image image;
+};
+
 struct create {
 	struct vma_header hdr;
-	struct image images[VMA_MAX_DEVICES + 1]; /* by id */
+	struct disk disks[VMA_MAX_DEVICES]; /* that of device i is [i - 1] */
 	unsigned n_disks;
+	struct vma_daemon daemon;
 	bool verbose;
 	struct cancel *stop;
 };
+
+static bool is_raw(const struct disk *d)
+{
+	return !strcmp(d->format, "raw");
+}
+
+static void disk_clear(struct disk *d)
+{
+	image_clear(&d->image);
+	free(d->name);
+	free(d->path);
+	free(d->format);
+	free(d->export);
+}
 
 static int add_config(struct create *c, const char *path, struct error **err)
 {
@@ -80,44 +102,77 @@ static uint64_t whole_sectors(uint64_t size)
 	return (size + SECTOR - 1) / SECTOR * SECTOR;
 }
 
-static int add_image(struct create *c, const char *name, const char *path, struct error **err)
+static int check_disk(const struct disk *d, const char *value, struct error **err)
 {
-	struct image image;
-	uint8_t id = 0;
-	int r;
-
-	image_init(&image);
-	r = image_open(&image, path, err);
-	if (r == 0)
-		r = vma_header_add_device(&c->hdr, name, whole_sectors(image.size), &id, err);
-	if (r < 0) {
-		image_clear(&image);
-		return r;
-	}
-	c->images[id] = image;
-	return 0;
+	if (!*d->name || !*d->path)
+		return error_set(err, ERR_INVALID, "disk '%s' is not <disk>=<path>", value);
+	if (strchr(d->name, '/'))
+		return error_set(err, ERR_INVALID,
+				 "disk '%s': its name must not hold a slash", d->name);
+	if (is_raw(d) || !strcmp(d->format, "qcow2") || !strcmp(d->format, "vmdk"))
+		return 0;
+	return error_set(err, ERR_UNSUPPORTED,
+			 "disk '%s': format '%s' is none of raw, qcow2 and vmdk (qemu-img convert makes one)",
+			 d->name, d->format);
 }
 
-/* Without a name it is disk0, disk1, ... by its place among all of them. */
+/*
+ * "[format=<format>:][<disk>=]<path>"; without a disk it is disk0, disk1, ... by its place among all of
+ * them.
+ */
 static int add_disk(struct create *c, const char *value, bool needs_name, struct error **err)
 {
-	const char *rest = value, *path;
-	_cleanup_free_ char *name = NULL;
-	bool has_format = str_prefix(value, "format=raw:", &rest);
+	const char *rest = value, *path, *colon;
+	bool has_format = str_prefix(value, "format=", &rest);
+	struct disk *d;
 
-	if (!has_format && str_prefix(value, "format=", NULL))
-		return error_set(err, ERR_UNSUPPORTED,
-				 "disk '%s': only raw images are taken (qemu-img convert makes one)",
-				 value);
-	path = strchr(rest, '=');
-	if ((!path && needs_name && !has_format) || path == rest || (path && !path[1]) || !*rest)
-		return error_set(err, ERR_INVALID, "disk '%s' is not <disk>=<path>", value);
-	name = path ? xstrndup(rest, (size_t)(path - rest)) : xasprintf("disk%u", c->n_disks);
+	colon = has_format ? strchr(rest, ':') : NULL;
+	path = strchr(colon ? colon + 1 : rest, '=');
+	if ((has_format && !colon) || (needs_name && !has_format && !path))
+		return error_set(err, ERR_INVALID, "disk '%s' is not [format=<format>:]<disk>=<path>", value);
+	if (c->n_disks == VMA_MAX_DEVICES)
+		return error_set(err, ERR_INVALID, "an archive has room for %u disks", VMA_MAX_DEVICES);
+	d = &c->disks[c->n_disks];
+	d->format = colon ? xstrndup(rest, (size_t)(colon - rest)) : xstrdup("raw");
+	rest = colon ? colon + 1 : rest;
+	d->name = path ? xstrndup(rest, (size_t)(path - rest)) : xasprintf("disk%u", c->n_disks);
+	d->path = xstrdup(path ? path + 1 : rest);
+	d->export = xasprintf("disk%u", c->n_disks);
 	c->n_disks++;
-	if (strchr(name, '/'))
-		return error_set(err, ERR_INVALID,
-				 "disk '%s': its name must not hold a slash", name);
-	return add_image(c, name, path ? path + 1 : rest, err);
+	return check_disk(d, value, err);
+}
+
+/* QEMU reads what is not raw. */
+static int start_daemon(struct create *c, struct error **err)
+{
+	struct vma_daemon_image images[VMA_MAX_DEVICES];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < c->n_disks; i++)
+		if (!is_raw(&c->disks[i]))
+			images[n++] = (struct vma_daemon_image){ .export = c->disks[i].export,
+								 .path = c->disks[i].path,
+								 .format = c->disks[i].format };
+	return n ? vma_daemon_start(&c->daemon, images, n, c->stop, err) : 0;
+}
+
+static int open_disk(struct create *c, struct disk *d, struct error **err)
+{
+	int r = is_raw(d) ? image_open(&d->image, d->path, err) :
+			    image_connect(&d->image, c->daemon.offline.socket, d->export, err);
+
+	if (r < 0 && !is_raw(d))
+		error_prefix(err, "image '%s'", d->path);
+	return r < 0 ? r : vma_header_add_device(&c->hdr, d->name, whole_sectors(d->image.size), NULL, err);
+}
+
+static int open_disks(struct create *c, struct error **err)
+{
+	int r = start_daemon(c, err);
+
+	for (unsigned i = 0; r == 0 && i < c->n_disks; i++)
+		r = open_disk(c, &c->disks[i], err);
+	return r;
 }
 
 static int collect(struct create *c, const struct options *o, struct error **err)
@@ -133,7 +188,7 @@ static int collect(struct create *c, const struct options *o, struct error **err
 		r = add_disk(c, disks[i], true, err);
 	for (size_t i = 0; r == 0 && paths && paths[i]; i++)
 		r = add_disk(c, paths[i], false, err);
-	return r;
+	return r < 0 ? r : open_disks(c, err);
 }
 
 /* What is being filled. */
@@ -186,7 +241,7 @@ static int feed_cluster(struct feed *f, uint8_t dev, uint32_t cluster, struct er
 			return r;
 		f->slot = 0;
 	}
-	r = image_read(&f->c->images[dev], (uint64_t)cluster * VMA_CLUSTER_SIZE,
+	r = image_read(&f->c->disks[dev - 1].image, (uint64_t)cluster * VMA_CLUSTER_SIZE,
 		       vma_extent_slot(f->e, f->slot), len, err);
 	if (r < 0)
 		return error_prefix(err, "the image of %s", d->name), r;
@@ -200,7 +255,7 @@ static int feed_cluster(struct feed *f, uint8_t dev, uint32_t cluster, struct er
 /* The first cluster from `from` on that is not all hole, of n. */
 static uint64_t next_data(struct feed *f, uint8_t dev, uint64_t from, uint64_t n)
 {
-	struct image *i = &f->c->images[dev];
+	struct image *i = &f->c->disks[dev - 1].image;
 	uint64_t at = from * VMA_CLUSTER_SIZE;
 
 	/* zero runs go into extents of their own, but the state of a guest must stay in order */
@@ -301,16 +356,17 @@ static int run(struct options *o, struct error **err)
 	struct create *c = xcalloc(1, sizeof(*c));
 	int r = signals_catch(&c->stop, err);
 
-	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
-		image_init(&c->images[i]);
+	for (unsigned i = 0; i < VMA_MAX_DEVICES; i++)
+		image_init(&c->disks[i].image);
 	c->verbose = options_bool(o, "verbose");
 	if (r == 0)
 		r = collect(c, o, err);
 	if (r == 0)
 		r = strcmp(archive, "-") == 0 ? write_archive(c, STDOUT_FILENO, VMA_COMPRESS_NONE, err) :
 						write_new(c, archive, err);
-	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
-		image_clear(&c->images[i]);
+	for (unsigned i = 0; i < c->n_disks; i++)
+		disk_clear(&c->disks[i]);
+	vma_daemon_stop(&c->daemon);
 	vma_header_clear(&c->hdr);
 	cancel_clear(c->stop);
 	free(c);

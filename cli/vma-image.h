@@ -1,4 +1,7 @@
-/* An image that vma create reads.  Behind its end, up to a whole sector, it reads as zeroes. */
+/*
+ * An image that vma create reads, by itself or through an NBD server.  Behind its end, up to a whole
+ * sector, it reads as zeroes.
+ */
 #ifndef VZDUMP_CLI_VMA_IMAGE_H
 #define VZDUMP_CLI_VMA_IMAGE_H
 
@@ -7,14 +10,21 @@
 
 #include "base/error.h"
 
+struct nbd_handle;
+
 struct image {
-	int fd;	       /* -1: not open */
+	int fd;	       /* -1: not open, or by NBD */
+	struct nbd_handle *nbd;
 	uint64_t size; /* bytes */
+	/* by NBD: block status has told of data from the last place asked for up to here */
+	uint64_t data_end;
 };
 
 void image_init(struct image *i);
 /* A raw image, file or block device. */
 int image_open(struct image *i, const char *path, struct error **err);
+/* An export on a unix socket. */
+int image_connect(struct image *i, const char *socket, const char *export, struct error **err);
 /* All of len, which ends less than a sector behind the end of the image at most. */
 int image_read(const struct image *i, uint64_t offset, void *data, size_t len, struct error **err);
 /* The first byte at or behind offset that is not known to be zero; the size if there is none. */

@@ -458,6 +458,31 @@ to_mounted() {
 	done
 }
 
+@test "create reads qcow2 and vmdk images through QEMU, with their backing files and holes" {
+	head -c 3M /dev/urandom > "$T/x"
+	truncate -s 3G "$T/x"
+	head -c 1M /dev/urandom | dd of="$T/x" bs=1M seek=2500 conv=notrunc status=none
+	qemu-img convert -f raw -O qcow2 "$T/x" "$T/base.qcow2"
+	qemu-img create -q -f qcow2 -b "$T/base.qcow2" -F qcow2 "$T/a,b.qcow2"
+	qemu-io -f qcow2 -c 'write -P 7 1G 300k' "$T/a,b.qcow2" > "$T/out"
+	qemu-img convert -f raw -O vmdk "$T/x" "$T/c.vmdk"
+	"$VMA" create "$T/a.vma.zst" -d "format=qcow2:drive-scsi0=$T/a,b.qcow2" -d "raw=$T/x" \
+		-d "format=vmdk:$T/c.vmdk" -v 2> "$T/err"
+	"$VMA" extract "$T/a.vma.zst" "$T/o"
+	cmp "$T/x" "$T/o/disk-raw.raw"
+	cmp "$T/x" "$T/o/disk-disk2.raw"
+	qemu-img compare -f qcow2 -F raw "$T/a,b.qcow2" "$T/o/disk-drive-scsi0.raw"
+	[ "$("$VMA" list --output-format json "$T/a.vma.zst" | jq '.devices[0].used')" -lt 5000000 ]
+	run pgrep -f "$T/a,b.qcow2"
+	[ "$status" = 1 ]
+	for disk in "format=qcow2:x=$T/x" "format=vdi:x=$T/x" "format=qcow2:x=$T/none"; do
+		run "$VMA" create "$T/b.vma" -d "$disk"
+		echo "$output"
+		[ "$status" = 255 ]
+		[ ! -e "$T/b.vma" ]
+	done
+}
+
 @test "create writes to standard output, too" {
 	head -c 102400 /dev/urandom > "$T/x"
 	"$VMA" create - "drive-ide1=$T/x" > "$T/a.vma"
