@@ -202,7 +202,7 @@ static int finish(struct extract *x, const struct vma_reader *reader, struct err
 		r = zero_lost(x, reader, i, err);
 		/* a full thin pool shows only here */
 		if (r == 0)
-			r = target_finish(&x->targets[i], true, err);
+			r = target_finish(&x->targets[i], err);
 		name_disk(x, i, r, err);
 	}
 	return r == 0 && x->dir ? io_fsync_dir(x->dir, err) : r;

@@ -187,7 +187,7 @@ int restore_close_targets(struct restore *r, struct error **err)
 
 	for (unsigned i = 1; res == 0 && i <= VMA_MAX_DEVICES; i++)
 		if (target_is_open(&r->targets[i]))
-			res = target_finish(&r->targets[i], true, err);
+			res = target_finish(&r->targets[i], err);
 	/* the daemon writes back what it holds of a qcow2 image when it ends */
 	offline_stop(&r->daemon);
 	return res;

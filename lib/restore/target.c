@@ -143,7 +143,7 @@ static int sync_folder(const struct target *t, struct error **err)
 	return io_fsync_dir(folder, err);
 }
 
-int target_finish(struct target *t, bool sync, struct error **err)
+int target_finish(struct target *t, struct error **err)
 {
 	int r = 0;
 
@@ -152,13 +152,13 @@ int target_finish(struct target *t, bool sync, struct error **err)
 		nbd_pool_free(TAKE_PTR(t->nbd));
 		return r;
 	}
-	if ((t->is_block || sync) && fsync(t->fd) < 0)
+	if (fsync(t->fd) < 0)
 		return error_errno(err, errno, "cannot write '%s'", t->path);
 	if (close(TAKE_FD(t->fd)) < 0)
 		return error_errno(err, errno, "cannot write '%s'", t->path);
 	if (t->final && rename(t->path, t->final) < 0)
 		return error_errno(err, errno, "cannot rename '%s' to '%s'", t->path, t->final);
-	return t->made && sync ? sync_folder(t, err) : 0;
+	return t->made ? sync_folder(t, err) : 0;
 }
 
 void target_clear(struct target *t)

@@ -4,7 +4,7 @@
  *	target_open(&t, "nbd+unix:///?socket=/run/x.sock", size, err)
  *	target_lock(&t, err), target_begin(&t, size, err)	// when all targets are open
  *	target_write(&t, offset, data, len, err) ...	// from several threads
- *	target_finish(&t, true, err)
+ *	target_finish(&t, err)
  *
  * Opening changes nothing, so that a mistake about one target costs none of them its content.
  *
@@ -73,8 +73,8 @@ int target_write(struct target *t, uint64_t offset, const void *data, size_t len
 		 struct error **err);
 /* The range reads as zeroes afterwards: punched out where that can be, else written. */
 int target_zero(struct target *t, uint64_t offset, uint64_t len, struct error **err);
-/* Flushes devices, exports and, with sync, files; gives a file its final name; closes. */
-int target_finish(struct target *t, bool sync, struct error **err);
+/* All is on disk; a file gets its final name; closes. */
+int target_finish(struct target *t, struct error **err);
 /* Removes a file that target_open() made and that was not begun. */
 void target_clear(struct target *t);
 
