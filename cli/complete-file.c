@@ -224,7 +224,7 @@ void complete_archive(struct completion *c, const char *head, enum option_comple
 	_cleanup_close_ int fd = open_archive(c);
 	const struct vma_header *h;
 
-	if (fd < 0 || vma_reader_new(fd, 1, &reader, NULL) < 0)
+	if (fd < 0 || vma_reader_new(fd, 1, NULL, &reader, NULL) < 0)
 		return;
 	h = vma_reader_header(reader);
 	if (kind == COMPLETE_ARCHIVE_DISKS)

@@ -262,7 +262,7 @@ static int find_config(const char *path, char **ret, struct error **err)
 
 	if (fd < 0)
 		return error_errno(err, errno, "cannot open archive '%s'", path);
-	r = vma_reader_new(fd, 1, &reader, err);
+	r = vma_reader_new(fd, 1, NULL, &reader, err);
 	if (r < 0)
 		return error_prefix(err, "cannot read archive '%s'", path), r;
 	h = vma_reader_header(reader);

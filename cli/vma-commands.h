@@ -15,8 +15,8 @@ extern const struct command vma_command_list, vma_command_config, vma_command_ex
 /* Opens an archive, "-" being standard input.  *ret_fd is the caller's to close. */
 int vma_open(const char *path, int *ret_fd, struct vma_reader **ret, struct error **err);
 /* The same, read by so many threads; with one, a sink is called by one at a time, cluster by cluster. */
-int vma_open_threads(const char *path, unsigned threads, int *ret_fd, struct vma_reader **ret,
-		     struct error **err);
+int vma_open_threads(const char *path, unsigned threads, const struct cancel *cancel, int *ret_fd,
+		     struct vma_reader **ret, struct error **err);
 /* Lines as Proxmox's vma prints them. */
 void vma_print_content(const struct vma_header *h);
 /* "vma FILE: damage" on standard error. */

@@ -21,11 +21,11 @@ static unsigned processors(void)
 
 int vma_open(const char *path, int *ret_fd, struct vma_reader **ret, struct error **err)
 {
-	return vma_open_threads(path, processors(), ret_fd, ret, err);
+	return vma_open_threads(path, processors(), NULL, ret_fd, ret, err);
 }
 
-int vma_open_threads(const char *path, unsigned threads, int *ret_fd, struct vma_reader **ret,
-		     struct error **err)
+int vma_open_threads(const char *path, unsigned threads, const struct cancel *cancel, int *ret_fd,
+		     struct vma_reader **ret, struct error **err)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
 	int r;
@@ -34,7 +34,7 @@ int vma_open_threads(const char *path, unsigned threads, int *ret_fd, struct vma
 			   : open(path, O_RDONLY | O_CLOEXEC);
 	if (*ret_fd < 0)
 		return error_errno(err, errno, "cannot open archive '%s'", path);
-	r = vma_reader_new(*ret_fd, threads, ret, err);
+	r = vma_reader_new(*ret_fd, threads, cancel, ret, err);
 	if (r < 0)
 		error_prefix(err, "cannot read archive '%s'", is_stdin ? "standard input" : path);
 	return r;

@@ -226,7 +226,7 @@ static int index_to(const char *archive, const char *target, const struct cancel
 	const bool replace = !strcmp(archive, target);
 	_cleanup_close_ int in = -1;
 	struct new_file to;
-	int r = vma_open_threads(archive, 1, &in, &reader, err);
+	int r = vma_open_threads(archive, 1, stop, &in, &reader, err);
 
 	if (r < 0)
 		return r;

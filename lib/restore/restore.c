@@ -143,7 +143,7 @@ static int lock_guest(struct restore *r, struct error **err)
 static int read_archive(struct restore *r, struct error **err)
 {
 	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	int res = vma_reader_new(r->p->fd, cpus > 0 ? (unsigned)cpus : 1, &r->reader, err);
+	int res = vma_reader_new(r->p->fd, cpus > 0 ? (unsigned)cpus : 1, r->env->cancel, &r->reader, err);
 
 	if (res < 0)
 		return error_prefix(err, "cannot read archive '%s'", r->p->archive), res;

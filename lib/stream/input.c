@@ -1,9 +1,12 @@
 #include "stream/input.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "base/io.h"
 #include "base/mem.h"
 #include "stream/bytes.h"
 
@@ -22,18 +25,50 @@ static const struct magic {
 };
 static const char xz_magic[] = "\xfd" "7zXZ";
 
-int input_raw_init(struct input_raw *raw, int fd, struct error **err)
+/* Returns when a read would not wait. */
+static int wait_input(const struct input_raw *raw, struct error **err)
 {
-	ssize_t n;
+	struct pollfd p[] = { { .fd = raw->fd, .events = POLLIN },
+			      { .fd = raw->cancel ? raw->cancel->fd : -1, .events = POLLIN } };
 
-	*raw = (struct input_raw){ .fd = fd };
+	while (raw->stalls && poll(p, ARRAY_SIZE(p), -1) < 0)
+		if (errno != EINTR)
+			return error_errno(err, errno, "cannot wait for the archive");
+	return cancel_check(raw->cancel, err);
+}
+
+/* Until len or the end. */
+static int read_full(const struct input_raw *raw, uint8_t *data, size_t len, size_t *ret_len,
+		     struct error **err)
+{
+	*ret_len = 0;
+	while (*ret_len < len) {
+		int r = wait_input(raw, err);
+		ssize_t n;
+
+		if (r < 0)
+			return r;
+		n = read(raw->fd, data + *ret_len, len - *ret_len);
+		if (n == 0)
+			break;
+		if (n > 0)
+			*ret_len += (size_t)n;
+		else if (errno != EINTR)
+			return error_errno(err, errno, "cannot read the archive at byte %llu",
+					   (unsigned long long)(raw->pos + *ret_len));
+	}
+	return 0;
+}
+
+int input_raw_init(struct input_raw *raw, int fd, const struct cancel *cancel, struct error **err)
+{
+	struct stat st;
+
+	*raw = (struct input_raw){ .fd = fd, .cancel = cancel };
+	raw->stalls = fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	(void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
-	n = io_read_full(fd, raw->peek, sizeof(raw->peek));
-	if (n < 0)
-		return error_errno(err, (int)-n, "cannot read the archive");
-	raw->peek_len = (size_t)n;
-	return 0;
+	return read_full(raw, raw->peek, sizeof(raw->peek), &raw->peek_len, err);
 }
 
 enum input_kind input_kind(const struct input_raw *raw)
@@ -54,20 +89,18 @@ enum input_kind input_kind(const struct input_raw *raw)
 int input_raw_read(struct input_raw *raw, void *data, size_t len, size_t *ret_len,
 		   struct error **err)
 {
-	size_t head = raw->peek_len - raw->peek_at;
-	ssize_t n;
+	size_t head = raw->peek_len - raw->peek_at, n;
+	int r;
 
 	if (head > len)
 		head = len;
 	memcpy(data, raw->peek + raw->peek_at, head);
 	raw->peek_at += head;
-	n = io_read_full(raw->fd, (char *)data + head, len - head);
-	if (n < 0)
-		return error_errno(err, (int)-n, "cannot read the archive at byte %llu",
-				   (unsigned long long)raw->pos);
-	*ret_len = head + (size_t)n;
-	raw->pos += *ret_len;
-	return 0;
+	raw->pos += head;
+	r = read_full(raw, (uint8_t *)data + head, len - head, &n, err);
+	*ret_len = head + n;
+	raw->pos += n;
+	return r;
 }
 
 /* ---- no packing at all ---- */

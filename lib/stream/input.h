@@ -2,7 +2,7 @@
  * Where a stream of bytes comes from: a descriptor (file, device, pipe), and an unpacker behind it
  * that is chosen by the first bytes.
  *
- *	input_raw_init(&raw, fd, err)			// reads the first bytes
+ *	input_raw_init(&raw, fd, cancel, err)		// reads the first bytes
  *	input_kind(&raw)				// zstd, gzip, ... or plain
  *	unpacker_new(&raw, &u, err)
  *	unpacker_read(u, data, len, &got, err) ...	// less than len: the end
@@ -12,9 +12,11 @@
 #ifndef VZDUMP_STREAM_INPUT_H
 #define VZDUMP_STREAM_INPUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/cancel.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 
@@ -30,12 +32,15 @@ enum input_kind {
 /* A descriptor whose first bytes may be looked at before they are read. */
 struct input_raw {
 	int fd; /* the caller's */
+	const struct cancel *cancel;
+	bool stalls; /* it is no file, so a read may wait for ever */
 	uint8_t peek[INPUT_PEEK];
 	size_t peek_at, peek_len;
 	uint64_t pos; /* bytes handed out */
 };
 
-int input_raw_init(struct input_raw *raw, int fd, struct error **err);
+/* cancel, which may be NULL, ends a wait for a pipe with ERR_CANCELED. */
+int input_raw_init(struct input_raw *raw, int fd, const struct cancel *cancel, struct error **err);
 enum input_kind input_kind(const struct input_raw *raw);
 /* Until len or the end. */
 int input_raw_read(struct input_raw *raw, void *data, size_t len, size_t *ret_len,

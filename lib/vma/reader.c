@@ -160,7 +160,8 @@ static void init_sync(struct vma_reader *r)
 	r->todo_end = &r->todo;
 }
 
-int vma_reader_new(int fd, unsigned threads, struct vma_reader **ret, struct error **err)
+int vma_reader_new(int fd, unsigned threads, const struct cancel *cancel, struct vma_reader **ret,
+		   struct error **err)
 {
 	_cleanup_(vma_reader_freep) struct vma_reader *r = xcalloc(1, sizeof(*r));
 	int s;
@@ -172,7 +173,7 @@ int vma_reader_new(int fd, unsigned threads, struct vma_reader **ret, struct err
 	frame_cutter_init(&r->cutter, &r->raw, CHUNK_DATA);
 	if (getrandom(&r->seed, sizeof(r->seed), 0) != (ssize_t)sizeof(r->seed))
 		return error_errno(err, errno, "cannot get random bytes");
-	s = input_raw_init(&r->raw, fd, err);
+	s = input_raw_init(&r->raw, fd, cancel, err);
 	if (s == 0)
 		s = init_source(r, err);
 	if (s == 0)

@@ -1,7 +1,7 @@
 /*
  * Reads a VMA archive, packed or not, from a file or a pipe, front to back, on several threads.
  *
- *	vma_reader_new(fd, threads, &r, err)		// reads the header
+ *	vma_reader_new(fd, threads, cancel, &r, err)	// reads the header
  *	vma_reader_header(r)
  *	vma_reader_run(r, &sink, opaque, err)		// data goes to the sink
  *	vma_reader_stats(r), vma_reader_missing(r, ...)
@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/cancel.h"
 #include "base/error.h"
 #include "vma/format.h"
 
@@ -55,8 +56,9 @@ struct vma_reader_stats {
 
 struct vma_reader;
 
-/* fd stays the caller's. */
-int vma_reader_new(int fd, unsigned threads, struct vma_reader **ret, struct error **err);
+/* fd stays the caller's.  cancel, which may be NULL, ends all reading with ERR_CANCELED. */
+int vma_reader_new(int fd, unsigned threads, const struct cancel *cancel, struct vma_reader **ret,
+		   struct error **err);
 const struct vma_header *vma_reader_header(const struct vma_reader *r);
 
 /*

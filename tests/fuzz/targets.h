@@ -110,7 +110,7 @@ static inline void fuzz_read(int fd, bool tolerant)
 	bool index;
 
 	lseek(fd, 0, SEEK_SET);
-	if (vma_reader_new(fd, 1, &reader, NULL) < 0)
+	if (vma_reader_new(fd, 1, NULL, &reader, NULL) < 0)
 		return;
 	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++)
 		if (vma_reader_header(reader)->devices[i].name)

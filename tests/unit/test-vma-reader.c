@@ -136,7 +136,7 @@ static struct result read_fd(int fd, bool tolerant)
 	struct result r = { 0 };
 
 	lseek(fd, 0, SEEK_SET);
-	r.code = vma_reader_new(fd, 2, &reader, &err);
+	r.code = vma_reader_new(fd, 2, NULL, &reader, &err);
 	if (r.code == 0) {
 		prepare(&r, vma_reader_header(reader));
 		r.code = vma_reader_run(reader, &sink, &r, &err);
