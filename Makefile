@@ -32,7 +32,7 @@ comma := ,
 Q     := $(if $(V),,@)
 say    = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 
-PACKAGES := json-c libnbd libzstd libarchive liblzma libmd
+PACKAGES := json-c libnbd libzstd zlib libarchive liblzma libmd
 WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wwrite-strings -Wformat=2 -Wundef -Wvla -Werror=implicit-function-declaration
 

@@ -1,4 +1,4 @@
-/* gzip, lzop, bzip2 through libarchive, which runs a program where it has no library. */
+/* lzop, bzip2 through libarchive, which runs a program where it has no library. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
@@ -39,6 +39,19 @@ static int archive_error(struct archive_unpacker *u, struct error **err)
 			 (unsigned long long)u->raw->pos, text ? text : "unknown error");
 }
 
+/* libarchive passes over what stands behind the last stream of bzip2 (lzop is a program, and looks itself). */
+static int check_end(const struct archive_unpacker *u, struct error **err)
+{
+	const uint64_t used = (uint64_t)archive_filter_bytes(u->archive, -1);
+
+	if (archive_filter_code(u->archive, 0) != ARCHIVE_FILTER_BZIP2 || used == u->raw->pos)
+		return 0;
+	return error_set(err, ERR_CORRUPT,
+			 "unpacking the archive failed at about byte %llu: what follows the end of the "
+			 "bzip2 data is something else",
+			 (unsigned long long)used);
+}
+
 static int archive_unpack(struct unpacker *base, void *data, size_t len, size_t *ret_len,
 			  struct error **err)
 {
@@ -52,7 +65,7 @@ static int archive_unpack(struct unpacker *base, void *data, size_t len, size_t 
 		if (n < 0)
 			return archive_error(u, err);
 		if (n == 0)
-			break;
+			return check_end(u, err);
 		done += (size_t)n;
 	}
 	*ret_len = done;
@@ -77,7 +90,6 @@ static int open_archive(struct archive_unpacker *u, struct error **err)
 {
 	struct archive_entry *entry;
 
-	archive_read_support_filter_gzip(u->archive);
 	archive_read_support_filter_bzip2(u->archive);
 	archive_read_support_filter_lzop(u->archive);
 	archive_read_support_format_raw(u->archive);

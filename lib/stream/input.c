@@ -19,10 +19,10 @@ static const struct magic {
 	const char *bytes;
 	size_t len;
 } others[] = {
-	{ "\x1f\x8b", 2 },
 	{ "\x89LZO", 4 },
 	{ "BZh", 3 },
 };
+static const char gzip_magic[] = "\x1f\x8b";
 static const char xz_magic[] = "\xfd" "7zXZ";
 
 /* Returns when a read would not wait. */
@@ -79,6 +79,8 @@ enum input_kind input_kind(const struct input_raw *raw)
 		return INPUT_ZSTD;
 	if (raw->peek_len >= 5 && !memcmp(raw->peek, xz_magic, 5))
 		return INPUT_XZ;
+	if (raw->peek_len >= 2 && !memcmp(raw->peek, gzip_magic, 2))
+		return INPUT_GZIP;
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		if (raw->peek_len >= others[i].len &&
 		    !memcmp(raw->peek, others[i].bytes, others[i].len))
@@ -132,6 +134,8 @@ int unpacker_new(struct input_raw *raw, struct unpacker **ret, struct error **er
 		return unpacker_zstd_new(raw, NULL, 0, ret, err);
 	case INPUT_XZ:
 		return unpacker_xz_new(raw, ret, err);
+	case INPUT_GZIP:
+		return unpacker_gzip_new(raw, ret, err);
 	case INPUT_OTHER:
 		return unpacker_archive_new(raw, ret, err);
 	case INPUT_PLAIN:

@@ -26,7 +26,8 @@ enum input_kind {
 	INPUT_PLAIN,
 	INPUT_ZSTD,
 	INPUT_XZ,
-	INPUT_OTHER, /* gzip, lzop, bzip2: what libarchive unpacks */
+	INPUT_GZIP,
+	INPUT_OTHER, /* lzop, bzip2: what libarchive unpacks */
 };
 
 /* A descriptor whose first bytes may be looked at before they are read. */
@@ -66,6 +67,7 @@ int unpacker_zstd_new(struct input_raw *raw, const void *head, size_t head_len,
 		      struct unpacker **ret, struct error **err);
 /* Takes 80 MiB at most: a stream that needs a larger dictionary is ERR_UNSUPPORTED. */
 int unpacker_xz_new(struct input_raw *raw, struct unpacker **ret, struct error **err);
+int unpacker_gzip_new(struct input_raw *raw, struct unpacker **ret, struct error **err);
 int unpacker_archive_new(struct input_raw *raw, struct unpacker **ret, struct error **err);
 
 static inline int unpacker_read(struct unpacker *u, void *data, size_t len, size_t *ret_len,

@@ -55,3 +55,40 @@ is_over() {
 	grep -q 'interrupted by signal' "$T/out"
 	[ "$(cd "$T" && echo new*)" = 'new*' ]
 }
+
+@test "gzip: what gzip -t refuses is refused, members may follow each other, anything else may not" {
+	local good=$FIXTURES/two-disks.vma.gz size at refused=0
+	size=$(stat -c %s "$good")
+	for k in {1..20}; do
+		at=$((k * (size - 20) / 20))
+		cp "$good" "$T/x.vma.gz"
+		printf '\xa5' | dd of="$T/x.vma.gz" bs=1 seek="$at" conv=notrunc status=none
+		if ! gzip -t "$T/x.vma.gz" 2> /dev/null; then
+			refused=$((refused + 1))
+			run "$VMA" verify "$T/x.vma.gz"
+			[[ $status = 255 && $output = *"unpacking the archive failed at about byte "* ]]
+			run "$VMA" extract "$T/x.vma.gz" "$T/o$k"
+			[ "$status" = 255 ]
+		fi
+	done
+	[ "$refused" -gt 15 ]
+	{ head -c 300000 | gzip; gzip -1; } < "$FIXTURES/two-disks.vma" > "$T/two.vma.gz"
+	"$VMA" verify "$T/two.vma.gz"
+	"$VMA" verify - < "$T/two.vma.gz"
+	head -c "$((size - 3))" "$good" > "$T/cut.vma.gz"
+	run "$VMA" verify "$T/cut.vma.gz"
+	[[ $status = 255 && $output = *"it is cut off"* ]]
+}
+
+@test "gzip and bzip2: garbage behind the end is a damage" {
+	bzip2 -c "$FIXTURES/two-disks.vma" > "$T/x.vma.bz2"
+	{ head -c 300000 | bzip2; bzip2; } < "$FIXTURES/two-disks.vma" > "$T/two.vma.bz2"
+	"$VMA" verify "$T/x.vma.bz2"
+	"$VMA" verify "$T/two.vma.bz2"
+	cp "$FIXTURES/two-disks.vma.gz" "$T/x.vma.gz"
+	for packed in gz bz2; do
+		echo garbage >> "$T/x.vma.$packed"
+		run "$VMA" verify - < "$T/x.vma.$packed"
+		[[ $status = 255 && $output = *"what follows the end of the "*" data is something else"* ]]
+	done
+}

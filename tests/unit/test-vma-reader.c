@@ -307,6 +307,22 @@ static void test_flips(void)
 	free(z.data);
 }
 
+/* Checksum and length stand at the end of a gzip file. */
+static void test_gzip_flips(void)
+{
+	struct archive z = write_archive(VMA_COMPRESS_GZIP);
+	bool good = true;
+
+	for (size_t i = 20; good && i < z.len - 8; i += z.len / 61)
+		good = flip_is_seen(&z, i);
+	ok(good, "a flipped byte anywhere in the data of a gzip archive is seen");
+	good = true;
+	for (size_t i = z.len - 8; good && i < z.len; i++)
+		good = flip_is_seen(&z, i);
+	ok(good, "and in its checksum");
+	free(z.data);
+}
+
 static void test_salvage(void)
 {
 	struct archive z = write_archive(VMA_COMPRESS_ZSTD);
@@ -493,6 +509,7 @@ int main(void)
 	test_round_trips();
 	test_truncation();
 	test_flips();
+	test_gzip_flips();
 	test_salvage();
 	test_salvage_frame_header();
 	test_extent_lies();
