@@ -29,8 +29,8 @@
  *   (at first 0).
  * - Clusters that no run names are zero.  They stand in extents without blocks.
  * - The root repeats the header of the archive, has the size of the unpacked archive, for each
- *   device the bytes stored and the bytes that are zero, and the frames that are parts with the
- *   number of clusters in each.
+ *   device the bytes stored and the bytes that are zero, and the frames that are parts, each once
+ *   and ascending, with the number of clusters in each.
  *
  * Parts are kept back and written in front of the root, so that one read at the end of the file
  * gets all of it, unless they grow large; then they are written between the data.

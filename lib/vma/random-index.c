@@ -143,18 +143,31 @@ static int frame_view(struct tail *t, const struct random_map *m, uint64_t frame
 	return view(t, offset, len, own, ret, err);
 }
 
-static int take_part(struct tail *t, struct random_map *m, uint64_t frame, uint64_t clusters,
-		     struct error **err)
+/* *unpacked adds up, so that small parts that become large have an end. */
+static int unpack_part(struct tail *t, struct random_map *m, uint64_t frame, uint64_t *unpacked,
+		       struct buf *ret, struct error **err)
 {
-	_cleanup_buf_ struct buf own = BUF_INIT, part = BUF_INIT;
-	struct vma_index_cursor c = { 0 };
-	struct vma_index_run run;
+	_cleanup_buf_ struct buf own = BUF_INIT;
 	const uint8_t *raw;
 	size_t len;
 	int r = frame_view(t, m, frame, &own, &raw, &len, err);
 
 	if (r == 0)
-		r = vma_index_unpack(raw, len, m->hdr.uuid, VMA_INDEX_PART, &part, err);
+		r = vma_index_unpack(raw, len, m->hdr.uuid, VMA_INDEX_PART, ret, err);
+	*unpacked += ret->len;
+	if (r == 0 && *unpacked > RANDOM_MAX_UNPACKED)
+		return bad("its index is larger than any should be", err);
+	return r;
+}
+
+static int take_part(struct tail *t, struct random_map *m, uint64_t frame, uint64_t clusters,
+		     uint64_t *unpacked, struct error **err)
+{
+	_cleanup_buf_ struct buf part = BUF_INIT;
+	struct vma_index_cursor c = { 0 };
+	struct vma_index_run run;
+	int r = unpack_part(t, m, frame, unpacked, &part, err);
+
 	if (r < 0)
 		return r;
 	c.at = (const uint8_t *)buf_str(&part);
@@ -179,7 +192,7 @@ static int take_part(struct tail *t, struct random_map *m, uint64_t frame, uint6
 static int take_parts(struct tail *t, struct random_map *m, const uint8_t *at, const uint8_t *end,
 		      struct error **err)
 {
-	uint64_t n, frame = 0, delta, clusters;
+	uint64_t n, frame = 0, delta, clusters, unpacked = 0;
 	int r = 0;
 
 	if (!varint_get(&at, end, &n))
@@ -187,8 +200,10 @@ static int take_parts(struct tail *t, struct random_map *m, const uint8_t *at, c
 	for (uint64_t i = 0; r == 0 && i < n; i++) {
 		if (!varint_get(&at, end, &delta) || !varint_get(&at, end, &clusters))
 			return bad("index: it is cut off", err);
+		if (!delta || delta > m->n_frames)
+			return bad("index: its parts do not follow each other", err);
 		frame += delta;
-		r = take_part(t, m, frame, clusters, err);
+		r = take_part(t, m, frame, clusters, &unpacked, err);
 	}
 	return r;
 }

@@ -6,9 +6,10 @@
 
 #include "vma/random.h"
 
-#define RANDOM_MAX_CONTENT ((size_t)8 << 20)       /* of a frame, unpacked */
-#define RANDOM_MAX_RUNS    ((size_t)1 << 25)       /* 384 MiB */
-#define RANDOM_MAX_TAIL    ((uint64_t)1 << 30)     /* index and seek table, packed */
+#define RANDOM_MAX_CONTENT  ((size_t)8 << 20)      /* of a frame, unpacked */
+#define RANDOM_MAX_RUNS     ((size_t)1 << 25)      /* 384 MiB */
+#define RANDOM_MAX_TAIL     ((uint64_t)1 << 30)    /* index and seek table, packed */
+#define RANDOM_MAX_UNPACKED ((uint64_t)512 << 20)  /* the index, with RANDOM_MAX_RUNS in it */
 
 /* Clusters of one device that one frame stores. */
 struct random_run {

@@ -32,6 +32,7 @@ static unsigned replay(const char *folder, void (*target)(const uint8_t *, size_
 
 int main(void)
 {
+	alarm(240); /* what does not end is a failure */
 	ok(replay(CORPUS "/header", fuzz_header) > 0, "headers");
 	ok(replay(CORPUS "/extent", fuzz_extent) > 0, "extents");
 	ok(replay(CORPUS "/index", fuzz_index) > 0, "indexes");

@@ -270,6 +270,10 @@ int main(void)
 	free(TAKE_PTR(cut));
 	cut = copy_with(plain, "cut", 0, 0, 100000);
 	check_refused(cut, "cut off", "not packed, cut off: refused");
+	check_refused("tests/fuzz/corpus/random/index-part-again", "do not follow each other",
+		      "an index that names one part again and again: refused at once");
+	check_refused("tests/fuzz/corpus/random/index-parts-large", "larger than any should be",
+		      "an index that unpacks to more than any needs: refused");
 	for (unsigned i = 0; i < N_DISKS; i++)
 		free(disks[i].data);
 	io_remove_tree(folder, NULL);
