@@ -222,7 +222,7 @@ static int vma_extents(void *opaque, uint32_t count, uint64_t offset, uint32_t f
 
 	while (offset < end) {
 		uint64_t len;
-		uint32_t type = vma_random_is_zero(archive, handle->dev, offset, &len)
+		uint32_t type = vma_random_is_zero(archive, handle->dev, offset, end - offset, &len)
 					? NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO
 					: 0;
 

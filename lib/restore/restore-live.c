@@ -61,10 +61,9 @@ static int copy_disk(struct restore *r, const struct plan_disk *d, struct error 
 	int res = 0;
 
 	for (uint64_t at = 0; res == 0 && at < d->size; at += len) {
-		const bool zero = vma_random_is_zero(r->random, d->dev, at, &len);
+		const uint64_t max = d->size - at < STEP ? d->size - at : STEP;
+		const bool zero = vma_random_is_zero(r->random, d->dev, at, max, &len);
 
-		if (!zero && len > STEP)
-			len = STEP;
 		if (zero)
 			continue;
 		res = vma_random_read(r->random, d->dev, at, data, len, err);

@@ -147,16 +147,17 @@ int vma_random_read(struct vma_random *r, uint8_t dev, uint64_t offset, void *da
 	return s;
 }
 
-bool vma_random_is_zero(const struct vma_random *r, uint8_t dev, uint64_t offset, uint64_t *ret_len)
+bool vma_random_is_zero(const struct vma_random *r, uint8_t dev, uint64_t offset, uint64_t max,
+			uint64_t *ret_len)
 {
-	uint64_t size = r->map.hdr.devices[dev].size, len;
-	bool zero = !next_piece(r, dev, offset, size - offset, &len);
+	uint64_t len;
+	bool zero = !next_piece(r, dev, offset, max, &len);
 
 	/* runs that touch are one piece of data */
-	while (!zero && offset + len < size) {
+	while (!zero && len < max) {
 		uint64_t more;
 
-		if (!next_piece(r, dev, offset + len, size - offset - len, &more))
+		if (!next_piece(r, dev, offset + len, max - len, &more))
 			break;
 		len += more;
 	}

@@ -50,10 +50,10 @@ uint64_t vma_random_stored(const struct vma_random *r, uint8_t dev);
 int vma_random_read(struct vma_random *r, uint8_t dev, uint64_t offset, void *data, size_t len,
 		    struct error **err);
 /*
- * Whether the clusters at offset are zero without being stored, and how many bytes from there on
- * are of the same kind (up to the end of the device).  Reads nothing.
+ * Whether the clusters at offset are zero without being stored, and how many of the max bytes from
+ * there on, all inside the device, are of the same kind.  Reads nothing.
  */
-bool vma_random_is_zero(const struct vma_random *r, uint8_t dev, uint64_t offset,
+bool vma_random_is_zero(const struct vma_random *r, uint8_t dev, uint64_t offset, uint64_t max,
 			uint64_t *ret_len);
 
 void vma_random_get_stats(struct vma_random *r, struct vma_random_stats *ret);

@@ -169,7 +169,7 @@ static inline void fuzz_random(const uint8_t *data, size_t len)
 			size_t part = d->size - at < sizeof(out) ? (size_t)(d->size - at) : sizeof(out);
 
 			(void)vma_random_read(r, (uint8_t)i, at, out, part, NULL);
-			(void)vma_random_is_zero(r, (uint8_t)i, at, &n);
+			(void)vma_random_is_zero(r, (uint8_t)i, at, d->size - at, &n);
 			if (!n || n > d->size - at)
 				abort();
 		}

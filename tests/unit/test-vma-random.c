@@ -4,6 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/units.h"
+#include "stream/bytes.h"
+#include "stream/seektable.h"
+#include "vma/index.h"
 #include "vma/random.h"
 #include "vma/writer-internal.h"
 
@@ -114,7 +118,7 @@ static void check_zeroes(const struct vma_random *r, const char *name)
 		uint64_t len, zero = 0;
 
 		for (uint64_t at = 0; at < disks[i].size; at += len) {
-			if (vma_random_is_zero(r, (uint8_t)(i + 1), at, &len)) {
+			if (vma_random_is_zero(r, (uint8_t)(i + 1), at, disks[i].size - at, &len)) {
 				good = good && io_is_zero(disks[i].data + at, len);
 				zero += len;
 			}
@@ -161,6 +165,70 @@ static void check_cost(const char *path)
 	if (good)
 		vma_random_get_stats(r, &stats);
 	ok(good && stats.unpacked == 1 && stats.hits == 1, "the next one there finds it unpacked");
+}
+
+/* ---- block status ---- */
+
+#define DENSE (UINT32_C(1) << 18)
+
+/* An index in which each of so many clusters stands in a frame of its own; the frames are not there. */
+static bool write_dense(const char *path)
+{
+	static const struct vma_index_device totals[VMA_MAX_DEVICES + 1];
+	_cleanup_vma_header_ struct vma_header h = { 0 };
+	_cleanup_(frame_encoder_freep) struct frame_encoder *e = NULL;
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	_cleanup_buf_ struct buf file = BUF_INIT, table = BUF_INIT;
+	uint8_t entry[] = { 1, 0, 0, 0, 0, 0, 0, 0 }, head[8], footer[SEEKTABLE_FOOTER_SIZE] = { 0 };
+	struct vma_index_writer w;
+	const void *part;
+	size_t len, before;
+
+	vma_header_init(&h, NULL);
+	vma_header_add_device(&h, "drive-scsi0", (uint64_t)DENSE * VMA_CLUSTER_SIZE, NULL, NULL);
+	vma_index_writer_init(&w, h.uuid);
+	frame_encoder_new(0, &e, NULL);
+	for (uint32_t i = 0; i < DENSE; i++) {
+		const uint64_t key = vma_cluster_key(1, i);
+
+		vma_index_add(&w, i, &key, 1, e, NULL);
+		buf_add(&file, "x", 1);
+		buf_add(&table, entry, sizeof(entry));
+	}
+	vma_index_seal(&w, e, NULL);
+	for (size_t i = 0; (part = vma_index_held(&w, i, &len)); i++) {
+		buf_add(&file, part, len);
+		put_le32(entry, (uint32_t)len);
+		buf_add(&table, entry, sizeof(entry));
+	}
+	vma_index_written(&w, DENSE);
+	before = file.len;
+	vma_index_root(&w, &h, 0, totals, e, &file, NULL);
+	vma_index_writer_clear(&w);
+	put_le32(entry, (uint32_t)(file.len - before));
+	buf_add(&table, entry, sizeof(entry));
+	frame_skippable_header(head, FRAME_SKIPPABLE_SEEK_TABLE, (uint32_t)(table.len + sizeof(footer)));
+	put_le32(footer, (uint32_t)(table.len / sizeof(entry)));
+	put_le32(footer + 5, SEEKTABLE_MAGIC);
+	buf_add(&file, head, sizeof(head));
+	buf_add(&file, table.data, table.len);
+	buf_add(&file, footer, sizeof(footer));
+	return io_write_all(fd, file.data, file.len) == 0;
+}
+
+static void check_status_cost(void)
+{
+	_cleanup_free_ char *path = xasprintf("%s/dense.vma.zst", folder);
+	_cleanup_(vma_random_freep) struct vma_random *r = NULL;
+	_cleanup_error_ struct error *err = NULL;
+	bool good = write_dense(path) && vma_random_open(path, 0, &r, &err) == 0;
+	uint64_t start = units_now_ns(), len = 0;
+
+	for (uint64_t i = 0; good && i < 1000; i++)
+		good = !vma_random_is_zero(r, 1, i << 20, 1 << 20, &len) && len == 1 << 20;
+	ok(good && units_now_ns() - start < 1000000000u,
+	   "what a megabyte is costs a megabyte's clusters, not those of the rest: %u us each %s",
+	   (unsigned)((units_now_ns() - start) / 1000000), err ? error_message(err) : "");
 }
 
 /* ---- damage ---- */
@@ -261,6 +329,7 @@ int main(void)
 	check_archive(spread, 0, "index in many parts");
 	check_archive(plain, 0, "not packed");
 	check_cost(zst);
+	check_status_cost();
 	check_hurt_frame(zst);
 	check_flips(zst, 300, "seek table and index");
 	check_refused("tests/fixtures/two-disks.vma.zst", "vma index", "one stream: the way out");
