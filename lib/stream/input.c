@@ -14,6 +14,9 @@
 #define ZSTD_SKIPPABLE       UINT32_C(0x184D2A50)
 #define ZSTD_SKIPPABLE_MASK  UINT32_C(0xFFFFFFF0)
 #define PIPE_SIZE            (1 << 20)
+#define PIECE                4096u
+#define CAREFUL              ((size_t)256 << 10)
+#define BAD_STEP_MAX         (UINT64_C(4) << 20)
 
 static const struct magic {
 	const char *bytes;
@@ -37,8 +40,57 @@ static int wait_input(const struct input_raw *raw, struct error **err)
 	return cancel_check(raw->cancel, err);
 }
 
-/* Until len or the end. */
-static int read_full(const struct input_raw *raw, uint8_t *data, size_t len, size_t *ret_len,
+static int failed(const struct input_raw *raw, int errnum, struct error **err)
+{
+	return error_errno(err, errnum, "cannot read the archive at byte %llu",
+			   (unsigned long long)raw->pos);
+}
+
+/*
+ * One sector that is not readable costs no more than itself; the longer a stretch of them grows, the
+ * larger are the steps over it, as each failure of a dying disk takes its time.
+ */
+static int fill_bad(struct input_raw *raw, uint8_t *data, size_t len, size_t *ret_len,
+		    struct error **err)
+{
+	const off_t at = lseek(raw->fd, 0, SEEK_CUR), end = lseek(raw->fd, 0, SEEK_END);
+	size_t step = raw->bad_run / 4 < BAD_STEP_MAX ? raw->bad_run / 4 : BAD_STEP_MAX;
+
+	step = (step / PIECE + 1) * PIECE - raw->pos % PIECE;
+	step = step < len ? step : len;
+	if (at >= 0 && at < end && (off_t)step > end - at)
+		step = (size_t)(end - at);
+	if (at < 0 || at >= end || lseek(raw->fd, at + (off_t)step, SEEK_SET) < 0)
+		return failed(raw, EIO, err);
+	memset(data, 0, step);
+	if (!raw->bad.bytes)
+		raw->bad.from = raw->pos;
+	raw->bad.to = raw->pos + step;
+	raw->bad.bytes += step;
+	raw->bad_run += step;
+	raw->careful = CAREFUL;
+	raw->is_filler = true;
+	*ret_len = step;
+	return 0;
+}
+
+/* A large read fails as a whole for one sector in it. */
+static size_t piece(const struct input_raw *raw, size_t done, size_t len)
+{
+	size_t small = PIECE - (raw->pos + done) % PIECE;
+
+	return raw->careful && small < len - done ? small : len - done;
+}
+
+static void count_good(struct input_raw *raw, size_t n, size_t *done)
+{
+	*done += n;
+	raw->bad_run = 0;
+	raw->careful -= n < raw->careful ? n : raw->careful;
+}
+
+/* Until len, the end, or an error that is not at the beginning. */
+static int read_full(struct input_raw *raw, uint8_t *data, size_t len, size_t *ret_len,
 		     struct error **err)
 {
 	*ret_len = 0;
@@ -48,14 +100,19 @@ static int read_full(const struct input_raw *raw, uint8_t *data, size_t len, siz
 
 		if (r < 0)
 			return r;
-		n = read(raw->fd, data + *ret_len, len - *ret_len);
-		if (n == 0)
+		n = read(raw->fd, data + *ret_len, piece(raw, *ret_len, len));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0 || (n < 0 && *ret_len))
 			break;
 		if (n > 0)
-			*ret_len += (size_t)n;
-		else if (errno != EINTR)
-			return error_errno(err, errno, "cannot read the archive at byte %llu",
-					   (unsigned long long)(raw->pos + *ret_len));
+			count_good(raw, (size_t)n, ret_len);
+		else if (!raw->fill_bad || errno != EIO)
+			return failed(raw, errno, err);
+		else if (raw->careful)
+			return fill_bad(raw, data, len, ret_len, err);
+		else
+			raw->careful = CAREFUL;
 	}
 	return 0;
 }
@@ -91,17 +148,18 @@ enum input_kind input_kind(const struct input_raw *raw)
 int input_raw_read(struct input_raw *raw, void *data, size_t len, size_t *ret_len,
 		   struct error **err)
 {
-	size_t head = raw->peek_len - raw->peek_at, n;
-	int r;
+	size_t head = raw->peek_len - raw->peek_at;
+	int r = 0;
 
 	if (head > len)
 		head = len;
 	memcpy(data, raw->peek + raw->peek_at, head);
 	raw->peek_at += head;
-	raw->pos += head;
-	r = read_full(raw, (uint8_t *)data + head, len - head, &n, err);
-	*ret_len = head + n;
-	raw->pos += n;
+	raw->is_filler = false;
+	*ret_len = head;
+	if (!head)
+		r = read_full(raw, data, len, ret_len, err);
+	raw->pos += *ret_len;
 	return r;
 }
 

@@ -30,6 +30,12 @@ enum input_kind {
 	INPUT_OTHER, /* lzop, bzip2: what libarchive unpacks */
 };
 
+/* Bytes that could not be read, and where the first and the last of them stand. */
+struct input_bad {
+	uint64_t from, to;
+	uint64_t bytes;
+};
+
 /* A descriptor whose first bytes may be looked at before they are read. */
 struct input_raw {
 	int fd; /* the caller's */
@@ -38,12 +44,18 @@ struct input_raw {
 	uint8_t peek[INPUT_PEEK];
 	size_t peek_at, peek_len;
 	uint64_t pos; /* bytes handed out */
+	/* What a medium cannot read (EIO) becomes zeroes, in reads that hand out nothing else. */
+	bool fill_bad;         /* the caller wants that, and looks at bad */
+	bool is_filler;        /* the last read handed out such */
+	struct input_bad bad;  /* the caller sets it to 0 when it has told it */
+	uint64_t bad_run;      /* bytes that could not be read, up to pos */
+	size_t careful;        /* bytes to read in small pieces, behind a failure */
 };
 
 /* cancel, which may be NULL, ends a wait for a pipe with ERR_CANCELED. */
 int input_raw_init(struct input_raw *raw, int fd, const struct cancel *cancel, struct error **err);
 enum input_kind input_kind(const struct input_raw *raw);
-/* Until len or the end. */
+/* 1 byte at least, or the end; less than len before an error, which the next read then meets. */
 int input_raw_read(struct input_raw *raw, void *data, size_t len, size_t *ret_len,
 		   struct error **err);
 

@@ -26,7 +26,9 @@ struct chunk {
 	uint64_t number;
 	bool is_packed;
 	bool is_lost;  /* in front of it, or all of it, something is missing */
+	bool is_filler; /* zeroes that stand for bytes of a plain archive that cannot be read */
 	char *damage;  /* what, or NULL */
+	char *unreadable; /* the same of what the medium does not give */
 	uint64_t frame;  /* number in the file */
 	uint64_t offset; /* of the frame in the file */
 	uint8_t *packed;
@@ -42,12 +44,19 @@ struct span {
 	uint8_t *at, *end;
 };
 
+/* Bytes of the unpacked archive that are filler. */
+struct stretch {
+	uint64_t from, to;
+};
+
 /* What comes one chunk after the other. */
 struct parser {
 	uint8_t *tail; /* the beginning of an extent that is not complete, CHUNK_HEAD bytes */
 	size_t tail_len;
 	bool is_lost;  /* looking for the next extent */
 	uint64_t pos;  /* of the next byte in the unpacked archive */
+	struct stretch *filler; /* ascending; what lies in front of pos is left out */
+	size_t n_filler, cap_filler;
 	struct vma_seen seen;
 };
 

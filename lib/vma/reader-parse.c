@@ -55,44 +55,112 @@ static void count(struct vma_reader *r, const struct chunk *c, const struct vma_
 						 (uint64_t)b->dev << 32 | b->cluster);
 }
 
+/* Clusters of one disk, one after the other, that have come before. */
+struct doubles {
+	uint8_t dev;
+	uint32_t first, n;
+};
+
+static int tell_at_extent(struct vma_reader *r, struct error **err)
+{
+	error_prefix(err, "extent at byte %" PRIu64, r->parser.pos);
+	return reader_damage(r, err);
+}
+
+static int tell_doubles(struct vma_reader *r, struct doubles *d, struct error **err)
+{
+	const char *name = r->hdr.devices[d->dev].name;
+	const uint64_t at = (uint64_t)d->first * VMA_CLUSTER_SIZE;
+
+	if (d->n == 1)
+		error_set(err, ERR_CORRUPT,
+			  "%s: cluster %u (at byte %" PRIu64 " of the disk) comes twice", name, d->first,
+			  at);
+	else if (d->n)
+		error_set(err, ERR_CORRUPT,
+			  "%s: %u clusters from %u on (at byte %" PRIu64 " of the disk) come twice", name,
+			  d->n, d->first, at);
+	if (!d->n)
+		return 0;
+	d->n = 0;
+	return tell_at_extent(r, err);
+}
+
+static int add_double(struct vma_reader *r, struct doubles *d, const struct vma_block_info *b,
+		      struct error **err)
+{
+	int s = 0;
+
+	if (d->dev != b->dev || d->first + d->n != b->cluster) {
+		s = tell_doubles(r, d, err);
+		*d = (struct doubles){ .dev = b->dev, .first = b->cluster };
+	}
+	d->n++;
+	return s;
+}
+
+/* 1: it is ours; 0: it cannot be used, which is told. */
 static int claim(struct vma_reader *r, const struct chunk *c, const struct vma_block_info *b,
-		 struct error **err)
+		 struct doubles *doubles, struct error **err)
 {
 	int s = check_info(r, b, err);
 
-	if (s == 0)
-		s = vma_seen_claim(&r->parser.seen, b->dev, b->cluster, err);
-	if (s == 0)
-		return error_set(err, ERR_CORRUPT,
-				 "%s: cluster %u (at byte %" PRIu64 " of the disk) comes twice",
-				 r->hdr.devices[b->dev].name, b->cluster,
-				 (uint64_t)b->cluster * VMA_CLUSTER_SIZE);
 	if (s < 0)
-		return s;
-	count(r, c, b);
-	return 0;
+		return tell_at_extent(r, err);
+	s = vma_seen_claim(&r->parser.seen, b->dev, b->cluster, err);
+	if (s > 0)
+		count(r, c, b);
+	return s == 0 ? add_double(r, doubles, b, err) : s;
+}
+
+/* Bytes that stand in place of what could not be read. */
+static void note_filler(struct parser *p, const struct chunk *c)
+{
+	const uint64_t from = p->pos + p->tail_len;
+	size_t gone = 0;
+
+	if (!c->is_filler)
+		return;
+	while (gone < p->n_filler && p->filler[gone].to <= p->pos)
+		gone++;
+	p->n_filler -= gone;
+	if (gone)
+		memmove(p->filler, p->filler + gone, p->n_filler * sizeof(*p->filler));
+	if (p->n_filler == p->cap_filler) {
+		p->cap_filler = p->cap_filler ? 2 * p->cap_filler : 16;
+		p->filler = xreallocarray(p->filler, p->cap_filler, sizeof(*p->filler));
+	}
+	p->filler[p->n_filler++] = (struct stretch){ .from = from, .to = from + c->len };
+}
+
+static bool is_filler(const struct parser *p, uint64_t at, uint64_t len)
+{
+	for (size_t i = 0; len && i < p->n_filler; i++)
+		if (p->filler[i].from < at + len && at < p->filler[i].to)
+			return true;
+	return false;
 }
 
 /* Clusters that cannot be used lose their device, so that nothing is made of them. */
 static int claim_all(struct vma_reader *r, const struct chunk *c, uint8_t *header,
 		     struct error **err)
 {
-	for (unsigned i = 0; i < VMA_CLUSTERS_PER_EXTENT; i++) {
-		struct vma_block_info b = vma_block_info_decode(header, i);
-		int s;
+	uint64_t at = r->parser.pos + VMA_EXTENT_HEADER_SIZE, len;
+	struct doubles doubles = { 0 };
 
-		if (!b.dev)
-			continue;
-		s = claim(r, c, &b, err);
-		if (s == 0)
-			continue;
-		error_prefix(err, "extent at byte %" PRIu64, r->parser.pos);
-		s = reader_damage(r, err);
+	for (unsigned i = 0; i < VMA_CLUSTERS_PER_EXTENT; i++, at += len) {
+		struct vma_block_info b = vma_block_info_decode(header, i);
+		int s = 0;
+
+		len = (uint64_t)__builtin_popcount(b.mask) * VMA_BLOCK_SIZE;
+		if (b.dev && !is_filler(&r->parser, at, len))
+			s = claim(r, c, &b, &doubles, err);
 		if (s < 0)
 			return s;
-		vma_block_info_disable(header, i);
+		if (s == 0)
+			vma_block_info_disable(header, i);
 	}
-	return 0;
+	return tell_doubles(r, &doubles, err);
 }
 
 static void add_span(struct reader_thread *t, uint8_t *at, size_t len)
@@ -164,17 +232,17 @@ static uint8_t *join_tail(struct parser *p, struct chunk *c)
 	return at;
 }
 
-static int tell_damage(struct vma_reader *r, struct chunk *c, struct error **err)
+static int tell(struct vma_reader *r, char **text, struct error **err)
 {
 	struct error *own = NULL;
 	int s = 0;
 
-	if (c->damage) {
-		error_set(&own, ERR_CORRUPT, "%s", c->damage);
+	if (*text) {
+		error_set(&own, ERR_CORRUPT, "%s", *text);
 		s = reader_damage(r, &own);
 	}
 	error_keep_first(err, &own);
-	free(TAKE_PTR(c->damage));
+	free(TAKE_PTR(*text));
 	return s;
 }
 
@@ -189,13 +257,16 @@ int reader_parse(struct reader_thread *t, struct chunk *c, struct error **err)
 {
 	struct parser *p = &t->r->parser;
 	uint8_t *at, *end;
-	int s = tell_damage(t->r, c, err);
+	int s = tell(t->r, &c->unreadable, err);
 
 	t->n_spans = 0;
+	if (s == 0)
+		s = tell(t->r, &c->damage, err);
 	if (s < 0)
 		return s;
 	if (c->is_lost)
 		lose(p);
+	note_filler(p, c);
 	at = join_tail(p, c);
 	end = c->data + c->len;
 	t->r->stats.vma_bytes += c->len;

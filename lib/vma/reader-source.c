@@ -1,4 +1,5 @@
 /* The front of the reader: chunks out of the file. */
+#include <errno.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -108,6 +109,7 @@ static int next_bytes(struct vma_reader *r, struct chunk *c, struct error **err)
 {
 	int s = unpacker_read(r->unpacker, c->data, CHUNK_DATA, &c->len, err);
 
+	c->is_filler = r->raw.is_filler && input_kind(&r->raw) == INPUT_PLAIN;
 	if (s >= 0)
 		return c->len > 0;
 	if (s != ERR_CORRUPT || !tolerates(r))
@@ -119,11 +121,24 @@ static int next_bytes(struct vma_reader *r, struct chunk *c, struct error **err)
 	return 1;
 }
 
+/* Tells of a stretch that cannot be read when it is over. */
+static void note_bad(struct vma_reader *r, struct chunk *c)
+{
+	const struct input_bad *b = &r->raw.bad;
+
+	if (!b->bytes || (r->raw.bad_run && !r->source_ended))
+		return;
+	c->unreadable = xasprintf("%llu bytes of the archive, from byte %llu to %llu, cannot be read: %s",
+				  (unsigned long long)b->bytes, (unsigned long long)b->from,
+				  (unsigned long long)b->to, strerrordesc_np(EIO));
+	r->raw.bad = (struct input_bad){ 0 };
+}
+
 int reader_source_next(struct vma_reader *r, struct chunk *c, struct error **err)
 {
 	int s = 2;
 
-	c->is_packed = c->is_lost = false;
+	c->is_packed = c->is_lost = c->is_filler = false;
 	c->data = c->room + CHUNK_HEAD;
 	c->len = 0;
 	if (r->source_ended)
@@ -134,6 +149,7 @@ int reader_source_next(struct vma_reader *r, struct chunk *c, struct error **err
 		s = next_bytes(r, c, err);
 	if (s == 0)
 		r->source_ended = true;
+	note_bad(r, c);
 	/* a damage at the very end still has to be told */
-	return s == 0 && c->damage ? 1 : s;
+	return s == 0 && (c->damage || c->unreadable) ? 1 : s;
 }

@@ -76,10 +76,12 @@ static void clear_chunks(struct vma_reader *r)
 		if (c->packed)
 			munmap(c->packed, frame_cutter_room(&r->cutter));
 		free(c->damage);
+		free(c->unreadable);
 	}
 	free(r->all);
 	if (r->parser.tail)
 		munmap(r->parser.tail, CHUNK_HEAD);
+	free(r->parser.filler);
 }
 
 /* ---- the header ---- */
@@ -211,6 +213,7 @@ int vma_reader_run(struct vma_reader *r, const struct vma_sink *sink, void *opaq
 
 	r->sink = sink;
 	r->opaque = opaque;
+	r->raw.fill_bad = sink->damage != NULL;
 	s = reader_threads_run(r, &own);
 	if (s == 0)
 		s = reader_parse_end(r, &own);

@@ -15,6 +15,7 @@ setup() {
 
 teardown() {
 	exec 5>&- 6>&-
+	readable_again
 	[ ! -d "${VZ_TMP:-}" ] || vz_teardown
 }
 
@@ -91,4 +92,81 @@ is_over() {
 		run "$VMA" verify - < "$T/x.vma.$packed"
 		[[ $status = 255 && $output = *"what follows the end of the "*" data is something else"* ]]
 	done
+}
+
+# on_medium <archive>: from now on $DISK is the archive, of which only what $T/map says can be read
+on_medium() {
+	mkdir -p "$T/disk"
+	DISK=$T/disk/${1##*/}
+	nbdfuse "$DISK" --command nbdkit -s --filter=ddrescue file "$1" "ddrescue-mapfile=$T/map" \
+		2> "$T/fuse-log" 3>&- &
+	FUSE=$!
+	for _ in {1..100}; do
+		[ ! -e "$DISK" ] || return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+# bad_sectors <archive> <at>...: the same, but for the sectors there
+bad_sectors() {
+	local file=$1 size
+	size=$(stat -c %s "$file")
+	shift
+	{
+		echo '0x0 +'
+		printf '%s\n' "$@" | awk -v size="$size" '
+			{ printf "0x%x 0x%x +\n0x%x 0x200 -\n", end, $1 - end, $1; end = $1 + 512 }
+			END { printf "0x%x 0x%x +\n", end, size - end }'
+	} > "$T/map"
+	on_medium "$file"
+}
+
+readable_again() {
+	[ -n "${FUSE:-}" ] || return 0
+	fusermount3 -u "$T/disk"
+	wait "$FUSE" || true
+	FUSE=
+}
+
+# only_lost <disk> <extracted> <stderr of vma>: what is not what the disk was is listed as lost, and zero
+only_lost() {
+	cp "$1" "$T/expected"
+	sed -nE 's/^lost: [^:]*: ([0-9]+) bytes at ([0-9]+)$/\1 \2/p' "$3" > "$T/lost"
+	while read -r bytes at; do
+		head -c "$bytes" /dev/zero | dd of="$T/expected" bs=512 seek=$((at / 512)) conv=notrunc status=none
+	done < "$T/lost"
+	cmp "$T/expected" "$2"
+}
+
+@test "sectors that cannot be read cost what stands in them: a cluster, or a frame" {
+	[ -w /dev/fuse ] || skip "no FUSE on this machine"
+	head -c 24M /dev/urandom > "$T/x"
+	for packed in "" .zst; do
+		"$VMA" create "$T/a.vma$packed" -d "drive-scsi0=$T/x"
+		bad_sectors "$T/a.vma$packed" 5000192 5001216 5004800 14000128
+		run "$VMA" extract "$DISK" "$T/no"
+		[ "$status" = 255 ]
+		[[ $output = *"cannot read the archive at byte "*": Input/output error" ]]
+		"$VMA" extract --salvage "$DISK" "$T/o$packed" 2> "$T/err" && return 1
+		[ "$(grep -c '^damage: .* bytes of the archive, from byte .*: Input/output error' "$T/err")" = 2 ]
+		only_lost "$T/x" "$T/o$packed/disk-drive-scsi0.raw" "$T/err"
+		[ "$(awk '{ n += $1 } END { print n }' "$T/lost")" -le "$([ "$packed" ] && echo 12000000 || echo 262144)" ]
+		run "$VMA" verify "$DISK"
+		[ "$status" = 255 ]
+		readable_again
+		rm -r "$T/no"
+	done
+}
+
+@test "a medium of which the rest is dead is given up in large steps" {
+	[ -w /dev/fuse ] || skip "no FUSE on this machine"
+	head -c 24M /dev/urandom > "$T/x"
+	"$VMA" create "$T/a.vma" -d "drive-scsi0=$T/x"
+	printf '0x0 +\n0x0 0xc00000 +\n0xc00000 0x%x -\n' $(($(stat -c %s "$T/a.vma") - 0xc00000)) > "$T/map"
+	on_medium "$T/a.vma"
+	strace -f -e trace=lseek -o "$T/trace" "$VMA" extract --salvage "$DISK" "$T/o" 2> "$T/err" && return 1
+	only_lost "$T/x" "$T/o/disk-drive-scsi0.raw" "$T/err"
+	[ "$(grep -c '^damage: .*cannot be read' "$T/err")" = 1 ]
+	[ "$(grep -c SEEK_SET "$T/trace")" -lt 60 ]
 }
