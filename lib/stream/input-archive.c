@@ -2,6 +2,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "stream/input.h"
@@ -13,6 +14,8 @@ struct archive_unpacker {
 	struct input_raw *raw;
 	struct archive *archive;
 	struct error *failure; /* of raw: says more than libarchive can */
+	const uint8_t *block;  /* libarchive's, unpacked */
+	size_t block_len;
 	uint8_t buf[READ_SIZE];
 };
 
@@ -52,23 +55,41 @@ static int check_end(const struct archive_unpacker *u, struct error **err)
 			 (unsigned long long)used);
 }
 
+/* Block by block: archive_read_data() drops what it has when it fails.  1: there is one; 0: the end. */
+static int next_block(struct archive_unpacker *u, struct error **err)
+{
+	const void *data = NULL;
+	la_int64_t offset;
+	int code = ARCHIVE_OK;
+
+	while (code >= ARCHIVE_WARN && code != ARCHIVE_EOF && !u->block_len) {
+		code = archive_read_data_block(u->archive, &data, &u->block_len, &offset);
+		u->block = data;
+	}
+	if (code != ARCHIVE_OK && code != ARCHIVE_WARN)
+		u->block_len = 0;
+	if (code < ARCHIVE_WARN)
+		return archive_error(u, err);
+	return u->block_len > 0;
+}
+
 static int archive_unpack(struct unpacker *base, void *data, size_t len, size_t *ret_len,
 			  struct error **err)
 {
 	struct archive_unpacker *u = (struct archive_unpacker *)base;
-	size_t done = 0;
 
-	while (done < len) {
-		la_ssize_t n = archive_read_data(u->archive, (char *)data + done, len - done);
+	*ret_len = 0;
+	while (*ret_len < len) {
+		int r = next_block(u, err);
+		size_t now = u->block_len < len - *ret_len ? u->block_len : len - *ret_len;
 
-		*ret_len = done;
-		if (n < 0)
-			return archive_error(u, err);
-		if (n == 0)
-			return check_end(u, err);
-		done += (size_t)n;
+		if (r <= 0)
+			return r < 0 ? r : check_end(u, err);
+		memcpy((uint8_t *)data + *ret_len, u->block, now);
+		u->block += now;
+		u->block_len -= now;
+		*ret_len += now;
 	}
-	*ret_len = done;
 	return 0;
 }
 

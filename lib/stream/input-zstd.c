@@ -3,12 +3,14 @@
 #include <stdbool.h>
 #include <string.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/mem.h"
 #include "stream/input.h"
 
 #define WINDOW_LOG_MAX 25 /* 32 MiB: zstd's levels up to 20; an archive must not ask for more */
 #define READ_SIZE      (256u << 10)
+#define FRAME_BEGIN    5u /* the least that tells what it is */
 
 struct zstd_unpacker {
 	struct unpacker base;
@@ -16,7 +18,8 @@ struct zstd_unpacker {
 	ZSTD_DStream *stream;
 	uint8_t *packed;
 	ZSTD_inBuffer in;
-	bool middle; /* of a frame */
+	size_t wanted; /* bytes, for the next step */
+	bool middle;   /* of a frame */
 };
 
 static int refill(struct zstd_unpacker *z, struct error **err)
@@ -30,8 +33,30 @@ static int refill(struct zstd_unpacker *z, struct error **err)
 
 static int corrupt(const struct zstd_unpacker *z, size_t code, struct error **err)
 {
+	if (ZSTD_getErrorCode(code) == ZSTD_error_frameParameter_windowTooLarge)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "the archive needs a window of more than %u MiB; give it as "
+				 "'zstd -dc --long=31 FILE | vma ... -'",
+				 1u << (WINDOW_LOG_MAX - 20));
 	return error_set(err, ERR_CORRUPT, "zstd stream at about byte %llu: %s",
 			 (unsigned long long)z->raw->pos, ZSTD_getErrorName(code));
+}
+
+/*
+ * No more than zstd asks for, a block or the checksum: a call that fails hands out nothing, also of
+ * the blocks that were good.
+ */
+static size_t decompress(struct zstd_unpacker *z, ZSTD_outBuffer *out)
+{
+	ZSTD_inBuffer slice = z->in;
+	size_t r;
+
+	if (slice.size - slice.pos > z->wanted)
+		slice.size = slice.pos + z->wanted;
+	r = ZSTD_decompressStream(z->stream, out, &slice);
+	z->in.pos = slice.pos;
+	z->wanted = r ? r : FRAME_BEGIN;
+	return r;
 }
 
 static int unpack(struct zstd_unpacker *z, ZSTD_outBuffer *out, struct error **err)
@@ -41,7 +66,7 @@ static int unpack(struct zstd_unpacker *z, ZSTD_outBuffer *out, struct error **e
 
 		if (z->in.pos == z->in.size && refill(z, err) < 0)
 			return (*err) ? (*err)->code : ERR_CORRUPT;
-		r = z->in.size || z->middle ? ZSTD_decompressStream(z->stream, out, &z->in) : 0;
+		r = z->in.size || z->middle ? decompress(z, out) : 0;
 		if (ZSTD_isError(r))
 			return corrupt(z, r, err);
 		if (!z->in.size && out->pos == before) {
@@ -88,6 +113,7 @@ int unpacker_zstd_new(struct input_raw *raw, const void *head, size_t head_len,
 
 	z->base.ops = &zstd_ops;
 	z->raw = raw;
+	z->wanted = FRAME_BEGIN;
 	z->stream = ZSTD_createDStream();
 	z->packed = xmalloc(head_len > READ_SIZE ? head_len : READ_SIZE);
 	if (head_len)

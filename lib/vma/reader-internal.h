@@ -26,6 +26,7 @@ struct chunk {
 	uint64_t number;
 	bool is_packed;
 	bool is_lost;  /* in front of it, or all of it, something is missing */
+	bool is_last;
 	bool is_filler; /* zeroes that stand for bytes of a plain archive that cannot be read */
 	char *damage;  /* what, or NULL */
 	char *unreadable; /* the same of what the medium does not give */
@@ -71,6 +72,7 @@ struct vma_reader {
 	bool has_frames; /* that the cutter cut */
 	struct frame_cutter cutter;
 	struct unpacker *unpacker; /* not framed, or not any more */
+	struct error *late;        /* of the unpacker, which gave something before */
 	uint64_t frame_count;
 	bool source_ended;
 	struct chunk *first; /* what came with the header */

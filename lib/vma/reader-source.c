@@ -105,20 +105,30 @@ static int next_frame(struct vma_reader *r, struct chunk *c, struct error **err)
 	}
 }
 
+/* What comes before a damage counts; the error waits until that is handed out. */
 static int next_bytes(struct vma_reader *r, struct chunk *c, struct error **err)
 {
-	int s = unpacker_read(r->unpacker, c->data, CHUNK_DATA, &c->len, err);
+	struct error *own = TAKE_PTR(r->late);
+	int s = own ? own->code : unpacker_read(r->unpacker, c->data, CHUNK_DATA, &c->len, &own);
 
 	c->is_filler = r->raw.is_filler && input_kind(&r->raw) == INPUT_PLAIN;
 	if (s >= 0)
 		return c->len > 0;
-	if (s != ERR_CORRUPT || !tolerates(r))
-		return s;
-	/* what came before the damage still counts */
-	r->source_ended = true;
-	c->damage = xstrdup(error_message(*err));
-	error_free(TAKE_PTR(*err));
-	return 1;
+	if (c->len) {
+		r->late = own;
+		return 1;
+	}
+	if (s == ERR_CORRUPT && tolerates(r)) {
+		c->damage = xasprintf("%s%s", error_message(own),
+				      input_kind(&r->raw) == INPUT_PLAIN
+					      ? ""
+					      : "; the checksums of such a stream stand behind the "
+						"data, so any disk may be wrong at any place before");
+		error_free(own);
+		return 0;
+	}
+	error_keep_first(err, &own);
+	return s;
 }
 
 /* Tells of a stretch that cannot be read when it is over. */
@@ -150,6 +160,7 @@ int reader_source_next(struct vma_reader *r, struct chunk *c, struct error **err
 	if (s == 0)
 		r->source_ended = true;
 	note_bad(r, c);
-	/* a damage at the very end still has to be told */
-	return s == 0 && (c->damage || c->unreadable) ? 1 : s;
+	c->is_last = r->source_ended;
+	/* a damage at the very end still has to be told, and the end may show one */
+	return s == 0 && tolerates(r) ? 1 : s;
 }

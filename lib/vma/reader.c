@@ -231,6 +231,7 @@ void vma_reader_free(struct vma_reader *r)
 	clear_chunks(r);
 	vma_seen_clear(&r->parser.seen);
 	vma_header_clear(&r->hdr);
+	error_free(r->late);
 	error_free(r->failure);
 	pthread_mutex_destroy(&r->lock);
 	pthread_cond_destroy(&r->cond);

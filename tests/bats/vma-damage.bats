@@ -170,3 +170,54 @@ only_lost() {
 	[ "$(grep -c '^damage: .*cannot be read' "$T/err")" = 1 ]
 	[ "$(grep -c SEEK_SET "$T/trace")" -lt 60 ]
 }
+
+@test "a stream that is cut or hurt soon: list, config and --salvage get what comes before" {
+	head -c 3M /dev/urandom > "$T/a"
+	head -c 3M /dev/urandom > "$T/b"
+	"$VMA" create "$T/a.vma" -c "$FIXTURES/two-disks.fw" -d "drive-a=$T/a" -d "drive-b=$T/b"
+	for pack in "zstd -q" gzip lzop bzip2 xz; do
+		$pack < "$T/a.vma" > "$T/whole"
+		for hurt in cut flipped; do
+			if [ "$hurt" = cut ]; then
+				head -c 5M "$T/whole" > "$T/hurt"
+			else
+				cp "$T/whole" "$T/hurt"
+				printf 'hurt' | dd of="$T/hurt" bs=1 seek=5000000 conv=notrunc status=none
+			fi
+			"$VMA" list "$T/hurt" | grep -q 'devname: drive-b$'
+			"$VMA" config "$T/hurt" -c two-disks.fw | cmp - "$FIXTURES/two-disks.fw"
+			rm -rf "$T/o"
+			run "$VMA" extract "$T/hurt" "$T/o"
+			[ "$status" = 255 ]
+			rm -r "$T/o"
+			"$VMA" extract --salvage "$T/hurt" "$T/o" 2> "$T/err" && return 1
+			grep -q '^damage: .*any disk may be wrong at any place before$' "$T/err"
+			[ "$hurt" = cut ] || [ "$pack" = lzop ] || continue
+			for disk in a b; do
+				grep -v "^lost: drive-[^$disk]" "$T/err" > "$T/err-$disk" || true
+				only_lost "$T/$disk" "$T/o/disk-drive-$disk.raw" "$T/err-$disk"
+			done
+			[ "$(sed -nE 's/^salvaged.*: ([0-9]+) bytes are lost.*/\1/p' "$T/err")" -lt 5000000 ]
+		done
+	done
+}
+
+@test "a zstd stream of which only the checksum is wrong comes whole, and no disk is called right" {
+	head -c 3M /dev/urandom > "$T/x"
+	"$VMA" create - "drive-a=$T/x" | zstd -q > "$T/a.vma.zst"
+	printf 'hurt' | dd of="$T/a.vma.zst" bs=1 seek=$(($(stat -c %s "$T/a.vma.zst") - 4)) conv=notrunc status=none
+	run "$VMA" extract --salvage "$T/a.vma.zst" "$T/o"
+	[ "$status" = 255 ]
+	[[ $output = *"damage: "*" checksum; the checksums of such a stream stand behind the data, so any disk may be wrong at any place before"* ]]
+	[[ $output = *": 0 bytes are lost"* ]]
+	cmp "$T/x" "$T/o/disk-drive-a.raw"
+}
+
+@test "a zstd window over 32 MiB is refused with the way out" {
+	head -c 80M /dev/zero > "$T/x"
+	"$VMA" create - "drive-a=$T/x" > "$T/a.vma"
+	cat "$T/a.vma" "$T/x" | zstd -q --long=27 > "$T/a.vma.zst"
+	run "$VMA" list "$T/a.vma.zst"
+	[ "$status" = 255 ]
+	[[ $output = *"'zstd -dc --long=31 FILE | vma ... -'" ]]
+}

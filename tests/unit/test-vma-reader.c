@@ -72,6 +72,7 @@ struct result {
 	uint64_t lost;
 	unsigned damages;
 	bool outside; /* the reader went behind a disk */
+	bool wrong;   /* clusters came that are not the disk's */
 };
 
 static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data, size_t len,
@@ -116,13 +117,22 @@ static void prepare(struct result *r, const struct vma_header *h)
 	}
 }
 
+/* What did not come becomes what the disk was. */
 static void count_lost(struct result *r, const struct vma_reader *reader)
 {
 	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
 		uint64_t at = 0, first = 0, n = 0;
 
-		while (r->sizes[i] && vma_reader_missing(reader, (uint8_t)i, &at, &first, &n))
+		while (r->sizes[i] && vma_reader_missing(reader, (uint8_t)i, &at, &first, &n)) {
+			uint64_t start = first * VMA_CLUSTER_SIZE, len = n * VMA_CLUSTER_SIZE;
+
 			r->lost += n;
+			if (i <= N_DISKS && r->disks[i] && r->sizes[i] == disks[i - 1].size)
+				memcpy(r->disks[i] + start, disks[i - 1].data + start,
+				       start + len > r->sizes[i] ? r->sizes[i] - start : len);
+		}
+		if (i <= N_DISKS && r->disks[i] && r->sizes[i] == disks[i - 1].size)
+			r->wrong |= memcmp(r->disks[i], disks[i - 1].data, disks[i - 1].size) != 0;
 	}
 }
 
@@ -373,6 +383,29 @@ static void test_salvage_frame_header(void)
 	free(z.data);
 }
 
+/* Shorter than what the reader unpacks at once: what came before the damage must not be lost with it. */
+static void test_early_damage(void)
+{
+	static const enum vma_compression kinds[] = { VMA_COMPRESS_GZIP, VMA_COMPRESS_LZO };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct archive a = write_archive(kinds[i]);
+		const size_t len = a.len * 19 / 20;
+		struct result strict = read_bytes(a.data, len, false);
+		struct result loose = read_bytes(a.data, len, true);
+
+		ok(strict.sizes[1] && strict.code < 0, "%s, cut early: the header is read, then it fails",
+		   i ? "lzop" : "gzip");
+		ok(loose.code == 0 && loose.damages && loose.lost < vma_clusters(disks[0].size) &&
+			   !loose.wrong,
+		   "%s, cut early: what is whole is read (%llu clusters lost) %s", i ? "lzop" : "gzip",
+		   (unsigned long long)loose.lost, loose.message);
+		result_clear(&strict);
+		result_clear(&loose);
+		free(a.data);
+	}
+}
+
 /* ---- lies ---- */
 
 struct crafted {
@@ -512,6 +545,7 @@ int main(void)
 	test_gzip_flips();
 	test_salvage();
 	test_salvage_frame_header();
+	test_early_damage();
 	test_extent_lies();
 	test_header_lies();
 	test_scattered();
