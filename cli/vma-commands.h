@@ -19,8 +19,6 @@ int vma_open_threads(const char *path, unsigned threads, const struct cancel *ca
 		     struct vma_reader **ret, struct error **err);
 /* Lines as Proxmox's vma prints them. */
 void vma_print_content(const struct vma_header *h);
-/* "vma FILE: damage" on standard error. */
-void vma_print_damage(void *opaque, const char *text);
 /* What did not come, by disk, on standard error.  Returns the number of bytes. */
 uint64_t vma_print_missing(const struct vma_reader *r);
 
@@ -29,9 +27,12 @@ struct vma_progress {
 	uint64_t total; /* clusters */
 	uint64_t start_ns;
 	unsigned percent;
+	unsigned damages; /* told so far */
 };
 void vma_progress_init(struct vma_progress *p, const struct vma_header *h);
 void vma_print_progress(void *opaque, uint64_t clusters);
+/* "damage: text" on standard error, as long as it does not get out of hand: opaque as above. */
+void vma_print_damage(void *opaque, const char *text);
 void vma_print_totals(const struct vma_reader_stats *s);
 
 #endif

@@ -10,7 +10,7 @@
 #include "base/units.h"
 #include "vma-commands.h"
 
-#define LINES_MAX 100 /* of lost places, a disk */
+#define LINES_MAX 100 /* of damages; of lost places, a disk */
 
 static unsigned processors(void)
 {
@@ -65,8 +65,13 @@ void vma_print_content(const struct vma_header *h)
 
 void vma_print_damage(void *opaque, const char *text)
 {
-	(void)opaque;
-	fprintf(stderr, "damage: %s\n", text);
+	struct vma_progress *p = opaque;
+
+	if (p->damages < LINES_MAX)
+		fprintf(stderr, "damage: %s\n", text);
+	else if (p->damages == LINES_MAX)
+		fprintf(stderr, "damage: and more\n");
+	p->damages++;
 }
 
 static uint64_t print_device(const struct vma_reader *r, unsigned dev)

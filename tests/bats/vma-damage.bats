@@ -221,3 +221,17 @@ only_lost() {
 	[ "$status" = 255 ]
 	[[ $output = *"'zstd -dc --long=31 FILE | vma ... -'" ]]
 }
+
+@test "damages without end take a hundred lines" {
+	head -c 64M /dev/zero > "$T/x"
+	"$VMA" create "$T/a.vma" -d "drive-a=$T/x"
+	header=$(($(stat -c %s "$T/a.vma") - 18 * 512))
+	{
+		cat "$T/a.vma"
+		for _ in {1..300}; do tail -c "+$((header + 1))" "$T/a.vma"; done
+	} > "$T/b.vma"
+	"$VMA" verify "$T/b.vma" 2> "$T/err" && return 1
+	[ "$(grep -c '^damage: extent at byte .*: drive-a: [0-9]* clusters from [0-9]* on .* come twice$' "$T/err")" = 100 ]
+	[ "$(grep -cx 'damage: and more' "$T/err")" = 1 ]
+	[ "$(wc -l < "$T/err")" = 102 ]
+}
