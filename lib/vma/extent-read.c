@@ -58,6 +58,17 @@ bool vma_extent_looks_like(const uint8_t *raw, const uint8_t uuid[VMA_UUID_SIZE]
 	       memcmp(raw + VMA_E_UUID, uuid, VMA_UUID_SIZE) == 0;
 }
 
+bool vma_extent_resembles(const uint8_t *raw, const uint8_t uuid[VMA_UUID_SIZE])
+{
+	unsigned same = 0;
+
+	for (unsigned i = 0; i < 4; i++)
+		same += raw[i] == (uint8_t)VMA_E_MAGIC[i];
+	for (unsigned i = 0; i < VMA_UUID_SIZE; i++)
+		same += raw[VMA_E_UUID + i] == uuid[i];
+	return same >= (4 + VMA_UUID_SIZE) / 2;
+}
+
 int vma_extent_header_decode(const uint8_t raw[VMA_EXTENT_HEADER_SIZE],
 			     const uint8_t uuid[VMA_UUID_SIZE], size_t *ret_size,
 			     struct error **err)

@@ -31,6 +31,8 @@
  *   each from bit 0 up.
  * - Every cluster of every device appears exactly once in the archive, in any order.
  * - The last block of a device is stored padded with zeroes to 4 KiB.
+ * - Until June 2020 Proxmox stored the last cluster whole, with blocks behind the end of the device;
+ *   its readers pass over them.
  * - A device named "vmstate" holds the RAM of a guest.
  */
 #ifndef VZDUMP_VMA_FORMAT_H
@@ -45,6 +47,7 @@
 
 #define VMA_BLOCK_SIZE          4096u
 #define VMA_CLUSTER_BLOCKS      16u
+#define VMA_MASK_ALL            0xffffu
 #define VMA_CLUSTER_SIZE        65536u
 #define VMA_CLUSTERS_PER_EXTENT 59u
 #define VMA_EXTENT_HEADER_SIZE  512u
@@ -121,12 +124,10 @@ static inline uint32_t vma_cluster_len(uint64_t size, uint32_t cluster)
 /* Bytes of the device in the blocks of the mask, in a cluster of len bytes: its end may cut a block. */
 static inline uint32_t vma_stored_bytes(uint16_t mask, uint32_t len)
 {
-	uint32_t bytes = (uint32_t)__builtin_popcount(mask) * VMA_BLOCK_SIZE;
-	uint32_t tail = len % VMA_BLOCK_SIZE;
+	uint32_t whole = len / VMA_BLOCK_SIZE, tail = len % VMA_BLOCK_SIZE;
+	uint32_t bytes = (uint32_t)__builtin_popcount(mask & ((1u << whole) - 1)) * VMA_BLOCK_SIZE;
 
-	if (tail && mask >> (len / VMA_BLOCK_SIZE) & 1)
-		bytes -= VMA_BLOCK_SIZE - tail;
-	return bytes;
+	return tail && mask >> whole & 1 ? bytes + tail : bytes;
 }
 
 struct vma_block_info {
@@ -150,6 +151,8 @@ int vma_extent_header_decode(const uint8_t raw[VMA_EXTENT_HEADER_SIZE],
 			     struct error **err);
 /* 24 bytes at raw: might an extent of the archive begin here? */
 bool vma_extent_looks_like(const uint8_t *raw, const uint8_t uuid[VMA_UUID_SIZE]);
+/* The same where some of these bytes may be hurt. */
+bool vma_extent_resembles(const uint8_t *raw, const uint8_t uuid[VMA_UUID_SIZE]);
 struct vma_block_info vma_block_info_decode(const uint8_t raw[VMA_EXTENT_HEADER_SIZE], unsigned i);
 /* Gives the slot no device any more; its blocks stay where they are. */
 void vma_block_info_disable(uint8_t raw[VMA_EXTENT_HEADER_SIZE], unsigned i);

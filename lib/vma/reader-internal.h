@@ -6,7 +6,9 @@
  *	          their clusters ─▶ out of order again: hand the data to the sink
  *
  * An extent that goes on in the next chunk is copied in front of that chunk's data, where there is
- * room for it, so that extents always lie in one piece.  Our own frames never need that.
+ * room for it, so that extents always lie in one piece.  Our own frames never need that.  So is one
+ * of a stream that ends with the chunk, where damages are tolerated: what follows tells whether it
+ * is whole.
  */
 #ifndef VZDUMP_VMA_READER_INTERNAL_H
 #define VZDUMP_VMA_READER_INTERNAL_H
@@ -19,7 +21,7 @@
 #include "vma/seen.h"
 
 #define CHUNK_DATA ((size_t)4 << 20)
-#define CHUNK_HEAD ((size_t)VMA_EXTENT_MAX_SIZE)
+#define CHUNK_HEAD ((size_t)VMA_EXTENT_MAX_SIZE + VMA_EXTENT_HEADER_SIZE)
 
 struct chunk {
 	struct chunk *next; /* free, or waiting for a worker */

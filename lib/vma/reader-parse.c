@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "vma/reader-internal.h"
 
@@ -31,7 +32,7 @@ static int check_info(const struct vma_reader *r, const struct vma_block_info *b
 				 b->cluster, d->size);
 	len = vma_cluster_len(d->size, b->cluster);
 	blocks = (len + VMA_BLOCK_SIZE - 1) / VMA_BLOCK_SIZE;
-	if (b->mask >> blocks)
+	if (b->mask != VMA_MASK_ALL && b->mask >> blocks)
 		return error_set(err, ERR_CORRUPT,
 				 "%s: cluster %u has blocks behind its end at %" PRIu64 " bytes",
 				 d->name, b->cluster, d->size);
@@ -193,6 +194,39 @@ static uint8_t *find_extent(const struct vma_reader *r, uint8_t *at, const uint8
 	return at;
 }
 
+/*
+ * VMA has no checksums of data: bytes that were lost or added in an extent show by what does not follow
+ * it.  Zeroes and filler stand where a sector was, and moved nothing.
+ */
+static bool is_followed(const struct vma_reader *r, const uint8_t *at, size_t size, const uint8_t *end)
+{
+	const uint8_t *next = at + size;
+
+	return end - next < VMA_EXTENT_HEADER_SIZE || vma_extent_resembles(next, r->hdr.uuid) ||
+	       io_is_zero(next, VMA_EXTENT_HEADER_SIZE) ||
+	       is_filler(&r->parser, r->parser.pos + size, VMA_EXTENT_HEADER_SIZE);
+}
+
+/* Has the header of an extent that can be used; else from here on the next one is looked for. */
+static int check_extent(struct vma_reader *r, const struct chunk *c, const uint8_t *at,
+			const uint8_t *end, size_t *ret_size, struct error **err)
+{
+	const bool look_behind = r->sink->damage && !c->is_packed;
+	int s = vma_extent_header_decode(at, r->hdr.uuid, ret_size, err);
+
+	if (s < 0 || (size_t)(end - at) < *ret_size)
+		return s;
+	if (!look_behind || is_followed(r, at, *ret_size, end)) {
+		/* too little is there to see */
+		if (look_behind && !c->is_last && (size_t)(end - at) < *ret_size + VMA_EXTENT_HEADER_SIZE)
+			*ret_size += VMA_EXTENT_HEADER_SIZE;
+		return 0;
+	}
+	return error_set(err, ERR_CORRUPT,
+			 "no extent follows where it ends, so bytes in it were lost or added; all its "
+			 "clusters count as lost");
+}
+
 /* Takes the extent at `at`.  Returns where to go on, NULL on failure; at itself: too little is there. */
 static uint8_t *take_extent(struct reader_thread *t, struct chunk *c, uint8_t *at,
 			    const uint8_t *end, struct error **err)
@@ -203,7 +237,7 @@ static uint8_t *take_extent(struct reader_thread *t, struct chunk *c, uint8_t *a
 
 	if (end - at < VMA_EXTENT_HEADER_SIZE)
 		return at;
-	if (vma_extent_header_decode(at, t->r->hdr.uuid, &size, &own) < 0) {
+	if (check_extent(t->r, c, at, end, &size, &own) < 0) {
 		error_prefix(&own, "extent at byte %" PRIu64, p->pos);
 		if (!p->is_lost && reader_damage(t->r, &own) < 0) {
 			error_keep_first(err, &own);

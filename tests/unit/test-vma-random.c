@@ -231,6 +231,34 @@ static void check_status_cost(void)
 	   (unsigned)((units_now_ns() - start) / 1000000), err ? error_message(err) : "");
 }
 
+/* ---- Proxmox before June 2020 ---- */
+
+/* The last cluster is stored whole, whatever the size of the disk. */
+static void check_old_proxmox(void)
+{
+	const struct vma_block_info infos[VMA_CLUSTERS_PER_EXTENT] = { { VMA_MASK_ALL, 1, 0 } };
+	_cleanup_free_ char *path = xasprintf("%s/old.vma", folder);
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	_cleanup_(vma_random_freep) struct vma_random *r = NULL;
+	_cleanup_vma_header_ struct vma_header h = { 0 };
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	uint8_t raw[VMA_EXTENT_HEADER_SIZE], out[5000], block[VMA_CLUSTER_SIZE];
+
+	memset(block, 'x', sizeof(block));
+	vma_header_init(&h, NULL);
+	vma_header_add_device(&h, "drive-ide0", sizeof(out), NULL, NULL);
+	vma_header_encode(&h, &b);
+	vma_extent_header_encode(raw, h.uuid, infos);
+	buf_add(&b, raw, sizeof(raw));
+	buf_add(&b, block, sizeof(block));
+	io_write_all(fd, b.data, b.len);
+	ok(vma_random_open(path, 0, &r, &err) == 0 && vma_random_stored(r, 1) == sizeof(out) &&
+		   vma_random_read(r, 1, 0, out, sizeof(out), &err) == 0 && out[4999] == 'x',
+	   "blocks stored behind the end of a disk are passed over, and not counted %s",
+	   err ? error_message(err) : "");
+}
+
 /* ---- damage ---- */
 
 static char *copy_with(const char *path, const char *name, off_t at, int flip, off_t cut)
@@ -330,6 +358,7 @@ int main(void)
 	check_archive(plain, 0, "not packed");
 	check_cost(zst);
 	check_status_cost();
+	check_old_proxmox();
 	check_hurt_frame(zst);
 	check_flips(zst, 300, "seek table and index");
 	check_refused("tests/fixtures/two-disks.vma.zst", "vma index", "one stream: the way out");

@@ -406,6 +406,44 @@ static void test_early_damage(void)
 	}
 }
 
+/* Bytes that are gone or new in an extent move what follows: none of it may pass for the disk's. */
+static void test_moved(void)
+{
+	static const struct {
+		size_t lost, added;
+	} cases[] = { { 1, 0 }, { 512, 0 }, { 100000, 0 }, { 0, 1 }, { 0, 512 }, { 3, 70000 } };
+	struct archive a = write_archive(VMA_COMPRESS_NONE);
+	size_t extent = next_extent(&a, get_be32(a.data + VMA_H_HEADER_SIZE));
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		const size_t at = extent - 300000, from = at + cases[i].lost;
+		_cleanup_buf_ struct buf b = BUF_INIT;
+		struct result r;
+
+		buf_add(&b, a.data, at);
+		for (size_t k = 0; k < cases[i].added; k++)
+			buf_add(&b, "+", 1);
+		buf_add(&b, a.data + from, a.len - from);
+		r = read_bytes(b.data, b.len, true);
+		ok(r.code == 0 && r.damages && !r.wrong && r.lost && r.lost < VMA_CLUSTERS_PER_EXTENT,
+		   "%zu bytes lost, %zu added: the extent is lost, the others are read (%llu clusters)",
+		   cases[i].lost, cases[i].added, (unsigned long long)r.lost);
+		result_clear(&r);
+	}
+	for (unsigned zero = 0; zero < 2; zero++) {
+		struct result r;
+
+		for (size_t i = 0; i < (zero ? VMA_EXTENT_HEADER_SIZE : 8); i++)
+			a.data[extent + i] = zero ? 0 : a.data[extent + i] ^ 0x55;
+		r = read_bytes(a.data, a.len, true);
+		ok(r.damages && !r.wrong && r.lost && r.lost < VMA_CLUSTERS_PER_EXTENT,
+		   "a header that is hurt costs its own extent (%llu clusters)",
+		   (unsigned long long)r.lost);
+		result_clear(&r);
+	}
+	free(a.data);
+}
+
 /* ---- lies ---- */
 
 struct crafted {
@@ -488,6 +526,22 @@ static void test_extent_lies(void)
 	}
 }
 
+/* Before June 2020 the last cluster was stored whole, whatever the size of the disk. */
+static void test_old_proxmox(void)
+{
+	const struct vma_block_info infos[] = { { 1, 1, 0 }, { VMA_MASK_ALL, 1, 1 } };
+	struct crafted c;
+	struct result r;
+
+	craft(&c, "drive-scsi0", VMA_CLUSTER_SIZE + 5000);
+	add_extent(&c, infos, 2);
+	r = read_bytes(c.b.data, c.b.len, false);
+	ok(r.code == 0 && !r.outside && r.disks[1][VMA_CLUSTER_SIZE + 4999] == 'x',
+	   "blocks behind the end of a disk, as Proxmox once wrote them, are passed over %s", r.message);
+	result_clear(&r);
+	buf_clear(&c.b);
+}
+
 static void test_header_lies(void)
 {
 	struct crafted c;
@@ -546,6 +600,8 @@ int main(void)
 	test_salvage();
 	test_salvage_frame_header();
 	test_early_damage();
+	test_moved();
+	test_old_proxmox();
 	test_extent_lies();
 	test_header_lies();
 	test_scattered();
