@@ -14,6 +14,12 @@
 #define SKIPPABLE_MASK UINT32_C(0xFFFFFFF0)
 #define HEADER_MAX     18u /* of a frame */
 
+/*
+ * Of candidates that must be measured to a far end and then are none, in as much of a file as a frame
+ * may take: a crafted one could have a million.  A chance one is rare.
+ */
+#define COSTLY_MAX 16u
+
 enum measure {
 	MEASURE_FRAME,
 	MEASURE_SKIPPABLE,
@@ -44,21 +50,41 @@ static bool is_skippable(uint32_t magic)
 	return (magic & SKIPPABLE_MASK) == SKIPPABLE;
 }
 
+static bool at_magic(const uint8_t *p)
+{
+	uint32_t magic = get_le32(p);
+
+	return magic == MAGIC || is_skippable(magic);
+}
+
+static enum measure measure_skippable(struct frame_cutter *c, const uint8_t *p, size_t n,
+				      struct frame_cut *ret)
+{
+	ret->packed = FRAME_SKIPPABLE_HEADER_SIZE + (uint64_t)get_le32(p + 4);
+	ret->content = 0;
+	if (!c->is_lost)
+		return MEASURE_SKIPPABLE;
+	if (ret->packed > c->max_content)
+		return MEASURE_BAD;
+	c->was_costly = true;
+	if (n < ret->packed + 4)
+		return MEASURE_MORE;
+	return at_magic(p + ret->packed) ? MEASURE_SKIPPABLE : MEASURE_BAD;
+}
+
 /* What begins at p, as far as n bytes tell. */
-static enum measure measure(const struct frame_cutter *c, const uint8_t *p, size_t n,
+static enum measure measure(struct frame_cutter *c, const uint8_t *p, size_t n,
 			    struct frame_cut *ret)
 {
 	unsigned long long content;
 	size_t size;
 
+	c->was_costly = false;
 	if (n < FRAME_SKIPPABLE_HEADER_SIZE)
 		return MEASURE_MORE;
 	ret->magic = get_le32(p);
-	if (is_skippable(ret->magic)) {
-		ret->packed = FRAME_SKIPPABLE_HEADER_SIZE + (uint64_t)get_le32(p + 4);
-		ret->content = 0;
-		return MEASURE_SKIPPABLE;
-	}
+	if (is_skippable(ret->magic))
+		return measure_skippable(c, p, n, ret);
 	if (ret->magic != MAGIC)
 		return MEASURE_BAD;
 	content = ZSTD_getFrameContentSize(p, n);
@@ -66,6 +92,7 @@ static enum measure measure(const struct frame_cutter *c, const uint8_t *p, size
 		return n < HEADER_MAX ? MEASURE_MORE : MEASURE_BAD;
 	if (content == ZSTD_CONTENTSIZE_UNKNOWN || content > c->max_content)
 		return c->only_frames ? MEASURE_BAD : MEASURE_STREAM;
+	c->was_costly = true;
 	size = ZSTD_findFrameCompressedSize(p, n);
 	if (ZSTD_isError(size))
 		return ZSTD_getErrorCode(size) == ZSTD_error_srcSize_wrong ? MEASURE_MORE
@@ -139,6 +166,8 @@ static int read_frame(struct frame_cutter *c, uint8_t *out, struct frame_cut *re
 		if (!got)
 			break;
 	}
+	if (m == MEASURE_MORE && n && n == ret->packed && is_skippable(ret->magic))
+		m = MEASURE_SKIPPABLE; /* the file ends with it */
 	if (!n) {
 		ret->kind = FRAME_CUT_END;
 		return 0;
@@ -160,6 +189,18 @@ static int read_frame(struct frame_cutter *c, uint8_t *out, struct frame_cut *re
 	}
 	return bad(c, out, n,
 		   m == MEASURE_BAD ? "there is no zstd frame" : "it is cut off or damaged", err);
+}
+
+/* A candidate was none. */
+static void count_costly(struct frame_cutter *c, uint64_t offset)
+{
+	if (!c->was_costly)
+		return;
+	if (offset >= c->costly_end) {
+		c->costly_end = offset + frame_cutter_room(c);
+		c->costly = 0;
+	}
+	c->costly++;
 }
 
 int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *ret,
@@ -192,29 +233,33 @@ int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *re
 		r = read_frame(c, out, ret, err);
 		break;
 	}
-	if (r < 0)
+	if (r < 0) {
+		count_costly(c, ret->offset);
 		error_prefix(err, "zstd frame at byte %llu", (unsigned long long)ret->offset);
+	} else {
+		c->is_lost = false;
+	}
 	return r;
 }
 
-static bool at_magic(const uint8_t *p)
+static bool is_candidate(const struct frame_cutter *c)
 {
-	uint32_t magic = get_le32(p);
-
-	return magic == MAGIC || is_skippable(magic);
+	return at_magic(c->rest + c->rest_at) &&
+	       (c->costly < COSTLY_MAX || position(c) >= c->costly_end);
 }
 
 int frame_cutter_resync(struct frame_cutter *c, struct error **err)
 {
 	size_t got = 0;
 
+	c->is_lost = true;
 	if (c->rest_at < c->rest_len)
 		c->rest_at++;
 	for (;;) {
 		int r;
 
 		for (; c->rest_at + 4 <= c->rest_len; c->rest_at++)
-			if (at_magic(c->rest + c->rest_at))
+			if (is_candidate(c))
 				return 0;
 		memmove(c->rest, c->rest + c->rest_at, c->rest_len - c->rest_at);
 		c->rest_len -= c->rest_at;

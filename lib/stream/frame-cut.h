@@ -34,6 +34,10 @@ struct frame_cutter {
 	struct input_raw *raw; /* the caller's */
 	size_t max_content;    /* of a frame that is cut */
 	bool only_frames;      /* what would end the cutting is damage; set it when that is known */
+	bool is_lost;          /* since a resync no frame has come: what looks like one may be data */
+	bool was_costly;       /* the last measuring */
+	uint64_t costly_end;   /* candidates in front of here share COSTLY_MAX measurings */
+	unsigned costly;       /* of them so far */
 	uint8_t *rest;         /* read, not handed out: rest_at .. rest_len */
 	size_t rest_at, rest_len;
 };
@@ -46,7 +50,11 @@ size_t frame_cutter_room(const struct frame_cutter *c);
 /* ERR_CORRUPT: frame_cutter_resync() may find the next one.  ret->offset is set then, too. */
 int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *ret,
 		      struct error **err);
-/* Moves on to what looks like a frame, one byte at least behind where it failed. */
+/*
+ * Moves on to what looks like a frame, one byte at least behind where it failed.  Until a frame comes,
+ * a skippable one counts only if the file goes on behind it as one: 8 bytes of data are soon taken
+ * for one of 4 GiB.
+ */
 int frame_cutter_resync(struct frame_cutter *c, struct error **err);
 
 #endif

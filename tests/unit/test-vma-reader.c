@@ -3,8 +3,11 @@
 #include <md5.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <zstd.h>
 
+#include "base/units.h"
 #include "stream/bytes.h"
+#include "stream/frame.h"
 #include "vma/format-internal.h"
 #include "vma/reader.h"
 
@@ -383,6 +386,52 @@ static void test_salvage_frame_header(void)
 	free(z.data);
 }
 
+/* Where the frames are is lost, and 8 bytes of data say that they may be passed over. */
+static void test_fake_skippable(void)
+{
+	struct archive z = write_archive(VMA_COMPRESS_ZSTD);
+	size_t frame = frame_before_middle(&z);
+	struct result r;
+	uint64_t lost;
+
+	z.data[frame] ^= 0x55;
+	r = read_bytes(z.data, z.len, true);
+	lost = r.lost;
+	result_clear(&r);
+	frame_skippable_header(z.data + frame + 1000, 0x184D2A53, 0x7fffffff);
+	frame_skippable_header(z.data + frame + 2000, 0x184D2A5A, (uint32_t)(z.len - frame - 2100));
+	r = read_bytes(z.data, z.len, true);
+	ok(r.code == 0 && lost && r.lost == lost && !r.wrong,
+	   "data that looks like a skippable frame takes no good frames along (%llu clusters lost)",
+	   (unsigned long long)r.lost);
+	result_clear(&r);
+	free(z.data);
+}
+
+/* Each of these begins a frame of blocks that go on over the others, to one that there is not. */
+static void test_costly_resync(void)
+{
+	static const uint8_t begin[] = { 0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0x40, 0, 9 << 3, 0, 0 };
+	struct archive z = write_archive(VMA_COMPRESS_ZSTD);
+	size_t header = ZSTD_findFrameCompressedSize(z.data, z.len);
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	uint64_t start = units_now_ns();
+	struct result r;
+
+	buf_add(&b, z.data, header);
+	buf_add(&b, "?", 1);
+	while (b.len < 2 << 20)
+		buf_add(&b, begin, sizeof(begin));
+	buf_add(&b, "123456789\x06\0", 12);
+	buf_add(&b, z.data + header, z.len - header);
+	r = read_bytes(b.data, b.len, true);
+	ok(r.code == 0 && !r.wrong && units_now_ns() - start < UINT64_C(5000000000),
+	   "a resync among 170000 frames that are none ends soon (%u ms, %llu clusters lost)",
+	   (unsigned)((units_now_ns() - start) / 1000000), (unsigned long long)r.lost);
+	result_clear(&r);
+	free(z.data);
+}
+
 /* Shorter than what the reader unpacks at once: what came before the damage must not be lost with it. */
 static void test_early_damage(void)
 {
@@ -599,6 +648,8 @@ int main(void)
 	test_gzip_flips();
 	test_salvage();
 	test_salvage_frame_header();
+	test_fake_skippable();
+	test_costly_resync();
 	test_early_damage();
 	test_moved();
 	test_old_proxmox();
