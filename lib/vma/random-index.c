@@ -240,41 +240,55 @@ static int unpack_root(const uint8_t *raw, size_t len, struct buf *ret, struct e
 				ret, err);
 }
 
-static int take_root(struct tail *t, struct random_map *m, const uint8_t *uuid,
-		     const struct buf *root, struct error **err)
+static int take_header(struct random_map *m, const uint8_t *uuid, const uint8_t **at,
+		       const uint8_t *end, struct error **err)
 {
-	const uint8_t *at = (const uint8_t *)buf_str(root), *end = at + root->len;
-	uint64_t len, vma_size;
+	uint64_t len;
 	int r;
 
-	if (!varint_get(&at, end, &len) || len > (uint64_t)(end - at))
+	if (!varint_get(at, end, &len) || len > (uint64_t)(end - *at))
 		return bad("index: it is cut off", err);
-	r = vma_header_decode(at, (size_t)len, &m->hdr, err);
+	r = vma_header_decode(*at, (size_t)len, &m->hdr, err);
 	if (r < 0)
 		return error_prefix(err, "index"), r;
-	at += len;
+	*at += len;
 	if (memcmp(m->hdr.uuid, uuid, VMA_UUID_SIZE) != 0)
 		return bad("index: its uuid is that of another archive", err);
-	if (!varint_get(&at, end, &vma_size))
-		return bad("index: it is cut off", err);
-	r = take_devices(m, &at, end, err);
-	return r < 0 ? r : take_parts(t, m, at, end, err);
+	return 0;
 }
 
-static int load_index(struct tail *t, struct random_map *m, struct error **err)
+/* Unpacks the root and takes the header in it; *ret_at is behind that. */
+static int load_root(struct tail *t, struct random_map *m, struct buf *root, const uint8_t **ret_at,
+		     struct error **err)
 {
-	_cleanup_buf_ struct buf own = BUF_INIT, root = BUF_INIT;
-	uint8_t uuid[VMA_UUID_SIZE];
+	_cleanup_buf_ struct buf own = BUF_INIT;
 	const uint8_t *raw;
 	size_t len;
 	int r = frame_view(t, m, m->n_frames - 1, &own, &raw, &len, err);
 
 	if (r == 0)
-		r = unpack_root(raw, len, &root, err);
+		r = unpack_root(raw, len, root, err);
 	if (r != 0)
 		return r;
-	memcpy(uuid, raw + FRAME_SKIPPABLE_HEADER_SIZE + 16, sizeof(uuid));
-	r = take_root(t, m, uuid, &root, err);
+	*ret_at = (const uint8_t *)buf_str(root);
+	return take_header(m, raw + FRAME_SKIPPABLE_HEADER_SIZE + 16, ret_at, *ret_at + root->len, err);
+}
+
+static int load_index(struct tail *t, struct random_map *m, struct error **err)
+{
+	_cleanup_buf_ struct buf root = BUF_INIT;
+	const uint8_t *at, *end;
+	uint64_t vma_size;
+	int r = load_root(t, m, &root, &at, err);
+
+	if (r != 0)
+		return r;
+	end = (const uint8_t *)root.data + root.len;
+	if (!varint_get(&at, end, &vma_size))
+		return bad("index: it is cut off", err);
+	r = take_devices(m, &at, end, err);
+	if (r == 0)
+		r = take_parts(t, m, at, end, err);
 	return r < 0 ? r : random_map_seal(m, err);
 }
 
@@ -290,20 +304,48 @@ static int load_without(struct tail *t, const char *path, struct random_map *m, 
 			 "it has no index to read single places by; vma index %s makes one", path);
 }
 
-int random_map_load(int fd, const char *path, struct random_map *m, struct error **err)
+/* Reads the end of the file and the seek table. */
+static int open_tail(struct tail *t, struct random_map *m, struct error **err)
 {
-	struct tail t = { .fd = fd };
 	struct stat st;
 	int r;
 
-	if (fstat(fd, &st) < 0)
+	if (fstat(t->fd, &st) < 0)
 		return error_errno(err, errno, "cannot look at it");
 	if (!S_ISREG(st.st_mode))
 		return bad("it is not a file", err);
-	t.size = (uint64_t)st.st_size;
-	r = read_tail(&t, t.size > TAIL_FIRST ? t.size - TAIL_FIRST : 0, err);
+	t->size = (uint64_t)st.st_size;
+	r = read_tail(t, t->size > TAIL_FIRST ? t->size - TAIL_FIRST : 0, err);
+	return r < 0 ? r : load_table(t, m, err);
+}
+
+int vma_random_header_copy(int fd, struct vma_header *ret, uint64_t *ret_behind, struct error **err)
+{
+	_cleanup_buf_ struct buf root = BUF_INIT;
+	struct tail t = { .fd = fd };
+	struct random_map m = { 0 };
+	const uint8_t *at;
+	int r = open_tail(&t, &m, err);
+
 	if (r == 0)
-		r = load_table(&t, m, err);
+		r = load_root(&t, &m, &root, &at, err);
+	if (r == NONE)
+		r = error_set(err, ERR_NOT_FOUND, "it has no index");
+	if (r == 0) {
+		*ret_behind = m.offsets[1];
+		*ret = m.hdr;
+		m.hdr = (struct vma_header){ 0 };
+	}
+	random_map_clear(&m);
+	buf_clear(&t.bytes);
+	return r;
+}
+
+int random_map_load(int fd, const char *path, struct random_map *m, struct error **err)
+{
+	struct tail t = { .fd = fd };
+	int r = open_tail(&t, m, err);
+
 	if (r == 0)
 		r = load_index(&t, m, err);
 	if (r == NONE) {

@@ -38,6 +38,11 @@ struct vma_random_stats {
  * the archive has no index; the message tells how to get one.
  */
 int vma_random_open(const char *path, uint64_t cache, struct vma_random **ret, struct error **err);
+/*
+ * Only the copy of the header that the index at the end of the file has, and where the frame behind the
+ * header begins.  fd's position stays.
+ */
+int vma_random_header_copy(int fd, struct vma_header *ret, uint64_t *ret_behind, struct error **err);
 /* Devices, configs, time: the index's copy of the header. */
 const struct vma_header *vma_random_header(const struct vma_random *r);
 /* Bytes that are stored of a device; what is missing to its size is zero. */

@@ -66,6 +66,7 @@ struct parser {
 struct vma_reader {
 	struct input_raw raw;
 	struct vma_header hdr;
+	struct error *hdr_damage; /* hdr is the index's copy, as the header itself is hurt */
 	unsigned n_threads;
 	uint64_t seed;
 

@@ -4,11 +4,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <unistd.h>
 #include <zstd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "vma/format-internal.h"
+#include "vma/random.h"
 #include "vma/reader-internal.h"
 
 /* ---- sums that a crafted archive cannot steer, as it does not know the seed ---- */
@@ -131,7 +133,7 @@ static int fill_head(struct vma_reader *r, void *unpacker, struct chunk *c, stru
 static int read_header(struct vma_reader *r, struct error **err)
 {
 	_cleanup_buf_ struct buf head = BUF_INIT;
-	struct chunk *c = r->first = reader_chunk_get(r);
+	struct chunk *c = r->first;
 	ZSTD_DCtx *unpacker = ZSTD_createDCtx();
 	size_t size = 0;
 	int s;
@@ -152,7 +154,55 @@ static int read_header(struct vma_reader *r, struct error **err)
 		s = vma_header_decode((const uint8_t *)head.data, size, &r->hdr, err);
 	ZSTD_freeDCtx(unpacker);
 	r->stats.vma_bytes = r->parser.pos = size;
+	r->stats.header_alone = r->framed && !c->len;
 	return s;
+}
+
+/*
+ * The index has a copy of the header, and the seek table knows where the next frame begins: from there
+ * on the archive is as good as any, though vma_reader_run() will tell.
+ */
+static int recover_header(struct vma_reader *r, struct error **damage)
+{
+	const struct cancel *cancel = r->raw.cancel;
+	const int fd = r->raw.fd;
+	uint64_t behind = 0;
+
+	if ((*damage)->code != ERR_CORRUPT && (*damage)->code != -EIO)
+		return (*damage)->code;
+	if (vma_random_header_copy(fd, &r->hdr, &behind, NULL) < 0 ||
+	    lseek(fd, (off_t)behind, SEEK_SET) < 0 || input_raw_init(&r->raw, fd, cancel, NULL) < 0)
+		return (*damage)->code;
+	r->raw.pos = behind;
+	frame_cutter_clear(&r->cutter);
+	frame_cutter_init(&r->cutter, &r->raw, CHUNK_DATA);
+	unpacker_free(TAKE_PTR(r->unpacker));
+	error_free(TAKE_PTR(r->late));
+	r->framed = true;
+	r->source_ended = false;
+	r->frame_count = 1;
+	r->first->len = 0;
+	r->hdr_damage = TAKE_PTR(*damage);
+	return 0;
+}
+
+/* The header that is damaged is one of the damages that the sink hears of, or the first. */
+static int tell_header_damage(struct vma_reader *r, struct error **err)
+{
+	struct error *own = TAKE_PTR(r->hdr_damage);
+
+	if (!own)
+		return 0;
+	if (r->sink->damage)
+		error_set(err, ERR_CORRUPT, "the header is damaged (%s); the index has a copy of it",
+			  own->message);
+	else
+		error_set(err, ERR_CORRUPT,
+			  "the header is damaged (%s); the index has a copy of it, which vma extract "
+			  "--salvage takes",
+			  own->message);
+	error_free(own);
+	return reader_damage(r, err);
 }
 
 static void init_sync(struct vma_reader *r)
@@ -160,6 +210,21 @@ static void init_sync(struct vma_reader *r)
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->cond, NULL);
 	r->todo_end = &r->todo;
+}
+
+static int init_header(struct vma_reader *r, struct error **err)
+{
+	struct error *own = NULL;
+	int s;
+
+	r->first = reader_chunk_get(r);
+	s = init_source(r, &own);
+	if (s == 0)
+		s = read_header(r, &own);
+	if (s < 0)
+		s = recover_header(r, &own);
+	error_keep_first(err, &own);
+	return s;
 }
 
 int vma_reader_new(int fd, unsigned threads, const struct cancel *cancel, struct vma_reader **ret,
@@ -177,11 +242,9 @@ int vma_reader_new(int fd, unsigned threads, const struct cancel *cancel, struct
 		return error_errno(err, errno, "cannot get random bytes");
 	s = input_raw_init(&r->raw, fd, cancel, err);
 	if (s == 0)
-		s = init_source(r, err);
-	if (s == 0)
 		s = init_chunks(r, err);
 	if (s == 0)
-		s = read_header(r, err);
+		s = init_header(r, err);
 	if (s < 0)
 		return s;
 	vma_seen_init(&r->parser.seen, &r->hdr);
@@ -214,7 +277,9 @@ int vma_reader_run(struct vma_reader *r, const struct vma_sink *sink, void *opaq
 	r->sink = sink;
 	r->opaque = opaque;
 	r->raw.fill_bad = sink->damage != NULL;
-	s = reader_threads_run(r, &own);
+	s = tell_header_damage(r, &own);
+	if (s == 0)
+		s = reader_threads_run(r, &own);
 	if (s == 0)
 		s = reader_parse_end(r, &own);
 	r->stats.framed = r->framed;
@@ -231,6 +296,7 @@ void vma_reader_free(struct vma_reader *r)
 	clear_chunks(r);
 	vma_seen_clear(&r->parser.seen);
 	vma_header_clear(&r->hdr);
+	error_free(r->hdr_damage);
 	error_free(r->late);
 	error_free(r->failure);
 	pthread_mutex_destroy(&r->lock);

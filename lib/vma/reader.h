@@ -47,7 +47,9 @@ struct vma_reader_stats {
 	unsigned damages;
 	/* A zstd file of frames that were unpacked one by one: */
 	bool framed;
+	bool header_alone;       /* in the first frame, as ours */
 	bool has_seektable;      /* its last frame is one */
+	uint64_t index_frames;   /* skippable ones, with the magic of our index */
 	uint64_t frames;         /* in front of the seek table, skippable ones included */
 	uint64_t frames_sum;     /* over their sizes */
 	uint64_t clusters_sum;   /* over (frame, cluster) of all that store something */
