@@ -28,23 +28,38 @@ static const struct option_table table = {
 	.args = args,
 };
 
-/* Seek table and index, which a pipe does not let us look at again. */
+/* Seek table and index are there; a pipe does not let us look at them again. */
+static int check_table(int fd, const struct vma_reader *reader, const char **ret_found,
+		       struct error **err)
+{
+	bool index = false;
+	int r;
+
+	if (lseek(fd, 0, SEEK_CUR) < 0) {
+		*ret_found = "seek table not checked (it is read from a pipe)";
+		return 0;
+	}
+	r = vma_index_check(fd, reader, &index, err);
+	if (r == 0 && !index && vma_reader_stats(reader)->index_frames)
+		return error_set(err, ERR_CORRUPT, "index: its end is lost (vma index makes a new one)");
+	*ret_found = index ? "seek table and index agree with the data"
+			   : "seek table agrees with the data, no index";
+	return r;
+}
+
+/* Proxmox's archives have neither seek table nor index; ours, which are frames from the header on, have. */
 static int check_index(int fd, const struct vma_reader *reader, bool verbose, struct error **err)
 {
 	const struct vma_reader_stats *s = vma_reader_stats(reader);
 	const char *found = "no seek table";
-	bool index = false;
 	int r = 0;
 
-	if (s->framed && s->has_seektable) {
-		if (lseek(fd, 0, SEEK_CUR) < 0) {
-			found = "seek table not checked (it is read from a pipe)";
-		} else {
-			r = vma_index_check(fd, reader, &index, err);
-			found = index ? "seek table and index agree with the data"
-				      : "seek table agrees with the data, no index";
-		}
-	}
+	if (s->framed && s->has_seektable)
+		r = check_table(fd, reader, &found, err);
+	else if (s->framed && s->index_frames)
+		r = error_set(err, ERR_CORRUPT, "seek table: it is lost (vma index makes a new one)");
+	else if (s->framed && s->header_alone && s->frames > 1)
+		printf("the data is whole, but seek table and index are lost: vma index makes new ones\n");
 	if (verbose && r == 0)
 		printf("%s\n", found);
 	return r;

@@ -34,6 +34,7 @@ static int count_frame(struct vma_reader *r, const struct frame_cut *f, struct e
 		return 0;
 	}
 	r->has_frames |= f->kind == FRAME_CUT_FRAME;
+	r->stats.index_frames += f->kind == FRAME_CUT_SKIPPABLE && f->magic == FRAME_SKIPPABLE_VMA_INDEX;
 	r->stats.frames_sum =
 		vma_reader_sum_frame(r, r->stats.frames_sum, f->packed, f->content);
 	r->stats.frames++;

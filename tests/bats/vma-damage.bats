@@ -235,3 +235,59 @@ only_lost() {
 	[ "$(grep -cx 'damage: and more' "$T/err")" = 1 ]
 	[ "$(wc -l < "$T/err")" = 102 ]
 }
+
+# seek_ends <archive>: where its frames end, from the seek table: header, data..., index, table
+seek_ends() {
+	python3 - "$1" <<- 'END'
+		import struct, sys
+		data = open(sys.argv[1], "rb").read()
+		frames = struct.unpack_from("<I", data, len(data) - 9)[0]
+		at = 0
+		for i in range(frames):
+		    at += struct.unpack_from("<I", data, len(data) - 9 - 8 * (frames - i))[0]
+		    print(at)
+	END
+}
+
+@test "a damaged header costs nothing: --salvage takes the copy that the index has" {
+	head -c 9M /dev/urandom > "$T/x"
+	"$VMA" create "$T/a.vma.zst" -c "$FIXTURES/two-disks.fw" -d "drive-a=$T/x"
+	for at in 0 6 60; do
+		cp "$T/a.vma.zst" "$T/b.vma.zst"
+		printf '\x13\x57' | dd of="$T/b.vma.zst" bs=1 seek="$at" conv=notrunc status=none
+		"$VMA" config "$T/b.vma.zst" -c two-disks.fw | cmp - "$FIXTURES/two-disks.fw"
+		rm -rf "$T/o" "$T/s"
+		run "$VMA" extract "$T/b.vma.zst" "$T/o"
+		[ "$status" = 255 ]
+		[[ $output = *"the header is damaged ("*"; the index has a copy of it, which vma extract --salvage takes" ]]
+		run "$VMA" extract --salvage "$T/b.vma.zst" "$T/s"
+		[ "$status" = 255 ]
+		[[ $output = *": 0 bytes are lost"* ]]
+		cmp "$T/x" "$T/s/disk-drive-a.raw"
+		run "$VMA" verify "$T/b.vma.zst"
+		[[ $status = 255 && $output = *"damage: the header is damaged ("*"damages: 1, bytes of disks lost: 0;"* ]]
+	done
+}
+
+@test "verify says when index or seek table are lost, and nothing of an archive that never had them" {
+	local ends
+	head -c 9M /dev/urandom > "$T/x"
+	"$VMA" create "$T/a.vma.zst" -d "drive-a=$T/x"
+	[ -z "$("$VMA" verify "$T/a.vma.zst" 2>&1)" ]
+	mapfile -t ends < <(seek_ends "$T/a.vma.zst")
+	head -c "${ends[-1]}" "$T/a.vma.zst" > "$T/no-table"
+	for how in "$T/no-table" -; do
+		run "$VMA" verify "$how" < "$T/no-table"
+		[[ $status = 255 && $output = "verify failed: seek table: it is lost (vma index makes a new one)" ]]
+	done
+	head -c "${ends[-3]}" "$T/a.vma.zst" > "$T/no-index"
+	run "$VMA" verify "$T/no-index"
+	[ "$status" = 0 ]
+	[ "$output" = "the data is whole, but seek table and index are lost: vma index makes new ones" ]
+	head -c 2M "$T/x" > "$T/y"
+	"$VMA" create - "drive-a=$T/y" > "$T/y.vma"
+	zstd -q "$T/y.vma"
+	for archive in "$T/y.vma.zst" "$FIXTURES/two-disks.vma.zst"; do
+		[ -z "$("$VMA" verify "$archive" 2>&1)" ]
+	done
+}
