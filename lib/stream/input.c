@@ -128,6 +128,15 @@ int input_raw_init(struct input_raw *raw, int fd, const struct cancel *cancel, s
 	return read_full(raw, raw->peek, sizeof(raw->peek), &raw->peek_len, err);
 }
 
+int input_raw_seek(struct input_raw *raw, uint64_t offset)
+{
+	if (lseek(raw->fd, (off_t)offset, SEEK_SET) < 0)
+		return -errno;
+	raw->peek_at = raw->peek_len = 0;
+	raw->pos = offset;
+	return 0;
+}
+
 enum input_kind input_kind(const struct input_raw *raw)
 {
 	uint32_t magic = raw->peek_len >= 4 ? get_le32(raw->peek) : 0;

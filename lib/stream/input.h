@@ -54,6 +54,8 @@ struct input_raw {
 
 /* cancel, which may be NULL, ends a wait for a pipe with ERR_CANCELED. */
 int input_raw_init(struct input_raw *raw, int fd, const struct cancel *cancel, struct error **err);
+/* Goes on elsewhere in the file; nothing is looked at before it is read.  0 or -errno. */
+int input_raw_seek(struct input_raw *raw, uint64_t offset);
 enum input_kind input_kind(const struct input_raw *raw);
 /* 1 byte at least, or the end; less than len before an error, which the next read then meets. */
 int input_raw_read(struct input_raw *raw, void *data, size_t len, size_t *ret_len,

@@ -71,6 +71,7 @@ struct vma_reader {
 	uint64_t seed;
 
 	/* The source's. */
+	bool plain; /* not packed at all */
 	bool framed;
 	bool has_frames; /* that the cutter cut */
 	struct frame_cutter cutter;

@@ -112,7 +112,7 @@ static int next_bytes(struct vma_reader *r, struct chunk *c, struct error **err)
 	struct error *own = TAKE_PTR(r->late);
 	int s = own ? own->code : unpacker_read(r->unpacker, c->data, CHUNK_DATA, &c->len, &own);
 
-	c->is_filler = r->raw.is_filler && input_kind(&r->raw) == INPUT_PLAIN;
+	c->is_filler = r->raw.is_filler && r->plain;
 	if (s >= 0)
 		return c->len > 0;
 	if (c->len) {
@@ -121,8 +121,7 @@ static int next_bytes(struct vma_reader *r, struct chunk *c, struct error **err)
 	}
 	if (s == ERR_CORRUPT && tolerates(r)) {
 		c->damage = xasprintf("%s%s", error_message(own),
-				      input_kind(&r->raw) == INPUT_PLAIN
-					      ? ""
+				      r->plain ? ""
 					      : "; the checksums of such a stream stand behind the "
 						"data, so any disk may be wrong at any place before");
 		error_free(own);

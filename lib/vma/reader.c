@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <unistd.h>
 #include <zstd.h>
 
 #include "base/buf.h"
@@ -91,6 +90,7 @@ static void clear_chunks(struct vma_reader *r)
 static int init_source(struct vma_reader *r, struct error **err)
 {
 	r->framed = input_kind(&r->raw) == INPUT_ZSTD;
+	r->plain = input_kind(&r->raw) == INPUT_PLAIN;
 	r->stats.framed = r->framed;
 	return r->framed ? 0 : unpacker_new(&r->raw, &r->unpacker, err);
 }
@@ -164,21 +164,19 @@ static int read_header(struct vma_reader *r, struct error **err)
  */
 static int recover_header(struct vma_reader *r, struct error **damage)
 {
-	const struct cancel *cancel = r->raw.cancel;
-	const int fd = r->raw.fd;
 	uint64_t behind = 0;
 
 	if ((*damage)->code != ERR_CORRUPT && (*damage)->code != -EIO)
 		return (*damage)->code;
-	if (vma_random_header_copy(fd, &r->hdr, &behind, NULL) < 0 ||
-	    lseek(fd, (off_t)behind, SEEK_SET) < 0 || input_raw_init(&r->raw, fd, cancel, NULL) < 0)
+	if (vma_random_header_copy(r->raw.fd, &r->hdr, &behind, NULL) < 0 ||
+	    input_raw_seek(&r->raw, behind) < 0)
 		return (*damage)->code;
-	r->raw.pos = behind;
 	frame_cutter_clear(&r->cutter);
 	frame_cutter_init(&r->cutter, &r->raw, CHUNK_DATA);
 	unpacker_free(TAKE_PTR(r->unpacker));
 	error_free(TAKE_PTR(r->late));
 	r->framed = true;
+	r->plain = false;
 	r->source_ended = false;
 	r->frame_count = 1;
 	r->first->len = 0;
@@ -212,13 +210,14 @@ static void init_sync(struct vma_reader *r)
 	r->todo_end = &r->todo;
 }
 
-static int init_header(struct vma_reader *r, struct error **err)
+static int open_archive(struct vma_reader *r, int fd, const struct cancel *cancel, struct error **err)
 {
 	struct error *own = NULL;
-	int s;
+	int s = input_raw_init(&r->raw, fd, cancel, &own);
 
 	r->first = reader_chunk_get(r);
-	s = init_source(r, &own);
+	if (s == 0)
+		s = init_source(r, &own);
 	if (s == 0)
 		s = read_header(r, &own);
 	if (s < 0)
@@ -240,11 +239,9 @@ int vma_reader_new(int fd, unsigned threads, const struct cancel *cancel, struct
 	frame_cutter_init(&r->cutter, &r->raw, CHUNK_DATA);
 	if (getrandom(&r->seed, sizeof(r->seed), 0) != (ssize_t)sizeof(r->seed))
 		return error_errno(err, errno, "cannot get random bytes");
-	s = input_raw_init(&r->raw, fd, cancel, err);
+	s = init_chunks(r, err);
 	if (s == 0)
-		s = init_chunks(r, err);
-	if (s == 0)
-		s = init_header(r, err);
+		s = open_archive(r, fd, cancel, err);
 	if (s < 0)
 		return s;
 	vma_seen_init(&r->parser.seen, &r->hdr);

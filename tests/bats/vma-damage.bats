@@ -116,7 +116,8 @@ bad_sectors() {
 	{
 		echo '0x0 +'
 		printf '%s\n' "$@" | awk -v size="$size" '
-			{ printf "0x%x 0x%x +\n0x%x 0x200 -\n", end, $1 - end, $1; end = $1 + 512 }
+			$1 > end { printf "0x%x 0x%x +\n", end, $1 - end }
+			{ printf "0x%x 0x200 -\n", $1; end = $1 + 512 }
 			END { printf "0x%x 0x%x +\n", end, size - end }'
 	} > "$T/map"
 	on_medium "$file"
@@ -157,6 +158,19 @@ only_lost() {
 		readable_again
 		rm -r "$T/no"
 	done
+}
+
+@test "a header that cannot be read is taken from the index" {
+	[ -w /dev/fuse ] || skip "no FUSE on this machine"
+	head -c 9M /dev/urandom > "$T/x"
+	"$VMA" create "$T/a.vma.zst" -d "drive-a=$T/x"
+	bad_sectors "$T/a.vma.zst" 0
+	"$VMA" list "$DISK" | grep 'devname: drive-a$'
+	"$VMA" extract --salvage "$DISK" "$T/o" 2> "$T/err" && return 1
+	grep -q '^damage: the header is damaged (.*: Input/output error); the index has a copy of it$' "$T/err"
+	only_lost "$T/x" "$T/o/disk-drive-a.raw" "$T/err"
+	[ "$(awk '{ n += $1 } END { print n }' "$T/lost")" -lt 5000000 ]
+	readable_again
 }
 
 @test "a medium of which the rest is dead is given up in large steps" {
