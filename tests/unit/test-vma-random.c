@@ -167,54 +167,112 @@ static void check_cost(const char *path)
 	ok(good && stats.unpacked == 1 && stats.hits == 1, "the next one there finds it unpacked");
 }
 
-/* ---- block status ---- */
+/* ---- indexes that no writer makes ---- */
+
+struct crafted {
+	struct vma_header h;
+	struct vma_index_writer w;
+	struct frame_encoder *e;
+	struct buf file, table;
+};
+
+static void craft(struct crafted *c, uint64_t size)
+{
+	*c = (struct crafted){ 0 };
+	vma_header_init(&c->h, NULL);
+	vma_header_add_device(&c->h, "drive-scsi0", size, NULL, NULL);
+	vma_index_writer_init(&c->w, c->h.uuid);
+	frame_encoder_new(0, &c->e, NULL);
+}
+
+static void add_frame(struct crafted *c, const void *data, size_t len)
+{
+	uint8_t entry[SEEKTABLE_ENTRY_SIZE] = { 0 };
+
+	put_le32(entry, (uint32_t)len);
+	buf_add(&c->file, data, len);
+	buf_add(&c->table, entry, sizeof(entry));
+}
+
+/* Adds root and seek table. */
+static bool write_crafted(struct crafted *c, const char *path)
+{
+	static const struct vma_index_device totals[VMA_MAX_DEVICES + 1];
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	uint8_t head[FRAME_SKIPPABLE_HEADER_SIZE], footer[SEEKTABLE_FOOTER_SIZE] = { 0 };
+	_cleanup_buf_ struct buf root = BUF_INIT;
+	bool good;
+
+	vma_index_root(&c->w, &c->h, 0, totals, c->e, &root, NULL);
+	add_frame(c, root.data, root.len);
+	frame_skippable_header(head, FRAME_SKIPPABLE_SEEK_TABLE,
+			       (uint32_t)(c->table.len + sizeof(footer)));
+	put_le32(footer, (uint32_t)(c->table.len / SEEKTABLE_ENTRY_SIZE));
+	put_le32(footer + 5, SEEKTABLE_MAGIC);
+	buf_add(&c->file, head, sizeof(head));
+	buf_add(&c->file, c->table.data, c->table.len);
+	buf_add(&c->file, footer, sizeof(footer));
+	good = io_write_all(fd, c->file.data, c->file.len) == 0;
+	vma_index_writer_clear(&c->w);
+	vma_header_clear(&c->h);
+	frame_encoder_free(c->e);
+	buf_clear(&c->file);
+	buf_clear(&c->table);
+	return good;
+}
 
 #define DENSE (UINT32_C(1) << 18)
 
-/* An index in which each of so many clusters stands in a frame of its own; the frames are not there. */
+/* Each of so many clusters stands in a frame of its own; the frames are not there. */
 static bool write_dense(const char *path)
 {
-	static const struct vma_index_device totals[VMA_MAX_DEVICES + 1];
-	_cleanup_vma_header_ struct vma_header h = { 0 };
-	_cleanup_(frame_encoder_freep) struct frame_encoder *e = NULL;
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	_cleanup_buf_ struct buf file = BUF_INIT, table = BUF_INIT;
-	uint8_t entry[] = { 1, 0, 0, 0, 0, 0, 0, 0 }, head[8], footer[SEEKTABLE_FOOTER_SIZE] = { 0 };
-	struct vma_index_writer w;
+	struct crafted c;
 	const void *part;
-	size_t len, before;
+	size_t len;
 
-	vma_header_init(&h, NULL);
-	vma_header_add_device(&h, "drive-scsi0", (uint64_t)DENSE * VMA_CLUSTER_SIZE, NULL, NULL);
-	vma_index_writer_init(&w, h.uuid);
-	frame_encoder_new(0, &e, NULL);
+	craft(&c, (uint64_t)DENSE * VMA_CLUSTER_SIZE);
 	for (uint32_t i = 0; i < DENSE; i++) {
 		const uint64_t key = vma_cluster_key(1, i);
 
-		vma_index_add(&w, i, &key, 1, e, NULL);
-		buf_add(&file, "x", 1);
-		buf_add(&table, entry, sizeof(entry));
+		vma_index_add(&c.w, i, &key, 1, c.e, NULL);
+		add_frame(&c, "x", 1);
 	}
-	vma_index_seal(&w, e, NULL);
-	for (size_t i = 0; (part = vma_index_held(&w, i, &len)); i++) {
-		buf_add(&file, part, len);
-		put_le32(entry, (uint32_t)len);
-		buf_add(&table, entry, sizeof(entry));
-	}
-	vma_index_written(&w, DENSE);
-	before = file.len;
-	vma_index_root(&w, &h, 0, totals, e, &file, NULL);
-	vma_index_writer_clear(&w);
-	put_le32(entry, (uint32_t)(file.len - before));
-	buf_add(&table, entry, sizeof(entry));
-	frame_skippable_header(head, FRAME_SKIPPABLE_SEEK_TABLE, (uint32_t)(table.len + sizeof(footer)));
-	put_le32(footer, (uint32_t)(table.len / sizeof(entry)));
-	put_le32(footer + 5, SEEKTABLE_MAGIC);
-	buf_add(&file, head, sizeof(head));
-	buf_add(&file, table.data, table.len);
-	buf_add(&file, footer, sizeof(footer));
-	return io_write_all(fd, file.data, file.len) == 0;
+	vma_index_seal(&c.w, c.e, NULL);
+	for (size_t i = 0; (part = vma_index_held(&c.w, i, &len)); i++)
+		add_frame(&c, part, len);
+	vma_index_written(&c.w, DENSE);
+	return write_crafted(&c, path);
 }
+
+/* Parts of a few hundred bytes that become 20 MiB each, of records that name nothing. */
+static bool write_large_parts(const char *path)
+{
+	static const uint64_t no_clusters;
+	_cleanup_free_ uint8_t *records = xcalloc(1, VMA_INDEX_UNPACKED_MAX);
+	_cleanup_buf_ struct buf packed = BUF_INIT, part = BUF_INIT;
+	uint8_t head[FRAME_SKIPPABLE_HEADER_SIZE + VMA_INDEX_CONTENT_HEADER_SIZE] = { 0 };
+	uint8_t *content = head + FRAME_SKIPPABLE_HEADER_SIZE;
+	struct crafted c;
+
+	craft(&c, VMA_CLUSTER_SIZE);
+	frame_append(c.e, records, VMA_INDEX_UNPACKED_MAX, &packed, NULL);
+	frame_skippable_header(head, FRAME_SKIPPABLE_VMA_INDEX,
+			       (uint32_t)(VMA_INDEX_CONTENT_HEADER_SIZE + packed.len));
+	memcpy(content, VMA_INDEX_MAGIC, 8);
+	put_le16(content + 8, VMA_INDEX_VERSION);
+	memcpy(content + 16, c.h.uuid, VMA_UUID_SIZE);
+	buf_add(&part, head, sizeof(head));
+	buf_add(&part, packed.data, packed.len);
+	add_frame(&c, "x", 1);
+	for (uint64_t i = 1; i < 40; i++) {
+		add_frame(&c, part.data, part.len);
+		buf_add(&c.w.part_counts, &no_clusters, sizeof(no_clusters));
+		buf_add(&c.w.part_frames, &i, sizeof(i));
+	}
+	return write_crafted(&c, path);
+}
+
+/* ---- block status ---- */
 
 static void check_status_cost(void)
 {
@@ -370,7 +428,10 @@ int main(void)
 	check_refused(cut, "cut off", "not packed, cut off: refused");
 	check_refused("tests/fuzz/corpus/random/index-part-again", "do not follow each other",
 		      "an index that names one part again and again: refused at once");
-	check_refused("tests/fuzz/corpus/random/index-parts-large", "larger than any should be",
+	free(TAKE_PTR(cut));
+	cut = xasprintf("%s/large.vma.zst", folder);
+	write_large_parts(cut);
+	check_refused(cut, "larger than any should be",
 		      "an index that unpacks to more than any needs: refused");
 	for (unsigned i = 0; i < N_DISKS; i++)
 		free(disks[i].data);
