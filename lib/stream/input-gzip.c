@@ -40,6 +40,16 @@ static int refill(struct gzip_unpacker *u, struct error **err)
 	return r;
 }
 
+/* Zeroes behind a member, which gzip takes for padding too.  True if there were some. */
+static bool skip_padding(struct gzip_unpacker *u)
+{
+	const uInt before = u->z.avail_in;
+
+	for (; u->z.avail_in && !*u->z.next_in; u->z.avail_in--)
+		u->z.next_in++;
+	return u->z.avail_in < before;
+}
+
 /* Another member may follow; it begins with its magic. */
 static int begin_member(struct gzip_unpacker *u, struct error **err)
 {
@@ -60,6 +70,8 @@ static int unpack(struct gzip_unpacker *u, struct error **err)
 			return r;
 		if (!u->z.avail_in)
 			return u->between ? 0 : damaged(u, "it is cut off", err);
+		if (u->between && skip_padding(u))
+			continue;
 		if (u->between && begin_member(u, err) < 0)
 			return ERR_CORRUPT;
 		r = inflate(&u->z, Z_NO_FLUSH);

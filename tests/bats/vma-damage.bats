@@ -81,6 +81,12 @@ is_over() {
 	[[ $status = 255 && $output = *"it is cut off"* ]]
 }
 
+@test "gzip: zeroes behind the end are padding, as for gzip itself" {
+	{ cat "$FIXTURES/two-disks.vma.gz"; head -c 5000 /dev/zero; } > "$T/x.vma.gz"
+	gzip -t "$T/x.vma.gz" 2> /dev/null
+	"$VMA" verify "$T/x.vma.gz"
+}
+
 @test "gzip and bzip2: garbage behind the end is a damage" {
 	bzip2 -c "$FIXTURES/two-disks.vma" > "$T/x.vma.bz2"
 	{ head -c 300000 | bzip2; bzip2; } < "$FIXTURES/two-disks.vma" > "$T/two.vma.bz2"
