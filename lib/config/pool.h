@@ -3,8 +3,8 @@
  *
  *	pool:<name>:<comment>:<guest>,<guest>,...:<storage>,...:
  *
- * of <root>/etc/pve/user.cfg.  A guest is in one pool at most.  Facts: parse_user_config and add_vm_to_pool of
- * PVE::AccessControl, cfs_lock of PVE::Cluster.
+ * of <root>/etc/pve/user.cfg.  A guest is in one pool at most.  Facts: parse_user_config and
+ * add_vm_to_pool of PVE::AccessControl, cfs_lock of PVE::Cluster.
  */
 #ifndef VZDUMP_CONFIG_POOL_H
 #define VZDUMP_CONFIG_POOL_H

@@ -187,7 +187,10 @@ static void deactivate_volumes(struct restore *r)
 	}
 }
 
-/* Until the configuration is replaced all can be undone; from then on it tells what is to go, see recover.c. */
+/*
+ * Until the configuration is replaced all can be undone; from then on it tells what is to go, see
+ * lib/backup/recover-restore.c.
+ */
 static int announce(struct restore *r, struct error **err)
 {
 	int res = 0;

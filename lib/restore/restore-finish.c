@@ -1,6 +1,7 @@
 /*
- * The shell script that finishes a live restore, should qmrestore not live to do it: killed, interrupted, given
- * up.  It is written before the guest runs and removed when all is done; to be run when the guest is shut down.
+ * The shell script that finishes a live restore, should qmrestore not live to do it: killed, interrupted,
+ * given up.  It is written before the guest runs and removed when all is done; to be run when the guest is
+ * shut down.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -62,8 +63,8 @@ static void add_server(const struct restore *r, const char *socket, struct buf *
 }
 
 /* A disk whose overlay is gone is complete. */
-static int add_disk(const struct restore *r, const struct restore_volume *v, const char *socket, struct buf *b,
-		    struct error **err)
+static int add_disk(const struct restore *r, const struct restore_volume *v, const char *socket,
+		    struct buf *b, struct error **err)
 {
 	_cleanup_free_ char *to = volume_qemu_name(&v->volume), *from = NULL;
 	int res = restore_whole_disk(v, socket, &from, err);

@@ -13,7 +13,7 @@ char *lvm_name(const struct storage *s, const char *name);
 
 /*
  * The logical volumes of a group, or with name one of them: an array of objects with lv_name,
- * lv_size, lv_attr, pool_lv, data_percent, lv_tags and lv_time (seconds); the caller puts *ret_root and borrows
+ * lv_size, lv_attr, pool_lv, data_percent, lv_tags and lv_time (seconds); the caller puts *ret_root, borrows
  * *ret_lvs from it.  ERR_NOT_FOUND if the group, or the volume, is not there.
  */
 int lvm_lvs(const struct storage *s, const char *name, struct json_object **ret_root,

@@ -1,4 +1,4 @@
-/* What lies beside images in a storage with a directory: backups, ISO images, templates, snippets, imports. */
+/* What lies beside images in a directory: backups, ISO images, templates, snippets, imports. */
 #include <string.h>
 
 #include "base/mem.h"

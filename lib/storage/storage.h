@@ -181,7 +181,7 @@ struct volume {
 	const struct storage *storage; /* NULL: an absolute path */
 	char *volid;
 	const char *volname; /* behind the colon, in volid; the path if there is no storage */
-	enum storage_content content; /* what the name says: STORAGE_IMAGES, STORAGE_BACKUP, STORAGE_ISO, ... */
+	enum storage_content content; /* what the name says: STORAGE_IMAGES, STORAGE_BACKUP, ... */
 	uint32_t vmid;                /* owner; 0 if unknown */
 	enum image_format format;
 	char *path; /* file or device; NULL for types without one (rbd) */
@@ -264,8 +264,8 @@ int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct v
 int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char **ret,
 		    struct error **err);
 /*
- * Removes it for good, with its snapshots; a file that is no image too, but for backups (backup_remove()).  ERR_NOT_FOUND if it is not there; -EBUSY if linked clones
- * stand on it.
+ * Removes it for good, with its snapshots; a file that is no image too, but for backups
+ * (backup_remove()).  ERR_NOT_FOUND if it is not there; -EBUSY if linked clones stand on it.
  */
 int volume_free(const struct volume *v, struct error **err);
 

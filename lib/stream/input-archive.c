@@ -42,7 +42,7 @@ static int archive_error(struct archive_unpacker *u, struct error **err)
 			 (unsigned long long)u->raw->pos, text ? text : "unknown error");
 }
 
-/* libarchive passes over what stands behind the last stream of bzip2 (lzop is a program, and looks itself). */
+/* libarchive passes over what stands behind the last stream of bzip2 (lzop, a program, looks itself). */
 static int check_end(const struct archive_unpacker *u, struct error **err)
 {
 	const uint64_t used = (uint64_t)archive_filter_bytes(u->archive, -1);

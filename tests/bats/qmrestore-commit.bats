@@ -75,7 +75,7 @@ tree() {
 	qemu-io -f raw -c "write -P 0x33 1M 64k" "$(disk_path 230 scsi0)" > /dev/null
 	[ -e "$(disk_path 230 scsi0)" ]
 	[ "$(find "$STORE/local/images/230" -type f | wc -l)" = 1 ]
-	! grep -q '^lock' "$(conf_file 230)"
+	[ "$(grep -c '^lock' "$(conf_file 230)")" = 0 ]
 	grep -q 'enable: 0' "$VZDUMP_ROOT/etc/pve/firewall/230.fw"
 	[ -z "$(find "$VZDUMP_ROOT/var/lib/vzdump" -type f)" ]
 }
@@ -164,6 +164,5 @@ wait_for() {
 	# the guests of the pool that are here are saved
 	run "$VZDUMP" --pool web --storage backup
 	[ "$status" = 0 ]
-	ls "$STORE/backup/dump" | grep -q '^vzdump-qemu-281-.*vma$'
-	[ "$(ls "$STORE/backup/dump" | grep -c 'vma$')" = 1 ]
+	[[ $(find "$STORE/backup/dump" -name '*.vma' -printf '%f\n') == vzdump-qemu-281-*.vma ]]
 }

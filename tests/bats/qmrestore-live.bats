@@ -312,7 +312,7 @@ qemu_has_iothread_scsi() {
 		cat "$script"
 		(unset VZDUMP_ROOT; sh "$script" 3>&-)
 		cmp "$T/want.raw" "$(image 137 virtio0)"
-		[ "$(ls "$STORE/local/images/137" | wc -l)" = 1 ]
+		[ "$(find "$STORE/local/images/137" -type f | wc -l)" = 1 ]
 		clean 137
 		rm "$(args_file 137)"
 	done

@@ -1,5 +1,6 @@
 /*
- * For LD_PRELOAD under vzdump or qmrestore: ends the process by SIGKILL right before or right after its n-th step.
+ * For LD_PRELOAD under vzdump or qmrestore: ends the process by SIGKILL right before or right after its
+ * n-th step.
  *
  *	KILL_AT=<kind>:<before|after>:<n>
  *
