@@ -42,6 +42,11 @@ static const struct option rows[] = {
 	  .complete = COMPLETE_BOOL,
 	  .description = "Take what is whole out of a damaged archive and list what is lost, which "
 			 "reads as zeroes." },
+	{ .name = "sync",
+	  .value = { .type = VALUE_BOOL },
+	  .complete = COMPLETE_BOOL,
+	  .description = "Wait until files are on the disk, too, and see what fails there. Devices, NBD exports "
+			 "and images of --readmap always are." },
 	{ .name = "verbose",
 	  .value = { .type = VALUE_BOOL },
 	  .complete = COMPLETE_BOOL,
@@ -205,16 +210,19 @@ static int finish(struct extract *x, const struct vma_reader *reader, struct err
 			r = target_finish(&x->targets[i], err);
 		name_disk(x, i, r, err);
 	}
-	return r == 0 && x->dir ? io_fsync_dir(x->dir, err) : r;
+	return r == 0 && x->dir && options_bool(x->o, "sync") ? io_fsync_dir(x->dir, err) : r;
 }
 
 static int begin(struct extract *x, struct error **err)
 {
 	int r = 0;
 
-	for (unsigned i = 1; r == 0 && i <= VMA_MAX_DEVICES; i++)
-		if (target_is_open(&x->targets[i]))
-			r = target_begin(&x->targets[i], x->h->devices[i].size, err);
+	for (unsigned i = 1; r == 0 && i <= VMA_MAX_DEVICES; i++) {
+		if (!target_is_open(&x->targets[i]))
+			continue;
+		x->targets[i].sync = x->targets[i].sync || options_bool(x->o, "sync");
+		r = target_begin(&x->targets[i], x->h->devices[i].size, err);
+	}
 	return r;
 }
 

@@ -103,6 +103,7 @@ int target_open(struct target *t, const char *path, uint64_t size, struct error 
 	r = open_path(t, true, err);
 	if (r < 0)
 		return r;
+	t->sync = t->is_block;
 	if (t->is_block)
 		return check_size(t, size, UINT64_MAX, err);
 	t->anew = true;
@@ -116,6 +117,7 @@ int target_existing(struct target *t, const char *path, uint64_t size, bool writ
 	int r;
 
 	t->path = xstrdup(path);
+	t->sync = true;
 	t->write_zero = write_zero;
 	if (target_is_uri(path))
 		return open_uri(t, size, size + SLACK, err);

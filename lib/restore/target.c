@@ -99,7 +99,7 @@ int target_write(struct target *t, uint64_t offset, const void *data, size_t len
 	if (r < 0)
 		return write_error(t, -r, offset, err);
 	/* its errors come again with fsync() */
-	if (flush)
+	if (flush && t->sync)
 		sync_file_range(t->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return 0;
 }
@@ -152,13 +152,13 @@ int target_finish(struct target *t, struct error **err)
 		nbd_pool_free(TAKE_PTR(t->nbd));
 		return r;
 	}
-	if (fsync(t->fd) < 0)
+	if (t->sync && fsync(t->fd) < 0)
 		return error_errno(err, errno, "cannot write '%s'", t->path);
 	if (close(TAKE_FD(t->fd)) < 0)
 		return error_errno(err, errno, "cannot write '%s'", t->path);
 	if (t->final && rename(t->path, t->final) < 0)
 		return error_errno(err, errno, "cannot rename '%s' to '%s'", t->path, t->final);
-	return t->made ? sync_folder(t, err) : 0;
+	return t->made && t->sync ? sync_folder(t, err) : 0;
 }
 
 void target_clear(struct target *t)

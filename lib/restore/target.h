@@ -32,6 +32,7 @@ struct target {
 	bool is_block;
 	bool made; /* the file was not there */
 	bool anew; /* target_begin() is to empty the file */
+	bool sync; /* target_finish() waits until all is on disk; of what existed it always does */
 	size_t held; /* bytes since the kernel was last told to write */
 	/* One write at a time, in steps of 64 KiB: threads that meet at the kernel's lock of a file
 	 * spin, and large writes get large fresh pages [measured: both together 2 s of system time
@@ -73,7 +74,7 @@ int target_write(struct target *t, uint64_t offset, const void *data, size_t len
 		 struct error **err);
 /* The range reads as zeroes afterwards: punched out where that can be, else written. */
 int target_zero(struct target *t, uint64_t offset, uint64_t len, struct error **err);
-/* All is on disk; a file gets its final name; closes. */
+/* With sync all is on disk; a file gets its final name; closes. */
 int target_finish(struct target *t, struct error **err);
 /* Removes a file that target_open() made and that was not begun. */
 void target_clear(struct target *t);

@@ -185,10 +185,10 @@ open_device() {
 	cmp "$T/disk" "$T/before"
 }
 
-@test "extract writes all down before a file has its name" {
+@test "extract --sync writes all down before a file has its name; images of a map always are" {
 	local n
 	strace -f -y -e trace=fsync,rename,/renameat -o "$T/trace" \
-		"$VMA" extract "$FIXTURES/two-disks.vma" "$T/o" > "$T/out"
+		"$VMA" extract "$FIXTURES/two-disks.vma" "$T/o" --sync 1 > "$T/out"
 	sed -nE 's/^[0-9]+ +//; s/\) += 0$//p' "$T/trace" | sed -E "s/\([0-9]+</ </; s|$T/||g" > "$T/calls"
 	cat "$T/calls"
 	for disk in drive-scsi0 drive-scsi1; do
@@ -201,7 +201,7 @@ open_device() {
 	printf '0:drive-scsi0=%s\nskip=drive-scsi1\ndone\n' "$T/a" > "$T/map"
 	strace -f -y -e trace=fsync -o "$T/trace" "$VMA" extract "$FIXTURES/two-disks.vma" -r "$T/map" "$T/p" > "$T/out"
 	grep -q "fsync([0-9]*<$T/a>" "$T/trace"
-	strace -f -y -e trace=fsync -o "$T/trace" "$VMA" extract "$FIXTURES/two-disks.vma" --to "drive-scsi0=$T/b"
+	strace -f -y -e trace=fsync -o "$T/trace" "$VMA" extract "$FIXTURES/two-disks.vma" --to "drive-scsi0=$T/b" --sync 1
 	grep -q "fsync([0-9]*<$T/b>" "$T/trace"
 }
 

@@ -140,7 +140,7 @@ no_archive() {
 # to freeze
 agent_start() {
 	conf_add "$1" "agent: 1"
-	python3 "$FAULTS/agent.py" "$VZDUMP_ROOT/run/qemu-server/$1.qga" "$VZ_TMP/agent-state" \
+	command python3 "$FAULTS/agent.py" "$VZDUMP_ROOT/run/qemu-server/$1.qga" "$VZ_TMP/agent-state" \
 		"$VZ_TMP/$1.mon" "${2:-}" 3>&- &
 	PIDS+=("$!")
 	local i

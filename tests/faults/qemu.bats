@@ -207,7 +207,7 @@ start_server() {
 
 # hold_monitor <seconds>: another client of the monitor that vzdump uses (HOLDER)
 hold_monitor() {
-	python3 "$FAULTS/state.py" "$VZDUMP_ROOT/run/qemu-server/123.qmp" hold "$1" > "$VZ_TMP/held" 3>&- &
+	command python3 "$FAULTS/state.py" "$VZDUMP_ROOT/run/qemu-server/123.qmp" hold "$1" > "$VZ_TMP/held" 3>&- &
 	HOLDER=$!
 	PIDS+=("$HOLDER")
 	while [[ ! -s $VZ_TMP/held ]]; do

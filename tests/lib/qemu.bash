@@ -22,7 +22,8 @@
 VZ_LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 VZ_TOP=$(cd "$VZ_LIB/../.." && pwd)
 
-# Where python3 is a script that looks for one, each call takes longer than most of what it does here.
+# Where python3 is a script that looks for one, each call takes longer than most of what it does here.  (In the
+# background say "command python3": $! would be that of the function.)
 if [[ -x /usr/bin/python3 ]]; then
 	python3() {
 		/usr/bin/python3 "$@"
