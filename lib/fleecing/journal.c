@@ -130,8 +130,9 @@ int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, s
 		return r;
 	j->fd = open(j->path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 	if (j->fd < 0 && errno == EEXIST)
-		return error_set(err, -EBUSY, "another process works on VM %u (see its journal '%s')", vmid,
-				 j->path);
+		return error_set(err, -EEXIST,
+				 "another process works on VM %u, or has left something behind (journal '%s')",
+				 vmid, j->path);
 	if (j->fd < 0)
 		return error_errno(err, errno, "cannot create the journal '%s'", j->path);
 	r = take_lock(j, err);

@@ -57,7 +57,7 @@ struct journal {
 /* The name that kind has in the file, and in messages. */
 const char *journal_kind_name(enum journal_kind kind);
 
-/* Begins the journal of a guest.  There must be none (journal_load() and recover first). */
+/* Begins the journal of a guest.  -EEXIST if there is one (journal_load() and recover first). */
 int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err);
 /* This process works with a journal of another one from now on, and may be killed as that was. */
 int journal_add_pid(struct journal *j, struct error **err);

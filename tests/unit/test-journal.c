@@ -65,7 +65,7 @@ int main(void)
 		_cleanup_(journal_freep) struct journal *a = NULL, *b = NULL;
 
 		ok(journal_create(&p, 123, &a, NULL) == 0 &&
-			   journal_create(&p, 123, &b, NULL) == -EBUSY,
+			   journal_create(&p, 123, &b, NULL) == -EEXIST,
 		   "a guest has one journal at a time");
 	}
 	io_remove_tree(dir, NULL);
