@@ -150,7 +150,8 @@ static void remove_unfinished(const struct backup_env *env, const struct journal
 	_cleanup_free_ char *firewall = paths_get(env->paths, "/etc/pve/firewall/%u.fw", j->vmid);
 	_cleanup_free_ char *old_firewall = paths_get(env->paths, "/var/lib/vzdump/%u.fw", j->vmid);
 	_cleanup_free_ char *old_conf = paths_get(env->paths, "/var/lib/vzdump/%u.conf", j->vmid);
-	const char *const files[] = { target ? target : conf, firewall, old_firewall, old_conf };
+	_cleanup_free_ char *script = paths_get(env->paths, "/var/lib/vzdump/%u.finish", j->vmid);
+	const char *const files[] = { target ? target : conf, firewall, old_firewall, old_conf, script };
 	uint64_t pid;
 
 	for (size_t i = 0; i < j->n; i++) {

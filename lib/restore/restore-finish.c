@@ -71,8 +71,9 @@ static int add_disk(const struct restore *r, const struct restore_volume *v, con
 
 	if (res < 0)
 		return res;
-	buf_addf(b, "if pvesm list %s --vmid %" PRIu32 " | grep -qF '%s '; then\n", v->overlay.storage->id,
-		 r->p->vmid, v->overlay.volid);
+	/* in a step of its own: a storage that is away ends the script, and is not one without overlays */
+	buf_addf(b, "volumes=$(pvesm list %s --vmid %" PRIu32 ")\n", v->overlay.storage->id, r->p->vmid);
+	buf_addf(b, "if echo \"$volumes\" | grep -qF '%s '; then\n", v->overlay.volid);
 	buf_addf(b, "\tqemu-img convert -n -O %s ", image_format_name(v->volume.format));
 	add_word(b, from);
 	add_line(b, " ", to);
