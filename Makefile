@@ -104,6 +104,11 @@ $(BUILD)/plugin/%.so: $(BUILD)/obj/plugin/%.o $(LIB)
 .PHONY: units
 units: $(UNIT_BINS)
 
+$(BUILD)/tests/qmp: $(BUILD)/obj/tests/lib/qmp.o
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljson-c
+
 # ---- tests ----
 
 # A machine may lack everything at first, pkg-config too, which this file has asked by then: install,
@@ -117,14 +122,14 @@ deps:
 check check-qemu-matrix check-faults: %: deps
 	@$(MAKE) --no-print-directory run-$(subst check-qemu-,,$(subst check-faults,faults,$@))
 
-run-check: all units
+run-check: all units $(BUILD)/tests/qmp
 	@$(TESTS) tests/run $(UNIT_BINS) $(sort $(wildcard tests/bats/*.bats))
 
-run-matrix: all units
+run-matrix: all units $(BUILD)/tests/qmp
 	@newer=$$(scripts/fetch-qemu) && export "$$newer" && \
 	  $(TESTS) tests/run $(filter $(BUILD)/unit/test-qemu%,$(UNIT_BINS)) $(sort $(wildcard tests/bats/*.bats))
 
-run-faults: all units
+run-faults: all units $(BUILD)/tests/qmp
 	@$(TESTS) tests/run $(sort $(wildcard tests/faults/*.bats))
 
 .PHONY: lint bench demo
@@ -195,7 +200,7 @@ force:
 
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(SHARED_OBJ:.o=.d) $(CMD_SRC:%.c=$(BUILD)/obj/%.d) \
-         $(UNIT_SRC:%.c=$(BUILD)/obj/%.d) $(PLUGIN_OBJ:.o=.d)
+         $(UNIT_SRC:%.c=$(BUILD)/obj/%.d) $(PLUGIN_OBJ:.o=.d) $(BUILD)/obj/tests/lib/qmp.d
 
 include tests/fuzz/fuzz.mk
 include tests/storage/storage.mk

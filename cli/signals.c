@@ -5,12 +5,17 @@
 #include "base/mem.h"
 
 /* What the signal handler sees. */
-static struct cancel stop_request;
+static struct cancel stop_request = { .fd = -1 };
 
 static void on_signal(int sig)
 {
 	(void)sig;
 	cancel_request(&stop_request);
+}
+
+struct cancel *signals_cancel(void)
+{
+	return &stop_request;
 }
 
 int signals_catch(struct cancel **ret, struct error **err)

@@ -10,5 +10,7 @@
  * a broken pipe is an error of write(), and Ctrl-Z does nothing.  Once per process; *ret lives on.
  */
 int signals_catch(struct cancel **ret, struct error **err);
+/* The same cancel, for what begins before signals_catch() and may go on behind it. */
+struct cancel *signals_cancel(void);
 
 #endif

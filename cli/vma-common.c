@@ -21,7 +21,7 @@ static unsigned processors(void)
 
 int vma_open(const char *path, int *ret_fd, struct vma_reader **ret, struct error **err)
 {
-	return vma_open_threads(path, processors(), NULL, ret_fd, ret, err);
+	return vma_open_threads(path, 0, NULL, ret_fd, ret, err);
 }
 
 int vma_open_threads(const char *path, unsigned threads, const struct cancel *cancel, int *ret_fd,
@@ -34,7 +34,7 @@ int vma_open_threads(const char *path, unsigned threads, const struct cancel *ca
 			   : open(path, O_RDONLY | O_CLOEXEC);
 	if (*ret_fd < 0)
 		return error_errno(err, errno, "cannot open archive '%s'", path);
-	r = vma_reader_new(*ret_fd, threads, cancel, ret, err);
+	r = vma_reader_new(*ret_fd, threads ? threads : processors(), cancel, ret, err);
 	if (r < 0)
 		error_prefix(err, "cannot read archive '%s'", is_stdin ? "standard input" : path);
 	return r;

@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "signals.h"
 #include "vma-extract.h"
 
 static const char *const args[] = { "archive", "targetdir", NULL };
@@ -285,7 +286,8 @@ static int run(struct options *o, struct error **err)
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
 	_cleanup_close_ int fd = -1;
 	struct extract x;
-	int r = vma_open(options_get(o, "archive"), &fd, &reader, err);
+	/* signals end us at once; where there is a daemon, in good order */
+	int r = vma_open_threads(options_get(o, "archive"), 0, signals_cancel(), &fd, &reader, err);
 
 	if (r < 0)
 		return r;

@@ -152,6 +152,18 @@ char *str_strip(char *s)
 	return s;
 }
 
+bool str_next_line(const char **at, const char **ret_line, size_t *ret_len)
+{
+	size_t len = strcspn(*at, "\n");
+
+	if (!**at)
+		return false;
+	*ret_line = *at;
+	*ret_len = len;
+	*at += len + ((*at)[len] == '\n');
+	return true;
+}
+
 char *str_shellquote(const char *s)
 {
 	static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

@@ -63,7 +63,7 @@ void guest_config_assemble(const struct guest_config *c, const char *maps, const
 	const char *line;
 	size_t len;
 
-	while (guest_next_line(&at, &line, &len)) {
+	while (str_next_line(&at, &line, &len)) {
 		enum guest_line kind = guest_line_kind(line, len);
 
 		found[kind] = true;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/strv.h"
 #include "config/guest-internal.h"
 #include "config/guest.h"
 
@@ -22,7 +23,7 @@ void guest_config_add_lines(const char *text, const char *lines, struct buf *out
 	size_t len;
 	bool done = false;
 
-	while (guest_next_line(&at, &line, &len)) {
+	while (str_next_line(&at, &line, &len)) {
 		if (!done && guest_line_kind(line, len) >= GUEST_LINE_SNAPSHOT) {
 			buf_adds(out, lines);
 			done = true;

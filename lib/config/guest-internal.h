@@ -15,8 +15,6 @@ enum guest_line {
 	GUEST_LINE_SPECIAL,
 };
 
-/* The line at *at, without its newline; moves *at behind it.  False at the end. */
-bool guest_next_line(const char **at, const char **ret_line, size_t *ret_len);
 enum guest_line guest_line_kind(const char *line, size_t len);
 
 /* What format= of a drive may be, and the ending of an image's name; NULL-terminated. */

@@ -67,7 +67,7 @@ static void add_lock(const char *text, const char *lock, struct buf *out)
 	size_t len;
 	bool done = false;
 
-	while (guest_next_line(&at, &line, &len)) {
+	while (str_next_line(&at, &line, &len)) {
 		if (!done && is_place(guest_line_kind(line, len))) {
 			buf_addf(out, "lock: %s\n", lock);
 			done = true;
@@ -88,7 +88,7 @@ static void remove_lock(const char *text, struct buf *out)
 	size_t len;
 	bool in_main = true;
 
-	while (guest_next_line(&at, &line, &len)) {
+	while (str_next_line(&at, &line, &len)) {
 		in_main = in_main && guest_line_kind(line, len) < GUEST_LINE_SNAPSHOT;
 		if (!in_main || !str_prefix(line, "lock:", NULL))
 			buf_add(out, line, (size_t)(at - line));

@@ -35,7 +35,7 @@ void guest_config_sections(const struct guest_config *c, struct guest_sections *
 	do {
 		enum guest_line kind = GUEST_LINE_SPECIAL;
 
-		more = guest_next_line(&at, &line, &len);
+		more = str_next_line(&at, &line, &len);
 		if (more)
 			kind = guest_line_kind(line, len);
 		if (kind < GUEST_LINE_SNAPSHOT) {

@@ -1,6 +1,7 @@
 /* Which volumes a guest's configuration speaks of. */
 #include <string.h>
 
+#include "base/strv.h"
 #include "config/guest.h"
 
 /* What may stand in front of a volume's id in a value, and behind it. */
@@ -17,7 +18,7 @@ static bool line_names(const char *line, size_t len, const char *volid)
 	if (!len || *line == '#' || *line == '[')
 		return false;
 	for (const char *at = line; (size_t)(at - line) + n <= len; at++)
-		if (!strncmp(at, volid, n) && at > line && is_border(at[-1], " \t=,") &&
+		if (!strncmp(at, volid, n) && at > line && is_border(at[-1], " \t=,:") &&
 		    ((size_t)(at - line) + n == len || is_border(at[n], " \t\r,")))
 			return true;
 	return false;
@@ -25,12 +26,11 @@ static bool line_names(const char *line, size_t len, const char *volid)
 
 bool guest_config_names_volume(const struct guest_config *c, const char *volid)
 {
-	for (const char *at = c->text; *at;) {
-		const size_t len = strcspn(at, "\n");
+	const char *at = c->text, *line;
+	size_t len;
 
-		if (line_names(at, len, volid))
+	while (str_next_line(&at, &line, &len))
+		if (line_names(line, len, volid))
 			return true;
-		at += len + (at[len] == '\n');
-	}
 	return false;
 }

@@ -34,18 +34,6 @@ void guest_config_clear(struct guest_config *c)
 
 /* ---- lines ---- */
 
-bool guest_next_line(const char **at, const char **ret_line, size_t *ret_len)
-{
-	size_t len = strcspn(*at, "\n");
-
-	if (!**at)
-		return false;
-	*ret_line = *at;
-	*ret_len = len;
-	*at += len + ((*at)[len] == '\n');
-	return true;
-}
-
 enum guest_line guest_line_kind(const char *line, size_t len)
 {
 	_cleanup_free_ char *copy = xstrndup(line, len);
@@ -111,7 +99,7 @@ void guest_config_parse(uint32_t vmid, const char *text, const struct log *log,
 	size_t len;
 
 	*ret = (struct guest_config){ .vmid = vmid, .text = xstrdup(text) };
-	while (guest_next_line(&at, &line, &len)) {
+	while (str_next_line(&at, &line, &len)) {
 		enum guest_line kind = guest_line_kind(line, len);
 		_cleanup_free_ char *copy = NULL;
 

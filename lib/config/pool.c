@@ -93,21 +93,21 @@ static void add_guests(const char *line, size_t len, uint32_t **list, size_t *n)
 int pool_guests(const struct paths *p, const char *name, uint32_t **ret, size_t *ret_n, struct error **err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
+	const char *at, *line;
 	bool found = false;
+	size_t len;
 	int r = read_conf(p, &text, err);
 
 	*ret = NULL;
 	*ret_n = 0;
 	if (r < 0)
 		return r;
-	for (const char *at = buf_str(&text); *at;) {
-		const size_t len = strcspn(at, "\n");
-
-		if (is_pool(at, len) && has_name(at, len, name)) {
+	at = buf_str(&text);
+	while (str_next_line(&at, &line, &len)) {
+		if (is_pool(line, len) && has_name(line, len, name)) {
 			found = true;
-			add_guests(at, len, ret, ret_n);
+			add_guests(line, len, ret, ret_n);
 		}
-		at += len + (at[len] == '\n');
 	}
 	return found ? 0 : no_pool(name, err);
 }
@@ -154,21 +154,22 @@ static int rewrite(const struct paths *p, const char *name, uint32_t vmid, struc
 {
 	_cleanup_free_ char *file = paths_get(p, "/etc/pve/user.cfg");
 	_cleanup_buf_ struct buf text = BUF_INIT, out = BUF_INIT;
+	const char *at, *line;
 	bool found = false;
+	size_t len;
 	int r = read_conf(p, &text, err);
 
 	if (r < 0)
 		return r;
-	for (const char *at = buf_str(&text); *at;) {
-		const size_t len = strcspn(at, "\n");
-		const bool own = is_pool(at, len) && has_name(at, len, name);
+	at = buf_str(&text);
+	while (str_next_line(&at, &line, &len)) {
+		const bool own = is_pool(line, len) && has_name(line, len, name);
 
-		if (is_pool(at, len))
-			write_line(at, len, vmid, own, &out);
+		if (is_pool(line, len))
+			write_line(line, len, vmid, own, &out);
 		else
-			buf_addf(&out, "%.*s\n", (int)len, at);
+			buf_addf(&out, "%.*s\n", (int)len, line);
 		found = found || own;
-		at += len + (at[len] == '\n');
 	}
 	return found ? io_write_file_atomic(file, buf_str(&out), out.len, 0640, err) : no_pool(name, err);
 }

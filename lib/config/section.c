@@ -42,11 +42,10 @@ struct reader {
 /* The next line that is no comment, as a copy; NULL at the end. */
 static char *next_line(struct reader *r)
 {
-	while (*r->next) {
-		const char *start = r->next;
-		size_t len = strcspn(start, "\n");
+	const char *start;
+	size_t len;
 
-		r->next += len + (start[len] == '\n');
+	while (str_next_line(&r->next, &start, &len)) {
 		r->line++;
 		if (start[strspn(start, BLANKS)] != '#')
 			return xstrndup(start, len);

@@ -64,12 +64,13 @@ static void parse_line(struct options *o, const char *file, char *line, const st
 
 void vzdump_conf_parse(const char *text, const char *file, struct options *o, const struct log *log)
 {
-	while (*text) {
-		size_t len = strcspn(text, "\n");
-		_cleanup_free_ char *line = xstrndup(text, len);
+	const char *at;
+	size_t len;
+
+	while (str_next_line(&text, &at, &len)) {
+		_cleanup_free_ char *line = xstrndup(at, len);
 
 		parse_line(o, file, line, log);
-		text += len + (text[len] == '\n');
 	}
 	if (options_given(o, "storage") && options_given(o, "dumpdir")) {
 		log_warn(log, "both 'storage' and 'dumpdir' defined in '%s' - ignoring 'dumpdir'",

@@ -175,12 +175,12 @@ static void add_unnamed(const struct plan *p, const struct log *log, struct buf 
 int plan_config(const struct plan *p, const struct plan_guest *g, const struct log *log,
 		struct buf *out, struct error **err)
 {
-	const char *at = p->config;
+	const char *at = p->config, *text;
+	size_t len;
 	int r = 0;
 
-	while (r == 0 && *at) {
-		size_t len = strcspn(at, "\n");
-		_cleanup_free_ char *line = xstrndup(at, len);
+	while (r == 0 && str_next_line(&at, &text, &len)) {
+		_cleanup_free_ char *line = xstrndup(text, len);
 
 		/* sections (snapshots, pending changes) are in no backup */
 		if (*line == '[')
@@ -188,7 +188,6 @@ int plan_config(const struct plan *p, const struct plan_guest *g, const struct l
 		line[strcspn(line, "\r")] = '\0';
 		if (*line)
 			r = add_line(p, line, g, log, out, err);
-		at += len + (at[len] == '\n');
 	}
 	if (r == 0)
 		add_unnamed(p, log, out);

@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/strv.h"
 #include "config/section.h"
 #include "restore/restore-internal.h"
 
@@ -148,21 +149,20 @@ static int merge_disks(void *opaque, const struct guest_config *now, struct buf 
 {
 	const struct restore *r = opaque;
 	_cleanup_buf_ struct buf lines = BUF_INIT, rest = BUF_INIT;
-	const char *at = now->text;
+	const char *at = now->text, *text;
 	unsigned unused = 0;
 	bool in_main = true;
+	size_t len;
 
 	(void)err;
 	for (size_t i = 0; i < r->n; i++)
 		add_disk_line(r, r->volumes[i].disk, now, &unused, &lines);
-	while (*at) {
-		size_t len = strcspn(at, "\n");
-		_cleanup_free_ char *line = xstrndup(at, len);
+	while (str_next_line(&at, &text, &len)) {
+		_cleanup_free_ char *line = xstrndup(text, len);
 
 		in_main = in_main && *line != '[';
 		if (!in_main || (!restored(r, line) && strcmp(line, "lock: " RESTORE_LOCK) != 0))
 			buf_addf(&rest, "%s\n", line);
-		at += len + (at[len] == '\n');
 	}
 	guest_config_add_lines(buf_str(&rest), buf_str(&lines), out);
 	return 0;

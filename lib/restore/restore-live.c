@@ -198,15 +198,13 @@ static int write_start_config(struct restore *r, struct error **err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	int res = restore_make_config(r, err);
+	const char *at = buf_str(&r->config), *line;
+	size_t len;
 
 	buf_adds(&text, "freeze: 1\nlock: " RESTORE_LOCK "\n");
-	for (const char *at = buf_str(&r->config); *at;) {
-		size_t len = strcspn(at, "\n");
-
-		if (strncmp(at, "freeze:", strlen("freeze:")) != 0)
-			buf_addf(&text, "%.*s\n", (int)len, at);
-		at += len + (at[len] == '\n');
-	}
+	while (str_next_line(&at, &line, &len))
+		if (!str_prefix(line, "freeze:", NULL))
+			buf_addf(&text, "%.*s\n", (int)len, line);
 	if (res == 0 && r->has_old)
 		res = save_old_config(r, err);
 	return res < 0 ? res

@@ -5,19 +5,6 @@
 #include "base/strv.h"
 #include "restore/restore-internal.h"
 
-/* True if a line of the configuration names the volume; comments do not count. */
-static bool names_volume(const struct guest_config *c, const char *volid)
-{
-	for (size_t i = 0; i < c->n; i++) {
-		_cleanup_guest_drive_ struct guest_drive drive = { 0 };
-
-		if (guest_drive_parse(c->pairs[i].value, &drive, NULL) == 0 &&
-		    strcmp(drive.file, volid) == 0)
-			return true;
-	}
-	return false;
-}
-
 /*
  * Opens what is the guest's own; others' disks and paths are not for us to keep or to remove.  err is
  * set if nobody can tell (its storage is gone).
@@ -47,7 +34,8 @@ static void sort_volume(struct restore *r, const struct guest_config *new, const
 	_cleanup_volume_ struct volume v = { 0 };
 	_cleanup_error_ struct error *err = NULL;
 
-	if (strv_contains(r->doomed, volid) || strv_contains(r->kept, volid) || names_volume(new, volid))
+	if (strv_contains(r->doomed, volid) || strv_contains(r->kept, volid) ||
+	    guest_config_names_volume(new, volid))
 		return;
 	if (open_own(r, volid, &v, &err))
 		strv_add(doomed ? &r->doomed : &r->kept, volid);
@@ -159,7 +147,7 @@ static int add_remains(void *opaque, const struct guest_config *now, struct buf 
 
 	(void)err;
 	for (size_t i = 0; m->volids[i]; i++) {
-		if (names_volume(now, m->volids[i]))
+		if (guest_config_names_volume(now, m->volids[i]))
 			continue;
 		n = guest_config_free_unused(now, n);
 		log_info(m->r->env->log, "volume '%s' of the guest that was replaced stays, as unused%u",

@@ -359,10 +359,18 @@ to_mounted() {
 	[ $((($(date +%s%N) - begin) / 1000000)) -ge 2700 ]
 	cmp "$T/x" "$T/c"
 	cmp "$T/y" "$T/d"
-	# a signal leaves neither daemon nor folder
-	qemu-img create -q -f qcow2 "$T/slow.qcow2" 12M
-	printf 'format=qcow2:throttling.bps=1048576:0:drive-x=%s\nskip=drive-y\ndone\n' "$T/slow.qcow2" > "$T/map"
-	"$VMA" extract "$T/n.vma" -r "$T/map" "$T/s" > "$T/out" 2>&1 &
+	printf 'format=qcow2:0:drive-scsi0=%s\ndone\n' "$T/gone" > "$T/map"
+	run "$VMA" extract "$FIXTURES/two-disks.vma" -r "$T/map" "$T/q"
+	[ "$status" = 255 ]
+	[[ $output = *"option --readmap: image '$T/gone': No such file"* ]]
+	printf 'iops=3:0:drive-scsi0=%s\ndone\n' "$T/gone" > "$T/map"
+	run "$VMA" extract "$FIXTURES/two-disks.vma" -r "$T/map" "$T/r"
+	[[ $output = *"option --readmap: 'iops=3' is none of format, "* ]]
+}
+
+# end_extract: the extract $! with $T/slow.qcow2, by a signal that leaves neither daemon nor folder
+end_extract() {
+	local pid=$! folder folders
 	for _ in {1..100}; do
 		if pgrep -f "$T/slow.qcow2" > "$T/pid"; then break; fi
 		sleep 0.05
@@ -371,22 +379,31 @@ to_mounted() {
 	sleep 1
 	folders=(/tmp/vma-images.*)
 	[ -d "${folders[0]}" ]
-	kill -TERM $!
+	kill -TERM "$pid"
 	status=0
-	wait $! || status=$?
+	wait "$pid" || status=$?
 	[ "$status" = 255 ]
 	grep -qx 'restore failed: interrupted by signal' "$T/out"
 	run ! pgrep -f "$T/slow.qcow2"
 	for folder in "${folders[@]}"; do
 		[ ! -e "$folder" ]
 	done
-	printf 'format=qcow2:0:drive-scsi0=%s\ndone\n' "$T/gone" > "$T/map"
-	run "$VMA" extract "$FIXTURES/two-disks.vma" -r "$T/map" "$T/q"
-	[ "$status" = 255 ]
-	[[ $output = *"option --readmap: image '$T/gone': No such file"* ]]
-	printf 'iops=3:0:drive-scsi0=%s\ndone\n' "$T/gone" > "$T/map"
-	run "$VMA" extract "$FIXTURES/two-disks.vma" -r "$T/map" "$T/r"
-	[[ $output = *"option --readmap: 'iops=3' is none of format, "* ]]
+}
+
+@test "extract -r is ended by a signal, also while its input stalls" {
+	head -c 12M /dev/urandom > "$T/x"
+	"$VMA" create "$T/n.vma" -d "drive-x=$T/x"
+	qemu-img create -q -f qcow2 "$T/slow.qcow2" 12M
+	echo "format=qcow2:throttling.bps=1048576:0:drive-x=$T/slow.qcow2" > "$T/map"
+	"$VMA" extract "$T/n.vma" -r "$T/map" "$T/o" > "$T/out" 2>&1 &
+	end_extract
+	echo "format=qcow2:0:drive-x=$T/slow.qcow2" > "$T/map"
+	mkfifo "$T/stalls"
+	timeout 60 "$VMA" extract - -r "$T/map" "$T/p" < "$T/stalls" > "$T/out" 2>&1 &
+	exec 7> "$T/stalls"
+	head -c 5M "$T/n.vma" >&7
+	end_extract
+	exec 7>&-
 }
 
 @test "verify finds the fixtures whole" {

@@ -199,7 +199,7 @@ start_server() {
 	[[ $(qmp 123 query-block-jobs) = *'"theirs"'* ]]
 	nothing_left 123
 	qmp 123 block-job-cancel '{"device":"theirs","force":true}'
-	while [[ $(qmp 123 query-block-jobs) != '[]' ]]; do sleep 0.05; done
+	while [[ $(qmp 123 query-block-jobs) != '[ ]' ]]; do sleep 0.05; done
 	all_well 123
 }
 

@@ -271,26 +271,21 @@ qemu_end() {
 	rm -f "$VZ_TMP/$1.qemu-pid" "$VZDUMP_ROOT/run/qemu-server/$1".{qmp,pid,qga}
 }
 
-# qmp <vmid> <command> [json]: over the tests' own monitor; the other one is vzdump's
+# qmp <vmid> <command> [json [path...]]: over the tests' own monitor, see qmp.c; the other one is vzdump's
 qmp() {
-	python3 "$VZ_LIB/qmp.py" "$VZ_TMP/$1.mon" "${@:2}"
+	"${BUILD:-$VZ_TOP/build}/tests/qmp" "$VZ_TMP/$1.mon" "${@:2}"
 }
 
 # Path that qemu-io's -d takes for a disk.
 guest_device() {
-	local vmid=$1 key=$2
-	python3 - "$key" <<- 'END' 3< <(qmp "$vmid" query-block)
-		import json, os, sys
-		key = sys.argv[1]
-		for device in json.load(os.fdopen(3)):
-		    qdev = device.get("qdev", "")
-		    if qdev in (key, f"/machine/peripheral/{key}", f"/machine/peripheral/{key}/virtio-backend") \
-		            or (key == "efidisk0" and qdev == "/machine/system.flash1"):
-		        print(qdev if qdev.startswith("/") else f"/machine/peripheral/{qdev}")
-		        break
-		else:
-		    sys.exit(f"no device {key}")
-	END
+	local key=$2 qdev want="$2|/machine/peripheral/$2|/machine/peripheral/$2/virtio-backend"
+	[[ $key != efidisk0 ]] || want+="|/machine/system.flash1"
+	qdev=$(qmp "$1" query-block '{}' qdev | grep -xE "$want") || {
+		echo "no device $key" >&2
+		return 1
+	}
+	[[ $qdev == /* ]] || qdev=/machine/peripheral/$qdev
+	echo "$qdev"
 }
 
 # guest_io <vmid> <key> <qemu-io command>...: what the guest would do, through its device.  Whether it failed
@@ -327,15 +322,9 @@ guest_fuse_end() {
 
 # graph_state <vmid>: the graph as text, to be compared before and after
 graph_state() {
-	qmp "$1" query-named-block-nodes '{"flat":true}' | python3 -c '
-import json, sys
-for n in sorted(json.load(sys.stdin), key=lambda n: n["node-name"]):
-    print(n["node-name"], n["drv"], n.get("file"), n["ro"], n["detect_zeroes"], n["cache"],
-          [b.get("name") for b in n.get("dirty-bitmaps", [])])'
-	qmp "$1" query-block | python3 -c '
-import json, sys
-for d in json.load(sys.stdin):
-    print(d.get("qdev"), d.get("inserted", {}).get("node-name"))'
+	qmp "$1" query-named-block-nodes '{"flat":true}' node-name drv file ro detect_zeroes cache \
+		dirty-bitmaps.name | sort
+	qmp "$1" query-block '{}' qdev inserted.node-name | sort
 	qmp "$1" query-block-exports
 	qmp "$1" query-status
 }

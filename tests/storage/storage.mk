@@ -19,6 +19,6 @@ STORAGE_TESTS := $(shell ls -r tests/storage/*.test)
 STORAGE_HERE := $(shell grep -lE '^(WHERE|FILESYSTEM)=' $(STORAGE_TESTS))
 STORAGE_THERE := $(filter-out $(STORAGE_HERE),$(STORAGE_TESTS))
 
-run-storage: all $(CONFORMANCE)
-	@$(TESTS) JOBS=$${JOBS:-2} tests/run $(firstword $(STORAGE_HERE)) $(firstword $(STORAGE_THERE)) \
+run-storage: all $(CONFORMANCE) $(BUILD)/tests/qmp
+	@$(TESTS) JOBS=$${JOBS:-3} tests/run $(firstword $(STORAGE_HERE)) $(firstword $(STORAGE_THERE)) \
 		$(wordlist 2,99,$(STORAGE_HERE)) $(wordlist 2,99,$(STORAGE_THERE))

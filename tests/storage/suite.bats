@@ -122,11 +122,11 @@ only_disk() {
 }
 
 @test "the mission's command saves a disk there with its fleecing image beside it" {
-	real_disk 123 32
+	real_disk 123 20
 	qemu_start 123
 	graph_state 123 > "$VZ_TMP/before"
 	# no storage is named: the disk's own it is
-	while_writing 123 32 --bwlimit 5000 --fleecing enabled=1 || { echo "$output"; false; }
+	while_writing 123 20 --bwlimit 4000 --fleecing enabled=1 || { echo "$output"; false; }
 	[[ $(< "$VZ_TMP/writes") -gt 20 ]] || { cat "$VZ_TMP/writes"; false; }
 	archive_read
 	same_disk drive-scsi0 "$VZ_TMP/instant-scsi0"
@@ -134,7 +134,7 @@ only_disk() {
 	if has_trait thin; then
 		has_no_line 'reserves its full size'
 	else
-		has_line "fleecing image on storage 'real' reserves its full size \(32\.0 MiB\)"
+		has_line "fleecing image on storage 'real' reserves its full size \(20\.0 MiB\)"
 	fi
 	echo "$output"
 	grep -E 'fleecing drive-scsi0: peak' <<< "$output" | sed 's/^INFO:/# numbers: real backup:/' >&3
@@ -151,7 +151,7 @@ only_disk() {
 
 @test "a backup that is killed leaves an image there, which the next run removes" {
 	if has_trait brief; then skip "seen on its like"; fi
-	real_disk 123 24
+	real_disk 123 16
 	qemu_start 123
 	"$VZDUMP" 123 --storage backup --bwlimit 2000 --fleecing enabled=1,storage=real \
 		> "$VZ_TMP/log" 2>&1 3>&- &
@@ -173,18 +173,18 @@ only_disk() {
 
 @test "an archive is restored there, in full and one disk alone" {
 	if has_trait brief; then skip "seen on its like"; fi
-	disk_add 124 scsi0 blockdev 32M
-	noise 20 "$VZ_TMP/noise"
+	disk_add 124 scsi0 blockdev 20M
+	noise 12 "$VZ_TMP/noise"
 	dd if="$VZ_TMP/noise" of="$(disk_path 124 scsi0)" bs=1M seek=4 conv=notrunc status=none
 	vzdump_ok 124
 	# what lay there before must not shine through where the archive has zeroes
 	local old
-	old=$("$PVESM" alloc real 125 "" 32M | sed "s/.*'\(.*\)'.*/\1/")
-	noise 32 "$VZ_TMP/junk"
+	old=$("$PVESM" alloc real 125 "" 20M | sed "s/.*'\(.*\)'.*/\1/")
+	noise 20 "$VZ_TMP/junk"
 	qemu-img convert -n -f raw -O raw "$VZ_TMP/junk" "$(path_of "$old")"
 	"$PVESM" free "$old"
 	"$QMRESTORE" "$ARCHIVE" 125 --storage real
-	grep -qE '^scsi0: real:.*vm-125-disk-0.*size=32M$' "$(conf_file 125)"
+	grep -qE '^scsi0: real:.*vm-125-disk-0.*size=20M$' "$(conf_file 125)"
 	qemu-img compare -f raw -F raw "$(disk_path 124 scsi0)" "$(path_of "$(images)")"
 	qemu-img convert -n -f raw -O raw "$VZ_TMP/junk" "$(path_of "$(images)")"
 	# one disk alone: the old one stays, unused
