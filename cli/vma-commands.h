@@ -15,8 +15,8 @@ extern const struct command vma_command_list, vma_command_config, vma_command_ex
 /* Opens an archive, "-" being standard input.  *ret_fd is the caller's to close. */
 int vma_open(const char *path, int *ret_fd, struct vma_reader **ret, struct error **err);
 /*
- * The same, read by so many threads (0: as many as there are processors); with one, a sink is called by one at
- * a time, cluster by cluster.  cancel, which may be NULL, ends all reading.
+ * The same, read by so many threads (0: as many as there are processors); with one, a sink is called
+ * by one at a time, cluster by cluster.  cancel, which may be NULL, ends all reading.
  */
 int vma_open_threads(const char *path, unsigned threads, const struct cancel *cancel, int *ret_fd,
 		     struct vma_reader **ret, struct error **err);

@@ -310,6 +310,14 @@ qemu_has_iothread_scsi() {
 		run "$VZDUMP" --cleanup 137
 		[[ $output == *"'$script'"* ]]
 		cat "$script"
+		# neither while its storage is away, as far as one can see
+		mv "$STORE/local/images" "$T/away"
+		run sh "$script" 3>&-
+		[ "$status" = 1 ]
+		[[ $output =~ "volume 'local:137/vm-137-disk-"[01]".raw' is not on its storage now; run this again when it is" ]]
+		grep -qx "lock: create" "$(conf_file 137)"
+		rm -rf "$STORE/local/images"
+		mv "$T/away" "$STORE/local/images"
 		(unset VZDUMP_ROOT; sh "$script" 3>&-)
 		cmp "$T/want.raw" "$(image 137 virtio0)"
 		[ "$(find "$STORE/local/images/137" -type f | wc -l)" = 1 ]

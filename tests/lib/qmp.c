@@ -4,8 +4,9 @@
  *	qmp <socket> <command> [<JSON arguments> [<path>...]]
  *	qmp <socket> hmp <line of the human monitor>
  *
- * Prints the "return" member: strings as they are, all else as JSON; with paths such as inserted.node-name, a line with
- * what they lead to for each element of the array that it is.  Exit status 1, and QEMU's words on standard error, when it says no.
+ * Prints the "return" member: strings as they are, all else as JSON; with paths such as
+ * inserted.node-name, a line with what they lead to for each element of the array that it is.  Exit
+ * status 1, and QEMU's words on standard error, when it says no.
  */
 #include <json-c/json.h>
 #include <stdio.h>

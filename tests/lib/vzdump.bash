@@ -68,8 +68,8 @@ nothing_left() {
 }
 
 # guest_writer <file> <MiB>: below <MiB> of <file> (see guest_fuse), 200 times a second, writes 64 KiB
-# of fresh data at a random place or discards 256 KiB, until $VZ_TMP/stop exists; says how often in
-# $VZ_TMP/writes
+# of fresh data at a random place or discards 256 KiB, while $VZ_TMP/go exists; says how often in
+# $VZ_TMP/writes.  $VZ_TMP/ready is there when it waits for that.
 guest_writer() {
 	python3 - "$@" "$VZ_TMP" <<- 'END'
 		import ctypes, os, random, sys, time
@@ -79,7 +79,10 @@ guest_writer() {
 		KEEP_SIZE_PUNCH_HOLE = 3
 		fd = os.open(file, os.O_RDWR)
 		n = 0
-		while not os.path.exists(tmp + "/stop"):
+		open(tmp + "/ready", "w")
+		while not os.path.exists(tmp + "/go"):
+		    time.sleep(0.05)
+		while os.path.exists(tmp + "/go"):
 		    if n % 4 == 3:
 		        at = random.randrange(mib * 4) * 262144
 		        if fallocate(fd, KEEP_SIZE_PUNCH_HOLE, at, 262144):
@@ -108,14 +111,20 @@ while_writing() {
 	local vmid=$1 mib=$2 pid writer file r=0
 	shift 2
 	file=$(guest_fuse "$vmid" scsi0)
-	rm -f "$VZ_TMP/stop"
+	rm -f "$VZ_TMP"/{ready,go}
+	# ready before: a backup may be over sooner than a python begins
+	guest_writer "$file" "$mib" 3>&- &
+	writer=$!
+	until [[ -e $VZ_TMP/ready ]]; do
+		kill -0 "$writer"
+		sleep 0.05
+	done
 	"$VZDUMP" "$vmid" --storage backup --compress zstd "$@" > "$VZ_TMP/log" 2>&1 3>&- &
 	pid=$!
 	wait_for_task "$pid"
-	guest_writer "$file" "$mib" 3>&- &
-	writer=$!
+	touch "$VZ_TMP/go"
 	wait "$pid" || r=$?
-	touch "$VZ_TMP/stop"
+	rm "$VZ_TMP/go"
 	wait "$writer"
 	guest_fuse_end "$vmid" scsi0
 	output=$(< "$VZ_TMP/log")
