@@ -102,7 +102,7 @@ $(BUILD)/plugin/%.so: $(BUILD)/obj/plugin/%.o $(LIB)
 	$(Q)$(CC) -shared $(ALL_LDFLAGS) -Wl,--exclude-libs,ALL -Wl,--as-needed -o $@ $^ $(ALL_LIBS)
 
 .PHONY: units
-units: $(UNIT_BINS)
+units: $(UNIT_BINS) $(BUILD)/tests/qmp
 
 $(BUILD)/tests/qmp: $(BUILD)/obj/tests/lib/qmp.o
 	$(call say,LINK,$@)
@@ -122,14 +122,14 @@ deps:
 check check-qemu-matrix check-faults: %: deps
 	@$(MAKE) --no-print-directory run-$(subst check-qemu-,,$(subst check-faults,faults,$@))
 
-run-check: all units $(BUILD)/tests/qmp
+run-check: all units
 	@$(TESTS) tests/run $(UNIT_BINS) $(sort $(wildcard tests/bats/*.bats))
 
-run-matrix: all units $(BUILD)/tests/qmp
+run-matrix: all units
 	@newer=$$(scripts/fetch-qemu) && export "$$newer" && \
 	  $(TESTS) tests/run $(filter $(BUILD)/unit/test-qemu%,$(UNIT_BINS)) $(sort $(wildcard tests/bats/*.bats))
 
-run-faults: all units $(BUILD)/tests/qmp
+run-faults: all units
 	@$(TESTS) tests/run $(sort $(wildcard tests/faults/*.bats))
 
 .PHONY: lint bench demo

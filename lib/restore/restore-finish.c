@@ -71,13 +71,13 @@ static int add_disk(const struct restore *r, const struct restore_volume *v, con
 
 	if (res < 0)
 		return res;
-	/* a folder whose file system is not mounted is an empty storage */
-	buf_addf(b, "pvesm list %s --vmid %" PRIu32 " | grep -qF '%s ' || {\n", v->volume.storage->id, r->p->vmid,
-		 v->volume.volid);
-	buf_addf(b, "\techo \"volume '%s' is not on its storage now; run this again when it is\" >&2\n\texit 1\n}\n",
-		 v->volume.volid);
-	/* in a step of its own: a storage that is away ends the script, and is not one without overlays */
-	buf_addf(b, "volumes=$(pvesm list %s --vmid %" PRIu32 ")\n", v->overlay.storage->id, r->p->vmid);
+	/* a step of its own: its failure ends the script.  A folder that is not mounted lists nothing. */
+	buf_addf(b, "volumes=$(pvesm list %s --vmid %" PRIu32 ")\n", v->volume.storage->id, r->p->vmid);
+	buf_addf(b,
+		 "echo \"$volumes\" | grep -qF '%s ' || {\n"
+		 "\techo \"volume '%s' is not on its storage now; run this again when it is\" >&2\n"
+		 "\texit 1\n}\n",
+		 v->volume.volid, v->volume.volid);
 	buf_addf(b, "if echo \"$volumes\" | grep -qF '%s '; then\n", v->overlay.volid);
 	buf_addf(b, "\tqemu-img convert -n -O %s ", image_format_name(v->volume.format));
 	add_word(b, from);

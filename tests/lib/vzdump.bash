@@ -81,6 +81,8 @@ guest_writer() {
 		n = 0
 		open(tmp + "/ready", "w")
 		while not os.path.exists(tmp + "/go"):
+		    if not os.path.exists(tmp + "/ready"):
+		        sys.exit("the test is over")
 		    time.sleep(0.05)
 		while os.path.exists(tmp + "/go"):
 		    if n % 4 == 3:
@@ -116,7 +118,7 @@ while_writing() {
 	guest_writer "$file" "$mib" 3>&- &
 	writer=$!
 	until [[ -e $VZ_TMP/ready ]]; do
-		kill -0 "$writer"
+		kill -0 "$writer" || return 1
 		sleep 0.05
 	done
 	"$VZDUMP" "$vmid" --storage backup --compress zstd "$@" > "$VZ_TMP/log" 2>&1 3>&- &
