@@ -2,8 +2,8 @@
 bats_require_minimum_version 1.5.0
 # A disk of a guest on a LUN, by the kernel (iscsi) and by QEMU itself (iscsidirect).
 
-load ../lib/qemu
-load ../lib/vzdump
+load "${VZ_TYPE_FILE%/*}/../lib/qemu"
+load "${VZ_TYPE_FILE%/*}/../lib/vzdump"
 
 PVESM=$BUILD/bin/pvesm
 TARGET=iqn.2026-11.test:disk
@@ -13,11 +13,11 @@ setup_file() {
 	echo InitiatorName=iqn.2026-11.test:me > /etc/iscsi/initiatorname.iscsi
 	tgtd > "$BATS_FILE_TMPDIR/tgtd.log" 2>&1 3>&- 4>&-
 	iscsid 3>&- 4>&-
-	head -c 32M "$VZ_NOISE" > /dev/vda
+	head -c 32M "$VZ_NOISE" > "$VZ_DEVICE"
 	until tgtadm --lld iscsi --op new --mode target --tid 1 -T $TARGET; do
 		sleep 0.2
 	done
-	tgtadm --lld iscsi --op new --mode logicalunit --tid 1 --lun 1 -b /dev/vda
+	tgtadm --lld iscsi --op new --mode logicalunit --tid 1 --lun 1 -b "$VZ_DEVICE"
 	tgtadm --lld iscsi --op bind --mode target --tid 1 -I ALL
 }
 
@@ -41,7 +41,7 @@ volume() {
 
 # saved <volume id> <image>: the mission's command saves it while the guest writes to it
 saved() {
-	head -c 256M /dev/vda > "$VZ_TMP/instant-scsi0"
+	head -c 256M "$VZ_DEVICE" > "$VZ_TMP/instant-scsi0"
 	conf_add 123 "scsi0: $1,size=256M"
 	disk_args 123 scsi0 throttle "$2"
 	qemu_start 123
@@ -59,7 +59,7 @@ saved() {
 	nothing_left 123
 	# the guest's write went to the LUN
 	guest_io 123 scsi0 "read -P ${3} 24M 2M"
-	run ! same_disk drive-scsi0 /dev/vda
+	run ! same_disk drive-scsi0 "$VZ_DEVICE"
 }
 
 @test "iscsi: logged in, listed, saved; images cannot be made or removed" {

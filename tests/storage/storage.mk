@@ -14,11 +14,12 @@ check-storage:
 	@$(MAKE) --no-print-directory run-storage
 
 # The first that needs the virtual machine builds its kernel, while those run that do not need it.  Backwards,
-# since the types that take longest are at the end of the alphabet.
-STORAGE_TESTS := $(shell ls -r tests/storage/*.test)
+# since the types that take longest are at the end of the alphabet.  All of them share machines, some are by themselves.
+STORAGE_WITH := $(if $(TEST),,$(shell sed -n 's/^WITH="\(.*\)"$$/\1/p' tests/storage/*.test))
+STORAGE_TESTS := $(filter-out $(STORAGE_WITH:%=tests/storage/%.test),$(shell ls -r tests/storage/*.test))
 STORAGE_HERE := $(shell grep -lE '^(WHERE|FILESYSTEM)=' $(STORAGE_TESTS))
 STORAGE_THERE := $(filter-out $(STORAGE_HERE),$(STORAGE_TESTS))
 
 run-storage: all $(CONFORMANCE) $(BUILD)/tests/qmp
-	@$(TESTS) JOBS=$${JOBS:-3} tests/run $(firstword $(STORAGE_HERE)) $(firstword $(STORAGE_THERE)) \
+	@$(TESTS) VZ_WITH=$(if $(TEST),,1) JOBS=$${JOBS:-4} tests/run $(firstword $(STORAGE_HERE)) $(firstword $(STORAGE_THERE)) \
 		$(wordlist 2,99,$(STORAGE_HERE)) $(wordlist 2,99,$(STORAGE_THERE))

@@ -16,16 +16,38 @@
 #	WHERE=here	it needs no virtual machine, and no $VZ_DEVICE
 #	FILESYSTEM	it needs none where this kernel has that file system; $VZ_DEVICE is a loop device then
 # or SUITE, another file of tests
+#	WITH="<types>"	whose tests run in the same virtual machine, after its own, when VZ_WITH says so: starting one
+#			takes as long as some tests.  Each type has a disk of its own, all else is theirs together
 
 [[ ! ${VZ_TYPE_FILE:-} ]] || return 0
 
-VZ_TYPE_FILE=$(cd "$(dirname "$0")" && pwd)/${0##*/}
-export VZ_TYPE_FILE VZ_DISK=${VZ_DISK:-256M}
-suite=(bats --tap --timing ${VZ_FILTER:+--filter "$VZ_FILTER"} "${VZ_TYPE_FILE%/*}/${SUITE:-suite.bats}")
+: "${BUILD:?must name the build directory}"
+here=$(cd "$(dirname "$0")" && pwd)
+
 kernel_has() {
 	grep -qw "$1" /proc/filesystems && losetup -f > /dev/null 2>&1
 }
 
+# suite_of <type> [<device>]: prints the file of its tests, whose names say the type
+suite_of() {
+	local type=$1 device=${2:-} suite
+	suite=$(VZ_TYPE_FILE=$here/$type.test && . "$VZ_TYPE_FILE" && echo "$here/${SUITE:-suite.bats}")
+	sed -e "1s|.*|export VZ_TYPE_FILE='$here/$type.test' ${device:+VZ_DEVICE=$device}|" \
+		-e "s/^@test \"/&$type: /" "$suite" > "$BUILD/storage/$type.bats"
+	echo "$BUILD/storage/$type.bats"
+}
+
 [[ ! ${FILESYSTEM:-} ]] || ! kernel_has "$FILESYSTEM" || WHERE=here
-[[ ${WHERE:-} == here ]] || suite=("${VZ_TYPE_FILE%/*}/run" "${suite[@]}")
-exec "${suite[@]}"
+type=$(basename "$0" .test)
+suites=(bats --tap --timing ${VZ_FILTER:+--filter "$VZ_FILTER"})
+if [[ ${WHERE:-} == here ]]; then
+	export VZ_DISK=${VZ_DISK:-256M}
+	exec "${suites[@]}" "$(suite_of "$type")"
+fi
+disks=(a b c d)
+export VZ_DISKS=0
+for type in "$type" ${VZ_WITH:+${WITH:-}}; do
+	suites+=("$(suite_of "$type" "/dev/vd${disks[VZ_DISKS]}")")
+	VZ_DISKS=$((VZ_DISKS + 1))
+done
+exec "$here/run" "${suites[@]}"

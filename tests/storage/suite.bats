@@ -1,9 +1,10 @@
 #!/usr/bin/env bats
 bats_require_minimum_version 1.5.0
-# What must hold on every type of storage; VZ_TYPE_FILE makes one that is real.  See suite.bash.
+# What must hold on every type of storage; VZ_TYPE_FILE makes one that is real.  See suite.bash, which puts it in
+# place of the first line.
 
-load ../lib/qemu
-load ../lib/vzdump
+load "${VZ_TYPE_FILE%/*}/../lib/qemu"
+load "${VZ_TYPE_FILE%/*}/../lib/vzdump"
 
 # shellcheck source=/dev/null
 . "$VZ_TYPE_FILE"
