@@ -7,6 +7,7 @@
  *	VZ_TOOL		the program by which the type asks for space; unset: none
  *	VZ_SYNC		a command after which all is counted; unset: sync
  *	VZ_NO_FILL	1: a full storage does not answer any more (Ceph waits)
+ *	VZ_NO_WAIT	1: what the storage has available is asked for, but it is not waited for
  *	VZ_SNAPSHOT	a command that makes a snapshot as PVE does, of the volume $1 at path $2, named $3;
  *			unset: raw volumes can have none
  *	VZ_CHAIN	a command that makes a qcow2 volume which stands on its snapshot "before", and prints
@@ -226,8 +227,9 @@ static void check_space(struct subject *t, const struct volume *v)
 	if (traits.thin) {
 		/* LVM tells hundredths of a percent */
 		ok(between(full, DATA - DATA / 100, DATA + DATA / 4), "  and takes as much");
-		ok(between(avail_lost(t->s, before.avail), DATA_LOST_MIN, DATA_LOST_MAX),
-		   "  of what was available");
+		if (!getenv("VZ_NO_WAIT"))
+			ok(between(avail_lost(t->s, before.avail), DATA_LOST_MIN, DATA_LOST_MAX),
+			   "  of what was available");
 	}
 	g = traits.discard_granularity;
 	/* halves of a unit, at odd places: what a naive discarder would send */
@@ -361,7 +363,7 @@ static bool fill_storage(struct subject *t, uint64_t size)
 	for (uint64_t at = 0; at < size;) {
 		_cleanup_buf_ struct buf commands = BUF_INIT;
 
-		for (int i = 0; i < 16 && at < size; i++, at += MIB)
+		for (int i = 0; i < 32 && at < size; i++, at += MIB)
 			buf_addf(&commands, "write -P 1 %" PRIu64 " 1M\n", at);
 		buf_addf(&commands, "flush\n");
 		if (!qemu_io(t, buf_str(&commands), false))
@@ -537,10 +539,25 @@ static void check_missing_tool(struct subject *t, const char *tool)
 	error_free(err);
 }
 
+/* Ceph's manager hears of it some seconds later. */
+static void check_given_back(const struct subject *t, const struct storage_status *begin)
+{
+	struct storage_status end = { 0 };
+
+	for (int i = 0; i < 15; i++) {
+		settle();
+		if (storage_status(t->s, &end, NULL) == 0 && end.used <= begin->used + 2 * MIB)
+			break;
+		sleep(1);
+	}
+	ok(end.used <= begin->used + 2 * MIB, "all that was taken is back (%" PRIu64 " used, %" PRIu64 " before)",
+	   end.used, begin->used);
+}
+
 int main(int argc, char **argv)
 {
 	struct subject t = { 0 };
-	struct storage_status begin = { 0 }, end = { 0 };
+	struct storage_status begin = { 0 };
 	struct error *err = NULL;
 	const char *tool = getenv("VZ_TOOL");
 
@@ -564,15 +581,8 @@ int main(int argc, char **argv)
 			check_hanging_tool(&t, tool);
 			check_missing_tool(&t, tool);
 		}
-		/* Ceph's manager hears of it some seconds later */
-		for (int i = 0; i < 15; i++) {
-			settle();
-			if (storage_status(t.s, &end, NULL) == 0 && end.used <= begin.used + 2 * MIB)
-				break;
-			sleep(1);
-		}
-		ok(end.used <= begin.used + 2 * MIB, "all that was taken is back (%" PRIu64 " used, %" PRIu64
-		   " before)", end.used, begin.used);
+		if (!getenv("VZ_NO_WAIT"))
+			check_given_back(&t, &begin);
 	}
 	io_remove_tree(t.dir, NULL);
 	free(t.data);

@@ -41,8 +41,8 @@ volume() {
 
 # saved <volume id> <image>: the mission's command saves it while the guest writes to it
 saved() {
-	head -c 256M "$VZ_DEVICE" > "$VZ_TMP/instant-scsi0"
-	conf_add 123 "scsi0: $1,size=256M"
+	cat "$VZ_DEVICE" > "$VZ_TMP/instant-scsi0"
+	conf_add 123 "scsi0: $1,size=128M"
 	disk_args 123 scsi0 throttle "$2"
 	qemu_start 123
 	graph_state 123 > "$VZ_TMP/before"

@@ -13,13 +13,14 @@ check-storage:
 	@scripts/deps build run check storage
 	@$(MAKE) --no-print-directory run-storage
 
-# The first that needs the virtual machine builds its kernel, while those run that do not need it.  Backwards,
-# since the types that take longest are at the end of the alphabet.  All of them share machines, some are by themselves.
+# The first that needs the virtual machine builds its kernel, while those run that do not need it.  Types share
+# machines (WITH), unless one is asked for; those machines take longest and begin first.
 STORAGE_WITH := $(if $(TEST),,$(shell sed -n 's/^WITH="\(.*\)"$$/\1/p' tests/storage/*.test))
 STORAGE_TESTS := $(filter-out $(STORAGE_WITH:%=tests/storage/%.test),$(shell ls -r tests/storage/*.test))
 STORAGE_HERE := $(shell grep -lE '^(WHERE|FILESYSTEM)=' $(STORAGE_TESTS))
-STORAGE_THERE := $(filter-out $(STORAGE_HERE),$(STORAGE_TESTS))
+STORAGE_THERE := $(filter $(shell grep -l '^WITH=' $(STORAGE_TESTS)),$(STORAGE_TESTS))
+STORAGE_THERE += $(filter-out $(STORAGE_HERE) $(STORAGE_THERE),$(STORAGE_TESTS))
 
 run-storage: all $(CONFORMANCE) $(BUILD)/tests/qmp
-	@$(TESTS) VZ_WITH=$(if $(TEST),,1) JOBS=$${JOBS:-4} tests/run $(firstword $(STORAGE_HERE)) $(firstword $(STORAGE_THERE)) \
+	@$(TESTS) VZ_WITH=$(if $(TEST),,1) JOBS=$${JOBS:-3} tests/run $(firstword $(STORAGE_HERE)) $(firstword $(STORAGE_THERE)) \
 		$(wordlist 2,99,$(STORAGE_HERE)) $(wordlist 2,99,$(STORAGE_THERE))

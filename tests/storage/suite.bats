@@ -116,6 +116,7 @@ only_disk() {
 	[[ ! ${SNAPSHOT:-} ]] || export VZ_SNAPSHOT=$SNAPSHOT
 	[[ ! ${CHAIN:-} ]] || export VZ_CHAIN=$CHAIN
 	! has_trait unfillable || export VZ_NO_FILL=1
+	! has_trait slow || export VZ_NO_WAIT=1
 	run "$BUILD/storage/conformance" real
 	grep '^# numbers' <<< "$output" >&3 || true
 	grep -v '^ok' <<< "$output"
@@ -204,6 +205,7 @@ available() {
 @test "a storage too full for fleecing fails the backup in words, and never the guest" {
 	local filler size pid at
 	if has_trait unfillable; then skip "it would wait for ever"; fi
+	if has_trait brief; then skip "seen on its like"; fi
 	disk_add 123 scsi0 throttle 40M
 	noise 40 "$(disk_path 123 scsi0)"
 	qemu_start 123
