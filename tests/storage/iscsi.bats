@@ -62,7 +62,7 @@ saved() {
 	run ! same_disk drive-scsi0 "$VZ_DEVICE"
 }
 
-@test "iscsi: logged in, listed, saved; images cannot be made or removed" {
+@test "a LUN is logged in to, listed and saved; images cannot be made or removed" {
 	local volid
 	volid=$(volume iscsi)
 	[[ $volid == iscsi:0.0.1.scsi-* ]]
@@ -78,7 +78,7 @@ saved() {
 	nothing_left 123
 }
 
-@test "iscsidirect: listed, and saved with QEMU's own initiator" {
+@test "iscsidirect: a LUN is listed, and saved with QEMU's own initiator" {
 	local volid
 	volid=$(volume iscsidirect)
 	[[ $volid == iscsidirect:lun1 ]]
