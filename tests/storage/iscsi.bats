@@ -42,7 +42,7 @@ volume() {
 # saved <volume id> <image>: the mission's command saves it while the guest writes to it
 saved() {
 	cat "$VZ_DEVICE" > "$VZ_TMP/instant-scsi0"
-	conf_add 123 "scsi0: $1,size=128M"
+	conf_add 123 "scsi0: $1,size=$VZ_DISK"
 	disk_args 123 scsi0 throttle "$2"
 	qemu_start 123
 	graph_state 123 > "$VZ_TMP/before"

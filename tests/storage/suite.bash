@@ -7,8 +7,8 @@
 #	SYNC		a command after which space is counted; unset: sync
 #	SNAPSHOT, CHAIN	commands that make snapshots, see conformance.c; unset: none
 #	TRAITS		words: thin (space as it is written), unfillable (full, it does not answer), brief (another
-#			type's file has seen what crashes, restores and a full storage do to a backup), slow (to tell
-#			its space takes seconds, and another type's file has waited for it)
+#			type's file has seen what crashes and restores do, and what becomes of a thin storage that
+#			fills up), slow (to tell its space takes seconds, and another type's file has waited for it)
 #	storage_up	makes the storage from $VZ_DEVICE; prints its section of storage.cfg, of the storage
 #			"real"; what it puts into the folder $VZ_UP/pve comes beside storage.cfg.  $VZ_UP is
 #			empty and for it alone
@@ -33,7 +33,7 @@ kernel_has() {
 suite_of() {
 	local type=$1 device=${2:-} suite
 	# shellcheck source=/dev/null
-	suite=$(VZ_TYPE_FILE=$here/$type.test && . "$VZ_TYPE_FILE" && echo "$here/${SUITE:-suite.bats}")
+	suite=$(unset SUITE && VZ_TYPE_FILE=$here/$type.test && . "$VZ_TYPE_FILE" && echo "$here/${SUITE:-suite.bats}")
 	sed -e "1s|.*|export VZ_TYPE_FILE='$here/$type.test' ${device:+VZ_DEVICE=$device}|" \
 		-e "s/^@test \"/&$type: /" "$suite" > "$BUILD/storage/$type.bats"
 	echo "$BUILD/storage/$type.bats"
