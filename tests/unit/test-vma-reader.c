@@ -280,7 +280,13 @@ static void test_truncation(void)
 	free(z.data);
 }
 
-static bool flip_is_seen(struct archive *a, size_t at)
+/*
+ * Packed data has bits that may be one or the other: within a run of zeroes a match is the same whatever its
+ * distance.  There, and only there, a flipped bit may go unseen, as every byte comes out as it was.
+ */
+enum flip { FLIP_IN_CHECKED, FLIP_IN_PACKED };
+
+static bool flip_is_seen(struct archive *a, size_t at, enum flip where)
 {
 	struct result strict, loose;
 	bool good;
@@ -291,6 +297,8 @@ static bool flip_is_seen(struct archive *a, size_t at)
 	a->data[at] ^= 0x10;
 	good = strict.code < 0 && (loose.code < 0 || loose.damages) && !loose.outside &&
 	       !strict.outside;
+	if (where == FLIP_IN_PACKED)
+		good |= holds_disks(&strict) && holds_disks(&loose);
 	if (!good)
 		diag("byte %zu: %d %s; %d, %u damages", at, strict.code, strict.message, loose.code,
 		     loose.damages);
@@ -306,16 +314,16 @@ static void test_flips(void)
 	bool good = true;
 
 	for (size_t i = 0; good && i < header; i += i < 60 ? 1 : 97)
-		good = flip_is_seen(&a, i);
+		good = flip_is_seen(&a, i, FLIP_IN_CHECKED);
 	ok(good, "a flipped byte anywhere in the header is seen");
 	good = true;
 	for (size_t i = 0; good && i < VMA_EXTENT_HEADER_SIZE; i += i < 48 ? 1 : 13)
-		good = flip_is_seen(&a, header + i);
+		good = flip_is_seen(&a, header + i, FLIP_IN_CHECKED);
 	ok(good, "a flipped byte anywhere in the header of an extent is seen");
 	good = true;
 	for (size_t i = 0; good && i < z.len * 9 / 10; i += z.len / 61)
-		good = flip_is_seen(&z, i);
-	ok(good, "a flipped byte anywhere in the data of a zstd archive is seen");
+		good = flip_is_seen(&z, i, FLIP_IN_PACKED);
+	ok(good, "a flipped byte anywhere in the data of a zstd archive is seen, or harmless");
 	free(a.data);
 	free(z.data);
 }
@@ -327,11 +335,11 @@ static void test_gzip_flips(void)
 	bool good = true;
 
 	for (size_t i = 20; good && i < z.len - 8; i += z.len / 61)
-		good = flip_is_seen(&z, i);
-	ok(good, "a flipped byte anywhere in the data of a gzip archive is seen");
+		good = flip_is_seen(&z, i, FLIP_IN_PACKED);
+	ok(good, "a flipped byte anywhere in the data of a gzip archive is seen, or harmless");
 	good = true;
 	for (size_t i = z.len - 8; good && i < z.len; i++)
-		good = flip_is_seen(&z, i);
+		good = flip_is_seen(&z, i, FLIP_IN_CHECKED);
 	ok(good, "and in its checksum");
 	free(z.data);
 }
