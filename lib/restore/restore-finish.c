@@ -45,8 +45,9 @@ static void add_head(const struct restore *r, struct buf *b)
 	exe[n > 0 ? n : 0] = '\0';
 	if (strrchr(exe, '/')) {
 		*strrchr(exe, '/') = '\0';
-		add_line(b, "PATH=$PATH; PATH=", exe);
-		buf_adds(b, "PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n");
+		buf_adds(b, "PATH=");
+		add_word(b, exe);
+		buf_adds(b, ":$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n");
 	}
 }
 
