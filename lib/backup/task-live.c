@@ -299,6 +299,14 @@ static int insert_filters(struct task *t, struct error **err)
 	return r;
 }
 
+void task_write_out(const struct task *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->disks[i].way != WAY_OFFLINE)
+			graph_write_out(t->disks[i].graph.filename);
+	}
+}
+
 static void freeze(struct task *t, struct qga *agent)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -333,8 +341,10 @@ static int the_instant(struct task *t, struct error **err)
 		r = journal_add(t->journal, JOURNAL_FROZEN, NULL, err);
 	if (r < 0)
 		return r;
-	if (agent)
+	if (agent) {
+		task_write_out(t);
 		freeze(t, agent);
+	}
 	r = cancel_check(t->env->cancel, err);
 	if (r == 0)
 		r = insert_filters(t, err);

@@ -132,6 +132,7 @@ static int begin_suspend(struct task *t, struct error **err)
 		r = task_live_prepare(t, err);
 	if (r < 0)
 		return r;
+	task_write_out(t);
 	log_info(t->log, "suspending guest");
 	r = hook(t, "pre-stop", err);
 	if (r == 0) {

@@ -88,8 +88,7 @@ static struct json_object *find_device(const struct view *v, const char *key,
 	return NULL;
 }
 
-/* File or device at the bottom of the node's chain of "file" children, or NULL. */
-static const char *protocol_filename(const struct view *v, const char *node)
+const char *graph_filename(const struct view *v, const char *node)
 {
 	const char *child;
 
@@ -120,7 +119,7 @@ static struct json_object *find_device_by_path(const struct view *v, const char 
 		const char *node = view_device_node(device);
 
 		if (node && json_get_str(device, "qdev") &&
-		    same_file(&want, protocol_filename(v, node)))
+		    same_file(&want, graph_filename(v, node)))
 			return device;
 	}
 	return NULL;
@@ -224,7 +223,7 @@ static int descend(const struct view *v, struct graph_disk *d, struct error **er
 static int read_node(const struct view *v, struct graph_disk *d, struct error **err)
 {
 	struct json_object *node = view_node(v, d->node);
-	const char *filename = protocol_filename(v, d->node);
+	const char *filename = graph_filename(v, d->node);
 
 	if (!json_get_u64(json_get_obj(node, "image"), "virtual-size", &d->size))
 		return error_set(err, ERR_PEER, "%s: QEMU does not tell the size of node '%s'",

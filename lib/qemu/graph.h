@@ -124,6 +124,14 @@ struct graph_instant {
 };
 
 /*
+ * QEMU flushes a disk whose graph changes, and all of them for `stop`, while the guest waits.  This writes
+ * out before what the host's page cache holds of the file or device (a struct graph_disk's filename; NULL
+ * and what is no path: nothing), so that little is left then.  Takes as long as the disk takes; what fails
+ * here QEMU's own flush meets again.
+ */
+void graph_write_out(const char *filename);
+
+/*
  * Puts all filters under the guest in one instant: stops the vCPUs if they run and if that is
  * needed (several disks; IDE and SATA), inserts, lets them go on.  On error what was inserted is
  * removed again and the vCPUs run as before.  A caller killed in here leaves the guest stopped:

@@ -11,14 +11,13 @@ bool graph_type_needs_stop(const char *qom_type)
 	return qom_type && str_prefix(qom_type, "ide-", NULL);
 }
 
-/* `stop` flushes all disks with the vCPUs already halted: write out what is dirty before. */
-static void write_out(const struct graph_disk *d)
+void graph_write_out(const char *filename)
 {
 	_cleanup_close_ int fd = -1;
 
-	if (*d->filename != '/')
+	if (!filename || *filename != '/')
 		return;
-	fd = open(d->filename, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	fd = open(filename, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd >= 0)
 		(void)fdatasync(fd);
 }
@@ -117,7 +116,7 @@ int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n,
 	int r;
 
 	for (size_t i = 0; i < n; i++)
-		write_out(items[i].disk);
+		graph_write_out(items[i].disk->filename);
 	/* All or nothing: a request to stop is seen when it is done. */
 	cancel = qmp_set_cancel(q, NULL);
 	r = needs_stop(q, items, n, &stop, err);
@@ -182,6 +181,7 @@ int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err)
 	node = view_child(&v, n->cbw, "file");
 	if (!node)
 		return 0;
+	graph_write_out(graph_filename(&v, node));
 	device = view_device_of(&v, n->cbw);
 	if (device)
 		return remove_from_device(q, device, node, err);

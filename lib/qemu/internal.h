@@ -8,6 +8,9 @@
 /* True for names of nodes, exports and bitmaps that this project makes.  NULL is not ours. */
 bool graph_is_ours(const char *name);
 
+/* File or device at the bottom of the node's chain of "file" children, or NULL. */
+const char *graph_filename(const struct view *v, const char *node);
+
 /* QOM path of a query-block entry's device, or NULL.  Caller frees. */
 char *graph_qom_path(struct json_object *device);
 

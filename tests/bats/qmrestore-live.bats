@@ -189,6 +189,18 @@ qemu_has_iothread_scsi() {
 	clean 131
 }
 
+@test "what the host holds back of the new volume is written out before the guest is stopped to move there" {
+	make_archive 8 virtio0,local
+	restore_begin "$T/a.vma.zst" 133 --bwlimit 2000
+	says "VM 133 runs"
+	strace -f -y -s 200 -e trace=fdatasync,sendmsg -o "$T/trace" -p "$PID" 3>&- &
+	restore_end
+	wait
+	[ "$(sed -nE 's/.* fdatasync\(.*vm-133-disk-0.raw>.*/written/p; s/.*execute[^,]*[^a-z]stop[^a-z].*/stopped/p' \
+		"$T/trace" | tail -n 2 | xargs)" = "written stopped" ]
+	clean 133
+}
+
 @test "an existing guest is replaced, and its disks go when the new ones are complete" {
 	disk_add 132 virtio0 blockdev 4M
 	disk_add 132 virtio3 blockdev 4M

@@ -64,6 +64,16 @@ backup_rewritten() {
 	has_line '^INFO: Backup job finished successfully$'
 }
 
+@test "what the host holds back of a disk is written out before a change for which the guest waits" {
+	disk_add 123 scsi0 throttle 8M
+	qemu_start 123
+	strace -f -y -s 200 -e trace=fdatasync,sendmsg -o "$VZ_TMP/trace" \
+		"$VZDUMP" 123 --storage backup --fleecing enabled=1,storage=fast
+	# in goes the filter, and out
+	[ "$(sed -nE 's/.* fdatasync\(.*vm-123-disk-0.raw>.*/written/p; s/.*blockdev-reopen.*/changed/p' \
+		"$VZ_TMP/trace" | uniq | xargs)" = "written changed written changed" ]
+}
+
 @test "without fleecing, what the guest rewrites is pushed and the archive is as exact" {
 	disk_add 123 scsi0 throttle 96M
 	disk_fill "$(disk_path 123 scsi0)" 96M
