@@ -83,7 +83,7 @@ int task_add_configs(struct task *t, struct vma_header *hdr, struct error **err)
 /* ---- task-live.c: disks of a QEMU ---- */
 /* Finds the disks in QEMU and what it can do; decides each disk's way. */
 int task_live_prepare(struct task *t, struct error **err);
-/* What the host holds back of the disks, before the guest has to wait for it. */
+/* Writes out what the host holds back of the disks, before the guest has to wait for it. */
 void task_write_out(const struct task *t);
 /* Images, nodes, the instant, exports.  t->copy listens for the sinks already. */
 int task_live_start(struct task *t, struct error **err);

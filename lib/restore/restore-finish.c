@@ -47,7 +47,7 @@ static void add_head(const struct restore *r, struct buf *b)
 		*strrchr(exe, '/') = '\0';
 		buf_adds(b, "PATH=");
 		add_word(b, exe);
-		buf_adds(b, ":$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n");
+		buf_adds(b, "${PATH:+:$PATH}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n");
 	}
 }
 
