@@ -190,7 +190,10 @@ struct graph_pause {
 	const struct cancel *cancel; /* not seen while the vCPUs stand still */
 };
 
-/* Stops the vCPUs if they run; nests.  End it also after an error. */
+/*
+ * Stops the vCPUs if they run, after a graph_write_out() of each writable file and device; nests.  End it
+ * also after an error.
+ */
 int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err);
 /* Lets them go on if p stopped them.  *ret_ns (may be NULL): how long they stood. */
 int graph_pause_end(struct qmp *q, struct graph_pause *p, uint64_t *ret_ns, struct error **err);

@@ -319,11 +319,8 @@ int live_finish(struct qmp *q, const struct graph_disk *d, const struct live_nam
 {
 	const char *const nodes[] = { n->target, n->overlay, n->file, n->archive };
 	struct graph_pause pause;
-	int r;
+	int r = graph_pause_begin(q, &pause, err);
 
-	/* the job's writes are the host's to hold back, too */
-	graph_write_out(d->filename);
-	r = graph_pause_begin(q, &pause, err);
 	if (r == 0)
 		r = move_to_volume(q, d, n, err);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(nodes); i++)

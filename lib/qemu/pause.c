@@ -1,8 +1,27 @@
 /* Stopped vCPUs, and the QEMUs that need them stopped. */
 #include <stdio.h>
 
+#include "base/strv.h"
 #include "base/units.h"
 #include "qemu/internal.h"
+
+/* `stop` flushes all nodes with the vCPUs already halted. */
+static void write_out_all(struct qmp *q)
+{
+	_cleanup_json_ struct json_object *nodes = NULL;
+	struct json_object *args = json_put_bool(json_object_new_object(), "flat", true);
+
+	if (qmp_execute(q, "query-named-block-nodes", args, &nodes, NULL) < 0)
+		return;
+	for (size_t i = 0; i < json_array_len(nodes); i++) {
+		struct json_object *node = json_array_at(nodes, i);
+		const char *driver = json_get_str(node, "drv");
+
+		if ((str_equal_null(driver, "file") || str_equal_null(driver, "host_device")) &&
+		    !json_get_bool(node, "ro", true))
+			graph_write_out(json_get_str(node, "file"));
+	}
+}
 
 int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err)
 {
@@ -15,6 +34,7 @@ int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err)
 		return r;
 	if (!json_get_bool(status, "running", false))
 		return 0;
+	write_out_all(q);
 	/* Milliseconds that are gone through to their end, whatever was requested. */
 	p->cancel = qmp_set_cancel(q, NULL);
 	p->ours = true;

@@ -66,6 +66,14 @@ left() {
 	grep -HE '^(lock|freeze):' "$(conf_file "$1")" || true
 }
 
+# server_ends: it looks once a second whether the guest's QEMU is there
+server_ends() {
+	for _ in {1..50}; do
+		pgrep -f "nbdkit.*$VZDUMP_ROOT" > /dev/null || break
+		sleep 0.1
+	done
+}
+
 # clean <vmid>
 clean() {
 	local found
@@ -290,10 +298,7 @@ qemu_has_iothread_scsi() {
 	# the server ends with the guest
 	pgrep -f "nbdkit.*$VZDUMP_ROOT" > "$T/pids"
 	qemu_kill 135
-	for i in {1..50}; do
-		pgrep -f "nbdkit.*$VZDUMP_ROOT" > /dev/null || break
-		sleep 0.1
-	done
+	server_ends
 	run pgrep -f "nbdkit.*$VZDUMP_ROOT"
 	[ "$status" = 1 ]
 	qemu-io -f qcow2 -c "read -P 0x44 64k 64k" "$STORE/local/images/135/vm-135-overlay-0.raw"
@@ -334,6 +339,7 @@ qemu_has_iothread_scsi() {
 		(unset VZDUMP_ROOT; sh "$script" 3>&-)
 		cmp "$T/want.raw" "$(image 137 virtio0)"
 		[ "$(find "$STORE/local/images/137" -type f | wc -l)" = 1 ]
+		server_ends
 		clean 137
 		rm "$(args_file 137)"
 	done
