@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/proc.h"
 #include "base/process.h"
 #include "base/strv.h"
 #include "base/units.h"
@@ -57,19 +58,6 @@ static int probe_socket(const char *path, struct power_state *ret, struct error 
 	return 1;
 }
 
-/* Dead, but nobody has asked how it ended. */
-static bool has_ended(pid_t pid)
-{
-	_cleanup_free_ char *path = xasprintf("/proc/%d/stat", (int)pid);
-	_cleanup_buf_ struct buf text = BUF_INIT;
-	const char *name_end;
-
-	if (io_read_file(path, 4096, &text, NULL) < 0)
-		return false;
-	name_end = strrchr(buf_str(&text), ')');
-	return name_end && name_end[1] == ' ' && strchr("ZX", name_end[2]) && name_end[2];
-}
-
 /* The living process of /run/qemu-server/<vmid>.pid, or 0. */
 static pid_t living_pid(const struct paths *p, uint32_t vmid)
 {
@@ -81,7 +69,7 @@ static pid_t living_pid(const struct paths *p, uint32_t vmid)
 		return 0;
 	if (units_parse_u64(str_strip(text.data), 1, INT32_MAX, "pid", &pid, NULL) < 0)
 		return 0;
-	return (kill((pid_t)pid, 0) == 0 || errno == EPERM) && !has_ended((pid_t)pid) ? (pid_t)pid : 0;
+	return proc_alive((pid_t)pid) ? (pid_t)pid : 0;
 }
 
 int power_get(const struct paths *p, uint32_t vmid, struct power_state *ret, struct error **err)

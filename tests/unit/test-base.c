@@ -4,12 +4,15 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cancel.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/proc.h"
 #include "base/process.h"
 #include "base/strv.h"
 #include "base/units.h"
@@ -32,6 +35,27 @@ static void test_error_is_one_line(void)
 	error_prefix(&err, "x\ny");
 	is_text(xstrdup(error_message(err)), "x y: volume 'a b c?[2Jd'", "and what a prefix does");
 	error_free(err);
+}
+
+static void test_proc(void)
+{
+	uint64_t mine, again;
+	int64_t at;
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(0);
+	ok(proc_alive(getpid()) && proc_start_ticks(getpid(), &mine) &&
+		   proc_start_ticks(getpid(), &again) && mine == again,
+	   "this process lives, and has one start time");
+	ok(proc_start_time(getpid(), &at) && at <= time(NULL) + 1 && at > time(NULL) - 86400,
+	   "which is a time of today");
+	ok(child > 0 && waitid(P_PID, (id_t)child, &(siginfo_t){ 0 }, WEXITED | WNOWAIT) == 0 &&
+		   !proc_alive(child),
+	   "one that ended and was not asked how is not alive");
+	waitpid(child, NULL, 0);
+	ok(!proc_alive(child) && !proc_alive(0) && !proc_start_ticks(-1, &mine),
+	   "nor is one that is not there");
 }
 
 static void test_units(void)
@@ -213,6 +237,7 @@ static void test_files(void)
 int main(void)
 {
 	test_error_is_one_line();
+	test_proc();
 	test_units();
 	test_strings();
 	test_zero();

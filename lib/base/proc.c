@@ -1,0 +1,74 @@
+#include "base/proc.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/strv.h"
+
+/* What follows the name, which may hold anything: the third field is at [0].  False if it is gone. */
+static bool read_stat(pid_t pid, struct buf *text, const char **ret)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/stat", (int)pid);
+	const char *name_end;
+
+	if (pid <= 0 || io_read_file(path, 4096, text, NULL) < 0)
+		return false;
+	name_end = strrchr(buf_str(text), ')');
+	if (!name_end || name_end[1] != ' ' || !name_end[2])
+		return false;
+	*ret = name_end + 2;
+	return !strchr("ZX", **ret);
+}
+
+bool proc_alive(pid_t pid)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	const char *fields;
+
+	return read_stat(pid, &text, &fields);
+}
+
+bool proc_start_ticks(pid_t pid, uint64_t *ret)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	const char *at;
+
+	if (!read_stat(pid, &text, &at))
+		return false;
+	for (int field = 3; field < 22; field++) {
+		at = strchr(at, ' ');
+		if (!at)
+			return false;
+		at++;
+	}
+	*ret = strtoull(at, NULL, 10);
+	return true;
+}
+
+bool proc_start_time(pid_t pid, int64_t *ret)
+{
+	uint64_t ticks;
+	struct timespec now, up;
+	const long hz = sysconf(_SC_CLK_TCK);
+
+	if (hz <= 0 || !proc_start_ticks(pid, &ticks) || clock_gettime(CLOCK_REALTIME, &now) < 0 ||
+	    clock_gettime(CLOCK_BOOTTIME, &up) < 0)
+		return false;
+	*ret = now.tv_sec - up.tv_sec + (int64_t)(ticks / (uint64_t)hz);
+	return true;
+}
+
+char *proc_name(pid_t pid)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/comm", (int)pid);
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	if (io_read_file(path, 4096, &text, NULL) < 0 || !text.len)
+		return NULL;
+	return xstrdup(str_strip(text.data));
+}

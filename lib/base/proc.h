@@ -1,0 +1,21 @@
+/* Other processes of this host, as /proc tells of them (proc(5)).  A pid names a process only with its start time. */
+#ifndef VZDUMP_BASE_PROC_H
+#define VZDUMP_BASE_PROC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* False for one that has ended, also if nobody has asked yet how (a zombie). */
+bool proc_alive(pid_t pid);
+/*
+ * When it was started: clock ticks since the host's boot, field 22 of /proc/PID/stat, which is what
+ * PVE's UPIDs hold as "pstart".  False if there is no such process, or it has ended.
+ */
+bool proc_start_ticks(pid_t pid, uint64_t *ret);
+/* The same in seconds since 1970. */
+bool proc_start_time(pid_t pid, int64_t *ret);
+/* Its short name (/proc/PID/comm), NULL if it has ended.  Caller frees. */
+char *proc_name(pid_t pid);
+
+#endif
