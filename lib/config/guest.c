@@ -1,6 +1,5 @@
 #include "config/guest.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -192,56 +191,4 @@ void guest_config_agent(const struct guest_config *c, const struct log *log,
 	}
 	ret->enabled = propstr_get_bool(&p, "enabled");
 	ret->freeze = ret->enabled && propstr_get_bool(&p, "freeze-fs");
-}
-
-/* ---- all guests ---- */
-
-static int compare_vmids(const void *a, const void *b)
-{
-	uint32_t x, y;
-
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	return x < y ? -1 : x > y;
-}
-
-/* 0 if name is not "<vmid>.conf". */
-static uint32_t vmid_of_file(const char *name)
-{
-	_cleanup_free_ char *stem = NULL;
-
-	if (!str_suffix(name, ".conf"))
-		return 0;
-	stem = xstrndup(name, strlen(name) - strlen(".conf"));
-	return vmid_parse(stem);
-}
-
-int guest_config_list(const struct paths *p, uint32_t **ret, size_t *ret_n, struct error **err)
-{
-	_cleanup_free_ char *path = paths_get(p, "/etc/pve/qemu-server");
-	struct dirent *entry;
-	uint32_t *vmids = NULL;
-	size_t n = 0;
-	DIR *dir = opendir(path);
-
-	*ret = NULL;
-	*ret_n = 0;
-	if (!dir && errno == ENOENT)
-		return 0;
-	if (!dir)
-		return error_errno(err, errno, "cannot read directory '%s'", path);
-	while ((entry = readdir(dir))) {
-		uint32_t vmid = vmid_of_file(entry->d_name);
-
-		if (!vmid)
-			continue;
-		vmids = xreallocarray(vmids, n + 1, sizeof(*vmids));
-		vmids[n++] = vmid;
-	}
-	closedir(dir);
-	if (n)
-		qsort(vmids, n, sizeof(*vmids), compare_vmids);
-	*ret = vmids;
-	*ret_n = n;
-	return 0;
 }
