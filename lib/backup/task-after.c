@@ -4,7 +4,7 @@
 #include "backup/task-internal.h"
 #include "base/buf.h"
 #include "base/mem.h"
-#include "base/strv.h"
+#include "config/notes-template.h"
 #include "config/section.h"
 #include "storage/backups.h"
 
@@ -20,7 +20,8 @@ static uint64_t backup_limit(const struct prune_keep *k)
 
 int task_check_limits(struct task *t, struct error **err)
 {
-	const bool protect = options_bool(t->env->options, "protected");
+	/* without a storage vzdump.conf's "protected" does not count */
+	const bool protect = t->o->storage && options_bool(t->env->options, "protected");
 	const uint64_t limit = backup_limit(&t->o->keep);
 	_cleanup_backups_ struct backups b = { 0 };
 	uint64_t count = 0, protected_count = 0;
@@ -38,7 +39,7 @@ int task_check_limits(struct task *t, struct error **err)
 			count++;
 	}
 	if (protect) {
-		int max = t->o->storage ? t->o->storage->max_protected_backups : -1;
+		const int max = t->o->storage->max_protected_backups;
 
 		if (max > -1 && protected_count >= (uint64_t)max)
 			return error_set(err, ERR_INVALID,
@@ -55,8 +56,7 @@ int task_check_limits(struct task *t, struct error **err)
 	return 0;
 }
 
-/* The variable at s ("{{vmid}}..."): its value appended and its length returned, else 0. */
-static size_t expand_variable(struct task *t, const char *s, struct buf *out)
+static char *make_notes(struct task *t, const char *template)
 {
 	const char *name = guest_config_get(&t->conf, "name");
 	_cleanup_free_ char *vmid = xasprintf("%u", t->vmid);
@@ -64,39 +64,12 @@ static size_t expand_variable(struct task *t, const char *s, struct buf *out)
 	_cleanup_free_ char *node = paths_nodename(t->env->paths);
 	_cleanup_free_ char *corosync = paths_get(t->env->paths, "/etc/pve/corosync.conf");
 	_cleanup_free_ char *cluster = config_file_value(corosync, "cluster_name");
-	const struct {
-		const char *variable, *value;
-	} all[] = { { "{{cluster}}", cluster ? cluster : "standalone node" },
-		    { "{{guestname}}", guest },
-		    { "{{node}}", node },
-		    { "{{vmid}}", vmid } };
 
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		if (str_prefix(s, all[i].variable, NULL)) {
-			buf_adds(out, all[i].value);
-			return strlen(all[i].variable);
-		}
-	}
-	return 0;
-}
-
-static char *make_notes(struct task *t, const char *template)
-{
-	_cleanup_buf_ struct buf out = BUF_INIT;
-
-	for (const char *s = template; *s;) {
-		size_t n = expand_variable(t, s, &out);
-
-		if (n) {
-			s += n;
-		} else if (*s == '\\' && s[1]) {
-			buf_addc(&out, s[1] == 'n' ? '\n' : s[1]);
-			s += 2;
-		} else {
-			buf_addc(&out, *s++);
-		}
-	}
-	return buf_steal(&out);
+	return notes_template_expand(template,
+				     &(struct notes_values){ .cluster = cluster ? cluster : "standalone node",
+							     .guestname = guest,
+							     .node = node,
+							     .vmid = vmid });
 }
 
 static void add_notes(struct task *t)
@@ -108,6 +81,11 @@ static void add_notes(struct task *t)
 	if (!template || !*template)
 		return;
 	log_info(t->log, "adding notes to backup");
+	/* one of vzdump.conf is only looked at here */
+	if (notes_template_check(template, &err) < 0) {
+		log_warn(t->log, "unable to add notes - %s", error_message(err));
+		return;
+	}
 	notes = make_notes(t, template);
 	if (backup_set_notes(t->archive.target, notes, &err) < 0)
 		log_warn(t->log, "unable to add notes - %s", error_message(err));

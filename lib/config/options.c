@@ -102,10 +102,24 @@ static bool asks_for_nothing(const struct option *row, const char *value)
 	return false;
 }
 
+char *options_without_effect(const struct options *o)
+{
+	_cleanup_strv_ char **names = NULL;
+
+	for (size_t i = 0; i < o->table->n_rows; i++) {
+		const struct option *row = &o->table->rows[i];
+
+		if ((row->flags & OPTION_NO_EFFECT) && o->values[i] &&
+		    !asks_for_nothing(row, o->values[i][0]))
+			strv_addf(&names, "--%s", row->name);
+	}
+	return names ? strv_join(names, ", ") : NULL;
+}
+
 /* Replaces, appends or joins, as the row wants it. */
 static void store(char ***values, const struct option *row, const char *value)
 {
-	if (*values && row->value.type == VALUE_VMID_LIST) {
+	if (*values && (row->value.type == VALUE_VMID_LIST || row->value.type == VALUE_MAIL_LIST)) {
 		_cleanup_free_ char *joined = xasprintf("%s,%s", (*values)[0], value);
 
 		strv_free(*values);
@@ -226,7 +240,7 @@ static int take_option(struct options *o, const char *arg, const char *next, boo
 		*used_next = !value && next;
 		if (*used_next)
 			value = next;
-		else if (!value || !*value)
+		else if (!value)
 			return error_set(err, ERR_INVALID, "option --%s needs a value", row->name);
 	}
 	r = options_set(o, row->name, value, err);

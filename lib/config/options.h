@@ -19,6 +19,8 @@ enum option_flags {
 	OPTION_CONF_ONLY = 1 << 3,  /* only in the configuration file */
 	OPTION_LATER = 1 << 4,      /* its work is not there yet: refused by name, except values
 				     * that ask for nothing (the default, or one of harmless) */
+	OPTION_NO_EFFECT = 1 << 6,  /* its work is not there yet, and what the command does is of use
+				     * without: checked and taken; options_without_effect() tells */
 	OPTION_CONTAINERS = 1 << 5, /* concerns containers only: accepted, without effect on VMs */
 };
 
@@ -52,10 +54,10 @@ enum option_complete {
 
 struct option {
 	const char *name;
-	struct value_schema value;   /* VALUE_VMID_LIST: repeated options are joined by comma */
+	struct value_schema value;   /* of the lists: repeated options are joined by comma */
 	const char *fallback;        /* default as text; NULL: none */
 	const char *requires;        /* another option that must be given too; NULL: none */
-	const char *const *harmless; /* OPTION_LATER: accepted values, NULL-terminated, or NULL */
+	const char *const *harmless; /* values that ask for nothing, NULL-terminated, or NULL */
 	unsigned flags;
 	enum option_complete complete;
 	const char *description; /* one paragraph, no newline */
@@ -106,6 +108,12 @@ const char *options_get(const struct options *o, const char *name);    /* else d
 bool options_bool(const struct options *o, const char *name);          /* else false */
 int64_t options_int(const struct options *o, const char *name);        /* else 0 */
 char *const *options_array(const struct options *o, const char *name); /* NULL: none */
+
+/*
+ * The rows of OPTION_NO_EFFECT that are given and ask for something: "--mailto, --notification-mode".
+ * NULL without any.  Caller frees.
+ */
+char *options_without_effect(const struct options *o);
 
 /* Row by name; NULL if there is none. */
 const struct option *option_find(const struct option_table *t, const char *name);

@@ -136,6 +136,44 @@ static int check_vmid_list(const char *value, struct error **err)
 	return 0;
 }
 
+/* Parts of one or more of these characters, with single dots between them.  Returns what follows. */
+static const char *skip_dotted(const char *s, const char *characters)
+{
+	for (;;) {
+		const size_t n = strspn(s, characters);
+
+		if (!n)
+			return NULL;
+		s += n;
+		if (*s != '.')
+			return s;
+		s++;
+	}
+}
+
+#define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+/* "user", "user.name" or "user@host": email-or-username of PVE::JSONSchema. */
+static bool is_mail_address(const char *text)
+{
+	const char *rest = skip_dotted(text, ALNUM "_+-~");
+
+	if (rest && *rest == '@')
+		rest = skip_dotted(rest + 1, ALNUM "-");
+	return rest && !*rest;
+}
+
+static int check_mail_list(const char *value, struct error **err)
+{
+	_cleanup_strv_ char **items = strv_split_list(value);
+
+	for (size_t i = 0; items && items[i]; i++)
+		if (!is_mail_address(items[i]))
+			return error_set(err, ERR_INVALID,
+					 "value '%s' is not a mail address or the name of a user", items[i]);
+	return 0;
+}
+
 static int check_propstr(const struct value_schema *s, const char *value, struct error **err)
 {
 	_cleanup_propstr_ struct propstr p = { 0 };
@@ -170,6 +208,8 @@ static int check_text(const struct value_schema *s, const char *value, struct er
 		return 0;
 	case VALUE_VMID_LIST:
 		return check_vmid_list(value, err);
+	case VALUE_MAIL_LIST:
+		return check_mail_list(value, err);
 	case VALUE_DISK_SIZE:
 		if (!units_parse_disk_size(value, &size))
 			return error_set(err, ERR_INVALID,
@@ -231,6 +271,8 @@ char *value_describe(const struct value_schema *s)
 		return xstrdup("<vmid>");
 	case VALUE_VMID_LIST:
 		return xstrdup("<vmid>[,<vmid> ...]");
+	case VALUE_MAIL_LIST:
+		return xstrdup("<address>[,<address> ...]");
 	case VALUE_DISK_SIZE:
 		return xstrdup("<size>");
 	case VALUE_PROPSTR:

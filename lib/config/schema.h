@@ -22,6 +22,7 @@ enum value_type {
 	VALUE_NODE,      /* a host name without dots */
 	VALUE_VMID,      /* 100 .. 999999999 */
 	VALUE_VMID_LIST, /* split at comma, semicolon, blank */
+	VALUE_MAIL_LIST, /* the same of mail addresses and names of users */
 	VALUE_DISK_SIZE, /* 32G, 528K, bytes */
 	VALUE_PROPSTR,   /* a property string of propstr */
 };

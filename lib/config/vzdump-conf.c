@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "config/formats.h"
+#include "config/notes-template.h"
 #include "config/vzdump-options.h"
 
 #define CONF_MAX (1024 * 1024)
@@ -124,6 +125,7 @@ static bool taken_apart(const char *name)
 	static const char *const names[] = {
 		"exclude-path", "prune-backups", "performance", "vmid", "all",
 		"exclude",      "pool",          "node",        "stop",
+		"quiet",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -182,6 +184,16 @@ static bool names_guests(const struct options *o)
 	return strv_len(list) > 0;
 }
 
+static int check_notes(const struct options *o, struct error **err)
+{
+	const char *template = options_get(o, "notes-template");
+	const int r = template ? notes_template_check(template, err) : 0;
+
+	if (r < 0)
+		error_prefix(err, "vzdump: option --notes-template");
+	return r;
+}
+
 int vzdump_options_verify(struct options *o, struct error **err)
 {
 	const char *pool = options_get(o, "pool");
@@ -198,6 +210,8 @@ int vzdump_options_verify(struct options *o, struct error **err)
 					 "one of them",
 					 rivals[i]);
 	}
+	if (check_notes(o, err) < 0)
+		return ERR_INVALID;
 	if (exclude && !has_pool)
 		return options_set(o, "all", "1", err);
 	if (!guests && !has_pool && !options_bool(o, "all") && !options_bool(o, "stop") &&

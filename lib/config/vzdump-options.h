@@ -38,8 +38,8 @@ int vzdump_options_merge(struct options *cli, const struct options *conf, struct
 
 /*
  * What the options demand of each other (verify_vzdump_parameters): vmid excludes all, exclude and
- * pool; exclude turns on all, or goes with pool; without any of them (and without stop or cleanup) vmid
- * is missing.
+ * pool; a notes-template can be understood; exclude turns on all, or goes with pool; without any of them (and
+ * without stop or cleanup) vmid is missing.
  * Call it on the command line before the merge.
  */
 int vzdump_options_verify(struct options *o, struct error **err);

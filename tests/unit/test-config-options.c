@@ -91,7 +91,7 @@ static void test_errors(void)
 {
 	bad("100 --zstd x", "vzdump: option --zstd: value 'x' is not an integer");
 	bad("100 --zstd", "option --zstd needs a value");
-	bad("100 --storage=", "option --storage needs a value");
+	bad("100 --storage=", "option --storage: value '' is not a storage id");
 	bad("100 --nonsense 1", "unknown option --nonsense");
 	bad("--vmid 100", "unknown option --vmid");
 	bad("100 --start-command x", "unknown option --start-command");
@@ -109,11 +109,42 @@ static void test_errors(void)
 	bad("100 --fleecing 1,x=1", "option --fleecing: unknown key 'x'");
 	bad("100 --protected", "option --protected needs --storage too");
 	good("100 --protected --storage aa", "protected", "1");
-	bad("100 --mailto root", "option --mailto: value 'root' is not supported yet");
-	good("100 --mailnotification always", "mailnotification", "always");
-	bad("100 --mailnotification failure", "option --mailnotification");
 	good("--pool x --exclude 100", "pool", "x");
 	good("100 --stdexcludes 0", "stdexcludes", "0");
+}
+
+static void without_effect(const char *line, const char *want)
+{
+	_cleanup_free_ char *got = NULL;
+	struct options o;
+	struct error *err = NULL;
+	char name[200];
+
+	snprintf(name, sizeof(name), "'%s' is taken; without effect: %s", line, want ? want : "nothing");
+	if (works(parse(line, &o, &err), &err, name)) {
+		got = options_without_effect(&o);
+		same(got, want, name);
+	}
+	options_clear(&o);
+}
+
+static void test_mail(void)
+{
+	good("100 --mailto root;a.b@c-d.e --mailto x+y", "mailto", "root;a.b@c-d.e,x+y");
+	good("100 --mailto=", "mailto", "");
+	good("100 --mailto ''", "mailto", "");
+	bad("100 --mailto a@b.c,a..b", "option --mailto: value 'a..b' is not a mail address");
+	bad("100 --mailto a@", "option --mailto: value 'a@'");
+	bad("100 --mailto @b", "option --mailto: value '@b'");
+	bad("100 --mailto a@b@c", "option --mailto: value 'a@b@c'");
+	bad("100 --mailto a.", "option --mailto: value 'a.'");
+	bad("100 --mailnotification never", "value 'never' is not one of always, failure");
+	bad("100 --notification-mode mail", "value 'mail' is not one of auto");
+	without_effect("100 --quiet", NULL);
+	without_effect("100 --mailto= --mailnotification always --notification-mode auto", NULL);
+	without_effect("100 --mailto root", "--mailto");
+	without_effect("100 --notification-mode legacy-sendmail --mailnotification failure",
+		       "--mailnotification, --notification-mode");
 }
 
 static void test_arrays_and_help(void)
@@ -213,13 +244,13 @@ static void test_conf(void)
 	same(options_array(&c, "exclude-path")[2], "/d", "and add up over lines");
 	ok(!options_given(&c, "dumpdir"), "storage beats dumpdir");
 	ok(!options_given(&c, "stdout"), "what belongs to the command line stays out");
+	same(options_get(&c, "mailto"), "root", "addresses are taken");
 	same(options_get(&c, "start-command"), "systemctl start vm@{vmid}: now",
 	     "a value may hold colons");
 	ok(options_given(&c, "bwlimit"), "no blank is needed behind the colon");
 	same(buf_str(&lines),
 	     "W parse error in 'f' - 'zstd': value 'many' is not an integer\n"
 	     "W ignore config line: no pair\n"
-	     "W parse error in 'f' - 'mailto': value 'root' is not supported yet, leave it out\n"
 	     "W both 'storage' and 'dumpdir' defined in 'f' - ignoring 'dumpdir'\n",
 	     "and what was dropped is warned about");
 }
@@ -252,6 +283,10 @@ static void test_merge(void)
 	merged("100", "performance: max-workers=3", "performance", "max-workers=3");
 	merged("100", "prune-backups: keep-last=1", "prune-backups", "keep-all=1");
 	merged("100", "all: 1", "all", "0");
+	merged("100", "quiet: 1", "quiet", "0");
+	merged("100", "mailto: root", "mailto", "root");
+	merged("100 --mailto=", "mailto: root", "mailto", "");
+	merged("100", "mailto: a@b", "mailto", "a@b");
 	merged("100", "start-command: a b", "start-command", "a b");
 	merged("100 --exclude-path /a", "exclude-path: /b", "exclude-path", "/a");
 }
@@ -287,6 +322,9 @@ static void test_verify(void)
 	verified("--all 0", "no guest given");
 	verified("100 --all", "option --all conflicts with guest ids");
 	verified("100 --exclude 101", "option --exclude conflicts with guest ids");
+	verified("100 --storage aa --notes-template {{vmid}}", NULL);
+	verified("100 --storage aa --notes-template {{foo}}",
+		 "option --notes-template: found unknown: variable 'foo' at char 2");
 }
 
 int main(void)
@@ -294,6 +332,7 @@ int main(void)
 	test_forms();
 	test_booleans();
 	test_errors();
+	test_mail();
 	test_arrays_and_help();
 	test_fixed_arguments();
 	test_conf();
