@@ -33,17 +33,20 @@ static char *command_line(const struct options *o)
 		for (char **v = o->values[i]; v && *v; v++) {
 			_cleanup_free_ char *quoted = str_shellquote(*v);
 
-			buf_addf(&b, " --%s %s", name, quoted);
+			if (**v)
+				buf_addf(&b, " --%s %s", name, quoted);
 		}
 	}
 	return buf_steal(&b);
 }
 
-static int run_job(struct backup_env *env, struct options *cli, struct ui *ui, struct error **err)
+static int run_job(struct backup_env *env, struct options *cli, struct ui *ui,
+		   const struct selection *selection, struct error **err)
 {
 	_cleanup_options_ struct options conf = { 0 };
 	_cleanup_free_ char *line = command_line(cli);
-	struct job_params params = { .command_line = line,
+	struct job_params params = { .selection = selection,
+				     .command_line = line,
 				     .target_from_cli = options_given(cli, "storage"),
 				     .stdout_fd = STDOUT_FILENO,
 				     .progress = ui_progress,
@@ -53,11 +56,38 @@ static int run_job(struct backup_env *env, struct options *cli, struct ui *ui, s
 	r = vzdump_conf_load(env->paths, &conf, env->log, err);
 	if (r == 0)
 		r = vzdump_options_merge(cli, &conf, err);
-	if (r < 0)
-		return r;
-	env->options = cli;
 	params.conf_prune_backups = options_get(&conf, "prune-backups");
-	return options_bool(cli, "cleanup") ? job_cleanup(env, err) : job_run(env, &params, err);
+	return r == 0 ? job_run(env, &params, err) : r;
+}
+
+static int run_backup(struct backup_env *env, struct options *cli, struct ui *ui, struct error **err)
+{
+	_cleanup_selection_ struct selection selection = { 0 };
+	int r = job_choose(env, &selection, err);
+
+	if (r <= 0)
+		return r;
+	r = run_job(env, cli, ui, &selection, err);
+	if (r == 0 && ui->warnings)
+		fprintf(stderr, "Task finished with %u warning(s)!\n", ui->warnings);
+	return r;
+}
+
+static int run_cleanup(struct backup_env *env, struct options *cli, struct error **err)
+{
+	_cleanup_options_ struct options conf = { 0 };
+	struct storage_config storages = { 0 };
+	int r = storage_config_load(env->paths, env->log, &storages, err);
+
+	env->storages = &storages;
+	if (r == 0)
+		r = vzdump_conf_load(env->paths, &conf, env->log, err);
+	if (r == 0)
+		r = vzdump_options_merge(cli, &conf, err);
+	if (r == 0)
+		r = job_cleanup(env, err);
+	storage_config_clear(&storages);
+	return r;
 }
 
 static int run(struct options *cli, struct error **err)
@@ -65,8 +95,7 @@ static int run(struct options *cli, struct error **err)
 	const bool to_stdout = options_bool(cli, "stdout");
 	struct ui ui;
 	struct paths paths;
-	struct storage_config storages = { 0 };
-	struct backup_env env = { .paths = &paths, .storages = &storages, .log = &ui.log };
+	struct backup_env env = { .paths = &paths, .options = cli, .log = &ui.log };
 	struct cancel *stop;
 	int r;
 
@@ -79,11 +108,9 @@ static int run(struct options *cli, struct error **err)
 	r = signals_catch(&stop, err);
 	env.cancel = stop;
 	if (r == 0)
-		r = storage_config_load(&paths, env.log, &storages, err);
-	if (r == 0)
-		r = run_job(&env, cli, &ui, err);
+		r = options_bool(cli, "cleanup") ? run_cleanup(&env, cli, err)
+						 : run_backup(&env, cli, &ui, err);
 	ui_clear(&ui);
-	storage_config_clear(&storages);
 	paths_clear(&paths);
 	cancel_clear(stop);
 	return r;

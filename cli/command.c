@@ -42,6 +42,29 @@ static void print_help(const struct option_table *t)
 	fputs(buf_str(&help), stdout);
 }
 
+static int unknown(const struct command_set *set, const char *name)
+{
+	fprintf(stderr, "%s: unknown command '%s' (see %s --help)\n", set->tool, name, set->tool);
+	return EXIT_FAILED;
+}
+
+/* "vzdump help", "vma help", "vma help list"; name may be NULL. */
+static int help(const struct command_set *set, const char *name)
+{
+	const struct command *c = set->commands[0];
+
+	if (c->name && !name) {
+		usage(set, stdout);
+		return 0;
+	}
+	if (c->name)
+		c = find(set, name);
+	if (!c)
+		return unknown(set, name);
+	print_help(c->table);
+	return 0;
+}
+
 static int print_version(const struct command_set *set)
 {
 	printf("%s " VZDUMP_VERSION "\n", set->tool);
@@ -93,9 +116,11 @@ int command_main(const struct command_set *set, int argc, char *argv[])
 
 	if (complete_wanted(argc, argv))
 		return complete_main(set, argc, argv);
+	if (name && !strcmp(name, "help"))
+		return help(set, argv[2]);
 	if (!set->commands[0]->name)
 		return run(set, set->commands[0], argc, argv);
-	if (name && (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help"))) {
+	if (name && (!strcmp(name, "--help") || !strcmp(name, "-h"))) {
 		usage(set, stdout);
 		return 0;
 	}
@@ -105,9 +130,7 @@ int command_main(const struct command_set *set, int argc, char *argv[])
 	if (c)
 		return run(set, c, argc - 1, argv + 1);
 	if (name)
-		fprintf(stderr, "%s: unknown command '%s' (see %s --help)\n", set->tool, name,
-			set->tool);
-	else
-		usage(set, stderr);
+		return unknown(set, name);
+	usage(set, stderr);
 	return EXIT_FAILED;
 }

@@ -9,110 +9,32 @@
 #include "backup/job-lock.h"
 #include "backup/recover.h"
 #include "backup/task.h"
+#include "base/buf.h"
 #include "base/mem.h"
-#include "base/strv.h"
-#include "base/units.h"
-#include "config/guest.h"
-#include "config/pool.h"
 
 struct job {
-	const struct backup_env *env;
+	struct backup_env env;		/* the caller's, with the storages as they are after job-init */
 	const struct job_params *p;
+	struct storage_config storages;
 	struct task_options task;
 	char *dumpdir;
-	uint32_t *vmids;
-	size_t n;
+	unsigned failed;		/* guests */
 };
 
-/* ---- which guests ---- */
-
-static int compare_vmids(const void *a, const void *b)
-{
-	const uint32_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-static void add_list(const char *list, uint32_t **v, size_t *n)
-{
-	_cleanup_strv_ char **ids = strv_split_list(list ? list : "");
-
-	for (char **id = ids; *id; id++) {
-		*v = xreallocarray(*v, *n + 1, sizeof(**v));
-		(*v)[(*n)++] = vmid_parse(*id); /* checked when the options were read */
-	}
-}
-
-static size_t without_doubles(uint32_t *v, size_t n)
-{
-	size_t kept = 0;
-
-	qsort(v, n, sizeof(*v), compare_vmids);
-	for (size_t i = 0; i < n; i++) {
-		if (!kept || v[kept - 1] != v[i])
-			v[kept++] = v[i];
-	}
-	return kept;
-}
-
-static size_t without_excluded(const struct options *o, uint32_t *v, size_t n)
-{
-	_cleanup_free_ uint32_t *excluded = NULL;
-	size_t n_excluded = 0, kept = 0;
-
-	add_list(options_get(o, "exclude"), &excluded, &n_excluded);
-	for (size_t i = 0; i < n; i++) {
-		bool out = false;
-
-		for (size_t k = 0; k < n_excluded; k++)
-			out |= excluded[k] == v[i];
-		if (!out)
-			v[kept++] = v[i];
-	}
-	return kept;
-}
-
-/* A pool's guests may be on other hosts of the cluster, and may be containers. */
-static int choose_pool(struct job *j, const char *name, struct error **err)
-{
-	_cleanup_free_ uint32_t *here = NULL, *members = NULL;
-	size_t n_here, n_members;
-	int r = pool_guests(j->env->paths, name, &members, &n_members, err);
-
-	if (r == 0)
-		r = guest_config_list(j->env->paths, &here, &n_here, err);
-	for (size_t i = 0; r == 0 && i < n_here; i++)
-		for (size_t k = 0; k < n_members; k++)
-			if (members[k] == here[i]) {
-				j->vmids = xreallocarray(j->vmids, j->n + 1, sizeof(*j->vmids));
-				j->vmids[j->n++] = here[i];
-				break;
-			}
-	if (j->n)
-		j->n = without_excluded(j->env->options, j->vmids, j->n);
-	return r;
-}
-
-static int choose_guests(struct job *j, struct error **err)
-{
-	const struct options *o = j->env->options;
-	int r = 0;
-
-	if (options_given(o, "vmid")) {
-		add_list(options_get(o, "vmid"), &j->vmids, &j->n);
-	} else if (options_get(o, "pool") && *options_get(o, "pool")) {
-		r = choose_pool(j, options_get(o, "pool"), err);
-	} else if (options_bool(o, "all")) {
-		r = guest_config_list(j->env->paths, &j->vmids, &j->n, err);
-		if (r == 0)
-			j->n = without_excluded(o, j->vmids, j->n);
-	}
-	if (r == 0 && j->n)
-		j->n = without_doubles(j->vmids, j->n);
-	return r;
-}
-
 /* ---- where to, and how ---- */
+
+/* As it was given, without slashes at the end; a relative one gets the current folder in front, as the
+ * journal's reader may stand elsewhere. */
+static char *absolute_folder(const char *dir)
+{
+	_cleanup_free_ char *here = *dir == '/' ? NULL : getcwd(NULL, 0);
+	char *path = here ? xasprintf("%s/%s", here, dir) : xstrdup(dir);
+	size_t len = strlen(path);
+
+	while (len > 1 && path[len - 1] == '/')
+		path[--len] = '\0';
+	return path;
+}
 
 static int choose_dumpdir(struct job *j, const char *dumpdir, struct error **err)
 {
@@ -122,47 +44,64 @@ static int choose_dumpdir(struct job *j, const char *dumpdir, struct error **err
 		return error_set(err, ERR_NOT_FOUND,
 				 "dumpdir '%s' does not exist: create it or name another folder",
 				 dumpdir);
-	j->dumpdir = realpath(dumpdir, NULL);
-	return j->dumpdir ? 0 : error_errno(err, errno, "dumpdir '%s'", dumpdir);
+	j->dumpdir = absolute_folder(dumpdir);
+	return 0;
+}
+
+static int look_at_storage(struct job *j, const struct storage *s, struct error **err)
+{
+	int r = 0;
+
+	if (!(s->content & STORAGE_BACKUP))
+		r = error_set(err, ERR_INVALID,
+			      "can't use storage '%s' for backups - wrong content type: add 'backup' to "
+			      "its content in storage.cfg or name another storage",
+			      s->id);
+	if (r == 0)
+		r = storage_dir(s, STORAGE_BACKUP, &j->dumpdir, err);
+	if (r < 0)
+		error_prefix(err, "could not get storage information for '%s'", s->id);
+	return r;
 }
 
 static int choose_storage(struct job *j, const char *id, struct error **err)
 {
 	const struct storage *s = NULL;
-	int r = storage_get(j->env->storages, id, 0, &s, err);
+	int r = storage_get(j->env.storages, id, 0, &s, err);
 
-	if (r == 0 && !(s->content & STORAGE_BACKUP))
-		r = error_set(err, ERR_INVALID,
-			      "can't use storage '%s' for backups - wrong content type: add 'backup' to "
-			      "its content in storage.cfg or name another storage",
-			      id);
 	if (r == 0)
-		r = storage_activate(s, j->env->log, err);
-	if (r == 0)
-		r = storage_dir(s, STORAGE_BACKUP, &j->dumpdir, err);
+		r = storage_activate(s, j->env.log, err);
 	if (r < 0) {
 		error_prefix(err, "could not activate storage '%s'", id);
 		return r;
 	}
 	j->task.storage = s;
+	return look_at_storage(j, s, err);
+}
+
+/* What contradicts itself is refused before anything is done. */
+static int check_target(const struct job *j, struct error **err)
+{
+	const struct options *o = j->env.options;
+	const bool storage = options_given(o, "storage");
+
+	if (storage && options_bool(o, "stdout") && j->p->target_from_cli)
+		return error_set(err, ERR_INVALID,
+				 "cannot use options 'storage' and 'stdout' at the same time");
+	if (storage && options_given(o, "dumpdir") && !options_bool(o, "stdout"))
+		return error_set(err, ERR_INVALID,
+				 "cannot use options 'storage' and 'dumpdir' at the same time");
 	return 0;
 }
 
 static int choose_target(struct job *j, struct error **err)
 {
-	const struct options *o = j->env->options;
+	const struct options *o = j->env.options;
 	const char *storage = options_get(o, "storage"), *dumpdir = options_get(o, "dumpdir");
 	int r;
 
-	if (options_bool(o, "stdout")) {
-		if (storage && j->p->target_from_cli)
-			return error_set(err, ERR_INVALID, "cannot use options 'storage' and 'stdout' "
-							   "at the same time");
+	if (options_bool(o, "stdout"))
 		return 0;
-	}
-	if (storage && dumpdir)
-		return error_set(err, ERR_INVALID,
-				 "cannot use options 'storage' and 'dumpdir' at the same time");
 	r = dumpdir ? choose_dumpdir(j, dumpdir, err)
 		    : choose_storage(j, storage ? storage : "local", err);
 	j->task.dumpdir = j->dumpdir;
@@ -171,7 +110,7 @@ static int choose_target(struct job *j, struct error **err)
 
 static int choose_retention(struct job *j, struct error **err)
 {
-	const struct options *o = j->env->options;
+	const struct options *o = j->env.options;
 	const char *text = j->p->conf_prune_backups;
 	int r;
 
@@ -195,9 +134,51 @@ static int check_tmpdir(const struct options *o, struct error **err)
 	return 0;
 }
 
+/* Appends to *all what *mine says. */
+static void collect(struct error **all, int *ret_code, int r, struct error **mine)
+{
+	const char *before = error_message(*all);
+	const size_t len = strlen(before);
+
+	if (r >= 0)
+		return;
+	if (*all)
+		error_set(mine, r, "%.*s; %s", (int)(len - (before[len - 1] == '.')), before,
+			  error_message(*mine));
+	else
+		*ret_code = r;
+	error_free(*all);
+	*all = TAKE_PTR(*mine);
+}
+
+/*
+ * The hook script comes first: it may mount what the rest looks at, or change storage.cfg.  One run tells all
+ * that is wrong, as in PVE.
+ */
+static int prepare(struct job *j, struct error **err)
+{
+	_cleanup_error_ struct error *all = NULL;
+	struct error *mine = NULL;
+	int code = 0;
+	int r = hook_run(&j->env, "job-init", NULL, NULL, j->env.log, &mine);
+
+	collect(&all, &code, r, &mine);
+	if (r != ERR_CANCELED) {
+		r = storage_config_load(j->env.paths, j->env.log, &j->storages, &mine);
+		if (r == 0)
+			r = choose_target(j, &mine);
+		collect(&all, &code, r, &mine);
+		collect(&all, &code, choose_retention(j, &mine), &mine);
+		collect(&all, &code, check_tmpdir(j->env.options, &mine), &mine);
+	}
+	if (code < 0)
+		error_keep_first(err, &all);
+	return code;
+}
+
 static int configure(struct job *j, struct error **err)
 {
-	const struct options *o = j->env->options;
+	const struct options *o = j->env.options;
 	struct performance_config performance;
 	int r;
 
@@ -211,66 +192,126 @@ static int configure(struct job *j, struct error **err)
 	if (r < 0)
 		return r;
 	j->task.max_workers = performance.max_workers;
-	if (options_bool(o, "stdout") && j->n != 1)
-		return error_set(err, ERR_INVALID,
-				 "you can only backup a single VM with option --stdout");
-	r = hook_run(j->env, "job-init", NULL, NULL, j->env->log, err);
-	if (r == 0)
-		r = choose_target(j, err);
-	if (r == 0)
-		r = choose_retention(j, err);
-	if (r == 0)
-		r = check_tmpdir(o, err);
-	return r;
+	r = check_target(j, err);
+	return r == 0 ? prepare(j, err) : r;
 }
 
 /* ---- the guests ---- */
 
-static int run_tasks(struct job *j, unsigned *ret_failed, struct error **err)
+static void say_container(struct job *j, const struct selected_guest *g)
 {
-	int r = hook_run(j->env, "job-start", NULL, j->dumpdir, j->env->log, err);
+	if (j->p->selection->by_id)
+		log_error(j->env.log,
+			  "Backup of VM %u failed - it is a container (%s): only VMs can be saved so far",
+			  g->vmid, g->path);
+	else
+		log_warn(j->env.log,
+			 "%u is a container (%s): only VMs can be saved so far, it is left out", g->vmid,
+			 g->path);
+}
 
-	for (size_t i = 0; i < j->n && r == 0; i++) {
-		struct task_result result;
-		_cleanup_error_ struct error *mine = NULL;
+static int run_guest(struct job *j, const struct selected_guest *g, struct error **err)
+{
+	struct task_result result;
+	_cleanup_error_ struct error *mine = NULL;
 
-		if (task_run(j->env, &j->task, j->vmids[i], &result, &mine) < 0)
-			(*ret_failed)++;
-		free(result.target);
-		r = cancel_check(j->env->cancel, err);
+	if (g->container) {
+		say_container(j, g);
+		j->failed++;
+		return 0;
 	}
+	if (task_run(&j->env, &j->task, g->vmid, &result, &mine) < 0)
+		j->failed++;
+	free(result.target);
+	return cancel_check(j->env.cancel, err);
+}
+
+static int run_tasks(struct job *j, struct error **err)
+{
+	const struct selection *s = j->p->selection;
+	int r = hook_run(&j->env, "job-start", NULL, j->dumpdir, j->env.log, err);
+
+	for (size_t i = 0; i < s->n && r == 0; i++)
+		r = run_guest(j, &s->guests[i], err);
 	if (r == 0)
-		r = hook_run(j->env, "job-end", NULL, j->dumpdir, j->env->log, err);
+		r = hook_run(&j->env, "job-end", NULL, j->dumpdir, j->env.log, err);
 	return r;
+}
+
+static void say_beginning(struct job *j)
+{
+	_cleanup_free_ char *external = selection_external_text(j->p->selection);
+	_cleanup_free_ char *idle = options_without_effect(j->env.options);
+
+	log_info(j->env.log, "starting new backup job: %s", j->p->command_line);
+	if (*external)
+		log_info(j->env.log, "skip external VMs: %s", external);
+	if (idle)
+		log_warn(j->env.log,
+			 "no mail or other notification will be sent, as these options have no effect yet: %s",
+			 idle);
+}
+
+static void say_not_saved(struct job *j)
+{
+	const struct selection *s = j->p->selection;
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->guests[i].container)
+			buf_addf(&text, "%s%u (container)", text.len ? ", " : "", s->guests[i].vmid);
+	if (text.len)
+		log_error(j->env.log, "not saved: %s", buf_str(&text));
 }
 
 static int run_locked(struct job *j, struct error **err)
 {
-	const struct log *log = j->env->log;
+	const struct log *log = j->env.log;
 	_cleanup_error_ struct error *leftovers = NULL;
-	unsigned failed = 0;
 	int r;
 
-	log_info(log, "starting new backup job: %s", j->p->command_line);
-	if (recover_all(j->env, 0, NULL, &leftovers) < 0)
+	say_beginning(j);
+	if (recover_all(&j->env, 0, NULL, &leftovers) < 0)
 		log_warn(log, "%s", error_message(leftovers));
-	r = run_tasks(j, &failed, err);
+	r = run_tasks(j, err);
+	say_not_saved(j);
 	if (r < 0) {
 		_cleanup_error_ struct error *mine = NULL;
 
-		if (hook_run(j->env, "job-abort", NULL, j->dumpdir, log, &mine) < 0)
+		if (hook_run(&j->env, "job-abort", NULL, j->dumpdir, log, &mine) < 0)
 			log_warn(log, "%s", error_message(mine));
 		log_error(log, "Backup job failed - %s",
 			  err && *err ? error_message(*err) : "unknown error");
 		return r;
 	}
-	if (failed) {
+	if (j->failed) {
 		log_info(log, "Backup job finished with errors");
 		return error_set(err, ERR_PEER, "job errors");
 	}
 	log_info(log, "Backup job finished successfully");
 	return 0;
 }
+
+int job_run(const struct backup_env *env, const struct job_params *p, struct error **err)
+{
+	struct job j = { .env = *env, .p = p };
+	struct job_lock lock = JOB_LOCK_INIT;
+	int r;
+
+	j.env.storages = &j.storages;
+	r = configure(&j, err);
+	if (r == 0)
+		r = job_lock_take(&lock, &j.env, err);
+	if (r == 0)
+		r = run_locked(&j, err);
+	job_lock_release(&lock);
+	fleecing_config_clear(&j.task.fleecing);
+	storage_config_clear(&j.storages);
+	free(j.dumpdir);
+	return r;
+}
+
+/* ---- before it, and without it ---- */
 
 static bool is_for_other_node(const struct backup_env *env)
 {
@@ -280,43 +321,39 @@ static bool is_for_other_node(const struct backup_env *env)
 	return node && strcmp(node, here) != 0;
 }
 
-int job_run(const struct backup_env *env, const struct job_params *p, struct error **err)
+int job_choose(const struct backup_env *env, struct selection *ret, struct error **err)
 {
-	struct job j = { .env = env, .p = p };
-	struct job_lock lock = JOB_LOCK_INIT;
-	int r = 0;
+	const struct options *o = env->options;
+	int r;
 
+	*ret = (struct selection){ 0 };
 	if (is_for_other_node(env))
 		return 0;
-	if (options_bool(env->options, "stop"))
+	r = selection_make(env, ret, err);
+	if (r == 0 && options_bool(o, "stop"))
 		r = job_stop_running(env, err);
-	if (r == 0)
-		r = choose_guests(&j, err);
-	if (r == 0 && (j.n || options_bool(env->options, "all") || options_given(env->options, "pool"))) {
-		r = configure(&j, err);
-		if (r == 0)
-			r = job_lock_take(&lock, env, err);
-		if (r == 0)
-			r = run_locked(&j, err);
-	}
-	job_lock_release(&lock);
-	fleecing_config_clear(&j.task.fleecing);
-	free(j.dumpdir);
-	free(j.vmids);
-	return r;
+	if (r < 0)
+		return r;
+	if (!ret->n && (options_bool(o, "stop") || !options_bool(o, "all")))
+		return 0;
+	if (options_bool(o, "stdout") && ret->n != 1)
+		return error_set(err, ERR_INVALID, "you can only backup a single VM with option --stdout");
+	return 1;
 }
 
 int job_cleanup(const struct backup_env *env, struct error **err)
 {
-	struct job j = { .env = env };
 	struct job_lock lock = JOB_LOCK_INIT;
+	_cleanup_free_ uint32_t *vmids = NULL;
 	unsigned n = 0, total = 0;
-	int r = choose_guests(&j, err);
+	size_t n_vmids = 0;
+	bool all = false;
+	int r = selection_for_cleanup(env, &vmids, &n_vmids, &all, err);
 
 	if (r == 0)
 		r = job_lock_take(&lock, env, err);
-	for (size_t i = 0; i < (j.n ? j.n : 1) && r == 0; i++) {
-		r = recover_all(env, j.n ? j.vmids[i] : 0, &n, err);
+	for (size_t i = 0; i < (all ? 1 : n_vmids) && r == 0; i++) {
+		r = recover_all(env, all ? 0 : vmids[i], &n, err);
 		total += n;
 	}
 	if (r == 0)
@@ -324,6 +361,5 @@ int job_cleanup(const struct backup_env *env, struct error **err)
 					 : "nothing to clean up",
 			 total);
 	job_lock_release(&lock);
-	free(j.vmids);
 	return r;
 }

@@ -7,8 +7,10 @@
 
 #include "backup/env.h"
 #include "backup/progress.h"
+#include "backup/select.h"
 
 struct job_params {
+	const struct selection *selection;	/* of job_choose() */
 	const char *command_line;	/* "vzdump 123 --mode snapshot", for the log */
 	/* env->options as merged; false if --storage and --dumpdir only come from vzdump.conf, where
 	 * --stdout overrules them */
@@ -20,8 +22,18 @@ struct job_params {
 };
 
 /*
- * Runs the job that env->options describe.  0 when every guest was saved (or none is here, or the job
- * is for another node).  "job errors" when a guest failed; each said why in the log.
+ * What comes before all else: whether the job is for this node, which guests are meant, --stop.  1 if there is
+ * something to run; 0 if not, and the run has silently succeeded: another node's job, no guest here, nothing
+ * but --stop.  Errors: a pool that does not exist, --stdout with other than one guest, --stop in vain.
+ * Only looks at what the command line says: call it before vzdump.conf is merged.
+ * The caller clears *ret, also after an error.
+ */
+int job_choose(const struct backup_env *env, struct selection *ret, struct error **err);
+
+/*
+ * Runs the job that env->options describe; storage.cfg is read after the hook script's job-init, so
+ * env->storages is not looked at.  0 when every guest was saved.  "job errors" when a guest failed; each said
+ * why in the log.
  */
 int job_run(const struct backup_env *env, const struct job_params *p, struct error **err);
 

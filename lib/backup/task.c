@@ -10,6 +10,7 @@
 #include "backup/task-internal.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "config/ha.h"
 #include "storage/archive-name.h"
 
 static struct hook_guest hook_guest(const struct task *t)
@@ -208,6 +209,20 @@ static int begin(struct task *t, struct error **err)
 	return strcmp(t->mode, "suspend") == 0 ? begin_suspend(t, err) : begin_stop(t, err);
 }
 
+/* The HA manager would start a guest again that is shut down for its backup. */
+static int check_ha(struct task *t, struct error **err)
+{
+	int r = strcmp(t->o->mode, "stop") ? 0 : ha_keeps_running(t->env->paths, t->vmid, err);
+
+	if (r > 0)
+		r = error_set(err, ERR_INVALID,
+			      "cannot execute a backup with stop mode of a HA managed and enabled service "
+			      "(vm:%u in /etc/pve/ha/resources.cfg): use mode snapshot or suspend, or disable "
+			      "the service",
+			      t->vmid);
+	return r;
+}
+
 /* ---- all of it ---- */
 
 static int save(struct task *t, struct task_result *ret, struct error **err)
@@ -220,7 +235,9 @@ static int save(struct task *t, struct task_result *ret, struct error **err)
 		return error_set(err, r, "unable to find VM '%u'", t->vmid);
 	if (r < 0)
 		return r;
-	r = task_check_limits(t, err);
+	r = check_ha(t, err);
+	if (r == 0)
+		r = task_check_limits(t, err);
 	if (r < 0)
 		return r;
 	r = power_get(t->env->paths, t->vmid, &t->power, err);

@@ -34,8 +34,10 @@ void guest_list_clear(struct guest_list *l)
 /* <root>/etc/pve/lxc, or .../nodes/<node>/lxc; node may be NULL. */
 static char *folder_path(const struct paths *p, const char *node, enum guest_kind kind)
 {
-	return node ? paths_get(p, "/etc/pve/nodes/%s/%s", node, kind_folders[kind])
-		    : paths_get(p, "/etc/pve/%s", kind_folders[kind]);
+	_cleanup_free_ char *folder = paths_get(p, node ? "/etc/pve/nodes" : "/etc/pve");
+
+	return node ? xasprintf("%s/%s/%s", folder, node, kind_folders[kind])
+		    : xasprintf("%s/%s", folder, kind_folders[kind]);
 }
 
 /* Calls each() with every name in the folder until it fails; a missing folder has none. */

@@ -1,0 +1,46 @@
+/*
+ * Which guests a job saves: those that are named, those of a pool, or all of this node.  Guests of other nodes
+ * are left to those; a named id that nobody has stays, so that its backup fails visibly.
+ * Facts: get_included_guests of PVE::VZDump and the call of it in PVE::API2::VZDump.
+ */
+#ifndef VZDUMP_BACKUP_SELECT_H
+#define VZDUMP_BACKUP_SELECT_H
+
+#include "backup/env.h"
+
+struct selected_guest {
+	uint32_t vmid;
+	bool container;
+	char *path; /* of its configuration; NULL: nobody has this id */
+};
+
+struct selection {
+	struct selected_guest *guests; /* ascending; an id that is named twice stands twice */
+	size_t n;
+	uint32_t *external; /* on other nodes, ascending */
+	size_t n_external;
+	bool by_id; /* the guests were named one by one */
+};
+
+/*
+ * By "vmid", "pool", "all" and "exclude" of env->options (with a pool, "exclude" says nothing, as in PVE).
+ * With "node" nothing is said of guests elsewhere.  ERR_NOT_FOUND: there is no such pool.
+ * The caller clears *ret, also after an error.
+ */
+int selection_make(const struct backup_env *env, struct selection *ret, struct error **err);
+void selection_clear(struct selection *s);
+#define _cleanup_selection_ _cleanup_(selection_clear)
+
+/*
+ * The ids that --cleanup is for: those that are named, the members of a pool, all here but the excluded ones,
+ * or (*ret_n is 0 and *ret_all true) whoever has something left behind.  Where a guest is now that is named
+ * does not matter: its backup was here.
+ * The caller frees *ret.
+ */
+int selection_for_cleanup(const struct backup_env *env, uint32_t **ret, size_t *ret_n, bool *ret_all,
+			  struct error **err);
+
+/* "201, 202".  Caller frees. */
+char *selection_external_text(const struct selection *s);
+
+#endif
