@@ -73,19 +73,20 @@ static int run_backup(struct backup_env *env, struct options *cli, struct ui *ui
 	return r;
 }
 
-static int run_cleanup(struct backup_env *env, struct options *cli, struct error **err)
+static int run_cleanup(const struct backup_env *base, struct options *cli, struct error **err)
 {
 	_cleanup_options_ struct options conf = { 0 };
 	struct storage_config storages = { 0 };
-	int r = storage_config_load(env->paths, env->log, &storages, err);
+	struct backup_env env = *base;
+	int r = storage_config_load(env.paths, env.log, &storages, err);
 
-	env->storages = &storages;
+	env.storages = &storages;
 	if (r == 0)
-		r = vzdump_conf_load(env->paths, &conf, env->log, err);
+		r = vzdump_conf_load(env.paths, &conf, env.log, err);
 	if (r == 0)
 		r = vzdump_options_merge(cli, &conf, err);
 	if (r == 0)
-		r = job_cleanup(env, err);
+		r = job_cleanup(&env, err);
 	storage_config_clear(&storages);
 	return r;
 }

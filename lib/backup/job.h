@@ -22,9 +22,9 @@ struct job_params {
 };
 
 /*
- * What comes before all else: whether the job is for this node, which guests are meant, --stop.  1 if there is
- * something to run; 0 if not, and the run has silently succeeded: another node's job, no guest here, nothing
- * but --stop.  Errors: a pool that does not exist, --stdout with other than one guest, --stop in vain.
+ * What comes before all else: whether the job is for this node, which guests are meant, --stop.  1 if there
+ * is something to run; 0 if not, and the run has silently succeeded: another node's job, no guest here,
+ * nothing but --stop.  Errors: a pool that does not exist, --stdout with other than one guest, --stop in vain.
  * Only looks at what the command line says: call it before vzdump.conf is merged.
  * The caller clears *ret, also after an error.
  */

@@ -1,6 +1,6 @@
 /*
- * Which guests a job saves: those that are named, those of a pool, or all of this node.  Guests of other nodes
- * are left to those; a named id that nobody has stays, so that its backup fails visibly.
+ * Which guests a job saves: those that are named, those of a pool, or all of this node.  Guests of other
+ * nodes are left to those; a named id that nobody has stays, so that its backup fails visibly.
  * Facts: get_included_guests of PVE::VZDump and the call of it in PVE::API2::VZDump.
  */
 #ifndef VZDUMP_BACKUP_SELECT_H
