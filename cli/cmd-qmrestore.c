@@ -10,6 +10,7 @@
 #include "backup/power.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "command.h"
 #include "config/pool.h"
@@ -130,6 +131,7 @@ static int restore(const struct backup_env *env, const struct options *o, const 
 		   struct error **err)
 {
 	_cleanup_close_ int fd = open_archive(path, err);
+	_cleanup_free_ char *shown = text_cleaned(path);
 	struct vma_progress progress = { 0 };
 	const uint32_t vmid = (uint32_t)options_int(o, "vmid");
 	const struct restore_params p = {
@@ -153,7 +155,7 @@ static int restore(const struct backup_env *env, const struct options *o, const 
 
 	if (fd < 0)
 		return fd;
-	printf("restore vma archive: %s\n", path);
+	printf("restore vma archive: %s\n", shown);
 	r = check_pool(env, o, err);
 	if (r == 0)
 		r = restore_run(env, &p, err);

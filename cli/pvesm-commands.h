@@ -2,11 +2,10 @@
 #ifndef VZDUMP_CLI_PVESM_COMMANDS_H
 #define VZDUMP_CLI_PVESM_COMMANDS_H
 
-#include <json-c/json.h>
-
 #include "base/log.h"
 #include "base/paths.h"
 #include "command.h"
+#include "json-out.h"
 #include "storage/storage.h"
 
 extern const struct command pvesm_command_status, pvesm_command_list, pvesm_command_alloc,
@@ -38,8 +37,8 @@ bool pvesm_is_text(struct options *o);
 /* Prints it the way that was asked for, and puts it. */
 void pvesm_print_json(struct options *o, struct json_object *value);
 
-/* A string of JSON, which is UTF-8; text that is none is taken as Latin-1, as PVE does. */
-struct json_object *pvesm_json_text(const char *text);
+/* The result is one text: as show() prints it, with a newline, or a string of JSON. */
+void pvesm_print_text(struct options *o, const char *text);
 
 /* A list of content types as a set; 0 for NULL. */
 int pvesm_parse_content(const char *text, unsigned *ret, struct error **err);

@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "base/text.h"
+#include "json-out.h"
 #include "pvesm-commands.h"
+#include "show.h"
 
 const char *const pvesm_formats[] = { "text", "json", "json-pretty", NULL };
 
@@ -39,40 +41,17 @@ void pvesm_print_json(struct options *o, struct json_object *value)
 	const int flags = pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED
 				 : JSON_C_TO_STRING_PLAIN;
 
-	puts(json_object_to_json_string_ext(value, flags | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(value);
+	json_out_print(value, flags | JSON_C_TO_STRING_NOSLASHESCAPE);
 }
 
-/* The length of the character at s; 0 if it is no UTF-8. */
-static size_t utf8_length(const char *s)
+void pvesm_print_text(struct options *o, const char *text)
 {
-	const unsigned char c = (unsigned char)*s;
-	const size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 :
-			 c >= 0xf0 && c < 0xf5 ? 4 : 0;
+	_cleanup_free_ char *utf8 = text_as_utf8(text);
 
-	for (size_t i = 1; i < n; i++)
-		if (((unsigned char)s[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
-struct json_object *pvesm_json_text(const char *text)
-{
-	_cleanup_buf_ struct buf b = BUF_INIT;
-	const char *at = text;
-
-	while (*at && utf8_length(at))
-		at += utf8_length(at);
-	if (!*at)
-		return json_object_new_string(text);
-	for (at = text; *at; at++) {
-		const unsigned char c = (unsigned char)*at;
-
-		if (c >= 0x80)
-			buf_addc(&b, (char)(0xc0 | c >> 6));
-		buf_addc(&b, c < 0x80 ? *at : (char)(0x80 | (c & 0x3f)));
-	}
-	return json_object_new_string(buf_str(&b));
+	if (pvesm_is_text(o))
+		show("%s\n", text);
+	else
+		pvesm_print_json(o, xcheck(json_object_new_string(utf8)));
 }
 
 static unsigned content_of(const char *name)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "pvesm-commands.h"
 #include "storage/content.h"
 
@@ -38,8 +39,9 @@ static const struct option_table table = {
 static void print_row(const struct storage_volume *v, int name_width, int size_width)
 {
 	_cleanup_free_ char *size = xasprintf("%s%" PRIu64, v->approximate ? "~" : "", v->size);
+	_cleanup_free_ char *volid = text_cleaned(v->volid);
 
-	printf("%-*s %-7s %-9s %*s", name_width, v->volid, v->format, storage_content_name(v->content),
+	printf("%-*s %-7s %-9s %*s", name_width, volid, v->format, storage_content_name(v->content),
 	       size_width, size);
 	if (v->vmid)
 		printf(" %" PRIu32, v->vmid);
@@ -64,8 +66,10 @@ static void print_text(const struct storage_volume *list, size_t n)
 	size_t n_others = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if ((int)strlen(list[i].volid) > name_width)
-			name_width = (int)strlen(list[i].volid);
+		_cleanup_free_ char *volid = text_cleaned(list[i].volid);
+
+		if ((int)strlen(volid) > name_width)
+			name_width = (int)strlen(volid);
 		if (list[i].size > largest)
 			largest = list[i].size;
 		approximate = approximate || list[i].approximate;
@@ -86,33 +90,31 @@ static void print_text(const struct storage_volume *list, size_t n)
 
 static struct json_object *to_json(const struct storage_volume *list, size_t n)
 {
-	struct json_object *all = json_object_new_array();
+	struct json_object *all = json_out_array();
 
 	for (size_t i = 0; i < n; i++) {
 		const struct storage_volume *v = &list[i];
-		struct json_object *o = json_object_new_object();
+		struct json_object *o = json_out_object();
 
-		json_object_object_add(o, "content",
-				       json_object_new_string(storage_content_name(v->content)));
+		json_out_text(o, "content", storage_content_name(v->content));
 		if (v->ctime)
-			json_object_object_add(o, "ctime", json_object_new_int64(v->ctime));
-		json_object_object_add(o, "format", json_object_new_string(v->format));
+			json_out_int(o, "ctime", v->ctime);
+		json_out_text(o, "format", v->format);
 		if (v->notes && *v->notes)
-			json_object_object_add(o, "notes", pvesm_json_text(v->notes));
+			json_out_text(o, "notes", v->notes);
 		if (v->parent)
-			json_object_object_add(o, "parent", pvesm_json_text(v->parent));
+			json_out_text(o, "parent", v->parent);
 		if (v->is_protected)
-			json_object_object_add(o, "protected", json_object_new_int(1));
-		json_object_object_add(o, v->approximate ? "approximate-size" : "size",
-				       json_object_new_uint64(v->size));
+			json_out_int(o, "protected", 1);
+		json_out_uint(o, v->approximate ? "approximate-size" : "size", v->size);
 		if (v->subtype)
-			json_object_object_add(o, "subtype", json_object_new_string(v->subtype));
+			json_out_text(o, "subtype", v->subtype);
 		if (v->content == STORAGE_IMAGES || v->content == STORAGE_ROOTDIR)
-			json_object_object_add(o, "used", json_object_new_uint64(v->used));
+			json_out_uint(o, "used", v->used);
 		if (v->vmid)
-			json_object_object_add(o, "vmid", json_object_new_uint64(v->vmid));
-		json_object_object_add(o, "volid", pvesm_json_text(v->volid));
-		json_object_array_add(all, o);
+			json_out_uint(o, "vmid", v->vmid);
+		json_out_text(o, "volid", v->volid);
+		json_out_append(all, o);
 	}
 	return all;
 }

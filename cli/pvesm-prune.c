@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "pvesm-commands.h"
 #include "storage/backups.h"
 
@@ -155,7 +156,8 @@ static void print_text(const struct storage *s, const struct backups *b)
 	printf("%-*s %15s %10s\n", width, "Backup", "Backup-ID", "Prune-Mark");
 	for (size_t i = 0; i < b->n; i++) {
 		const struct backup *e = &b->list[i];
-		_cleanup_free_ char *volid = xasprintf("%s:backup/%s", s->id, e->name.filename);
+		_cleanup_free_ char *volid =
+			text_clean(xasprintf("%s:backup/%s", s->id, e->name.filename));
 		_cleanup_free_ char *id = e->name.vmid ? xasprintf("%s/%" PRIu32, type_name(e), e->name.vmid)
 						     : xstrdup(type_name(e));
 
@@ -165,20 +167,20 @@ static void print_text(const struct storage *s, const struct backups *b)
 
 static struct json_object *to_json(const struct storage *s, const struct backups *b)
 {
-	struct json_object *all = json_object_new_array();
+	struct json_object *all = json_out_array();
 
 	for (size_t i = 0; i < b->n; i++) {
 		const struct backup *e = &b->list[i];
 		_cleanup_free_ char *volid = xasprintf("%s:backup/%s", s->id, e->name.filename);
-		struct json_object *o = json_object_new_object();
+		struct json_object *o = json_out_object();
 
-		json_object_object_add(o, "ctime", json_object_new_int64(e->ctime));
-		json_object_object_add(o, "mark", json_object_new_string(mark_name(e)));
-		json_object_object_add(o, "type", json_object_new_string(type_name(e)));
+		json_out_int(o, "ctime", e->ctime);
+		json_out_text(o, "mark", mark_name(e));
+		json_out_text(o, "type", type_name(e));
 		if (e->name.vmid)
-			json_object_object_add(o, "vmid", json_object_new_uint64(e->name.vmid));
-		json_object_object_add(o, "volid", json_object_new_string(volid));
-		json_object_array_add(all, o);
+			json_out_uint(o, "vmid", e->name.vmid);
+		json_out_text(o, "volid", volid);
+		json_out_append(all, o);
 	}
 	return all;
 }

@@ -119,27 +119,26 @@ static char *content_text(const struct storage *s)
 
 static struct json_object *to_json(const struct row *list, size_t n)
 {
-	struct json_object *all = json_object_new_array();
+	struct json_object *all = json_out_array();
 
 	for (size_t i = 0; i < n; i++) {
 		const struct row *row = &list[i];
-		struct json_object *o = json_object_new_object();
+		struct json_object *o = json_out_object();
 		_cleanup_free_ char *content = content_text(row->s);
 
-		json_object_object_add(o, "active", json_object_new_int(row->active));
-		json_object_object_add(o, "avail", json_object_new_uint64(row->status.avail));
-		json_object_object_add(o, "content", json_object_new_string(content));
-		json_object_object_add(o, "enabled", json_object_new_int(row->enabled));
-		json_object_object_add(o, "shared", json_object_new_int(row->s->shared));
-		json_object_object_add(o, "storage", json_object_new_string(row->s->id));
-		json_object_object_add(o, "total", json_object_new_uint64(row->status.total));
-		json_object_object_add(o, "type", json_object_new_string(row->s->type));
-		json_object_object_add(o, "used", json_object_new_uint64(row->status.used));
+		json_out_int(o, "active", row->active);
+		json_out_uint(o, "avail", row->status.avail);
+		json_out_text(o, "content", content);
+		json_out_int(o, "enabled", row->enabled);
+		json_out_int(o, "shared", row->s->shared);
+		json_out_text(o, "storage", row->s->id);
+		json_out_uint(o, "total", row->status.total);
+		json_out_text(o, "type", row->s->type);
+		json_out_uint(o, "used", row->status.used);
 		if (row->status.total)
-			json_object_object_add(o, "used_fraction",
-					       json_object_new_double((double)row->status.used /
-								      (double)row->status.total));
-		json_object_array_add(all, o);
+			json_out_double(o, "used_fraction",
+					(double)row->status.used / (double)row->status.total);
+		json_out_append(all, o);
 	}
 	return all;
 }

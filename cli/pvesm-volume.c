@@ -144,7 +144,7 @@ static int alloc_run(struct options *o, struct error **err)
 	if (pvesm_is_text(o))
 		printf("successfully created '%s'\n", v.volid);
 	else
-		pvesm_print_json(o, json_object_new_string(v.volid));
+		pvesm_print_text(o, v.volid);
 	return 0;
 }
 
@@ -196,7 +196,7 @@ static int free_run(struct options *o, struct error **err)
 	if (pvesm_is_text(o))
 		printf("Removed volume '%s'\n", volid);
 	else
-		pvesm_print_json(o, json_object_new_string(volid));
+		pvesm_print_text(o, volid);
 	return 0;
 }
 
@@ -226,10 +226,7 @@ static int path_run(struct options *o, struct error **err)
 	if (r < 0)
 		return r;
 	path = volume_qemu_name(&v);
-	if (pvesm_is_text(o))
-		puts(path);
-	else
-		pvesm_print_json(o, json_object_new_string(path));
+	pvesm_print_text(o, path);
 	return 0;
 }
 
@@ -287,10 +284,7 @@ static int extract_run(struct options *o, struct error **err)
 		r = find_config(path, &text, err);
 	if (r < 0)
 		return r;
-	if (pvesm_is_text(o))
-		puts(text);
-	else
-		pvesm_print_json(o, json_object_new_string(text));
+	pvesm_print_text(o, text);
 	return 0;
 }
 

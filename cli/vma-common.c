@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "vma-commands.h"
 
@@ -45,16 +47,19 @@ void vma_print_content(const struct vma_header *h)
 	time_t when = (time_t)h->ctime;
 	char text[64];
 
-	for (unsigned i = 0; i < h->n_configs; i++)
-		printf("CFG: size: %zu name: %s\n", h->configs[i].len, h->configs[i].name);
+	for (unsigned i = 0; i < h->n_configs; i++) {
+		_cleanup_free_ char *name = text_cleaned(h->configs[i].name);
+
+		printf("CFG: size: %zu name: %s\n", h->configs[i].len, name);
+	}
 	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
 		const struct vma_device *d = &h->devices[i];
+		_cleanup_free_ char *name = d->name ? text_cleaned(d->name) : NULL;
 
 		if (d->name && !strcmp(d->name, VMA_VMSTATE))
 			printf("VMSTATE: dev_id=%u memory: %" PRIu64 "\n", i, d->size);
 		else if (d->name)
-			printf("DEV: dev_id=%u size: %" PRIu64 " devname: %s\n", i, d->size,
-			       d->name);
+			printf("DEV: dev_id=%u size: %" PRIu64 " devname: %s\n", i, d->size, name);
 	}
 	if (ctime_r(&when, text))
 		printf("CTIME: %s", text);
@@ -67,8 +72,10 @@ void vma_print_damage(void *opaque, const char *text)
 {
 	struct vma_progress *p = opaque;
 
+	_cleanup_free_ char *clean = text_cleaned(text);
+
 	if (p->damages < LINES_MAX)
-		fprintf(stderr, "damage: %s\n", text);
+		fprintf(stderr, "damage: %s\n", clean);
 	else if (p->damages == LINES_MAX)
 		fprintf(stderr, "damage: and more\n");
 	p->damages++;
@@ -77,6 +84,7 @@ void vma_print_damage(void *opaque, const char *text)
 static uint64_t print_device(const struct vma_reader *r, unsigned dev)
 {
 	const struct vma_device *d = &vma_reader_header(r)->devices[dev];
+	_cleanup_free_ char *name = text_cleaned(d->name);
 	uint64_t at = 0, first = 0, n = 0, lost = 0;
 
 	for (unsigned lines = 0; vma_reader_missing(r, (uint8_t)dev, &at, &first, &n); lines++) {
@@ -86,10 +94,10 @@ static uint64_t print_device(const struct vma_reader *r, unsigned dev)
 			end = d->size;
 		lost += end - start;
 		if (lines < LINES_MAX)
-			fprintf(stderr, "lost: %s: %" PRIu64 " bytes at %" PRIu64 "\n", d->name,
+			fprintf(stderr, "lost: %s: %" PRIu64 " bytes at %" PRIu64 "\n", name,
 				end - start, start);
 		else if (lines == LINES_MAX)
-			fprintf(stderr, "lost: %s: and more places\n", d->name);
+			fprintf(stderr, "lost: %s: and more places\n", name);
 	}
 	return lost;
 }

@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "show.h"
 #include "signals.h"
 #include "vma-extract.h"
 
@@ -115,7 +116,7 @@ static int create_file(struct extract *x, unsigned dev, struct error **err)
 	} else {
 		tmp = xasprintf("%s/tmp-disk-%s.raw", x->dir, d->name);
 		t->final = xasprintf("%s/disk-%s.raw", x->dir, d->name);
-		printf("DEVINFO %s %" PRIu64 "\n", tmp, d->size);
+		show("DEVINFO %s %" PRIu64 "\n", tmp, d->size);
 		fflush(stdout);
 	}
 	return target_create(t, tmp, d->size, err);

@@ -1,10 +1,11 @@
 /* vma list, vma config: what the header says. */
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "json-out.h"
+#include "show.h"
 #include "vma-commands.h"
 #include "vma/random.h"
 
@@ -33,14 +34,14 @@ static const struct option_table list_table = {
 
 static struct json_object *configs_json(const struct vma_header *h)
 {
-	struct json_object *list = json_object_new_array();
+	struct json_object *list = json_out_array();
 
 	for (unsigned i = 0; i < h->n_configs; i++) {
-		struct json_object *o = json_object_new_object();
+		struct json_object *o = json_out_object();
 
-		json_object_object_add(o, "name", json_object_new_string(h->configs[i].name));
-		json_object_object_add(o, "size", json_object_new_uint64(h->configs[i].len));
-		json_object_array_add(list, o);
+		json_out_text(o, "name", h->configs[i].name);
+		json_out_uint(o, "size", h->configs[i].len);
+		json_out_append(list, o);
 	}
 	return list;
 }
@@ -51,25 +52,30 @@ static void add_content(struct json_object *o, const struct vma_random *random, 
 {
 	uint64_t used = random ? vma_random_stored(random, (uint8_t)dev) : 0;
 
-	json_object_object_add(o, "used", random ? json_object_new_uint64(used) : NULL);
-	json_object_object_add(o, "zero", random ? json_object_new_uint64(size - used) : NULL);
+	if (!random) {
+		json_out_null(o, "used");
+		json_out_null(o, "zero");
+		return;
+	}
+	json_out_uint(o, "used", used);
+	json_out_uint(o, "zero", size - used);
 }
 
 static struct json_object *devices_json(const struct vma_header *h, const struct vma_random *random)
 {
-	struct json_object *list = json_object_new_array();
+	struct json_object *list = json_out_array();
 
 	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
 		struct json_object *o;
 
 		if (!h->devices[i].name)
 			continue;
-		o = json_object_new_object();
-		json_object_object_add(o, "id", json_object_new_int((int)i));
-		json_object_object_add(o, "name", json_object_new_string(h->devices[i].name));
-		json_object_object_add(o, "size", json_object_new_uint64(h->devices[i].size));
+		o = json_out_object();
+		json_out_int(o, "id", (int)i);
+		json_out_text(o, "name", h->devices[i].name);
+		json_out_uint(o, "size", h->devices[i].size);
 		add_content(o, random, i, h->devices[i].size);
-		json_object_array_add(list, o);
+		json_out_append(list, o);
 	}
 	return list;
 }
@@ -85,29 +91,30 @@ static void add_ratio(struct json_object *o, const struct vma_header *h,
 	for (unsigned i = 1; random && i <= VMA_MAX_DEVICES; i++)
 		if (h->devices[i].name)
 			used += vma_random_stored(random, (uint8_t)i);
-	json_object_object_add(o, "file-size",
-			       is_file ? json_object_new_int64(st.st_size) : NULL);
-	json_object_object_add(o, "ratio",
-			       is_file && used ? json_object_new_double((double)st.st_size /
-							(double)used)
-					       : NULL);
+	if (is_file)
+		json_out_int(o, "file-size", st.st_size);
+	else
+		json_out_null(o, "file-size");
+	if (is_file && used)
+		json_out_double(o, "ratio", (double)st.st_size / (double)used);
+	else
+		json_out_null(o, "ratio");
 }
 
 static void print_json(const struct vma_header *h, const struct vma_random *random, int fd)
 {
-	struct json_object *o = json_object_new_object();
+	struct json_object *o = json_out_object();
 	char uuid[2 * VMA_UUID_SIZE + 1];
 
 	for (unsigned i = 0; i < VMA_UUID_SIZE; i++)
 		snprintf(uuid + 2 * i, 3, "%02x", h->uuid[i]);
-	json_object_object_add(o, "uuid", json_object_new_string(uuid));
-	json_object_object_add(o, "ctime", json_object_new_int64(h->ctime));
-	json_object_object_add(o, "seekable", json_object_new_boolean(random != NULL));
+	json_out_text(o, "uuid", uuid);
+	json_out_int(o, "ctime", h->ctime);
+	json_out_bool(o, "seekable", random != NULL);
 	add_ratio(o, h, random, fd);
-	json_object_object_add(o, "configs", configs_json(h));
-	json_object_object_add(o, "devices", devices_json(h, random));
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
-	json_object_put(o);
+	json_out_add(o, "configs", configs_json(h));
+	json_out_add(o, "devices", devices_json(h, random));
+	json_out_print(o, JSON_C_TO_STRING_PRETTY);
 }
 
 static int list_run(struct options *o, struct error **err)
@@ -168,7 +175,7 @@ static int config_run(struct options *o, struct error **err)
 	for (unsigned i = 0; i < h->n_configs; i++) {
 		if (strcmp(h->configs[i].name, name) != 0)
 			continue;
-		fwrite(h->configs[i].data, 1, h->configs[i].len, stdout);
+		show_bytes(h->configs[i].data, h->configs[i].len);
 		return 0;
 	}
 	return error_set(err, ERR_NOT_FOUND,

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "restore/serve.h"
+#include "show.h"
 #include "signals.h"
 #include "vma-commands.h"
 #include "vma/random.h"
@@ -49,7 +50,7 @@ static int print_disks(const char *archive, const char *socket, struct error **e
 		if (!d->name)
 			continue;
 		uri = serve_uri(socket, d->name);
-		printf("%s %" PRIu64 " %s\n", d->name, d->size, uri);
+		show("%s %" PRIu64 " %s\n", d->name, d->size, uri);
 	}
 	return 0;
 }

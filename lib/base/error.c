@@ -5,14 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-
-/* Names and tools' words may hold anything; a terminal and a log get one line of text. */
-static void make_one_line(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = *text == '\n' || *text == '\t' ? ' ' : '?';
-}
+#include "base/text.h"
 
 static int set_message(struct error **err, int code, char *message)
 {
@@ -22,7 +15,7 @@ static int set_message(struct error **err, int code, char *message)
 	}
 	if (*err)
 		error_free(*err);
-	make_one_line(message);
+	text_clean(message);
 	*err = xcalloc(1, sizeof(**err));
 	(*err)->code = code;
 	(*err)->message = message;
@@ -64,7 +57,7 @@ int error_prefix(struct error **err, const char *fmt, ...)
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	message = xasprintf("%s: %s", text, (*err)->message);
-	make_one_line(message);
+	text_clean(message);
 	free((*err)->message);
 	(*err)->message = message;
 	return (*err)->code;

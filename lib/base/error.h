@@ -27,7 +27,7 @@ enum {
 
 struct error {
 	int code;	/* negative: -errno or ERR_* */
-	char *message;	/* one line, no trailing newline */
+	char *message;	/* one line that a terminal may show (text.h), no trailing newline */
 };
 
 /* Sets *err (if err) to a new error and returns code, so that `return error_set(...)` reads well. */

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 static void emit(const struct log *log, enum log_level level, const char *fmt, va_list ap)
 {
@@ -16,8 +17,13 @@ static void emit(const struct log *log, enum log_level level, const char *fmt, v
 	text = xvasprintf(fmt, ap);
 	rest = text;
 	while ((line = strsep(&rest, "\n")) != NULL) {
+		size_t len = strlen(line);
+
+		/* as tools of other systems end their lines */
+		if (len && line[len - 1] == '\r')
+			line[len - 1] = '\0';
 		if (*line)
-			log->line(log->opaque, level, line);
+			log->line(log->opaque, level, text_clean(line));
 	}
 }
 

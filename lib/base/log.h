@@ -13,7 +13,10 @@ enum log_level {
 };
 
 struct log {
-	/* line: one line without newline or level prefix, valid during the call. */
+	/*
+	 * line: one line without newline or level prefix, harmless to a terminal (text.h), valid during
+	 * the call.
+	 */
 	void (*line)(void *opaque, enum log_level level, const char *line);
 	void *opaque;
 };

@@ -4,37 +4,48 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-static void *check(void *p)
+/* Straight to the descriptor: the stream's lock may be held, and its buffer may be what there is no room for. */
+_Noreturn void out_of_memory(void)
+{
+	static const char text[] = "out of memory\n";
+
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		out_of_memory();
+	abort();
+}
+
+void *xcheck(void *p)
 {
 	if (!p)
-		abort();
+		out_of_memory();
 	return p;
 }
 
 void *xmalloc(size_t size)
 {
-	return check(malloc(size ? size : 1));
+	return xcheck(malloc(size ? size : 1));
 }
 
 void *xcalloc(size_t n, size_t size)
 {
-	return check(calloc(n ? n : 1, size ? size : 1));
+	return xcheck(calloc(n ? n : 1, size ? size : 1));
 }
 
 void *xreallocarray(void *p, size_t n, size_t size)
 {
-	return check(reallocarray(p, n ? n : 1, size ? size : 1));
+	return xcheck(reallocarray(p, n ? n : 1, size ? size : 1));
 }
 
 char *xstrdup(const char *s)
 {
-	return check(strdup(s));
+	return xcheck(strdup(s));
 }
 
 char *xstrndup(const char *s, size_t n)
 {
-	return check(strndup(s, n));
+	return xcheck(strndup(s, n));
 }
 
 char *xstrdup_null(const char *s)
@@ -47,7 +58,7 @@ char *xvasprintf(const char *fmt, va_list ap)
 	char *out = NULL;
 
 	if (vasprintf(&out, fmt, ap) < 0)
-		abort();
+		out_of_memory();
 	return out;
 }
 

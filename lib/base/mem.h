@@ -1,6 +1,6 @@
 /*
- * Small allocations.  They abort the process when memory is out, as on a Linux host nothing sane
- * is left to do then; large buffers (extents, maps) are allocated with error returns instead.
+ * Small allocations.  They abort the process when memory is out, with one line that says so, as on a
+ * Linux host nothing sane is left to do then (the journal tells the next run what to undo); large buffers (extents, maps) are allocated with error returns instead.
  */
 #ifndef VZDUMP_BASE_MEM_H
 #define VZDUMP_BASE_MEM_H
@@ -8,6 +8,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+/* Says so on standard error and aborts. */
+_Noreturn void out_of_memory(void);
+/* p, which a library has allocated; NULL is the end, as of an allocation of ours. */
+void *xcheck(void *p);
 void *xmalloc(size_t size);
 void *xcalloc(size_t n, size_t size);
 /* n * size is checked for overflow. */

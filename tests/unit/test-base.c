@@ -11,10 +11,12 @@
 #include "base/buf.h"
 #include "base/cancel.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/process.h"
 #include "base/strv.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "tap.h"
 
@@ -31,10 +33,52 @@ static void test_error_is_one_line(void)
 	struct error *err = NULL;
 
 	error_set(&err, ERR_INVALID, "volume '%s'", "a\nb\tc\033[2Jd");
-	is_text(xstrdup(error_message(err)), "volume 'a b c?[2Jd'", "what breaks lines");
-	error_prefix(&err, "x\ny");
-	is_text(xstrdup(error_message(err)), "x y: volume 'a b c?[2Jd'", "and what a prefix does");
+	is_text(xstrdup(error_message(err)), "volume 'a b\tc?[2Jd'", "what breaks lines");
+	error_prefix(&err, "x\ny\xc2\x9b" "31m");
+	is_text(xstrdup(error_message(err)), "x y?31m: volume 'a b\tc?[2Jd'", "and what a prefix does");
 	error_free(err);
+}
+
+static void test_text_is_harmless(void)
+{
+	static const struct {
+		const char *what, *text, *shown;
+	} cases[] = {
+		{ "letters of any script", "Gr\xc3\xbc\xc3\x9f \xe6\x97\xa5\xf0\x9f\x90\xa7\tx",
+		  "Gr\xc3\xbc\xc3\x9f \xe6\x97\xa5\xf0\x9f\x90\xa7\tx" },
+		{ "an escape sequence", "\033]0;x\007\033[2J\177", "?]0;x??[2J?" },
+		{ "the first and last C1 control", "a\xc2\x80\xc2\x9f\xc2\xa0", "a??\xc2\xa0" },
+		{ "a bare C1 byte", "a\x9b" "31m", "a?31m" },
+		{ "bidi overrides", "\xe2\x80\xaa\xe2\x80\xae|\xe2\x81\xa6\xe2\x81\xa9", "??|??" },
+		{ "bidi marks", "\xe2\x80\x8e\xe2\x80\x8f\xd8\x9c", "???" },
+		{ "breaks of lines", "a\nb\rc\xe2\x80\xa8" "d\xe2\x80\xa9" "e\xc2\x85" "f", "a b c d e f" },
+		{ "an overlong escape", "\xc0\x9b\xe0\x80\x9b", "?????" },
+		{ "a surrogate", "\xed\xa0\x80", "???" },
+		{ "what is behind Unicode", "\xf4\x90\x80\x80\xf8", "?????" },
+		{ "half a character", "a\xe2\x80", "a??" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		is_text(text_cleaned(cases[i].text), cases[i].shown, cases[i].what);
+	is_text(text_as_utf8("\xc3\xbc"), "\xc3\xbc", "UTF-8 stays UTF-8");
+	is_text(text_as_utf8("a\xfc"), "a\xc3\xbc", "and else bytes are characters");
+	is_text(text_escape_json("{\n\t\"a\": \"\xc2\x9b\xe2\x80\xae\177\xc3\xbc\"}"),
+		"{\n\t\"a\": \"\\u009b\\u202e\\u007f\xc3\xbc\"}", "JSON escapes what it can");
+}
+
+static void keep_line(void *opaque, enum log_level level, const char *line)
+{
+	buf_addf(opaque, "%d:%s|", (int)level, line);
+}
+
+static void test_log_is_harmless(void)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	const struct log log = { keep_line, &b };
+
+	log_info(&log, "a\tb\r\n\n%s", "\033[1mc\rd\n");
+	log_warn(&log, "\xc2\x9b");
+	is_text(buf_steal(&b), "0:a\tb|0:?[1mc d|1:?|", "each line of the log");
 }
 
 static void test_proc(void)
@@ -237,6 +281,8 @@ static void test_files(void)
 int main(void)
 {
 	test_error_is_one_line();
+	test_text_is_harmless();
+	test_log_is_harmless();
 	test_proc();
 	test_units();
 	test_strings();

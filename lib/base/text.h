@@ -1,0 +1,36 @@
+/*
+ * Text that others wrote (archives, configurations, guest agents, QMP peers, names of files) and that a
+ * person is to look at.  A terminal obeys more than letters: escape sequences, the C1 controls (also as
+ * UTF-8, c2 80 to c2 9f), characters that turn the direction of what follows, separators of lines.  Whatever
+ * is shown passes through here; what is a product (a config, a disk, notes) stays as it is.
+ */
+#ifndef VZDUMP_BASE_TEXT_H
+#define VZDUMP_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Makes s harmless, in place, and returns it: one line of UTF-8 in which a line break of any kind is a
+ * blank, a tab stays, and '?' stands for each other character that a terminal might obey and for each
+ * byte that is no UTF-8.  It never gets longer.
+ */
+char *text_clean(char *s);
+/* A harmless copy.  Caller frees. */
+char *text_cleaned(const char *s);
+
+/*
+ * The length in bytes of the UTF-8 character at s, which ends with a NUL; 0 if there is none (RFC 3629: no
+ * overlong forms, no surrogates).  *ret_char, if not NULL, is the character.
+ */
+size_t text_char(const char *s, uint32_t *ret_char);
+/* Valid UTF-8: a copy; else each byte is taken for a character, as Perl does.  Caller frees. */
+char *text_as_utf8(const char *s);
+/*
+ * The same JSON with what text_clean() would replace in a string written as \uXXXX, so that a terminal may
+ * show it and a program reads the same value.  json is valid UTF-8.  Caller frees.
+ */
+char *text_escape_json(const char *json);
+
+#endif
