@@ -5,16 +5,21 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backup/job.h"
+#include "backup/upid.h"
 #include "base/io.h"
+#include "base/lock-holder.h"
 #include "base/mem.h"
+#include "base/proc.h"
 #include "base/strv.h"
 #include "base/units.h"
 
 #define POLL_MS 250
 #define STOP_WAIT_S 15
+#define UPID_MAX 4096
 
 static char *lock_path(const struct backup_env *env)
 {
@@ -43,16 +48,23 @@ static int wait_for(int fd, const char *path, uint64_t minutes, const struct bac
 		    struct error **err)
 {
 	uint64_t end = units_now_ns() + minutes * 60 * UINT64_C(1000000000);
+	_cleanup_free_ char *holder = NULL;
 	int r = 0;
 
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
+	holder = lock_holder_text(path);
 	if (!minutes)
-		return error_set(err, -EAGAIN, "can't acquire lock '%s' (wait = 0)", path);
+		return error_set(err, -EAGAIN, "can't acquire lock '%s' (wait = 0): %s", path, holder);
 	log_info(env->log, "trying to get global lock - waiting...");
+	log_info(env->log, "the global lock is %s", holder);
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (units_now_ns() >= end)
-			return error_set(err, ERR_TIMEOUT, "can't acquire lock '%s' - got timeout", path);
+		if (units_now_ns() >= end) {
+			free(holder);
+			holder = lock_holder_text(path);
+			return error_set(err, ERR_TIMEOUT, "can't acquire lock '%s' - got timeout: %s", path,
+					 holder);
+		}
 		r = cancel_sleep(env->cancel, POLL_MS, err);
 		if (r < 0)
 			return r;
@@ -62,11 +74,13 @@ static int wait_for(int fd, const char *path, uint64_t minutes, const struct bac
 }
 
 /* In place, so that a kill leaves nothing but this file, which the next job writes again. */
-static int write_pid(const char *path, struct error **err)
+static int write_pid(const struct backup_env *env, const char *path, struct error **err)
 {
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	_cleanup_free_ char *node = paths_nodename(env->paths);
+	_cleanup_free_ char *upid = upid_of_this(node, "vzdump");
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 
-	if (fd < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
+	if (fd < 0 || dprintf(fd, "%s\n", upid) < 0)
 		return error_errno(err, errno, "cannot write '%s'", path);
 	return 0;
 }
@@ -84,7 +98,7 @@ int job_lock_take(struct job_lock *l, const struct backup_env *env, struct error
 	if (r < 0)
 		return r;
 	l->pid_path = pid_path(env);
-	r = write_pid(l->pid_path, err);
+	r = write_pid(env, l->pid_path, err);
 	l->fd = TAKE_FD(fd);
 	return r;
 }
@@ -108,24 +122,73 @@ static bool is_held(const struct backup_env *env)
 	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
 }
 
+/* A process that may have ended since, and whose pid another one may have. */
+struct process_id {
+	pid_t pid;
+	uint64_t start_ticks;
+};
+
+static bool is_running(const struct process_id *id)
+{
+	uint64_t ticks;
+
+	return proc_start_ticks(id->pid, &ticks) && ticks == id->start_ticks;
+}
+
+/*
+ * Older versions wrote a pid and nothing else.  It is theirs if it is called so, and was there before the
+ * file was written: a pid that was given away again belongs to a younger process.
+ */
+static bool read_bare_pid(const char *path, const char *text, struct process_id *ret)
+{
+	uint64_t pid;
+	int64_t start;
+	struct stat st;
+	_cleanup_free_ char *name = NULL;
+
+	if (units_parse_u64(text, 2, INT32_MAX, "pid", &pid, NULL) < 0 || stat(path, &st) < 0)
+		return false;
+	ret->pid = (pid_t)pid;
+	name = proc_name(ret->pid);
+	/* of proc_start_time()'s second */
+	return name && !strcmp(name, "vzdump") && proc_start_time(ret->pid, &start) &&
+	       start <= st.st_mtime + 1 && proc_start_ticks(ret->pid, &ret->start_ticks);
+}
+
+/* The running job by the pid file, PVE's or ours.  False if the file does not name one. */
+static bool find_job(const char *path, struct process_id *ret)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	if (io_read_file(path, UPID_MAX, &text, NULL) < 0 || !text.len)
+		return false;
+	str_strip(text.data);
+	if (upid_parse(text.data, &ret->pid, &ret->start_ticks))
+		return is_running(ret);
+	return read_bare_pid(path, text.data, ret);
+}
+
 int job_stop_running(const struct backup_env *env, struct error **err)
 {
-	_cleanup_free_ char *path = pid_path(env);
-	_cleanup_buf_ struct buf text = BUF_INIT;
-	uint64_t pid;
+	_cleanup_free_ char *path = pid_path(env), *lock = lock_path(env), *holder = NULL;
+	struct process_id job;
 
-	if (!is_held(env) || io_read_file(path, 64, &text, NULL) < 0 || !text.len)
+	if (!is_held(env))
 		return 0;
-	if (units_parse_u64(str_strip(text.data), 2, INT32_MAX, path, &pid, err) < 0)
-		return ERR_INVALID;
-	if (kill((pid_t)pid, SIGTERM) < 0 && errno != ESRCH)
-		return error_errno(err, errno, "cannot stop backup process %d", (int)pid);
+	if (!find_job(path, &job)) {
+		holder = lock_holder_text(lock);
+		log_warn(env->log, "nothing is stopped: '%s' names no running backup, and the lock '%s' is %s",
+			 path, lock, holder);
+		return 0;
+	}
+	if (kill(job.pid, SIGTERM) < 0 && errno != ESRCH)
+		return error_errno(err, errno, "cannot stop backup process %d", (int)job.pid);
 	for (int waited = 0; waited < STOP_WAIT_S * 1000; waited += POLL_MS) {
-		if (!is_held(env))
+		if (!is_running(&job))
 			return 0;
 		if (cancel_sleep(env->cancel, POLL_MS, err) < 0)
 			return ERR_CANCELED;
 	}
 	return error_set(err, ERR_TIMEOUT, "stopping backup process %d failed: it still runs after %d s",
-			 (int)pid, STOP_WAIT_S);
+			 (int)job.pid, STOP_WAIT_S);
 }

@@ -40,7 +40,10 @@ int job_run(const struct backup_env *env, const struct job_params *p, struct err
 /* --cleanup: undoes what killed runs left behind, of the guests in the options or of all. */
 int job_cleanup(const struct backup_env *env, struct error **err);
 
-/* --stop: ends the running job on this host and waits up to 15 s for it. */
+/*
+ * --stop: ends the running job on this host, PVE's or ours, and waits up to 15 s for it.  A holder of the lock
+ * that the pid file does not name is warned about and left alone.
+ */
 int job_stop_running(const struct backup_env *env, struct error **err);
 
 #endif

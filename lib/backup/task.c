@@ -78,7 +78,7 @@ static int lock_guest(struct task *t, struct error **err)
 
 	/* asked before the journal says that the lock is ours */
 	if (guest_config_lock(&t->conf))
-		return error_set(err, -EBUSY, "VM is locked (%s)", guest_config_lock(&t->conf));
+		return guest_config_locked(t->env->paths, t->vmid, guest_config_lock(&t->conf), err);
 	r = open_journal(t, err);
 	if (r == 0)
 		r = journal_add(t->journal, JOURNAL_LOCK, NULL, err);

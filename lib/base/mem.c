@@ -12,7 +12,7 @@ _Noreturn void out_of_memory(void)
 	static const char text[] = "out of memory\n";
 
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-		out_of_memory();
+		abort(); /* there is nobody to tell */
 	abort();
 }
 

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/io.h"
+#include "base/lock-holder.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
@@ -15,6 +16,13 @@
 #include "config/guest.h"
 
 #define LOCK_WAIT_NS (10 * UINT64_C(1000000000))
+
+static int held(const char *file, struct error **err)
+{
+	_cleanup_free_ char *holder = lock_holder_text(file);
+
+	return error_set(err, ERR_TIMEOUT, "can't lock file '%s' - got timeout: %s", file, holder);
+}
 
 /* The descriptor that holds the lock; closing it lets go.  The file stays, as with PVE. */
 static int take_flock(const struct paths *p, uint32_t vmid, struct error **err)
@@ -35,8 +43,7 @@ static int take_flock(const struct paths *p, uint32_t vmid, struct error **err)
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return error_errno(err, errno, "can't lock file '%s'", file);
 		if (units_now_ns() - start > LOCK_WAIT_NS)
-			return error_set(err, ERR_TIMEOUT, "can't lock file '%s' - got timeout",
-					 file);
+			return held(file, err);
 		nanosleep(&pause, NULL);
 	}
 	return TAKE_FD(fd);
@@ -95,6 +102,25 @@ static void remove_lock(const char *text, struct buf *out)
 	}
 }
 
+int guest_config_locked(const struct paths *p, uint32_t vmid, const char *lock, struct error **err)
+{
+	_cleanup_free_ char *path = guest_config_path(p, vmid);
+	_cleanup_free_ char *journal = paths_get(p, "/var/lib/vzdump/%" PRIu32 ".journal", vmid);
+	_cleanup_free_ char *holder = lock_holder(journal) ? lock_holder_text(journal) : NULL;
+	char since[32] = "";
+	struct stat st;
+	struct tm tm;
+
+	if (holder)
+		return error_set(err, -EBUSY, "VM is locked (%s): the guest is %s", lock, holder);
+	if (stat(path, &st) == 0 && localtime_r(&st.st_mtime, &tm))
+		strftime(since, sizeof(since), ", last written %Y-%m-%d %H:%M:%S", &tm);
+	return error_set(err, -EBUSY,
+			 "VM is locked (%s): so says its configuration '%s'%s; if nothing works on the guest "
+			 "any more, 'qm unlock %" PRIu32 "' or removing the line 'lock:' frees it",
+			 lock, path, since, vmid);
+}
+
 int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock,
 			  struct error **err)
 {
@@ -109,7 +135,7 @@ int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock
 	if (r < 0)
 		return r;
 	if (guest_config_lock(&c))
-		return error_set(err, -EBUSY, "VM is locked (%s)", guest_config_lock(&c));
+		return guest_config_locked(p, vmid, guest_config_lock(&c), err);
 	add_lock(c.text, lock, &text);
 	return write_config(p, vmid, buf_str(&text), err);
 }

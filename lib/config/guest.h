@@ -149,9 +149,15 @@ void guest_config_assemble(const struct guest_config *c, const char *maps, const
 /* ---- lock: in the file ---- */
 
 /*
+ * The error, -EBUSY, of a guest that has a lock: PVE's words "VM is locked (backup)", then which process of
+ * ours works on it, or since when the line may stand there and how it goes.
+ */
+int guest_config_locked(const struct paths *p, uint32_t vmid, const char *lock, struct error **err);
+
+/*
  * Puts "lock: <lock>" into the file (atomically replaced, all else kept byte for byte) under PVE's
  * flock <root>/run/lock/qemu-server/lock-<vmid>.conf, waiting up to 10 s for it.
- * Another lock is an error in PVE's words: "VM is locked (backup)", -EBUSY.
+ * Another lock is an error as of guest_config_locked().
  */
 int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock,
 			  struct error **err);

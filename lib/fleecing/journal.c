@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/io.h"
+#include "base/lock-holder.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
@@ -109,13 +110,20 @@ bool journal_has(const struct journal *j, enum journal_kind kind)
 	return false;
 }
 
+static int busy(const struct journal *j, struct error **err)
+{
+	_cleanup_free_ char *holder = lock_holder_text(j->path);
+
+	return error_set(err, -EBUSY, "another process works on VM %u: the guest is %s", j->vmid, holder);
+}
+
 /* Held as long as the descriptor is open; dies with the process. */
 static int take_lock(const struct journal *j, struct error **err)
 {
 	if (flock(j->fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	if (errno == EWOULDBLOCK)
-		return error_set(err, -EBUSY, "another process works on VM %u", j->vmid);
+		return busy(j, err);
 	return error_errno(err, errno, "cannot lock the journal '%s'", j->path);
 }
 
