@@ -4,7 +4,7 @@
 #   all                 binaries in $(BUILD)/bin, the library in $(BUILD)/libvzdump.a (default), the
 #                       nbdkit plugin in $(BUILD)/plugin if nbdkit's header is there
 #   check               unit tests and command tests against a real QEMU
-#   check-qemu-matrix   the command tests against every other QEMU that can be had
+#   check-qemu-matrix   the tests of running guests against every other QEMU that can be had
 #   check-faults        slow faults: a kill at every step, full storages, a dying QEMU
 #   check-storage       one suite on a real storage of each type: ZFS, LVM, NFS, Ceph and others
 #   fuzz                the archive parsers, FUZZ_TIME=600 seconds each (clang with its libFuzzer)
@@ -125,9 +125,12 @@ check check-qemu-matrix check-faults: %: deps
 run-check: all units
 	@$(TESTS) tests/run $(UNIT_BINS) $(sort $(wildcard tests/bats/*.bats))
 
+# Those that depend on what QEMU does.
+MATRIX = $(filter $(BUILD)/unit/test-qemu%,$(UNIT_BINS)) \
+         $(wildcard $(addprefix tests/bats/,vzdump-live.bats vzdump-guest.bats vzdump-others.bats qmrestore-live.bats))
+
 run-matrix: all units
-	@newer=$$(scripts/fetch-qemu) && export "$$newer" && \
-	  $(TESTS) tests/run $(filter $(BUILD)/unit/test-qemu%,$(UNIT_BINS)) $(sort $(wildcard tests/bats/*.bats))
+	@$(TESTS) tests/matrix $(MATRIX)
 
 run-faults: all units
 	@$(TESTS) tests/run $(sort $(wildcard tests/faults/*.bats))
