@@ -2,6 +2,8 @@
 #include "command.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,11 +111,28 @@ static int run(const struct command_set *set, const struct command *c, int argc,
 	return EXIT_FAILED;
 }
 
+/*
+ * The next file that is opened gets the lowest number that is free: were it one of these, a line for the
+ * terminal would end up in a disk or a lock file.  What takes the place of one that is closed cannot be read,
+ * or written, either; except standard error, which our children take for granted.
+ */
+static bool open_standard_descriptors(void)
+{
+	static const int flags[] = { O_WRONLY, O_RDONLY, O_WRONLY };
+
+	for (int fd = 0; fd < (int)ARRAY_SIZE(flags); fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", flags[fd]) != fd)
+			return false;
+	return true;
+}
+
 int command_main(const struct command_set *set, int argc, char *argv[])
 {
 	const char *name = argc >= 2 ? argv[1] : NULL;
 	const struct command *c;
 
+	if (!open_standard_descriptors())
+		return EXIT_FAILED;
 	if (complete_wanted(argc, argv))
 		return complete_main(set, argc, argv);
 	if (name && !strcmp(name, "help"))
