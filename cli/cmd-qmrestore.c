@@ -127,6 +127,19 @@ static int check_pool(const struct backup_env *env, const struct options *o, str
 	return options_given(o, "pool") ? pool_guests(env->paths, options_get(o, "pool"), &guests, &n, err) : 0;
 }
 
+static int add_to_pool(const struct backup_env *env, const char *pool, uint32_t vmid, struct error **err)
+{
+	_cleanup_error_ struct error *not_synced = NULL;
+	int r = pool_add_guest(env->paths, pool, vmid, &not_synced, err);
+
+	if (r < 0)
+		error_prefix(err, "VM %" PRIu32 " is restored, but not in its pool", vmid);
+	if (not_synced)
+		log_warn(env->log, "VM %" PRIu32 " is in its pool, but a power cut may take it out again: %s", vmid,
+			 error_message(not_synced));
+	return r;
+}
+
 static int restore(const struct backup_env *env, const struct options *o, const char *path,
 		   struct error **err)
 {
@@ -159,11 +172,8 @@ static int restore(const struct backup_env *env, const struct options *o, const 
 	r = check_pool(env, o, err);
 	if (r == 0)
 		r = restore_run(env, &p, err);
-	if (r == 0 && options_given(o, "pool")) {
-		r = pool_add_guest(env->paths, options_get(o, "pool"), vmid, err);
-		if (r < 0)
-			error_prefix(err, "VM %" PRIu32 " is restored, but not in its pool", vmid);
-	}
+	if (r == 0 && options_given(o, "pool"))
+		r = add_to_pool(env, options_get(o, "pool"), vmid, err);
 	if (r == 0 && options_bool(o, "start") && !p.live) {
 		puts("starting VM");
 		r = power_run_command(env, "start-command", vmid, env->log, err);

@@ -16,15 +16,6 @@ static int exists_already(const char *name, struct error **err)
 	return error_set(err, -EEXIST, "'%s' exists already; remove it or give another name", name);
 }
 
-/* True if the open file is still the one of that name: else its writer has just ended. */
-static bool is_named(int fd, const char *part)
-{
-	struct stat open_one, named;
-
-	return fstat(fd, &open_one) == 0 && stat(part, &named) == 0 && open_one.st_dev == named.st_dev &&
-	       open_one.st_ino == named.st_ino;
-}
-
 static int open_locked(const char *part, struct error **err)
 {
 	for (;;) {
@@ -37,19 +28,23 @@ static int open_locked(const char *part, struct error **err)
 			close(fd);
 			return error_set(err, -EBUSY, "'%s' is being written by somebody: wait for that", part);
 		}
-		if (is_named(fd, part))
+		if (io_is_named(fd, part))
 			return fd;
+		/* its writer has just ended */
 		close(fd);
 	}
 }
 
-/* Empty, or it begins as what we write does. */
+/* Empty, or it begins as what we write does; and it has no other name, by which somebody may want it. */
 static bool is_ours(int fd)
 {
 	static const char *const magics[] = { "VMA", "\x28\xb5\x2f\xfd", "\x1f\x8b", "\x89LZO" };
 	char head[4];
 	ssize_t n = io_pread_full(fd, head, sizeof(head), 0);
+	struct stat st;
 
+	if (fstat(fd, &st) < 0 || st.st_nlink > 1)
+		return false;
 	for (size_t i = 0; n > 0 && i < ARRAY_SIZE(magics); i++) {
 		size_t len = strlen(magics[i]);
 
@@ -76,32 +71,21 @@ int new_file_open(struct new_file *f, const char *name, bool replace, struct err
 	return ftruncate(f->fd, 0) < 0 ? error_errno(err, errno, "cannot empty '%s'", f->part) : 0;
 }
 
-static int give_name(const struct new_file *f, bool replace)
-{
-	if (replace)
-		return rename(f->part, f->name);
-	if (renameat2(AT_FDCWD, f->part, AT_FDCWD, f->name, RENAME_NOREPLACE) == 0)
-		return 0;
-	/* NFS and others know no such flag */
-	if (errno != EINVAL || access(f->name, F_OK) == 0)
-		return -1;
-	return rename(f->part, f->name);
-}
-
 int new_file_commit(struct new_file *f, bool replace, struct error **err)
 {
-	_cleanup_free_ char *folder = NULL;
-	const char *slash = strrchr(f->name, '/');
+	_cleanup_error_ struct error *not_synced = NULL;
+	int r;
 
 	if (fsync(f->fd) < 0)
 		return error_errno(err, errno, "cannot write '%s'", f->part);
-	if (give_name(f, replace) < 0)
-		return errno == EEXIST ? exists_already(f->name, err) :
-					 error_errno(err, errno, "cannot rename '%s' to '%s'", f->part, f->name);
+	r = io_rename(f->part, f->name, replace, &not_synced, err);
+	if (r < 0)
+		return r == -EEXIST ? exists_already(f->name, err) : r;
 	free(TAKE_PTR(f->part));
-	folder = !slash ? xstrdup(".") : slash == f->name ? xstrdup("/") :
-							    xstrndup(f->name, (size_t)(slash - f->name));
-	return io_fsync_dir(folder, err);
+	if (not_synced)
+		fprintf(stderr, "warning: '%s' is complete, but a power cut may take %s: %s\n", f->name,
+			replace ? "this version away" : "it away", error_message(not_synced));
+	return 0;
 }
 
 void new_file_clear(struct new_file *f)

@@ -21,7 +21,10 @@ struct new_file {
  * has the name of the part; -EBUSY if somebody writes it now.  Follow with new_file_clear() in any case.
  */
 int new_file_open(struct new_file *f, const char *name, bool replace, struct error **err);
-/* Syncs it and gives it its name, with a replace that new_file_open() had too. */
+/*
+ * Syncs it and gives it its name, with a replace that new_file_open() had too.  If the name is given, but not
+ * on disk for certain, it is said on standard error.
+ */
 int new_file_commit(struct new_file *f, bool replace, struct error **err);
 /* Closes it; removes what was not committed. */
 void new_file_clear(struct new_file *f);

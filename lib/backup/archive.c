@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -84,7 +83,7 @@ int archive_open(struct archive *a, const struct options *o, int stdout_fd,
 					 "archive '%s' exists already: wait a second and start again",
 					 a->target);
 		unlink(a->part);
-		a->fd = open(a->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+		a->fd = open(a->part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
 		if (a->fd < 0)
 			return error_errno(err, errno, "unable to open file '%s'", a->part);
 	}
@@ -93,14 +92,14 @@ int archive_open(struct archive *a, const struct options *o, int stdout_fd,
 
 static int publish(struct archive *a, struct journal *j, struct error **err)
 {
-	_cleanup_free_ char *dir = xstrndup(a->target, (size_t)(strrchr(a->target, '/') - a->target));
+	int r;
 
 	if (fsync(a->fd) < 0)
 		return error_errno(err, errno, "cannot sync '%s'", a->part);
-	if (rename(a->part, a->target) < 0)
-		return error_errno(err, errno, "unable to rename '%s' to '%s'", a->part, a->target);
-	journal_strike(j, JOURNAL_FILE, a->part);
-	return io_fsync_dir(*dir ? dir : "/", err);
+	r = io_rename(a->part, a->target, true, &a->not_synced, err);
+	if (r == 0)
+		journal_strike(j, JOURNAL_FILE, a->part);
+	return r;
 }
 
 int archive_complete(struct archive *a, struct journal *j, struct vma_writer_stats *ret,
@@ -123,5 +122,6 @@ void archive_clear(struct archive *a)
 		close(a->fd);
 	free(a->target);
 	free(a->part);
+	error_free(a->not_synced);
 	*a = (struct archive){ .fd = -1 };
 }

@@ -15,6 +15,7 @@ struct archive {
 	char *target;		/* final path, "-" for standard output */
 	char *part;		/* path while it is written; NULL for standard output */
 	struct vma_writer *writer;
+	struct error *not_synced; /* it is complete, but a power cut may take its name away; or NULL */
 };
 
 /* ".vma", ".vma.zst", ... by --compress. */
@@ -24,7 +25,7 @@ void archive_init(struct archive *a, const char *dir, const char *stem, const st
 /* Creates the file (journalled) and writes the header. */
 int archive_open(struct archive *a, const struct options *o, int stdout_fd,
 		 const struct vma_header *hdr, struct journal *j, struct error **err);
-/* Completes, syncs, renames.  *ret_size: bytes of the archive. */
+/* Completes, syncs, renames; the last may be in place, but a->not_synced. */
 int archive_complete(struct archive *a, struct journal *j, struct vma_writer_stats *ret,
 		     struct error **err);
 /* Frees; a file that was not completed stays for recover_rest(). */

@@ -39,8 +39,9 @@ static int open_lock(const struct backup_env *env, const char *path, struct erro
 	r = io_mkdir_p(dir, 0755, err);
 	if (r < 0)
 		return r;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	return fd < 0 ? error_errno(err, errno, "can't open lock on file '%s'", path) : fd;
+	/* also of one that PVE's vzdump made, which takes it as root */
+	fd = io_open_lock(path, true);
+	return fd < 0 ? error_errno(err, -fd, "can't open lock on file '%s'", path) : fd;
 }
 
 /* flock() has no time limit of its own, and a signal must end the wait: ask again and again. */

@@ -2,14 +2,15 @@
  * Undoing what a restore has made, or what it has to remove.
  *
  * A restore writes down what it makes as a backup does, but its end is not one step: the new configuration
- * is put in place, then the volumes go that it does not name.  Between the two, and for whoever comes after a
- * crash, the configuration itself tells which is which:
+ * is put in place, and when that is on disk the volumes go that it does not name.  Between the two, and for
+ * whoever comes after a crash, the configuration itself tells which is which:
  *
  *	with our lock		the restore did not get that far: what it has made goes
  *	without			it did, or the administrator has put things right since (made a new guest,
  *				even): what the configuration names is the guest's and stays
  */
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "backup/power.h"
@@ -19,7 +20,7 @@
 #include "base/strv.h"
 #include "config/guest.h"
 
-#define CONFIG_MAX (1u << 20)
+#define CONFIG_MAX (4u << 20)
 
 enum config_state {
 	CONFIG_UNKNOWN, /* cannot be read now: /etc/pve is away */
@@ -28,15 +29,21 @@ enum config_state {
 	CONFIG_GUESTS,
 };
 
-static enum config_state look_at_config(const struct backup_env *env, uint32_t vmid, struct guest_config *ret,
-					struct error **err)
+/*
+ * A configuration that was just put in place is believed only when it is on disk: what is removed then does
+ * not come back with the old one.
+ */
+static enum config_state look_at_config(const struct backup_env *env, const struct journal *j,
+					struct guest_config *ret, struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(env->paths, "/etc/pve/qemu-server");
 	_cleanup_error_ struct error *mine = NULL;
-	const int r = guest_config_load(env->paths, vmid, NULL, ret, &mine);
+	const int r = guest_config_load(env->paths, j->vmid, NULL, ret, &mine);
 
-	if (r == 0)
-		return str_equal_null(guest_config_lock(ret), RESTORE_LOCK) ? CONFIG_OURS : CONFIG_GUESTS;
+	if (r == 0 && str_equal_null(guest_config_lock(ret), RESTORE_LOCK))
+		return CONFIG_OURS;
+	if (r == 0 && (!journal_has(j, JOURNAL_COMMIT) || guest_config_sync(env->paths, j->vmid, &mine) == 0))
+		return CONFIG_GUESTS;
 	if (r == ERR_NOT_FOUND && access(dir, F_OK) == 0)
 		return CONFIG_NONE;
 	error_keep_first(err, &mine);
@@ -53,7 +60,7 @@ static int undo_image(const struct backup_env *env, const struct journal *j, con
 		return error_set(err, -EBUSY,
 				 "image '%s' is kept until the old configuration is back: run 'vzdump --cleanup "
 				 "%u' later", volid, j->vmid);
-	state = look_at_config(env, j->vmid, &c, err);
+	state = look_at_config(env, j, &c, err);
 	if (state == CONFIG_UNKNOWN)
 		return error_prefix(err, "whether image '%s' is the guest's cannot be told", volid), ERR_PEER;
 	/* of a new guest that runs already, the configuration names what it was to have */
@@ -70,7 +77,7 @@ static int remove_replaced(const struct backup_env *env, const struct journal *j
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 
-	switch (look_at_config(env, j->vmid, &c, err)) {
+	switch (look_at_config(env, j, &c, err)) {
 	case CONFIG_UNKNOWN:
 		return error_prefix(err, "whether image '%s' is the guest's cannot be told", volid), ERR_PEER;
 	case CONFIG_NONE:
@@ -91,7 +98,7 @@ static int remove_guest(const struct backup_env *env, const struct journal *j, s
 {
 	_cleanup_free_ char *path = guest_config_path(env->paths, j->vmid);
 	_cleanup_guest_config_ struct guest_config c = { 0 };
-	const enum config_state state = look_at_config(env, j->vmid, &c, err);
+	const enum config_state state = look_at_config(env, j, &c, err);
 
 	if (state == CONFIG_UNKNOWN)
 		return ERR_PEER;
@@ -103,7 +110,7 @@ static int end_started(const struct backup_env *env, const struct journal *j, co
 		       struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
-	const enum config_state state = look_at_config(env, j->vmid, &c, err);
+	const enum config_state state = look_at_config(env, j, &c, err);
 
 	if (state == CONFIG_UNKNOWN)
 		return ERR_PEER;
@@ -123,7 +130,7 @@ static int put_file_back(const char *copy, const char *path, struct error **err)
 		return 0;
 	r = io_read_file(copy, CONFIG_MAX, &text, err);
 	if (r == 0)
-		r = io_write_file_atomic(path, buf_str(&text), text.len, 0640, err);
+		r = io_write_file_atomic(path, buf_str(&text), text.len, 0640, NULL, err);
 	return r == 0 ? recover_remove_file(copy, err) : r;
 }
 
@@ -132,7 +139,7 @@ static int undo_firewall(const struct backup_env *env, const struct journal *j, 
 {
 	_cleanup_free_ char *path = paths_get(env->paths, "/etc/pve/firewall/%u.fw", j->vmid);
 	_cleanup_guest_config_ struct guest_config c = { 0 };
-	const enum config_state state = look_at_config(env, j->vmid, &c, err);
+	const enum config_state state = look_at_config(env, j, &c, err);
 
 	if (state == CONFIG_UNKNOWN)
 		return ERR_PEER;
@@ -142,26 +149,31 @@ static int undo_firewall(const struct backup_env *env, const struct journal *j, 
 }
 
 /* A restore that was killed before the copy was complete has not replaced anything yet. */
-static int put_config_back(const struct backup_env *env, uint32_t vmid, const char *copy,
+static int put_config_back(const struct backup_env *env, const struct journal *j, const char *copy,
 			   const struct log *log, struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 	_cleanup_buf_ struct buf text = BUF_INIT;
-	const enum config_state state = look_at_config(env, vmid, &c, err);
+	const enum config_state state = look_at_config(env, j, &c, err);
 	int r;
 
 	if (state == CONFIG_UNKNOWN)
 		return ERR_PEER;
 	if (access(copy, F_OK) < 0 && errno == ENOENT)
 		return 0;
-	if (state != CONFIG_OURS) {
+	r = io_read_file(copy, CONFIG_MAX, &text, err);
+	if (r < 0)
+		return r;
+	if (state == CONFIG_OURS) {
+		r = guest_config_replace(env->paths, j->vmid, buf_str(&text), NULL, err);
+	} else if (state == CONFIG_GUESTS && !strcmp(c.text, buf_str(&text))) {
+		/* back already, but then it was not known to be on disk */
+		r = guest_config_sync(env->paths, j->vmid, err);
+	} else {
 		log_warn(log, "the configuration of VM %u is not the restore's any more: it stays; the one that "
-			      "was to be replaced is in '%s'", vmid, copy);
+			      "was to be replaced is in '%s'", j->vmid, copy);
 		return 0;
 	}
-	r = io_read_file(copy, CONFIG_MAX, &text, err);
-	if (r == 0)
-		r = guest_config_replace(env->paths, vmid, buf_str(&text), err);
 	return r == 0 ? recover_remove_file(copy, err) : r;
 }
 
@@ -172,7 +184,7 @@ int recover_restore(const struct backup_env *env, struct journal *j, const struc
 	case JOURNAL_STARTED:
 		return end_started(env, j, log, err);
 	case JOURNAL_CONFIG:
-		return put_config_back(env, j->vmid, e->value, log, err);
+		return put_config_back(env, j, e->value, log, err);
 	case JOURNAL_GUEST:
 		return remove_guest(env, j, err);
 	case JOURNAL_FIREWALL:

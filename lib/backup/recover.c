@@ -261,6 +261,9 @@ static int recover_one(const struct backup_env *env, uint32_t vmid, struct error
 		log_info(env->log, "%s: nothing is cleaned up there", error_message(mine));
 		return 0;
 	}
+	/* its process has just ended */
+	if (r == -ENOENT)
+		return 0;
 	error_keep_first(err, &mine);
 	if (r < 0)
 		return r;

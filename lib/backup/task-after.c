@@ -1,5 +1,6 @@
 /* Before and after the copy: limits of a storage, notes, protection, retention. */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "backup/task-internal.h"
 #include "base/buf.h"
@@ -18,7 +19,21 @@ static uint64_t backup_limit(const struct prune_keep *k)
 	return sum;
 }
 
-int task_check_limits(struct task *t, struct error **err)
+/* The archive's format gives a file 16 bits for its length; as PVE, there is no backup without the rules. */
+static int check_firewall(const struct task *t, struct error **err)
+{
+	_cleanup_free_ char *path = paths_get(t->env->paths, "/etc/pve/firewall/%u.fw", t->vmid);
+	struct stat st;
+
+	if (stat(path, &st) < 0 || st.st_size <= VMA_MAX_BLOB)
+		return 0;
+	return error_set(err, ERR_INVALID,
+			 "firewall rules '%s' have %lld bytes, an archive holds %u at most: shorten them (comments, "
+			 "IP sets and aliases that the datacenter's cluster.fw can hold)",
+			 path, (long long)st.st_size, (unsigned)VMA_MAX_BLOB);
+}
+
+static int check_count(struct task *t, struct error **err)
 {
 	/* without a storage vzdump.conf's "protected" does not count */
 	const bool protect = t->o->storage && options_bool(t->env->options, "protected");
@@ -56,6 +71,13 @@ int task_check_limits(struct task *t, struct error **err)
 	return 0;
 }
 
+int task_check_limits(struct task *t, struct error **err)
+{
+	int r = check_firewall(t, err);
+
+	return r == 0 ? check_count(t, err) : r;
+}
+
 static char *make_notes(struct task *t, const char *template)
 {
 	const char *name = guest_config_get(&t->conf, "name");
@@ -70,6 +92,19 @@ static char *make_notes(struct task *t, const char *template)
 							     .guestname = guest,
 							     .node = node,
 							     .vmid = vmid });
+}
+
+/* A kill on the way leaves a file that the journal knows. */
+static int write_notes(struct task *t, const char *notes, struct error **err)
+{
+	_cleanup_free_ char *tmp = backup_notes_unfinished(t->archive.target);
+	int r = journal_add(t->journal, JOURNAL_FILE, tmp, err);
+
+	if (r < 0)
+		return r;
+	r = backup_set_notes(t->archive.target, notes, t->log, err);
+	journal_strike(t->journal, JOURNAL_FILE, tmp);
+	return r;
 }
 
 static void add_notes(struct task *t)
@@ -87,7 +122,7 @@ static void add_notes(struct task *t)
 		return;
 	}
 	notes = make_notes(t, template);
-	if (backup_set_notes(t->archive.target, notes, &err) < 0)
+	if (write_notes(t, notes, &err) < 0)
 		log_warn(t->log, "unable to add notes - %s", error_message(err));
 }
 
@@ -116,17 +151,22 @@ int task_after(struct task *t, struct error **err)
 
 	if (!t->o->dumpdir)
 		return 0;
+	if (t->archive.not_synced)
+		log_warn(t->log,
+			 "the archive is complete, but a power cut may still take it away: %s; no older backup is "
+			 "removed for it",
+			 error_message(t->archive.not_synced));
 	/* marked as protected before pruning */
 	if (t->o->storage) {
 		add_notes(t);
 		if (options_bool(t->env->options, "protected")) {
 			log_info(t->log, "marking backup as protected");
-			r = backup_set_protected(t->archive.target, true, err);
+			r = backup_set_protected(t->archive.target, true, t->log, err);
 			if (r < 0)
 				error_prefix(err, "unable to set protected flag");
 		}
 	}
-	if (r == 0 && t->o->remove)
+	if (r == 0 && t->o->remove && !t->archive.not_synced)
 		r = prune(t, err);
 	return r;
 }

@@ -166,6 +166,8 @@ static int open_archive(struct task *t, struct error **err)
 	int r = vma_header_init(&hdr, err);
 
 	if (r == 0)
+		r = task_check_sizes(t, err);
+	if (r == 0)
 		r = task_add_configs(t, &hdr, err);
 	for (size_t i = 0; i < t->n && r == 0; i++)
 		r = vma_header_add_device(&hdr, t->disks[i].device, t->disks[i].size,

@@ -1,6 +1,7 @@
 /* Which disks a guest's backup has, and what the archive says about them. */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "backup/task-internal.h"
 #include "base/io.h"
@@ -14,6 +15,34 @@ static void log_included(struct task *t, const struct guest_disk *d)
 
 	log_info(t->log, "include disk '%s' '%s'%s%s", d->key, d->volid, size ? " " : "",
 		 size ? size : "");
+}
+
+static int refuse_empty(const struct task_disk *d, struct error **err)
+{
+	return error_set(err, ERR_INVALID,
+			 "'%s' has 0 bytes, which no archive can hold: take the disk out of the guest, or leave it out "
+			 "of backups with backup=0",
+			 d->conf->volid);
+}
+
+int task_check_sizes(const struct task *t, struct error **err)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->disks[i].size)
+			continue;
+		refuse_empty(&t->disks[i], err);
+		return error_prefix(err, "disk '%s'", t->disks[i].conf->key), ERR_INVALID;
+	}
+	return 0;
+}
+
+/* Of a file that can be told before the guest is stopped for it. */
+static bool is_empty_file(const struct volume *v)
+{
+	struct stat st;
+
+	return v->path && v->format == IMAGE_RAW && stat(v->path, &st) == 0 && S_ISREG(st.st_mode) &&
+	       !st.st_size;
 }
 
 static int add_disk(struct task *t, const struct guest_disk *conf, struct error **err)
@@ -33,6 +62,8 @@ static int add_disk(struct task *t, const struct guest_disk *conf, struct error 
 		d->activated = !volume_is_active(&d->volume);
 	if (r == 0)
 		r = volume_activate(&d->volume, err);
+	if (r == 0 && is_empty_file(&d->volume))
+		r = refuse_empty(d, err);
 	if (r < 0)
 		error_prefix(err, "disk '%s'", conf->key);
 	return r;

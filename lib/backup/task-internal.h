@@ -77,6 +77,8 @@ struct task {
 /* ---- task-disks.c: which disks, and where they are ---- */
 int task_load_disks(struct task *t, struct error **err);
 void task_clear_disks(struct task *t);
+/* An error for a disk of 0 bytes; all sizes are known. */
+int task_check_sizes(const struct task *t, struct error **err);
 /* The archive's configuration files, appended to the header. */
 int task_add_configs(struct task *t, struct vma_header *hdr, struct error **err);
 

@@ -58,7 +58,10 @@ int task_log_open(struct task_log *t, const struct paths *p, uint32_t vmid,
 	return 0;
 }
 
-/* Not by way of a temporary file: the journal is closed by now, and half a log is no harm. */
+/*
+ * Not by way of a temporary file: the journal is closed by now, and half a log is no harm.  But never into
+ * what is there: the folder may be somebody else's, and so the link in it.
+ */
 int task_log_copy(const struct task_log *t, const char *path, struct error **err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -67,8 +70,8 @@ int task_log_copy(const struct task_log *t, const char *path, struct error **err
 
 	if (r < 0)
 		return r;
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-	r = fd < 0 ? -errno : io_write_all(fd, buf_str(&text), text.len);
+	fd = io_create_fresh(path, 0640);
+	r = fd < 0 ? fd : io_write_all(fd, buf_str(&text), text.len);
 	return r < 0 ? error_errno(err, -r, "cannot write '%s'", path) : 0;
 }
 

@@ -72,6 +72,24 @@ static int open_journal(struct task *t, struct error **err)
 	return r == 0 ? journal_add_pid(t->journal, err) : r;
 }
 
+static int set_lock(struct task *t, struct error **err)
+{
+	_cleanup_error_ struct error *not_synced = NULL;
+	int r = journal_add(t->journal, JOURNAL_LOCK, NULL, err);
+
+	if (r < 0)
+		return r;
+	r = guest_config_set_lock(t->env->paths, t->vmid, "backup", &not_synced, err);
+	/* a lock that was there is somebody else's */
+	if (r < 0)
+		journal_strike(t->journal, JOURNAL_LOCK, NULL);
+	/* the lock is for the time that we live */
+	if (not_synced)
+		log_warn(t->log, "VM %u is locked, but its configuration's storage has trouble: %s", t->vmid,
+			 error_message(not_synced));
+	return r;
+}
+
 static int lock_guest(struct task *t, struct error **err)
 {
 	int r;
@@ -80,15 +98,7 @@ static int lock_guest(struct task *t, struct error **err)
 	if (guest_config_lock(&t->conf))
 		return guest_config_locked(t->env->paths, t->vmid, guest_config_lock(&t->conf), err);
 	r = open_journal(t, err);
-	if (r == 0)
-		r = journal_add(t->journal, JOURNAL_LOCK, NULL, err);
-	if (r == 0) {
-		r = guest_config_set_lock(t->env->paths, t->vmid, "backup", err);
-		/* a lock that was there is somebody else's */
-		if (r < 0)
-			journal_strike(t->journal, JOURNAL_LOCK, NULL);
-	}
-	return r;
+	return r == 0 ? set_lock(t, err) : r;
 }
 
 /* ---- the three modes ---- */

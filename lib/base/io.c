@@ -1,9 +1,7 @@
 #include "base/io.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,13 +9,10 @@
 #include "base/mem.h"
 #include "base/strv.h"
 
-int io_read_file(const char *path, size_t max, struct buf *ret, struct error **err)
+int io_read_fd(int fd, const char *path, size_t max, struct buf *ret, struct error **err)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
-	if (fd < 0)
-		return error_errno(err, errno, "cannot open '%s'", path);
 	do {
 		char *to = buf_reserve(ret, 8192);
 
@@ -31,55 +26,13 @@ int io_read_file(const char *path, size_t max, struct buf *ret, struct error **e
 	return 0;
 }
 
-static int write_and_sync(int fd, const void *data, size_t len)
+int io_read_file(const char *path, size_t max, struct buf *ret, struct error **err)
 {
-	int r = io_write_all(fd, data, len);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
-	return r;
-}
-
-static char *parent_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (!slash)
-		return xstrdup(".");
-	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
-}
-
-static char *tmp_path(const char *path, int pid)
-{
-	return xasprintf("%s.tmp.%d", path, pid);
-}
-
-void io_remove_unfinished(const char *path, int pid)
-{
-	_cleanup_free_ char *tmp = tmp_path(path, pid);
-
-	unlink(tmp);
-}
-
-int io_write_file_atomic(const char *path, const void *data, size_t len, mode_t mode,
-			 struct error **err)
-{
-	_cleanup_free_ char *tmp = tmp_path(path, (int)getpid());
-	_cleanup_free_ char *parent = parent_of(path);
-	_cleanup_close_ int fd = -1;
-	int r;
-
-	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
 	if (fd < 0)
-		return error_errno(err, errno, "cannot create '%s'", tmp);
-	r = write_and_sync(fd, data, len);
-	if (r == 0 && rename(tmp, path) < 0)
-		r = -errno;
-	if (r < 0) {
-		unlink(tmp);
-		return error_errno(err, -r, "cannot write '%s'", path);
-	}
-	return io_fsync_dir(parent, err);
+		return error_errno(err, errno, "cannot open '%s'", path);
+	return io_read_fd(fd, path, max, ret, err);
 }
 
 int io_write_all(int fd, const void *data, size_t len)
@@ -174,37 +127,6 @@ int io_mkdir_p(const char *path, mode_t mode, struct error **err)
 	}
 	if (mkdir(copy, mode) < 0 && !is_dir(copy))
 		return error_errno(err, errno, "cannot create folder '%s'", path);
-	return 0;
-}
-
-int io_fsync_dir(const char *path, struct error **err)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return error_errno(err, errno, "cannot open folder '%s'", path);
-	/* some network and FUSE file systems have no fsync for folders */
-	if (fsync(fd) < 0 && errno != EINVAL && errno != ENOTSUP && errno != ENOSYS)
-		return error_errno(err, errno, "cannot sync folder '%s'", path);
-	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path) < 0 && errno != ENOENT ? -1 : 0;
-}
-
-int io_remove_tree(const char *path, struct error **err)
-{
-	struct stat st;
-
-	if (lstat(path, &st) < 0 && errno == ENOENT)
-		return 0;
-	if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0)
-		return error_errno(err, errno, "cannot remove '%s'", path);
 	return 0;
 }
 

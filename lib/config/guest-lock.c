@@ -2,10 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/lock-holder.h"
@@ -36,9 +37,10 @@ static int take_flock(const struct paths *p, uint32_t vmid, struct error **err)
 
 	if (r < 0)
 		return r;
-	fd = open(file, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	/* PVE's has PVE's mode, and stays so */
+	fd = io_open_lock(file, false);
 	if (fd < 0)
-		return error_errno(err, errno, "can't open lock file '%s'", file);
+		return error_errno(err, -fd, "can't open lock file '%s'", file);
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return error_errno(err, errno, "can't lock file '%s'", file);
@@ -49,15 +51,31 @@ static int take_flock(const struct paths *p, uint32_t vmid, struct error **err)
 	return TAKE_FD(fd);
 }
 
-static int write_config(const struct paths *p, uint32_t vmid, const char *text, struct error **err)
+/* The file itself: PVE's folders are links, and so may be the file.  NULL if there is none. */
+static char *config_target(const struct paths *p, uint32_t vmid, struct error **err)
 {
 	_cleanup_free_ char *path = guest_config_path(p, vmid);
-	_cleanup_free_ char *target = realpath(path, NULL);
-	struct stat st;
+	char *target = realpath(path, NULL);
 
-	if (!target || stat(target, &st) < 0)
-		return error_errno(err, errno, "cannot find configuration file '%s'", path);
-	return io_write_file_atomic(target, text, strlen(text), st.st_mode & 07777, err);
+	if (!target)
+		error_errno(err, errno, "cannot find configuration file '%s'", path);
+	return target;
+}
+
+static int write_config(const struct paths *p, uint32_t vmid, const char *text,
+			struct error **not_synced, struct error **err)
+{
+	_cleanup_free_ char *target = config_target(p, vmid, err);
+
+	return target ? io_write_file_atomic(target, text, strlen(text), 0640, not_synced, err) : -ENOENT;
+}
+
+int guest_config_sync(const struct paths *p, uint32_t vmid, struct error **err)
+{
+	_cleanup_free_ char *target = config_target(p, vmid, err);
+	_cleanup_free_ char *folder = target ? io_parent(target) : NULL;
+
+	return folder ? io_fsync_dir(folder, err) : -ENOENT;
 }
 
 /* True for a line that is not a comment: "lock:" goes in front of the first. */
@@ -122,7 +140,7 @@ int guest_config_locked(const struct paths *p, uint32_t vmid, const char *lock, 
 }
 
 int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock,
-			  struct error **err)
+			  struct error **not_synced, struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -137,7 +155,7 @@ int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock
 	if (guest_config_lock(&c))
 		return guest_config_locked(p, vmid, guest_config_lock(&c), err);
 	add_lock(c.text, lock, &text);
-	return write_config(p, vmid, buf_str(&text), err);
+	return write_config(p, vmid, buf_str(&text), not_synced, err);
 }
 
 int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *lock,
@@ -162,15 +180,38 @@ int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *l
 		return error_set(err, -EBUSY, "found lock '%s' trying to remove '%s' lock", found,
 				 lock);
 	remove_lock(c.text, &text);
-	return write_config(p, vmid, buf_str(&text), err);
+	return write_config(p, vmid, buf_str(&text), NULL, err);
 }
 
-int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, struct error **err)
+/*
+ * With its lock in from the first moment: a configuration without is nobody's to remove.  Where the rename
+ * is not one step with the look whether there is a guest, PVE's flock, which we hold, keeps others on this
+ * node away between them, and pmxcfs those on other nodes, as it knows each vmid once.
+ */
+static int create_locked(const char *path, const char *lock, struct error **not_synced, struct error **err)
+{
+	_cleanup_free_ char *tmp = io_unfinished_name(path, (int)getpid());
+	_cleanup_free_ char *text = xasprintf("lock: %s\n", lock);
+	_cleanup_close_ int fd = io_create_fresh(tmp, 0640);
+	int r = fd < 0 ? fd : io_write_all(fd, text, strlen(text));
+
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (r < 0)
+		error_errno(err, -r, "cannot create '%s'", path);
+	else
+		r = io_rename(tmp, path, false, not_synced, err);
+	if (r < 0 && fd >= 0)
+		unlink(tmp);
+	return r;
+}
+
+int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock,
+			struct error **not_synced, struct error **err)
 {
 	_cleanup_free_ char *path = guest_config_path(p, vmid);
 	_cleanup_free_ char *dir = paths_get(p, "/etc/pve/qemu-server");
-	_cleanup_free_ char *text = xasprintf("lock: %s\n", lock);
-	_cleanup_close_ int lock_fd = take_flock(p, vmid, err), fd = -1;
+	_cleanup_close_ int lock_fd = take_flock(p, vmid, err);
 	int r;
 
 	if (lock_fd < 0)
@@ -178,26 +219,25 @@ int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, 
 	r = io_mkdir_p(dir, 0755, err);
 	if (r < 0)
 		return r;
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	if (fd < 0 && errno == EEXIST)
+	/* without writing anything where there is a guest */
+	r = access(path, F_OK) == 0 ? -EEXIST : create_locked(path, lock, not_synced, err);
+	if (r == -EEXIST)
 		return error_set(err, -EEXIST, "VM %" PRIu32 " already exists ('%s')", vmid, path);
-	if (fd < 0)
-		return error_errno(err, errno, "cannot create '%s'", path);
-	r = io_write_all(fd, text, strlen(text));
-	return r < 0 ? error_errno(err, -r, "cannot write '%s'", path) : 0;
+	return r;
 }
 
-int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text, struct error **err)
+int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text,
+			 struct error **not_synced, struct error **err)
 {
 	_cleanup_close_ int fd = take_flock(p, vmid, err);
 
-	return fd < 0 ? fd : write_config(p, vmid, text, err);
+	return fd < 0 ? fd : write_config(p, vmid, text, not_synced, err);
 }
 
 int guest_config_change(const struct paths *p, uint32_t vmid,
 			int (*change)(void *opaque, const struct guest_config *now, struct buf *out,
 				      struct error **err),
-			void *opaque, struct error **err)
+			void *opaque, struct error **not_synced, struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config now = { 0 };
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -206,5 +246,5 @@ int guest_config_change(const struct paths *p, uint32_t vmid,
 
 	if (r == 0)
 		r = change(opaque, &now, &text, err);
-	return r == 0 ? write_config(p, vmid, buf_str(&text), err) : r;
+	return r == 0 ? write_config(p, vmid, buf_str(&text), not_synced, err) : r;
 }

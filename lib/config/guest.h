@@ -155,27 +155,32 @@ void guest_config_assemble(const struct guest_config *c, const char *maps, const
 int guest_config_locked(const struct paths *p, uint32_t vmid, const char *lock, struct error **err);
 
 /*
+ * All of these keep owner, mode and ACL of the file.  not_synced (see io_write_file_atomic()): the change is
+ * in place, but a power cut may take it back; with NULL that is an error like others.
+ *
  * Puts "lock: <lock>" into the file (atomically replaced, all else kept byte for byte) under PVE's
  * flock <root>/run/lock/qemu-server/lock-<vmid>.conf, waiting up to 10 s for it.
  * Another lock is an error as of guest_config_locked().
  */
 int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock,
-			  struct error **err);
+			  struct error **not_synced, struct error **err);
 /*
- * Takes it out again.  Errors as PVE: "no lock found trying to remove 'backup'  lock"
+ * Takes it out again; also if it is out, but not for certain, there is an error, and doing it again
+ * helps.  Errors as PVE: "no lock found trying to remove 'backup'  lock"
  * (ERR_NOT_FOUND), "found lock 'migrate' trying to remove 'backup' lock" (-EBUSY).
  */
 int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *lock,
 			     struct error **err);
 
 /*
- * Makes a new configuration that holds nothing but the lock.  -EEXIST: there is a guest of that id.
- * The folder is made if it is missing.
+ * Makes a new configuration that holds nothing but the lock, and never was without it.  -EEXIST: there is a
+ * guest of that id.  The folder is made if it is missing.  What a kill leaves: io_remove_unfinished().
  */
-int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, struct error **err);
+int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock,
+			struct error **not_synced, struct error **err);
 /* Replaces the whole file, atomically, under PVE's flock. */
 int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text,
-			 struct error **err);
+			 struct error **not_synced, struct error **err);
 /*
  * The same with what `change` makes of the configuration as it is now: nobody else's change is lost.
  * A negative result of it leaves the file as it is and is returned.
@@ -183,7 +188,9 @@ int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text,
 int guest_config_change(const struct paths *p, uint32_t vmid,
 			int (*change)(void *opaque, const struct guest_config *now, struct buf *out,
 				      struct error **err),
-			void *opaque, struct error **err);
+			void *opaque, struct error **not_synced, struct error **err);
+/* Waits until what was last written stays through a power cut.  Error: nobody knows. */
+int guest_config_sync(const struct paths *p, uint32_t vmid, struct error **err);
 
 /* ---- editing its text ---- */
 

@@ -150,7 +150,8 @@ static void write_line(const char *line, size_t len, uint32_t vmid, bool add, st
 		 field + field_len);
 }
 
-static int rewrite(const struct paths *p, const char *name, uint32_t vmid, struct error **err)
+static int rewrite(const struct paths *p, const char *name, uint32_t vmid, struct error **not_synced,
+		   struct error **err)
 {
 	_cleanup_free_ char *file = paths_get(p, "/etc/pve/user.cfg");
 	_cleanup_buf_ struct buf text = BUF_INIT, out = BUF_INIT;
@@ -171,10 +172,12 @@ static int rewrite(const struct paths *p, const char *name, uint32_t vmid, struc
 			buf_addf(&out, "%.*s\n", (int)len, line);
 		found = found || own;
 	}
-	return found ? io_write_file_atomic(file, buf_str(&out), out.len, 0640, err) : no_pool(name, err);
+	return found ? io_write_file_atomic(file, buf_str(&out), out.len, 0640, not_synced, err) :
+		       no_pool(name, err);
 }
 
-int pool_add_guest(const struct paths *p, const char *name, uint32_t vmid, struct error **err)
+int pool_add_guest(const struct paths *p, const char *name, uint32_t vmid, struct error **not_synced,
+		   struct error **err)
 {
 	_cleanup_free_ char *locks = paths_get(p, "/etc/pve/priv/lock");
 	_cleanup_free_ char *dir = paths_get(p, "/etc/pve/priv/lock/file-user_cfg");
@@ -184,7 +187,7 @@ int pool_add_guest(const struct paths *p, const char *name, uint32_t vmid, struc
 		r = take_lock(dir, err);
 	if (r < 0)
 		return r;
-	r = rewrite(p, name, vmid, err);
+	r = rewrite(p, name, vmid, not_synced, err);
 	rmdir(dir);
 	return r;
 }

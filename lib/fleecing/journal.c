@@ -127,33 +127,50 @@ static int take_lock(const struct journal *j, struct error **err)
 	return error_errno(err, errno, "cannot lock the journal '%s'", j->path);
 }
 
+/*
+ * Takes the lock of a journal that was just made.  -ESTALE: a cleanup was quicker, found it empty and
+ * removed it.
+ */
+static int begin(struct journal *j, const char *dir, struct error **err)
+{
+	int r = take_lock(j, err);
+
+	/* whoever has the lock finds nothing in it and removes it */
+	if (r < 0)
+		return r;
+	if (!io_is_named(j->fd, j->path))
+		return -ESTALE;
+	r = journal_add_pid(j, err);
+	if (r == 0)
+		r = io_fsync_dir(dir, err);
+	if (r < 0)
+		unlink(j->path);
+	return r;
+}
+
 int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(p, "/var/lib/vzdump");
-	_cleanup_(journal_freep) struct journal *j = journal_new(journal_path(p, vmid), vmid);
-	int r;
+	int r = io_mkdir_p(dir, 0700, err);
 
-	r = io_mkdir_p(dir, 0700, err);
 	if (r < 0)
 		return r;
-	j->fd = open(j->path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
-	if (j->fd < 0 && errno == EEXIST)
-		return error_set(err, -EEXIST,
-				 "another process works on VM %u, or has left something behind (journal '%s')",
-				 vmid, j->path);
-	if (j->fd < 0)
-		return error_errno(err, errno, "cannot create the journal '%s'", j->path);
-	r = take_lock(j, err);
-	if (r == 0)
-		r = journal_add_pid(j, err);
-	if (r == 0)
-		r = io_fsync_dir(dir, err);
-	if (r < 0) {
-		unlink(j->path);
-		return r;
-	}
-	*ret = TAKE_PTR(j);
-	return 0;
+	do {
+		_cleanup_(journal_freep) struct journal *j = journal_new(journal_path(p, vmid), vmid);
+
+		j->fd = open(j->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+		if (j->fd < 0 && errno == EEXIST)
+			return error_set(err, -EEXIST,
+					 "another process works on VM %u, or has left something behind (journal "
+					 "'%s')",
+					 vmid, j->path);
+		if (j->fd < 0)
+			return error_errno(err, errno, "cannot create the journal '%s'", j->path);
+		r = begin(j, dir, err);
+		if (r == 0)
+			*ret = TAKE_PTR(j);
+	} while (r == -ESTALE);
+	return r;
 }
 
 static void replay_line(struct journal *j, char *line)
@@ -173,28 +190,42 @@ static void replay_line(struct journal *j, char *line)
 	}
 }
 
-int journal_load(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err)
+static int replay(struct journal *j, struct error **err)
 {
-	_cleanup_(journal_freep) struct journal *j = journal_new(journal_path(p, vmid), vmid);
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	char *line, *newline;
-	int r;
+	int r = io_read_fd(j->fd, j->path, JOURNAL_MAX, &text, err);
 
-	j->fd = open(j->path, O_WRONLY | O_APPEND | O_CLOEXEC);
-	if (j->fd < 0)
-		return error_errno(err, errno, "cannot open the journal '%s'", j->path);
-	r = take_lock(j, err);
-	if (r < 0)
-		return r;
-	r = io_read_file(j->path, JOURNAL_MAX, &text, err);
-	if (r < 0)
-		return r;
-	for (line = text.data; line && (newline = strchr(line, '\n')); line = newline + 1) {
+	for (line = text.data; r == 0 && line && (newline = strchr(line, '\n')); line = newline + 1) {
 		*newline = '\0';
 		replay_line(j, line);
 	}
-	*ret = TAKE_PTR(j);
-	return 0;
+	return r;
+}
+
+/*
+ * Between opening and locking, the one who had the lock may have ended and removed the file, and another one
+ * made a new file of that name: what is read must be what the lock is on, and what others see.
+ */
+int journal_load(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err)
+{
+	for (;;) {
+		_cleanup_(journal_freep) struct journal *j = journal_new(journal_path(p, vmid), vmid);
+		int r;
+
+		j->fd = open(j->path, O_RDWR | O_APPEND | O_CLOEXEC);
+		if (j->fd < 0)
+			return error_errno(err, errno, "cannot open the journal '%s'", j->path);
+		r = take_lock(j, err);
+		if (r < 0)
+			return r;
+		if (!io_is_named(j->fd, j->path))
+			continue;
+		r = replay(j, err);
+		if (r == 0)
+			*ret = TAKE_PTR(j);
+		return r;
+	}
 }
 
 int journal_list(const struct paths *p, uint32_t **ret, size_t *ret_n, struct error **err)
@@ -223,13 +254,29 @@ int journal_list(const struct paths *p, uint32_t **ret, size_t *ret_n, struct er
 	return 0;
 }
 
+int journal_check(const struct journal *j, struct error **err)
+{
+	if (io_is_named(j->fd, j->path))
+		return 0;
+	return error_set(err, -ESTALE, "the journal '%s' of this process was removed by somebody else", j->path);
+}
+
+int journal_remove(struct journal *j, struct error **err)
+{
+	int r = journal_check(j, err);
+
+	if (r == 0 && unlink(j->path) < 0)
+		r = error_errno(err, errno, "cannot remove '%s'", j->path);
+	return r;
+}
+
 bool journal_finish(struct journal *j)
 {
 	for (size_t i = 0; i < j->n; i++) {
 		if (j->entries[i].kind != JOURNAL_PID)
 			return false;
 	}
-	return unlink(j->path) == 0;
+	return journal_remove(j, NULL) == 0;
 }
 
 void journal_free(struct journal *j)

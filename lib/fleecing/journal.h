@@ -47,7 +47,7 @@ struct journal_entry {
 };
 
 struct journal {
-	int fd;		/* -1: only read */
+	int fd;		/* holds the lock */
 	char *path;
 	uint32_t vmid;
 	struct journal_entry *entries;	/* what is not struck out, oldest first */
@@ -75,6 +75,13 @@ int journal_add(struct journal *j, enum journal_kind kind, const char *value, st
 void journal_strike(struct journal *j, enum journal_kind kind, const char *value);
 bool journal_has(const struct journal *j, enum journal_kind kind);
 
+/*
+ * -ESTALE if the file is not the one of that name any more: somebody removed it, and may have undone what is
+ * in it.
+ */
+int journal_check(const struct journal *j, struct error **err);
+/* Removes the file, whatever is in it: all of that stays.  -ESTALE as above. */
+int journal_remove(struct journal *j, struct error **err);
 /* Removes the file if nothing is left in it but the pid.  Returns whether it did. */
 bool journal_finish(struct journal *j);
 /* Frees; the file stays as it is. */

@@ -5,7 +5,8 @@
 #include "fleecing/journal.h"
 
 /*
- * /run/vzdump-<vmid>, or a folder in /tmp when the root's path is too long for a socket in it (names
+ * /run/vzdump-<vmid>, with something random behind if one of that name stays in the way (something is
+ * mounted in it), or a folder in /tmp when the root's path is too long for a socket in it (names
  * up to "efidisk0.sock").  The journal knows it before it exists and its undoing removes it.  Caller
  * frees *ret.
  */

@@ -25,12 +25,30 @@ static int save_firewall(struct restore *r, const char *path, char **ret, struct
 		*ret = xstrdup("");
 		return journal_add(r->journal, JOURNAL_FIREWALL, "", err);
 	}
-	res = io_read_file(path, VMA_MAX_BLOB, &old, err);
+	res = io_read_file(path, RESTORE_FIREWALL_MAX, &old, err);
 	if (res == 0)
 		res = journal_add(r->journal, JOURNAL_FIREWALL, copy, err);
 	if (res == 0)
-		res = io_write_file_atomic(copy, buf_str(&old), old.len, 0600, err);
+		res = io_write_file_atomic(copy, buf_str(&old), old.len, 0600, NULL, err);
 	*ret = TAKE_PTR(copy);
+	return res;
+}
+
+/* Hours before it is saved. */
+int restore_check_firewall(const struct restore *r, struct error **err)
+{
+	_cleanup_free_ char *path = paths_get(r->env->paths, "/etc/pve/firewall/%u.fw", r->p->vmid);
+	_cleanup_buf_ struct buf old = BUF_INIT;
+	_cleanup_error_ struct error *mine = NULL;
+	int res = 0;
+
+	if (r->p->disks || !r->plan.firewall)
+		return 0;
+	res = io_read_file(path, RESTORE_FIREWALL_MAX, &old, &mine);
+	if (res == 0 || res == -ENOENT)
+		return 0;
+	error_prefix(&mine, "the firewall rules that are there cannot be replaced");
+	error_keep_first(err, &mine);
 	return res;
 }
 
@@ -47,20 +65,29 @@ int restore_write_firewall(struct restore *r, struct error **err)
 		res = io_mkdir_p(dir, 0755, err);
 	return res < 0 ? res
 		       : io_write_file_atomic(path, r->plan.firewall, strlen(r->plan.firewall), 0640,
-					      err);
+					      NULL, err);
 }
 
-/* The journal goes: a kill behind this point must not remove the new volumes. */
+/*
+ * The journal goes: a kill behind this point must not remove the new volumes.  Should a power cut bring it
+ * back, the configuration tells what is whose, see lib/backup/recover-restore.c.
+ */
 int restore_keep(struct restore *r, struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(r->env->paths, "/var/lib/vzdump");
+	_cleanup_error_ struct error *not_synced = NULL;
+	int res = journal_check(r->journal, err);
 
-	if (r->old_firewall && *r->old_firewall)
-		unlink(r->old_firewall);
-	if (unlink(r->journal->path) < 0)
-		return error_errno(err, errno, "cannot remove '%s'", r->journal->path);
+	if (res == 0 && r->old_firewall && *r->old_firewall && unlink(r->old_firewall) < 0)
+		res = error_errno(err, errno, "cannot remove '%s'", r->old_firewall);
+	if (res == 0)
+		res = journal_remove(r->journal, err);
+	if (res < 0)
+		return res;
 	journal_free(TAKE_PTR(r->journal));
-	io_fsync_dir(dir, NULL);
+	if (io_fsync_dir(dir, &not_synced) < 0)
+		log_warn(r->env->log, "a power cut may bring the journal of this restore back: %s",
+			 error_message(not_synced));
 	return 0;
 }
 
@@ -143,6 +170,19 @@ static void add_disk_line(const struct restore *r, const struct plan_disk *d,
 		keep_old(r, d->key, value, &old, now, unused, out);
 }
 
+/* Whoever took our lock out, or put another in, takes the guest for his. */
+static int check_lock(const struct restore *r, const struct guest_config *now, struct error **err)
+{
+	const char *lock = guest_config_lock(now);
+
+	if (str_equal_null(lock, RESTORE_LOCK))
+		return 0;
+	return error_set(err, -EBUSY,
+			 "the lock '" RESTORE_LOCK "' of this restore is not in the configuration of VM %" PRIu32
+			 " any more (%s%s): somebody else works on the guest",
+			 r->p->vmid, lock ? "there is " : "there is none", lock ? lock : "");
+}
+
 /* The guest's own text with the lines of the disks replaced, and without our lock. */
 static int merge_disks(void *opaque, const struct guest_config *now, struct buf *out,
 		       struct error **err)
@@ -154,7 +194,8 @@ static int merge_disks(void *opaque, const struct guest_config *now, struct buf 
 	bool in_main = true;
 	size_t len;
 
-	(void)err;
+	if (check_lock(r, now, err) < 0)
+		return -EBUSY;
 	for (size_t i = 0; i < r->n; i++)
 		add_disk_line(r, r->volumes[i].disk, now, &unused, &lines);
 	while (str_next_line(&at, &text, &len)) {
@@ -168,12 +209,21 @@ static int merge_disks(void *opaque, const struct guest_config *now, struct buf 
 	return 0;
 }
 
-/* Single disks go into the configuration as it is now: it may have been edited meanwhile. */
-static int write_config(struct restore *r, struct error **err)
+static int whole_guest(void *opaque, const struct guest_config *now, struct buf *out, struct error **err)
 {
-	return r->p->disks ? guest_config_change(r->env->paths, r->p->vmid, merge_disks, r, err)
-			   : guest_config_replace(r->env->paths, r->p->vmid, buf_str(&r->config),
-						  err);
+	const struct restore *r = opaque;
+	int res = check_lock(r, now, err);
+
+	if (res == 0)
+		buf_adds(out, buf_str(&r->config));
+	return res;
+}
+
+/* Single disks go into the configuration as it is now: it may have been edited meanwhile. */
+static int write_config(struct restore *r, struct error **not_synced, struct error **err)
+{
+	return guest_config_change(r->env->paths, r->p->vmid, r->p->disks ? merge_disks : whole_guest, r,
+				   not_synced, err);
 }
 
 /* As PVE: nothing of the guest stays active here that does not run here. */
@@ -202,15 +252,49 @@ static int announce(struct restore *r, struct error **err)
 	return res < 0 ? res : journal_add(r->journal, JOURNAL_COMMIT, NULL, err);
 }
 
+/* A cleanup that took us for dead would have undone what is about to be named. */
+static int check_again(const struct restore *r, struct error **err)
+{
+	int res = journal_check(r->journal, err);
+
+	for (size_t i = 0; res == 0 && i < r->n; i++) {
+		const struct volume *v = &r->volumes[i].volume;
+
+		if (v->volid && !restore_is_there(v))
+			res = error_set(err, ERR_NOT_FOUND,
+					"volume '%s' of this restore is gone: somebody else removed it", v->volid);
+	}
+	return res;
+}
+
+/* From here on the restore is done, whatever comes. */
+static void finish(struct restore *r)
+{
+	_cleanup_error_ struct error *err = NULL;
+
+	restore_remove_old(r);
+	/* of no use any more, and no journal would remove it */
+	if (r->dir)
+		io_remove_tree(r->dir, NULL);
+	if (restore_keep(r, &err) < 0)
+		log_warn(r->env->log, "VM %" PRIu32 " is restored, but its journal stays: %s", r->p->vmid,
+			 error_message(err));
+}
+
 /*
- * The old configuration, or the empty one with the lock, stays until it is replaced in one step.
+ * The old configuration, or the empty one with the lock, stays until it is replaced in one step.  Until
+ * that step is on disk for certain, nothing of the old guest goes: the journal stays then, and who reads it
+ * (our own undoing first) removes the old volumes once it is.
  */
 int restore_commit(struct restore *r, struct error **err)
 {
+	_cleanup_error_ struct error *not_synced = NULL;
 	int res = 0;
 
 	if (!r->p->disks)
 		res = restore_make_config(r, err);
+	if (res == 0)
+		res = check_again(r, err);
 	if (res == 0)
 		deactivate_volumes(r);
 	if (res == 0)
@@ -219,12 +303,16 @@ int restore_commit(struct restore *r, struct error **err)
 	if (res == 0)
 		res = restore_check_stopped(r, err);
 	if (res == 0)
-		res = write_config(r, err);
+		res = write_config(r, &not_synced, err);
 	if (res < 0)
 		return res;
-	restore_remove_old(r);
-	/* of no use any more, and no journal would remove it */
-	if (r->dir)
-		io_remove_tree(r->dir, NULL);
-	return restore_keep(r, err);
+	if (!not_synced) {
+		finish(r);
+		return 0;
+	}
+	log_warn(r->env->log,
+		 "VM %" PRIu32 " is restored, but a power cut may still bring back what was there: %s; nothing old is "
+		 "removed until that is certain",
+		 r->p->vmid, error_message(not_synced));
+	return 0;
 }

@@ -122,5 +122,5 @@ int restore_write_finish(struct restore *r, struct error **err)
 	add_end(r, &b);
 	if (res == 0)
 		res = journal_add(r->journal, JOURNAL_FILE, path, err);
-	return res < 0 ? res : io_write_file_atomic(path, buf_str(&b), b.len, 0700, err);
+	return res < 0 ? res : io_write_file_atomic(path, buf_str(&b), b.len, 0700, NULL, err);
 }

@@ -17,6 +17,8 @@
 #include "vma/random.h"
 #include "vma/reader.h"
 
+/* Of the rules that are replaced; pmxcfs takes files of 1 MiB. */
+#define RESTORE_FIREWALL_MAX ((size_t)4 << 20)
 #define RESTORE_ALIVE "qmrestore-alive" /* QEMU's name for the pipe's end */
 
 struct restore_volume {
@@ -72,6 +74,9 @@ int restore_close_targets(struct restore *r, struct error **err);
 /* True if the storage has an image of that id, and false if it cannot tell. */
 bool restore_name_taken(const struct storage *s, uint32_t vmid, const char *volid);
 
+/* False if the volume is gone for certain. */
+bool restore_is_there(const struct volume *v);
+
 /* restore-data.c: the archive into the targets. */
 int restore_copy(struct restore *r, struct error **err);
 
@@ -79,9 +84,11 @@ int restore_copy(struct restore *r, struct error **err);
 int restore_commit(struct restore *r, struct error **err);
 /* r->config for a whole guest */
 int restore_make_config(struct restore *r, struct error **err);
+/* An error if the firewall rules that are there could not be saved. */
+int restore_check_firewall(const struct restore *r, struct error **err);
 /* Puts the firewall rules in place, in the journal. */
 int restore_write_firewall(struct restore *r, struct error **err);
-/* All is kept, whatever happens. */
+/* All is kept, whatever happens: the journal is gone, unless there is an error. */
 int restore_keep(struct restore *r, struct error **err);
 
 /*

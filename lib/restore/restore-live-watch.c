@@ -212,17 +212,30 @@ static void keep_all(struct restore *r)
 	serve_leave(&r->server);
 }
 
-static int conclude(struct restore *r, struct error **err)
+/* The guest that was replaced, as long as a power cut may bring it back, is kept with the way to remove it. */
+static void remove_old(struct restore *r, const char *copy, const char *script)
 {
-	_cleanup_free_ char *copy = restore_old_copy(r), *script = restore_finish_script(r);
-	int res = guest_config_replace(r->env->paths, r->p->vmid, buf_str(&r->config), err);
-
-	if (res < 0)
-		return res;
 	if (r->has_old && unlink(copy) < 0 && errno != ENOENT)
 		log_warn(r->env->log, "cannot remove '%s': %s", copy, strerror(errno));
 	unlink(script);
 	restore_remove_old(r);
+}
+
+static int conclude(struct restore *r, struct error **err)
+{
+	_cleanup_free_ char *copy = restore_old_copy(r), *script = restore_finish_script(r);
+	_cleanup_error_ struct error *not_synced = NULL;
+	int res = guest_config_replace(r->env->paths, r->p->vmid, buf_str(&r->config), &not_synced, err);
+
+	if (res < 0)
+		return res;
+	if (not_synced)
+		log_warn(r->env->log,
+			 "a power cut may still bring the lock '" RESTORE_LOCK "' of VM %" PRIu32
+			 " back: %s; what was replaced is kept, remove it when the guest is shut down with: sh '%s'",
+			 r->p->vmid, error_message(not_synced), script);
+	else
+		remove_old(r, copy, script);
 	serve_stop(&r->server);
 	io_remove_tree(r->dir, NULL);
 	log_info(r->env->log, "restore of VM %" PRIu32 " finished, it is on its own volumes now",

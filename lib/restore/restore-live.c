@@ -187,7 +187,8 @@ static int save_old_config(struct restore *r, struct error **err)
 	res = journal_add(r->journal, JOURNAL_CONFIG, copy, err);
 
 	return res < 0 ? res
-		       : io_write_file_atomic(copy, r->old.text, strlen(r->old.text), 0600, err);
+		       : io_write_file_atomic(copy, r->old.text, strlen(r->old.text), 0600, NULL,
+					      err);
 }
 
 /*
@@ -208,7 +209,7 @@ static int write_start_config(struct restore *r, struct error **err)
 	if (res == 0 && r->has_old)
 		res = save_old_config(r, err);
 	return res < 0 ? res
-		       : guest_config_replace(r->env->paths, r->p->vmid, buf_str(&text), err);
+		       : guest_config_replace(r->env->paths, r->p->vmid, buf_str(&text), NULL, err);
 }
 
 /* ---- the start ---- */

@@ -162,12 +162,15 @@ static int add_remains(void *opaque, const struct guest_config *now, struct buf 
 static void keep_remains(const struct restore *r, char **volids)
 {
 	struct remains m = { .r = r, .volids = volids };
-	_cleanup_error_ struct error *err = NULL;
+	_cleanup_error_ struct error *err = NULL, *not_synced = NULL;
 	_cleanup_free_ char *list = strv_join(volids, ", ");
 
-	if (guest_config_change(r->env->paths, r->p->vmid, add_remains, &m, &err) < 0)
+	if (guest_config_change(r->env->paths, r->p->vmid, add_remains, &m, &not_synced, &err) < 0)
 		log_warn(r->env->log, "what is left of the guest that was replaced is in no configuration "
 				      "(%s): %s", list, error_message(err));
+	else if (not_synced)
+		log_warn(r->env->log, "a power cut may take the lines of what is left of the guest that was replaced "
+				      "(%s) out again: %s", list, error_message(not_synced));
 }
 
 /* Only those that the configuration knew; others are not the guest's. */

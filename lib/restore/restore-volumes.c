@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/strv.h"
@@ -48,6 +49,23 @@ bool restore_name_taken(const struct storage *s, uint32_t vmid, const char *voli
 		taken = !strcmp(images[i].volname, strchr(volid, ':') + 1);
 	storage_images_free(images, n);
 	return taken;
+}
+
+bool restore_is_there(const struct volume *v)
+{
+	struct storage_image *images = NULL;
+	bool found = false;
+	size_t n = 0;
+
+	/* a device is also gone when its volume is not active */
+	if (v->path && access(v->path, F_OK) == 0)
+		return true;
+	if (storage_list(v->storage, v->vmid, &images, &n, NULL) < 0)
+		return true;
+	for (size_t i = 0; i < n && !found; i++)
+		found = !strcmp(images[i].volname, v->volname);
+	storage_images_free(images, n);
+	return found;
 }
 
 /* "vm-100-disk-1" of "local:100/vm-100-disk-1.qcow2".  Caller frees. */

@@ -125,15 +125,21 @@ static int open_journal(struct restore *r, struct error **err)
 static int lock_guest(struct restore *r, struct error **err)
 {
 	const enum journal_kind kind = r->has_old ? JOURNAL_LOCK : JOURNAL_GUEST;
+	_cleanup_error_ struct error *not_synced = NULL;
 	int res = journal_add(r->journal, kind, RESTORE_LOCK, err);
 
 	if (res < 0)
 		return res;
-	res = r->has_old ? guest_config_set_lock(r->env->paths, r->p->vmid, RESTORE_LOCK, err)
-			 : guest_config_create(r->env->paths, r->p->vmid, RESTORE_LOCK, err);
-	/* another one's must stay */
-	if (res == -EBUSY || res == -EEXIST)
+	res = r->has_old
+		      ? guest_config_set_lock(r->env->paths, r->p->vmid, RESTORE_LOCK, &not_synced, err)
+		      : guest_config_create(r->env->paths, r->p->vmid, RESTORE_LOCK, &not_synced, err);
+	/* ours is not in: one that is there is somebody else's and must stay */
+	if (res < 0)
 		journal_strike(r->journal, kind, RESTORE_LOCK);
+	/* the lock is for the time that we live */
+	if (not_synced)
+		log_warn(r->env->log, "VM %" PRIu32 " is locked, but its storage has trouble: %s", r->p->vmid,
+			 error_message(not_synced));
 	/* it may have been started before the lock was there */
 	return res < 0 ? res : restore_check_stopped(r, err);
 }
@@ -163,6 +169,8 @@ static int work(struct restore *r, struct error **err)
 		res = restore_live_check(r, err);
 	if (res == 0)
 		res = look_for_guest(r, err);
+	if (res == 0)
+		res = restore_check_firewall(r, err);
 	if (res == 0)
 		res = open_journal(r, err);
 	if (res == 0)

@@ -113,10 +113,34 @@ bool backup_is_protected(const char *archive)
 	return access(path, F_OK) == 0;
 }
 
-int backup_set_protected(const char *archive, bool on, struct error **err)
+/* A link that leads nowhere would protect nothing: whatever is no file is replaced by one. */
+static int make_marker(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+		return 0;
+	fd = io_create_fresh(path, 0644);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static void say_not_synced(const struct log *log, const char *path, const struct error *not_synced)
+{
+	if (not_synced)
+		log_warn(log, "'%s' is written, but a power cut may take it away: %s", path,
+			 error_message(not_synced));
+}
+
+int backup_set_protected(const char *archive, bool on, const struct log *log, struct error **err)
 {
 	_cleanup_free_ char *path = xasprintf("%s.protected", archive);
-	_cleanup_close_ int fd = -1;
+	_cleanup_free_ char *dir = io_parent(path);
+	_cleanup_error_ struct error *not_synced = NULL;
+	int r;
 
 	if (!on) {
 		if (unlink(path) < 0 && errno != ENOENT)
@@ -124,36 +148,66 @@ int backup_set_protected(const char *archive, bool on, struct error **err)
 					   path);
 		return 0;
 	}
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return error_errno(err, errno, "unable to create protection file '%s'", path);
+	r = make_marker(path);
+	if (r < 0)
+		return error_errno(err, -r, "unable to create protection file '%s'", path);
+	io_fsync_dir(dir, &not_synced);
+	say_not_synced(log, path, not_synced);
 	return 0;
 }
 
-int backup_set_notes(const char *archive, const char *notes, struct error **err)
+static char *notes_path(const char *archive)
 {
-	_cleanup_free_ char *path = xasprintf("%s.notes", archive);
+	return xasprintf("%s.notes", archive);
+}
 
-	if (notes && *notes)
-		return io_write_file_atomic(path, notes, strlen(notes), 0644, err);
+char *backup_notes_unfinished(const char *archive)
+{
+	_cleanup_free_ char *path = notes_path(archive);
+
+	return io_unfinished_name(path, (int)getpid());
+}
+
+int backup_set_notes(const char *archive, const char *notes, const struct log *log, struct error **err)
+{
+	_cleanup_free_ char *path = notes_path(archive);
+	_cleanup_error_ struct error *not_synced = NULL;
+
+	if (notes && *notes) {
+		int r = io_write_file_atomic(path, notes, strlen(notes), 0644, &not_synced, err);
+
+		say_not_synced(log, path, not_synced);
+		return r;
+	}
 	if (unlink(path) < 0 && errno != ENOENT)
 		return error_errno(err, errno, "could not delete notes '%s'", path);
 	return 0;
 }
 
+/* A link may lead to what is nobody's business here, and a pipe is waited for. */
+static int read_notes(const char *path, struct buf *ret, struct error **err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, errno, "cannot open '%s'", path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, ERR_INVALID, "'%s' is no file", path);
+	return io_read_fd(fd, path, NOTES_MAX, ret, err);
+}
+
 int backup_get_notes(const char *archive, char **ret, struct error **err)
 {
-	_cleanup_free_ char *path = xasprintf("%s.notes", archive);
+	_cleanup_free_ char *path = notes_path(archive);
 	_cleanup_buf_ struct buf text = BUF_INIT;
-	_cleanup_error_ struct error *e = NULL;
-	int r = io_read_file(path, NOTES_MAX, &text, &e);
+	int r = read_notes(path, &text, err);
 
-	if (r < 0 && r != -ENOENT) {
-		error_keep_first(err, &e);
-		return r;
-	}
-	*ret = buf_steal(&text);
-	return 0;
+	if (r == 0)
+		*ret = buf_steal(&text);
+	return r;
 }
 
 /* ---- removal ---- */

@@ -64,9 +64,15 @@ int backup_path(const struct storage_config *c, const char *name, const struct l
 /* ---- one archive, by its path ---- */
 
 bool backup_is_protected(const char *archive);
-int backup_set_protected(const char *archive, bool on, struct error **err);
+/*
+ * These two follow no link that somebody put beside the archive.  What is done, but may not stay through a
+ * power cut, is success and a warning.
+ */
+int backup_set_protected(const char *archive, bool on, const struct log *log, struct error **err);
 /* NULL or "" removes the notes. */
-int backup_set_notes(const char *archive, const char *notes, struct error **err);
+int backup_set_notes(const char *archive, const char *notes, const struct log *log, struct error **err);
+/* What a kill of this process leaves of backup_set_notes().  Caller frees. */
+char *backup_notes_unfinished(const char *archive);
 /* *ret is "" without notes.  Caller frees. */
 int backup_get_notes(const char *archive, char **ret, struct error **err);
 /*

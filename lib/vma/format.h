@@ -91,7 +91,7 @@ void vma_header_clear(struct vma_header *h);
 /* Copies name and data. */
 int vma_header_add_config(struct vma_header *h, const char *name, const void *data, size_t len,
 			  struct error **err);
-/* Copies name.  Ids are given in order from 1; ret_id may be NULL. */
+/* Copies name.  The size is at least 1.  Ids are given in order from 1; ret_id may be NULL. */
 int vma_header_add_device(struct vma_header *h, const char *name, uint64_t size, uint8_t *ret_id,
 			  struct error **err);
 void vma_header_copy(struct vma_header *dst, const struct vma_header *src);

@@ -100,6 +100,9 @@ static int check_device(const struct vma_header *h, const char *name, uint64_t s
 
 	if (r < 0)
 		return r;
+	/* readers take a device without a size for none */
+	if (!size)
+		return error_set(err, ERR_INVALID, "device '%s' has 0 bytes, which no archive can hold", name);
 	if (size > VMA_MAX_DEVICE_SIZE)
 		return error_set(err, ERR_INVALID,
 				 "device '%s' has %llu bytes; VMA allows 256 TiB at most", name,

@@ -1,12 +1,12 @@
 /*
  * For LD_PRELOAD under vzdump or qmrestore: ends the process by SIGKILL right before or right after its
- * n-th step.
+ * n-th step, or lets that step fail with EIO (fsync() after it was done: the error is all that differs).
  *
- *	KILL_AT=<kind>:<before|after>:<n>
+ *	KILL_AT=<kind>:<before|after|fails>:<n>
  *
  * Kinds of steps:
  *	journal	a line of a journal gets to the disk: fdatasync() on *.journal
- *	file	what a crash may cut in two: fsync() of a file or folder, rename(), unlink()
+ *	file	what a crash may cut in two: fsync() of a file or folder, rename(), renameat2(), unlink()
  *	message	something is sent to QEMU's monitor or to the guest agent: sendmsg() to a unix socket
  *
  * Says on standard error where it struck.
@@ -79,6 +79,16 @@ static void after(int n, const char *what)
 		strike(n, what);
 }
 
+/* True if this step fails. */
+static bool fails(int n, const char *what)
+{
+	if (!n || n != wanted || strcmp(moment, "fails") != 0)
+		return false;
+	dprintf(STDERR_FILENO, "failed %s %d: %s\n", kind, n, what);
+	errno = EIO;
+	return true;
+}
+
 static void path_of(int fd, char path[4096])
 {
 	char link[64];
@@ -122,7 +132,7 @@ int fdatasync(int fd)
 	n = before("journal", line);
 	r = real(fd);
 	after(n, line);
-	return r;
+	return fails(n, line) ? -1 : r;
 }
 
 int fsync(int fd)
@@ -135,7 +145,7 @@ int fsync(int fd)
 	n = before("file", path);
 	r = real(fd);
 	after(n, path);
-	return r;
+	return fails(n, path) ? -1 : r;
 }
 
 int rename(const char *from, const char *to)
@@ -143,7 +153,18 @@ int rename(const char *from, const char *to)
 	int (*real)(const char *, const char *) =
 		(int (*)(const char *, const char *))next("rename");
 	int n = before("file", to);
-	int r = real(from, to);
+	int r = fails(n, to) ? -1 : real(from, to);
+
+	after(n, to);
+	return r;
+}
+
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+	int (*real)(int, const char *, int, const char *, unsigned) =
+		(int (*)(int, const char *, int, const char *, unsigned))next("renameat2");
+	int n = before("file", to);
+	int r = fails(n, to) ? -1 : real(from_fd, from, to_fd, to, flags);
 
 	after(n, to);
 	return r;
@@ -153,7 +174,7 @@ int unlink(const char *path)
 {
 	int (*real)(const char *) = (int (*)(const char *))next("unlink");
 	int n = before("file", path);
-	int r = real(path);
+	int r = fails(n, path) ? -1 : real(path);
 
 	after(n, path);
 	return r;

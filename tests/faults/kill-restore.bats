@@ -113,3 +113,30 @@ restore_kill_at_each() {
 @test "kill -9 at each change of a file's name, a new guest" {
 	restore_kill_at_each file 5 none
 }
+
+@test "an I/O error of each sync, rename and removal: what is said to be restored is, else all is as it was" {
+	local n before status undone done_
+	for before in old none; do
+		undone=0 done_=0
+		for ((n = 1;; n++)); do
+			"make_$before"
+			status=0
+			LD_PRELOAD=$KILL_LIB KILL_AT=file:fails:$n ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0 \
+				"$QMRESTORE" "$T/a.vma.zst" 123 --force > "$T/log" 2>&1 3>&- || status=$?
+			grep -q "^failed file $n:" "$T/log" || break
+			"$VZDUMP" --cleanup > "$T/cleanup" 2>&1 || { cat "$T/cleanup"; fail "cleanup" || return 1; }
+			if [[ $status = 0 ]] && grep -q "stays, as unused0" "$T/log"; then
+				grep -qx "unused0: local:123/$(basename "$OLD")" "$CONF"
+			elif [[ $status = 0 ]]; then
+				is_restored || { cat "$T/log" "$T/cleanup"; images; fail "step $n: not restored" || return 1; }
+				((done_ += 1))
+			else
+				"is_$before" || { cat "$T/log" "$T/cleanup"; images; fail "step $n: not undone" || return 1; }
+				((undone += 1))
+			fi
+			nothing_else || fail "left: step $n" || return 1
+		done
+		((n > 6 && undone > 0 && done_ > 0)) || fail "$((n - 1)) steps, $undone undone, $done_ done" || return 1
+		echo "# $before: $undone undone, $done_ completed"
+	done
+}

@@ -73,7 +73,28 @@ guest() {
 
 @test "kill -9 at each change of a file's name, fleecing, is put right" {
 	guest 1
-	kill_at_each file after 6 123 "${FLEECING[@]}"
+	kill_at_each file after 6 123 "${FLEECING[@]}" --notes-template a-note
+}
+
+@test "an I/O error of each sync, rename and removal is put right, and what is saved is said to be saved" {
+	disk_add 123 scsi0 throttle 2M
+	disk_fill "$(disk_path 123 scsi0)" 2M
+	before 123
+	local n
+	for ((n = 1;; n++)); do
+		run_killed file fails "$n" 123 --notes-template a-note --protected 1 --quiet 0
+		grep -q "^failed file $n:" "$LOG" || break
+		ARCHIVE=$(newest_archive "$STORE/backup/dump")
+		case $status in
+		0) python3 "$VZ_LIB/vma_reader.py" verify "$ARCHIVE" > "$VZ_TMP/verified" 2>&1 || fail "step $n: no archive" || return 1 ;;
+		# as PVE
+		255) [[ -z $ARCHIVE ]] || log_has 'unable to set protected flag' || fail "step $n: an archive of a backup that failed" || return 1 ;;
+		*) fail "step $n: ended with $status" || return 1 ;;
+		esac
+		rm -f "$STORE"/backup/dump/*
+		put_right file 123 "$n" || return 1
+	done
+	((n > 10)) || fail "only $((n - 1)) steps"
 }
 
 @test "kill -9 at each message to QEMU and the agent, fleecing, is put right" {

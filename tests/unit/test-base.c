@@ -263,7 +263,7 @@ static void test_files(void)
 	deep = xasprintf("%s/a/b/c", dir);
 	outside = xasprintf("%s.outside", dir);
 	link = xasprintf("%s/a/link", dir);
-	ok(io_write_file_atomic(path, "hello", 5, 0640, NULL) == 0 &&
+	ok(io_write_file_atomic(path, "hello", 5, 0640, NULL, NULL) == 0 &&
 		   io_read_file(path, 5, &text, NULL) == 0 && !strcmp(buf_str(&text), "hello"),
 	   "a file is written whole and read back");
 	buf_reset(&text);

@@ -234,7 +234,7 @@ static void put(const struct paths *p, const char *content)
 {
 	_cleanup_free_ char *path = guest_config_path(p, 100);
 
-	io_write_file_atomic(path, content, strlen(content), 0640, NULL);
+	io_write_file_atomic(path, content, strlen(content), 0640, NULL, NULL);
 }
 
 static void check_lock_round(const struct paths *p, const char *before, const char *locked)
@@ -245,10 +245,10 @@ static void check_lock_round(const struct paths *p, const char *before, const ch
 	struct error *err = NULL;
 
 	put(p, before);
-	works(guest_config_set_lock(p, 100, "backup", &err), &err, "the lock is set");
+	works(guest_config_set_lock(p, 100, "backup", NULL, &err), &err, "the lock is set");
 	with = file_text(path);
 	same(with, locked, "  in the main section");
-	ok(guest_config_set_lock(p, 100, "backup", &err) == -EBUSY &&
+	ok(guest_config_set_lock(p, 100, "backup", NULL, &err) == -EBUSY &&
 		   str_prefix(error_message(err), "VM is locked (backup): ", NULL) &&
 		   strstr(error_message(err), ", last written 20") && strstr(error_message(err), "qm unlock 100"),
 	   "  once only, in PVE's words, and with a way out");
@@ -273,7 +273,7 @@ static void test_lock(const struct paths *p)
 	ok(stat(path, &st) == 0 && (st.st_mode & 0777) == 0640, "the file's mode is kept");
 
 	put(p, "lock: migrate\n");
-	ok(guest_config_set_lock(p, 100, "backup", &err) == -EBUSY &&
+	ok(guest_config_set_lock(p, 100, "backup", NULL, &err) == -EBUSY &&
 		   str_prefix(error_message(err), "VM is locked (migrate): ", NULL),
 	   "another lock is honoured");
 	error_free(TAKE_PTR(err));
@@ -282,7 +282,7 @@ static void test_lock(const struct paths *p)
 	put(p, "name: a\n");
 	fails(guest_config_remove_lock(p, 100, "backup", &err), &err,
 	      "no lock found trying to remove 'backup'  lock", "a missing lock is told");
-	fails(guest_config_set_lock(p, 101, "backup", &err), &err, "unable to find VM '101'",
+	fails(guest_config_set_lock(p, 101, "backup", NULL, &err), &err, "unable to find VM '101'",
 	      "a missing guest is told");
 }
 
@@ -304,8 +304,8 @@ static void test_change(const struct paths *p)
 	struct error *err = NULL;
 
 	put(p, "name: a\nunused0: x:y\nunused2: x:z\n[s]\nname: b");
-	fails(guest_config_change(p, 100, add_line, NULL, &err), &err, "no", "a change may be refused");
-	works(guest_config_change(p, 100, add_line, line, &err), &err, "and made");
+	fails(guest_config_change(p, 100, add_line, NULL, NULL, &err), &err, "no", "a change may be refused");
+	works(guest_config_change(p, 100, add_line, line, NULL, &err), &err, "and made");
 	after = file_text(path);
 	same(after, "name: a\nunused0: x:y\nunused2: x:z\nunused1: a:b\n[s]\nname: b\n",
 	     "  at the end of the main section");
@@ -313,10 +313,10 @@ static void test_change(const struct paths *p)
 	works(guest_config_load(p, 100, NULL, &c, &err), &err, "a configuration with unused disks");
 	ok(guest_config_free_unused(&c, 0) == 1 && guest_config_free_unused(&c, 2) == 3,
 	   "  has free names between and behind them");
-	works(guest_config_change(p, 100, add_line, line, &err), &err, "one without sections");
+	works(guest_config_change(p, 100, add_line, line, NULL, &err), &err, "one without sections");
 	without = file_text(path);
 	same(without, "name: a\nunused0: x:y\nunused2: x:z\nunused1: a:b\n", "  gets lines at its end");
-	fails(guest_config_change(p, 101, add_line, line, &err), &err, "unable to find VM '101'",
+	fails(guest_config_change(p, 101, add_line, line, NULL, &err), &err, "unable to find VM '101'",
 	      "a missing guest is not changed");
 }
 
@@ -344,7 +344,7 @@ static void test_files(void)
 						     "300.conf.tmp" };
 		_cleanup_free_ char *path = xasprintf("%s/%s", conf, names[i]);
 
-		io_write_file_atomic(path, "", 0, 0640, NULL);
+		io_write_file_atomic(path, "", 0, 0640, NULL, NULL);
 	}
 	works(guest_config_list(&p, &vmids, &n, &err), &err, "guests are listed");
 	ok(n == 3 && vmids[0] == 100 && vmids[1] == 200 && vmids[2] == 1000,

@@ -22,7 +22,7 @@ static char *write_conf(const struct paths *p)
 	char *file = paths_get(p, "/etc/pve/user.cfg");
 
 	io_mkdir_p(dir, 0755, NULL);
-	io_write_file_atomic(file, conf, strlen(conf), 0640, NULL);
+	io_write_file_atomic(file, conf, strlen(conf), 0640, NULL, NULL);
 	return file;
 }
 
@@ -58,13 +58,13 @@ int main(void)
 	is(&p, "bare", "");
 	is(&p, "we", "none");
 	is(&p, "", "none");
-	r = pool_add_guest(&p, "none", 100, &err);
+	r = pool_add_guest(&p, "none", 100, NULL, &err);
 	ok(r == ERR_NOT_FOUND && strstr(error_message(err), "pool 'none' does not exist"),
 	   "a pool that is not there: %s", error_message(err));
 	error_free(err);
 	err = NULL;
-	ok(pool_add_guest(&p, "bare", 101, &err) == 0 && pool_add_guest(&p, "web2", 103, &err) == 0 &&
-		   pool_add_guest(&p, "web2", 103, &err) == 0,
+	ok(pool_add_guest(&p, "bare", 101, NULL, &err) == 0 && pool_add_guest(&p, "web2", 103, NULL, &err) == 0 &&
+		   pool_add_guest(&p, "web2", 103, NULL, &err) == 0,
 	   "guests are put in");
 	io_read_file(file, 4096, &text, NULL);
 	ok(strcmp(buf_str(&text), "user:root@pam:1:0::::::\n"

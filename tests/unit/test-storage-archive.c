@@ -71,7 +71,7 @@ static void touch(const char *dir, const char *name)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
 
-	io_write_file_atomic(path, "abc", 3, 0644, NULL);
+	io_write_file_atomic(path, "abc", 3, 0644, NULL, NULL);
 }
 
 static bool exists(const char *dir, const char *name)
@@ -88,15 +88,15 @@ static void test_aux(const char *dir)
 	_cleanup_free_ char *notes = NULL;
 	struct error *err = NULL;
 
-	works(backup_set_notes(path, "two\nlines", &err), &err, "notes are written");
+	works(backup_set_notes(path, "two\nlines", NULL, &err), &err, "notes are written");
 	works(backup_get_notes(path, &notes, &err), &err, "and read");
 	same(notes, "two\nlines", "as they were");
-	works(backup_set_protected(path, true, &err), &err, "an archive is protected");
+	works(backup_set_protected(path, true, NULL, &err), &err, "an archive is protected");
 	ok(backup_is_protected(path), "which shows");
 	fails(backup_remove(path, NULL, &err), &err, "cannot remove protected archive",
 	      "and keeps it");
-	works(backup_set_protected(path, false, &err), &err, "protection ends");
-	works(backup_set_protected(path, false, &err), &err, "twice does no harm");
+	works(backup_set_protected(path, false, NULL, &err), &err, "protection ends");
+	works(backup_set_protected(path, false, NULL, &err), &err, "twice does no harm");
 	works(backup_remove(path, NULL, &err), &err, "then it can be removed");
 	ok(!exists(dir, "vzdump-qemu-100-2026_01_01-00_00_00.vma.zst") &&
 		   !exists(dir, "vzdump-qemu-100-2026_01_01-00_00_00.vma.zst.notes") &&

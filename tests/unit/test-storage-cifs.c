@@ -36,7 +36,7 @@ static void password_is(const char *id, const char *password)
 	_cleanup_free_ char *text = xasprintf("password=%s\n", password);
 
 	io_mkdir_p(dir, 0700, NULL);
-	io_write_file_atomic(file, text, strlen(text), 0600, NULL);
+	io_write_file_atomic(file, text, strlen(text), 0600, NULL, NULL);
 }
 
 static void load_real(struct storage_config *c, const char *share)

@@ -43,7 +43,7 @@ __attribute__((unused)) static void tool_prints(struct tools *t, const char *too
 		xasprintf("#!/bin/sh\ncat <<'END'\n%s\nEND\ncat >&2 <<'END'\n%s\nEND\nexit %d\n", out,
 			  errout, status);
 
-	io_write_file_atomic(path, script, strlen(script), 0755, NULL);
+	io_write_file_atomic(path, script, strlen(script), 0755, NULL, NULL);
 }
 
 /* The volume's name is taken: its owner is vmid and its path is path (NULL: none). */
