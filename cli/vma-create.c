@@ -335,6 +335,15 @@ static int write_archive(struct create *c, int fd, enum vma_compression compress
 	return r;
 }
 
+/* The part is for nobody else's eyes; what is complete is as any new file. */
+static int give_mode(int fd, const char *path, struct error **err)
+{
+	const mode_t mask = umask(077);
+
+	umask(mask);
+	return fchmod(fd, 0644 & ~mask) < 0 ? error_errno(err, errno, "cannot give '%s' its mode", path) : 0;
+}
+
 static int write_new(struct create *c, const char *path, struct error **err)
 {
 	struct new_file to;
@@ -342,8 +351,8 @@ static int write_new(struct create *c, const char *path, struct error **err)
 
 	if (r == 0)
 		r = write_archive(c, to.fd, compression_of(path), err);
-	if (r == 0 && fchmod(to.fd, 0644) < 0)
-		r = error_errno(err, errno, "cannot give '%s' its mode", path);
+	if (r == 0)
+		r = give_mode(to.fd, path, err);
 	if (r == 0)
 		r = new_file_commit(&to, false, err);
 	new_file_clear(&to);

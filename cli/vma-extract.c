@@ -63,6 +63,23 @@ static const struct option_table table = {
 	.args = args,
 };
 
+/*
+ * Ours is what root may read anyway.  The archive's group is let in only where it is that of new files; of a
+ * pipe nobody knows who may read it.
+ */
+static mode_t mode_of(int archive_fd)
+{
+	struct stat st;
+	mode_t mode;
+
+	if (fstat(archive_fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0600;
+	mode = (st.st_mode & 0044) | 0600;
+	if (st.st_gid != getegid() && !(mode & 0004))
+		mode &= ~(mode_t)0040;
+	return mode;
+}
+
 static void extract_init(struct extract *x, const struct options *o, const struct vma_header *h,
 			 int archive_fd)
 {
@@ -70,9 +87,12 @@ static void extract_init(struct extract *x, const struct options *o, const struc
 	x->o = o;
 	x->h = h;
 	x->archive_fd = archive_fd;
+	x->mode = mode_of(archive_fd);
 	x->dir = options_get(o, "targetdir");
-	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
+	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++) {
 		target_init(&x->targets[i]);
+		x->targets[i].mode = x->mode;
+	}
 	vma_progress_init(&x->progress, h);
 }
 
@@ -94,7 +114,7 @@ static int write_configs(const struct extract *x, struct error **err)
 	for (unsigned i = 0; i < x->h->n_configs; i++) {
 		const struct vma_config *c = &x->h->configs[i];
 		_cleanup_free_ char *path = xasprintf("%s/%s", x->dir, c->name);
-		_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, x->mode);
 		int r = fd < 0 ? -errno : io_write_all(fd, c->data, c->len);
 
 		if (r == 0 && fsync(fd) < 0)

@@ -54,7 +54,7 @@ static int make_file(struct target *t, struct error **err)
 	if (is_below_dev(t->path))
 		return error_set(err, -ENOENT, "device '%s' does not exist, and below /dev no file is made",
 				 t->path);
-	t->fd = open(t->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	t->fd = open(t->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, t->mode);
 	if (t->fd < 0)
 		return error_errno(err, errno, "cannot create '%s'", t->path);
 	t->made = true;

@@ -30,7 +30,7 @@ static int set_size(const struct target *t, uint64_t size, struct error **err)
 
 void target_init(struct target *t)
 {
-	*t = (struct target){ .fd = -1 };
+	*t = (struct target){ .fd = -1, .mode = 0600 };
 	pthread_mutex_init(&t->lock, NULL);
 }
 
@@ -51,7 +51,7 @@ bool target_is_open(const struct target *t)
 int target_create(struct target *t, const char *path, uint64_t size, struct error **err)
 {
 	t->path = xstrdup(path);
-	t->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	t->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, t->mode);
 	if (t->fd < 0)
 		return error_errno(err, errno, "cannot create '%s'", path);
 	return set_size(t, size, err);

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 
@@ -28,6 +29,7 @@ struct target {
 	struct nbd_pool *nbd;
 	char *path;  /* or URI */
 	char *final; /* the name when it is complete, or NULL */
+	mode_t mode; /* of a file that is made, less the umask; 0600 unless set before it is opened */
 	bool write_zero;
 	bool is_block;
 	bool made; /* the file was not there */
