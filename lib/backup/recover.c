@@ -219,6 +219,13 @@ static int undo_one(const struct backup_env *env, struct journal *j, const struc
 	}
 }
 
+/* Whether what was replaced may go: as long as some of it stays, the next run has to know too. */
+static bool is_needed(const struct journal *j, enum journal_kind kind)
+{
+	return kind == JOURNAL_COMMIT && (journal_has(j, JOURNAL_REPLACED) || journal_has(j, JOURNAL_FIREWALL) ||
+					  journal_has(j, JOURNAL_IMAGE));
+}
+
 int recover_rest(const struct backup_env *env, struct journal *j, const struct log *log,
 		 struct error **err)
 {
@@ -235,7 +242,7 @@ int recover_rest(const struct backup_env *env, struct journal *j, const struct l
 			_cleanup_error_ struct error *mine = NULL;
 			_cleanup_free_ char *value = NULL;
 
-			if (j->entries[i].kind != order[k] ||
+			if (j->entries[i].kind != order[k] || is_needed(j, order[k]) ||
 			    undo_one(env, j, &j->entries[i], log, &mine) < 0) {
 				note(log, "cleaning up", &first, &mine);
 				i++;

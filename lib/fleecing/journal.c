@@ -276,7 +276,8 @@ bool journal_finish(struct journal *j)
 		if (j->entries[i].kind != JOURNAL_PID)
 			return false;
 	}
-	return journal_remove(j, NULL) == 0;
+	/* nothing stays either if somebody else removed it */
+	return journal_remove(j, NULL) == 0 || !io_is_named(j->fd, j->path);
 }
 
 void journal_free(struct journal *j)

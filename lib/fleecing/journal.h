@@ -82,7 +82,7 @@ bool journal_has(const struct journal *j, enum journal_kind kind);
 int journal_check(const struct journal *j, struct error **err);
 /* Removes the file, whatever is in it: all of that stays.  -ESTALE as above. */
 int journal_remove(struct journal *j, struct error **err);
-/* Removes the file if nothing is left in it but the pid.  Returns whether it did. */
+/* Removes the file if nothing is left in it but the pid.  Returns whether it is gone. */
 bool journal_finish(struct journal *j);
 /* Frees; the file stays as it is. */
 void journal_free(struct journal *j);

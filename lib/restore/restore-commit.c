@@ -304,8 +304,11 @@ int restore_commit(struct restore *r, struct error **err)
 		res = restore_check_stopped(r, err);
 	if (res == 0)
 		res = write_config(r, &not_synced, err);
-	if (res < 0)
+	if (res < 0) {
+		/* whatever the configuration looks like, it is not ours */
+		journal_strike(r->journal, JOURNAL_COMMIT, NULL);
 		return res;
+	}
 	if (!not_synced) {
 		finish(r);
 		return 0;

@@ -1,13 +1,87 @@
 /* lib/fleecing/journal: what is written down before it exists survives a crash. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/mem.h"
 #include "fleecing/journal.h"
+#include "fleecing/run-dir.h"
 #include "tap.h"
+
+/*
+ * Between the opening of a journal and its lock the one who had it may end, and another one begin: what
+ * journal.c calls is this, which lets that happen.
+ */
+static void (*at_lock)(const struct paths *p);
+static const struct paths *at_lock_paths;
+
+int flock(int fd, int operation)
+{
+	void (*now)(const struct paths *p) = at_lock;
+
+	at_lock = NULL;
+	if (now)
+		now(at_lock_paths);
+	return (int)syscall(SYS_flock, fd, operation);
+}
+
+static struct journal *other;
+
+static void ends(const struct paths *p)
+{
+	(void)p;
+	journal_remove(other, NULL);
+	journal_free(TAKE_PTR(other));
+}
+
+static void ends_and_another_begins(const struct paths *p)
+{
+	ends(p);
+	journal_create(p, 123, &other, NULL);
+	journal_add(other, JOURNAL_IMAGE, "local:123/of-the-living.raw", NULL);
+}
+
+/* What a cleanup does that comes between the making of a journal and its lock. */
+static void is_cleaned_up(const struct paths *p)
+{
+	struct journal *j = NULL;
+
+	if (journal_load(p, 123, &j, NULL) == 0)
+		journal_finish(j);
+	journal_free(j);
+}
+
+static void test_races(const struct paths *p)
+{
+	_cleanup_(journal_freep) struct journal *j = NULL, *mine = NULL;
+
+	at_lock_paths = p;
+	journal_create(p, 123, &other, NULL);
+	at_lock = ends_and_another_begins;
+	ok(journal_load(p, 123, &j, NULL) == -EBUSY && !j && other && other->n == 2,
+	   "a journal that was replaced before its lock was taken is not read as if it were the dead one's");
+	ends(p);
+	journal_create(p, 123, &other, NULL);
+	at_lock = ends;
+	ok(journal_load(p, 123, &j, NULL) == -ENOENT && !j, "one that was removed is not there");
+
+	at_lock = is_cleaned_up;
+	ok(journal_create(p, 123, &mine, NULL) == 0 && journal_check(mine, NULL) == 0 && mine->n == 1,
+	   "a journal that a cleanup removed before it was locked is begun again");
+	unlink(mine->path);
+	ok(journal_check(mine, NULL) == -ESTALE, "a removed journal is noticed by who works with it");
+	journal_create(p, 123, &other, NULL);
+	ok(journal_remove(mine, NULL) == -ESTALE && journal_finish(mine) && journal_check(other, NULL) == 0,
+	   "and another one's of its name stays");
+	ends(p);
+}
 
 static void append(const struct paths *p, const char *text)
 {
@@ -52,6 +126,37 @@ static void test_life(const struct paths *p)
 	   "with nothing left it goes");
 }
 
+static void unlink_journal(const struct paths *p)
+{
+	_cleanup_free_ char *path = paths_get(p, "/var/lib/vzdump/123.journal");
+
+	unlink(path);
+}
+
+static void test_run_dir(const struct paths *p)
+{
+	_cleanup_(journal_freep) struct journal *j = NULL;
+	_cleanup_free_ char *first = NULL, *second = NULL, *third = NULL, *file = NULL;
+	struct stat st;
+
+	journal_create(p, 123, &j, NULL);
+	ok(run_dir_make(p, j, &first, NULL) == 0 && stat(first, &st) == 0 && (st.st_mode & 0777) == 0700 &&
+		   journal_has(j, JOURNAL_DIR),
+	   "a private folder is made, in the journal");
+	file = xasprintf("%s/stale", first);
+	io_write_file_atomic(file, "x", 1, 0600, NULL, NULL);
+	ok(run_dir_make(p, j, &second, NULL) == 0 && !strcmp(first, second) && access(file, F_OK) < 0,
+	   "one of its name that is left goes");
+	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    mount(first, first, NULL, MS_BIND, NULL) == 0) {
+		ok(run_dir_make(p, j, &third, NULL) == 0 && strcmp(first, third) != 0 &&
+			   stat(third, &st) == 0 && !strcmp(j->entries[j->n - 1].value, third),
+		   "where it cannot go, another one is made");
+		umount(first);
+	}
+	journal_remove(j, NULL);
+}
+
 int main(void)
 {
 	char dir[] = "/tmp/vzdump-test-XXXXXX";
@@ -68,6 +173,9 @@ int main(void)
 			   journal_create(&p, 123, &b, NULL) == -EEXIST,
 		   "a guest has one journal at a time");
 	}
+	unlink_journal(&p);
+	test_races(&p);
+	test_run_dir(&p);
 	io_remove_tree(dir, NULL);
 	paths_clear(&p);
 	return done_testing();

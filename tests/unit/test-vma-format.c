@@ -32,6 +32,7 @@ static void device_limits(void)
 {
 	_cleanup_vma_header_ struct vma_header h;
 	_cleanup_error_ struct error *err = NULL, *twice = NULL, *huge = NULL;
+	_cleanup_error_ struct error *none = NULL;
 	uint8_t id = 0;
 	bool good = vma_header_init(&h, NULL) == 0;
 
@@ -47,6 +48,8 @@ static void device_limits(void)
 	ok(vma_header_add_device(&h, "drive-scsi7", 512, NULL, &twice) == ERR_INVALID &&
 		   says(twice, "'drive-scsi7' is given twice"),
 	   "a name comes once");
+	ok(vma_header_add_device(&h, "none", 0, NULL, &none) == ERR_INVALID && says(none, "'none' has 0 bytes"),
+	   "a device without content is refused, as readers take it for none");
 	ok(vma_header_add_device(&h, "huge", VMA_MAX_DEVICE_SIZE + 1, NULL, &huge) == ERR_INVALID &&
 		   says(huge, "256 TiB"),
 	   "a device over 256 TiB is refused");
