@@ -16,7 +16,7 @@ static void put(const struct paths *p, const char *file, const char *text)
 	_cleanup_free_ char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
 
 	io_mkdir_p(folder, 0755, NULL);
-	io_write_file_atomic(path, text, strlen(text), 0640, NULL);
+	io_write_file_atomic(path, text, strlen(text), 0640, NULL, NULL);
 }
 
 /* "101 105(container) 999(nobody's) external: 201, 202" */

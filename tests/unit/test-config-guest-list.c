@@ -14,7 +14,7 @@ static void put(const struct paths *p, const char *file)
 	_cleanup_free_ char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
 
 	io_mkdir_p(folder, 0755, NULL);
-	io_write_file_atomic(path, "", 0, 0640, NULL);
+	io_write_file_atomic(path, "", 0, 0640, NULL, NULL);
 }
 
 static char *describe_all(const struct guest_list *l)
@@ -114,7 +114,7 @@ int main(void)
 	hostname = paths_get(&p, "/etc/hostname");
 	test_nothing(&p);
 	io_mkdir_p(etc, 0755, NULL);
-	io_write_file_atomic(hostname, "here\n", 5, 0644, NULL);
+	io_write_file_atomic(hostname, "here\n", 5, 0644, NULL, NULL);
 	test_all(&p);
 	test_one(&p);
 	test_unreadable(&p);

@@ -42,7 +42,7 @@ int main(void)
 	file = paths_get(&p, "/etc/pve/ha/resources.cfg");
 	keeps(&p, 100, 0, "no file, nothing is looked after");
 	io_mkdir_p(dir, 0755, NULL);
-	io_write_file_atomic(file, conf, strlen(conf), 0640, NULL);
+	io_write_file_atomic(file, conf, strlen(conf), 0640, NULL, NULL);
 	keeps(&p, 100, 1, "a VM in state started is kept running");
 	keeps(&p, 101, 1, "so is one without state");
 	keeps(&p, 102, 1, "and a container whose state has the old name");
