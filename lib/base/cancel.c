@@ -27,16 +27,21 @@ void cancel_request(struct cancel *c)
 	const uint64_t one = 1;
 	int saved = errno;
 
-	atomic_store(&c->requested, 1);
+	atomic_fetch_add(&c->requested, 1);
 	if (write(c->fd, &one, sizeof(one)) < 0) {
 		/* full means readable already, which is all that is wanted */
 	}
 	errno = saved;
 }
 
+unsigned cancel_count(const struct cancel *c)
+{
+	return c ? atomic_load(&c->requested) : 0;
+}
+
 bool cancel_requested(const struct cancel *c)
 {
-	return c && atomic_load(&c->requested);
+	return cancel_count(c) > 0;
 }
 
 int cancel_check(const struct cancel *c, struct error **err)

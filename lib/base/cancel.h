@@ -1,6 +1,9 @@
 /*
  * A request to stop, raised from a signal handler or another thread, seen by every long wait.
  * cancel_request() is async-signal-safe.  The descriptor becomes and stays readable.
+ *
+ * Requests are counted: what tidies up after one goes on, and a further one may end what in it can
+ * take for ever (a hook script).
  */
 #ifndef VZDUMP_BASE_CANCEL_H
 #define VZDUMP_BASE_CANCEL_H
@@ -11,7 +14,7 @@
 #include "base/error.h"
 
 struct cancel {
-	atomic_int requested;
+	atomic_uint requested;	/* how often */
 	int fd;		/* eventfd, poll it beside other descriptors */
 };
 
@@ -20,6 +23,8 @@ void cancel_clear(struct cancel *c);
 void cancel_request(struct cancel *c);
 /* c may be NULL: never requested. */
 bool cancel_requested(const struct cancel *c);
+/* How many requests there were so far; 0 for NULL. */
+unsigned cancel_count(const struct cancel *c);
 /* 0, or ERR_CANCELED with PVE's words "interrupted by signal". */
 int cancel_check(const struct cancel *c, struct error **err);
 /* Sleeps up to ms milliseconds; returns early with ERR_CANCELED when a stop is requested. */

@@ -17,6 +17,14 @@
 
 /* Output of a tool beyond this is an error, so that memory stays bounded. */
 #define OUTPUT_MAX (16 * MIB)
+#define NS_PER_MS  UINT64_C(1000000)
+
+enum {
+	TERM_MS = 1000,		/* what is ended may tidy up for this long before it is killed */
+	KILL_MS = 1000,		/* SIGKILL works at once, or not until a dead file system answers */
+	STOP_MS = 2000,
+	LOOK_MS = 100,		/* how often to look whether the child has ended */
+};
 
 void process_result_clear(struct process_result *r)
 {
@@ -120,15 +128,53 @@ static _Noreturn void child_main(const struct child_setup *s, int report_fd)
 	_exit(127);
 }
 
-/* What the child wrote before exec closed the pipe: an errno, or nothing when exec worked. */
-static ssize_t read_report(int fd, int *ret_errno)
+static bool wants_end(const struct process_options *o)
 {
+	return cancel_count(o->cancel) > o->cancel_ignored;
+}
+
+/*
+ * What the child wrote before exec closed the pipe: an errno, or nothing when exec worked.  A program
+ * on a file system that hangs is not begun for ever: -ECANCELED.
+ */
+static ssize_t read_report(const struct process_options *o, int fd, int *ret_errno)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 	ssize_t n;
 
+	while (poll(&p, 1, LOOK_MS) <= 0) {
+		if (wants_end(o))
+			return -ECANCELED;
+	}
 	do
 		n = read(fd, ret_errno, sizeof(*ret_errno));
 	while (n < 0 && errno == EINTR);
 	return n;
+}
+
+/* True once the child ended; it is not reaped. */
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+/* The signal that ended it, 0 if it exited.  It has ended and is not reaped. */
+static int ended_by(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return 0;
+	return info.si_code == CLD_EXITED ? 0 : info.si_status;
+}
+
+/* Its group is there for as long as it is not reaped. */
+static void kill_and_reap(pid_t pid, bool group)
+{
+	kill(group ? -pid : pid, SIGKILL);
+	process_wait(pid, KILL_MS, NULL, NULL);
 }
 
 static int start_child(struct child_setup *s, pid_t *ret, struct error **err)
@@ -151,8 +197,12 @@ static int start_child(struct child_setup *s, pid_t *ret, struct error **err)
 		close(report[0]);
 		return error_errno(err, errno, "starting '%s'", s->argv[0]);
 	}
-	n = read_report(report[0], &child_error);
+	n = read_report(s->o, report[0], &child_error);
 	close(report[0]);
+	if (n == -ECANCELED) {
+		kill_and_reap(pid, false);
+		return error_set(err, ERR_CANCELED, "interrupted by signal");
+	}
 	if (n > 0) {
 		waitpid(pid, NULL, 0);
 		if (child_error == ENOENT)
@@ -213,10 +263,8 @@ void process_stop(pid_t pid)
 	if (pid <= 0)
 		return;
 	kill(pid, SIGTERM);
-	if (process_wait(pid, 2000, NULL, NULL) == 0)
-		return;
-	kill(pid, SIGKILL);
-	process_wait(pid, -1, NULL, NULL);
+	if (process_wait(pid, STOP_MS, NULL, NULL) < 0)
+		kill_and_reap(pid, false);
 }
 
 /* The output side of process_run(): two pipes, collected or handed on line by line. */
@@ -262,54 +310,63 @@ static int take_output(struct collect *c, unsigned i, const char *name, struct e
 	return 0;
 }
 
-/* True once the child ended; it is not reaped. */
-static bool has_ended(pid_t pid)
+static bool is_open(const struct collect *c)
 {
-	siginfo_t info = { 0 };
+	return c->fds[0].fd >= 0 || c->fds[1].fd >= 0;
+}
 
-	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+static int take_ready(struct collect *c, const char *name, struct error **err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < 2 && r == 0; i++) {
+		if (c->fds[i].fd >= 0 && c->fds[i].revents)
+			r = take_output(c, i, name, err);
+	}
+	return r;
+}
+
+/* How long to sleep at most: LOOK_MS, or up to `end` (0: none). */
+static int nap_ms(uint64_t end)
+{
+	uint64_t now = units_now_ns();
+
+	if (!end || end > now + LOOK_MS * NS_PER_MS)
+		return LOOK_MS;
+	return end > now ? (int)((end - now) / NS_PER_MS) + 1 : 0;
 }
 
 /*
- * Until both pipes are at their end, or the child ended and nothing more comes: a daemon that it
- * left behind may hold them open for ever.
+ * Until the child ended and nothing more comes; a daemon that it left behind may hold the pipes open
+ * for ever.  ERR_TIMEOUT at `end` (0: none); ERR_CANCELED.
  */
-static int collect_output(struct collect *c, pid_t pid, const char *name, struct error **err)
+static int collect_output(struct collect *c, pid_t pid, const char *name, uint64_t end,
+			  struct error **err)
 {
-	int timeout = c->o->timeout_ms;
-	uint64_t end = units_now_ns() + (uint64_t)timeout * 1000000u;
+	int nap = 1;
 
-	while (c->fds[0].fd >= 0 || c->fds[1].fd >= 0) {
+	for (;;) {
 		bool ended = has_ended(pid);
-		int left = ended ? 0 : 200;
-		int ready;
+		int most = is_open(c) ? nap_ms(end) : nap < LOOK_MS ? nap : LOOK_MS;
+		int ready, r;
 
-		if (timeout > 0) {
-			uint64_t now = units_now_ns();
-
-			if (now >= end)
-				return error_set(err, ERR_TIMEOUT, "'%s' gave no result within %d s",
-						 name, timeout / 1000);
-			if (left && end - now < 200u * 1000000u)
-				left = (int)((end - now) / 1000000u) + 1;
-		}
-		ready = poll(c->fds, 3, left);
+		if (ended && !is_open(c))
+			return 0;
+		nap *= 2;
+		if (!ended && end && units_now_ns() >= end)
+			return error_set(err, ERR_TIMEOUT, "'%s' gave no result within %d s", name,
+					 c->o->timeout_ms / 1000);
+		ready = poll(c->fds, 3, ended ? 0 : most);
 		if (ready < 0 && errno != EINTR)
 			return error_errno(err, errno, "waiting for '%s'", name);
 		if (ready == 0 && ended)
-			break;
-		if (cancel_requested(c->o->cancel))
-			return cancel_check(c->o->cancel, err);
-		for (unsigned i = 0; i < 2; i++) {
-			int r = c->fds[i].fd >= 0 && c->fds[i].revents ? take_output(c, i, name, err)
-								       : 0;
-			if (r < 0)
-				return r;
-		}
+			return 0;
+		if (wants_end(c->o))
+			return error_set(err, ERR_CANCELED, "interrupted by signal");
+		r = ready > 0 ? take_ready(c, name, err) : 0;
+		if (r < 0)
+			return r;
 	}
-	for (unsigned i = 0; i < 2 && c->o->log_output; i++)
-		hand_on_lines(c, i, true);
-	return 0;
 }
 
 static int open_pipes(int out[2], int errout[2], struct error **err)
@@ -326,17 +383,40 @@ static int open_pipes(int out[2], int errout[2], struct error **err)
 	return 0;
 }
 
-static int wait_collected(struct collect *c, pid_t pid, const char *name, int *ret_status,
-			  struct error **err)
+/*
+ * Ends the child, and its group if it has one: SIGTERM, and what it says then is still heard; then
+ * SIGKILL, also for those of the group that stayed.
+ */
+static void end_child(struct collect *c, pid_t pid, const char *name)
 {
-	int r = collect_output(c, pid, name, err);
+	const struct process_options patient = { .log_output = c->o->log_output };
+	const struct process_options *o = c->o;
 
-	if (r == 0)
-		r = process_wait(pid, c->o->timeout_ms > 0 ? c->o->timeout_ms : -1, ret_status, err);
-	if (r < 0) {
-		kill(c->o->group ? -pid : pid, SIGKILL);
-		process_wait(pid, -1, NULL, NULL);
+	c->o = &patient;
+	c->fds[2].fd = -1;
+	if (o->group) {
+		kill(-pid, SIGTERM);
+		collect_output(c, pid, name, units_now_ns() + TERM_MS * NS_PER_MS, NULL);
 	}
+	kill_and_reap(pid, o->group);
+	c->o = o;
+}
+
+static int wait_collected(struct collect *c, pid_t pid, const char *name,
+			  struct process_result *ret, struct error **err)
+{
+	uint64_t end = c->o->timeout_ms > 0 ?
+			       units_now_ns() + (uint64_t)c->o->timeout_ms * NS_PER_MS : 0;
+	int r = collect_output(c, pid, name, end, err);
+
+	if (r < 0) {
+		end_child(c, pid, name);
+	} else {
+		ret->signal = ended_by(pid);
+		r = process_wait(pid, -1, &ret->status, err);
+	}
+	for (unsigned i = 0; i < 2 && c->o->log_output; i++)
+		hand_on_lines(c, i, true);
 	return r;
 }
 
@@ -345,7 +425,8 @@ int process_run(const char *const argv[], const struct process_options *o,
 {
 	static const struct process_options none;
 	struct collect c = { .o = o ? o : &none };
-	int out[2], errout[2], status = 0, r;
+	struct process_result result = { 0 };
+	int out[2], errout[2], r;
 	pid_t pid = 0;
 
 	r = open_pipes(out, errout, err);
@@ -359,15 +440,17 @@ int process_run(const char *const argv[], const struct process_options *o,
 	close(errout[1]);
 	c.fds[0] = (struct pollfd){ .fd = out[0], .events = POLLIN };
 	c.fds[1] = (struct pollfd){ .fd = errout[0], .events = POLLIN };
-	c.fds[2] = (struct pollfd){ .fd = c.o->cancel ? c.o->cancel->fd : -1, .events = POLLIN };
+	/* of earlier requests it stays readable */
+	c.fds[2] = (struct pollfd){ .fd = c.o->cancel && !c.o->cancel_ignored ? c.o->cancel->fd : -1,
+				    .events = POLLIN };
 	if (r == 0)
-		r = wait_collected(&c, pid, argv[0], &status, err);
+		r = wait_collected(&c, pid, argv[0], &result, err);
 	for (unsigned i = 0; i < 2; i++) {
 		if (c.fds[i].fd >= 0)
 			close(c.fds[i].fd);
 	}
 	if (r == 0 && ret) {
-		ret->status = status;
+		*ret = result;
 		ret->out_len = c.text[0].len;
 		ret->out = buf_steal(&c.text[0]);
 		ret->errout = buf_steal(&c.text[1]);

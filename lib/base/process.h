@@ -24,14 +24,24 @@ struct process_options {
 	const int *keep_fds;	/* process_spawn: more descriptors the child keeps, same numbers */
 	size_t n_keep_fds;
 	bool detach;		/* process_spawn: a session of its own, lives on without us */
-	bool group;		/* process_run: what the child started is killed with it */
+	/*
+	 * process_run: a process group of its own.  A time limit or a request to stop ends all of it,
+	 * first by SIGTERM; a Ctrl-C at the terminal does not reach it by itself.
+	 */
+	bool group;
 	/* process_run: every line of output as it comes, instead of collecting it */
 	const struct log *log_output;
-	const struct cancel *cancel; /* process_run: kill the child and return ERR_CANCELED */
+	const struct cancel *cancel; /* process_run: end the child and return ERR_CANCELED */
+	/*
+	 * process_run: requests of cancel that do not count, since they were there before; what tidies
+	 * up after a signal sets cancel_count() of its beginning.
+	 */
+	unsigned cancel_ignored;
 };
 
 struct process_result {
 	int status;	/* exit code, or 128 + signal */
+	int signal;	/* that ended it, 0: it exited */
 	char *out;	/* what it wrote to stdout, NUL-terminated */
 	size_t out_len;
 	char *errout;	/* the same for stderr */
@@ -41,7 +51,8 @@ void process_result_clear(struct process_result *r);
 
 /*
  * Runs argv to its end.  Returns 0 whatever the exit status when it ran (look at status);
- * negative when it could not be started, timed out (ERR_TIMEOUT, killed) or was cancelled.
+ * negative when it could not be started, timed out (ERR_TIMEOUT, killed) or was cancelled.  One that
+ * not even SIGKILL ends (it hangs in a dead file system) is left to itself.
  * o and ret may be NULL.
  */
 int process_run(const char *const argv[], const struct process_options *o,
@@ -56,7 +67,7 @@ int process_spawn(const char *const argv[], const struct process_options *o, pid
 		  struct error **err);
 /* Waits up to timeout_ms (< 0: for ever).  *ret_status as in process_result. ERR_TIMEOUT if alive. */
 int process_wait(pid_t pid, int timeout_ms, int *ret_status, struct error **err);
-/* SIGTERM, after two seconds SIGKILL, and reaps. */
+/* SIGTERM, after two seconds SIGKILL, and reaps; one that hangs in the kernel is left to itself. */
 void process_stop(pid_t pid);
 
 /* "lvs -o name" for messages.  Caller frees. */

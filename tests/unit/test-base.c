@@ -2,12 +2,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bounded.h"
 #include "base/buf.h"
 #include "base/cancel.h"
 #include "base/io.h"
@@ -164,6 +166,7 @@ static void test_zero(void)
 static void test_processes(void)
 {
 	const char *const hello[] = { "sh", "-c", "echo out; echo err >&2; exit 3", NULL };
+	const char *const killed[] = { "sh", "-c", "kill -USR1 $$", NULL };
 	const char *const missing[] = { "/nonexistent/tool", NULL };
 	const char *const sleeper[] = { "sleep", "60", NULL };
 	const char *const daemon[] = { "sh", "-c", "sleep 60 & echo started $!", NULL };
@@ -175,6 +178,9 @@ static void test_processes(void)
 	ok(process_run(hello, NULL, &r, &err) == 0 && r.status == 3 && !strcmp(r.out, "out\n") &&
 		   !strcmp(r.errout, "err\n"),
 	   "output and exit status are collected");
+	process_result_clear(&r);
+	ok(process_run(killed, NULL, &r, &err) == 0 && r.status == 128 + SIGUSR1 && r.signal == SIGUSR1,
+	   "a signal that ended it is known");
 	process_result_clear(&r);
 	ok(process_run_ok(hello, NULL, NULL, &err) == ERR_PEER &&
 		   strstr(error_message(err), "exit status 3: err"),
@@ -236,6 +242,11 @@ static void test_group(void)
 static void test_cancel(void)
 {
 	const char *const sleeper[] = { "sleep", "60", NULL };
+	const char *const deaf[] = { "sh", "-c", "trap '' TERM; exec > /dev/null 2>&1; sleep 60 & wait",
+				     NULL };
+	const char *const quick[] = { "true", NULL };
+	const uint64_t begin = units_now_ns();
+	struct process_result r = { 0 };
 	struct cancel c;
 
 	ok(cancel_init(&c, NULL) == 0 && !cancel_requested(&c) && cancel_sleep(&c, 1, NULL) == 0,
@@ -246,7 +257,79 @@ static void test_cancel(void)
 	ok(process_run(sleeper, &(struct process_options){ .cancel = &c }, NULL, NULL) ==
 		   ERR_CANCELED,
 	   "and a tool that runs");
+	ok(process_run(deaf, &(struct process_options){ .cancel = &c, .group = true }, NULL, NULL) ==
+			   ERR_CANCELED &&
+		   units_now_ns() - begin < 30 * UINT64_C(1000000000),
+	   "also one that has closed its output and ignores SIGTERM");
+	ok(process_run(quick, &(struct process_options){ .cancel = &c, .cancel_ignored = 1 }, &r, NULL) ==
+			   0 &&
+		   r.status == 0,
+	   "what tidies up runs after a request");
+	cancel_request(&c);
+	ok(cancel_count(&c) == 2 &&
+		   process_run(sleeper, &(struct process_options){ .cancel = &c, .cancel_ignored = 1 },
+			       NULL, NULL) == ERR_CANCELED,
+	   "until there is a further one");
+	process_result_clear(&r);
 	cancel_clear(&c);
+}
+
+/* How the calls of test_bounded() went, and what they wait for. */
+struct slow {
+	int go_fd;
+	atomic_int cleared;
+};
+
+static int wait_for_go(void *arg, struct error **err)
+{
+	struct slow *s = arg;
+	char byte;
+
+	return read(s->go_fd, &byte, 1) == 1 ? 5 : error_set(err, ERR_PEER, "the pipe is closed");
+}
+
+static void note_cleared(void *arg)
+{
+	struct slow *s = arg;
+
+	atomic_store(&s->cleared, 1);
+}
+
+static bool is_cleared(struct slow *s)
+{
+	for (int i = 0; i < 6000 && !s->cleared; i++)
+		usleep(10000);
+	return atomic_exchange(&s->cleared, 0);
+}
+
+static void test_bounded(void)
+{
+	struct slow s = { 0 };
+	const struct bounded_call call = { .call = wait_for_go, .clear = note_cleared, .arg = &s };
+	_cleanup_error_ struct error *err = NULL;
+	struct cancel c;
+	int pipes[2];
+
+	if (pipe(pipes) < 0 || cancel_init(&c, NULL) < 0) {
+		ok(false, "a pipe");
+		return;
+	}
+	s.go_fd = pipes[0];
+	ok(write(pipes[1], "x", 1) == 1 && bounded_run(&call, 0, &c, &err) == 5 && is_cleared(&s),
+	   "a call that comes back gives its result");
+	ok(bounded_run(&call, 20, NULL, &err) == ERR_TIMEOUT && !s.cleared, "one that hangs is left to itself");
+	error_free(TAKE_PTR(err));
+	ok(write(pipes[1], "x", 1) == 1, "and told to go on");
+	ok(is_cleared(&s), "it frees what it needed when it comes back after all");
+	cancel_request(&c);
+	ok(bounded_run(&call, 0, &c, NULL) == ERR_CANCELED, "a request to stop ends the wait for one");
+	close(pipes[1]);
+	ok(is_cleared(&s), "whose error is nobody's any more");
+	close(pipes[0]);
+	cancel_clear(&c);
+	ok(bounded_unlink("/nonexistent/file", 1000, NULL) == 0, "what is not there need not be removed");
+	ok(bounded_unlink("/proc/self", 1000, &err) < 0 && strstr(error_message(err), "/proc/self"),
+	   "a file that cannot be removed is named");
 }
 
 static void test_files(void)
@@ -290,6 +373,7 @@ int main(void)
 	test_processes();
 	test_group();
 	test_cancel();
+	test_bounded();
 	test_files();
 	return done_testing();
 }

@@ -1,0 +1,151 @@
+#include "base/bounded.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/units.h"
+
+/* Shared by the thread and who waits for it; the last of both frees it. */
+struct shared {
+	struct bounded_call c;
+	pthread_mutex_t lock;
+	int users;
+	int done_fd;	/* eventfd, readable when the call is over */
+	int r;
+	struct error *err;
+};
+
+static void unref(struct shared *s)
+{
+	bool last;
+
+	pthread_mutex_lock(&s->lock);
+	last = --s->users == 0;
+	pthread_mutex_unlock(&s->lock);
+	if (!last)
+		return;
+	if (s->c.clear)
+		s->c.clear(s->c.arg);
+	close(s->done_fd);
+	error_free(s->err);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static void *body(void *opaque)
+{
+	struct shared *s = opaque;
+	const uint64_t one = 1;
+
+	s->r = s->c.call(s->c.arg, &s->err);
+	if (write(s->done_fd, &one, sizeof(one)) < 0) {
+		/* full means readable already */
+	}
+	unref(s);
+	return NULL;
+}
+
+static int start(struct shared *s)
+{
+	sigset_t all, before;
+	pthread_t id;
+	int e;
+
+	s->users = 2;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	e = pthread_create(&id, NULL, body, s);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (e == 0)
+		pthread_detach(id);
+	return e;
+}
+
+static int wait_for(const struct shared *s, int timeout_ms, const struct cancel *cancel,
+		    struct error **err)
+{
+	const uint64_t end = units_now_ns() + (uint64_t)timeout_ms * 1000000u;
+	struct pollfd p[2] = { { .fd = s->done_fd, .events = POLLIN },
+			       { .fd = cancel ? cancel->fd : -1, .events = POLLIN } };
+
+	for (;;) {
+		uint64_t now = units_now_ns();
+		int left = timeout_ms > 0 ? now < end ? (int)((end - now) / 1000000u) + 1 : 0 : -1;
+
+		if (poll(p, 2, left) < 0 && errno != EINTR)
+			return error_errno(err, errno, "waiting for a file system");
+		if (p[0].revents)
+			return 0;
+		if (cancel_requested(cancel))
+			return cancel_check(cancel, err);
+		if (left == 0)
+			return error_set(err, ERR_TIMEOUT, "no answer from the file system within %d s",
+					 (timeout_ms + 999) / 1000);
+	}
+}
+
+int bounded_run(const struct bounded_call *c, int timeout_ms, const struct cancel *cancel,
+		struct error **err)
+{
+	struct shared *s = xcalloc(1, sizeof(*s));
+	int r;
+
+	s->c = *c;
+	pthread_mutex_init(&s->lock, NULL);
+	s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->done_fd < 0 || start(s) != 0) {
+		/* better made and waited for than not made at all */
+		s->users = 1;
+		s->r = c->call(c->arg, &s->err);
+		r = 0;
+	} else {
+		r = wait_for(s, timeout_ms, cancel, err);
+	}
+	if (r == 0) {
+		r = s->r;
+		error_keep_first(err, &s->err);
+	}
+	unref(s);
+	return r;
+}
+
+static int do_unlink(void *arg, struct error **err)
+{
+	const char *path = arg;
+
+	if (unlink(path) < 0 && errno != ENOENT)
+		return error_errno(err, errno, "cannot remove '%s'", path);
+	return 0;
+}
+
+int bounded_unlink(const char *path, int timeout_ms, struct error **err)
+{
+	const struct bounded_call c = { .call = do_unlink, .clear = free, .arg = xstrdup(path) };
+	int r = bounded_run(&c, timeout_ms, NULL, err);
+
+	if (r == ERR_TIMEOUT)
+		error_prefix(err, "cannot remove '%s'", path);
+	return r;
+}
+
+static int do_close(void *arg, struct error **err)
+{
+	(void)err;
+	close(*(const int *)arg);
+	return 0;
+}
+
+void bounded_close(int fd, int timeout_ms)
+{
+	struct bounded_call c = { .call = do_close, .clear = free, .arg = xmalloc(sizeof(fd)) };
+
+	*(int *)c.arg = fd;
+	bounded_run(&c, timeout_ms, NULL, NULL);
+}
