@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
 #include "pvesm-commands.h"
-#include "qemu/json.h"
 #include "storage/backups.h"
 #include "vma/reader.h"
 

@@ -41,22 +41,19 @@ static int listen_socket(const char *path, struct error **err)
 static void add_json(char ***argv, const char *option, struct json_object *o)
 {
 	strv_add(argv, option);
-	strv_add(argv, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-							 JSON_C_TO_STRING_NOSLASHESCAPE));
+	strv_add(argv, json_text(o));
 	json_object_put(o);
 }
 
 static void add_disk(char ***argv, const struct offline_disk *d, size_t i)
 {
-	struct json_object *node = json_object_new_object(), *file = NULL;
+	struct json_object *node = json_new_str("driver", d->format), *file = json_copy(d->protocol);
 	_cleanup_free_ char *name = xasprintf("disk%zu", i);
 
-	json_object_deep_copy(d->protocol, &file, NULL);
-	json_object_object_add(file, "read-only", json_object_new_boolean(!d->writable));
-	json_object_object_add(node, "driver", json_object_new_string(d->format));
-	json_object_object_add(node, "node-name", json_object_new_string(name));
-	json_object_object_add(node, "read-only", json_object_new_boolean(!d->writable));
-	json_object_object_add(node, "file", file);
+	json_put_bool(file, "read-only", !d->writable);
+	json_put_str(node, "node-name", name);
+	json_put_bool(node, "read-only", !d->writable);
+	json_put_obj(node, "file", file);
 	add_json(argv, "--blockdev", node);
 	strv_add(argv, "--export");
 	/* a comma in an option's value is doubled */

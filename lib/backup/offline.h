@@ -11,7 +11,7 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
-#include "qemu/json.h"
+#include "base/json.h"
 
 struct offline {
 	pid_t pid;

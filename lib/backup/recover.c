@@ -62,7 +62,7 @@ static int thaw(const struct backup_env *env, struct journal *j, struct error **
 	int r = qga_open(path, NULL, &a, err);
 
 	if (r == 0)
-		r = qga_thaw(a, NULL, err);
+		r = qga_thaw(a, QGA_THAW_TIMEOUT_MS, NULL, err);
 	if (r == 0)
 		journal_strike(j, JOURNAL_FROZEN, NULL);
 	return r;

@@ -323,7 +323,7 @@ static void thaw(struct task *t, struct qga *agent)
 
 	log_info(t->log, "issuing guest-agent 'fs-thaw' command");
 	qga_set_cancel(agent, NULL);
-	if (qga_thaw(agent, NULL, &err) < 0)
+	if (qga_thaw(agent, QGA_THAW_TIMEOUT_MS, NULL, &err) < 0)
 		log_error(t->log, "%s", error_message(err));
 	else
 		journal_strike(t->journal, JOURNAL_FROZEN, NULL);
@@ -439,7 +439,7 @@ int task_live_start(struct task *t, struct error **err)
 int task_barrier(struct task *t, struct error **err)
 {
 	_cleanup_qmp_ struct qmp *q = NULL;
-	struct json_object *args = json_object_new_object();
+	struct json_object *args = json_put_obj(json_new_obj(), "actions", json_new_array());
 	int r = power_open_qmp(t->env->paths, t->vmid, t->env->cancel, &q, err);
 
 	if (r < 0) {
@@ -447,7 +447,6 @@ int task_barrier(struct task *t, struct error **err)
 		return r;
 	}
 	/* QEMU drains all devices before the first action of a transaction, and here there is none */
-	json_object_object_add(args, "actions", json_object_new_array());
 	return qmp_execute(q, "transaction", args, NULL, err);
 }
 

@@ -12,7 +12,6 @@
 enum {
 	RECEIVE_CHUNK = 64 * 1024,
 	CONNECT_RETRY_MS = 50,
-	MAX_NESTING = 64,
 };
 
 uint64_t channel_deadline(int timeout_ms)
@@ -74,8 +73,8 @@ static int connect_patiently(int fd, const struct sockaddr_un *addr, uint64_t de
 	return 0;
 }
 
-int channel_connect(struct channel *c, const char *path, size_t max_message, uint64_t deadline,
-		    const struct cancel *cancel, struct error **err)
+int channel_connect(struct channel *c, const char *path, const struct channel_limits *limits,
+		    uint64_t deadline, const struct cancel *cancel, struct error **err)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un addr;
@@ -92,7 +91,7 @@ int channel_connect(struct channel *c, const char *path, size_t max_message, uin
 		return r;
 	c->fd = TAKE_FD(fd);
 	c->path = xstrdup(path);
-	c->max_message = max_message;
+	c->limits = *limits;
 	c->cancel = cancel;
 	return 0;
 }
@@ -225,6 +224,12 @@ static void drop_taken(struct channel *c)
 	}
 }
 
+static int too_long(const struct channel *c, struct error **err)
+{
+	return error_set(err, ERR_CORRUPT, "a message from '%s' is longer than %zu bytes", c->path,
+			 c->limits.message);
+}
+
 int channel_line(struct channel *c, uint64_t deadline, char **ret, size_t *ret_len,
 		 struct error **err)
 {
@@ -233,14 +238,14 @@ int channel_line(struct channel *c, uint64_t deadline, char **ret, size_t *ret_l
 
 	drop_taken(c);
 	while (!(end = find_mark(c, '\n'))) {
-		if (c->in.len > c->max_message)
-			return error_set(err, ERR_CORRUPT,
-					 "a message from '%s' is longer than %zu bytes", c->path,
-					 c->max_message);
+		if (c->in.len > c->limits.message)
+			return too_long(c, err);
 		r = receive(c, deadline, err);
 		if (r < 0)
 			return r;
 	}
+	if ((size_t)(end - c->in.data) > c->limits.message)
+		return too_long(c, err);
 	*end = '\0';
 	*ret = c->in.data;
 	*ret_len = (size_t)(end - c->in.data);
@@ -278,21 +283,11 @@ static int parse_failed(const struct channel *c, const char *line, const char *w
 int channel_parse(const struct channel *c, const char *line, size_t len,
 		  struct json_object **ret, struct error **err)
 {
-	struct json_tokener *tok = json_tokener_new_ex(MAX_NESTING);
 	_cleanup_json_ struct json_object *o = NULL;
-	enum json_tokener_error why;
+	_cleanup_error_ struct error *why = NULL;
 
-	if (!tok)
-		abort();
-	if (len > INT_MAX) {
-		json_tokener_free(tok);
-		return parse_failed(c, line, "too long", err);
-	}
-	o = json_tokener_parse_ex(tok, line, (int)len);
-	why = json_tokener_get_error(tok);
-	json_tokener_free(tok);
-	if (why != json_tokener_success)
-		return parse_failed(c, line, json_tokener_error_desc(why), err);
+	if (json_parse(line, len, c->limits.memory, &o, &why) < 0)
+		return parse_failed(c, line, error_message(why), err);
 	if (!json_object_is_type(o, json_type_object))
 		return parse_failed(c, line, "not an object", err);
 	*ret = TAKE_PTR(o);

@@ -10,7 +10,13 @@
 #include "base/buf.h"
 #include "base/cancel.h"
 #include "base/error.h"
-#include "qemu/json.h"
+#include "base/json.h"
+
+/* What one message may cost. */
+struct channel_limits {
+	size_t message;		/* bytes of text, without the line's end */
+	size_t memory;		/* bytes it may need when it is parsed, see json_parse() */
+};
 
 struct channel {
 	int fd;			/* -1: closed */
@@ -18,7 +24,7 @@ struct channel {
 	struct buf in;		/* received, not yet taken */
 	size_t scanned;		/* of in: no line end in here */
 	size_t taken;		/* of in: handed out by channel_line(), to be dropped */
-	size_t max_message;
+	struct channel_limits limits;
 	const struct cancel *cancel; /* may be NULL */
 };
 #define CHANNEL_INIT { .fd = -1, .in = BUF_INIT }
@@ -26,8 +32,8 @@ struct channel {
 uint64_t channel_deadline(int timeout_ms);
 
 /* A full backlog (another client is being served) is waited for. */
-int channel_connect(struct channel *c, const char *path, size_t max_message, uint64_t deadline,
-		    const struct cancel *cancel, struct error **err);
+int channel_connect(struct channel *c, const char *path, const struct channel_limits *limits,
+		    uint64_t deadline, const struct cancel *cancel, struct error **err);
 void channel_clear(struct channel *c);
 
 /* pass_fd >= 0: the peer gets a copy of that descriptor with the first byte. */
@@ -36,7 +42,7 @@ int channel_send(struct channel *c, const char *data, size_t len, int pass_fd, u
 
 /*
  * The next line without its end, in a buffer of the channel that lives until the next call.
- * ERR_GONE at the end of the stream; ERR_CORRUPT when a line is longer than max_message.
+ * ERR_GONE at the end of the stream; ERR_CORRUPT when a line is longer than limits.message.
  */
 int channel_line(struct channel *c, uint64_t deadline, char **ret, size_t *ret_len,
 		 struct error **err);
@@ -44,7 +50,9 @@ int channel_line(struct channel *c, uint64_t deadline, char **ret, size_t *ret_l
 /* Drops all up to and including the next byte `mark`. */
 int channel_skip_to(struct channel *c, char mark, uint64_t deadline, struct error **err);
 
-/* Parses one message; ERR_CORRUPT unless it is a JSON object.  The caller puts *ret. */
+/*
+ * Parses one message; ERR_CORRUPT unless it is a JSON object within limits.memory.  The caller puts *ret.
+ */
 int channel_parse(const struct channel *c, const char *line, size_t len,
 		  struct json_object **ret, struct error **err);
 

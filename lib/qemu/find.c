@@ -138,6 +138,10 @@ static struct json_object *find_any(const struct view *v, const char *key, const
 
 /* ---- what is below it ---- */
 
+enum {
+	MAX_FILE_MEMORY = 1024 * 1024,
+};
+
 /* "json:{"throttle-group": "g", ...}" is how QEMU names a throttle filter's file. */
 static int throttle_group(struct json_object *node, char **ret, struct error **err)
 {
@@ -147,7 +151,7 @@ static int throttle_group(struct json_object *node, char **ret, struct error **e
 	const char *json, *group;
 
 	if (text && str_prefix(text, "json:", &json))
-		o = json_tokener_parse(json);
+		(void)json_parse(json, strlen(json), MAX_FILE_MEMORY, &o, NULL);
 	group = json_get_str(o, "throttle-group");
 	if (!group)
 		return error_set(err, ERR_UNSUPPORTED,
@@ -159,7 +163,7 @@ static int throttle_group(struct json_object *node, char **ret, struct error **e
 static struct json_object *cache_options(struct json_object *node)
 {
 	struct json_object *cache = json_get_obj(node, "cache");
-	struct json_object *o = json_object_new_object();
+	struct json_object *o = json_new_obj();
 
 	json_put_bool(o, "direct", json_get_bool(cache, "direct", false));
 	return json_put_bool(o, "no-flush", json_get_bool(cache, "no-flush", false));

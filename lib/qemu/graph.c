@@ -51,7 +51,7 @@ int graph_del_node(struct qmp *q, const char *name, struct error **err)
 /* Options that both layers of the image need; libvirt and PVE set the cache on both as well. */
 static void put_image_options(struct json_object *o, bool direct)
 {
-	struct json_object *cache = json_object_new_object();
+	struct json_object *cache = json_new_obj();
 
 	json_put_bool(cache, "direct", direct);
 	json_put_bool(cache, "no-flush", true);

@@ -28,8 +28,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
-#include "qemu/json.h"
 #include "qemu/probe.h"
 #include "qemu/qmp.h"
 

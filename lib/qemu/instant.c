@@ -36,11 +36,9 @@ static int set_drive(struct qmp *q, const char *qom_path, const char *node, stru
 /* Takes options over. */
 static int reopen(struct qmp *q, struct json_object *options, struct error **err)
 {
-	struct json_object *list = json_object_new_array();
-	struct json_object *args = json_object_new_object();
+	struct json_object *list = json_append(json_new_array(), options);
+	struct json_object *args = json_new_obj();
 
-	if (json_object_array_add(list, options))
-		abort();
 	return qmp_execute(q, "blockdev-reopen", json_put_obj(args, "options", list), NULL, err);
 }
 

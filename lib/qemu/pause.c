@@ -9,7 +9,7 @@
 static void write_out_all(struct qmp *q)
 {
 	_cleanup_json_ struct json_object *nodes = NULL;
-	struct json_object *args = json_put_bool(json_object_new_object(), "flat", true);
+	struct json_object *args = json_put_bool(json_new_obj(), "flat", true);
 
 	if (qmp_execute(q, "query-named-block-nodes", args, &nodes, NULL) < 0)
 		return;

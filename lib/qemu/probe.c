@@ -21,7 +21,7 @@ static int schema_load(struct qmp *q, struct schema *s, struct error **err)
 	r = qmp_execute(q, "query-qmp-schema", NULL, &s->entities, err);
 	if (r < 0)
 		return r;
-	s->by_name = json_object_new_object();
+	s->by_name = json_new_obj();
 	for (size_t i = 0; i < json_array_len(s->entities); i++) {
 		struct json_object *entity = json_array_at(s->entities, i);
 		const char *name = json_get_str(entity, "name");

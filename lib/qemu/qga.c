@@ -2,12 +2,14 @@
 
 #include <sys/random.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "qemu/channel.h"
-#include "qemu/json.h"
 
 enum {
-	MAX_ANSWER = 16 * 1024 * 1024,
+	/* what is asked for here is answered in 100 bytes; the guest may send anything */
+	MAX_ANSWER = 64 * 1024,
+	MAX_MEMORY = 8 * 1024 * 1024,
 	SENTINEL = '\xff',	/* what guest-sync-delimited puts before its answer */
 };
 
@@ -18,10 +20,11 @@ struct qga {
 int qga_open(const char *path, const struct cancel *cancel, struct qga **ret, struct error **err)
 {
 	_cleanup_qga_ struct qga *q = xcalloc(1, sizeof(*q));
+	const struct channel_limits limits = { MAX_ANSWER, MAX_MEMORY };
 	int r;
 
 	q->channel = (struct channel)CHANNEL_INIT;
-	r = channel_connect(&q->channel, path, MAX_ANSWER,
+	r = channel_connect(&q->channel, path, &limits,
 			    channel_deadline(QGA_CONNECT_TIMEOUT_MS), cancel, err);
 	if (r < 0)
 		return r;
@@ -229,12 +232,12 @@ int qga_freeze(struct qga *q, const struct log *log, int *ret_count, struct erro
 	return r;
 }
 
-int qga_thaw(struct qga *q, int *ret_count, struct error **err)
+int qga_thaw(struct qga *q, int timeout_ms, int *ret_count, struct error **err)
 {
 	_cleanup_json_ struct json_object *o = NULL;
 	int r;
 
-	r = execute(q, "guest-fsfreeze-thaw", QGA_THAW_TIMEOUT_MS, &o, err);
+	r = execute(q, "guest-fsfreeze-thaw", timeout_ms, &o, err);
 	take_count(o, ret_count);
 	if (r < 0)
 		error_prefix(err, "unable to thaw guest filesystem");

@@ -111,11 +111,12 @@ int qmp_open(const char *path, int timeout_ms, const struct cancel *cancel, stru
 	     struct error **err)
 {
 	_cleanup_qmp_ struct qmp *q = xcalloc(1, sizeof(*q));
+	const struct channel_limits message_limits = { QMP_MAX_MESSAGE, QMP_MAX_MEMORY };
 	uint64_t deadline = channel_deadline(timeout_ms);
 	int r;
 
 	q->channel = (struct channel)CHANNEL_INIT;
-	r = channel_connect(&q->channel, path, QMP_MAX_MESSAGE, deadline, cancel, err);
+	r = channel_connect(&q->channel, path, &message_limits, deadline, cancel, err);
 	if (r < 0)
 		return r;
 	r = read_greeting(q, deadline, err);
@@ -136,7 +137,7 @@ static int send_command(struct qmp *q, const char *command, struct json_object *
 
 	json_put_obj(o, "arguments", json_object_get(args));
 	json_put_u64(o, "id", id);
-	buf_adds(&text, json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE));
+	buf_adds(&text, json_text(o));
 	buf_addc(&text, '\n');
 	return channel_send(&q->channel, text.data, text.len, pass_fd, deadline, err);
 }

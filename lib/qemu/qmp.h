@@ -14,12 +14,16 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
-#include "qemu/json.h"
+#include "base/json.h"
 
 struct qmp;
 
-/* What a single message from QEMU may have at most; query-qmp-schema is about 300 KiB. */
-#define QMP_MAX_MESSAGE (64u * 1024 * 1024)
+/*
+ * What a single message from QEMU may have at most, as text and when it is parsed.  query-qmp-schema is about
+ * 300 KiB; the largest is query-named-block-nodes with 2 KiB for each node: 8000 nodes.
+ */
+#define QMP_MAX_MESSAGE (16u * 1024 * 1024)
+#define QMP_MAX_MEMORY (256u * 1024 * 1024)
 
 enum {
 	QMP_CONNECT_TIMEOUT_MS = 10000,	/* another client may hold the monitor for a while */

@@ -16,7 +16,7 @@ int graph_server_start(struct qmp *q, const char *socket_path, struct error **er
 
 	json_put_obj(addr, "data", json_new_str("path", socket_path));
 	r = qmp_execute(q, "nbd-server-start",
-			json_put_obj(json_object_new_object(), "addr", addr), NULL, &e);
+			json_put_obj(json_new_obj(), "addr", addr), NULL, &e);
 	if (r == ERR_PEER && strstr(e->message, "already running"))
 		return error_set(err, ERR_INVALID,
 				 "QEMU's NBD server is in use already (by another tool or a "
@@ -62,11 +62,10 @@ static struct json_object *export_options(const struct graph_disk *d, const stru
 {
 	struct json_object *o = json_new_str("type", "nbd");
 	struct json_object *bitmap = json_new_str("node", d->node);
-	struct json_object *bitmaps = json_object_new_array();
+	struct json_object *bitmaps = json_new_array();
 
 	json_put_str(bitmap, "name", n->bitmap);
-	if (json_object_array_add(bitmaps, bitmap))
-		abort();
+	json_append(bitmaps, bitmap);
 	json_put_str(o, "id", n->export);
 	json_put_str(o, "node-name", n->snap);
 	json_put_str(o, "name", n->export);

@@ -94,7 +94,7 @@ int view_load(struct qmp *q, struct view *v, struct error **err)
 	if (r < 0)
 		return r;
 	r = qmp_execute(q, "query-named-block-nodes",
-			json_put_bool(json_object_new_object(), "flat", true), &v->nodes, err);
+			json_put_bool(json_new_obj(), "flat", true), &v->nodes, err);
 	if (r < 0)
 		return r;
 	/* Internal by its name, but there from 4.0 on and the only way before 10.1. */

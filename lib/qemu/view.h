@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
-#include "qemu/json.h"
+#include "base/json.h"
 #include "qemu/qmp.h"
 
 struct view_edge {

@@ -12,8 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <json-c/json.h>
-
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "storage/mount.h"
@@ -101,7 +100,7 @@ static int cifs_blockdev(const struct volume *v, struct json_object **ret, struc
 	int r = volume_blockdev_by_path(v, ret, err);
 
 	if (r == 0 && !path_find_mount(s->path, keeps_locks_here, s))
-		json_object_object_add(*ret, "locking", json_object_new_string("off"));
+		json_put_str(*ret, "locking", "off");
 	return r;
 }
 

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
@@ -114,12 +115,11 @@ static int direct_blockdev(const struct volume *v, struct json_object **ret, str
 
 	(void)err;
 	parse_lun(v->volname, &lun);
-	*ret = json_object_new_object();
-	json_object_object_add(*ret, "driver", json_object_new_string("iscsi"));
-	json_object_object_add(*ret, "transport", json_object_new_string("tcp"));
-	json_object_object_add(*ret, "portal", json_object_new_string(get(v->storage, "portal")));
-	json_object_object_add(*ret, "target", json_object_new_string(get(v->storage, "target")));
-	json_object_object_add(*ret, "lun", json_object_new_int64((int64_t)lun));
+	*ret = json_new_str("driver", "iscsi");
+	json_put_str(*ret, "transport", "tcp");
+	json_put_str(*ret, "portal", get(v->storage, "portal"));
+	json_put_str(*ret, "target", get(v->storage, "target"));
+	json_put_u64(*ret, "lun", lun);
 	return 0;
 }
 

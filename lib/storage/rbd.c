@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
@@ -275,25 +276,17 @@ static int rbd_volume_deactivate(const struct volume *v, struct error **err)
 static void add_servers(struct json_object *o, const char *monhost)
 {
 	_cleanup_strv_ char **hosts = strv_split_list(monhost);
-	struct json_object *servers = json_object_new_array();
+	struct json_object *servers = json_new_array();
 
 	for (size_t i = 0; hosts && hosts[i]; i++) {
-		struct json_object *server = json_object_new_object();
 		_cleanup_free_ char *host = NULL, *port = NULL;
+		struct json_object *server;
 
 		ceph_split_host(hosts[i], &host, &port);
-		json_object_object_add(server, "host", json_object_new_string(host));
-		json_object_object_add(
-			server, "port", json_object_new_string(port ? port : DEFAULT_MON_PORT));
-		json_object_array_add(servers, server);
+		server = json_new_str("host", host);
+		json_append(servers, json_put_str(server, "port", port ? port : DEFAULT_MON_PORT));
 	}
-	json_object_object_add(o, "server", servers);
-}
-
-static void put(struct json_object *o, const char *key, const char *value)
-{
-	if (value)
-		json_object_object_add(o, key, json_object_new_string(value));
+	json_put_obj(o, "server", servers);
 }
 
 /* QEMU takes the keyring's place from the configuration file alone. */
@@ -318,29 +311,25 @@ static int rbd_blockdev(const struct volume *v, struct json_object **ret, struct
 	int r;
 
 	if (v->path) {
-		*ret = json_object_new_object();
-		put(*ret, "driver", "host_device");
-		put(*ret, "filename", v->path);
+		*ret = json_new_str("driver", "host_device");
+		json_put_str(*ret, "filename", v->path);
 		return 0;
 	}
 	r = check_keyring(s, keyring, conf, err);
 	if (r < 0)
 		return r;
-	o = json_object_new_object();
-	put(o, "driver", "rbd");
-	put(o, "pool", pool_of(s));
-	put(o, "namespace", section_get(&s->section, "namespace"));
-	put(o, "image", image_of(v->volname));
-	put(o, "conf", conf);
+	o = json_new_str("driver", "rbd");
+	json_put_str(o, "pool", pool_of(s));
+	json_put_str(o, "namespace", section_get(&s->section, "namespace"));
+	json_put_str(o, "image", image_of(v->volname));
+	json_put_str(o, "conf", conf);
 	if (monhost) {
-		struct json_object *auth = json_object_new_array();
-
 		add_servers(o, monhost);
-		json_object_array_add(auth, json_object_new_string(keyring ? "cephx" : "none"));
-		json_object_object_add(o, "auth-client-required", auth);
+		json_put_obj(o, "auth-client-required",
+			     json_append_str(json_new_array(), keyring ? "cephx" : "none"));
 	}
 	if (user || keyring)
-		put(o, "user", user ? user : "admin");
+		json_put_str(o, "user", user ? user : "admin");
 	*ret = o;
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/strv.h"
@@ -129,8 +130,7 @@ int tool_run_json(const struct tool *t, struct json_object **ret, struct error *
 
 	if (r < 0)
 		return r;
-	*ret = json_tokener_parse(out);
-	if (*ret)
+	if (out && json_parse(out, strlen(out), JSON_TOOL_MEMORY, ret, NULL) == 0 && *ret)
 		return 0;
 	command = process_describe(t->argv);
 	return error_set(err, ERR_PEER, "storage '%s': '%s' printed no JSON", t->storage->id,

@@ -6,11 +6,10 @@
 #ifndef VZDUMP_STORAGE_TOOL_H
 #define VZDUMP_STORAGE_TOOL_H
 
-#include <json-c/json.h>
-
 #include "base/cancel.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "storage/storage.h"
 
 /* Seconds.  PVE gives 10 to a question; making and removing may wait for a transaction group. */
@@ -47,11 +46,6 @@ const char *tool_json_str(struct json_object *o, const char *key);
 bool tool_json_u64(struct json_object *o, const char *key, uint64_t *ret);
 size_t tool_json_len(struct json_object *a);
 
-static inline void tool_json_freep_(struct json_object **o)
-{
-	if (*o)
-		json_object_put(*o);
-}
-#define _cleanup_tool_json_ _cleanup_(tool_json_freep_)
+#define _cleanup_tool_json_ _cleanup_json_
 
 #endif

@@ -11,8 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <json-c/json.h>
-
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/strv.h"
@@ -158,12 +157,9 @@ int volume_blockdev_by_path(const struct volume *v, struct json_object **ret, st
 
 	if (r < 0)
 		return r;
-	*ret = json_object_new_object();
-	json_object_object_add(*ret, "driver",
-			       json_object_new_string(S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode) ?
-							      "host_device" :
-							      "file"));
-	json_object_object_add(*ret, "filename", json_object_new_string(v->path));
+	*ret = json_new_str("driver", S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode) ? "host_device" :
+										    "file");
+	json_put_str(*ret, "filename", v->path);
 	return 0;
 }
 
@@ -201,8 +197,10 @@ int volume_image_info(const struct volume *v, struct json_object **ret, struct e
 
 	if (r < 0)
 		return r;
-	*ret = json_tokener_parse(result.out ? result.out : "");
-	return *ret ? 0 : error_set(err, ERR_PEER, "qemu-img info '%s' prints no JSON", v->path);
+	if (result.out && json_parse(result.out, strlen(result.out), JSON_TOOL_MEMORY, ret, NULL) == 0 &&
+	    *ret)
+		return 0;
+	return error_set(err, ERR_PEER, "qemu-img info '%s' prints no JSON", v->path);
 }
 
 static int image_size(const struct volume *v, uint64_t *ret, struct error **err)

@@ -5,11 +5,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "base/mem.h"
@@ -71,6 +73,27 @@ HELPER void peer_stop(struct peer *p)
 HELPER void say(int fd, const char *text)
 {
 	(void)io_write_all(fd, text, strlen(text));
+}
+
+/* Says head, then part again and again until it is about that many bytes, then tail. */
+HELPER void say_often(int fd, const char *head, const char *part, size_t bytes, const char *tail)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	buf_adds(&text, head);
+	while (text.len < bytes)
+		buf_adds(&text, part);
+	buf_adds(&text, tail);
+	say(fd, text.data);
+}
+
+/* The most memory that this process has ever had, in MiB. */
+HELPER long peak_mib(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_maxrss / 1024;
 }
 
 /* Reads up to the end of a line; false at the end of the stream. */

@@ -3,6 +3,13 @@
 
 #include "qemu/qga.h"
 
+/* AddressSanitizer keeps what was freed. */
+#ifdef __SANITIZE_ADDRESS__
+#define MEMORY_MIB 1024
+#else
+#define MEMORY_MIB 40
+#endif
+
 /* The echo for guest-sync-delimited; the id is the number after "id":. */
 static void echo_sync(int fd, const char *line)
 {
@@ -66,6 +73,42 @@ static void serve_bye(int fd)
 	}
 }
 
+/* Pings are answered, and the rest with that. */
+static void serve_after_ping(int fd, const char *head, const char *part, size_t bytes, const char *tail)
+{
+	char line[4096];
+
+	while (hear(fd, line, sizeof(line))) {
+		if (strstr(line, "guest-sync-delimited"))
+			echo_sync(fd, line);
+		else if (strstr(line, "guest-ping"))
+			say(fd, "{\"return\": {}}\n");
+		else
+			say_often(fd, head, part, bytes, tail);
+	}
+}
+
+static void serve_bomb(int fd)
+{
+	serve_after_ping(fd, "{\"return\":[", "{},", 16 << 20, "{}]}\n");
+}
+
+static void serve_small_bomb(int fd)
+{
+	serve_after_ping(fd, "{\"return\":[", "{},", 60 << 10, "{}]}\n");
+}
+
+static void serve_flood(int fd)
+{
+	for (;;)
+		serve_after_ping(fd, "", "\xff{\"return\":1}\n", 1 << 20, "");
+}
+
+static void serve_deep(int fd)
+{
+	serve_after_ping(fd, "{\"return\":", "[", 10000, "\n");
+}
+
 struct talk {
 	struct peer peer;
 	struct qga *agent;
@@ -87,6 +130,24 @@ static void end(struct talk *t)
 	error_free(t->err);
 }
 
+/* What the agent sends belongs to the guest, and its memory is not ours to spend. */
+static void test_bombs(void)
+{
+	void (*const bombs[])(int) = { serve_bomb, serve_small_bomb, serve_flood, serve_deep };
+	const char *const names[] = { "16 MiB of {},", "60 KiB of {},", "answers to nobody", "deep nesting" };
+
+	for (size_t i = 0; i < sizeof(bombs) / sizeof(*bombs); i++) {
+		enum qga_fsfreeze_status status;
+		struct talk t;
+
+		begin(&t, bombs[i]);
+		ok(qga_ping(t.agent, &t.err) == 0, "%s: ping", names[i]);
+		ok_error(qga_status(t.agent, &status, &t.err) == ERR_CORRUPT, t.err, names[i]);
+		end(&t);
+	}
+	ok(peak_mib() < MEMORY_MIB, "all of it in %ld MiB", peak_mib());
+}
+
 int main(void)
 {
 	enum qga_fsfreeze_status status = QGA_FS_THAWED;
@@ -97,7 +158,7 @@ int main(void)
 	ok(qga_ping(t.agent, &t.err) == 0, "ping");
 	ok(qga_freeze(t.agent, NULL, &count, &t.err) == 0 && count == 3, "freeze counts");
 	count = 0;
-	ok(qga_thaw(t.agent, &count, &t.err) == 0 && count == 3, "thaw counts");
+	ok(qga_thaw(t.agent, QGA_THAW_TIMEOUT_MS, &count, &t.err) == 0 && count == 3, "thaw counts");
 	ok_error(qga_status(t.agent, &status, &t.err) == ERR_CORRUPT, t.err, "an unknown status");
 	end(&t);
 
@@ -122,5 +183,6 @@ int main(void)
 	ok(qga_shutdown(t.agent, &t.err) == 0, "a shutdown may go unanswered");
 	ok(qga_ping(t.agent, &t.err) == ERR_GONE, "then the agent is gone");
 	end(&t);
+	test_bombs();
 	return done_testing();
 }

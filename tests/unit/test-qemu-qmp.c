@@ -6,6 +6,13 @@
 
 #include "base/units.h"
 
+/* AddressSanitizer keeps what was freed. */
+#ifdef __SANITIZE_ADDRESS__
+#define MEMORY_MIB 1024
+#else
+#define MEMORY_MIB 100
+#endif
+
 #define GREETING "{\"QMP\":{\"version\":{\"qemu\":{\"major\":7}},\"capabilities\":[]}}\r\n"
 
 /* Greets, and answers qmp_capabilities, which has id 1. */
@@ -59,6 +66,33 @@ static void serve_deep(int fd)
 		say(fd, "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[");
 	say(fd, "\n");
 	sleep(5);
+}
+
+static void serve_bomb(int fd)
+{
+	if (!greet(fd))
+		return;
+	say_often(fd, "{\"id\":2,\"return\":[", "{},", 15 << 20, "{}]}\n");
+	sleep(5);
+}
+
+#define NODE                                                                                       \
+	"{\"iops_rd\":0,\"detect_zeroes\":\"off\",\"image\":{\"virtual-size\":1,\"filename\":\"/x\",\"format\":"     \
+	"\"raw\",\"dirty-flag\":false,\"format-specific\":{\"type\":\"file\",\"data\":{}}},\"ro\":false,\"cache\":" \
+	"{\"no-flush\":false,\"direct\":true,\"writeback\":true},\"dirty-bitmaps\":[{\"name\":\"b\",\"count\":0," \
+	"\"granularity\":65536}],\"children\":[{\"node-name\":\"f\",\"child\":\"file\"}],\"drv\":\"raw\",\"iops\"" \
+	":0,\"bps_wr\":0,\"write_threshold\":0,\"encrypted\":false,\"bps\":0,\"bps_rd\":0,\"file\":\"/a/long/name\"" \
+	",\"iops_wr\":0},"
+
+/* 6000 nodes as QEMU 10 describes them */
+static void serve_many_nodes(int fd)
+{
+	char line[64];
+
+	if (!greet(fd))
+		return;
+	say_often(fd, "{\"id\":2,\"return\":[", NODE, 6000 * strlen(NODE), "{}]}\n");
+	hear(fd, line, sizeof(line));
 }
 
 static void serve_events_then_answer(int fd)
@@ -179,6 +213,25 @@ static void expect(void (*serve)(int), int code, const char *what)
 	end(&p, q, &err);
 }
 
+static void test_large(void)
+{
+	struct json_object *ret = NULL;
+	struct error *err = NULL;
+	struct qmp *q = NULL;
+	struct peer p;
+
+	open_to(&p, serve_bomb, &q, &err);
+	ok_error(qmp_execute(q, "query-block", NULL, NULL, &err) == ERR_CORRUPT, err, "15 MiB of {}, are refused");
+	ok(peak_mib() < MEMORY_MIB, "before they are parsed (%ld MiB)", peak_mib());
+	end(&p, TAKE_PTR(q), &err);
+
+	open_to(&p, serve_many_nodes, &q, &err);
+	ok_error(qmp_execute(q, "query-block", NULL, &ret, &err) == 0 && json_array_len(ret) > 6000, err,
+		 "the nodes of a thousand disks are not");
+	json_object_put(ret);
+	end(&p, q, &err);
+}
+
 static void test_cancel(void)
 {
 	struct error *err = NULL;
@@ -263,6 +316,7 @@ int main(void)
 	expect(serve_endless, ERR_TIMEOUT, "a line without end");
 	expect(serve_events, ERR_TIMEOUT, "events without end");
 	expect(serve_deep, ERR_CORRUPT, "deep nesting");
+	test_large();
 	test_cancel();
 	test_versions();
 	test_real();

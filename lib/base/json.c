@@ -1,5 +1,6 @@
-#include "qemu/json.h"
+#include "base/json.h"
 
+#include <limits.h>
 #include <stdarg.h>
 
 #include "base/mem.h"
@@ -10,6 +11,91 @@ static struct json_object *must(struct json_object *o)
 	if (!o)
 		abort();
 	return o;
+}
+
+/* ---- parsing ---- */
+
+/*
+ * What json-c (0.15 to 0.18) allocates at most for a value that begins or a separator that announces one: an
+ * object begins with a table of 16 entries, an array with 32 pointers.
+ */
+static size_t cost_of(char c)
+{
+	switch (c) {
+	case '{':
+		return 1024;
+	case '[':
+		return 512;
+	case ':':
+		return 160;
+	case ',':
+		return 96;
+	default:
+		return 2;
+	}
+}
+
+/* True if parsing needs no more than that. */
+static bool is_affordable(const char *text, size_t len, size_t max_memory)
+{
+	bool in_string = false;
+	size_t cost = 0;
+
+	for (size_t i = 0; i < len && cost <= max_memory; i++) {
+		if (in_string && text[i] == '\\')
+			i++;
+		else if (text[i] == '"')
+			in_string = !in_string;
+		cost += in_string ? 2 : cost_of(text[i]);
+	}
+	return cost <= max_memory;
+}
+
+int json_parse(const char *text, size_t len, size_t max_memory, struct json_object **ret,
+	       struct error **err)
+{
+	struct json_tokener *tok;
+	struct json_object *o;
+	enum json_tokener_error why;
+
+	if (len > INT_MAX || !is_affordable(text, len, max_memory))
+		return error_set(err, ERR_CORRUPT, "too long or too many values");
+	tok = json_tokener_new_ex(JSON_MAX_NESTING);
+	if (!tok)
+		abort();
+	o = json_tokener_parse_ex(tok, text, (int)len);
+	why = json_tokener_get_error(tok);
+	json_tokener_free(tok);
+	if (why != json_tokener_success) {
+		json_object_put(o);
+		return error_set(err, ERR_CORRUPT, "%s", json_tokener_error_desc(why));
+	}
+	*ret = o;
+	return 0;
+}
+
+/* ---- building ---- */
+
+struct json_object *json_new_obj(void)
+{
+	return must(json_object_new_object());
+}
+
+struct json_object *json_new_array(void)
+{
+	return must(json_object_new_array());
+}
+
+struct json_object *json_append(struct json_object *array, struct json_object *value)
+{
+	if (json_object_array_add(array, value))
+		abort();
+	return array;
+}
+
+struct json_object *json_append_str(struct json_object *array, const char *value)
+{
+	return json_append(array, must(json_object_new_string(value)));
 }
 
 struct json_object *json_put_obj(struct json_object *o, const char *key, struct json_object *value)
@@ -36,7 +122,7 @@ struct json_object *json_put_u64(struct json_object *o, const char *key, uint64_
 
 struct json_object *json_new_str(const char *key, const char *value)
 {
-	return json_put_str(must(json_object_new_object()), key, value);
+	return json_put_str(json_new_obj(), key, value);
 }
 
 struct json_object *json_copy(struct json_object *o)
@@ -47,6 +133,18 @@ struct json_object *json_copy(struct json_object *o)
 		abort();
 	return copy;
 }
+
+const char *json_text(struct json_object *o)
+{
+	const char *text = json_object_to_json_string_ext(
+		o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+	if (!text)
+		abort();
+	return text;
+}
+
+/* ---- reading ---- */
 
 struct json_object *json_get_obj(struct json_object *o, const char *key)
 {

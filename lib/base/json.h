@@ -1,9 +1,10 @@
 /*
- * json-c as QMP needs it: objects built key by key, and reads that take nothing for granted.
- * Everything a peer sends may be missing or of the wrong type; then a getter gives its "nothing".
+ * json-c as we need it: objects built key by key, reads that take nothing for granted, and a parser with
+ * bounds.  Everything a peer sends may be missing or of the wrong type; then a getter gives its "nothing".
+ * What json-c cannot allocate ends the process, as in base/mem.h.
  */
-#ifndef VZDUMP_QEMU_JSON_H
-#define VZDUMP_QEMU_JSON_H
+#ifndef VZDUMP_BASE_JSON_H
+#define VZDUMP_BASE_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include <json-c/json.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 
 static inline void json_freep_(struct json_object **o)
 {
@@ -20,6 +22,22 @@ static inline void json_freep_(struct json_object **o)
 }
 #define _cleanup_json_ _cleanup_(json_freep_)
 
+/*
+ * Parses a text from outside.  json-c takes up to 300 bytes for each of the text ("{},{},..."), so the text is
+ * looked through first: ERR_CORRUPT, with the reason alone, if it would need more than about max_memory bytes,
+ * nests deeper than JSON_MAX_NESTING, or is no JSON.  Text behind the first value is not looked at.  "null" is
+ * NULL in *ret.  The caller puts *ret.
+ */
+int json_parse(const char *text, size_t len, size_t max_memory, struct json_object **ret,
+	       struct error **err);
+#define JSON_MAX_NESTING 64
+/* For what tools of this host print: tens of thousands of volumes. */
+#define JSON_TOOL_MEMORY ((size_t)256 * 1024 * 1024)
+
+/* New and empty, never NULL. */
+struct json_object *json_new_obj(void);
+struct json_object *json_new_array(void);
+
 /* Each returns o, so that calls nest.  A NULL string or object is left out. */
 struct json_object *json_put_str(struct json_object *o, const char *key, const char *value);
 struct json_object *json_put_bool(struct json_object *o, const char *key, bool value);
@@ -27,10 +45,15 @@ struct json_object *json_put_u64(struct json_object *o, const char *key, uint64_
 /* Takes value over. */
 struct json_object *json_put_obj(struct json_object *o, const char *key,
 				 struct json_object *value);
+/* Appends; takes value over. */
+struct json_object *json_append(struct json_object *array, struct json_object *value);
+struct json_object *json_append_str(struct json_object *array, const char *value);
 /* A new object with one string in it: json_new_str("node-name", n). */
 struct json_object *json_new_str(const char *key, const char *value);
 /* A copy that shares nothing; NULL stays NULL. */
 struct json_object *json_copy(struct json_object *o);
+/* As text without blanks and with "/" as it stands; lives as long as o and until the next call. */
+const char *json_text(struct json_object *o);
 
 /* All borrowed from o; o may be NULL or no object. */
 const char *json_get_str(struct json_object *o, const char *key);
