@@ -1,7 +1,9 @@
 #include "backup/select.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -134,6 +136,19 @@ static void add_named(const struct options *o, const struct guest_list *all, str
 	s->by_id = true;
 }
 
+/* No folder is not the same as no guests: on a PVE host it means that /etc/pve is not mounted. */
+static int check_folder(const struct backup_env *env, struct error **err)
+{
+	_cleanup_free_ char *path = paths_get(env->paths, "/etc/pve/qemu-server");
+
+	if (access(path, F_OK) == 0)
+		return 0;
+	return error_errno(err, errno,
+			   "cannot tell which guests there are from '%s' (on a Proxmox VE host pve-cluster.service "
+			   "makes it)",
+			   path);
+}
+
 int selection_make(const struct backup_env *env, struct selection *ret, struct error **err)
 {
 	_cleanup_guest_list_ struct guest_list all = { 0 };
@@ -152,6 +167,8 @@ int selection_make(const struct backup_env *env, struct selection *ret, struct e
 		add_named(o, &all, ret);
 	else if (options_bool(o, "all"))
 		add_all(o, &all, ret);
+	if (options_bool(o, "all") && !pool_of(o))
+		r = check_folder(env, err);
 	if (options_given(o, "node"))
 		ret->n_external = 0;
 	return r;

@@ -24,7 +24,8 @@ struct selection {
 
 /*
  * By "vmid", "pool", "all" and "exclude" of env->options (with a pool, "exclude" says nothing, as in PVE).
- * With "node" nothing is said of guests elsewhere.  ERR_NOT_FOUND: there is no such pool.
+ * With "node" nothing is said of guests elsewhere.  ERR_NOT_FOUND: there is no such pool.  All guests of a
+ * host without the folder of their configurations are an error too: that would be a backup of nothing.
  * The caller clears *ret, also after an error.
  */
 int selection_make(const struct backup_env *env, struct selection *ret, struct error **err);

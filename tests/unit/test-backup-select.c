@@ -103,6 +103,22 @@ static void test_selection(const struct paths *p)
 	fails(selection_make(&env, &s, &err), &err, "pool 'nope' does not exist", "an unknown pool is an error");
 }
 
+/* /etc/pve is not mounted */
+static void test_no_folder(const struct paths *p)
+{
+	_cleanup_free_ char *folder = paths_get(p, "/etc/pve/qemu-server");
+	_cleanup_options_ struct options o = { 0 };
+	_cleanup_selection_ struct selection s = { 0 };
+	const struct backup_env env = { .paths = p, .options = &o };
+	struct error *err = NULL;
+
+	io_remove_tree(folder, NULL);
+	selects(p, "101", "101(nobody's) ");
+	read_options("--all", &o);
+	fails(selection_make(&env, &s, &err), &err, "/etc/pve/qemu-server",
+	      "all guests of a host without their folder are an error");
+}
+
 int main(void)
 {
 	char root[] = "/tmp/vz-test-select.XXXXXX";
@@ -126,6 +142,7 @@ int main(void)
 	cleans(&p, "--cleanup --pool empty", "");
 	cleans(&p, "--cleanup --pool away", "201 202");
 	cleans(&p, "--cleanup --exclude 101", "103 105 1000");
+	test_no_folder(&p);
 	io_remove_tree(root, NULL);
 	paths_clear(&p);
 	return done_testing();
