@@ -99,8 +99,10 @@ static bool same_guest(const struct backup *a, const struct backup *b)
 	       !strcmp(a->name.type, b->name.type);
 }
 
-static void mark_all(struct backups *b, const struct prune_keep *keep)
+static void mark_all(struct backups *b, const struct prune_keep *keep, const struct log *log)
 {
+	const time_t now = time(NULL);
+
 	if (b->n)
 		qsort(b->list, b->n, sizeof(*b->list), compare);
 	for (size_t i = 0, end; i < b->n; i = end) {
@@ -108,8 +110,9 @@ static void mark_all(struct backups *b, const struct prune_keep *keep)
 
 		for (end = i; end < b->n && same_guest(&b->list[i], &b->list[end]); end++)
 			guest.n++;
-		backups_mark(&guest, keep);
+		backups_mark(&guest, keep, now);
 	}
+	backups_warn_future(b, log);
 }
 
 /* ---- the preview ---- */
@@ -119,7 +122,8 @@ static const char *mark_name(const struct backup *b)
 	static const char *const names[] = { [PRUNE_NONE] = "", [PRUNE_KEEP] = "keep",
 					     [PRUNE_REMOVE] = "remove",
 					     [PRUNE_PROTECTED] = "protected",
-					     [PRUNE_RENAMED] = "renamed" };
+					     [PRUNE_RENAMED] = "renamed",
+					     [PRUNE_FUTURE] = "keep" };
 	return names[b->mark];
 }
 
@@ -216,7 +220,7 @@ static int work(struct options *o, struct pvesm *p, const struct storage *s, str
 		r = backups_list(dir, options_get(o, "type"), vmid, &b, err);
 	if (r < 0)
 		return r;
-	mark_all(&b, &keep);
+	mark_all(&b, &keep, &p->log);
 	if (!options_bool(o, "dry-run"))
 		return prune(o, p, s, &b, err);
 	if (b.n)

@@ -137,7 +137,10 @@ static int prune(struct task *t, struct error **err)
 	r = backups_list(t->o->dumpdir, "qemu", t->vmid, &b, err);
 	if (r < 0)
 		return r;
-	backups_mark(&b, &t->o->keep);
+	for (size_t i = 0; i < b.n; i++)
+		b.list[i].is_new = !strcmp(b.list[i].path, t->archive.target);
+	backups_mark(&b, &t->o->keep, time(NULL));
+	backups_warn_future(&b, t->log);
 	r = backups_prune(&b, t->o->storage ? t->o->storage->id : NULL, t->log, &removed, err);
 	if (r == 0)
 		log_info(t->log, "pruned %u backup(s)%s", removed,

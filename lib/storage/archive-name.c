@@ -87,6 +87,23 @@ static int number(const char *text, int digits)
 	return n;
 }
 
+/*
+ * The hour that comes twice when summer time ends: the first of the two is meant, as in PVE, so that no archive
+ * seems to be of the future.
+ */
+static time_t first_of_two(struct tm tm, time_t when)
+{
+	struct tm again = tm;
+	time_t summer;
+
+	again.tm_isdst = 1;
+	summer = mktime(&again);
+	return summer < when && again.tm_isdst == 1 && again.tm_hour == tm.tm_hour &&
+			       again.tm_min == tm.tm_min && again.tm_sec == tm.tm_sec
+		       ? summer
+		       : when;
+}
+
 /* "2026_11_22-20_15_00", local.  False for a date that does not exist. */
 static bool parse_stamp(const char *text, time_t *ret)
 {
@@ -105,7 +122,7 @@ static bool parse_stamp(const char *text, time_t *ret)
 	if (tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 59)
 		return false;
 	check = tm;
-	when = mktime(&check);
+	when = first_of_two(tm, mktime(&check));
 	/* an hour may have been skipped by summer time, a day may not */
 	if (check.tm_year != tm.tm_year || check.tm_mon != tm.tm_mon || check.tm_mday != tm.tm_mday)
 		return false;

@@ -13,6 +13,7 @@ enum prune_mark {
 	PRUNE_REMOVE,
 	PRUNE_PROTECTED, /* neither counted nor removed */
 	PRUNE_RENAMED,   /* no standard name: the same */
+	PRUNE_FUTURE,    /* its name's date is still to come: the same */
 };
 
 struct backup {
@@ -21,6 +22,7 @@ struct backup {
 	time_t ctime;  /* from the name, else the file's */
 	uint64_t size; /* of the archive's file */
 	bool is_protected;
+	bool is_new; /* made by this run: the newest, whatever the names' dates say, and kept */
 	enum prune_mark mark;
 };
 struct backups {
@@ -40,10 +42,13 @@ void backups_clear(struct backups *b);
 /*
  * Marks each backup of one guest (PVE::Storage::prune_mark_backup_group): PRUNE_KEEP or
  * PRUNE_REMOVE; protected ones and those without a standard name are marked so and neither counted
- * nor removed. Each period counts only what the earlier ones (last, hourly, daily, ISO weeks,
+ * nor removed.  So are those dated after now, other than in PVE: a clock that was ahead once, or a file
+ * that somebody put there, would take the place of each backup that follows. Each period counts only what the earlier ones (last, hourly, daily, ISO weeks,
  * monthly, yearly) did not keep. Local time.  All of b must belong to one guest.
  */
-void backups_mark(struct backups *b, const struct prune_keep *keep);
+void backups_mark(struct backups *b, const struct prune_keep *keep, time_t now);
+/* A WARN for each that backups_mark() found to be of the future. */
+void backups_warn_future(const struct backups *b, const struct log *log);
 
 /*
  * Removes what backups_mark() says, logging each in PVE's words: "removing backup

@@ -93,31 +93,51 @@ static void mark_period(struct entry *entries, size_t n, enum prune_period perio
 	}
 }
 
-/* Newest first; of one instant in the order they stand. */
+/* Newest first, which is what this run has made; of one instant in the order they stand. */
 static int compare_entries(const void *a, const void *b)
 {
 	const struct backup *x = ((const struct entry *)a)->b;
 	const struct backup *y = ((const struct entry *)b)->b;
 
+	if (x->is_new != y->is_new)
+		return x->is_new ? -1 : 1;
 	if (x->ctime != y->ctime)
 		return x->ctime > y->ctime ? -1 : 1;
 	return x < y ? -1 : x > y;
 }
 
-static enum prune_mark first_mark(const struct backup *b)
+static enum prune_mark first_mark(const struct backup *b, time_t now)
 {
 	if (b->is_protected)
 		return PRUNE_PROTECTED;
-	return b->name.standard ? PRUNE_NONE : PRUNE_RENAMED;
+	if (!b->name.standard)
+		return PRUNE_RENAMED;
+	return b->ctime > now && !b->is_new ? PRUNE_FUTURE : PRUNE_NONE;
 }
 
-void backups_mark(struct backups *b, const struct prune_keep *keep)
+void backups_warn_future(const struct backups *b, const struct log *log)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		char date[32];
+		struct tm tm;
+
+		if (b->list[i].mark != PRUNE_FUTURE || !localtime_r(&b->list[i].ctime, &tm))
+			continue;
+		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
+		log_warn(log,
+			 "archive '%s' is dated in the future (%s): it is neither counted nor removed; rename it "
+			 "to its true date or remove it, and look at this host's clock",
+			 b->list[i].path, date);
+	}
+}
+
+void backups_mark(struct backups *b, const struct prune_keep *keep, time_t now)
 {
 	_cleanup_free_ struct entry *entries = xcalloc(b->n + 1, sizeof(*entries));
 	size_t n = 0;
 
 	for (size_t i = 0; i < b->n; i++) {
-		b->list[i].mark = first_mark(&b->list[i]);
+		b->list[i].mark = first_mark(&b->list[i], now);
 		if (b->list[i].mark == PRUNE_NONE)
 			entries[n++].b = &b->list[i];
 	}

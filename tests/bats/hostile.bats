@@ -87,3 +87,20 @@ on_terminal() {
 			<<< "$output"
 	done
 }
+
+@test "an archive of the future is told, and costs neither the new backup nor itself" {
+	local future=vzdump-qemu-200-2099_01_01-00_00_00.vma.zst
+	mkdir -p "$STORE/backup/dump"
+	: > "$STORE/backup/dump/$future"
+	write_archive "$T/a.vma" "scsi0: local:1/x.raw"
+	"$QMRESTORE" "$T/a.vma" 200 --storage local
+	vzdump_ok 200 --prune-backups keep-last=1
+	has_line "^WARN: archive '.*/$future' is dated in the future \(2099-01-01 00:00:00\)"
+	[ -s "$ARCHIVE" ] && [ -e "$STORE/backup/dump/$future" ]
+	run "$PVESM" prune-backups backup --keep-last 1 --dry-run
+	has_line "^archive '.*/$future' is dated in the future"
+	has_line "backup/$future +qemu/200 +keep$"
+	has_line "backup/${ARCHIVE##*/} +qemu/200 +keep$"
+	run "$PVESM" prune-backups backup --keep-last 1
+	[ "$status" = 0 ] && [ -s "$ARCHIVE" ] && [ -e "$STORE/backup/dump/$future" ]
+}

@@ -65,6 +65,9 @@ static void test_names(void)
 	archive_name_parse("vzdump-qemu-123-2026_11_22-20_15_00.vma", &a, NULL);
 	ok(a.ctime == 1795374900, "and is read back as such");
 	same(a.stem, stem, "the stem is the name without extension");
+	archive_name_clear(&a);
+	archive_name_parse("vzdump-qemu-123-2026_10_25-02_30_00.vma", &a, NULL);
+	ok(a.ctime == 1792888200, "of the hour that comes twice the first is meant");
 }
 
 static void touch(const char *dir, const char *name)
@@ -117,7 +120,7 @@ static void test_prune(const char *dir)
 	works(backups_list(dir, "qemu", 100, &b, &err), &err, "backups of a guest are listed");
 	ok(b.n == 4, "four of them");
 	prune_keep_parse("keep-last=1", &keep, NULL);
-	backups_mark(&b, &keep);
+	backups_mark(&b, &keep, time(NULL));
 	works(backups_prune(&b, "store", &log, &removed, &err), &err, "and pruned");
 	ok(removed == 1, "one goes");
 	same(buf_str(&lines),

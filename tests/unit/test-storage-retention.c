@@ -4,7 +4,9 @@
 #include "storage/backups.h"
 #include "test-config-util.h"
 
-/* stamps: "2026_01_01-00_00_00 ...", "P" in front for protected, "R" for a renamed one. */
+#define NOW 1830297600 /* 2028-01-01 00:00:00 UTC */
+
+/* stamps: "2026_01_01-00_00_00 ...", in front "P" for protected, "R" for a renamed one, "N" for the run's own. */
 static void load(const char *stamps, struct backups *b)
 {
 	_cleanup_strv_ char **list = strv_split_list(stamps);
@@ -12,20 +14,22 @@ static void load(const char *stamps, struct backups *b)
 	for (size_t i = 0; list[i]; i++) {
 		bool renamed = list[i][0] == 'R';
 		bool is_protected = list[i][0] == 'P';
+		bool is_new = list[i][0] == 'N';
 		_cleanup_free_ char *name =
-			xasprintf("vzdump-qemu-100-%s%s.vma", list[i] + is_protected + renamed,
+			xasprintf("vzdump-qemu-100-%s%s.vma", list[i] + (is_protected || renamed || is_new),
 				  renamed ? "x" : "");
 		struct backup *new;
 
 		b->list = xreallocarray(b->list, b->n + 1, sizeof(*b->list));
 		new = &b->list[b->n++];
-		*new = (struct backup){ .path = xstrdup(name), .is_protected = is_protected };
+		*new = (struct backup){ .path = xstrdup(name), .is_protected = is_protected,
+					.is_new = is_new };
 		archive_name_parse(name, &new->name, NULL);
 		new->ctime = new->name.ctime;
 	}
 }
 
-/* want: one letter per backup: K keep, - remove, P protected, R renamed. */
+/* want: one letter per backup: K keep, - remove, P protected, R renamed, F of the future. */
 static void marks(const char *keep_text, const char *stamps, const char *want, const char *name)
 {
 	_cleanup_backups_ struct backups b = { 0 };
@@ -37,9 +41,9 @@ static void marks(const char *keep_text, const char *stamps, const char *want, c
 		return;
 	}
 	load(stamps, &b);
-	backups_mark(&b, &keep);
+	backups_mark(&b, &keep, NOW);
 	for (size_t i = 0; i < b.n; i++)
-		buf_addc(&got, "?K-PR"[b.list[i].mark]);
+		buf_addc(&got, "?K-PRF"[b.list[i].mark]);
 	same(buf_str(&got), want, name);
 }
 
@@ -115,6 +119,20 @@ static void test_summer_time(void)
 	      "the hour that comes twice is one, as in PVE");
 }
 
+static void test_wrong_dates(void)
+{
+	marks("keep-last=1", "2026_01_01-00_00_00 2027_01_01-00_00_00 2030_01_01-00_00_00", "-KF",
+	      "an archive of the future is neither counted nor removed");
+	marks("keep-last=1,keep-yearly=9", "N2026_01_01-00_00_00 2030_01_01-00_00_00 P2030_01_01-00_00_01", "KFP",
+	      "nor does it take the place of the run's own");
+	marks("keep-all=1", "2027_01_01-00_00_00 2030_01_01-00_00_00", "KF", "nor with keep-all");
+	marks("keep-last=1", "2026_01_01-00_00_00 2027_01_01-00_00_00 N2025_01_01-00_00_00", "--K",
+	      "what the run has made is the newest, whatever its name says");
+	marks("keep-last=1", "2026_10_25-02_50_00 N2026_10_25-02_10_00", "-K",
+	      "also in the hour that comes twice");
+	marks("keep-daily=1", "N2031_01_01-00_00_00 2027_01_01-00_00_00", "K-", "or of the future");
+}
+
 int main(void)
 {
 	setenv("TZ", "Europe/Vienna", 1);
@@ -123,5 +141,6 @@ int main(void)
 	test_periods();
 	test_iso_weeks();
 	test_summer_time();
+	test_wrong_dates();
 	return done_testing();
 }
