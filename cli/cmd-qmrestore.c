@@ -53,6 +53,12 @@ static const struct option rows[] = {
 	  .flags = OPTION_LATER,
 	  .complete = COMPLETE_BOOL,
 	  .description = "Let the cluster's HA manager look after the guest." },
+	{ .name = "keep-host-lines",
+	  .value = { .type = VALUE_BOOL },
+	  .fallback = "0",
+	  .complete = COMPLETE_BOOL,
+	  .description = "The archive is your own: keep lines of its configuration that reach out of the "
+			 "guest (args, hookscript, hostpci0, ...) instead of commenting them out." },
 	{ .name = "live-restore",
 	  .value = { .type = VALUE_BOOL },
 	  .fallback = "0",
@@ -154,6 +160,7 @@ static int restore(const struct backup_env *env, const struct options *o, const 
 		.storage = options_get(o, "storage"),
 		.force = options_bool(o, "force"),
 		.unique = options_bool(o, "unique"),
+		.keep_host_lines = options_bool(o, "keep-host-lines"),
 		.starts = options_bool(o, "start"),
 		.live = options_bool(o, "live-restore"),
 		.bwlimit = options_given(o, "bwlimit") ? (uint64_t)options_int(o, "bwlimit") * KIB

@@ -19,7 +19,7 @@ char *plan_disk_line(const struct plan_disk *d, const struct guest_drive *old)
 	for (size_t i = 0; old && i < old->line.n; i++) {
 		const struct propstr_pair *pair = &old->line.pairs[i];
 
-		if (!strv_contains((char *const *)renewed, pair->key))
+		if (!strv_contains((char *const *)renewed, pair->key) && plan_drive_option_allowed(pair->key))
 			buf_addf(&b, ",%s=%s", pair->key, pair->value);
 	}
 	buf_addf(&b, ",size=%s", size);
@@ -33,24 +33,40 @@ static bool is_numbered(const char *key, const char *name)
 	return str_prefix(key, name, &rest) && *rest && strspn(rest, "0123456789") == strlen(rest);
 }
 
-/* "0a5c:21e8", "host=1-2", "mapping=x", but not "spice" */
-static bool names_usb(const char *value)
+/* In the new configuration as a comment, which PVE shows as a note: nothing is lost. */
+static void comment_out(const char *line, const char *why, const struct plan_guest *g, const struct log *log,
+			struct buf *out)
 {
-	return strncmp(value, "spice", 5) != 0 && !strstr(value, "host=spice");
+	log_warn(log,
+		 "the configuration has '%s', which %s: it is commented out; look at it, and take its '#' away in "
+		 "%" PRIu32 ".conf to have it again",
+		 line, why, g->vmid);
+	buf_addf(out, "#%s\n", line);
 }
 
-/* Lines that reach out of the guest: devices of the host, and what runs there. */
-static bool names_host(const char *key, const char *value)
+static void warn_of_kept(const char *line, const struct log *log)
 {
-	return !strcmp(key, "args") || !strcmp(key, "hookscript") || is_numbered(key, "hostpci") ||
-	       is_numbered(key, "parallel") || (is_numbered(key, "usb") && names_usb(value)) ||
-	       (is_numbered(key, "serial") && *value == '/');
+	log_warn(log,
+		 "the configuration has '%s', which reaches out of the guest or is not known: look at it before you "
+		 "start the guest",
+		 line);
 }
 
-static void warn_of_host(const char *key, const char *value, const struct log *log)
+/* False if the line is done with. */
+static bool check_host(const char *key, const char *value, const struct plan_guest *g, const struct log *log,
+		       struct buf *out)
 {
-	log_warn(log, "the configuration has '%s: %s': look at it before you start the guest", key,
-		 value);
+	_cleanup_free_ char *line = NULL;
+
+	if (plan_line_allowed(key, value))
+		return true;
+	line = xasprintf("%s: %s", key, value);
+	if (!g->keep_host_lines) {
+		comment_out(line, "reaches out of the guest or is not known", g, log, out);
+		return false;
+	}
+	warn_of_kept(line, log);
+	return true;
 }
 
 /* Its disks would have to be base volumes, which only PVE makes. */
@@ -77,6 +93,13 @@ static bool is_left_out(const char *line)
 	return false;
 }
 
+static void warn_of_option(const struct plan_disk *d, const struct propstr_pair *option, const struct log *log)
+{
+	if (strcmp(option->key, "file") != 0 && !plan_drive_option_allowed(option->key))
+		log_warn(log, "disk '%s' is restored without its option '%s=%s', which is not known", d->key,
+			 option->key, option->value);
+}
+
 static void add_disk(const struct plan_disk *d, const char *value, const struct log *log,
 		     struct buf *out)
 {
@@ -88,39 +111,40 @@ static void add_disk(const struct plan_disk *d, const char *value, const struct 
 	if (err)
 		log_warn(log, "disk '%s' is restored without its options '%s', which cannot be read: %s",
 			 d->key, value, error_message(err));
+	for (size_t i = 0; readable && i < drive.line.n; i++)
+		warn_of_option(d, &drive.line.pairs[i], log);
 	line = plan_disk_line(d, readable ? &drive : NULL);
 	buf_addf(out, "%s\n", line);
 }
 
-/* An absolute path, or what might become one; not "none", "local:iso/x.iso" or a bare "x.iso". */
-static bool is_path(const char *file)
-{
-	return file[strcspn(file, ":/")] == '/';
-}
-
 static void add_drive(const struct plan *p, const char *key, const char *value,
-		      const struct log *log, struct buf *out)
+		      const struct plan_guest *g, const struct log *log, struct buf *out)
 {
 	const struct plan_disk *d = plan_find(p, key);
 	_cleanup_guest_drive_ struct guest_drive drive = { 0 };
 	const bool cdrom = guest_drive_parse(value, &drive, NULL) == 0 && drive.cdrom;
+	_cleanup_free_ char *line = xasprintf("%s: %s", key, value);
 
 	if (d && d->volid) {
 		add_disk(d, value, log, out);
-		return;
+	} else if (!d && cdrom && (g->keep_host_lines || plan_cdrom_allowed(drive.file))) {
+		if (!plan_cdrom_allowed(drive.file))
+			warn_of_kept(line, log);
+		buf_addf(out, "%s\n", line);
+	} else if (!d && cdrom) {
+		comment_out(line, "names a device or file of this host", g, log, out);
+	} else {
+		log_warn(log, "disk '%s' is not in the archive: it is commented out ('%s')", key, line);
+		buf_addf(out, "#%s\n", line);
 	}
-	if (!d && cdrom && !is_path(drive.file)) {
-		if (!strcmp(drive.file, "cdrom"))
-			warn_of_host(key, value, log);
-		buf_addf(out, "%s: %s\n", key, value);
-		return;
-	}
-	if (!d && cdrom)
-		log_warn(log, "'%s: %s' names a device or file of this host: it is commented out", key,
-			 value);
-	else
-		log_warn(log, "disk '%s' is not in the archive: it is commented out", key);
-	buf_addf(out, "#%s: %s\n", key, value);
+}
+
+/* As PVE reads a configuration; what it does not read, others may. */
+static bool is_key(const char *key)
+{
+	const size_t n = strspn(key, "abcdefghijklmnopqrstuvwxyz_-");
+
+	return n && n + strspn(key + n, "0123456789") == strlen(key);
 }
 
 static int add_line(const struct plan *p, const char *line, const struct plan_guest *g,
@@ -132,16 +156,22 @@ static int add_line(const struct plan *p, const char *line, const struct plan_gu
 
 	if (is_left_out(line))
 		return 0;
-	if (!plan_split_line(line, &key, &value)) {
+	if (*line == '#') {
 		buf_addf(out, "%s\n", line);
+		return 0;
+	}
+	if (!plan_split_line(line, &key, &value) || !is_key(key)) {
+		comment_out(line, "cannot be read", g, log, out);
 		return 0;
 	}
 	if (is_numbered(key, "unused") || (!strcmp(key, "template") && is_template(value, g, log)))
 		return 0;
 	if (plan_is_disk_key(key)) {
-		add_drive(p, key, value, log, out);
+		add_drive(p, key, value, g, log, out);
 		return 0;
 	}
+	if (!check_host(key, value, g, log, out))
+		return 0;
 	if (!strcmp(key, "vmgenid") && strcmp(value, "0") != 0) {
 		r = plan_new_uuid(uuid, err);
 		buf_addf(out, "vmgenid: %s\n", r < 0 ? value : uuid);
@@ -151,8 +181,6 @@ static int add_line(const struct plan *p, const char *line, const struct plan_gu
 		return plan_add_smbios(value, out, err);
 	if (g->unique && is_numbered(key, "net"))
 		r = plan_new_mac(value, g->mac_prefix, log, err);
-	if (names_host(key, value))
-		warn_of_host(key, value, log);
 	buf_addf(out, "%s: %s\n", key, value);
 	return r;
 }

@@ -2,6 +2,8 @@
 #ifndef VZDUMP_RESTORE_PLAN_INTERNAL_H
 #define VZDUMP_RESTORE_PLAN_INTERNAL_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -11,6 +13,13 @@
  * its "ide2".
  */
 bool plan_split_line(const char *line, char **ret_key, char **ret_value);
+
+/* ---- plan-allow.c: what stays within the guest ---- */
+/* A line that is no disk's. */
+bool plan_line_allowed(const char *key, const char *value);
+bool plan_drive_option_allowed(const char *key);
+/* What a CD drive holds. */
+bool plan_cdrom_allowed(const char *file);
 
 /* plan-unique.c */
 int plan_new_uuid(char out[37], struct error **err);

@@ -54,14 +54,15 @@ struct plan_disk *plan_find(const struct plan *p, const char *name);
 struct plan_guest {
 	uint32_t vmid;
 	bool unique;            /* new MAC addresses and system uuid */
+	bool keep_host_lines;   /* what reaches out of the guest is kept, and warned about */
 	const char *mac_prefix; /* they begin with, as in datacenter.cfg; NULL: Proxmox's range */
 };
 /*
  * Appends the configuration of the new guest: volumes and sizes of the disks, what is unique if asked
  * for, always a new vmgenid; without lock, parent, unused disks and comments of the backup, and without
  * "template: 1", as the volumes are no base volumes.  Disks that are not in the archive are commented
- * out with a warning, and so are CD drives on a path, so that no archive can name a device of this
- * host; other lines that reach out of the guest are kept and warned about.
+ * out with a warning.  So is all that is not known to stay within the guest (plan-allow.c), so that no
+ * archive can name a device, file or command of this host; comments stay.
  */
 int plan_config(const struct plan *p, const struct plan_guest *g, const struct log *log,
 		struct buf *out, struct error **err);

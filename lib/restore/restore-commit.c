@@ -97,6 +97,7 @@ int restore_make_config(struct restore *r, struct error **err)
 	_cleanup_free_ char *mac_prefix = config_file_value(datacenter, "mac_prefix");
 	const struct plan_guest g = { .vmid = r->p->vmid,
 				      .unique = r->p->unique,
+				      .keep_host_lines = r->p->keep_host_lines,
 				      .mac_prefix = mac_prefix };
 	int res = plan_config(&r->plan, &g, r->env->log, &r->config, err);
 

@@ -28,6 +28,7 @@ struct restore_params {
 	const char *storage; /* for all volumes; NULL: where each disk came from */
 	bool force;          /* replace an existing guest */
 	bool unique;         /* new MAC addresses and system uuid */
+	bool keep_host_lines; /* lines of the configuration that reach out of the guest are kept */
 	bool starts;         /* the caller starts it behind that: its volumes stay active */
 	bool live;           /* start it at once, fill its volumes meanwhile; needs an index */
 	uint64_t bwlimit;    /* bytes per second, 0: none, RESTORE_BWLIMIT_OF_STORAGES */

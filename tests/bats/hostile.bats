@@ -104,3 +104,60 @@ on_terminal() {
 	run "$PVESM" prune-backups backup --keep-last 1
 	[ "$status" = 0 ] && [ -s "$ARCHIVE" ] && [ -e "$STORE/backup/dump/$future" ]
 }
+
+# expect <line>...: the new configuration of guest 201 has exactly these lines, but for the disk's
+expect() {
+	diff <(printf '%s\n' "$@") <(grep -v '^scsi0:' "$(conf_file 201)")
+}
+
+@test "only what is known to stay within the guest is taken over from an archive, all else is commented out and told" {
+	local line hostile=(
+		"args: -drive file=/etc/shadow" "hookscript: local:snippets/x.sh" "hostpci0: 0000:01:00.0"
+		"rng0: source=/dev/hwrng" "virtiofs0: hostdata,cache=always" "ivshmem: size=32,name=other"
+		"cicustom: user=local:snippets/secret.yml" "serial0: /dev/ttyS0" "usb0: host=1-2"
+		"usb1: mapping=stick" "parallel0: /dev/parport0" "vmstate: local:999/vm-999-state-x.raw"
+		"ide0: cdrom,media=cdrom" "ide1: /etc/shadow,media=cdrom" "ide3: local:iso/../../shadow,media=cdrom"
+		"sata0: nbd:unix:/run/x.sock,media=cdrom" "sata1: local:999/vm-999-disk-0.raw,media=cdrom"
+		"sata2: json:{\"driver\":\"nbd\"},media=cdrom" "SCSI4: /etc/shadow" " scsi5: /etc/shadow"
+		"scsi6 : /etc/shadow" "audio0: device=AC97,driver=/dev/dsp" "newkey: 1" "no key at all")
+	write_archive "$T/a.vma" "$(printf '%s\n' "${hostile[@]}" "scsi0: local:1/x.raw,import-from=/etc/shadow,ssd=1")"
+	run "$QMRESTORE" "$T/a.vma" 201 --storage local
+	[ "$status" = 0 ]
+	expect "${hostile[@]/#/#}"
+	for line in "${hostile[@]}"; do
+		[[ $output = *"WARN: the configuration has '$line', which "*": it is commented out"* ]]
+	done
+	has_line "^WARN: disk 'scsi0' is restored without its option 'import-from=/etc/shadow'"
+	grep -qx 'scsi0: local:201/vm-201-disk-0.raw,ssd=1,size=64K' "$(conf_file 201)"
+}
+
+@test "a usual configuration is taken over as it is, without a word" {
+	local usual=(
+		"#a note" "acpi: 1" "affinity: 0,2-3" "agent: 1,fstrim_cloned_disks=1" "audio0: device=ich9-intel-hda,driver=spice"
+		"balloon: 512" "bios: ovmf" "boot: order=scsi0;ide2;net0" "cipassword: \$5\$x/y" "ciuser: admin" "cores: 4"
+		"cpu: host,flags=+aes;-pcid" "cpulimit: 1.5" "cpuunits: 100" "description: a /dev/null%0Ab"
+		"hotplug: disk,network" "hugepages: 2" "ide0: none,media=cdrom" "ide2: local:iso/debian-12.iso,media=cdrom,size=600M"
+		"ipconfig0: ip=10.0.0.2/24,gw=10.0.0.1" "kvm: 0" "localtime: 1" "machine: pc-q35-8.1+pve0,viommu=intel"
+		"memory: 2048" "meta: creation-qemu=8.1.2,ctime=1700000000" "name: web"
+		"net0: virtio=AA:BB:CC:DD:EE:FF,bridge=vmbr0,firewall=1,trunks=2;3" "numa: 1"
+		"numa0: cpus=0-1,hostnodes=0,memory=1024,policy=bind" "onboot: 1" "ostype: l26" "protection: 1"
+		"rng0: source=/dev/urandom,max_bytes=1024" "scsihw: virtio-scsi-single" "searchdomain: example.org"
+		"serial0: socket" "smbios1: uuid=b3247ab1-0b2a-4f0e-9e0e-000000000001,manufacturer=L2Rldi94,base64=1"
+		"sockets: 1" "sshkeys: ssh-ed25519%20AAAA" "startup: order=1,up=30" "tablet: 0" "tags: a;b" "usb0: spice,usb3=1"
+		"vcpus: 2" "vga: qxl,memory=32" "vmgenid: 0" "watchdog: model=i6300esb,action=reset")
+	write_archive "$T/a.vma" "$(printf '%s\n' "${usual[@]}" "scsi0: local:1/x.raw")"
+	run "$QMRESTORE" "$T/a.vma" 201 --storage local
+	[ "$status" = 0 ]
+	expect "${usual[@]}"
+	has_no_line WARN
+}
+
+@test "--keep-host-lines takes over what reaches out of the guest, and says so" {
+	local kept=("args: -S" "hostpci0: 0000:01:00.0,pcie=1" "ide2: /dev/sr0,media=cdrom" "serial0: /dev/ttyS0")
+	write_archive "$T/a.vma" "$(printf '%s\n' "${kept[@]}" "scsi0: local:1/x.raw")"
+	run "$QMRESTORE" "$T/a.vma" 201 --storage local --keep-host-lines
+	[ "$status" = 0 ]
+	expect "${kept[@]}"
+	has_line "WARN: the configuration has 'args: -S', .* look at it before you start the guest"
+	has_line "WARN: the configuration has 'ide2: /dev/sr0,media=cdrom', .* look at it before you start the guest"
+}
