@@ -271,7 +271,7 @@ static int add_nodes(struct task *t, struct task_disk *d, struct error **err)
 	if (r == 0)
 		r = graph_add_filter(t->qmp, &t->features, &d->graph, &d->names, &o, err);
 	if (r == 0)
-		r = graph_add_bitmap(t->qmp, &d->graph, &d->names, err);
+		r = graph_add_bitmap(t->qmp, &d->names, err);
 	if (r < 0)
 		error_prefix(err, "%s", d->device);
 	return r;
@@ -355,6 +355,49 @@ static int the_instant(struct task *t, struct error **err)
 
 /* ---- after it ---- */
 
+/* The guest's TRIMs get through to the disk: no guard that drops them. */
+static bool passes_trims(const struct task *t, const struct task_disk *d)
+{
+	const char *value = guest_config_get(&t->conf, d->conf->key);
+	_cleanup_guest_drive_ struct guest_drive drive = { 0 };
+
+	return value && guest_drive_parse(value, &drive, NULL) == 0 &&
+	       str_equal_null(propstr_get(&drive.line, "discard"), "on");
+}
+
+static int add_guard(struct task *t, struct task_disk *d, const char *image, struct error **err)
+{
+	_cleanup_free_ char *sink = NULL;
+	int r = 0;
+
+	if (!d->graph.throttle && !d->graph.read_only && !passes_trims(t, d)) {
+		sink = xasprintf("%s/guard-%s.raw", t->run_dir, d->conf->key);
+		r = graph_guard_sink(sink, d->size, err);
+		if (r == 0)
+			r = power_give(&t->power, sink, err);
+	}
+	return r == 0 ? graph_add_guard(t->qmp, &d->graph, &d->names, image, sink, err) : r;
+}
+
+static int add_guards(struct task *t, struct error **err)
+{
+	_cleanup_free_ char *image = xasprintf("%s/guard.qcow2", t->run_dir);
+	int r = graph_guard_image(image, err);
+
+	if (r == 0)
+		r = power_give(&t->power, image, err);
+	for (size_t i = 0; i < t->n && r == 0; i++) {
+		struct task_disk *d = &t->disks[i];
+
+		if (d->way == WAY_OFFLINE)
+			continue;
+		r = add_guard(t, d, image, err);
+		if (r < 0)
+			error_prefix(err, "%s: keeping others from the disk", d->device);
+	}
+	return r;
+}
+
 static int add_views(struct task *t, struct error **err)
 {
 	_cleanup_free_ char *path = xasprintf("%s/nbd.sock", t->run_dir);
@@ -375,7 +418,7 @@ static int add_views(struct task *t, struct error **err)
 			continue;
 		r = graph_add_snapshot(t->qmp, &d->names, err);
 		if (r == 0)
-			r = graph_add_export(t->qmp, &d->graph, &d->names, err);
+			r = graph_add_export(t->qmp, &d->names, err);
 		if (r == 0)
 			r = copy_connect(t->copy, (unsigned)i,
 					 &(struct copy_source){
@@ -427,6 +470,8 @@ int task_live_start(struct task *t, struct error **err)
 	}
 	if (r == 0)
 		r = the_instant(t, err);
+	if (r == 0)
+		r = add_guards(t, err);
 	if (r == 0)
 		r = add_views(t, err);
 	/* suspend mode and guests started paused go on when the copy starts */

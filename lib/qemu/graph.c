@@ -23,7 +23,9 @@ int graph_names_init(struct graph_names *n, const char *key, struct error **err)
 {
 	if (put_name(n->cbw, key, "-cbw") && put_name(n->target, key, "-target") &&
 	    put_name(n->file, key, "-file") && put_name(n->snap, key, "-snap") &&
-	    put_name(n->bitmap, key, "") && put_name(n->export, key, ""))
+	    put_name(n->bitmap, key, "") && put_name(n->export, key, "") &&
+	    put_name(n->guard, key, "-guard") && put_name(n->guard_job, key, "-guard-job") &&
+	    put_name(n->guard_sink, key, "-guard-sink"))
 		return 0;
 	return error_set(err, ERR_INVALID, "disk name '%s' is too long for a QEMU node name", key);
 }
@@ -139,15 +141,14 @@ int graph_del_filter(struct qmp *q, const struct graph_names *n, struct error **
 
 /* ---- bitmap ---- */
 
-static struct json_object *bitmap_args(const char *node, const struct graph_names *n)
+static struct json_object *bitmap_args(const struct graph_names *n)
 {
-	return json_put_str(json_new_str("node", node), "name", n->bitmap);
+	return json_put_str(json_new_str("node", n->cbw), "name", n->bitmap);
 }
 
-int graph_add_bitmap(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
-		     struct error **err)
+int graph_add_bitmap(struct qmp *q, const struct graph_names *n, struct error **err)
 {
-	struct json_object *args = bitmap_args(d->node, n);
+	struct json_object *args = bitmap_args(n);
 
 	json_put_u64(args, "granularity", GRAPH_BITMAP_GRANULARITY);
 	json_put_bool(args, "persistent", false);
@@ -164,8 +165,7 @@ static bool has_bitmap(struct json_object *node, const char *name)
 	return false;
 }
 
-int graph_del_bitmap(struct qmp *q, const char *node, const struct graph_names *n,
-		     struct error **err)
+int graph_del_bitmap(struct qmp *q, const struct graph_names *n, struct error **err)
 {
 	_cleanup_view_ struct view v = { 0 };
 	int r;
@@ -173,9 +173,9 @@ int graph_del_bitmap(struct qmp *q, const char *node, const struct graph_names *
 	r = view_load(q, &v, err);
 	if (r < 0)
 		return r;
-	if (!has_bitmap(view_node(&v, node), n->bitmap))
+	if (!has_bitmap(view_node(&v, n->cbw), n->bitmap))
 		return 0;
-	return graph_execute_quietly(q, "block-dirty-bitmap-remove", bitmap_args(node, n), err);
+	return graph_execute_quietly(q, "block-dirty-bitmap-remove", bitmap_args(n), err);
 }
 
 /* ---- frozen view ---- */

@@ -9,10 +9,11 @@
  *	                               │ target
  *	                               vzdump-scsi0-target ── vzdump-scsi0-file
  *	vzdump-scsi0-snap ── file ── vzdump-scsi0-cbw                (exported as vzdump-scsi0)
+ *	vzdump-scsi0-guard ── backing ── throttle, or vzdump-scsi0-cbw
  *
- * Order of the steps: target, filter, bitmap, insert, snapshot, server, export.  Undo in the order
- * export, server, snapshot, remove, filter, target, bitmap.  Undo functions are idempotent: what
- * is not there is not touched, and that is success.
+ * Order of the steps: target, filter, bitmap, insert, guard, snapshot, server, export.  Undo in the
+ * order export, server, guard, snapshot, remove, bitmap, filter, target.  Undo functions are
+ * idempotent: what is not there is not touched, and that is success.
  *
  * Time limits and cancellation come with the struct qmp.
  *
@@ -71,6 +72,9 @@ struct graph_names {
 	char snap[32];	 /* vzdump-scsi0-snap */
 	char bitmap[32]; /* vzdump-scsi0 */
 	char export[32]; /* vzdump-scsi0: export id and NBD export name */
+	char guard[32];	 /* vzdump-scsi0-guard */
+	char guard_job[32];  /* vzdump-scsi0-guard-job: job, its filter and its bitmap */
+	char guard_sink[32]; /* vzdump-scsi0-guard-sink */
 };
 
 int graph_names_init(struct graph_names *n, const char *key, struct error **err);
@@ -104,12 +108,15 @@ int graph_add_filter(struct qmp *q, const struct qemu_features *f, const struct 
 		     struct error **err);
 int graph_del_filter(struct qmp *q, const struct graph_names *n, struct error **err);
 
-/* ---- 3. what the guest rewrites ---- */
+/*
+ * ---- 3. what the guest rewrites ----
+ *
+ * A bitmap of the filter's node, not of T: whatever somebody puts between the two meanwhile (an external
+ * snapshot of T is possible, and harmless), the guest's writes still pass it.
+ */
 
-int graph_add_bitmap(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
-		     struct error **err);
-int graph_del_bitmap(struct qmp *q, const char *node, const struct graph_names *n,
-		     struct error **err);
+int graph_add_bitmap(struct qmp *q, const struct graph_names *n, struct error **err);
+int graph_del_bitmap(struct qmp *q, const struct graph_names *n, struct error **err);
 
 /* ---- 4. the instant ---- */
 
@@ -151,20 +158,47 @@ int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err)
 int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d,
 		       struct error **err);
 
-/* ---- 5. the frozen view ---- */
+/*
+ * ---- 5. the guard ----
+ *
+ * What a backup job of QEMU's has and a filter has not: others are kept from the disk.  Without it
+ * block_resize aborts QEMU (a bitmap is busy), an external snapshot of the device writes the filter's
+ * name into the overlay's header, and a block-stream that is refused leaves a reference to the filter
+ * behind for ever.  Two things do it, as one alone does not [tried on 7.2.22, 10.0.2, 11.1.3]:
+ *
+ *  - A node whose *backing file* is the disk's top node.  QEMU blocks nearly all operations on a node that
+ *    is somebody's backing file ("busy: node is used as backing hd of ..."), by device and by node name,
+ *    and the guest's requests do not pass it: it costs nothing.  It does not keep block-stream away, nor a
+ *    backup job of somebody else.
+ *  - A backup job of the filter with an empty bitmap, which is kept from its end (auto-finalize): it copies
+ *    nothing and blocks those as well.  But it has a filter node of its own above ours, and QEMU opens
+ *    those of jobs without `discard`: the guest's TRIMs would be dropped as long as it stands.  So only
+ *    disks that pass none (no discard=on) have it.  Below a throttle filter a refused block-stream
+ *    keeps a reference to the throttle filter and not to ours, which does no harm: no job there.
+ */
+
+/* The image of the first node, 2 KiB; one does for all disks. */
+int graph_guard_image(const char *path, struct error **err);
+/* The job's target, of the disk's size and with nothing in it, since for a node of nothing QEMU prints a warning. */
+int graph_guard_sink(const char *path, uint64_t size, struct error **err);
+/* After graph_insert() and before graph_add_snapshot().  sink: NULL for no job. */
+int graph_add_guard(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
+		    const char *image, const char *sink, struct error **err);
+int graph_del_guard(struct qmp *q, const struct graph_names *n, struct error **err);
+
+/* ---- 6. the frozen view ---- */
 
 int graph_add_snapshot(struct qmp *q, const struct graph_names *n, struct error **err);
 int graph_del_snapshot(struct qmp *q, const struct graph_names *n, struct error **err);
 
-/* ---- 6. NBD ---- */
+/* ---- 7. NBD ---- */
 
 /* A running NBD server is an error: it is a stranger's, and a QEMU has only one. */
 int graph_server_start(struct qmp *q, const char *socket_path, struct error **err);
 /* Leaves it when exports of strangers use it by now (logged).  Not running is fine. */
 int graph_server_stop(struct qmp *q, struct error **err);
 /* Writable, which is what allows TRIM; metadata context qemu:dirty-bitmap:<names.bitmap>. */
-int graph_add_export(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
-		     struct error **err);
+int graph_add_export(struct qmp *q, const struct graph_names *n, struct error **err);
 /* Disconnects clients; returns when the export is gone. */
 int graph_del_export(struct qmp *q, const struct graph_names *n, struct error **err);
 
@@ -236,7 +270,8 @@ enum {
 /*
  * Brings the graph back after a crash: undoes all that carries our prefix, in the right order, from
  * what QEMU itself says; `ours` tells what cannot be recognised by name.  Goes on after errors and
- * returns the first; each is logged as a warning.  Used for the normal teardown as well.
+ * returns the first; the others are logged as warnings.  A filter that somebody holds is ERR_PEER: one line
+ * that names who it is and what to do.  Used for the normal teardown as well.
  */
 int graph_cleanup(struct qmp *q, unsigned ours, const struct log *log, struct error **err);
 

@@ -165,11 +165,23 @@ static int remove_from_throttle(struct qmp *q, const struct view *v, const char 
 	return graph_quiet_end(q, &pause, r, err);
 }
 
+static int take_out(struct qmp *q, const struct view *v, const char *filter, struct error **err)
+{
+	const char *node = view_child(v, filter, "file");
+	struct json_object *device = view_device_of(v, filter);
+	const struct view_edge *edge = view_parent_node(v, filter, "file");
+
+	if (device)
+		return remove_from_device(q, device, node, err);
+	if (edge && !strcmp(view_driver(v, edge->parent), "throttle"))
+		return remove_from_throttle(q, v, edge->parent, node, err);
+	return 0;
+}
+
 int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err)
 {
+	_cleanup_error_ struct error *no = NULL;
 	_cleanup_view_ struct view v = { 0 };
-	const struct view_edge *edge;
-	struct json_object *device;
 	const char *node;
 	int r;
 
@@ -180,11 +192,14 @@ int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err)
 	if (!node)
 		return 0;
 	graph_write_out(graph_filename(&v, node));
-	device = view_device_of(&v, n->cbw);
-	if (device)
-		return remove_from_device(q, device, node, err);
-	edge = view_parent_node(&v, n->cbw, "file");
-	if (edge && !strcmp(view_driver(&v, edge->parent), "throttle"))
-		return remove_from_throttle(q, &v, edge->parent, node, err);
-	return 0;
+	r = take_out(q, &v, n->cbw, &no);
+	/* who holds it says more than QEMU's no */
+	if (r == 0 || r == ERR_PEER) {
+		int held = graph_pinned(q, n->cbw, err);
+
+		if (held < 0)
+			return held;
+	}
+	error_keep_first(err, &no);
+	return r;
 }

@@ -39,6 +39,9 @@ int graph_execute_quietly(struct qmp *q, const char *command, struct json_object
 /* The guest's disk is that node from now on; throttling stays on top. */
 int graph_place(struct qmp *q, const struct graph_disk *d, const char *node, struct error **err);
 
+/* If others than the guest's disk hold that filter of ours: ERR_PEER, who it is, and the way out. */
+int graph_pinned(struct qmp *q, const char *filter, struct error **err);
+
 /* blockdev-del if there is such a node. */
 int graph_del_node(struct qmp *q, const char *name, struct error **err);
 

@@ -12,17 +12,15 @@ enum {
 
 /* ---- lists of names ---- */
 
-/* Our node names with that driver; any driver for NULL. */
-static char **our_nodes(const struct view *v, const char *driver)
+/* Our node names with that ending. */
+static char **our_nodes(const struct view *v, const char *suffix)
 {
 	char **names = NULL;
 
 	for (size_t i = 0; i < json_array_len(v->nodes); i++) {
-		struct json_object *node = json_array_at(v->nodes, i);
-		const char *name = json_get_str(node, "node-name");
+		const char *name = json_get_str(json_array_at(v->nodes, i), "node-name");
 
-		if (graph_is_ours(name) &&
-		    (!driver || str_equal_null(json_get_str(node, "drv"), driver)))
+		if (graph_is_ours(name) && str_suffix(name, suffix))
 			strv_add(&names, name);
 	}
 	return names;
@@ -84,7 +82,7 @@ int graph_has_leftovers(struct qmp *q, bool *ret, struct error **err)
 	r = view_load(q, &v, err);
 	if (r < 0)
 		return r;
-	nodes = our_nodes(&v, NULL);
+	nodes = our_nodes(&v, "");
 	*ret = exports || nodes || each_bitmap(&v, found_bitmap, NULL);
 	return 0;
 }
@@ -99,15 +97,16 @@ struct cleanup {
 	bool lost;		/* QEMU does not answer any more: no use to go on */
 };
 
-/* Keeps the first error and goes on, as long as QEMU answers. */
+/* Keeps the first error for the caller and goes on, as long as QEMU answers. */
 static void note(struct cleanup *c, int r, struct error **e)
 {
 	if (r >= 0)
 		return;
 	if (r != ERR_PEER && r != ERR_INVALID && r != ERR_UNSUPPORTED)
 		c->lost = true;
-	log_warn(c->log, "cleaning up QEMU's block graph: %s", error_message(*e));
-	if (c->result == 0)
+	if (c->result != 0)
+		log_warn(c->log, "cleaning up QEMU's block graph: %s", error_message(*e));
+	else
 		c->result = r;
 	error_keep_first(c->err, e);
 	*e = NULL;
@@ -170,7 +169,7 @@ static void stop_server(struct cleanup *c)
 	note(c, graph_server_stop(c->q, &e), &e);
 }
 
-static void undo_nodes(struct cleanup *c, const char *driver, const char *suffix,
+static void undo_nodes(struct cleanup *c, const char *suffix,
 		       int (*undo)(struct qmp *, const struct graph_names *, struct error **))
 {
 	_cleanup_view_ struct view v = { 0 };
@@ -178,7 +177,7 @@ static void undo_nodes(struct cleanup *c, const char *driver, const char *suffix
 	_cleanup_strv_ char **names = NULL;
 
 	note(c, view_load(c->q, &v, &e), &e);
-	names = our_nodes(&v, driver);
+	names = our_nodes(&v, suffix);
 	undo_each(c, names, suffix, undo);
 }
 
@@ -201,7 +200,7 @@ static int drop_unused(struct cleanup *c, bool *ret_left)
 	int deleted = 0;
 
 	note(c, view_load(c->q, &v, &e), &e);
-	names = our_nodes(&v, NULL);
+	names = our_nodes(&v, "");
 	*ret_left = names != NULL;
 	for (char **name = names; name && *name && !c->lost; name++)
 		if (!view_has_parent(&v, *name) && del_node(c, *name) == 0)
@@ -254,10 +253,14 @@ static void release_clients(struct cleanup *c)
 
 static void take_out_nodes(struct cleanup *c)
 {
+	static const char *const guards[] = { "-guard", "-guard-job", "-guard-sink" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(guards) && !c->lost; i++)
+		undo_nodes(c, guards[i], graph_del_guard);
 	if (!c->lost)
-		undo_nodes(c, "snapshot-access", "-snap", graph_del_snapshot);
+		undo_nodes(c, "-snap", graph_del_snapshot);
 	if (!c->lost)
-		undo_nodes(c, "copy-before-write", "-cbw", graph_remove);
+		undo_nodes(c, "-cbw", graph_remove);
 	if (!c->lost)
 		drop_nodes(c);
 	if (!c->lost)

@@ -58,10 +58,10 @@ int graph_server_stop(struct qmp *q, struct error **err)
 	return r;
 }
 
-static struct json_object *export_options(const struct graph_disk *d, const struct graph_names *n)
+static struct json_object *export_options(const struct graph_names *n)
 {
 	struct json_object *o = json_new_str("type", "nbd");
-	struct json_object *bitmap = json_new_str("node", d->node);
+	struct json_object *bitmap = json_new_str("node", n->cbw);
 	struct json_object *bitmaps = json_new_array();
 
 	json_put_str(bitmap, "name", n->bitmap);
@@ -73,8 +73,7 @@ static struct json_object *export_options(const struct graph_disk *d, const stru
 	return json_put_obj(o, "bitmaps", bitmaps);
 }
 
-int graph_add_export(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
-		     struct error **err)
+int graph_add_export(struct qmp *q, const struct graph_names *n, struct error **err)
 {
 	struct json_object *o;
 	bool delicate;
@@ -83,7 +82,7 @@ int graph_add_export(struct qmp *q, const struct graph_disk *d, const struct gra
 	r = graph_is_delicate(q, &delicate, err);
 	if (r < 0)
 		return r;
-	o = export_options(d, n);
+	o = export_options(n);
 	/* With the vCPUs stopped the disk is in the main loop: this keeps it there. */
 	if (delicate)
 		json_put_bool(o, "fixed-iothread", true);

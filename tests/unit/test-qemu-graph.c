@@ -152,7 +152,7 @@ static bool add_filter(struct bench *b, struct error **err)
 
 	return step(graph_add_filter(b->q, &b->features, &b->disk, &b->names, &options, err), err,
 		    "filter") &&
-	       step(graph_add_bitmap(b->q, &b->disk, &b->names, err), err, "bitmap");
+	       step(graph_add_bitmap(b->q, &b->names, err), err, "bitmap");
 }
 
 static bool insert(struct bench *b, struct error **err)
@@ -166,11 +166,20 @@ static bool insert(struct bench *b, struct error **err)
 	return good;
 }
 
+static bool guard(struct bench *b, struct error **err)
+{
+	_cleanup_free_ char *image = vm_file(&b->vm, "guard"), *sink = vm_file(&b->vm, "guard-sink");
+
+	return step(graph_guard_image(image, err), err, "guard's image") &&
+	       step(graph_guard_sink(sink, b->disk.size, err), err, "guard's sink") &&
+	       step(graph_add_guard(b->q, &b->disk, &b->names, image, sink, err), err, "guard");
+}
+
 static bool publish(struct bench *b, struct error **err)
 {
-	return step(graph_add_snapshot(b->q, &b->names, err), err, "snapshot") &&
+	return guard(b, err) && step(graph_add_snapshot(b->q, &b->names, err), err, "snapshot") &&
 	       step(graph_server_start(b->q, b->socket, err), err, "server") &&
-	       step(graph_add_export(b->q, &b->disk, &b->names, err), err, "export");
+	       step(graph_add_export(b->q, &b->names, err), err, "export");
 }
 
 static bool set_up(struct bench *b)
@@ -304,11 +313,12 @@ static bool undo_in_order(struct bench *b, struct error **err)
 {
 	return step(graph_del_export(b->q, &b->names, err), err, "del export") &&
 	       step(graph_server_stop(b->q, err), err, "server stop") &&
+	       step(graph_del_guard(b->q, &b->names, err), err, "del guard") &&
 	       step(graph_del_snapshot(b->q, &b->names, err), err, "del snapshot") &&
 	       step(graph_remove(b->q, &b->names, err), err, "remove") &&
+	       step(graph_del_bitmap(b->q, &b->names, err), err, "del bitmap") &&
 	       step(graph_del_filter(b->q, &b->names, err), err, "del filter") &&
-	       step(graph_del_target(b->q, &b->names, err), err, "del target") &&
-	       step(graph_del_bitmap(b->q, b->disk.node, &b->names, err), err, "del bitmap");
+	       step(graph_del_target(b->q, &b->names, err), err, "del target");
 }
 
 static void test_style(const struct style *style, bool running)

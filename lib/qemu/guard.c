@@ -1,0 +1,216 @@
+/* The guard: what keeps others from resizing, snapshotting, moving the disk meanwhile. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "qemu/internal.h"
+
+enum {
+	JOB_GONE_POLL_MS = 5,
+	JOB_GONE_TIMEOUT_MS = 30 * 1000,
+};
+
+/* ---- files ---- */
+
+/* The smallest qcow2 image: clusters of 512 bytes, room for one sector, nothing in it. */
+enum {
+	QCOW2_CLUSTER_BITS = 9,
+	QCOW2_CLUSTER = 1 << QCOW2_CLUSTER_BITS,
+	QCOW2_CLUSTERS = 4, /* header, refcount table, refcounts, table of L2 tables */
+};
+
+static void put_be(unsigned char *p, unsigned bytes, uint64_t value)
+{
+	while (bytes--) {
+		p[bytes] = (unsigned char)value;
+		value >>= 8;
+	}
+}
+
+/* Version 2 of the format: see docs/interop/qcow2 of QEMU for the offsets. */
+static void format_image(unsigned char image[QCOW2_CLUSTERS * QCOW2_CLUSTER])
+{
+	memset(image, 0, QCOW2_CLUSTERS * QCOW2_CLUSTER);
+	put_be(image, 4, 0x514649fb); /* "QFI\xfb" */
+	put_be(image + 4, 4, 2);
+	put_be(image + 20, 4, QCOW2_CLUSTER_BITS);
+	put_be(image + 24, 8, 512);		    /* size */
+	put_be(image + 36, 4, 1);		    /* entries of the L1 table */
+	put_be(image + 40, 8, 3 * QCOW2_CLUSTER); /* where it is */
+	put_be(image + 48, 8, QCOW2_CLUSTER);	    /* refcount table */
+	put_be(image + 56, 4, 1);		    /* its clusters */
+	put_be(image + QCOW2_CLUSTER, 8, 2 * QCOW2_CLUSTER);
+	for (unsigned i = 0; i < QCOW2_CLUSTERS; i++)
+		put_be(image + 2 * QCOW2_CLUSTER + 2 * i, 2, 1);
+}
+
+static int make_file(const char *path, int *ret_fd, struct error **err)
+{
+	*ret_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*ret_fd < 0)
+		return error_errno(err, errno, "cannot create '%s'", path);
+	return 0;
+}
+
+int graph_guard_image(const char *path, struct error **err)
+{
+	unsigned char image[QCOW2_CLUSTERS * QCOW2_CLUSTER];
+	_cleanup_close_ int fd = -1;
+	int r = make_file(path, &fd, err);
+
+	if (r < 0)
+		return r;
+	format_image(image);
+	r = io_write_all(fd, image, sizeof(image));
+	return r < 0 ? error_errno(err, -r, "cannot write '%s'", path) : 0;
+}
+
+int graph_guard_sink(const char *path, uint64_t size, struct error **err)
+{
+	_cleanup_close_ int fd = -1;
+	int r = make_file(path, &fd, err);
+
+	if (r == 0 && ftruncate(fd, (off_t)size) < 0)
+		return error_errno(err, errno, "cannot give '%s' the size of the disk", path);
+	return r;
+}
+
+/* ---- in ---- */
+
+static const char *top_node(const struct graph_disk *d, const struct graph_names *n)
+{
+	return d->throttle ? d->root : n->cbw;
+}
+
+/* A node that has another one as its backing file: QEMU blocks most operations on that one. */
+static int add_blocker(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
+		       const char *image, struct error **err)
+{
+	struct json_object *o = json_new_str("driver", "qcow2");
+	struct json_object *file = json_new_str("driver", "file");
+
+	json_put_str(file, "filename", image);
+	json_put_bool(file, "read-only", true);
+	json_put_str(o, "node-name", n->guard);
+	json_put_bool(o, "read-only", true);
+	json_put_str(o, "backing", top_node(d, n));
+	return qmp_execute(q, "blockdev-add", json_put_obj(o, "file", file), NULL, err);
+}
+
+static int add_sink(struct qmp *q, const struct graph_names *n, const char *sink, struct error **err)
+{
+	struct json_object *o = json_new_str("driver", "file");
+
+	json_put_str(o, "node-name", n->guard_sink);
+	json_put_str(o, "filename", sink);
+	return qmp_execute(q, "blockdev-add", o, NULL, err);
+}
+
+static int add_empty_bitmap(struct qmp *q, const struct graph_names *n, struct error **err)
+{
+	struct json_object *o = json_new_str("node", n->cbw);
+
+	json_put_str(o, "name", n->guard_job);
+	json_put_bool(o, "disabled", true);
+	json_put_bool(o, "persistent", false);
+	return qmp_execute(q, "block-dirty-bitmap-add", o, NULL, err);
+}
+
+static int start_job(struct qmp *q, const struct graph_names *n, struct error **err)
+{
+	struct json_object *o = json_new_str("job-id", n->guard_job);
+
+	json_put_str(o, "device", n->cbw);
+	json_put_str(o, "target", n->guard_sink);
+	json_put_str(o, "filter-node-name", n->guard_job);
+	json_put_str(o, "sync", "bitmap");
+	json_put_str(o, "bitmap", n->guard_job);
+	json_put_str(o, "bitmap-mode", "never");
+	json_put_bool(o, "auto-finalize", false);
+	return qmp_execute(q, "blockdev-backup", o, NULL, err);
+}
+
+static int add_job(struct qmp *q, const struct graph_names *n, const char *sink, struct error **err)
+{
+	int r = add_sink(q, n, sink, err);
+
+	if (r == 0)
+		r = add_empty_bitmap(q, n, err);
+	return r == 0 ? start_job(q, n, err) : r;
+}
+
+int graph_add_guard(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
+		    const char *image, const char *sink, struct error **err)
+{
+	struct graph_pause pause;
+	int r = graph_quiet_begin(q, &pause, err);
+
+	/* the job first: it takes over whom the filter has above it */
+	if (r == 0 && sink && !d->throttle)
+		r = add_job(q, n, sink, err);
+	if (r == 0)
+		r = add_blocker(q, d, n, image, err);
+	return graph_quiet_end(q, &pause, r, err);
+}
+
+/* ---- out ---- */
+
+static int has_job(struct qmp *q, const char *id, bool *ret, struct error **err)
+{
+	_cleanup_json_ struct json_object *jobs = NULL;
+	int r = qmp_execute(q, "query-jobs", NULL, &jobs, err);
+
+	*ret = false;
+	for (size_t i = 0; i < json_array_len(jobs); i++)
+		if (str_equal_null(json_get_str(json_array_at(jobs, i), "id"), id))
+			*ret = true;
+	return r;
+}
+
+static int wait_job_gone(struct qmp *q, const char *id, struct error **err)
+{
+	const uint64_t deadline = units_now_ns() + JOB_GONE_TIMEOUT_MS * UINT64_C(1000000);
+	bool there;
+	int r;
+
+	for (;;) {
+		r = has_job(q, id, &there, err);
+		if (r < 0 || !there)
+			return r;
+		if (units_now_ns() > deadline)
+			return error_set(err, ERR_TIMEOUT, "QEMU's job '%s' does not end", id);
+		r = cancel_sleep(NULL, JOB_GONE_POLL_MS, err);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int cancel_job(struct qmp *q, const char *id, struct error **err)
+{
+	bool there;
+	int r = has_job(q, id, &there, err);
+
+	if (r < 0 || !there)
+		return r;
+	r = qmp_execute(q, "block-job-cancel", json_new_str("device", id), NULL, err);
+	return r < 0 ? r : wait_job_gone(q, id, err);
+}
+
+int graph_del_guard(struct qmp *q, const struct graph_names *n, struct error **err)
+{
+	struct graph_pause pause;
+	int r = graph_quiet_begin(q, &pause, err);
+
+	if (r == 0)
+		r = graph_del_node(q, n->guard, err);
+	if (r == 0)
+		r = cancel_job(q, n->guard_job, err);
+	if (r == 0)
+		r = graph_del_node(q, n->guard_sink, err);
+	/* its bitmap is the filter's and goes with it */
+	return graph_quiet_end(q, &pause, r, err);
+}

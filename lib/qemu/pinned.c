@@ -1,0 +1,88 @@
+/* Why a filter cannot be taken out from under the guest, in words for the administrator. */
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "qemu/internal.h"
+
+enum {
+	MAX_JOBS = 4, /* that are named */
+};
+
+/* "(backup 'j1')": the block jobs of the QEMU; "" if there is none.  Caller frees. */
+static char *describe_jobs(struct qmp *q)
+{
+	_cleanup_json_ struct json_object *jobs = NULL;
+	struct buf b = BUF_INIT;
+
+	buf_adds(&b, "");
+	(void)qmp_execute(q, "query-block-jobs", NULL, &jobs, NULL);
+	for (size_t i = 0; i < json_array_len(jobs) && i < MAX_JOBS; i++) {
+		struct json_object *job = json_array_at(jobs, i);
+		const char *id = json_get_str(job, "device");
+		const char *type = json_get_str(job, "type");
+
+		if (!graph_is_ours(id))
+			buf_addf(&b, "%s%s '%s'", b.len ? ", " : "", type ? type : "job", id ? id : "");
+	}
+	return buf_steal(&b);
+}
+
+/* Somebody's backend without a device and a name: of a block job, or what is left of one. */
+static int held_by_backend(const char *filter, const char *jobs, struct error **err)
+{
+	if (*jobs)
+		return error_set(err, ERR_PEER,
+				 "block job %s uses the backup's filter '%s': when it has ended, "
+				 "'vzdump --cleanup' takes the filter out", jobs, filter);
+	return error_set(err, ERR_PEER,
+			 "QEMU holds the backup's filter '%s' for a block job that it has refused, and lets go "
+			 "of it only when it ends: shut the guest down and start it again", filter);
+}
+
+static int held_by_node(const struct view *v, const struct view_edge *e, const char *jobs,
+			struct error **err)
+{
+	const char *driver = view_driver(v, e->parent);
+
+	if (*jobs)
+		return error_set(err, ERR_PEER,
+				 "node '%s' (%s) is above the backup's filter '%s', and a block job is "
+				 "running: %s; when it has ended, 'vzdump --cleanup' takes the filter out",
+				 e->parent, driver, e->child, jobs);
+	return error_set(err, ERR_PEER,
+			 "node '%s' (%s) has the backup's filter '%s' as its '%s': take that node away, or "
+			 "commit and remove it if it is a snapshot, then run 'vzdump --cleanup'",
+			 e->parent, driver, e->child, e->name);
+}
+
+/* The guest's device itself is no obstacle. */
+static bool is_device(const struct view *v, const char *parent)
+{
+	for (size_t i = 0; i < json_array_len(v->devices); i++) {
+		struct json_object *device = json_array_at(v->devices, i);
+
+		if (str_equal_null(json_get_str(device, "device"), parent) ||
+		    str_equal_null(json_get_str(device, "qdev"), parent))
+			return *parent != '\0';
+	}
+	return false;
+}
+
+int graph_pinned(struct qmp *q, const char *filter, struct error **err)
+{
+	_cleanup_free_ char *jobs = describe_jobs(q);
+	_cleanup_view_ struct view v = { 0 };
+	int r = view_load(q, &v, err);
+
+	for (size_t i = 0; i < v.n_edges && r == 0; i++) {
+		const struct view_edge *e = &v.edges[i];
+
+		if (strcmp(e->child, filter) != 0 || graph_is_ours(e->parent))
+			continue;
+		if (e->parent_is_node && strcmp(view_driver(&v, e->parent), "throttle") != 0)
+			return held_by_node(&v, e, jobs, err);
+		if (!e->parent_is_node && !is_device(&v, e->parent))
+			return held_by_backend(filter, jobs, err);
+	}
+	return r;
+}
