@@ -222,8 +222,9 @@ static int undo_one(const struct backup_env *env, struct journal *j, const struc
 /* Whether what was replaced may go: as long as some of it stays, the next run has to know too. */
 static bool is_needed(const struct journal *j, enum journal_kind kind)
 {
-	return kind == JOURNAL_COMMIT && (journal_has(j, JOURNAL_REPLACED) || journal_has(j, JOURNAL_FIREWALL) ||
-					  journal_has(j, JOURNAL_IMAGE));
+	return kind == JOURNAL_COMMIT &&
+	       (journal_has(j, JOURNAL_REPLACED) || journal_has(j, JOURNAL_FIREWALL) ||
+		journal_has(j, JOURNAL_IMAGE));
 }
 
 int recover_rest(const struct backup_env *env, struct journal *j, const struct log *log,
@@ -258,6 +259,7 @@ int recover_rest(const struct backup_env *env, struct journal *j, const struct l
 	return r;
 }
 
+/* Positive: there is nothing to do. */
 static int recover_one(const struct backup_env *env, uint32_t vmid, struct error **err)
 {
 	_cleanup_(journal_freep) struct journal *j = NULL;
@@ -266,11 +268,11 @@ static int recover_one(const struct backup_env *env, uint32_t vmid, struct error
 
 	if (r == -EBUSY) {
 		log_info(env->log, "%s: nothing is cleaned up there", error_message(mine));
-		return 0;
+		return 1;
 	}
 	/* its process has just ended */
 	if (r == -ENOENT)
-		return 0;
+		return 1;
 	error_keep_first(err, &mine);
 	if (r < 0)
 		return r;
@@ -314,12 +316,14 @@ int recover_all(const struct backup_env *env, uint32_t vmid, unsigned *ret_n, st
 	say_unfinished(env, vmid);
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_error_ struct error *mine = NULL;
+		int one;
 
 		if (vmid && vmids[i] != vmid)
 			continue;
-		if (ret_n)
+		one = recover_one(env, vmids[i], &mine);
+		if (ret_n && one <= 0)
 			(*ret_n)++;
-		if (recover_one(env, vmids[i], &mine) < 0) {
+		if (one < 0) {
 			error_prefix(&mine, "VM %u", vmids[i]);
 			r = r ? r : mine->code;
 			error_keep_first(&first, &mine);

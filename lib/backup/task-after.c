@@ -19,7 +19,7 @@ static uint64_t backup_limit(const struct prune_keep *k)
 	return sum;
 }
 
-/* The archive's format gives a file 16 bits for its length; as PVE, there is no backup without the rules. */
+/* The archive's format has 16 bits for a file's length, and a backup without the rules would look whole. */
 static int check_firewall(const struct task *t, struct error **err)
 {
 	_cleanup_free_ char *path = paths_get(t->env->paths, "/etc/pve/firewall/%u.fw", t->vmid);

@@ -52,7 +52,7 @@ int task_log_open(struct task_log *t, const struct paths *p, uint32_t vmid,
 	r = io_mkdir_p(dir, 0755, err);
 	if (r < 0)
 		return r;
-	t->fd = open(t->path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640);
+	t->fd = open(t->path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (t->fd < 0)
 		return error_errno(err, errno, "unable to create log file '%s'", t->path);
 	return 0;

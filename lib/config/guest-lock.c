@@ -26,6 +26,22 @@ static int held(const char *file, struct error **err)
 	return error_set(err, ERR_TIMEOUT, "can't lock file '%s' - got timeout: %s", file, holder);
 }
 
+/*
+ * PVE makes the folder when the host starts.  Without PVE anybody can make it, as /run/lock is open to all,
+ * and take our locks away again.
+ */
+static int check_owner(const char *dir, struct error **err)
+{
+	struct stat st;
+
+	if (stat(dir, &st) < 0)
+		return error_errno(err, errno, "cannot use lock folder '%s'", dir);
+	if (!st.st_uid || st.st_uid == geteuid())
+		return 0;
+	return error_set(err, -EPERM, "lock folder '%s' belongs to user %u, who could take the locks away: remove it",
+			 dir, (unsigned)st.st_uid);
+}
+
 /* The descriptor that holds the lock; closing it lets go.  The file stays, as with PVE. */
 static int take_flock(const struct paths *p, uint32_t vmid, struct error **err)
 {
@@ -36,6 +52,8 @@ static int take_flock(const struct paths *p, uint32_t vmid, struct error **err)
 	_cleanup_close_ int fd = -1;
 	int r = io_mkdir_p(dir, 0755, err);
 
+	if (r == 0)
+		r = check_owner(dir, err);
 	if (r < 0)
 		return r;
 	/* PVE's has PVE's mode, and stays so */

@@ -212,7 +212,7 @@ static void keep_all(struct restore *r)
 	serve_leave(&r->server);
 }
 
-/* The guest that was replaced, as long as a power cut may bring it back, is kept with the way to remove it. */
+/* When no power cut can bring the guest that was replaced back. */
 static void remove_old(struct restore *r, const char *copy, const char *script)
 {
 	if (r->has_old && unlink(copy) < 0 && errno != ENOENT)

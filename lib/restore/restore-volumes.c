@@ -3,8 +3,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "fleecing/run-dir.h"
@@ -199,6 +201,21 @@ int restore_open_targets(struct restore *r, struct error **err)
 	return res;
 }
 
+/* Of a file that is synced its name may still be lost, and the folder's own. */
+static int sync_names(const struct volume *v, struct error **err)
+{
+	_cleanup_free_ char *folder = NULL, *parent = NULL;
+	struct stat st;
+	int res;
+
+	if (!v->path || stat(v->path, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	folder = io_parent(v->path);
+	parent = io_parent(folder);
+	res = io_fsync_dir(folder, err);
+	return res == 0 ? io_fsync_dir(parent, err) : res;
+}
+
 int restore_close_targets(struct restore *r, struct error **err)
 {
 	int res = 0;
@@ -208,5 +225,7 @@ int restore_close_targets(struct restore *r, struct error **err)
 			res = target_finish(&r->targets[i], err);
 	/* the daemon writes back what it holds of a qcow2 image when it ends */
 	offline_stop(&r->daemon);
+	for (size_t i = 0; res == 0 && i < r->n; i++)
+		res = sync_names(&r->volumes[i].volume, err);
 	return res;
 }

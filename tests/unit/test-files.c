@@ -15,7 +15,7 @@
 
 #define ACL "system.posix_acl_access"
 
-/* Version 2; user::rw-, user 65534: r--, group::r--, mask r--, other::--- as the kernel takes it, little-endian. */
+/* Version 2; user::rw-, user 65534: r--, group::r--, mask r--, other::---; numbers are little-endian. */
 static const unsigned char acl[] = {
 	2, 0, 0, 0, 0x01, 0, 6, 0, 255, 255, 255, 255, 0x02, 0, 4, 0, 254, 255, 0, 0, 0x04, 0, 4, 0,
 	255, 255, 255, 255, 0x10, 0, 4, 0, 255, 255, 255, 255, 0x20, 0, 0, 0, 255, 255, 255, 255,
