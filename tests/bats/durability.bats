@@ -29,11 +29,12 @@ not_synced() {
 	grep -q INJECTED "$T/trace"
 }
 
+# make_archive [name] [file]
 make_archive() {
 	printf 'name: archived\nscsi0: old:1/x.raw\n#qmdump#map:scsi0:drive-scsi0:local::\n' > "$T/qemu-server.conf"
 	printf '[OPTIONS]\nenable: 1\n' > "$T/qemu-server.fw"
-	"$VMA" create "$T/a.vma.zst" -c "$T/qemu-server.conf" -c "$T/qemu-server.fw" \
-		-d "drive-scsi0=$(disk_path 123 scsi0)"
+	"$VMA" create "$T/${1:-a.vma.zst}" -c "$T/qemu-server.conf" -c "$T/qemu-server.fw" \
+		-d "drive-scsi0=${2:-$(disk_path 123 scsi0)}"
 }
 
 mode() {
@@ -101,37 +102,54 @@ mode() {
 
 # ---- another one at work ----
 
+# in_two_parts <file>: the second comes when $T/go is there, or not if the reader has ended
+in_two_parts() {
+	head -c 8M "$1"
+	until [[ -e $T/go ]]; do
+		[[ ! -e $T/over ]] || return 0
+		sleep 0.05
+	done
+	tail -c +8388609 "$1"
+}
+
+# take_away <journal|lock|volume>: what a stranger does to guest 123 while its restore waits
+take_away() {
+	case $1 in
+	journal) rm "$VZDUMP_ROOT/var/lib/vzdump/123.journal" ;;
+	lock) sed -i /^lock/d "$(conf_file 123)" ;;
+	volume) rm "$STORE/local/images/123/vm-123-disk-1.raw" ;;
+	esac
+}
+
 @test "a restore whose journal, lock or volume somebody took away meanwhile changes nothing" {
-	make_archive
+	# readers take up to 4 MiB at once
+	disk_fill "$T/big" 12M
+	make_archive a.vma "$T/big"
 	local what pid status_
+	local -A says=([journal]="journal '.*' of this process was removed by somebody else"
+		[lock]="the lock 'create' of this restore is not in the configuration of VM 123 any more"
+		[volume]="volume 'local:123/vm-123-disk-1.raw' of this restore is gone")
+	cp "$(conf_file 123)" "$T/before"
 	for what in journal lock volume; do
-		cp "$(conf_file 123)" "$T/before"
+		rm -f "$T/go" "$T/over"
 		: > "$T/out"
-		"$QMRESTORE" "$T/a.vma.zst" 123 --storage local --force 1 --bwlimit 1000 >> "$T/out" 2>&1 3>&- &
+		"$QMRESTORE" - 123 --storage local --force 1 < <(in_two_parts "$T/a.vma") >> "$T/out" 2>&1 3>&- &
 		pid=$!
 		until grep -q "^map 'drive-scsi0'" "$T/out"; do
-			kill -0 "$pid"
+			kill -0 "$pid" || { touch "$T/over"; cat "$T/out"; return 1; }
 			sleep 0.05
 		done
-		case $what in
-		journal) rm "$VZDUMP_ROOT/var/lib/vzdump/123.journal" ;;
-		lock) sed -i /^lock/d "$(conf_file 123)" ;;
-		volume) rm "$STORE/local/images/123/vm-123-disk-1.raw" ;;
-		esac
+		take_away "$what"
+		touch "$T/go"
 		status_=0
 		wait "$pid" || status_=$?
 		cat "$T/out"
 		[ "$status_" = 255 ]
-		case $what in
-		journal) grep -q "journal '.*' of this process was removed" "$T/out" ;;
-		lock) grep -q "the lock 'create' of this restore is not in the configuration" "$T/out" ;;
-		volume) grep -q "volume 'local:123/vm-123-disk-1.raw' of this restore is gone" "$T/out" ;;
-		esac
+		grep -q "${says[$what]}" "$T/out"
 		diff "$T/before" "$(conf_file 123)"
 		[ ! -e "$VZDUMP_ROOT/etc/pve/firewall/123.fw" ]
-		[ -e "$(disk_path 123 scsi0)" ]
+		[ "$(find "$STORE/local/images" -type f)" = "$(disk_path 123 scsi0)" ]
 	done
-	[ "$(find "$STORE/local/images" -type f | wc -l)" = 1 ]
 	[ -z "$(find "$VZDUMP_ROOT/var/lib/vzdump" -type f)" ]
 }
 
