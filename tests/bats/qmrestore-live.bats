@@ -230,6 +230,30 @@ qemu_has_iothread_scsi() {
 	cmp "$T/virtio0.raw" "$(image 132 virtio0)"
 }
 
+@test "what a live restore replaced stays as long as a power cut may bring it back, and goes with the script" {
+	disk_add 138 virtio0 blockdev 4M
+	old=$(image 138 virtio0)
+	rm "$(args_file 138)"
+	make_archive 4 virtio0,local
+	# the third write of the configuration is the last
+	cat > "$T/qmrestore" <<- END
+		#!/bin/sh
+		exec strace -qq -P "$VZDUMP_ROOT/etc/pve/qemu-server" -e trace=fsync -e inject=fsync:error=EIO:when=3+ \
+			-o "$T/trace" "$QMRESTORE" "\$@"
+	END
+	chmod +x "$T/qmrestore"
+	QMRESTORE=$T/qmrestore ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 restore_begin "$T/a.vma.zst" 138 --force
+	restore_end
+	says "WARN: a power cut may still bring the lock 'create' of VM 138 back: cannot sync folder"
+	[ -e "$old" ]
+	[ "$(grep -cE '^(lock|freeze)' "$(conf_file 138)")" = 0 ]
+	qemu_kill 138
+	sh "$VZDUMP_ROOT/var/lib/vzdump/138.finish" 3>&-
+	[ ! -e "$old" ]
+	cmp "$T/virtio0.raw" "$(image 138 virtio0)"
+	clean 138
+}
+
 @test "a SCSI disk with an iothread is refused where QEMU would crash, before the guest runs" {
 	if qemu_has_iothread_scsi; then skip "this QEMU can do it"; fi
 	make_archive 1 scsi0,local
