@@ -63,11 +63,16 @@ static void forget(struct journal *j, enum journal_kind kind, const char *value)
 	}
 }
 
+/* A line that a full disk cut goes again, or the next one would become its end. */
 static int append(struct journal *j, char sign, enum journal_kind kind, const char *value)
 {
 	_cleanup_free_ char *line = xasprintf("%c%s %s\n", sign, kind_names[kind], value);
+	const off_t end = lseek(j->fd, 0, SEEK_END);
+	int r = io_write_all(j->fd, line, strlen(line));
 
-	return io_write_all(j->fd, line, strlen(line));
+	if (r < 0 && end >= 0)
+		(void)!ftruncate(j->fd, end);
+	return r;
 }
 
 int journal_add(struct journal *j, enum journal_kind kind, const char *value, struct error **err)
@@ -190,6 +195,7 @@ static void replay_line(struct journal *j, char *line)
 	}
 }
 
+/* What a crash left of a last line goes from the file too: more lines will follow. */
 static int replay(struct journal *j, struct error **err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -200,6 +206,8 @@ static int replay(struct journal *j, struct error **err)
 		*newline = '\0';
 		replay_line(j, line);
 	}
+	if (r == 0 && line && line < text.data + text.len && ftruncate(j->fd, line - text.data) < 0)
+		r = error_errno(err, errno, "cannot write the journal '%s'", j->path);
 	return r;
 }
 

@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -118,6 +120,10 @@ static void test_life(const struct paths *p)
 		   !strcmp(read->entries[1].value, "fast:123/vm-123-fleece-0.raw") &&
 		   !strcmp(read->entries[2].value, "/dump/with blank.dat"),
 	   "another process reads what was not struck out, without the torn last line");
+	journal_add_pid(read, NULL);
+	journal_free(TAKE_PTR(read));
+	ok(journal_load(p, 123, &read, NULL) == 0 && read->n == 4 && read->entries[3].kind == JOURNAL_PID,
+	   "which does not become the beginning of the next");
 	ok(journal_list(p, &vmids, &n, NULL) == 0 && n == 1 && vmids[0] == 123,
 	   "and finds it in the list");
 	journal_strike(read, JOURNAL_IMAGE, "fast:123/vm-123-fleece-0.raw");
@@ -157,6 +163,30 @@ static void test_run_dir(const struct paths *p)
 	journal_remove(j, NULL);
 }
 
+/* Room for half a line, as on a disk that is full. */
+static void test_full(const struct paths *p)
+{
+	_cleanup_(journal_freep) struct journal *j = NULL, *read = NULL;
+	struct rlimit old, tight;
+	struct stat st;
+	int r;
+
+	journal_create(p, 123, &j, NULL);
+	fstat(j->fd, &st);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &old);
+	tight = (struct rlimit){ (rlim_t)st.st_size + 10, old.rlim_max };
+	setrlimit(RLIMIT_FSIZE, &tight);
+	r = journal_add(j, JOURNAL_IMAGE, "local:123/vm-123-fleece-0.raw", NULL);
+	setrlimit(RLIMIT_FSIZE, &old);
+	ok(r == -EFBIG, "what cannot be written down is an error");
+	ok(journal_add(j, JOURNAL_LOCK, NULL, NULL) == 0 && j->n == 2, "there is room again");
+	journal_free(TAKE_PTR(j));
+	ok(journal_load(p, 123, &read, NULL) == 0 && read->n == 2 && read->entries[1].kind == JOURNAL_LOCK,
+	   "and nothing of the half line is in the way");
+	journal_remove(read, NULL);
+}
+
 int main(void)
 {
 	char dir[] = "/tmp/vzdump-test-XXXXXX";
@@ -174,6 +204,7 @@ int main(void)
 		   "a guest has one journal at a time");
 	}
 	unlink_journal(&p);
+	test_full(&p);
 	test_races(&p);
 	test_run_dir(&p);
 	io_remove_tree(dir, NULL);
