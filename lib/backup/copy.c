@@ -326,7 +326,7 @@ static int serve_nbd(struct copy_disk *d, const struct pollfd *p, struct nbd_han
 		r = nbd_aio_notify_write(h);
 	if (nbd_aio_is_dead(h) == 1 || nbd_aio_is_closed(h) == 1)
 		return error_set(err, ERR_GONE,
-				 "%s: QEMU closed the connection: it was stopped or crashed", d->name);
+				 "%s: QEMU closed the connection (stopped or crashed?)", d->name);
 	if (r == -1)
 		return error_set(err, ERR_PEER, "%s: %s", d->name, nbd_get_error());
 	return 0;

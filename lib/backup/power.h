@@ -11,11 +11,27 @@
 #include "qemu/qga.h"
 #include "qemu/qmp.h"
 
+/* A QEMU's process.  Its pid alone may be another's later on. */
+struct power_process {
+	pid_t pid;	/* 0: not known */
+	uint64_t start;	/* proc_start_ticks() */
+};
+
 struct power_state {
 	bool running;
 	uid_t uid;	/* who runs QEMU; only if running */
 	gid_t gid;
+	/*
+	 * Only if running: the process of the pid file, or the one that listens at the socket, if its command
+	 * line has the socket or pid file in it.  Else it may be a proxy, or who made the socket for QEMU.
+	 */
+	struct power_process process;
 };
+
+/* False also for one that is not known. */
+bool power_process_lives(const struct power_process *process);
+/* Waits up to 2 s for the end of one that has closed its sockets already.  Whether it has ended. */
+bool power_process_ends(const struct power_process *process);
 
 /*
  * By the QMP socket /run/qemu-server/<vmid>.qmp: a QEMU that answers there runs.  A pid file of a
@@ -23,11 +39,22 @@ struct power_state {
  */
 int power_get(const struct paths *p, uint32_t vmid, struct power_state *ret, struct error **err);
 
-/* Connects to the guest's QEMU for a burst of commands.  cancel may be NULL. */
+/*
+ * Connects to the guest's QEMU for a burst of commands.  cancel may be NULL.  Others need the monitor too: do not
+ * wait for the guest, its agent, a storage or a user while it is open.
+ */
 int power_open_qmp(const struct paths *p, uint32_t vmid, const struct cancel *cancel,
 		   struct qmp **ret, struct error **err);
+/*
+ * True for the code of an error that means: the QMP connection ended, or nobody is there now.  QEMU has ended only
+ * if its process has: a proxy in front of the monitor, or QEMU itself, may have closed the connection alone.
+ */
+bool power_is_lost(int code);
 /* True in *ret if the vCPUs run. */
 int power_vcpus_run(struct qmp *q, bool *ret, struct error **err);
+
+/* Lets vCPUs go on that are "paused", not those that stand still for another reason. */
+int power_resume(struct qmp *q, struct error **err);
 
 /*
  * Shuts the guest down through its agent if one answers, else ACPI; waits up to `minutes`.
@@ -56,5 +83,13 @@ int power_quit(const struct paths *p, uint32_t vmid, struct error **err);
  */
 void power_open_agent(const struct backup_env *env, const struct guest_config *conf,
 		      const struct log *log, struct qga **ret);
+
+/*
+ * Thaws.  A request to stop ends the wait for the answer; one that was there before leaves 2 s for it.  *ret_over:
+ * it need not be tried again, since the file systems are thawed, or the agent, that refuses, does not say that they
+ * are frozen.
+ */
+int power_thaw(struct qga *a, const struct cancel *cancel, int timeout_ms, bool *ret_over,
+	       struct error **err);
 
 #endif

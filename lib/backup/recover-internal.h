@@ -4,6 +4,9 @@
 
 #include "backup/recover.h"
 
+/* Keeps the first error of several steps and says each at once. */
+void recover_note(const struct log *log, const char *what, struct error **first, struct error **mine);
+
 /* Removes an image; one that is certainly gone is fine. */
 int recover_free_image(const struct backup_env *env, const char *volid, const struct log *log,
 		       struct error **err);

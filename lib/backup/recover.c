@@ -9,100 +9,15 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
-#include "qemu/graph.h"
+#include "config/guest-list.h"
 
-/* Keeps the first error of several steps and says each at once. */
-static void note(const struct log *log, const char *what, struct error **first,
-		 struct error **mine)
+void recover_note(const struct log *log, const char *what, struct error **first, struct error **mine)
 {
 	if (!*mine)
 		return;
 	error_prefix(mine, "%s", what);
 	log_warn(log, "%s", error_message(*mine));
 	error_keep_first(first, mine);
-}
-
-static void strike_guest(struct journal *j)
-{
-	journal_strike(j, JOURNAL_STOPPED, NULL);
-	journal_strike(j, JOURNAL_SERVER, NULL);
-	journal_strike(j, JOURNAL_GRAPH, NULL);
-}
-
-static int clean_graph(const struct backup_env *env, struct journal *j, const struct log *log,
-		       struct error **err)
-{
-	_cleanup_qmp_ struct qmp *q = NULL;
-	unsigned ours = 0;
-	bool run = false;
-	int r;
-
-	if (journal_has(j, JOURNAL_SERVER))
-		ours |= GRAPH_OURS_SERVER;
-	if (journal_has(j, JOURNAL_STOPPED))
-		ours |= GRAPH_OURS_STOPPED;
-	r = power_open_qmp(env->paths, j->vmid, NULL, &q, err);
-	if (r == 0)
-		r = power_vcpus_run(q, &run, err);
-	if (r < 0)
-		return r;
-	/* some disks and QEMUs need stopped vCPUs for it; a full disk is no reason to leave all as it is */
-	if (run && !journal_has(j, JOURNAL_STOPPED))
-		journal_add(j, JOURNAL_STOPPED, NULL, NULL);
-	r = graph_cleanup(q, ours, log, err);
-	if (run && power_vcpus_run(q, &run, NULL) == 0 && run)
-		journal_strike(j, JOURNAL_STOPPED, NULL);
-	return r;
-}
-
-static int thaw(const struct backup_env *env, struct journal *j, struct error **err)
-{
-	_cleanup_free_ char *path = paths_get(env->paths, "/run/qemu-server/%u.qga", j->vmid);
-	_cleanup_qga_ struct qga *a = NULL;
-	int r = qga_open(path, NULL, &a, err);
-
-	if (r == 0)
-		r = qga_thaw(a, QGA_THAW_TIMEOUT_MS, NULL, err);
-	if (r == 0)
-		journal_strike(j, JOURNAL_FROZEN, NULL);
-	return r;
-}
-
-int recover_guest(const struct backup_env *env, struct journal *j, const struct log *log,
-		  struct error **err)
-{
-	_cleanup_error_ struct error *first = NULL, *mine = NULL;
-	struct power_state state = { 0 };
-	int r;
-
-	if (!journal_has(j, JOURNAL_GRAPH) && !journal_has(j, JOURNAL_STOPPED) &&
-	    !journal_has(j, JOURNAL_FROZEN))
-		return 0;
-	r = power_get(env->paths, j->vmid, &state, &mine);
-	if (r == 0 && !state.running) {
-		journal_strike(j, JOURNAL_FROZEN, NULL);
-		strike_guest(j);
-		return 0;
-	}
-	if (r == 0)
-		r = clean_graph(env, j, log, &mine);
-	/* a QEMU that ended meanwhile took everything along */
-	if (r == ERR_GONE || (r < 0 && power_get(env->paths, j->vmid, &state, NULL) == 0 &&
-			      !state.running)) {
-		error_free(TAKE_PTR(mine));
-		journal_strike(j, JOURNAL_FROZEN, NULL);
-		r = 0;
-	}
-	if (r == 0)
-		strike_guest(j);
-	note(log, "removing the backup's block nodes from QEMU", &first, &mine);
-	if (journal_has(j, JOURNAL_FROZEN)) {
-		thaw(env, j, &mine);
-		note(log, "thawing the guest's file systems", &first, &mine);
-	}
-	r = first ? first->code : 0;
-	error_keep_first(err, &first);
-	return r;
 }
 
 /*
@@ -177,12 +92,37 @@ static int unlock(const struct backup_env *env, const struct journal *j, const c
 	return r;
 }
 
+/*
+ * 1: the guest is this node's, 0: it is not any more (migrated, or removed), which is said; negative: cannot tell.
+ * A guest that runs on two nodes ruins its disks.
+ */
+static int is_here(const struct backup_env *env, uint32_t vmid, const struct log *log, struct error **err)
+{
+	_cleanup_free_ char *dir = paths_get(env->paths, "/etc/pve/qemu-server");
+	_cleanup_guest_entry_ struct guest_entry e = { 0 };
+	int r;
+
+	if (access(dir, F_OK) < 0)
+		return error_errno(err, errno, "whether VM %u is this node's cannot be told: '%s'", vmid, dir);
+	r = guest_entry_find(env->paths, vmid, &e, err);
+	if (r < 0 || (r > 0 && e.kind == GUEST_VM && !e.node))
+		return r;
+	if (r > 0 && e.node)
+		log_info(log, "VM %u is not started again: it belongs to node '%s' now ('%s')", vmid, e.node, e.path);
+	else
+		log_info(log, "VM %u is not started again: it has no configuration any more", vmid);
+	return 0;
+}
+
 static int start_again(const struct backup_env *env, uint32_t vmid, const struct log *log,
 		       struct error **err)
 {
 	struct power_state state;
-	int r = power_get(env->paths, vmid, &state, err);
+	int r = is_here(env, vmid, log, err);
 
+	if (r <= 0)
+		return r;
+	r = power_get(env->paths, vmid, &state, err);
 	if (r < 0 || state.running)
 		return r;
 	log_info(log, "restarting vm");
@@ -245,7 +185,7 @@ int recover_rest(const struct backup_env *env, struct journal *j, const struct l
 
 			if (j->entries[i].kind != order[k] || is_needed(j, order[k]) ||
 			    undo_one(env, j, &j->entries[i], log, &mine) < 0) {
-				note(log, "cleaning up", &first, &mine);
+				recover_note(log, "cleaning up", &first, &mine);
 				i++;
 				continue;
 			}

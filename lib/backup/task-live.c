@@ -4,12 +4,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backup/recover.h"
 #include "backup/task-internal.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
 
-#define CBW_TIMEOUT_S 45
+#define CBW_TIMEOUT_S	 45
+#define BARRIER_TRIES	 10
+#define BARRIER_RETRY_MS 500
 
 /* ---- finding out ---- */
 
@@ -59,12 +62,24 @@ static int clean_leftovers(struct task *t, struct error **err)
 	return graph_cleanup(t->qmp, 0, t->log, err);
 }
 
+static int open_monitor(struct task *t, struct error **err)
+{
+	return power_open_qmp(t->env->paths, t->vmid, t->env->cancel, &t->qmp, err);
+}
+
+static void close_monitor(struct task *t)
+{
+	qmp_close(TAKE_PTR(t->qmp));
+}
+
 int task_live_prepare(struct task *t, struct error **err)
 {
 	bool fleecing;
 	int r;
 
-	r = power_open_qmp(t->env->paths, t->vmid, t->env->cancel, &t->qmp, err);
+	r = recover_note_process(t->journal, &t->power.process, err);
+	if (r == 0)
+		r = open_monitor(t, err);
 	if (r == 0)
 		r = qemu_probe(t->qmp, &t->features, err);
 	if (r == 0)
@@ -82,7 +97,7 @@ int task_live_prepare(struct task *t, struct error **err)
 		if (t->disks[i].way == WAY_SINK && !is_small(&t->disks[i]))
 			t->disks[i].way = WAY_FLEECING;
 	}
-	qmp_close(TAKE_PTR(t->qmp));
+	close_monitor(t);
 	return r;
 }
 
@@ -320,40 +335,14 @@ static void freeze(struct task *t, struct qga *agent)
 static void thaw(struct task *t, struct qga *agent)
 {
 	_cleanup_error_ struct error *err = NULL;
+	bool over;
 
 	log_info(t->log, "issuing guest-agent 'fs-thaw' command");
-	qga_set_cancel(agent, NULL);
-	if (qga_thaw(agent, QGA_THAW_TIMEOUT_MS, NULL, &err) < 0)
+	if (power_thaw(agent, t->env->cancel, QGA_THAW_TIMEOUT_MS, &over, &err) < 0)
 		log_error(t->log, "%s", error_message(err));
-	else
+	if (over)
 		journal_strike(t->journal, JOURNAL_FROZEN, NULL);
 }
-
-static int the_instant(struct task *t, struct error **err)
-{
-	_cleanup_qga_ struct qga *agent = NULL;
-	int r = 0;
-
-	/* a guest that stands still cannot freeze anything, and need not */
-	if (t->vcpus_ran && strcmp(t->mode, "snapshot") == 0)
-		power_open_agent(t->env, &t->conf, t->log, &agent);
-	if (agent)
-		r = journal_add(t->journal, JOURNAL_FROZEN, NULL, err);
-	if (r < 0)
-		return r;
-	if (agent) {
-		task_write_out(t);
-		freeze(t, agent);
-	}
-	r = cancel_check(t->env->cancel, err);
-	if (r == 0)
-		r = insert_filters(t, err);
-	if (agent)
-		thaw(t, agent);
-	return r;
-}
-
-/* ---- after it ---- */
 
 /* The guest's TRIMs get through to the disk: no guard that drops them. */
 static bool passes_trims(const struct task *t, const struct task_disk *d)
@@ -398,45 +387,113 @@ static int add_guards(struct task *t, struct error **err)
 	return r;
 }
 
-static int add_views(struct task *t, struct error **err)
+/* Guarded at once: what others do to the disk meanwhile is not kept from it by the filter. */
+static int insert_in_a_burst(struct task *t, struct error **err)
 {
-	_cleanup_free_ char *path = xasprintf("%s/nbd.sock", t->run_dir);
-	int r;
+	int r = cancel_check(t->env->cancel, err);
 
-	r = journal_add(t->journal, JOURNAL_SERVER, NULL, err);
-	if (r == 0) {
-		r = graph_server_start(t->qmp, path, err);
-		/* a stranger's server is not ours to stop */
-		if (r < 0)
-			journal_strike(t->journal, JOURNAL_SERVER, NULL);
+	if (r == 0)
+		r = open_monitor(t, err);
+	if (r == 0)
+		r = insert_filters(t, err);
+	if (r == 0)
+		r = add_guards(t, err);
+	close_monitor(t);
+	return r;
+}
+
+/* The agent, which may take its time, is spoken to without the monitor, which others need too. */
+static int the_instant(struct task *t, struct error **err)
+{
+	_cleanup_qga_ struct qga *agent = NULL;
+	int r = 0;
+
+	/* a guest that stands still cannot freeze anything, and need not */
+	if (t->vcpus_ran && strcmp(t->mode, "snapshot") == 0)
+		power_open_agent(t->env, &t->conf, t->log, &agent);
+	if (agent && !journal_has(t->journal, JOURNAL_FROZEN))
+		r = journal_add(t->journal, JOURNAL_FROZEN, NULL, err);
+	if (r < 0)
+		return r;
+	if (agent) {
+		task_write_out(t);
+		freeze(t, agent);
 	}
+	r = insert_in_a_burst(t, err);
+	if (agent)
+		thaw(t, agent);
+	return r;
+}
+
+/* ---- after it ---- */
+
+static int start_server(struct task *t, const char *path, struct error **err)
+{
+	int r = journal_add(t->journal, JOURNAL_SERVER, NULL, err);
+
+	if (r < 0)
+		return r;
+	r = graph_server_start(t->qmp, path, err);
+	/* QEMU said no: a stranger's server is not ours to stop; where an answer is missing ours may be there */
+	if (r == ERR_PEER || r == ERR_INVALID)
+		journal_strike(t->journal, JOURNAL_SERVER, NULL);
+	return r;
+}
+
+static int add_views(struct task *t, const char *path, struct error **err)
+{
+	int r = open_monitor(t, err);
+
+	if (r == 0)
+		r = start_server(t, path, err);
 	for (size_t i = 0; i < t->n && r == 0; i++) {
 		struct task_disk *d = &t->disks[i];
-		const bool fleecing = d->way == WAY_FLEECING;
 
 		if (d->way == WAY_OFFLINE)
 			continue;
 		r = graph_add_snapshot(t->qmp, &d->names, err);
 		if (r == 0)
 			r = graph_add_export(t->qmp, &d->names, err);
-		if (r == 0)
-			r = copy_connect(t->copy, (unsigned)i,
-					 &(struct copy_source){
-						 .socket = path,
-						 .export = d->names.export,
-						 .bitmap = fleecing ? d->names.bitmap : NULL,
-						 .trim = true,
-						 .trim_granularity = d->granularity,
-						 /* what was pushed to a sink is never read */
-						 .distrust_ranges =
-							 fleecing &&
-							 !qemu_reads_mixed_ranges(&t->features),
-					 },
-					 err);
 		if (r < 0)
 			error_prefix(err, "%s", d->device);
 	}
+	close_monitor(t);
 	return r;
+}
+
+static int connect_views(struct task *t, const char *path, struct error **err)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct task_disk *d = &t->disks[i];
+		const bool fleecing = d->way == WAY_FLEECING;
+		const struct copy_source s = {
+			.socket = path,
+			.export = d->names.export,
+			.bitmap = fleecing ? d->names.bitmap : NULL,
+			.trim = true,
+			.trim_granularity = d->granularity,
+			/* what was pushed to a sink is never read */
+			.distrust_ranges = fleecing && !qemu_reads_mixed_ranges(&t->features),
+		};
+		int r;
+
+		if (d->way == WAY_OFFLINE)
+			continue;
+		r = copy_connect(t->copy, (unsigned)i, &s, err);
+		if (r < 0) {
+			error_prefix(err, "%s", d->device);
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int make_views(struct task *t, struct error **err)
+{
+	_cleanup_free_ char *path = xasprintf("%s/" RECOVER_NBD_SOCKET, t->run_dir);
+	int r = add_views(t, path, err);
+
+	return r == 0 ? connect_views(t, path, err) : r;
 }
 
 static bool any_live(const struct task *t)
@@ -463,36 +520,45 @@ int task_live_start(struct task *t, struct error **err)
 	if (r == 0 && t->vcpus_ran && !journal_has(t->journal, JOURNAL_STOPPED))
 		r = journal_add(t->journal, JOURNAL_STOPPED, NULL, err);
 	if (r == 0)
-		r = power_open_qmp(t->env->paths, t->vmid, t->env->cancel, &t->qmp, err);
+		r = open_monitor(t, err);
 	for (size_t i = 0; i < t->n && r == 0; i++) {
 		if (t->disks[i].way != WAY_OFFLINE)
 			r = add_nodes(t, &t->disks[i], err);
 	}
+	close_monitor(t);
 	if (r == 0)
 		r = the_instant(t, err);
 	if (r == 0)
-		r = add_guards(t, err);
-	if (r == 0)
-		r = add_views(t, err);
+		r = make_views(t, err);
 	/* suspend mode and guests started paused go on when the copy starts */
 	if (r == 0 && !t->down_since_ns)
 		journal_strike(t->journal, JOURNAL_STOPPED, NULL);
-	qmp_close(TAKE_PTR(t->qmp));
 	return r;
 }
 
-int task_barrier(struct task *t, struct error **err)
+static int drain_once(struct task *t, struct error **err)
 {
 	_cleanup_qmp_ struct qmp *q = NULL;
-	struct json_object *args = json_put_obj(json_new_obj(), "actions", json_new_array());
 	int r = power_open_qmp(t->env->paths, t->vmid, t->env->cancel, &q, err);
 
-	if (r < 0) {
-		json_object_put(args);
-		return r;
-	}
 	/* QEMU drains all devices before the first action of a transaction, and here there is none */
-	return qmp_execute(q, "transaction", args, NULL, err);
+	return r < 0 ? r
+		     : qmp_execute(q, "transaction",
+				   json_put_obj(json_new_obj(), "actions", json_new_array()), NULL, err);
+}
+
+/* Hours of copying are not lost with a monitor that is away for a moment; a QEMU that ended is seen there, too. */
+int task_barrier(struct task *t, struct error **err)
+{
+	for (int left = BARRIER_TRIES;; left--) {
+		_cleanup_error_ struct error *mine = NULL;
+		int r = drain_once(t, &mine);
+
+		if (!power_is_lost(r) || left <= 1 || cancel_sleep(t->env->cancel, BARRIER_RETRY_MS, NULL) < 0) {
+			error_keep_first(err, &mine);
+			return r;
+		}
+	}
 }
 
 int task_resume(struct task *t, struct error **err)

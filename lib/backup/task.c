@@ -46,12 +46,13 @@ static void name_archive(struct task *t)
 
 /*
  * Files of a killed run whose storage is away just now do not keep the guest from being saved: they
- * stay in the journal, and this run tries again.  What is still in QEMU does.
+ * stay in the journal, and this run tries again.  What is still in QEMU does.  File systems that may be
+ * frozen do not either: whether they are is the guest's say, and its agent may say no for ever.
  */
 static int open_journal(struct task *t, struct error **err)
 {
 	static const enum journal_kind in_the_way[] = { JOURNAL_GRAPH, JOURNAL_SERVER,
-							JOURNAL_STOPPED, JOURNAL_FROZEN };
+							JOURNAL_STOPPED };
 	_cleanup_error_ struct error *mine = NULL;
 	int r = journal_create(t->env->paths, t->vmid, &t->journal, &mine);
 
@@ -235,6 +236,19 @@ static int check_ha(struct task *t, struct error **err)
 
 /* ---- all of it ---- */
 
+/* A connection has ended, to the monitor or to an export: has QEMU? */
+static void explain_lost(const struct task *t, int r, struct error **err)
+{
+	const struct power_process *p = &t->power.process;
+
+	if (!t->live || r != ERR_GONE || !p->pid)
+		return;
+	if (power_process_ends(p))
+		error_prefix(err, "QEMU (pid %d) was stopped or crashed", (int)p->pid);
+	else
+		error_prefix(err, "QEMU (pid %d) runs on, but a connection to it has ended", (int)p->pid);
+}
+
 static int save(struct task *t, struct task_result *ret, struct error **err)
 {
 	struct vma_writer_stats stats;
@@ -260,8 +274,10 @@ static int save(struct task *t, struct task_result *ret, struct error **err)
 		r = begin(t, err);
 	if (r == 0)
 		r = task_copy(t, &stats, err);
-	if (r < 0)
+	if (r < 0) {
+		explain_lost(t, r, err);
 		return r;
+	}
 	if (!t->archive.is_stdout) {
 		_cleanup_free_ char *size = NULL;
 

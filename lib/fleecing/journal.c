@@ -17,7 +17,8 @@
 #define JOURNAL_MAX (1024 * 1024)
 
 static const char *const kind_names[JOURNAL_KINDS] = {
-	[JOURNAL_PID] = "pid",	       [JOURNAL_LOCK] = "lock",	  [JOURNAL_GRAPH] = "graph",
+	[JOURNAL_PID] = "pid",	       [JOURNAL_LOCK] = "lock",	  [JOURNAL_QEMU] = "qemu",
+	[JOURNAL_GRAPH] = "graph",
 	[JOURNAL_SERVER] = "server",   [JOURNAL_STOPPED] = "stopped", [JOURNAL_FROZEN] = "frozen",
 	[JOURNAL_DOWN] = "down",       [JOURNAL_IMAGE] = "image", [JOURNAL_FILE] = "file",
 	[JOURNAL_DIR] = "dir",	       [JOURNAL_STARTED] = "started", [JOURNAL_CONFIG] = "config",

@@ -162,6 +162,26 @@ static void drop_exports(struct cleanup *c)
 	undo_each(c, exports, "", graph_del_export);
 }
 
+/* The server is ours, whatever the journal says, if it has exports and all are. */
+static bool serves_only_ours(struct cleanup *c)
+{
+	_cleanup_json_ struct json_object *exports = NULL;
+	_cleanup_error_ struct error *e = NULL;
+	bool any = false;
+
+	note(c, qmp_execute(c->q, "query-block-exports", NULL, &exports, &e), &e);
+	for (size_t i = 0; i < json_array_len(exports); i++) {
+		struct json_object *o = json_array_at(exports, i);
+
+		if (!str_equal_null(json_get_str(o, "type"), "nbd"))
+			continue;
+		if (!graph_is_ours(json_get_str(o, "id")))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
 static void stop_server(struct cleanup *c)
 {
 	_cleanup_error_ struct error *e = NULL;
@@ -285,6 +305,8 @@ static void take_out(struct cleanup *c, unsigned ours)
 	bool delicate = false;
 
 	note(c, graph_is_delicate(c->q, &delicate, &e), &e);
+	if (!c->lost && serves_only_ours(c))
+		ours |= GRAPH_OURS_SERVER;
 	if (!c->lost)
 		drop_exports(c);
 	if (!c->lost && delicate)

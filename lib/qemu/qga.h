@@ -18,7 +18,7 @@ enum {
 	QGA_FREEZE_TIMEOUT_MS = 10 * 60 * 1000,	/* then five times guest-fsfreeze-status as long */
 	QGA_FREEZE_POLLS = 5,
 	QGA_THAW_TIMEOUT_MS = 3 * 60 * 1000,
-	QGA_THAW_AGAIN_TIMEOUT_MS = 10 * 1000,	/* the guest has been asked before, and nobody waits for it */
+	QGA_THAW_AGAIN_TIMEOUT_MS = 5 * 1000,	/* the guest has been asked before, and nobody waits for it */
 	QGA_SHUTDOWN_TIMEOUT_MS = 10 * 60 * 1000,
 	QGA_STATUS_TIMEOUT_MS = 5000,
 };

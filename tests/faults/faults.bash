@@ -136,8 +136,7 @@ no_archive() {
 	[[ -z $(newest_archive "${1:-$STORE/backup/dump}") ]] || fail "there is an archive"
 }
 
-# agent_start <vmid> [slow]: a guest agent, whose state is in $VZ_TMP/agent-state; a slow one takes 2 s
-# to freeze
+# agent_start <vmid> [kind]: a simulated guest agent, whose state is in $VZ_TMP/agent-state; see agent.py
 agent_start() {
 	conf_add "$1" "agent: 1"
 	command python3 "$FAULTS/agent.py" "$VZDUMP_ROOT/run/qemu-server/$1.qga" "$VZ_TMP/agent-state" \

@@ -1,0 +1,249 @@
+/* What the guest notices of its backup: the graph of its QEMU, vCPUs, file systems. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backup/power.h"
+#include "backup/recover-internal.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "qemu/graph.h"
+
+enum {
+	RETRY_MS = 250,
+	/* how long a connection that ends is made anew */
+	LOST_S = 15,
+	PAUSED_S = 30,	/* the guest stands still meanwhile */
+	CANCELED_S = 2,
+};
+
+/* ---- the process ---- */
+
+int recover_note_process(struct journal *j, const struct power_process *p, struct error **err)
+{
+	_cleanup_free_ char *value = xasprintf("%d %" PRIu64, (int)p->pid, p->start);
+
+	return p->pid ? journal_add(j, JOURNAL_QEMU, value, err) : 0;
+}
+
+/* The process that the journal names last; pid 0 if it names none. */
+static struct power_process noted_process(const struct journal *j)
+{
+	struct power_process p = { 0 };
+	uint64_t start;
+	int pid;
+
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->entries[i].kind == JOURNAL_QEMU &&
+		    sscanf(j->entries[i].value, "%d %" SCNu64, &pid, &start) == 2)
+			p = (struct power_process){ .pid = pid, .start = start };
+	}
+	return p;
+}
+
+static void strike_all(struct journal *j, enum journal_kind kind)
+{
+	for (size_t i = 0; i < j->n;) {
+		_cleanup_free_ char *value = NULL;
+
+		if (j->entries[i].kind != kind) {
+			i++;
+			continue;
+		}
+		value = xstrdup(j->entries[i].value);
+		journal_strike(j, kind, value);
+	}
+}
+
+static bool has_any(const struct journal *j)
+{
+	return journal_has(j, JOURNAL_GRAPH) || journal_has(j, JOURNAL_SERVER) ||
+	       journal_has(j, JOURNAL_STOPPED);
+}
+
+static void strike_graph(struct journal *j)
+{
+	strike_all(j, JOURNAL_STOPPED);
+	strike_all(j, JOURNAL_SERVER);
+	strike_all(j, JOURNAL_GRAPH);
+}
+
+/* 1: the QEMU has ended, 0: one answers, negative: it lives, or may live, but does not answer. */
+static int has_ended(const struct backup_env *env, const struct journal *j, struct error **err)
+{
+	const struct power_process noted = noted_process(j);
+	_cleanup_error_ struct error *mine = NULL;
+	struct power_state state;
+	int r = power_get(env->paths, j->vmid, &state, &mine);
+
+	if (r == 0 && state.running)
+		return 0;
+	if (power_process_lives(&noted))
+		return error_set(err, ERR_GONE,
+				 "its QEMU (pid %d) runs, but nothing answers at its QMP socket "
+				 "/run/qemu-server/%u.qmp",
+				 (int)noted.pid, j->vmid);
+	error_keep_first(err, &mine);
+	return r < 0 ? r : 1;
+}
+
+/* ---- the graph ---- */
+
+/*
+ * An answer to nbd-server-start that was lost leaves open whether there is a server of ours, or one of somebody else:
+ * ours has made its socket in our folder.
+ */
+static bool is_server_ours(const struct journal *j)
+{
+	bool any_folder = false;
+
+	for (size_t i = 0; i < j->n; i++) {
+		_cleanup_free_ char *path = NULL;
+
+		if (j->entries[i].kind != JOURNAL_DIR)
+			continue;
+		path = xasprintf("%s/" RECOVER_NBD_SOCKET, j->entries[i].value);
+		if (access(path, F_OK) == 0)
+			return true;
+		any_folder = true;
+	}
+	return !any_folder;
+}
+
+static unsigned what_is_ours(const struct journal *j)
+{
+	unsigned ours = 0;
+
+	if (journal_has(j, JOURNAL_SERVER) && is_server_ours(j))
+		ours |= GRAPH_OURS_SERVER;
+	if (journal_has(j, JOURNAL_STOPPED))
+		ours |= GRAPH_OURS_STOPPED;
+	return ours;
+}
+
+/* again: an attempt before has failed somewhere, so that the guest goes on before anything else. */
+static int clean_once(const struct backup_env *env, struct journal *j, bool again,
+		      const struct log *log, struct error **err)
+{
+	const unsigned ours = what_is_ours(j);
+	_cleanup_qmp_ struct qmp *q = NULL;
+	bool run = false;
+	int r;
+
+	r = power_open_qmp(env->paths, j->vmid, NULL, &q, err);
+	if (r == 0 && again && (ours & GRAPH_OURS_STOPPED))
+		r = power_resume(q, err);
+	if (r == 0)
+		r = power_vcpus_run(q, &run, err);
+	if (r < 0)
+		return r;
+	/* some disks and QEMUs need stopped vCPUs for it; a full disk is no reason to leave all as it is */
+	if (run && !journal_has(j, JOURNAL_STOPPED))
+		journal_add(j, JOURNAL_STOPPED, NULL, NULL);
+	r = graph_cleanup(q, ours, log, err);
+	if (run && power_vcpus_run(q, &run, NULL) == 0 && run)
+		strike_all(j, JOURNAL_STOPPED);
+	return r;
+}
+
+static uint64_t patience_ns(const struct backup_env *env, const struct journal *j)
+{
+	const unsigned s = cancel_requested(env->cancel)	  ? CANCELED_S
+			   : journal_has(j, JOURNAL_STOPPED) ? PAUSED_S
+							     : LOST_S;
+
+	return s * UINT64_C(1000000000);
+}
+
+/* A connection that ends tells nothing of QEMU: as long as its process lives, what we have put into it is there. */
+static int clean_graph(const struct backup_env *env, struct journal *j, const struct log *log,
+		       struct error **err)
+{
+	const uint64_t since = units_now_ns();
+
+	for (bool again = false;; again = true) {
+		_cleanup_error_ struct error *mine = NULL;
+		int r = has_ended(env, j, &mine);
+		bool lost = r < 0;
+
+		if (r > 0) {
+			strike_all(j, JOURNAL_FROZEN);
+			return 0;
+		}
+		if (r == 0) {
+			r = clean_once(env, j, again, log, &mine);
+			lost = power_is_lost(r);
+		}
+		if (r == 0)
+			return 0;
+		if (!lost || units_now_ns() - since >= patience_ns(env, j)) {
+			error_keep_first(err, &mine);
+			return r;
+		}
+		if (!again)
+			log_warn(log, "VM %u: %s: trying again", j->vmid, error_message(mine));
+		usleep(RETRY_MS * 1000);
+	}
+}
+
+static void say_paused(const struct journal *j, const struct log *log)
+{
+	if (journal_has(j, JOURNAL_STOPPED))
+		log_warn(log,
+			 "VM %u may stand still (paused): 'vzdump --cleanup %u' lets it go on as soon as its QMP "
+			 "socket answers",
+			 j->vmid, j->vmid);
+}
+
+/* ---- the file systems ---- */
+
+static int thaw(const struct backup_env *env, struct journal *j, const struct log *log,
+		struct error **err)
+{
+	_cleanup_free_ char *path = paths_get(env->paths, "/run/qemu-server/%u.qga", j->vmid);
+	const struct cancel *cancel = cancel_requested(env->cancel) ? NULL : env->cancel;
+	_cleanup_qga_ struct qga *a = NULL;
+	bool over = false;
+	int r = qga_open(path, cancel, &a, err);
+
+	if (r == 0)
+		r = power_thaw(a, env->cancel, QGA_THAW_AGAIN_TIMEOUT_MS, &over, err);
+	if (over)
+		strike_all(j, JOURNAL_FROZEN);
+	if (!over || r == 0)
+		return r;
+	/* there is nothing to be done later that could not be done now */
+	log_warn(log, "thawing the guest's file systems: %s", err && *err ? error_message(*err) : "");
+	if (err)
+		error_free(TAKE_PTR(*err));
+	return 0;
+}
+
+/* ---- all of it ---- */
+
+int recover_guest(const struct backup_env *env, struct journal *j, const struct log *log,
+		  struct error **err)
+{
+	_cleanup_error_ struct error *first = NULL, *mine = NULL;
+	int r = 0;
+
+	if (has_any(j))
+		r = clean_graph(env, j, log, &mine);
+	else if (journal_has(j, JOURNAL_FROZEN) && has_ended(env, j, NULL) > 0)
+		strike_all(j, JOURNAL_FROZEN);
+	if (r == 0)
+		strike_graph(j);
+	recover_note(log, "removing the backup's block nodes from QEMU", &first, &mine);
+	if (r < 0)
+		say_paused(j, log);
+	if (journal_has(j, JOURNAL_FROZEN)) {
+		thaw(env, j, log, &mine);
+		recover_note(log, "thawing the guest's file systems", &first, &mine);
+	}
+	if (!has_any(j) && !journal_has(j, JOURNAL_FROZEN))
+		strike_all(j, JOURNAL_QEMU);
+	r = first ? first->code : 0;
+	error_keep_first(err, &first);
+	return r;
+}

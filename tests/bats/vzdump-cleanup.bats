@@ -1,0 +1,52 @@
+#!/usr/bin/env bats
+# vzdump --cleanup after a backup that was killed while its guest was shut down.
+
+load ../lib/qemu
+load ../lib/vzdump
+
+setup() {
+	vz_setup
+	echo "start-command: touch $VZ_TMP/started-{vmid}" > "$VZDUMP_ROOT/etc/vzdump.conf"
+	disk_add 123 scsi0 throttle 1M
+	conf_add 123 "lock: backup"
+	mkdir -p "$VZDUMP_ROOT/var/lib/vzdump"
+	printf '+pid 999999\n+lock \n+down \n' > "$VZDUMP_ROOT/var/lib/vzdump/123.journal"
+}
+
+teardown() {
+	vz_teardown
+}
+
+@test "A guest that was shut down for its backup is started again by --cleanup" {
+	vzdump --cleanup
+	[[ $status = 0 && -e $VZ_TMP/started-123 ]]
+	nothing_left 123
+}
+
+@test "A guest that has moved to another node since is not started here, and --cleanup says where it is" {
+	local there=$VZDUMP_ROOT/etc/pve/nodes/other/qemu-server
+	mkdir -p "$there"
+	mv "$(conf_file 123)" "$there"
+	vzdump --cleanup
+	[[ $status = 0 && ! -e $VZ_TMP/started-123 ]]
+	has_line "^INFO: VM 123 is not started again: it belongs to node 'other' now \('$there/123.conf'\)$"
+	[[ ! -e $VZDUMP_ROOT/var/lib/vzdump/123.journal ]]
+}
+
+@test "A guest that was removed since is not started" {
+	rm "$(conf_file 123)"
+	vzdump --cleanup
+	[[ $status = 0 && ! -e $VZ_TMP/started-123 ]]
+	has_line "^INFO: VM 123 is not started again: it has no configuration any more$"
+	[[ ! -e $VZDUMP_ROOT/var/lib/vzdump/123.journal ]]
+}
+
+@test "Whether a guest is here cannot be told without /etc/pve: it is not started, and the journal stays" {
+	mv "$VZDUMP_ROOT/etc/pve/qemu-server" "$VZ_TMP/away"
+	vzdump --cleanup
+	[[ $status != 0 && ! -e $VZ_TMP/started-123 ]]
+	has_line "whether VM 123 is this node's cannot be told"
+	mv "$VZ_TMP/away" "$VZDUMP_ROOT/etc/pve/qemu-server"
+	vzdump --cleanup
+	[[ $status = 0 && -e $VZ_TMP/started-123 ]]
+}
