@@ -301,17 +301,53 @@ int live_state(struct qmp *q, const struct live_names *n, struct live_progress *
 
 /* ---- coming out ---- */
 
+/* The job is over: has it put the target in the overlay's place, or did somebody cancel it? */
+static int check_moved(struct qmp *q, const struct live_names *n, struct error **err)
+{
+	_cleanup_view_ struct view v = { 0 };
+	int r = view_load(q, &v, err);
+
+	if (r == 0 && view_has_parent(&v, n->overlay))
+		return error_set(err, ERR_PEER, "QEMU's job '%s' is gone", n->job);
+	return r;
+}
+
+/* An attempt before may have come as far as anywhere in here. */
+static int end_job(struct qmp *q, const struct live_names *n, struct error **err)
+{
+	_cleanup_json_ struct json_object *all = NULL;
+	struct json_object *job;
+	const char *status;
+	int r = find_job(q, n->job, &all, &job, err);
+
+	if (r < 0)
+		return r;
+	if (!job)
+		return check_moved(q, n, err);
+	status = json_get_str(job, "status");
+	if (str_equal_null(status, "ready") || str_equal_null(status, "standby"))
+		r = qmp_execute(q, "job-complete", json_new_str("id", n->job), NULL, err);
+	return r == 0 ? wait_for_job(q, n->job, err) : r;
+}
+
+/* To put a node in where it is already hangs QEMU 7.2.22 for ever. */
+static int place_volume(struct qmp *q, const struct graph_disk *d, const struct live_names *n,
+			struct error **err)
+{
+	_cleanup_view_ struct view v = { 0 };
+	int r = view_load(q, &v, err);
+
+	if (r < 0 || !view_has_parent(&v, n->target))
+		return r;
+	return graph_place(q, d, d->node, err);
+}
+
 static int move_to_volume(struct qmp *q, const struct graph_disk *d, const struct live_names *n,
 			  struct error **err)
 {
-	int r = qmp_execute(q, "job-complete", json_new_str("id", n->job), NULL, err);
+	int r = end_job(q, n, err);
 
-	if (r == 0)
-		r = wait_for_job(q, n->job, err);
-	/* the job has put the target in the overlay's place */
-	if (r == 0)
-		r = graph_place(q, d, d->node, err);
-	return r;
+	return r == 0 ? place_volume(q, d, n, err) : r;
 }
 
 int live_finish(struct qmp *q, const struct graph_disk *d, const struct live_names *n,

@@ -31,6 +31,7 @@ struct restore_volume {
 	struct graph_disk graph;
 	struct live_names names;
 	struct live_progress progress;
+	bool finishing; /* live_finish() was begun */
 	bool complete; /* the guest is on its volume, the overlay not needed any more */
 };
 

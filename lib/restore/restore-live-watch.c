@@ -56,32 +56,40 @@ static void say_progress(struct restore *r, const struct restore_volume *v)
 
 /* ---- while QEMU lives ---- */
 
-static int look_at(struct restore *r, struct qmp *q, struct restore_volume *v, bool speak,
-		   struct error **err)
+/* Its connection may have ended within it, with the vCPUs stopped: then it is done again. */
+static int finish(struct restore *r, struct qmp *q, struct restore_volume *v, struct error **err)
 {
-	int res = live_state(q, &v->names, &v->progress, err);
+	/* no request to stop leaves it half done */
+	const struct cancel *cancel = qmp_set_cancel(q, NULL);
+	int res = v->finishing ? power_resume(q, err) : 0;
 
-	if (res < 0)
-		return res;
-	if (v->progress.state == LIVE_READY) {
-		/* no request to stop leaves it half done */
-		const struct cancel *cancel = qmp_set_cancel(q, NULL);
-
+	v->finishing = true;
+	if (res == 0)
 		res = live_finish(q, &v->graph, &v->names, err);
-		qmp_set_cancel(q, cancel);
-		if (res < 0)
-			return error_prefix(err, "%s", v->disk->key), res;
-		v->complete = true;
-		v->progress.done = v->progress.total;
-		say_progress(r, v);
-		remove_overlay(r, v);
-	} else if (speak) {
-		say_progress(r, v);
-	}
+	qmp_set_cancel(q, cancel);
+	if (res < 0)
+		return error_prefix(err, "%s", v->disk->key), res;
+	v->complete = true;
+	v->progress.done = v->progress.total;
+	say_progress(r, v);
 	return 0;
 }
 
-static int look(struct restore *r, bool speak, struct error **err)
+static int look_at(struct restore *r, struct qmp *q, struct restore_volume *v, bool speak,
+		   struct error **err)
+{
+	int res = v->finishing ? 0 : live_state(q, &v->names, &v->progress, err);
+
+	if (res < 0)
+		return res;
+	if (v->finishing || v->progress.state == LIVE_READY)
+		return finish(r, q, v, err);
+	if (speak)
+		say_progress(r, v);
+	return 0;
+}
+
+static int look_at_all(struct restore *r, bool speak, struct error **err)
 {
 	_cleanup_qmp_ struct qmp *q = NULL;
 	int res = power_open_qmp(r->env->paths, r->p->vmid, r->env->cancel, &q, err);
@@ -94,11 +102,29 @@ static int look(struct restore *r, bool speak, struct error **err)
 	return res;
 }
 
+/* A storage may take its time to remove an overlay: the monitor is not held for that. */
+static int look(struct restore *r, bool speak, struct error **err)
+{
+	int res = look_at_all(r, speak, err);
+
+	for (size_t i = 0; i < r->n; i++) {
+		struct restore_volume *v = &r->volumes[i];
+
+		if (!v->complete || !v->finishing)
+			continue;
+		remove_overlay(r, v);
+		v->finishing = false;
+	}
+	return res;
+}
+
+/* Nobody may touch the disks before: that nothing answers at the socket does not tell. */
 static bool qemu_is_gone(struct restore *r)
 {
 	struct power_state state;
 
-	return power_get(r->env->paths, r->p->vmid, &state, NULL) == 0 && !state.running;
+	return !power_process_lives(&r->power.process) &&
+	       power_get(r->env->paths, r->p->vmid, &state, NULL) == 0 && !state.running;
 }
 
 /* ---- when the guest was shut down meanwhile ---- */
@@ -126,8 +152,7 @@ int restore_whole_disk(const struct restore_volume *v, const char *socket, char 
 	if (res < 0)
 		return res;
 	source = overlay_over_archive(socket, v, file);
-	*ret = xasprintf("json:%s", json_object_to_json_string_ext(source, JSON_C_TO_STRING_PLAIN |
-									   JSON_C_TO_STRING_NOSLASHESCAPE));
+	*ret = xasprintf("json:%s", json_text(source));
 	return 0;
 }
 
@@ -246,6 +271,7 @@ static int conclude(struct restore *r, struct error **err)
 static int watch(struct restore *r, struct error **err)
 {
 	uint64_t say_at = r->start_ns;
+	bool lost = false;
 
 	while (any_open(r)) {
 		_cleanup_error_ struct error *mine = NULL;
@@ -256,11 +282,14 @@ static int watch(struct restore *r, struct error **err)
 
 		if (res < 0 && res != ERR_CANCELED && qemu_is_gone(r))
 			return finish_offline(r, err);
-		/* a monitor that is busy is asked again */
-		if (res < 0 && res != ERR_TIMEOUT) {
+		/* a monitor that is busy is asked again, and one that is away while its QEMU lives */
+		if (res < 0 && res != ERR_TIMEOUT && !power_is_lost(res)) {
 			error_keep_first(err, &mine);
 			return res;
 		}
+		if (power_is_lost(res) && !lost)
+			log_warn(r->env->log, "%s: trying again as long as QEMU runs", error_message(mine));
+		lost = power_is_lost(res);
 		if (any_open(r))
 			res = cancel_sleep(r->env->cancel, POLL_MS, err);
 		if (res == ERR_CANCELED)

@@ -231,8 +231,14 @@ static int wait_for_qemu(struct restore *r, struct error **err)
 			 r->p->vmid);
 }
 
-static int start_paused(struct restore *r, struct qmp **ret, struct error **err)
+static int open_monitor(struct restore *r, struct qmp **ret, struct error **err)
 {
+	return power_open_qmp(r->env->paths, r->p->vmid, r->env->cancel, ret, err);
+}
+
+static int start_paused(struct restore *r, struct error **err)
+{
+	_cleanup_qmp_ struct qmp *q = NULL;
 	bool runs = false;
 	int res = journal_add(r->journal, JOURNAL_STARTED, NULL, err);
 
@@ -243,9 +249,9 @@ static int start_paused(struct restore *r, struct qmp **ret, struct error **err)
 	if (res == 0)
 		res = wait_for_qemu(r, err);
 	if (res == 0)
-		res = power_open_qmp(r->env->paths, r->p->vmid, r->env->cancel, ret, err);
+		res = open_monitor(r, &q, err);
 	if (res == 0)
-		res = power_vcpus_run(*ret, &runs, err);
+		res = power_vcpus_run(q, &runs, err);
 	if (res == 0 && runs)
 		return error_set(err, ERR_UNSUPPORTED,
 				 "start-command '%s' let VM %" PRIu32
@@ -256,8 +262,9 @@ static int start_paused(struct restore *r, struct qmp **ret, struct error **err)
 }
 
 /* QEMU gets the pipe's second end too: the server outlives us, but not us and QEMU. */
-static int start_server(struct restore *r, struct qmp *q, struct error **err)
+static int start_server(struct restore *r, struct error **err)
 {
+	_cleanup_qmp_ struct qmp *q = NULL;
 	_cleanup_free_ char *socket = xasprintf("%s/archive.sock", r->dir);
 	_cleanup_free_ char *log = xasprintf("%s/nbdkit.log", r->dir);
 	const struct serve_options o = { .archive = r->p->archive,
@@ -272,6 +279,8 @@ static int start_server(struct restore *r, struct qmp *q, struct error **err)
 		return error_errno(err, errno, "cannot make a pipe");
 	alive.alive_fd = r->alive[0];
 	res = serve_start(&r->server, &alive, err);
+	if (res == 0)
+		res = open_monitor(r, &q, err);
 	if (res == 0)
 		res = qmp_pass_fd(q, RESTORE_ALIVE, r->alive[1], err);
 	if (res == 0)
@@ -340,10 +349,13 @@ static int let_it_run(struct restore *r, struct qmp *q, struct error **err)
 static int start(struct restore *r, struct error **err)
 {
 	_cleanup_qmp_ struct qmp *q = NULL;
-	int res = start_paused(r, &q, err);
+	int res = start_paused(r, err);
 
+	/* an archive may take its time to be opened, without the monitor */
 	if (res == 0)
-		res = start_server(r, q, err);
+		res = start_server(r, err);
+	if (res == 0)
+		res = open_monitor(r, &q, err);
 	if (res == 0)
 		res = attach_disks(r, q, err);
 	if (res == 0)
