@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backup/copy-internal.h"
+#include "backup/nbd-connect.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
@@ -617,20 +618,26 @@ bool copy_disk_idle(const struct copy_disk *d)
 	return !d->status_in_flight && !d->dirty_in_flight && !d->trims_in_flight;
 }
 
-static struct nbd_handle *connect_nbd(struct copy_disk *d, const struct copy_source *s,
-				      const char *context, struct error **err)
+static int connect_nbd(struct copy_disk *d, const struct copy_source *s, const char *context,
+		       const struct cancel *cancel, struct nbd_handle **ret, struct error **err)
 {
 	struct nbd_handle *h = nbd_create();
+	int r;
 
 	/* libnbd keeps NBD_CMD_FLAG_DF to nbd_pread_structured; see send_read() */
 	if (h && nbd_set_strict_mode(h, nbd_get_strict_mode(h) & ~(uint32_t)LIBNBD_STRICT_FLAGS) == 0 &&
 	    nbd_set_export_name(h, s->export) == 0 && nbd_add_meta_context(h, context) == 0 &&
-	    nbd_set_pread_initialize(h, false) == 0 && nbd_connect_unix(h, s->socket) == 0)
-		return h;
-	nbd_failed(d, "cannot connect to its NBD export", err);
-	if (h)
-		nbd_close(h);
-	return NULL;
+	    nbd_set_pread_initialize(h, false) == 0) {
+		r = nbd_connect_within(h, s->socket, NBD_CONNECT_TIMEOUT_MS, cancel, err);
+		if (r < 0 && r != ERR_CANCELED)
+			error_prefix(err, "%s: cannot connect to its NBD export", d->name);
+	} else {
+		r = nbd_failed(d, "cannot connect to its NBD export", err);
+	}
+	if (r == 0)
+		*ret = TAKE_PTR(h);
+	nbd_close(h);
+	return r;
 }
 
 /* In clusters, up to what one TRIM can name. */
@@ -641,14 +648,16 @@ static uint32_t granule_clusters(uint64_t bytes)
 	return n < 1 ? 1 : n > TRIM_MAX_CLUSTERS ? TRIM_MAX_CLUSTERS : (uint32_t)n;
 }
 
-int copy_disk_open(struct copy_disk *d, const struct copy_source *s, struct error **err)
+int copy_disk_open(struct copy_disk *d, const struct copy_source *s, const struct cancel *cancel,
+		   struct error **err)
 {
 	_cleanup_free_ char *context = NULL;
 	int64_t size;
+	int r;
 
-	d->nbd = connect_nbd(d, s, LIBNBD_CONTEXT_BASE_ALLOCATION, err);
-	if (!d->nbd)
-		return ERR_PEER;
+	r = connect_nbd(d, s, LIBNBD_CONTEXT_BASE_ALLOCATION, cancel, &d->nbd, err);
+	if (r < 0)
+		return r;
 	size = nbd_get_size(d->nbd);
 	if (size < 0 || (uint64_t)size != d->size)
 		return error_set(err, ERR_PEER,
@@ -668,9 +677,9 @@ int copy_disk_open(struct copy_disk *d, const struct copy_source *s, struct erro
 	if (!s->bitmap)
 		return 0;
 	context = xasprintf("qemu:dirty-bitmap:%s", s->bitmap);
-	d->nbd_dirty = connect_nbd(d, s, context, err);
-	if (!d->nbd_dirty)
-		return ERR_PEER;
+	r = connect_nbd(d, s, context, cancel, &d->nbd_dirty, err);
+	if (r < 0)
+		return r;
 	if (nbd_can_meta_context(d->nbd_dirty, context) != 1)
 		return error_set(err, ERR_PEER, "%s: its NBD export lacks the dirty bitmap '%s'",
 				 d->name, s->bitmap);

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "backup/nbd-connect.h"
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/mem.h"
@@ -111,7 +112,8 @@ int offline_start(struct offline *o, const char *dir, const struct offline_disk 
 	_cleanup_close_ int listen_fd = -1;
 	int r;
 
-	*o = (struct offline){ .socket = xasprintf("%s/offline.sock", dir),
+	*o = (struct offline){ .cancel = cancel,
+			       .socket = xasprintf("%s/offline.sock", dir),
 			       .log_path = xasprintf("%s/offline.log", dir) };
 	listen_fd = listen_socket(o->socket, err);
 	if (listen_fd < 0)
@@ -132,16 +134,19 @@ int offline_size(const struct offline *o, const char *export, uint64_t *ret, str
 {
 	struct nbd_handle *h = nbd_create();
 	int64_t size = -1;
+	int r = 0;
 
-	if (h && nbd_set_export_name(h, export) == 0 && nbd_connect_unix(h, o->socket) == 0)
+	if (h && nbd_set_export_name(h, export) == 0)
+		r = nbd_connect_within(h, o->socket, START_TIMEOUT_MS, o->cancel, err);
+	if (r == 0)
 		size = nbd_get_size(h);
-	if (size < 0)
-		error_set(err, ERR_PEER, "qemu-storage-daemon does not serve '%s': %s", export,
-			  nbd_get_error());
-	if (h)
-		nbd_close(h);
+	if (r == 0 && size < 0)
+		r = error_set(err, ERR_PEER, "%s", nbd_get_error());
+	if (r < 0 && r != ERR_CANCELED)
+		error_prefix(err, "qemu-storage-daemon does not serve '%s'", export);
+	nbd_close(h);
 	*ret = (uint64_t)size;
-	return size < 0 ? ERR_PEER : 0;
+	return r;
 }
 
 void offline_stop(struct offline *o)

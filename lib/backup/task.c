@@ -241,11 +241,11 @@ static void explain_lost(const struct task *t, int r, struct error **err)
 {
 	const struct power_process *p = &t->power.process;
 
-	if (!t->live || r != ERR_GONE || !p->pid)
+	if (!t->live || !p->pid || r == ERR_CANCELED)
 		return;
-	if (power_process_ends(p))
+	if (r == ERR_GONE ? power_process_ends(p) : !power_process_lives(p))
 		error_prefix(err, "QEMU (pid %d) was stopped or crashed", (int)p->pid);
-	else
+	else if (r == ERR_GONE)
 		error_prefix(err, "QEMU (pid %d) runs on, but a connection to it has ended", (int)p->pid);
 }
 
