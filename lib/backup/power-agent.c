@@ -3,7 +3,7 @@
 #include "base/mem.h"
 
 enum {
-	CANCELED_THAW_MS = 2000,
+	CANCELED_THAW_MS = 1000,
 };
 
 void power_open_agent(const struct backup_env *env, const struct guest_config *conf,

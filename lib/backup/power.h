@@ -85,7 +85,7 @@ void power_open_agent(const struct backup_env *env, const struct guest_config *c
 		      const struct log *log, struct qga **ret);
 
 /*
- * Thaws.  A request to stop ends the wait for the answer; one that was there before leaves 2 s for it.  *ret_over:
+ * Thaws.  A request to stop ends the wait for the answer; one that was there before leaves 1 s for it.  *ret_over:
  * it need not be tried again, since the file systems are thawed, or the agent, that refuses, does not say that they
  * are frozen.
  */
