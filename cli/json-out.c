@@ -1,68 +1,46 @@
 #include "json-out.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/text.h"
 
-struct json_object *json_out_object(void)
-{
-	return xcheck(json_object_new_object());
-}
-
-struct json_object *json_out_array(void)
-{
-	return xcheck(json_object_new_array());
-}
-
-void json_out_append(struct json_object *array, struct json_object *value)
-{
-	if (json_object_array_add(array, value) < 0)
-		out_of_memory();
-}
-
-static void put(struct json_object *o, const char *key, struct json_object *value)
-{
-	if (json_object_object_add(o, key, value) < 0)
-		out_of_memory();
-}
-
-void json_out_add(struct json_object *o, const char *key, struct json_object *value)
-{
-	put(o, key, xcheck(value));
-}
-
 void json_out_null(struct json_object *o, const char *key)
 {
-	put(o, key, NULL);
-}
-
-void json_out_text(struct json_object *o, const char *key, const char *text)
-{
-	_cleanup_free_ char *utf8 = text_as_utf8(text);
-
-	put(o, key, xcheck(json_object_new_string(utf8)));
-}
-
-void json_out_bool(struct json_object *o, const char *key, bool value)
-{
-	put(o, key, xcheck(json_object_new_boolean(value)));
+	if (json_object_object_add(o, key, NULL) < 0)
+		out_of_memory();
 }
 
 void json_out_int(struct json_object *o, const char *key, int64_t value)
 {
-	put(o, key, xcheck(json_object_new_int64(value)));
-}
-
-void json_out_uint(struct json_object *o, const char *key, uint64_t value)
-{
-	put(o, key, xcheck(json_object_new_uint64(value)));
+	json_put_obj(o, key, xcheck(json_object_new_int64(value)));
 }
 
 void json_out_double(struct json_object *o, const char *key, double value)
 {
-	put(o, key, xcheck(json_object_new_double(value)));
+	json_put_obj(o, key, xcheck(json_object_new_double(value)));
+}
+
+struct json_object *json_out_string(const char *text)
+{
+	_cleanup_free_ char *utf8 = text_as_utf8(text);
+
+	return xcheck(json_object_new_string(utf8));
+}
+
+void json_out_text(struct json_object *o, const char *key, const char *text)
+{
+	json_put_obj(o, key, json_out_string(text));
+}
+
+/* When memory runs out json-c leaves out parts of a text and says nothing: what is told must be whole. */
+static bool is_whole(const char *text, struct json_object *value)
+{
+	_cleanup_json_ struct json_object *again = NULL;
+
+	return json_parse(text, strlen(text), SIZE_MAX, &again, NULL) == 0 && json_object_equal(again, value);
 }
 
 void json_out_print(struct json_object *value, int flags)
@@ -73,6 +51,8 @@ void json_out_print(struct json_object *value, int flags)
 	if (!json)
 		out_of_memory();
 	text = text_escape_json(json);
+	if (!is_whole(text, value))
+		out_of_memory();
 	puts(text);
 	json_object_put(value);
 }

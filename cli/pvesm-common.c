@@ -5,7 +5,6 @@
 
 #include "base/mem.h"
 #include "base/strv.h"
-#include "base/text.h"
 #include "json-out.h"
 #include "pvesm-commands.h"
 #include "show.h"
@@ -46,12 +45,10 @@ void pvesm_print_json(struct options *o, struct json_object *value)
 
 void pvesm_print_text(struct options *o, const char *text)
 {
-	_cleanup_free_ char *utf8 = text_as_utf8(text);
-
 	if (pvesm_is_text(o))
 		show("%s\n", text);
 	else
-		pvesm_print_json(o, xcheck(json_object_new_string(utf8)));
+		pvesm_print_json(o, json_out_string(text));
 }
 
 static unsigned content_of(const char *name)

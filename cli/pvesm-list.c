@@ -90,11 +90,11 @@ static void print_text(const struct storage_volume *list, size_t n)
 
 static struct json_object *to_json(const struct storage_volume *list, size_t n)
 {
-	struct json_object *all = json_out_array();
+	struct json_object *all = json_new_array();
 
 	for (size_t i = 0; i < n; i++) {
 		const struct storage_volume *v = &list[i];
-		struct json_object *o = json_out_object();
+		struct json_object *o = json_new_obj();
 
 		json_out_text(o, "content", storage_content_name(v->content));
 		if (v->ctime)
@@ -106,15 +106,15 @@ static struct json_object *to_json(const struct storage_volume *list, size_t n)
 			json_out_text(o, "parent", v->parent);
 		if (v->is_protected)
 			json_out_int(o, "protected", 1);
-		json_out_uint(o, v->approximate ? "approximate-size" : "size", v->size);
+		json_put_u64(o, v->approximate ? "approximate-size" : "size", v->size);
 		if (v->subtype)
 			json_out_text(o, "subtype", v->subtype);
 		if (v->content == STORAGE_IMAGES || v->content == STORAGE_ROOTDIR)
-			json_out_uint(o, "used", v->used);
+			json_put_u64(o, "used", v->used);
 		if (v->vmid)
-			json_out_uint(o, "vmid", v->vmid);
+			json_put_u64(o, "vmid", v->vmid);
 		json_out_text(o, "volid", v->volid);
-		json_out_append(all, o);
+		json_append(all, o);
 	}
 	return all;
 }

@@ -171,20 +171,20 @@ static void print_text(const struct storage *s, const struct backups *b)
 
 static struct json_object *to_json(const struct storage *s, const struct backups *b)
 {
-	struct json_object *all = json_out_array();
+	struct json_object *all = json_new_array();
 
 	for (size_t i = 0; i < b->n; i++) {
 		const struct backup *e = &b->list[i];
 		_cleanup_free_ char *volid = xasprintf("%s:backup/%s", s->id, e->name.filename);
-		struct json_object *o = json_out_object();
+		struct json_object *o = json_new_obj();
 
 		json_out_int(o, "ctime", e->ctime);
 		json_out_text(o, "mark", mark_name(e));
 		json_out_text(o, "type", type_name(e));
 		if (e->name.vmid)
-			json_out_uint(o, "vmid", e->name.vmid);
+			json_put_u64(o, "vmid", e->name.vmid);
 		json_out_text(o, "volid", volid);
-		json_out_append(all, o);
+		json_append(all, o);
 	}
 	return all;
 }

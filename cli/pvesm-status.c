@@ -119,26 +119,26 @@ static char *content_text(const struct storage *s)
 
 static struct json_object *to_json(const struct row *list, size_t n)
 {
-	struct json_object *all = json_out_array();
+	struct json_object *all = json_new_array();
 
 	for (size_t i = 0; i < n; i++) {
 		const struct row *row = &list[i];
-		struct json_object *o = json_out_object();
+		struct json_object *o = json_new_obj();
 		_cleanup_free_ char *content = content_text(row->s);
 
 		json_out_int(o, "active", row->active);
-		json_out_uint(o, "avail", row->status.avail);
+		json_put_u64(o, "avail", row->status.avail);
 		json_out_text(o, "content", content);
 		json_out_int(o, "enabled", row->enabled);
 		json_out_int(o, "shared", row->s->shared);
 		json_out_text(o, "storage", row->s->id);
-		json_out_uint(o, "total", row->status.total);
+		json_put_u64(o, "total", row->status.total);
 		json_out_text(o, "type", row->s->type);
-		json_out_uint(o, "used", row->status.used);
+		json_put_u64(o, "used", row->status.used);
 		if (row->status.total)
 			json_out_double(o, "used_fraction",
 					(double)row->status.used / (double)row->status.total);
-		json_out_append(all, o);
+		json_append(all, o);
 	}
 	return all;
 }

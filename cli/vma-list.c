@@ -1,4 +1,5 @@
 /* vma list, vma config: what the header says. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,14 +35,14 @@ static const struct option_table list_table = {
 
 static struct json_object *configs_json(const struct vma_header *h)
 {
-	struct json_object *list = json_out_array();
+	struct json_object *list = json_new_array();
 
 	for (unsigned i = 0; i < h->n_configs; i++) {
-		struct json_object *o = json_out_object();
+		struct json_object *o = json_new_obj();
 
 		json_out_text(o, "name", h->configs[i].name);
-		json_out_uint(o, "size", h->configs[i].len);
-		json_out_append(list, o);
+		json_put_u64(o, "size", h->configs[i].len);
+		json_append(list, o);
 	}
 	return list;
 }
@@ -57,25 +58,25 @@ static void add_content(struct json_object *o, const struct vma_random *random, 
 		json_out_null(o, "zero");
 		return;
 	}
-	json_out_uint(o, "used", used);
-	json_out_uint(o, "zero", size - used);
+	json_put_u64(o, "used", used);
+	json_put_u64(o, "zero", size - used);
 }
 
 static struct json_object *devices_json(const struct vma_header *h, const struct vma_random *random)
 {
-	struct json_object *list = json_out_array();
+	struct json_object *list = json_new_array();
 
 	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
 		struct json_object *o;
 
 		if (!h->devices[i].name)
 			continue;
-		o = json_out_object();
+		o = json_new_obj();
 		json_out_int(o, "id", (int)i);
 		json_out_text(o, "name", h->devices[i].name);
-		json_out_uint(o, "size", h->devices[i].size);
+		json_put_u64(o, "size", h->devices[i].size);
 		add_content(o, random, i, h->devices[i].size);
-		json_out_append(list, o);
+		json_append(list, o);
 	}
 	return list;
 }
@@ -103,17 +104,17 @@ static void add_ratio(struct json_object *o, const struct vma_header *h,
 
 static void print_json(const struct vma_header *h, const struct vma_random *random, int fd)
 {
-	struct json_object *o = json_out_object();
+	struct json_object *o = json_new_obj();
 	char uuid[2 * VMA_UUID_SIZE + 1];
 
 	for (unsigned i = 0; i < VMA_UUID_SIZE; i++)
 		snprintf(uuid + 2 * i, 3, "%02x", h->uuid[i]);
 	json_out_text(o, "uuid", uuid);
 	json_out_int(o, "ctime", h->ctime);
-	json_out_bool(o, "seekable", random != NULL);
+	json_put_bool(o, "seekable", random != NULL);
 	add_ratio(o, h, random, fd);
-	json_out_add(o, "configs", configs_json(h));
-	json_out_add(o, "devices", devices_json(h, random));
+	json_put_obj(o, "configs", configs_json(h));
+	json_put_obj(o, "devices", devices_json(h, random));
 	json_out_print(o, JSON_C_TO_STRING_PRETTY);
 }
 
@@ -121,6 +122,7 @@ static int list_run(struct options *o, struct error **err)
 {
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
 	_cleanup_(vma_random_freep) struct vma_random *random = NULL;
+	_cleanup_error_ struct error *random_err = NULL;
 	_cleanup_close_ int fd = -1;
 	const char *archive = options_get(o, "archive");
 	int r = vma_open(archive, &fd, &reader, err);
@@ -128,7 +130,12 @@ static int list_run(struct options *o, struct error **err)
 	if (r < 0)
 		return r;
 	if (!strcmp(options_get(o, "output-format"), "json")) {
-		vma_random_open(archive, 1, &random, NULL);
+		/* one that cannot be read at random places has no index; without memory that is not known */
+		r = vma_random_open(archive, 1, &random, &random_err);
+		if (r == -ENOMEM) {
+			error_keep_first(err, &random_err);
+			return r;
+		}
 		print_json(vma_reader_header(reader), random, fd);
 	} else {
 		vma_print_content(vma_reader_header(reader));

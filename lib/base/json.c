@@ -8,9 +8,7 @@
 /* json-c gives NULL only when memory is out: then there is nothing sane left to do. */
 static struct json_object *must(struct json_object *o)
 {
-	if (!o)
-		abort();
-	return o;
+	return xcheck(o);
 }
 
 /* ---- parsing ---- */
@@ -62,7 +60,7 @@ int json_parse(const char *text, size_t len, size_t max_memory, struct json_obje
 		return error_set(err, ERR_CORRUPT, "too long or too many values");
 	tok = json_tokener_new_ex(JSON_MAX_NESTING);
 	if (!tok)
-		abort();
+		out_of_memory();
 	o = json_tokener_parse_ex(tok, text, (int)len);
 	why = json_tokener_get_error(tok);
 	json_tokener_free(tok);
@@ -89,7 +87,7 @@ struct json_object *json_new_array(void)
 struct json_object *json_append(struct json_object *array, struct json_object *value)
 {
 	if (json_object_array_add(array, value))
-		abort();
+		out_of_memory();
 	return array;
 }
 
@@ -101,7 +99,7 @@ struct json_object *json_append_str(struct json_object *array, const char *value
 struct json_object *json_put_obj(struct json_object *o, const char *key, struct json_object *value)
 {
 	if (value && json_object_object_add(o, key, value))
-		abort();
+		out_of_memory();
 	return o;
 }
 
@@ -130,7 +128,7 @@ struct json_object *json_copy(struct json_object *o)
 	struct json_object *copy = NULL;
 
 	if (o && json_object_deep_copy(o, &copy, NULL))
-		abort();
+		out_of_memory();
 	return copy;
 }
 
@@ -140,7 +138,7 @@ const char *json_text(struct json_object *o)
 		o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 
 	if (!text)
-		abort();
+		out_of_memory();
 	return text;
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/mem.h"
 #include "stream/bytes.h"
@@ -89,6 +90,11 @@ int frame_append(struct frame_encoder *e, const void *data, size_t len, struct b
 		return r;
 	buf_added(ret, n);
 	return 0;
+}
+
+int frame_error(size_t code)
+{
+	return ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation ? -ENOMEM : ERR_CORRUPT;
 }
 
 void frame_skippable_header(uint8_t out[FRAME_SKIPPABLE_HEADER_SIZE], uint32_t magic, uint32_t len)

@@ -39,7 +39,7 @@ static int archive_error(struct archive_unpacker *u, struct error **err)
 	if (u->failure)
 		return error_set(err, u->failure->code, "%s", u->failure->message);
 	return error_set(err, ERR_CORRUPT, "unpacking the archive failed at about byte %llu: %s",
-			 (unsigned long long)u->raw->pos, text ? text : "unknown error");
+			 (unsigned long long)u->raw->pos, text ? text : "no memory");
 }
 
 /* libarchive passes over what stands behind the last stream of bzip2 (lzop, a program, looks itself). */
@@ -107,17 +107,26 @@ static const struct unpacker_ops archive_ops = {
 	.free = archive_unpacker_free,
 };
 
+/* What archive_read_open() and archive_read_next_header() do, which do not look whether they got their memory. */
+static bool begin(struct archive_unpacker *u, struct archive_entry *entry)
+{
+	struct archive *a = u->archive;
+
+	return entry && archive_read_support_filter_bzip2(a) >= ARCHIVE_WARN &&
+	       archive_read_support_filter_lzop(a) >= ARCHIVE_WARN &&
+	       archive_read_support_format_raw(a) >= ARCHIVE_WARN &&
+	       archive_read_set_read_callback(a, on_read) >= ARCHIVE_WARN &&
+	       archive_read_set_callback_data(a, u) >= ARCHIVE_WARN && archive_read_open1(a) >= ARCHIVE_WARN &&
+	       archive_read_next_header2(a, entry) >= ARCHIVE_WARN;
+}
+
 static int open_archive(struct archive_unpacker *u, struct error **err)
 {
-	struct archive_entry *entry;
+	struct archive_entry *entry = archive_entry_new2(u->archive);
+	int r = begin(u, entry) ? 0 : archive_error(u, err);
 
-	archive_read_support_filter_bzip2(u->archive);
-	archive_read_support_filter_lzop(u->archive);
-	archive_read_support_format_raw(u->archive);
-	if (archive_read_open(u->archive, u, NULL, on_read, NULL) < ARCHIVE_WARN ||
-	    archive_read_next_header(u->archive, &entry) < ARCHIVE_WARN)
-		return archive_error(u, err);
-	return 0;
+	archive_entry_free(entry);
+	return r;
 }
 
 int unpacker_archive_new(struct input_raw *raw, struct unpacker **ret, struct error **err)

@@ -6,6 +6,7 @@
 #include <zstd_errors.h>
 
 #include "base/mem.h"
+#include "stream/frame.h"
 #include "stream/input.h"
 
 #define WINDOW_LOG_MAX 25 /* 32 MiB: zstd's levels up to 20; an archive must not ask for more */
@@ -38,7 +39,7 @@ static int corrupt(const struct zstd_unpacker *z, size_t code, struct error **er
 				 "the archive needs a window of more than %u MiB; give it as "
 				 "'zstd -dc --long=31 FILE | vma ... -'",
 				 1u << (WINDOW_LOG_MAX - 20));
-	return error_set(err, ERR_CORRUPT, "zstd stream at about byte %llu: %s",
+	return error_set(err, frame_error(code), "zstd stream at about byte %llu: %s",
 			 (unsigned long long)z->raw->pos, ZSTD_getErrorName(code));
 }
 

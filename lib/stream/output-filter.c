@@ -42,7 +42,7 @@ static la_ssize_t on_data(struct archive *a, void *opaque, const void *data, siz
 /* The cause: the output's own, or what libarchive says about the compressor. */
 static int filter_error(struct filter *f, struct error **err)
 {
-	const char *text = archive_error_string(f->archive);
+	const char *text = f->archive ? archive_error_string(f->archive) : "no memory";
 
 	f->dead = true;
 	if (f->failure)

@@ -3,6 +3,7 @@
 #include <zstd.h>
 
 #include "stream/bytes.h"
+#include "stream/frame.h"
 #include "stream/varint.h"
 #include "vma/index.h"
 
@@ -44,7 +45,7 @@ int vma_index_unpack(const uint8_t *frame, size_t len, const uint8_t uuid[VMA_UU
 	n = ZSTD_decompress(buf_reserve(ret, (size_t)size), (size_t)size, frame + CONTENT,
 			    len - CONTENT);
 	if (ZSTD_isError(n))
-		return malformed(ZSTD_getErrorName(n), err);
+		return error_set(err, frame_error(n), "index: %s", ZSTD_getErrorName(n));
 	buf_added(ret, n);
 	return 0;
 }

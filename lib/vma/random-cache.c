@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "stream/frame.h"
 #include "vma/index.h"
 #include "vma/random-internal.h"
 
@@ -43,7 +44,7 @@ static int unpack(struct random_slot *s, const void *packed, size_t len, size_t 
 	size_t n = ZSTD_decompress(s->data, content, packed, len);
 
 	if (ZSTD_isError(n))
-		return error_set(err, ERR_CORRUPT, "%s", ZSTD_getErrorName(n));
+		return error_set(err, frame_error(n), "%s", ZSTD_getErrorName(n));
 	if (n != content)
 		return error_set(err, ERR_CORRUPT, "it holds %zu bytes, the seek table says %zu", n,
 				 content);

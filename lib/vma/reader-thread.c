@@ -5,6 +5,7 @@
 #include <zstd.h>
 
 #include "base/mem.h"
+#include "stream/frame.h"
 #include "vma/reader-internal.h"
 
 static void fail(struct vma_reader *r, struct error **err)
@@ -97,7 +98,7 @@ int reader_unpack(void *unpacker, struct chunk *c, struct error **err)
 
 	c->len = 0;
 	if (ZSTD_isError(n))
-		return error_set(err, ERR_CORRUPT,
+		return error_set(err, frame_error(n),
 				 "zstd frame %llu at byte %llu is damaged: %s",
 				 (unsigned long long)c->frame, (unsigned long long)c->offset,
 				 ZSTD_getErrorName(n));

@@ -138,6 +138,8 @@ static int read_header(struct vma_reader *r, struct error **err)
 	size_t size = 0;
 	int s;
 
+	if (!unpacker)
+		return error_set(err, -ENOMEM, "no memory for a zstd decompressor");
 	c->data = c->room;
 	c->len = 0;
 	s = fill_head(r, unpacker, c, &head, sizeof(VMA_H_MAGIC), err);
