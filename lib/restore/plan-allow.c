@@ -1,7 +1,7 @@
 /*
- * What a configuration out of an archive may say.  PVE's restore keeps nearly all for root; but an archive may be
- * anybody's, and "args", "hookscript" or "virtiofs0" are that one's commands and files on this host.  So
- * only what stays within the guest is taken over: what is not known here is not.
+ * What a configuration out of an archive may say.  PVE's restore keeps nearly all for root; but an archive
+ * may be anybody's, and "args", "hookscript" or "virtiofs0" are that one's commands and files on this host.
+ * So only what stays within the guest is taken over: what is not known here is not.
  *
  * Facts: the keys are those of qemu-server 9.1.
  */
@@ -17,7 +17,7 @@ static bool is_text(const char *value)
 	return true;
 }
 
-/* No path anywhere: of what follows a comma, semicolon or '=', nothing begins with a slash or has a scheme. */
+/* No path anywhere: nothing behind a comma, semicolon or '=' begins with a slash or has a scheme. */
 static bool is_plain(const char *value)
 {
 	for (const char *at = value; at; at = strpbrk(at, ",;=")) {

@@ -93,7 +93,8 @@ static bool is_left_out(const char *line)
 	return false;
 }
 
-static void warn_of_option(const struct plan_disk *d, const struct propstr_pair *option, const struct log *log)
+static void warn_of_option(const struct plan_disk *d, const struct propstr_pair *option,
+			   const struct log *log)
 {
 	if (strcmp(option->key, "file") != 0 && !plan_drive_option_allowed(option->key))
 		log_warn(log, "disk '%s' is restored without its option '%s=%s', which is not known", d->key,

@@ -88,8 +88,8 @@ static int number(const char *text, int digits)
 }
 
 /*
- * The hour that comes twice when summer time ends: the first of the two is meant, as in PVE, so that no archive
- * seems to be of the future.
+ * The hour that comes twice when summer time ends: the first of the two is meant, as in PVE, so that no
+ * archive seems to be of the future.
  */
 static time_t first_of_two(struct tm tm, time_t when)
 {

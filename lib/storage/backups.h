@@ -43,8 +43,9 @@ void backups_clear(struct backups *b);
  * Marks each backup of one guest (PVE::Storage::prune_mark_backup_group): PRUNE_KEEP or
  * PRUNE_REMOVE; protected ones and those without a standard name are marked so and neither counted
  * nor removed.  So are those dated after now, other than in PVE: a clock that was ahead once, or a file
- * that somebody put there, would take the place of each backup that follows. Each period counts only what the earlier ones (last, hourly, daily, ISO weeks,
- * monthly, yearly) did not keep. Local time.  All of b must belong to one guest.
+ * that somebody put there, would take the place of each backup that follows.  Each period counts only what
+ * the earlier ones (last, hourly, daily, ISO weeks, monthly, yearly) did not keep.  Local
+ * time.  All of b must belong to one guest.
  */
 void backups_mark(struct backups *b, const struct prune_keep *keep, time_t now);
 /* A WARN for each that backups_mark() found to be of the future. */

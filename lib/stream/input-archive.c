@@ -107,7 +107,7 @@ static const struct unpacker_ops archive_ops = {
 	.free = archive_unpacker_free,
 };
 
-/* What archive_read_open() and archive_read_next_header() do, which do not look whether they got their memory. */
+/* As archive_read_open() and archive_read_next_header(), which do not look whether they got their memory. */
 static bool begin(struct archive_unpacker *u, struct archive_entry *entry)
 {
 	struct archive *a = u->archive;
@@ -116,7 +116,8 @@ static bool begin(struct archive_unpacker *u, struct archive_entry *entry)
 	       archive_read_support_filter_lzop(a) >= ARCHIVE_WARN &&
 	       archive_read_support_format_raw(a) >= ARCHIVE_WARN &&
 	       archive_read_set_read_callback(a, on_read) >= ARCHIVE_WARN &&
-	       archive_read_set_callback_data(a, u) >= ARCHIVE_WARN && archive_read_open1(a) >= ARCHIVE_WARN &&
+	       archive_read_set_callback_data(a, u) >= ARCHIVE_WARN &&
+	       archive_read_open1(a) >= ARCHIVE_WARN &&
 	       archive_read_next_header2(a, entry) >= ARCHIVE_WARN;
 }
 

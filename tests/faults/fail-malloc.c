@@ -1,7 +1,7 @@
 /*
- * Preloaded: one allocation of a program fails, the FAIL_MALLOC_AT-th (from 1) of those that FAIL_MALLOC_FROM calls
- * for, a part of the path of a library or program.  Only in the program called FAIL_MALLOC_IN, not in its
- * children.  The file FAIL_MALLOC_MARK is made when it has failed.
+ * Preloaded: one allocation of a program fails, the FAIL_MALLOC_AT-th (from 1) of those that
+ * FAIL_MALLOC_FROM, a part of the path of a library or program, calls for.  Only in the program called
+ * FAIL_MALLOC_IN, not in its children.  The file FAIL_MALLOC_MARK is made when it has failed.
  */
 #include <dlfcn.h>
 #include <errno.h>

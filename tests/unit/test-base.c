@@ -41,6 +41,7 @@ static void test_error_is_one_line(void)
 	error_free(err);
 }
 
+/* NOLINTBEGIN(misc-misleading-bidirectional): that is what it is about */
 static void test_text_is_harmless(void)
 {
 	static const struct {
@@ -67,6 +68,8 @@ static void test_text_is_harmless(void)
 	is_text(text_escape_json("{\n\t\"a\": \"\xc2\x9b\xe2\x80\xae\177\xc3\xbc\"}"),
 		"{\n\t\"a\": \"\\u009b\\u202e\\u007f\xc3\xbc\"}", "JSON escapes what it can");
 }
+
+/* NOLINTEND(misc-misleading-bidirectional) */
 
 static void keep_line(void *opaque, enum log_level level, const char *line)
 {
