@@ -183,7 +183,7 @@ static int restore(const struct backup_env *env, const struct options *o, const 
 		r = add_to_pool(env, options_get(o, "pool"), vmid, err);
 	if (r == 0 && options_bool(o, "start") && !p.live) {
 		puts("starting VM");
-		r = power_run_command(env, "start-command", vmid, env->log, err);
+		r = power_run_command(env, "start-command", vmid, env->cancel, env->log, err);
 		if (r < 0)
 			error_prefix(err, "VM %" PRIu32 " is restored, but does not start", vmid);
 	}

@@ -11,6 +11,7 @@
 #include "config/vzdump-options.h"
 #include "command.h"
 #include "signals.h"
+#include "system-log.h"
 #include "ui.h"
 
 /* "vzdump 123 --mode snapshot", as PVE logs it. */
@@ -96,7 +97,9 @@ static int run(struct options *cli, struct error **err)
 	const bool to_stdout = options_bool(cli, "stdout");
 	struct ui ui;
 	struct paths paths;
-	struct backup_env env = { .paths = &paths, .options = cli, .log = &ui.log };
+	struct system_log syslog;
+	struct backup_env env = { .paths = &paths, .options = cli, .log = &ui.log,
+				  .syslog = &syslog.log };
 	struct cancel *stop;
 	int r;
 
@@ -106,12 +109,14 @@ static int run(struct options *cli, struct error **err)
 	/* with --stdout the archive owns standard output */
 	ui_init(&ui, to_stdout ? stderr : stdout, options_bool(cli, "quiet"));
 	paths_init(&paths, getenv("VZDUMP_ROOT"));
+	system_log_open(&syslog, &paths);
 	r = signals_catch(&stop, err);
 	env.cancel = stop;
 	if (r == 0)
 		r = options_bool(cli, "cleanup") ? run_cleanup(&env, cli, err)
 						 : run_backup(&env, cli, &ui, err);
 	ui_clear(&ui);
+	system_log_close(&syslog);
 	paths_clear(&paths);
 	cancel_clear(stop);
 	return r;

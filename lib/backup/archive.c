@@ -5,8 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bounded.h"
 #include "base/io.h"
 #include "base/mem.h"
+
+#define CLOSE_MS 1000
 
 /* PVE: N = 0 means half of the cores. */
 static unsigned half_of_the_cores(void)
@@ -66,14 +69,17 @@ void archive_init(struct archive *a, const char *dir, const char *stem, const st
 }
 
 int archive_open(struct archive *a, const struct options *o, int stdout_fd,
-		 const struct vma_header *hdr, struct journal *j, struct error **err)
+		 const struct vma_header *hdr, struct journal *j, const struct cancel *cancel,
+		 struct error **err)
 {
 	const struct vma_writer_options w = { .compression = compression(o),
 					      .threads = threads(o),
 					      .level = (int)options_int(o, "zstd-level"),
-					      .ionice = (int)options_int(o, "ionice") };
+					      .ionice = (int)options_int(o, "ionice"),
+					      .cancel = cancel };
 	int r;
 
+	a->cancel = cancel;
 	if (!a->is_stdout) {
 		r = journal_add(j, JOURNAL_FILE, a->part, err);
 		if (r < 0)
@@ -90,13 +96,36 @@ int archive_open(struct archive *a, const struct options *o, int stdout_fd,
 	return vma_writer_new(&w, a->is_stdout ? stdout_fd : a->fd, hdr, &a->writer, err);
 }
 
+static int do_sync(void *arg, struct error **err)
+{
+	return fsync(*(const int *)arg) < 0 ? error_errno(err, errno, "fsync") : 0;
+}
+
+static void close_and_free(void *arg)
+{
+	close(*(const int *)arg);
+	free(arg);
+}
+
+/* May take minutes on a slow target, and for ever on one that is away. */
+static int sync_file(const struct archive *a, struct error **err)
+{
+	struct bounded_call c = { .call = do_sync, .clear = close_and_free, .arg = xmalloc(sizeof(int)) };
+	int fd = fcntl(a->fd, F_DUPFD_CLOEXEC, 3), r;
+
+	*(int *)c.arg = fd;
+	r = bounded_run(&c, 0, a->cancel, err);
+	if (r < 0 && r != ERR_CANCELED)
+		error_prefix(err, "cannot sync '%s'", a->part);
+	return r;
+}
+
 static int publish(struct archive *a, struct journal *j, struct error **err)
 {
-	int r;
+	int r = sync_file(a, err);
 
-	if (fsync(a->fd) < 0)
-		return error_errno(err, errno, "cannot sync '%s'", a->part);
-	r = io_rename(a->part, a->target, true, &a->not_synced, err);
+	if (r == 0)
+		r = io_rename(a->part, a->target, true, &a->not_synced, err);
 	if (r == 0)
 		journal_strike(j, JOURNAL_FILE, a->part);
 	return r;
@@ -119,7 +148,7 @@ void archive_clear(struct archive *a)
 	if (a->writer)
 		vma_writer_free(a->writer);
 	if (a->fd >= 0)
-		close(a->fd);
+		bounded_close(a->fd, CLOSE_MS);
 	free(a->target);
 	free(a->part);
 	error_free(a->not_synced);

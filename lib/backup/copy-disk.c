@@ -570,11 +570,10 @@ int copy_disk_take_answers(struct copy_disk *d, uint64_t now_ns, struct error **
 	int r = 0;
 
 	/*
-	 * Never wait for the archive while reads are in flight: a QEMU whose answers nobody takes
-	 * cannot drain its devices, and a reset of the guest would hang.
+	 * Never wait for the archive here: a QEMU whose answers nobody takes cannot drain its devices,
+	 * and a reset of the guest would hang; and that QEMU has ended would not be seen.
 	 */
-	if (!d->status_in_flight && d->status_n &&
-	    (!d->copy->in_flight || vma_writer_zero_ready(d->copy->o.writer)))
+	if (!d->status_in_flight && d->status_n && vma_writer_zero_ready(d->copy->o.writer))
 		r = take_status_answer(d, err);
 	if (r == 0 && d->dirty_begun_ns && !d->dirty_in_flight && d->dirty_at >= d->clusters) {
 		if (d->zeroes == ZEROES_CHECKED)

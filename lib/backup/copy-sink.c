@@ -48,22 +48,31 @@ struct copy_sink {
 
 /* ---- bytes ---- */
 
+/* Until the connection is ready for `events`; false when asked to stop. */
+static bool wait_ready(const struct copy_sink *s, short events)
+{
+	struct pollfd p[2] = { { .fd = s->fd, .events = events },
+			       { .fd = s->stop_fd[0], .events = POLLIN } };
+
+	while (poll(p, 2, -1) < 0) {
+		if (errno != EINTR)
+			return false;
+	}
+	return !p[1].revents;
+}
+
 /* Reads all of it; false at the end of the connection or when asked to stop. */
 static bool take(struct copy_sink *s, void *data, size_t len)
 {
 	uint8_t *at = data;
 
 	while (len) {
-		struct pollfd p[2] = { { .fd = s->fd, .events = POLLIN },
-				       { .fd = s->stop_fd[0], .events = POLLIN } };
 		ssize_t n = recv(s->fd, at, len, MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
-			if (poll(p, 2, -1) < 0 && errno != EINTR)
-				return false;
-			if (p[1].revents)
+			if (!wait_ready(s, POLLIN))
 				return false;
 			continue;
 		}
@@ -80,10 +89,15 @@ static bool give(struct copy_sink *s, const void *data, size_t len)
 	const uint8_t *at = data;
 
 	while (len) {
-		ssize_t n = send(s->fd, at, len, MSG_NOSIGNAL);
+		ssize_t n = send(s->fd, at, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EAGAIN) {
+			if (!wait_ready(s, POLLOUT))
+				return false;
+			continue;
+		}
 		if (n <= 0)
 			return false;
 		at += n;

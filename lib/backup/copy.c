@@ -66,12 +66,21 @@ static void disk_free(struct copy_disk *d)
 	free(d);
 }
 
+/* A sink may wait for an extent, which a target that takes nothing never gives back. */
+static void free_sinks(struct copy *c, bool failed)
+{
+	for (unsigned i = 0; i < c->n_disks; i++) {
+		if (failed && c->disks[i]->sink)
+			vma_writer_abort(c->o.writer);
+		copy_sink_free(TAKE_PTR(c->disks[i]->sink));
+	}
+}
+
 void copy_free(struct copy *c)
 {
 	if (!c)
 		return;
-	for (unsigned i = 0; i < c->n_disks; i++)
-		copy_sink_free(c->disks[i]->sink);
+	free_sinks(c, true);
 	for (unsigned i = 0; i < c->n_disks; i++)
 		disk_free(c->disks[i]);
 	free(c->disks);
@@ -431,10 +440,7 @@ int copy_run(struct copy *c, struct error **err)
 	while (r == 0 && !idle(c))
 		r = one_round(c, fds, &tick_at, true, err);
 	drop_connections(c);
-	for (unsigned i = 0; i < c->n_disks; i++) {
-		copy_sink_free(c->disks[i]->sink);
-		c->disks[i]->sink = NULL;
-	}
+	free_sinks(c, r < 0);
 	fill_flush(&c->reader);
 	fill_flush(&c->pushed);
 	return r;

@@ -76,7 +76,7 @@ struct copy_progress {
 };
 
 int copy_new(const struct copy_options *o, struct copy **ret, struct error **err);
-/* Ends sinks and connections. */
+/* Ends connections, and sinks that a run has not ended: that aborts the writer. */
 void copy_free(struct copy *c);
 DEFINE_CLEANUP(struct copy *, copy_free)
 
@@ -94,7 +94,7 @@ int copy_connect(struct copy *c, unsigned disk, const struct copy_source *s, str
 
 /*
  * Runs until every cluster is in an extent.  On return, good or bad, nothing is in flight any more
- * and all extents were handed to the writer.
+ * and all extents were handed to the writer; which is aborted when it failed, for the sinks' sake.
  */
 int copy_run(struct copy *c, struct error **err);
 

@@ -13,6 +13,7 @@ struct backup_env {
 	const struct storage_config *storages;
 	const struct options *options;	/* of vzdump_options, merged with vzdump.conf */
 	const struct log *log;
+	const struct log *syslog;	/* see event.h; may be NULL */
 	const struct cancel *cancel;
 };
 

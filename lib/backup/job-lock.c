@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backup/event.h"
 #include "backup/job.h"
 #include "backup/upid.h"
 #include "base/io.h"
@@ -44,6 +45,13 @@ static int open_lock(const struct backup_env *env, const char *path, struct erro
 	return fd < 0 ? error_errno(err, -fd, "can't open lock on file '%s'", path) : fd;
 }
 
+static int no_lock(const struct backup_env *env, int code, const char *path, const char *why,
+		   const char *holder, struct error **err)
+{
+	event_error(env, NULL, "can't acquire lock '%s'%s", path, why);
+	return error_set(err, code, "can't acquire lock '%s'%s: %s", path, why, holder);
+}
+
 /* flock() has no time limit of its own, and a signal must end the wait: ask again and again. */
 static int wait_for(int fd, const char *path, uint64_t minutes, const struct backup_env *env,
 		    struct error **err)
@@ -56,21 +64,20 @@ static int wait_for(int fd, const char *path, uint64_t minutes, const struct bac
 		return 0;
 	holder = lock_holder_text(path);
 	if (!minutes)
-		return error_set(err, -EAGAIN, "can't acquire lock '%s' (wait = 0): %s", path, holder);
-	log_info(env->log, "trying to get global lock - waiting...");
+		return no_lock(env, -EAGAIN, path, " (wait = 0)", holder, err);
+	event_info(env, env->log, "trying to get global lock - waiting...");
 	log_info(env->log, "the global lock is %s", holder);
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (units_now_ns() >= end) {
 			free(holder);
 			holder = lock_holder_text(path);
-			return error_set(err, ERR_TIMEOUT, "can't acquire lock '%s' - got timeout: %s", path,
-					 holder);
+			return no_lock(env, ERR_TIMEOUT, path, " - got timeout", holder, err);
 		}
 		r = cancel_sleep(env->cancel, POLL_MS, err);
 		if (r < 0)
 			return r;
 	}
-	log_info(env->log, "got global lock");
+	event_info(env, env->log, "got global lock");
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backup/event.h"
 #include "backup/hook.h"
 #include "backup/job-lock.h"
 #include "backup/recover.h"
@@ -201,9 +202,9 @@ static int configure(struct job *j, struct error **err)
 static void say_container(struct job *j, const struct selected_guest *g)
 {
 	if (j->p->selection->by_id)
-		log_error(j->env.log,
-			  "Backup of VM %u failed - it is a container (%s): only VMs can be saved so far",
-			  g->vmid, g->path);
+		event_error(&j->env, j->env.log,
+			    "Backup of VM %u failed - it is a container (%s): only VMs can be saved so far",
+			    g->vmid, g->path);
 	else
 		log_warn(j->env.log,
 			 "%u is a container (%s): only VMs can be saved so far, it is left out", g->vmid,
@@ -243,7 +244,7 @@ static void say_beginning(struct job *j)
 	_cleanup_free_ char *external = selection_external_text(j->p->selection);
 	_cleanup_free_ char *idle = options_without_effect(j->env.options);
 
-	log_info(j->env.log, "starting new backup job: %s", j->p->command_line);
+	event_info(&j->env, j->env.log, "starting new backup job: %s", j->p->command_line);
 	if (*external)
 		log_info(j->env.log, "skip external VMs: %s", external);
 	if (idle)
@@ -278,17 +279,17 @@ static int run_locked(struct job *j, struct error **err)
 	if (r < 0) {
 		_cleanup_error_ struct error *mine = NULL;
 
-		if (hook_run(&j->env, "job-abort", NULL, j->dumpdir, log, &mine) < 0)
+		if (hook_run_after(&j->env, "job-abort", NULL, j->dumpdir, log, &mine) < 0)
 			log_warn(log, "%s", error_message(mine));
-		log_error(log, "Backup job failed - %s",
-			  err && *err ? error_message(*err) : "unknown error");
+		event_error(&j->env, log, "Backup job failed - %s",
+			    err && *err ? error_message(*err) : "unknown error");
 		return r;
 	}
 	if (j->failed) {
-		log_info(log, "Backup job finished with errors");
+		event_info(&j->env, log, "Backup job finished with errors");
 		return error_set(err, ERR_PEER, "job errors");
 	}
-	log_info(log, "Backup job finished successfully");
+	event_info(&j->env, log, "Backup job finished successfully");
 	return 0;
 }
 

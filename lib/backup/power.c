@@ -162,7 +162,7 @@ int power_quit(const struct paths *p, uint32_t vmid, struct error **err)
 }
 
 int power_run_command(const struct backup_env *env, const char *option, uint32_t vmid,
-		      const struct log *log, struct error **err)
+		      const struct cancel *cancel, const struct log *log, struct error **err)
 {
 	const char *command = options_get(env->options, option);
 	_cleanup_strv_ char **argv = command ? strv_split_args(command) : NULL;
@@ -185,7 +185,8 @@ int power_run_command(const struct backup_env *env, const char *option, uint32_t
 		}
 	}
 	r = process_run((const char *const *)(const void *)argv,
-			&(struct process_options){ .log_output = log, .timeout_ms = 300000 },
+			&(struct process_options){ .log_output = log, .timeout_ms = 300000,
+						   .group = true, .cancel = cancel },
 			&result, err);
 	if (r == 0 && result.status != 0)
 		r = error_set(err, ERR_PEER, "%s '%s' failed with exit status %d", option, command,

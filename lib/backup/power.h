@@ -63,9 +63,12 @@ int power_resume(struct qmp *q, struct error **err);
 int power_shutdown(const struct backup_env *env, const struct guest_config *conf,
 		   uint64_t minutes, const struct log *log, struct error **err);
 
-/* Runs the command of vzdump.conf's `option` (start-command, ...), {vmid} filled in. */
+/*
+ * Runs the command of vzdump.conf's `option` (start-command, ...), {vmid} filled in.  It gets five
+ * minutes; cancel ends it too, with all of its process group.  NULL where a guest must come back.
+ */
 int power_run_command(const struct backup_env *env, const char *option, uint32_t vmid,
-		      const struct log *log, struct error **err);
+		      const struct cancel *cancel, const struct log *log, struct error **err);
 
 /*
  * QEMU may run as somebody else and must be able to open what we make: a file, socket or block

@@ -5,11 +5,14 @@
 
 #include "backup/power.h"
 #include "backup/recover-internal.h"
+#include "base/bounded.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
 #include "config/guest-list.h"
+
+#define UNLINK_MS 5000
 
 void recover_note(const struct log *log, const char *what, struct error **first, struct error **mine)
 {
@@ -50,11 +53,10 @@ int recover_free_image(const struct backup_env *env, const char *volid, const st
 	return r;
 }
 
+/* An archive's file system may be away: then it stays in the journal, and the rest is put right. */
 int recover_remove_file(const char *path, struct error **err)
 {
-	if (unlink(path) < 0 && errno != ENOENT)
-		return error_errno(err, errno, "cannot remove '%s'", path);
-	return 0;
+	return bounded_unlink(path, UNLINK_MS, err);
 }
 
 /* Killed while it wrote one of these files: the half-written copy has its pid in its name. */
@@ -126,7 +128,7 @@ static int start_again(const struct backup_env *env, uint32_t vmid, const struct
 	if (r < 0 || state.running)
 		return r;
 	log_info(log, "restarting vm");
-	return power_run_command(env, "start-command", vmid, log, err);
+	return power_run_command(env, "start-command", vmid, NULL, log, err);
 }
 
 static int undo_one(const struct backup_env *env, struct journal *j, const struct journal_entry *e,

@@ -182,7 +182,8 @@ static int open_archive(struct task *t, struct error **err)
 		log_info(t->log, "sending archive to stdout");
 	else
 		log_info(t->log, "creating vzdump archive '%s'", t->archive.target);
-	return archive_open(&t->archive, t->env->options, t->o->stdout_fd, &hdr, t->journal, err);
+	return archive_open(&t->archive, t->env->options, t->o->stdout_fd, &hdr, t->journal,
+			    t->env->cancel, err);
 }
 
 static int make_copy(struct task *t, struct error **err)
@@ -244,14 +245,21 @@ static int find_cause(struct task *t, int code, const char *message, struct erro
 static int explain(struct task *t, int r, struct error **err)
 {
 	_cleanup_error_ struct error *cause = NULL;
+	int failed;
 
 	if (r == ERR_CANCELED || !err || !*err)
 		return r;
-	if (vma_writer_check(t->archive.writer, NULL) < 0) {
+	failed = vma_writer_check(t->archive.writer, NULL);
+	/* a copy that fails for another reason cancels the writer */
+	if (failed < 0 && failed != ERR_CANCELED) {
 		if (!t->archive.is_stdout)
 			error_prefix(err, "'%s'", t->archive.target);
 	} else if (find_cause(t, r, error_message(*err), &cause) < 0) {
-		error_prefix(&cause, "%s", error_message(*err));
+		const struct task_disk *d = disk_of(t, error_message(*err));
+
+		/* the read that failed tells nothing any more: the disk and the cause do */
+		if (d)
+			error_prefix(&cause, "%s", d->device);
 		error_free(*err);
 		*err = TAKE_PTR(cause);
 	}
@@ -280,10 +288,18 @@ static int run_copy(struct task *t, struct error **err)
 	return 0;
 }
 
+/* The guest does not run, or was shut down for its backup and is read while it is off. */
+static bool is_off(const struct task *t)
+{
+	return t->n && !t->live;
+}
+
 /* Nothing of ours stays in QEMU for longer than the copy; what is left over is said and journalled. */
 static void release_guest(struct task *t)
 {
 	copy_free(TAKE_PTR(t->copy));
+	if (is_off(t))
+		log_info(t->log, "stopping kvm after backup task");
 	recover_guest(t->env, t->journal, t->log, NULL);
 	usage_stop(TAKE_PTR(t->usage));
 	offline_stop(&t->offline);
@@ -295,6 +311,8 @@ static int copy_disks(struct task *t, struct error **err)
 
 	if (r == 0)
 		r = run_copy(t, err);
+	if (r < 0)
+		log_info(t->log, "aborting backup job");
 	if (r == 0) {
 		if (t->o->progress)
 			t->o->progress(t->o->opaque, &t->last);
@@ -316,6 +334,9 @@ int task_copy(struct task *t, struct vma_writer_stats *ret, struct error **err)
 		r = start_offline(t, err);
 	if (r == 0)
 		r = open_archive(t, err);
+	/* in PVE a paused QEMU is the reader, here qemu-storage-daemon; it runs already for its sizes */
+	if (r == 0 && is_off(t))
+		log_info(t->log, "starting kvm to execute backup task");
 	if (r == 0 && t->n)
 		r = copy_disks(t, err);
 	else

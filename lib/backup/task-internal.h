@@ -47,6 +47,9 @@ struct task {
 	time_t start;
 	struct task_log tlog;
 	const struct log *log;	/* &tlog.log */
+	bool known;		/* there is a guest of that id on this node */
+	char *target;		/* path of the archive, "-" for standard output */
+	char *logfile;		/* path that the log is copied to; NULL: it is not */
 	struct power_state power;
 	bool live;		/* the disks are read from a QEMU (running, or started paused) */
 	bool vcpus_ran;		/* they are to run again after the instant */

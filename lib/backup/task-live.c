@@ -566,11 +566,13 @@ int task_resume(struct task *t, struct error **err)
 	_cleanup_qmp_ struct qmp *q = NULL;
 	int r;
 
-	if (!journal_has(t->journal, JOURNAL_STOPPED))
-		return 0;
-	if (t->down_since_ns)
+	if (t->down_since_ns && journal_has(t->journal, JOURNAL_STOPPED))
 		log_info(t->log, "resuming VM again after %lu seconds",
 			 (unsigned long)((units_now_ns() - t->down_since_ns) / 1000000000u));
+	else if (t->vcpus_ran)
+		log_info(t->log, "resuming VM again");
+	if (!journal_has(t->journal, JOURNAL_STOPPED))
+		return 0;
 	r = power_open_qmp(t->env->paths, t->vmid, NULL, &q, err);
 	if (r == 0)
 		r = qmp_execute(q, "cont", NULL, NULL, err);

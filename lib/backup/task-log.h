@@ -23,7 +23,9 @@ struct task_log {
 /* A log file that cannot be created is an error.  Clear in every case. */
 int task_log_open(struct task_log *t, const struct paths *p, uint32_t vmid,
 		  const struct log *outer, struct error **err);
-/* Copies what was written so far to path. */
+/* Without a file: only outer gets the lines. */
+void task_log_none(struct task_log *t, const struct log *outer);
+/* Copies what was written so far to path.  A file system that does not answer is an error. */
 int task_log_copy(const struct task_log *t, const char *path, struct error **err);
 void task_log_clear(struct task_log *t);
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backup/event.h"
 #include "backup/hook.h"
 #include "backup/recover.h"
 #include "backup/task-internal.h"
@@ -17,9 +18,10 @@ static struct hook_guest hook_guest(const struct task *t)
 {
 	return (struct hook_guest){ .mode = t->mode,
 				    .vmid = t->vmid,
+				    .known = t->known,
 				    .hostname = guest_config_get(&t->conf, "name"),
-				    .target = t->archive.target,
-				    .logfile = t->tlog.path };
+				    .target = t->target,
+				    .logfile = t->logfile };
 }
 
 static int hook(struct task *t, const char *phase, struct error **err)
@@ -27,6 +29,18 @@ static int hook(struct task *t, const char *phase, struct error **err)
 	const struct hook_guest g = hook_guest(t);
 
 	return hook_run(t->env, phase, &g, t->o->dumpdir, t->log, err);
+}
+
+/* A phase that comes whatever happened, where a failure is said and nothing else. */
+static int last_hook(struct task *t, const char *phase)
+{
+	const struct hook_guest g = hook_guest(t);
+	_cleanup_error_ struct error *err = NULL;
+	int r = hook_run_after(t->env, phase, &g, t->o->dumpdir, t->log, &err);
+
+	if (r < 0)
+		log_warn(t->log, "%s", error_message(err));
+	return r;
 }
 
 /* An archive of this very second exists: the next second's name is free. */
@@ -41,6 +55,18 @@ static void name_archive(struct task *t)
 			return;
 		archive_clear(&t->archive);
 		t->start = time(NULL);
+	}
+}
+
+/* What hooks and the caller are told of, until the end. */
+static void name_files(struct task *t)
+{
+	name_archive(t);
+	t->target = xstrdup(t->archive.target);
+	if (t->o->dumpdir) {
+		_cleanup_free_ char *stem = archive_stem("qemu", t->vmid, t->start);
+
+		t->logfile = xasprintf("%s/%s.log", t->o->dumpdir, stem);
 	}
 }
 
@@ -158,7 +184,8 @@ static int begin_suspend(struct task *t, struct error **err)
 /* The guest is down; start it paused where the administrator says how, and save it while it runs. */
 static int start_paused(struct task *t, struct error **err)
 {
-	int r = power_run_command(t->env, "start-paused-command", t->vmid, t->log, err);
+	int r = power_run_command(t->env, "start-paused-command", t->vmid, t->env->cancel, t->log,
+				  err);
 
 	if (r == 0)
 		r = journal_add(t->journal, JOURNAL_STOPPED, NULL, err);
@@ -254,11 +281,6 @@ static int save(struct task *t, struct task_result *ret, struct error **err)
 	struct vma_writer_stats stats;
 	int r;
 
-	r = guest_config_load(t->env->paths, t->vmid, t->log, &t->conf, err);
-	if (r == ERR_NOT_FOUND)
-		return error_set(err, r, "unable to find VM '%u'", t->vmid);
-	if (r < 0)
-		return r;
 	r = check_ha(t, err);
 	if (r == 0)
 		r = task_check_limits(t, err);
@@ -308,7 +330,7 @@ static void log_online_again(struct task *t)
 /* Whatever happened: nothing stays. */
 static void clean_up(struct task *t)
 {
-	_cleanup_error_ struct error *err = NULL;
+	bool told = true;
 	/* milliseconds of stopped vCPUs in snapshot mode do not count; of a suspended guest the hook
 	 * script hears here, as in PVE, although it may run again for long */
 	bool restart = t->journal &&
@@ -321,15 +343,17 @@ static void clean_up(struct task *t)
 	offline_stop(&t->offline);
 	if (!t->journal)
 		return;
-	if (restart && hook(t, "pre-restart", &err) < 0)
-		log_warn(t->log, "%s", error_message(err));
+	/* PVE leaves the guest alone where this fails; here one that we stopped goes on in any case */
+	if (restart && last_hook(t, "pre-restart") < 0)
+		told = false;
+	else if (t->suspended)
+		log_info(t->log, "resume vm");
 	recover_guest(t->env, t->journal, t->log, NULL);
 	usage_stop(TAKE_PTR(t->usage));
 	if (recover_rest(t->env, t->journal, t->log, NULL) == 0 && restart) {
+		if (told)
+			last_hook(t, "post-restart");
 		log_online_again(t);
-		error_free(TAKE_PTR(err));
-		if (hook(t, "post-restart", &err) < 0)
-			log_warn(t->log, "%s", error_message(err));
 	}
 	if (!journal_finish(t->journal))
 		log_warn(t->log, "something was left behind: 'vzdump --cleanup %u' tries again",
@@ -340,12 +364,10 @@ static void clean_up(struct task *t)
 static void say_failed(struct task *t, const struct error *err)
 {
 	_cleanup_free_ char *now = task_log_time();
-	_cleanup_error_ struct error *hook_err = NULL;
 
-	log_error(t->log, "Backup of VM %u failed - %s", t->vmid, error_message(err));
+	event_error(t->env, t->log, "Backup of VM %u failed - %s", t->vmid, error_message(err));
 	log_info(t->env->log, "Failed at %s", now);
-	if (hook(t, "backup-abort", &hook_err) < 0)
-		log_warn(t->log, "%s", error_message(hook_err));
+	last_hook(t, "backup-abort");
 }
 
 static void say_finished(struct task *t, uint64_t seconds)
@@ -353,24 +375,18 @@ static void say_finished(struct task *t, uint64_t seconds)
 	_cleanup_free_ char *now = task_log_time();
 	_cleanup_free_ char *took = units_hms(seconds);
 
-	log_info(t->log, "Finished Backup of VM %u (%s)", t->vmid, took);
+	event_info(t->env, t->log, "Finished Backup of VM %u (%s)", t->vmid, took);
 	log_info(t->env->log, "Backup finished at %s", now);
 }
 
+/* What comes from here on is not in the copy. */
 static void copy_log(struct task *t)
 {
 	_cleanup_error_ struct error *err = NULL;
-	_cleanup_free_ char *stem = archive_stem("qemu", t->vmid, t->start);
-	_cleanup_free_ char *path = NULL;
 
-	if (t->o->dumpdir) {
-		path = xasprintf("%s/%s.log", t->o->dumpdir, stem);
-		if (task_log_copy(&t->tlog, path, &err) < 0)
-			log_warn(t->env->log, "%s", error_message(err));
-	}
-	error_free(TAKE_PTR(err));
-	if (hook(t, "log-end", &err) < 0)
+	if (t->known && t->logfile && task_log_copy(&t->tlog, t->logfile, &err) < 0)
 		log_warn(t->env->log, "%s", error_message(err));
+	last_hook(t, "log-end");
 }
 
 static void task_clear(struct task *t)
@@ -379,8 +395,27 @@ static void task_clear(struct task *t)
 	guest_config_clear(&t->conf);
 	qemu_features_clear(&t->features);
 	task_log_clear(&t->tlog);
+	free(t->logfile);
 	free(t->progress_disks);
 	free(t->run_dir);
+}
+
+/* A guest that does not exist has no log of its own: who misspells a number leaves nothing behind. */
+static int open_log(struct task *t, struct error **err)
+{
+	_cleanup_error_ struct error *no_conf = NULL, *no_log = NULL;
+	int conf = guest_config_load(t->env->paths, t->vmid, t->env->log, &t->conf, &no_conf);
+	int r = 0;
+
+	t->known = conf != ERR_NOT_FOUND;
+	if (t->known)
+		r = task_log_open(&t->tlog, t->env->paths, t->vmid, t->env->log, &no_log);
+	else
+		task_log_none(&t->tlog, t->env->log);
+	t->log = &t->tlog.log;
+	error_keep_first(err, &no_log);
+	error_keep_first(err, &no_conf);
+	return r < 0 ? r : conf;
 }
 
 int task_run(const struct backup_env *env, const struct task_options *o, uint32_t vmid,
@@ -390,28 +425,25 @@ int task_run(const struct backup_env *env, const struct task_options *o, uint32_
 	_cleanup_error_ struct error *mine = NULL;
 	_cleanup_free_ char *now = task_log_time();
 	uint64_t begin_ns = units_now_ns();
-	char *target;
 	int r;
 
 	*ret = (struct task_result){ 0 };
-	name_archive(&t);
-	target = xstrdup(t.archive.target);
-	r = task_log_open(&t.tlog, env->paths, vmid, env->log, &mine);
-	t.log = &t.tlog.log;
-	log_info(t.log, "Starting Backup of VM %u (qemu)", vmid);
-	log_info(env->log, "Backup started at %s", now);
+	name_files(&t);
+	r = open_log(&t, &mine);
+	if (t.known) {
+		event_info(env, t.log, "Starting Backup of VM %u (qemu)", vmid);
+		log_info(env->log, "Backup started at %s", now);
+	}
 	if (r == 0)
 		r = save(&t, ret, &mine);
 	clean_up(&t);
-	t.archive.target = target; /* for the last hooks */
 	ret->seconds = (units_now_ns() - begin_ns) / 1000000000u;
 	if (r < 0)
 		say_failed(&t, mine);
 	else
 		say_finished(&t, ret->seconds);
 	copy_log(&t);
-	t.archive.target = NULL;
-	ret->target = target;
+	ret->target = t.target;
 	error_keep_first(err, &mine);
 	task_clear(&t);
 	return r;

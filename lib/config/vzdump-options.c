@@ -264,6 +264,13 @@ static const struct option rows[] = {
 		.description = "Compression level of zstd: higher is smaller and slower.",
 	},
 	{
+		.name = "hook-timeout",
+		.value = { .type = VALUE_INT, .min = 0, .max = 604800 },
+		.fallback = "0",
+		.description = "End a hook script that takes longer than this many seconds. 0 sets no "
+			       "limit.",
+	},
+	{
 		.name = "start-command",
 		.value = { .type = VALUE_STRING },
 		.fallback = "qm start {vmid} --skiplock",

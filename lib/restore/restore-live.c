@@ -245,7 +245,8 @@ static int start_paused(struct restore *r, struct error **err)
 	if (res < 0)
 		return res;
 	log_info(r->env->log, "starting VM for live-restore");
-	res = power_run_command(r->env, "start-command", r->p->vmid, r->env->log, err);
+	res = power_run_command(r->env, "start-command", r->p->vmid, r->env->cancel,
+				r->env->log, err);
 	if (res == 0)
 		res = wait_for_qemu(r, err);
 	if (res == 0)

@@ -94,6 +94,7 @@ struct vma_writer {
 	struct frame **pending; /* taken frames by number modulo n_frames */
 	uint64_t next_number;   /* of the next frame to be taken */
 	unsigned running;       /* threads */
+	bool abandoned;         /* nobody waits for them any more: the last one frees the writer */
 	bool submitted;         /* anything at all */
 	bool finishing;
 	bool failed;
@@ -106,6 +107,7 @@ struct vma_writer {
 	unsigned n_batches;
 	struct frame *frames;
 	unsigned n_frames;
+	int fd; /* a duplicate of the caller's */
 	int event_fd;
 	int stop_fd;                   /* readable: the output thread must not wait any longer */
 	struct writer_thread *threads; /* workers, then the output */
@@ -151,14 +153,21 @@ void writer_give_batch(struct vma_writer *w, struct zero_batch *b);
 int writer_check_locked(struct vma_writer *w, struct error **err);
 /* Waits on free_cond, not so long that a request to stop would go unseen. */
 void writer_wait_free(struct vma_writer *w);
+/* Without the lock: all memory, when there is no thread any more. */
+void writer_free(struct vma_writer *w);
 
 /* writer-feed.c, with the lock held: what is still open. */
 void writer_submit_last(struct vma_writer *w);
 
 /* writer-thread.c */
 int writer_threads_start(struct vma_writer *w, struct error **err);
-/* They have been told to end. */
-void writer_threads_join(struct vma_writer *w);
+/*
+ * They have been told to end.  False: one of them hangs in the target's file system, and the last of
+ * them will call writer_free().
+ */
+bool writer_threads_join(struct vma_writer *w);
+/* What they needed, when there is none any more. */
+void writer_threads_clear(struct vma_writer *w);
 
 /* writer-pack.c: what the caller gave in archive form, in place. */
 int writer_pack_extent(struct vma_writer *w, struct vma_extent *e, struct packed_extent *ret,

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "base/mem.h"
+#include "base/units.h"
 #include "vma/writer-internal.h"
 
 #define IOPRIO_WHO_PROCESS       1
@@ -12,6 +13,7 @@
 #define IOPRIO_CLASS_IDLE        3
 #define IOPRIO_CLASS_SHIFT       13
 #define PVE_IONICE_IDLE          8
+#define HANGS_MS                 1000
 
 /* Of the calling thread.  It is a wish; a kernel without it is no failure. */
 static void set_io_priority(int ionice)
@@ -35,11 +37,16 @@ static void set_name(const struct writer_thread *t)
 
 static void ended(struct vma_writer *w)
 {
+	bool last_of_all;
+
 	pthread_mutex_lock(&w->lock);
 	w->running--;
+	last_of_all = w->abandoned && !w->running;
 	pthread_cond_broadcast(&w->free_cond);
 	pthread_cond_broadcast(&w->done_cond);
 	pthread_mutex_unlock(&w->lock);
+	if (last_of_all)
+		writer_free(w);
 }
 
 static void *body(void *arg)
@@ -110,10 +117,45 @@ int writer_threads_start(struct vma_writer *w, struct error **err)
 	return r;
 }
 
-void writer_threads_join(struct vma_writer *w)
+/*
+ * Told to end they end at once, but for one that hangs in write(2) on a file system that does not
+ * answer: nothing but the end of the process ends that one.
+ */
+static bool have_ended(struct vma_writer *w)
 {
-	for (unsigned i = 0; i < w->n_started; i++)
-		pthread_join(w->threads[i].id, NULL);
+	const uint64_t end = units_now_ns() + HANGS_MS * UINT64_C(1000000);
+	bool all;
+
+	pthread_mutex_lock(&w->lock);
+	while (w->running && units_now_ns() < end)
+		writer_wait_free(w);
+	all = !w->running;
+	w->abandoned = !all;
+	pthread_mutex_unlock(&w->lock);
+	return all;
+}
+
+bool writer_threads_join(struct vma_writer *w)
+{
+	_cleanup_free_ pthread_t *ids = xcalloc(w->n_started + 1, sizeof(*ids));
+	const unsigned n = w->n_started;
+	bool all;
+
+	/* an abandoned writer may be gone before have_ended() has returned */
+	for (unsigned i = 0; i < n; i++)
+		ids[i] = w->threads[i].id;
+	all = have_ended(w);
+	for (unsigned i = 0; i < n; i++) {
+		if (all)
+			pthread_join(ids[i], NULL);
+		else
+			pthread_detach(ids[i]);
+	}
+	return all;
+}
+
+void writer_threads_clear(struct vma_writer *w)
+{
 	for (unsigned i = 0; i < w->n_threads && w->threads; i++) {
 		frame_encoder_free(w->threads[i].encoder);
 		free(w->threads[i].scratch);

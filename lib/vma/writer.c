@@ -1,15 +1,18 @@
 #include "vma/writer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 
+#include "base/bounded.h"
 #include "base/mem.h"
 #include "vma/writer-internal.h"
 
 #define CANCEL_POLL_MS 100
 #define MAX_THREADS    256
+#define CLOSE_MS       1000
 
 static void ring(int fd)
 {
@@ -123,8 +126,13 @@ static int init_output(struct vma_writer *w, unsigned threads, int fd, struct er
 {
 	struct output *plain = NULL;
 	enum output_filter filter = OUTPUT_LZOP;
-	int r = output_plain_new(fd, w->stop_fd, &plain, err);
+	int r;
 
+	/* a thread that hangs in the file system may outlive the caller's descriptor */
+	w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (w->fd < 0)
+		return error_errno(err, errno, "cannot use descriptor %d for the archive", fd);
+	r = output_plain_new(w->fd, w->stop_fd, &plain, err);
 	if (r < 0)
 		return r;
 	if (w->o.compression == VMA_COMPRESS_NONE || writer_is_zstd(w)) {
@@ -170,7 +178,7 @@ int vma_writer_new(const struct vma_writer_options *o, int fd, const struct vma_
 	_cleanup_(vma_writer_freep) struct vma_writer *w = xcalloc(1, sizeof(*w));
 	int r;
 
-	w->event_fd = w->stop_fd = -1;
+	w->fd = w->event_fd = w->stop_fd = -1;
 	init_options(w, o);
 	init_sync(w);
 	r = init_fds(w, err);
@@ -239,7 +247,6 @@ int vma_writer_finish(struct vma_writer *w, struct vma_writer_stats *ret, struct
 {
 	int r = drain(w, err);
 
-	writer_threads_join(w);
 	if (ret)
 		vma_writer_get_stats(w, ret);
 	return r;
@@ -267,14 +274,14 @@ static void close_fds(struct vma_writer *w)
 		close(w->event_fd);
 	if (w->stop_fd >= 0)
 		close(w->stop_fd);
+	/* which writes back on a network file system */
+	if (w->fd >= 0)
+		bounded_close(w->fd, CLOSE_MS);
 }
 
-void vma_writer_free(struct vma_writer *w)
+void writer_free(struct vma_writer *w)
 {
-	if (!w)
-		return;
-	vma_writer_abort(w);
-	writer_threads_join(w);
+	writer_threads_clear(w);
 	output_free(w->output);
 	frame_encoder_free(w->side);
 	seektable_writer_clear(&w->seektable);
@@ -286,4 +293,13 @@ void vma_writer_free(struct vma_writer *w)
 	close_fds(w);
 	clear_sync(w);
 	free(w);
+}
+
+void vma_writer_free(struct vma_writer *w)
+{
+	if (!w)
+		return;
+	vma_writer_abort(w);
+	if (writer_threads_join(w))
+		writer_free(w);
 }

@@ -130,7 +130,10 @@ void vma_writer_get_stats(struct vma_writer *w, struct vma_writer_stats *ret);
 /* The zero_bytes of one device. */
 uint64_t vma_writer_zero_bytes(const struct vma_writer *w, uint8_t dev);
 
-/* All extents must have been put.  Writes what is left, index and seek table; ends the threads. */
+/*
+ * All extents must have been put.  Writes what is left, index and seek table.  When it is good, all is
+ * written and no thread runs any more; when it fails one may still hang in the target's file system.
+ */
 int vma_writer_finish(struct vma_writer *w, struct vma_writer_stats *ret, struct error **err);
 
 /*
@@ -139,7 +142,11 @@ int vma_writer_finish(struct vma_writer *w, struct vma_writer_stats *ret, struct
  */
 void vma_writer_abort(struct vma_writer *w);
 
-/* Stops without finishing if need be; frees.  Extents still held by the caller become invalid. */
+/*
+ * Stops without finishing if need be; frees.  Extents still held by the caller become invalid.  Returns
+ * within a second or two: a thread that hangs in the target's file system is left to itself, and ends
+ * with the process at the latest.
+ */
 void vma_writer_free(struct vma_writer *w);
 DEFINE_CLEANUP(struct vma_writer *, vma_writer_free)
 

@@ -112,7 +112,7 @@ hook_fails() {
 	vzdump 123 --script "$VZ_TMP/hook" "${FLEECING[@]}"
 	echo "$output" > "$LOG"
 	[[ $status = "$expected" ]] || fail "$* failed: exit $status" || return 1
-	log_has "hook script '$VZ_TMP/hook' failed in phase '$1' with exit status 1" || return 1
+	log_has "command '$VZ_TMP/hook $1( snapshot 123)?' failed: exit code 1" || return 1
 	grep -qx "$1" "$VZ_TMP/phases" || return 1
 	rm -f "$STORE"/backup/dump/*
 	undone 123 || fail "$* failed" || return 1
@@ -129,7 +129,7 @@ hook_fails() {
 		[[ $phase != backup-* && $phase != p* ]] || {
 			grep -qx backup-abort "$VZ_TMP/phases"
 			[[ $(tail -n 1 "$VZ_TMP/phases") = job-end ]]
-			log_has "ERROR: Backup of VM 123 failed - hook script"
+			log_has "ERROR: Backup of VM 123 failed - command '$VZ_TMP/hook $phase"
 		}
 	done
 	hook_fails 0 log-end
@@ -149,12 +149,14 @@ hook_fails() {
 	local mode phase
 	for mode in suspend stop; do
 		for phase in pre-stop pre-restart post-restart backup-end; do
-			# a suspended guest goes on by itself
-			[[ $mode$phase != suspend*restart ]] || continue
 			printf '%s\n' "$phase" > "$VZ_TMP/fail"
+			: > "$VZ_TMP/phases"
 			vzdump 123 --mode "$mode" --script "$VZ_TMP/hook"
 			echo "$output" > "$LOG"
-			log_has "failed in phase '$phase' with exit status 1" || fail "$mode, $phase"
+			log_has "command '$VZ_TMP/hook $phase $mode 123' failed: exit code 1" || fail "$mode, $phase"
+			# as in PVE; but unlike there the guest goes on
+			[[ $phase != pre-restart ]] || ! grep -qx post-restart "$VZ_TMP/phases"
+			[[ $phase = pre-* ]] || grep -qx post-restart "$VZ_TMP/phases"
 			rm -f "$STORE"/backup/dump/*
 			undone 123 || fail "$mode, $phase"
 		done

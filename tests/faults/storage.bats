@@ -37,7 +37,7 @@ guest() {
 	ends_with 255
 	log_has "WARN: fleecing storage 'fast' has less than 10% of its space free"
 	log_has "WARN: fleecing storage 'fast' has less than 5% of its space free"
-	log_has "ERROR: Backup of VM 123 failed - .*fleecing storage 'fast' is full"
+	log_has "ERROR: Backup of VM 123 failed - drive-scsi0: fleecing storage 'fast' is full"
 	[[ $(grep -c 'of its space free' "$LOG") = 2 ]]
 	no_archive
 	all_well 123
@@ -51,7 +51,7 @@ guest() {
 	ms=$(guest_write 123 scsi0 8M 20M)
 	[[ $ms -lt 5000 ]] || fail "the guest write took $ms ms"
 	ends_with 255
-	log_has "ERROR: Backup of VM 123 failed - .*fleecing storage 'fast' is full"
+	log_has "ERROR: Backup of VM 123 failed - drive-scsi0: fleecing storage 'fast' is full"
 	no_archive
 	all_well 123
 }

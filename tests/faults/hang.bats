@@ -1,0 +1,139 @@
+#!/usr/bin/env bats
+# Targets that take nothing, and file systems that do not answer.
+
+load faults
+
+setup_file() {
+	faults_setup_file
+}
+
+setup() {
+	faults_setup
+}
+
+teardown() {
+	thaw
+	faults_teardown
+	[[ ! -s $BATS_TEST_TMPDIR/loop ]] || losetup -d "$(< "$BATS_TEST_TMPDIR/loop")"
+}
+
+guest() {
+	disk_add 123 scsi0 throttle "$1"
+	disk_fill "$(disk_path 123 scsi0)" "$1"
+	qemu_start 123 running
+	before 123
+}
+
+# to_stuck_reader <argument>...: a backup into a pipe whose reader stands still, up to where it copies
+to_stuck_reader() {
+	mkfifo "$VZ_TMP/fifo"
+	sleep 600 < "$VZ_TMP/fifo" 3>&- &
+	PIDS+=("$!")
+	"$VZDUMP" 123 --stdout "$@" > "$VZ_TMP/fifo" 2> "$LOG" 3>&- &
+	PID=$!
+	PIDS+=("$PID")
+	log_wait 'started backup task'
+}
+
+# nobody_reads <argument>...: what follows from a signal then
+nobody_reads() {
+	to_stuck_reader "$@"
+	# the pipeline is full
+	local ms
+	ms=$(guest_write 123 scsi0 1M 64k)
+	[[ $ms -lt 60000 ]]
+	sleep 0.5
+	kill -TERM "$PID"
+	ends_with 255 20
+	log_has 'INFO: aborting backup job'
+	log_has 'ERROR: Backup of VM 123 failed - interrupted by signal'
+	rm "$VZ_TMP/fifo"
+	undone 123 || fail "$*"
+}
+
+@test "--stdout into a reader that stands still: a signal ends it, without and with fleecing, packed or not" {
+	guest 64M
+	nobody_reads --compress zstd
+	nobody_reads --compress zstd "${FLEECING[@]}"
+	nobody_reads "${FLEECING[@]}"
+	nobody_reads --compress gzip --pigz 2 "${FLEECING[@]}"
+	nobody_reads --compress lzo "${FLEECING[@]}"
+	all_well 123
+}
+
+@test "--stdout into a reader that stands still, all is read and only the end is to be written: a signal ends it" {
+	guest 4M
+	to_stuck_reader --compress zstd "${FLEECING[@]}"
+	log_wait '100% \(4.0 MiB of 4.0 MiB\)'
+	kill -INT "$PID"
+	ends_with 255 20
+	log_has 'ERROR: Backup of VM 123 failed - .*interrupted by signal'
+	all_well 123
+}
+
+@test "a sink waits for a reader that stands still: the guest's QEMU is killed, vzdump ends too" {
+	guest 64M
+	to_stuck_reader
+	# more than the pipeline holds: the filter gives up the backup, not the guest's write
+	local ms
+	ms=$(guest_write 123 scsi0 8M 32M)
+	[[ $ms -lt 120000 ]]
+	kill -KILL "$(qemu_pid 123)"
+	ends_with 255 20
+	log_has 'ERROR: Backup of VM 123 failed - '
+	log_has_not 'interrupted by signal'
+	nothing_left 123
+}
+
+# ---- a file system that does not answer ----
+
+# hanging_fs: a file system in $VZ_TMP/target, until freeze
+hanging_fs() {
+	[[ $EUID = 0 ]] || skip "mounting needs root"
+	local image=$BATS_TEST_TMPDIR/target.img
+	mkdir "$VZ_TMP/target"
+	truncate -s 256M "$image"
+	mkfs.ext4 -q "$image"
+	losetup -f --show "$image" > "$BATS_TEST_TMPDIR/loop" || skip "no loop device"
+	mount "$(< "$BATS_TEST_TMPDIR/loop")" "$VZ_TMP/target"
+}
+
+freeze() {
+	fsfreeze --freeze "$VZ_TMP/target"
+	touch "$BATS_TEST_TMPDIR/frozen"
+}
+
+# Nothing that writes there can be killed before.
+thaw() {
+	[[ -e $BATS_TEST_TMPDIR/frozen ]] || return 0
+	fsfreeze --unfreeze "$VZ_TMP/target"
+	rm "$BATS_TEST_TMPDIR/frozen"
+}
+
+# hangs <argument>...: a signal, when the target does not answer any more
+hangs() {
+	backup_start 123 --dumpdir "$VZ_TMP/target" --bwlimit 8000 "$@"
+	freeze
+	sleep 1.5
+	kill -TERM "$PID"
+	# the guest first, then what can be done without the target
+	log_wait 'Backup of VM 123 failed - interrupted by signal' 30
+	log_has 'WARN: .*cannot remove .*no answer from the file system'
+	[[ $(qmp 123 query-named-block-nodes) != *vzdump-* ]]
+	log_wait 'Backup job failed - interrupted by signal' 30
+	thaw
+	ends_with 255
+	run "$VZDUMP" --cleanup 123
+	[[ $status = 0 ]]
+	undone 123 || fail "$*"
+	[[ -z $(find "$VZ_TMP/target" -name '*.vma*' -o -name '*.dat') ]]
+	rm -f "$VZ_TMP"/target/*.log
+}
+
+@test "the target's file system hangs in mid-copy: a signal frees the guest at once, the rest is cleaned up later" {
+	hanging_fs
+	guest 32M
+	hangs --compress zstd
+	hangs --compress zstd "${FLEECING[@]}"
+	all_well 123
+}
