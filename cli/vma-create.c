@@ -159,7 +159,7 @@ static int start_daemon(struct create *c, struct error **err)
 static int open_disk(struct create *c, struct disk *d, struct error **err)
 {
 	int r = is_raw(d) ? image_open(&d->image, d->path, err) :
-			    image_connect(&d->image, c->daemon.offline.socket, d->export, err);
+			    image_connect(&d->image, c->daemon.offline.socket, d->export, c->stop, err);
 
 	if (r < 0 && !is_raw(d))
 		error_prefix(err, "image '%s'", d->path);

@@ -205,6 +205,7 @@ static int open_mapped(struct extract *x, struct error **err)
 		if (!x->mapped[i] || !l->image)
 			continue;
 		uri = readmap_is_raw(l) ? xstrdup(l->image) : serve_uri(x->daemon.offline.socket, l->disk);
+		x->targets[i].cancel = x->stop;
 		r = target_existing(&x->targets[i], uri, x->h->devices[i].size, l->write_zero, err);
 	}
 	return r;

@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libnbd.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "qemu/nbd.h"
 
 #define STATUS_MAX (UINT64_C(1) << 30) /* bytes a question: a length has 32 bits */
 
@@ -37,15 +37,22 @@ int image_open(struct image *i, const char *path, struct error **err)
 	return 0;
 }
 
-int image_connect(struct image *i, const char *socket, const char *export, struct error **err)
+int image_connect(struct image *i, const char *socket, const char *export,
+		  const struct cancel *cancel, struct error **err)
 {
 	int64_t size;
+	int r;
 
+	i->cancel = cancel;
 	i->nbd = nbd_create();
 	if (!i->nbd || nbd_set_export_name(i->nbd, export) < 0 ||
-	    nbd_add_meta_context(i->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) < 0 ||
-	    nbd_connect_unix(i->nbd, socket) < 0)
+	    nbd_add_meta_context(i->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) < 0)
 		return error_set(err, ERR_PEER, "cannot connect to qemu-storage-daemon: %s", nbd_get_error());
+	r = nbd_client_connect_unix(i->nbd, socket, NBD_CONNECT_MS, cancel, err);
+	if (r < 0 && r != ERR_CANCELED)
+		error_prefix(err, "cannot connect to qemu-storage-daemon");
+	if (r < 0)
+		return r;
 	size = nbd_get_size(i->nbd);
 	if (size <= 0)
 		return error_set(err, ERR_INVALID, "it is empty; give one that has a size");
@@ -60,9 +67,15 @@ int image_read(const struct image *i, uint64_t offset, void *data, size_t len, s
 	ssize_t n;
 
 	memset((char *)data + there, 0, len - there);
-	if (i->nbd)
-		return nbd_pread(i->nbd, data, there, offset, 0) == 0 ? 0 :
-			error_set(err, ERR_PEER, "cannot read byte %" PRIu64 ": %s", offset, nbd_get_error());
+	if (i->nbd) {
+		int r = nbd_client_finish(
+			i->nbd, nbd_aio_pread(i->nbd, data, there, offset, NBD_NULL_COMPLETION, 0),
+			i->cancel, err);
+
+		if (r < 0 && r != ERR_CANCELED)
+			error_prefix(err, "cannot read byte %" PRIu64, offset);
+		return r;
+	}
 	n = io_pread_full(i->fd, data, there, (off_t)offset);
 	return n == (ssize_t)there ? 0 :
 		error_errno(err, n < 0 ? (int)-n : EIO, "cannot read byte %" PRIu64, offset);
@@ -90,7 +103,11 @@ static uint64_t next_data_nbd(struct image *i, uint64_t offset)
 		struct status s = { 0 };
 		nbd_extent_callback tell = { .callback = on_status, .user_data = &s };
 
-		if (nbd_block_status(i->nbd, len, offset, tell, 0) < 0 || !s.len)
+		if (nbd_client_finish(i->nbd,
+				      nbd_aio_block_status(i->nbd, len, offset, tell,
+							   NBD_NULL_COMPLETION, 0),
+				      i->cancel, NULL) < 0 ||
+		    !s.len)
 			return offset;
 		if (s.is_zero)
 			offset += s.len;

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "backup/copy-internal.h"
-#include "backup/nbd-connect.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
+#include "qemu/nbd.h"
 
 /* Block status is asked for this many clusters (64 MiB) at first, since QEMU answers it in its main
  * loop; while everything is one extent the window doubles up to what a request can name. */
@@ -618,7 +618,7 @@ bool copy_disk_idle(const struct copy_disk *d)
 }
 
 static int connect_nbd(struct copy_disk *d, const struct copy_source *s, const char *context,
-		       const struct cancel *cancel, struct nbd_handle **ret, struct error **err)
+		       struct nbd_handle **ret, struct error **err)
 {
 	struct nbd_handle *h = nbd_create();
 	int r;
@@ -627,15 +627,18 @@ static int connect_nbd(struct copy_disk *d, const struct copy_source *s, const c
 	if (h && nbd_set_strict_mode(h, nbd_get_strict_mode(h) & ~(uint32_t)LIBNBD_STRICT_FLAGS) == 0 &&
 	    nbd_set_export_name(h, s->export) == 0 && nbd_add_meta_context(h, context) == 0 &&
 	    nbd_set_pread_initialize(h, false) == 0) {
-		r = nbd_connect_within(h, s->socket, NBD_CONNECT_TIMEOUT_MS, cancel, err);
-		if (r < 0 && r != ERR_CANCELED)
+		r = nbd_client_connect_unix(h, s->socket, NBD_CONNECT_MS, d->copy->o.cancel, err);
+		if (r == 0) {
+			*ret = h;
+			return 0;
+		}
+		if (r != ERR_CANCELED)
 			error_prefix(err, "%s: cannot connect to its NBD export", d->name);
 	} else {
 		r = nbd_failed(d, "cannot connect to its NBD export", err);
 	}
-	if (r == 0)
-		*ret = TAKE_PTR(h);
-	nbd_close(h);
+	if (h)
+		nbd_close(h);
 	return r;
 }
 
@@ -647,14 +650,12 @@ static uint32_t granule_clusters(uint64_t bytes)
 	return n < 1 ? 1 : n > TRIM_MAX_CLUSTERS ? TRIM_MAX_CLUSTERS : (uint32_t)n;
 }
 
-int copy_disk_open(struct copy_disk *d, const struct copy_source *s, const struct cancel *cancel,
-		   struct error **err)
+int copy_disk_open(struct copy_disk *d, const struct copy_source *s, struct error **err)
 {
 	_cleanup_free_ char *context = NULL;
 	int64_t size;
-	int r;
+	int r = connect_nbd(d, s, LIBNBD_CONTEXT_BASE_ALLOCATION, &d->nbd, err);
 
-	r = connect_nbd(d, s, LIBNBD_CONTEXT_BASE_ALLOCATION, cancel, &d->nbd, err);
 	if (r < 0)
 		return r;
 	size = nbd_get_size(d->nbd);
@@ -676,7 +677,7 @@ int copy_disk_open(struct copy_disk *d, const struct copy_source *s, const struc
 	if (!s->bitmap)
 		return 0;
 	context = xasprintf("qemu:dirty-bitmap:%s", s->bitmap);
-	r = connect_nbd(d, s, context, cancel, &d->nbd_dirty, err);
+	r = connect_nbd(d, s, context, &d->nbd_dirty, err);
 	if (r < 0)
 		return r;
 	if (nbd_can_meta_context(d->nbd_dirty, context) != 1)

@@ -114,7 +114,7 @@ int copy_add_disk(struct copy *c, const char *name, uint8_t dev, uint64_t size, 
 
 int copy_connect(struct copy *c, unsigned disk, const struct copy_source *s, struct error **err)
 {
-	return copy_disk_open(c->disks[disk], s, c->o.cancel, err);
+	return copy_disk_open(c->disks[disk], s, err);
 }
 
 void copy_get_progress(struct copy *c, unsigned disk, struct copy_progress *ret)

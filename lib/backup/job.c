@@ -10,8 +10,12 @@
 #include "backup/job-lock.h"
 #include "backup/recover.h"
 #include "backup/task.h"
+#include "base/bounded.h"
 #include "base/buf.h"
 #include "base/mem.h"
+
+/* A hung network file system would hold us up for ever, deaf to signals. */
+#define REACH_MS 30000
 
 struct job {
 	struct backup_env env;		/* the caller's, with the storages as they are after job-init */
@@ -40,7 +44,10 @@ static char *absolute_folder(const char *dir)
 static int choose_dumpdir(struct job *j, const char *dumpdir, struct error **err)
 {
 	struct stat st;
+	int r = bounded_reach(dumpdir, REACH_MS, j->env.cancel, err);
 
+	if (r < 0)
+		return r;
 	if (stat(dumpdir, &st) < 0 || !S_ISDIR(st.st_mode))
 		return error_set(err, ERR_NOT_FOUND,
 				 "dumpdir '%s' does not exist: create it or name another folder",
@@ -70,6 +77,8 @@ static int choose_storage(struct job *j, const char *id, struct error **err)
 	const struct storage *s = NULL;
 	int r = storage_get(j->env.storages, id, 0, &s, err);
 
+	if (r == 0 && s->path)
+		r = bounded_reach(s->path, REACH_MS, j->env.cancel, err);
 	if (r == 0)
 		r = storage_activate(s, j->env.log, err);
 	if (r < 0) {

@@ -2,18 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libnbd.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "backup/nbd-connect.h"
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/strv.h"
+#include "qemu/nbd.h"
 
 #define START_TIMEOUT_MS 30000
 
@@ -80,14 +79,13 @@ static int spawn(struct offline *o, char **argv, int listen_fd, struct error **e
  * The socket listens from the start, so connecting says nothing; the daemon opens its disks before
  * it serves, so an NBD handshake that ends well says all.
  */
-static int wait_until_it_answers(struct offline *o, const char *export,
-				 const struct cancel *cancel, struct error **err)
+static int wait_until_it_answers(struct offline *o, const char *export, struct error **err)
 {
 	uint64_t size;
 
 	for (int waited = 0; waited < START_TIMEOUT_MS; waited += 20) {
 		_cleanup_error_ struct error *mine = NULL;
-		int status;
+		int status, r = ERR_GONE;
 
 		if (process_wait(o->pid, 0, &status, NULL) == 0) {
 			_cleanup_free_ char *words = io_last_line(o->log_path);
@@ -96,9 +94,13 @@ static int wait_until_it_answers(struct offline *o, const char *export,
 			return error_set(err, ERR_PEER, "qemu-storage-daemon cannot open the disk: %s",
 					 words ? words : "no message");
 		}
-		if (access(o->socket, F_OK) == 0 && offline_size(o, export, &size, &mine) == 0)
+		if (access(o->socket, F_OK) == 0)
+			r = offline_size(o, export, &size, &mine);
+		if (r == 0)
 			return 0;
-		if (cancel_sleep(cancel, 20, err) < 0)
+		if (r == ERR_TIMEOUT)
+			break;
+		if (cancel_sleep(o->cancel, 20, err) < 0)
 			return ERR_CANCELED;
 	}
 	return error_set(err, ERR_TIMEOUT, "qemu-storage-daemon does not answer after %d s",
@@ -112,9 +114,9 @@ int offline_start(struct offline *o, const char *dir, const struct offline_disk 
 	_cleanup_close_ int listen_fd = -1;
 	int r;
 
-	*o = (struct offline){ .cancel = cancel,
-			       .socket = xasprintf("%s/offline.sock", dir),
-			       .log_path = xasprintf("%s/offline.log", dir) };
+	*o = (struct offline){ .socket = xasprintf("%s/offline.sock", dir),
+			       .log_path = xasprintf("%s/offline.log", dir),
+			       .cancel = cancel };
 	listen_fd = listen_socket(o->socket, err);
 	if (listen_fd < 0)
 		return listen_fd;
@@ -126,7 +128,7 @@ int offline_start(struct offline *o, const char *dir, const struct offline_disk 
 	r = spawn(o, argv, listen_fd, err);
 	close(TAKE_FD(listen_fd));
 	if (r == 0)
-		r = wait_until_it_answers(o, disks[0].export, cancel, err);
+		r = wait_until_it_answers(o, disks[0].export, err);
 	return r;
 }
 
@@ -137,14 +139,15 @@ int offline_size(const struct offline *o, const char *export, uint64_t *ret, str
 	int r = 0;
 
 	if (h && nbd_set_export_name(h, export) == 0)
-		r = nbd_connect_within(h, o->socket, START_TIMEOUT_MS, o->cancel, err);
-	if (r == 0)
+		r = nbd_client_connect_unix(h, o->socket, START_TIMEOUT_MS, o->cancel, err);
+	if (h && r == 0)
 		size = nbd_get_size(h);
 	if (r == 0 && size < 0)
 		r = error_set(err, ERR_PEER, "%s", nbd_get_error());
 	if (r < 0 && r != ERR_CANCELED)
 		error_prefix(err, "qemu-storage-daemon does not serve '%s'", export);
-	nbd_close(h);
+	if (h)
+		nbd_close(h);
 	*ret = (uint64_t)size;
 	return r;
 }

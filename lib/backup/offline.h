@@ -17,7 +17,7 @@ struct offline {
 	pid_t pid;
 	char *socket;	/* unix socket of the NBD server */
 	char *log_path;	/* what the daemon has to say */
-	const struct cancel *cancel;	/* may be NULL */
+	const struct cancel *cancel; /* of offline_start() */
 };
 
 struct offline_disk {

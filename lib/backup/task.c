@@ -9,10 +9,13 @@
 #include "backup/hook.h"
 #include "backup/recover.h"
 #include "backup/task-internal.h"
+#include "base/bounded.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "config/ha.h"
 #include "storage/archive-name.h"
+
+#define REACH_MS 30000
 
 static struct hook_guest hook_guest(const struct task *t)
 {
@@ -282,6 +285,9 @@ static int save(struct task *t, struct task_result *ret, struct error **err)
 	int r;
 
 	r = check_ha(t, err);
+	/* asked again for each guest, before anything is done to it */
+	if (r == 0 && t->o->dumpdir)
+		r = bounded_reach(t->o->dumpdir, REACH_MS, t->env->cancel, err);
 	if (r == 0)
 		r = task_check_limits(t, err);
 	if (r < 0)

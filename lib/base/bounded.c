@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -113,6 +114,25 @@ int bounded_run(const struct bounded_call *c, int timeout_ms, const struct cance
 		error_keep_first(err, &s->err);
 	}
 	unref(s);
+	return r;
+}
+
+static int do_reach(void *arg, struct error **err)
+{
+	struct statvfs fs;
+
+	(void)err;
+	(void)statvfs(arg, &fs); /* what it says is for others; that it says anything is enough */
+	return 0;
+}
+
+int bounded_reach(const char *path, int timeout_ms, const struct cancel *cancel, struct error **err)
+{
+	const struct bounded_call c = { .call = do_reach, .clear = free, .arg = xstrdup(path) };
+	int r = bounded_run(&c, timeout_ms, cancel, err);
+
+	if (r == ERR_TIMEOUT)
+		error_prefix(err, "'%s'", path);
 	return r;
 }
 

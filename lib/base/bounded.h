@@ -24,6 +24,11 @@ struct bounded_call {
 int bounded_run(const struct bounded_call *c, int timeout_ms, const struct cancel *cancel,
 		struct error **err);
 
+/*
+ * Asks the file system that path lies in whether it is there at all, before others use it without a limit:
+ * ERR_TIMEOUT, ERR_CANCELED.  Good also if there is no such file.
+ */
+int bounded_reach(const char *path, int timeout_ms, const struct cancel *cancel, struct error **err);
 /* unlink(path); missing is fine.  ERR_TIMEOUT as above. */
 int bounded_unlink(const char *path, int timeout_ms, struct error **err);
 /* close(fd), which is gone for the caller in any case; its errors say nothing that fsync() did not. */

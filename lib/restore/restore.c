@@ -215,8 +215,10 @@ int restore_run(const struct backup_env *env, const struct restore_params *p, st
 	r->env = env;
 	r->p = p;
 	r->alive[0] = r->alive[1] = -1;
-	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
+	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++) {
 		target_init(&r->targets[i]);
+		r->targets[i].cancel = env->cancel;
+	}
 	res = work(r, err);
 	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
 		target_clear(&r->targets[i]);

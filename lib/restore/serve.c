@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libnbd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,6 +15,7 @@
 #include "base/process.h"
 #include "base/strv.h"
 #include "base/units.h"
+#include "qemu/nbd.h"
 
 #define START_TIMEOUT_MS 30000
 #define STOP_MS          2000
@@ -41,17 +41,20 @@ static char *find_plugin(void)
 static bool answers(const char *path)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	memcpy(a.sun_path, path, strlen(path) + 1);
-	return fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0;
+	/* EAGAIN: one that stands still, with others waiting for it */
+	return fd >= 0 &&
+	       (connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0 || errno == EAGAIN);
 }
 
 /* A whole handshake: who only connects makes nbdkit complain of him. */
-static bool serves(const char *path)
+static bool serves(const char *path, const struct cancel *cancel)
 {
 	struct nbd_handle *h = nbd_create();
-	bool good = h && nbd_set_opt_mode(h, true) == 0 && nbd_connect_unix(h, path) == 0;
+	bool good = h && nbd_set_opt_mode(h, true) == 0 &&
+		    nbd_client_connect_unix(h, path, NBD_CONNECT_MS, cancel, NULL) == 0;
 
 	if (good)
 		nbd_opt_abort(h);
@@ -107,9 +110,9 @@ static pid_t read_pid(const char *path)
 	return (pid_t)pid;
 }
 
-static bool is_up(struct serve *s, const char *pidfile)
+static bool is_up(struct serve *s, const char *pidfile, const struct cancel *cancel)
 {
-	if (!serves(s->socket))
+	if (!serves(s->socket, cancel))
 		return false;
 	if (!pidfile)
 		return true;
@@ -125,7 +128,7 @@ static int wait_until_it_answers(struct serve *s, const struct serve_options *o,
 
 		if (r < 0)
 			return r;
-		if (is_up(s, pidfile))
+		if (is_up(s, pidfile, o->cancel))
 			return 0;
 		if (cancel_sleep(o->cancel, 20, err) < 0)
 			return ERR_CANCELED;

@@ -1,10 +1,10 @@
 /* Targets behind NBD: a few connections that threads share, each with one request at a time. */
 #include <errno.h>
 #include <inttypes.h>
-#include <libnbd.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "qemu/nbd.h"
 #include "restore/target.h"
 
 #define CONNECTIONS 4u
@@ -22,27 +22,41 @@ struct nbd_pool {
 	uint64_t size;
 	bool can_zero, can_flush;
 	char *uri;
+	const struct cancel *cancel;
 };
 
+/* Of a call of libnbd's that does not wait. */
 static int failed(const struct nbd_pool *p, const char *what, struct error **err)
 {
 	const char *text = nbd_get_error();
-	int errnum = nbd_get_errno();
 
-	error_set(err, ERR_PEER, "cannot %s '%s': %s", what, p->uri, text ? text : "unknown error");
-	return errnum == ENOSPC ? -ENOSPC : ERR_PEER;
+	return error_set(err, ERR_PEER, "cannot %s '%s': %s", what, p->uri,
+			 text ? text : "unknown error");
 }
 
-static int failed_at(const struct nbd_pool *p, const char *what, uint64_t offset, struct error **err)
+/* Waits for a command; what is said of a failure begins with where it was. */
+static int finish(const struct nbd_pool *p, struct nbd_handle *h, int64_t cookie, const char *what,
+		  struct error **err)
+{
+	int r = nbd_client_finish(h, cookie, p->cancel, err);
+
+	if (r < 0 && r != ERR_CANCELED)
+		error_prefix(err, "cannot %s '%s'", what, p->uri);
+	return r == ERR_PEER && nbd_get_errno() == ENOSPC ? -ENOSPC : r;
+}
+
+static int finish_at(const struct nbd_pool *p, struct nbd_handle *h, int64_t cookie,
+		     const char *what, uint64_t offset, struct error **err)
 {
 	_cleanup_free_ char *where = xasprintf("%s byte %" PRIu64 " of", what, offset);
 
-	return failed(p, where, err);
+	return finish(p, h, cookie, where, err);
 }
 
 static int connect_one(struct nbd_pool *p, struct error **err)
 {
 	struct connection *c = &p->c[p->n];
+	int r;
 
 	c->h = nbd_create();
 	if (!c->h)
@@ -50,7 +64,10 @@ static int connect_one(struct nbd_pool *p, struct error **err)
 	pthread_mutex_init(&c->lock, NULL);
 	p->n++;
 	nbd_set_uri_allow_local_file(c->h, true);
-	return nbd_connect_uri(c->h, p->uri) < 0 ? failed(p, "connect to", err) : 0;
+	r = nbd_client_connect_uri(c->h, p->uri, NBD_CONNECT_MS, p->cancel, err);
+	if (r < 0 && r != ERR_CANCELED)
+		error_prefix(err, "cannot connect to '%s'", p->uri);
+	return r;
 }
 
 static int look(struct nbd_pool *p, struct error **err)
@@ -68,12 +85,14 @@ static int look(struct nbd_pool *p, struct error **err)
 	return 0;
 }
 
-int nbd_pool_open(const char *uri, struct nbd_pool **ret, struct error **err)
+int nbd_pool_open(const char *uri, const struct cancel *cancel, struct nbd_pool **ret,
+		  struct error **err)
 {
 	struct nbd_pool *p = xcalloc(1, sizeof(*p));
 	int r;
 
 	p->uri = xstrdup(uri);
+	p->cancel = cancel;
 	r = connect_one(p, err);
 	if (r == 0)
 		r = look(p, err);
@@ -117,8 +136,10 @@ int nbd_pool_write(struct nbd_pool *p, uint64_t offset, const void *data, size_t
 	for (size_t at = 0; r == 0 && at < len; at += WRITE_MAX) {
 		size_t now = len - at < WRITE_MAX ? len - at : WRITE_MAX;
 
-		if (nbd_pwrite(c->h, (const char *)data + at, now, offset + at, 0) < 0)
-			r = failed_at(p, "write to", offset + at, err);
+		r = finish_at(p, c->h,
+			      nbd_aio_pwrite(c->h, (const char *)data + at, now, offset + at,
+					     NBD_NULL_COMPLETION, 0),
+			      "write to", offset + at, err);
 	}
 	pthread_mutex_unlock(&c->lock);
 	return r;
@@ -135,8 +156,8 @@ int nbd_pool_zero(struct nbd_pool *p, uint64_t offset, uint64_t len, struct erro
 	while (r == 0 && len) {
 		uint64_t now = len < ZERO_MAX ? len : ZERO_MAX;
 
-		if (nbd_zero(c->h, now, offset, 0) < 0)
-			r = failed_at(p, "write zeroes to", offset, err);
+		r = finish_at(p, c->h, nbd_aio_zero(c->h, now, offset, NBD_NULL_COMPLETION, 0),
+			      "write zeroes to", offset, err);
 		offset += now;
 		len -= now;
 	}
@@ -147,9 +168,9 @@ int nbd_pool_zero(struct nbd_pool *p, uint64_t offset, uint64_t len, struct erro
 /* One connection's flush covers what the others wrote: that is what multi-conn promises. */
 int nbd_pool_flush(struct nbd_pool *p, struct error **err)
 {
-	if (p->can_flush && nbd_flush(p->c[0].h, 0) < 0)
-		return failed(p, "write to", err);
-	return 0;
+	if (!p->can_flush)
+		return 0;
+	return finish(p, p->c[0].h, nbd_aio_flush(p->c[0].h, NBD_NULL_COMPLETION, 0), "write to", err);
 }
 
 void nbd_pool_free(struct nbd_pool *p)
@@ -157,8 +178,7 @@ void nbd_pool_free(struct nbd_pool *p)
 	if (!p)
 		return;
 	for (unsigned i = 0; i < p->n; i++) {
-		nbd_shutdown(p->c[i].h, 0);
-		nbd_close(p->c[i].h);
+		nbd_client_close(p->c[i].h);
 		pthread_mutex_destroy(&p->c[i].lock);
 	}
 	free(p->uri);

@@ -35,7 +35,7 @@ static int check_size(const struct target *t, uint64_t size, uint64_t max, struc
 
 static int open_uri(struct target *t, uint64_t size, uint64_t max, struct error **err)
 {
-	int r = nbd_pool_open(t->path, &t->nbd, err);
+	int r = nbd_pool_open(t->path, t->cancel, &t->nbd, err);
 
 	return r < 0 ? r : check_size(t, size, max, err);
 }

@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/cancel.h"
 #include "base/error.h"
 
 struct nbd_pool;
@@ -35,6 +36,7 @@ struct target {
 	bool made; /* the file was not there */
 	bool anew; /* target_begin() is to empty the file */
 	bool sync; /* target_finish() waits until all is on disk; of what existed it always does */
+	const struct cancel *cancel; /* the caller's; ends waits for an NBD server; may be NULL */
 	size_t held; /* bytes since the kernel was last told to write */
 	/* One write at a time, in steps of 64 KiB: threads that meet at the kernel's lock of a file
 	 * spin, and large writes get large fresh pages [measured: both together 2 s of system time
@@ -90,7 +92,8 @@ bool target_is_uri(const char *text);
 char *target_folder(const char *path);
 
 /* Connects, several times where the server allows it.  write_zero: as above. */
-int nbd_pool_open(const char *uri, struct nbd_pool **ret, struct error **err);
+int nbd_pool_open(const char *uri, const struct cancel *cancel, struct nbd_pool **ret,
+		  struct error **err);
 uint64_t nbd_pool_size(const struct nbd_pool *p);
 int nbd_pool_write(struct nbd_pool *p, uint64_t offset, const void *data, size_t len,
 		   struct error **err);
