@@ -137,3 +137,42 @@ hangs() {
 	hangs --compress zstd "${FLEECING[@]}"
 	all_well 123
 }
+
+# ---- a server of files that is away, simulated ----
+
+# held_back <system call> <path>: a backup in the background, whose call about such a path does not return
+held_back() {
+	local lib=$BATS_TEST_TMPDIR/hang-at.so
+	"${CC:-cc}" -D_GNU_SOURCE -O1 -Wall -shared -fPIC -o "$lib" "$FAULTS/hang-at.c" -ldl
+	LD_PRELOAD=$lib HANG_AT=$1:$2 HANG_SEEN=$VZ_TMP/seen \
+		ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0 \
+		"$VZDUMP" 123 --storage backup > "$LOG" 2>&1 3>&- &
+	PID=$!
+	PIDS+=("$PID")
+	until [[ -e $VZ_TMP/seen ]]; do
+		kill -0 "$PID"
+		sleep 0.05
+	done
+}
+
+@test "the target does not answer the last fsync: a signal ends the backup, and nothing stays" {
+	disk_add 123 scsi0 scsi 1M
+	before 123
+	held_back fsync .dat
+	kill -TERM "$PID"
+	ends_with 255
+	log_has 'ERROR: Backup of VM 123 failed - writing archive .*: interrupted by signal'
+	no_archive
+	all_well 123
+}
+
+@test "the target does not answer at all: a signal ends vzdump before it has done anything" {
+	disk_add 123 scsi0 scsi 1M
+	before 123
+	held_back statvfs store/backup
+	kill -TERM "$PID"
+	ends_with 255
+	log_has 'interrupted by signal'
+	log_has_not 'Starting Backup'
+	all_well 123
+}
