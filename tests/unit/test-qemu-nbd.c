@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -68,13 +69,23 @@ static void test_connect(void)
 	unlink(path);
 }
 
+static bool greets(const char *path)
+{
+	struct nbd_handle *h = nbd_create();
+	bool good = nbd_client_connect_unix(h, path, NBD_CONNECT_MS, NULL, NULL) == 0;
+
+	nbd_client_close(h);
+	return good;
+}
+
 static pid_t start_nbdkit(const char *path)
 {
 	const char *const argv[] = { "nbdkit", "-f", "--log=null", "-U", path, "memory", "1M", NULL };
 	pid_t pid = 0;
 
 	process_spawn(argv, NULL, &pid, NULL);
-	for (int i = 0; i < 3000 && access(path, F_OK) < 0; i++)
+	/* the socket is there a moment before it listens */
+	for (int i = 0; i < 3000 && !greets(path); i++)
 		usleep(20000);
 	return pid;
 }
@@ -104,6 +115,7 @@ static void test_commands(void)
 	   "one that is refused says so");
 	error_free(TAKE_PTR(err));
 	kill(pid, SIGSTOP);
+	waitpid(pid, NULL, WUNTRACED); /* all of its threads stand still now */
 	pthread_create(&t, NULL, request_soon, &c);
 	begin = units_now_ns();
 	ok(nbd_client_finish(h, nbd_aio_pread(h, back, 512, 0, NBD_NULL_COMPLETION, 0), &c, &err) ==
