@@ -175,6 +175,7 @@ static int prepare(struct job *j, struct error **err)
 	collect(&all, &code, r, &mine);
 	if (r != ERR_CANCELED) {
 		r = storage_config_load(j->env.paths, j->env.log, &j->storages, &mine);
+		storage_config_set_cancel(&j->storages, j->env.cancel);
 		if (r == 0)
 			r = choose_target(j, &mine);
 		collect(&all, &code, r, &mine);

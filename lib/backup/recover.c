@@ -23,11 +23,7 @@ void recover_note(const struct log *log, const char *what, struct error **first,
 	error_keep_first(first, mine);
 }
 
-/*
- * What is not there is what was wanted, but only where the storage says so: one that is away (or was
- * taken out of storage.cfg) may come back, and the image with it.
- */
-int recover_free_image(const struct backup_env *env, const char *volid, const struct log *log,
+static int free_image(const struct backup_env *env, const char *volid, const struct log *log,
 		      struct error **err)
 {
 	_cleanup_volume_ struct volume v = { 0 };
@@ -42,14 +38,29 @@ int recover_free_image(const struct backup_env *env, const char *volid, const st
 		r = storage_status(v.storage, &st, err);
 	if (r < 0) {
 		error_prefix(err, "image '%s'", volid);
-		return ERR_PEER;
+		return r == ERR_CANCELED ? r : ERR_PEER;
 	}
-	r = volume_free(&v, err);
-	if (r == ERR_NOT_FOUND || r == -ENOENT) {
-		error_free(*err);
-		*err = NULL;
-		r = 0;
+	return volume_free(&v, err);
+}
+
+/*
+ * What is not there is what was wanted, but only where the storage says so: one that is away (or was
+ * taken out of storage.cfg) may come back, and the image with it.
+ */
+int recover_free_image(const struct backup_env *env, const char *volid, const struct log *log,
+		      struct error **err)
+{
+	_cleanup_error_ struct error *mine = NULL;
+	int r = free_image(env, volid, log, &mine);
+
+	/* a signal ends what a storage is asked just then; once more it is asked all the same */
+	if (r == ERR_CANCELED) {
+		error_free(TAKE_PTR(mine));
+		r = free_image(env, volid, log, &mine);
 	}
+	if (r == ERR_NOT_FOUND || r == -ENOENT)
+		return 0;
+	error_keep_first(err, &mine);
 	return r;
 }
 

@@ -382,6 +382,12 @@ int storage_config_load(const struct paths *p, const struct log *log, struct sto
 	return 0;
 }
 
+void storage_config_set_cancel(struct storage_config *c, const struct cancel *cancel)
+{
+	for (size_t i = 0; i < c->n; i++)
+		c->storages[i].cancel = cancel;
+}
+
 void storage_config_clear(struct storage_config *c)
 {
 	for (size_t i = 0; i < c->n; i++)

@@ -109,7 +109,8 @@ uint64_t storage_restore_bwlimit(const struct storage *s)
 int storage_activate(const struct storage *s, const struct log *log, struct error **err)
 {
 	/* one that hangs in an unreachable mount would never come back from its first look there */
-	int r = s->path ? bounded_reach(s->path, REACH_MS, NULL, err) : 0;
+	const struct cancel *cancel = cancel_requested(s->cancel) ? NULL : s->cancel;
+	int r = s->path ? bounded_reach(s->path, REACH_MS, cancel, err) : 0;
 
 	if (r < 0)
 		error_prefix(err, "storage '%s'", s->id);

@@ -73,6 +73,11 @@ struct storage {
 	bool create_base;          /* create-base-path, else mkdir, else yes */
 	bool create_subdirs;       /* create-subdirs and mkdir, both default yes */
 	char *config_dir;          /* where storage.cfg lies ("/etc/pve"), for the types' own files */
+	/*
+	 * A request that comes while a tool is asked something, or the file system whether it is there,
+	 * ends that with ERR_CANCELED.  Requests before do not: what tidies up after one asks too.  NULL: none.
+	 */
+	const struct cancel *cancel;
 };
 
 struct storage_config {
@@ -95,6 +100,8 @@ int storage_config_load(const struct paths *p, const struct log *log, struct sto
 void storage_config_parse(const char *text, const char *file, const char *node,
 			  const char *local_path, const struct log *log,
 			  struct storage_config *ret);
+/* Of all storages, see struct storage. */
+void storage_config_set_cancel(struct storage_config *c, const struct cancel *cancel);
 void storage_config_clear(struct storage_config *c);
 #define _cleanup_storage_config_ _cleanup_(storage_config_clear)
 

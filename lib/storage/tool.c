@@ -77,10 +77,14 @@ static int failed(const struct tool *t, struct process_result *result, struct er
 
 static int run_once(const struct tool *t, char **ret_out, struct error **err)
 {
+	const bool asks = t->timeout_s <= TOOL_ASK;
 	/* mount does its work in a helper, which must not go on alone */
-	const struct process_options o = { .timeout_ms = t->timeout_s * 1000,
-					   .group = true,
-					   .cancel = t->cancel };
+	const struct process_options o = {
+		.timeout_ms = t->timeout_s * 1000,
+		.group = true,
+		.cancel = t->cancel ? t->cancel : asks ? t->storage->cancel : NULL,
+		.cancel_ignored = t->cancel ? 0 : cancel_count(t->storage->cancel),
+	};
 	_cleanup_(process_result_clear) struct process_result result = { 0 };
 	_cleanup_error_ struct error *mine = NULL;
 	int r = process_run(t->argv, &o, &result, &mine);

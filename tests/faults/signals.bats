@@ -77,6 +77,30 @@ interrupted_by() {
 	all_well 123
 }
 
+@test "SIGTERM while a storage is asked something that hangs: the tool is ended, exit 255" {
+	local tool
+	printf 'lvm: slow\n\tvgname vg\n\tcontent images\n\n' >> "$VZDUMP_ROOT/etc/pve/storage.cfg"
+	echo "scsi0: slow:vm-123-disk-0,size=1M" > "$(conf_file 123)"
+	mkdir "$VZ_TMP/bin"
+	for tool in vgs lvs; do
+		printf '#!/bin/sh\necho $$ > "%s/asked"\nexec sleep 600\n' "$VZ_TMP" > "$VZ_TMP/bin/$tool"
+		chmod +x "$VZ_TMP/bin/$tool"
+	done
+	PATH=$VZ_TMP/bin:$PATH "$VZDUMP" 123 --storage backup > "$LOG" 2>&1 3>&- &
+	PID=$!
+	PIDS+=("$PID")
+	until [[ -s $VZ_TMP/asked ]]; do
+		kill -0 "$PID"
+		sleep 0.02
+	done
+	kill -TERM "$PID"
+	ends_with 255
+	log_has 'ERROR: Backup of VM 123 failed - .*interrupted by signal'
+	log_has_not 'gave no result'
+	! kill -0 "$(< "$VZ_TMP/asked")"
+	nothing_left 123
+}
+
 @test "a second vzdump waits for the first and says so" {
 	guest
 	backup_start 123 --bwlimit 3000 "${FLEECING[@]}"
