@@ -45,15 +45,42 @@ char *process_describe(const char *const argv[])
 	return buf_steal(&b);
 }
 
+static bool has_folder(const char *path, const char *folder)
+{
+	while (*path) {
+		size_t len = strcspn(path, ":");
+
+		if (len == strlen(folder) && strncmp(path, folder, len) == 0)
+			return true;
+		path += len + (path[len] == ':');
+	}
+	return false;
+}
+
+/* cron gives root /usr/bin:/bin, and lvs, zfs, mount.nfs and others are not there. */
+static void add_path(char ***env)
+{
+	static const char *const more[] = { "/usr/local/sbin", "/usr/sbin", "/sbin" };
+	const char *path = getenv("PATH");
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	buf_addf(&b, "PATH=%s", path && *path ? path : "/usr/bin:/bin");
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
+		if (!has_folder(buf_str(&b) + strlen("PATH="), more[i]))
+			buf_addf(&b, ":%s", more[i]);
+	}
+	strv_add(env, buf_str(&b));
+}
+
 static char **build_env(const struct process_options *o)
 {
 	char **env = NULL;
 
 	strv_add(&env, "LC_ALL=C");
+	add_path(&env);
 	for (char **e = environ; e && *e; e++) {
-		if (str_prefix(*e, "LC_ALL=", NULL) || str_prefix(*e, "LANG=", NULL))
-			continue;
-		if (o->clean_env && !str_prefix(*e, "PATH=", NULL))
+		if (str_prefix(*e, "LC_ALL=", NULL) || str_prefix(*e, "LANG=", NULL) ||
+		    str_prefix(*e, "PATH=", NULL) || o->clean_env)
 			continue;
 		strv_add(&env, *e);
 	}

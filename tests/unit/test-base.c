@@ -207,6 +207,35 @@ static void test_processes(void)
 	process_result_clear(&r);
 }
 
+/* What root's crontab gives. */
+static void test_path(void)
+{
+	static const char *const show[] = { "/bin/sh", "-c", "echo \"$PATH\"", NULL };
+	static const struct {
+		const char *own, *want;
+	} all[] = {
+		{ "/usr/bin:/bin", "/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin\n" },
+		{ "/x:/usr/sbin:/sbin:/usr/local/sbin", "/x:/usr/sbin:/sbin:/usr/local/sbin\n" },
+		{ "/sbin/y:/usr/sbin", "/sbin/y:/usr/sbin:/usr/local/sbin:/sbin\n" },
+		{ NULL, "/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin\n" },
+	};
+	_cleanup_free_ char *before = xstrdup_null(getenv("PATH"));
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		struct process_result r = { 0 };
+
+		if (all[i].own)
+			setenv("PATH", all[i].own, 1);
+		else
+			unsetenv("PATH");
+		process_run(show, &(struct process_options){ .clean_env = i % 2 }, &r, NULL);
+		is_text(TAKE_PTR(r.out), all[i].want, "a child's PATH");
+		process_result_clear(&r);
+	}
+	if (before)
+		setenv("PATH", before, 1);
+}
+
 /* True once the process is gone, or waits for a parent that does not ask, within two seconds. */
 static bool ends(uint64_t pid)
 {
@@ -374,6 +403,7 @@ int main(void)
 	test_strings();
 	test_zero();
 	test_processes();
+	test_path();
 	test_group();
 	test_cancel();
 	test_bounded();
