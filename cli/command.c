@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/mem.h"
+#include "base/nearest.h"
 #include "complete.h"
 
 static void usage(const struct command_set *set, FILE *out)
@@ -46,7 +48,13 @@ static void print_help(const struct option_table *t)
 
 static int unknown(const struct command_set *set, const char *name)
 {
-	fprintf(stderr, "%s: unknown command '%s' (see %s --help)\n", set->tool, name, set->tool);
+	struct nearest n = nearest_begin(name);
+	_cleanup_free_ char *hint = NULL;
+
+	for (size_t i = 0; set->commands[i]; i++)
+		nearest_offer(&n, set->commands[i]->name);
+	hint = n.best ? nearest_hint(&n) : xasprintf(" (see %s --help)", set->tool);
+	fprintf(stderr, "%s: unknown command '%s'%s\n", set->tool, name, hint);
 	return EXIT_FAILED;
 }
 

@@ -157,7 +157,7 @@ static int run(struct options *o, struct error **err)
 	if (r < 0)
 		return r;
 	if (id && !storage_find(&p.storages, id))
-		return error_set(err, ERR_NOT_FOUND, "storage '%s' does not exist", id);
+		return storage_unknown(&p.storages, id, err);
 	list = xcalloc(p.storages.n, sizeof(*list));
 	for (size_t i = 0; i < p.storages.n; i++)
 		if (is_wanted(&p, &p.storages.storages[i], o, content)) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/strv.h"
 #include "restore/serve.h"
 #include "signals.h"
@@ -25,11 +26,18 @@ static unsigned device_of(const struct extract *x, const char *name)
 static int find_device(const struct extract *x, const char *name, unsigned *ret,
 		       struct error **err)
 {
+	struct nearest n = nearest_begin(name);
+	_cleanup_free_ char *hint = NULL;
+
 	*ret = device_of(x, name);
 	if (*ret)
 		return 0;
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++)
+		nearest_offer(&n, x->h->devices[i].name);
+	hint = nearest_hint(&n);
 	return error_set(err, ERR_NOT_FOUND,
-			 "disk '%s' is not in the archive (vma list shows what there is)", name);
+			 "disk '%s' is not in the archive%s%s", name, hint,
+			 *hint ? "" : " (vma list shows what there is)");
 }
 
 int extract_choose_drives(struct extract *x, struct error **err)

@@ -111,22 +111,39 @@ static const struct propstr_key prune_keys[] = {
 	KEEP("monthly", "Keep the newest backup of each of the last N months that have one."),
 	KEEP("yearly", "Keep the newest backup of each of the last N years that have one."),
 };
-const struct propstr_format prune_format = {
-	.name = "prune-backups",
-	.keys = prune_keys,
-	.n_keys = ARRAY_SIZE(prune_keys),
-};
 
 /* By enum prune_period. */
 static const char *const period_keys[PRUNE_PERIODS] = {
 	"keep-last", "keep-hourly", "keep-daily", "keep-weekly", "keep-monthly", "keep-yearly",
 };
 
+static bool keeps_some(const struct propstr *p)
+{
+	for (size_t i = 0; i < PRUNE_PERIODS; i++)
+		if (propstr_get_int(p, period_keys[i]) > 0)
+			return true;
+	return false;
+}
+
+static int check_prune(const struct propstr *p, struct error **err)
+{
+	if (keeps_some(p) && propstr_get_bool(p, "keep-all"))
+		return error_set(err, ERR_INVALID,
+				 "keep-all cannot be set together with other options");
+	return 0;
+}
+
+const struct propstr_format prune_format = {
+	.name = "prune-backups",
+	.keys = prune_keys,
+	.n_keys = ARRAY_SIZE(prune_keys),
+	.check = check_prune,
+};
+
 int prune_keep_parse(const char *text, struct prune_keep *ret, struct error **err)
 {
 	_cleanup_propstr_ struct propstr p = { 0 };
 	struct prune_keep keep = { 0 };
-	bool any = false;
 	int r = propstr_parse(&prune_format, text ? text : "", &p, err);
 
 	if (r < 0)
@@ -134,12 +151,8 @@ int prune_keep_parse(const char *text, struct prune_keep *ret, struct error **er
 	for (size_t i = 0; i < PRUNE_PERIODS; i++) {
 		keep.given[i] = propstr_has(&p, period_keys[i]);
 		keep.count[i] = (uint64_t)propstr_get_int(&p, period_keys[i]);
-		any = any || keep.count[i] > 0;
 	}
-	if (any && propstr_get_bool(&p, "keep-all"))
-		return error_set(err, ERR_INVALID,
-				 "keep-all cannot be set together with other options");
-	if (!any)
+	if (!keeps_some(&p))
 		keep = (struct prune_keep){ .all = true };
 	*ret = keep;
 	return 0;

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/strv.h"
 #include "base/units.h"
 
@@ -159,6 +160,18 @@ bool option_on_command_line(const struct option_table *t, const struct option *r
 	       !(t->list_arg && strcmp(t->list_arg, row->name) == 0);
 }
 
+static void unknown_option(const struct option_table *t, const char *name, struct error **err)
+{
+	struct nearest n = nearest_begin(name);
+	_cleanup_free_ char *hint = NULL;
+
+	for (size_t i = 0; i < t->n_rows; i++)
+		if (option_on_command_line(t, &t->rows[i]))
+			nearest_offer(&n, t->rows[i].name);
+	hint = n.best ? xasprintf("did you mean --%s?", n.best) : xstrdup("see --help");
+	error_set(err, ERR_INVALID, "unknown option --%s (%s)", name, hint);
+}
+
 const struct option *option_lookup(const struct option_table *t, const char *name,
 				   struct error **err)
 {
@@ -180,7 +193,7 @@ const struct option *option_lookup(const struct option_table *t, const char *nam
 		found = row;
 	}
 	if (!found)
-		error_set(err, ERR_INVALID, "unknown option --%s (see --help)", name);
+		unknown_option(t, name, err);
 	return found;
 }
 

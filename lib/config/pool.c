@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/strv.h"
 #include "base/units.h"
 #include "config/schema.h"
@@ -31,12 +32,6 @@ static int read_conf(const struct paths *p, struct buf *ret, struct error **err)
 		return 0;
 	error_keep_first(err, &mine);
 	return r;
-}
-
-static int no_pool(const char *name, struct error **err)
-{
-	return error_set(err, ERR_NOT_FOUND, "pool '%s' does not exist (no line 'pool:%s:' in /etc/pve/user.cfg)",
-			 name, name);
 }
 
 /* Where field number n of a line of that length begins, and how long it is; false if it has not so many. */
@@ -67,6 +62,27 @@ static bool has_name(const char *line, size_t len, const char *name)
 
 	return find_field(line, len, FIELD_NAME, &own, &own_len) && own_len == strlen(name) &&
 	       !strncmp(own, name, own_len);
+}
+
+static int no_pool(const char *text, const char *name, struct error **err)
+{
+	struct nearest n = nearest_begin(name);
+	_cleanup_strv_ char **names = NULL;
+	const char *line, *own;
+	size_t len, own_len;
+
+	while (str_next_line(&text, &line, &len))
+		if (is_pool(line, len) && find_field(line, len, FIELD_NAME, &own, &own_len)) {
+			_cleanup_free_ char *copy = xstrndup(own, own_len);
+
+			strv_add(&names, copy);
+		}
+	nearest_offer_all(&n, (const char *const *)(const void *)names);
+	if (n.best)
+		return error_set(err, ERR_NOT_FOUND, "pool '%s' does not exist (did you mean '%s'?)", name,
+				 n.best);
+	return error_set(err, ERR_NOT_FOUND, "pool '%s' does not exist (no line 'pool:%s:' in /etc/pve/user.cfg)",
+			 name, name);
 }
 
 static void add_guests(const char *line, size_t len, uint32_t **list, size_t *n)
@@ -109,7 +125,7 @@ int pool_guests(const struct paths *p, const char *name, uint32_t **ret, size_t 
 			add_guests(line, len, ret, ret_n);
 		}
 	}
-	return found ? 0 : no_pool(name, err);
+	return found ? 0 : no_pool(buf_str(&text), name, err);
 }
 
 /* ---- adding ---- */
@@ -173,7 +189,7 @@ static int rewrite(const struct paths *p, const char *name, uint32_t vmid, struc
 		found = found || own;
 	}
 	return found ? io_write_file_atomic(file, buf_str(&out), out.len, 0640, not_synced, err) :
-		       no_pool(name, err);
+		       no_pool(buf_str(&text), name, err);
 }
 
 int pool_add_guest(const struct paths *p, const char *name, uint32_t vmid, struct error **not_synced,

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 
 void propstr_clear(struct propstr *p)
 {
@@ -53,9 +54,14 @@ static char *known_keys(const struct propstr_format *f)
 
 static int unknown_key(const struct propstr_format *f, const char *name, struct error **err)
 {
-	_cleanup_free_ char *known = known_keys(f);
+	_cleanup_free_ char *known = known_keys(f), *hint = NULL;
+	struct nearest n = nearest_begin(name);
 
-	return error_set(err, ERR_INVALID, "unknown key '%s' (known: %s)", name, known);
+	for (size_t i = 0; i < f->n_keys; i++)
+		if (!f->keys[i].alias)
+			nearest_offer(&n, f->keys[i].name);
+	hint = nearest_hint(&n);
+	return error_set(err, ERR_INVALID, "unknown key '%s' (known: %s)%s", name, known, hint);
 }
 
 /* k: NULL for an unknown key of a tolerant format. */
@@ -140,6 +146,8 @@ int propstr_parse(const struct propstr_format *f, const char *text, struct props
 		at += len + (at[len] == ',');
 	}
 	r = check_required(&p, err);
+	if (r == 0 && f->check)
+		r = f->check(&p, err);
 	if (r < 0)
 		return r;
 	*ret = p;

@@ -21,11 +21,15 @@ struct propstr_key {
 	const char *description;
 };
 
+struct propstr;
+
 struct propstr_format {
 	const char *name; /* for completion and documentation: "backup-fleecing" */
 	const struct propstr_key *keys;
 	size_t n_keys;
 	bool tolerant; /* unknown keys are kept as plain text instead of refused */
+	/* What the keys demand of each other; NULL: nothing.  ERR_INVALID says only what is wrong. */
+	int (*check)(const struct propstr *p, struct error **err);
 };
 
 struct propstr_pair {

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/strv.h"
 #include "base/units.h"
 #include "config/propstr.h"
@@ -116,13 +117,16 @@ static char *join_values(const char *const *values, const char *separator)
 
 static int check_enum(const struct value_schema *s, const char *value, struct error **err)
 {
-	_cleanup_free_ char *known = NULL;
+	_cleanup_free_ char *known = NULL, *hint = NULL;
+	struct nearest near = nearest_begin(value);
 
 	for (size_t i = 0; s->values[i]; i++)
 		if (strcmp(s->values[i], value) == 0)
 			return 0;
+	nearest_offer_all(&near, s->values);
+	hint = nearest_hint(&near);
 	known = join_values(s->values, ", ");
-	return error_set(err, ERR_INVALID, "value '%s' is not one of %s", value, known);
+	return error_set(err, ERR_INVALID, "value '%s' is not one of %s%s", value, known, hint);
 }
 
 static int check_vmid_list(const char *value, struct error **err)

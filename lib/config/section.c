@@ -101,6 +101,20 @@ static bool add_property(struct section *s, const char *line, unsigned number)
 	return true;
 }
 
+/* What an administrator sees on the screen is an empty line in both cases; PVE does not. */
+static const char *why_ignored(const char *line)
+{
+	_cleanup_free_ char *copy = xstrdup(line);
+	char *type, *id;
+
+	if (!line[strspn(line, BLANKS)])
+		return " (there are blanks in this line: only an empty one ends a section)";
+	if (split_header(copy, &type, &id))
+		return " (a new section needs an empty line before it: this one and the lines below are "
+		       "taken for a part of the section above)";
+	return "";
+}
+
 static void read_properties(struct reader *r, struct section *s)
 {
 	for (;;) {
@@ -109,8 +123,8 @@ static void read_properties(struct reader *r, struct section *s)
 		if (!line || !*line)
 			return;
 		if (!add_property(s, line, r->line))
-			log_warn(r->log, "file %s line %u (section '%s') - ignore config line: %s",
-				 r->file, r->line, s->id, line);
+			log_warn(r->log, "file %s line %u (section '%s') - ignore config line: %s%s",
+				 r->file, r->line, s->id, line, why_ignored(line));
 	}
 }
 

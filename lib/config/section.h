@@ -4,7 +4,8 @@
  *	dir: local			type, colon, id
  *		path /var/lib/vz	white space, key, white space, value
  *		disable			a key alone
- *					an empty line ends the section
+ *					an empty line, without blanks, ends the section, and nothing else:
+ *					a head that follows at once is ignored with a warning
  *
  * Lines with # first are comments anywhere.  Facts: PVE::SectionConfig::parse_config.
  * Nothing is dropped for being unknown: types and keys are the business of the caller.

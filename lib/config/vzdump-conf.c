@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/strv.h"
 #include "config/formats.h"
 #include "config/notes-template.h"
@@ -25,21 +26,76 @@ static int set_patterns(struct options *o, const char *name, const char *value, 
 	return r;
 }
 
+/*
+ * PVE takes unknown keys without a word, and so an administrator learns that "fleecng: 1" was none when
+ * the guest has already waited.
+ */
+static void warn_unknown(const struct option_table *t, const char *file, const char *key,
+			 const struct log *log)
+{
+	struct nearest n = nearest_begin(key);
+	_cleanup_free_ char *hint = NULL;
+
+	for (size_t i = 0; i < t->n_rows; i++)
+		if (!(t->rows[i].flags & OPTION_CLI_ONLY))
+			nearest_offer(&n, t->rows[i].name);
+	hint = nearest_hint(&n);
+	log_warn(log, "unknown key '%s' in '%s' is ignored%s", key, file, hint);
+}
+
+/* Of these PVE's program takes an empty value for none; of others it is a bad one. */
+static bool may_be_empty(const char *key)
+{
+	static const char *const keys[] = { "dumpdir", "mailto", "notes-template", "pool", "script",
+					    "start-paused-command", "tmpdir", "exclude-path" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (strcmp(keys[i], key) == 0)
+			return true;
+	return false;
+}
+
+/* What is only found out when a guest waits to be started again would be too late. */
+static int check_command(const char *key, const char *value, struct error **err)
+{
+	_cleanup_strv_ char **words = NULL;
+
+	if (!str_suffix(key, "-command"))
+		return 0;
+	words = strv_split_args(value);
+	if (words && words[0])
+		return 0;
+	return error_set(err, ERR_INVALID, words ? "value '%s' is no command" :
+						   "a quote is not closed in '%s'", value);
+}
+
+static int set_value(struct options *o, const char *key, const char *value, struct error **err)
+{
+	int r = check_command(key, value, err);
+
+	if (r == 0)
+		r = options_set(o, key, value, err);
+	return r;
+}
+
 static void set_line(struct options *o, const char *file, const char *key, const char *value,
 		     const struct log *log)
 {
 	const struct option *row = option_find(o->table, key);
 	_cleanup_error_ struct error *err = NULL;
-	int r;
+	int r = 0;
 
-	/* PVE takes unknown keys without a word */
+	if (!row)
+		warn_unknown(o->table, file, key, log);
 	if (!row || (row->flags & OPTION_CLI_ONLY))
 		return;
-	if (row->flags & OPTION_ARRAY) {
+	if (!*value && may_be_empty(key)) {
+		options_unset(o, key);
+	} else if (row->flags & OPTION_ARRAY) {
 		r = set_patterns(o, key, value, &err);
 	} else {
 		options_unset(o, key);
-		r = options_set(o, key, value, &err);
+		r = set_value(o, key, value, &err);
 	}
 	if (r < 0)
 		log_warn(log, "parse error in '%s' - '%s': %s", file, key, error_message(err));
@@ -149,6 +205,16 @@ static int merge_row(struct options *cli, const struct options *conf, const char
 	return r;
 }
 
+/* As PVE: what is there, but empty, is none.  Only now, as "--script ''" puts vzdump.conf's out of force. */
+static void drop_empty(struct options *o)
+{
+	static const char *const names[] = { "dumpdir", "script", "tmpdir" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (options_given(o, names[i]) && !*options_get(o, names[i]))
+			options_unset(o, names[i]);
+}
+
 int vzdump_options_merge(struct options *cli, const struct options *conf, struct error **err)
 {
 	bool target = options_given(cli, "storage") || options_given(cli, "dumpdir");
@@ -173,7 +239,23 @@ int vzdump_options_merge(struct options *cli, const struct options *conf, struct
 
 		r = options_set(cli, "performance", merged, err);
 	}
+	drop_empty(cli);
 	return r;
+}
+
+void vzdump_options_warn(const struct options *o, const struct log *log)
+{
+	const char *text = options_get(o, "fleecing");
+	_cleanup_propstr_ struct propstr p = { 0 };
+	const char *storage;
+
+	if (!text || propstr_parse(&fleecing_format, text, &p, NULL) < 0)
+		return;
+	storage = propstr_get(&p, "storage");
+	/* enabled=0 beside it is meant */
+	if (storage && !propstr_has(&p, "enabled"))
+		log_warn(log, "fleecing is off, though storage '%s' is given for it: "
+			      "enabled=1,storage=%s turns it on", storage, storage);
 }
 
 static bool names_guests(const struct options *o)

@@ -13,8 +13,9 @@ extern const struct option_table vzdump_options;
 /*
  * Reads text ("key: value" lines) into o, an initialized set of vzdump_options.  As in PVE
  * (PVE::JSONSchema::parse_config): lines that are no pair and bad values are warned about and
- * dropped, unknown keys are dropped without a word; the last of several lines counts, exclude-path
- * adds up; storage beside dumpdir drops dumpdir.  An OPTION_LATER is warned about and dropped.
+ * dropped; the last of several lines counts, exclude-path adds up; storage beside dumpdir drops
+ * dumpdir; an empty script, tmpdir, ... is none.  An OPTION_LATER is warned about and dropped.  Other
+ * than in PVE unknown keys are warned about, with the nearest one there is.
  * file is for messages.
  */
 void vzdump_conf_parse(const char *text, const char *file, struct options *o,
@@ -35,6 +36,9 @@ int vzdump_conf_load(const struct paths *p, struct options *ret, const struct lo
  * exclude, ...) is not taken either: only the command line does that.
  */
 int vzdump_options_merge(struct options *cli, const struct options *conf, struct error **err);
+
+/* Warns of what was asked for and comes to nothing, in the merged options: fleecing storage=x alone. */
+void vzdump_options_warn(const struct options *o, const struct log *log);
 
 /*
  * What the options demand of each other (verify_vzdump_parameters): vmid excludes all, exclude and

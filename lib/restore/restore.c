@@ -9,6 +9,7 @@
 #include "backup/recover.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/strv.h"
 #include "base/units.h"
 #include "restore/restore-internal.h"
@@ -79,6 +80,19 @@ static void want(struct restore *r, struct plan_disk *d)
 	r->volumes[r->n++] = (struct restore_volume){ .disk = d };
 }
 
+static int unknown_disk(const struct restore *r, const char *name, struct error **err)
+{
+	struct nearest n = nearest_begin(name);
+	_cleanup_free_ char *hint = NULL;
+
+	for (size_t i = 0; i < r->plan.n; i++)
+		if (r->plan.disks[i].dev)
+			nearest_offer(&n, r->plan.disks[i].key);
+	hint = nearest_hint(&n);
+	return error_set(err, ERR_NOT_FOUND, "disk '%s' is not in the archive%s%s", name, hint,
+			 *hint ? "" : " (vma list shows what there is)");
+}
+
 static int choose_disks(struct restore *r, struct error **err)
 {
 	for (size_t i = 0; !r->p->disks && i < r->plan.n; i++)
@@ -87,10 +101,7 @@ static int choose_disks(struct restore *r, struct error **err)
 		struct plan_disk *d = plan_find(&r->plan, r->p->disks[i]);
 
 		if (!d || !d->dev)
-			return error_set(err, ERR_NOT_FOUND,
-					 "disk '%s' is not in the archive (vma list shows what there "
-					 "is)",
-					 r->p->disks[i]);
+			return unknown_disk(r, r->p->disks[i], err);
 		want(r, d);
 	}
 	return 0;

@@ -5,6 +5,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/strv.h"
 #include "base/units.h"
 #include "storage/storage.h"
@@ -12,13 +13,13 @@
 #define CONF_MAX (1024 * 1024)
 
 static const char *const content_names[] = {
-	"images", "rootdir", "iso", "vztmpl", "backup", "snippets", "import",
+	"images", "rootdir", "iso", "vztmpl", "backup", "snippets", "import", NULL,
 };
 static const char *const format_names[IMAGE_FORMATS] = { "raw", "qcow2", "vmdk", "subvol" };
 
 const char *storage_content_name(enum storage_content c)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(content_names); i++)
+	for (size_t i = 0; content_names[i]; i++)
 		if ((unsigned)c == 1U << i)
 			return content_names[i];
 	return "none";
@@ -46,6 +47,8 @@ struct reader {
 	struct storage *s;
 };
 
+static const char *const common_keys = "nodes disable content";
+
 static bool has_word(const char *words, const char *word)
 {
 	const size_t len = strlen(word);
@@ -58,7 +61,7 @@ static bool has_word(const char *words, const char *word)
 
 static bool is_unknown(const struct reader *r, const char *key)
 {
-	return r->s->ops && !has_word("nodes disable content", key) && !has_word(r->s->ops->keys, key);
+	return r->s->ops && !has_word(common_keys, key) && !has_word(r->s->ops->keys, key);
 }
 
 static const char *get(const struct reader *r, const char *key)
@@ -66,12 +69,16 @@ static const char *get(const struct reader *r, const char *key)
 	return is_unknown(r, key) ? NULL : section_get(&r->s->section, key);
 }
 
+static void warn_line(const struct reader *r, const struct section_property *p, const char *what,
+		      const char *hint)
+{
+	log_warn(r->log, "file %s line %u (section '%s') - unable to parse value of '%s': %s%s",
+		 r->file, p->line, r->s->id, p->key, what, hint);
+}
+
 static void warn_value(const struct reader *r, const char *key, const char *what)
 {
-	const struct section_property *p = section_property(&r->s->section, key);
-
-	log_warn(r->log, "file %s line %u (section '%s') - unable to parse value of '%s': %s",
-		 r->file, p->line, r->s->id, key, what);
+	warn_line(r, section_property(&r->s->section, key), what, "");
 }
 
 static bool get_bool(const struct reader *r, const char *key, bool fallback)
@@ -87,6 +94,17 @@ static bool get_bool(const struct reader *r, const char *key, bool fallback)
 	return fallback;
 }
 
+static void warn_content(const struct reader *r, const char *name)
+{
+	struct nearest n = nearest_begin(name);
+	_cleanup_free_ char *hint = NULL, *text = NULL;
+
+	nearest_offer_all(&n, content_names);
+	hint = nearest_hint(&n);
+	text = xasprintf("storage does not support content type '%s'%s", name, hint);
+	warn_value(r, "content", text);
+}
+
 static unsigned read_content(const struct reader *r)
 {
 	const struct storage_ops *ops = r->s->ops;
@@ -100,14 +118,13 @@ static unsigned read_content(const struct reader *r)
 	for (size_t i = 0; names && names[i]; i++) {
 		unsigned bit = 0;
 
-		for (size_t k = 0; k < ARRAY_SIZE(content_names); k++)
+		for (size_t k = 0; content_names[k]; k++)
 			if (strcmp(content_names[k], names[i]) == 0)
 				bit = 1U << k;
 		if (bit & all)
 			set |= bit;
 		else if (strcmp(names[i], "none") != 0)
-			warn_value(r, "content",
-				   "storage does not support one of these content types");
+			warn_content(r, names[i]);
 	}
 	return set;
 }
@@ -212,13 +229,31 @@ static char **read_list(const struct reader *r, const char *key)
 	return value ? strv_split_list(value) : NULL;
 }
 
-static void warn_unknown(const struct reader *r)
+static void warn_unexpected(const struct reader *r, const struct section_property *p)
+{
+	_cleanup_free_ char *words = xasprintf("%s %s", common_keys, r->s->ops->keys);
+	_cleanup_strv_ char **keys = strv_split_list(words);
+	struct nearest n = nearest_begin(p->key);
+	_cleanup_free_ char *hint = NULL;
+
+	nearest_offer_all(&n, (const char *const *)(const void *)keys);
+	hint = nearest_hint(&n);
+	warn_line(r, p, "unexpected property", hint);
+}
+
+/* Of a key that comes twice the first counts; often a head between the two was not taken for one. */
+static void warn_properties(const struct reader *r)
 {
 	const struct section *section = &r->s->section;
 
-	for (size_t i = 0; i < section->n; i++)
-		if (is_unknown(r, section->properties[i].key))
-			warn_value(r, section->properties[i].key, "unexpected property");
+	for (size_t i = 0; i < section->n; i++) {
+		const struct section_property *p = &section->properties[i];
+
+		if (is_unknown(r, p->key))
+			warn_unexpected(r, p);
+		else if (section_property(section, p->key) != p)
+			warn_line(r, p, "duplicate attribute", "");
+	}
 }
 
 static void read_section(const struct reader *r)
@@ -227,7 +262,7 @@ static void read_section(const struct reader *r)
 	bool mkdir;
 
 	s->ops = find_type(s->type);
-	warn_unknown(r);
+	warn_properties(r);
 	s->content = read_content(r);
 	s->nodes = strcmp(s->id, "local") == 0 ? NULL : read_list(r, "nodes");
 	s->disabled = get_bool(r, "disable", false);

@@ -6,6 +6,7 @@
 #include "base/bounded.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/strv.h"
 #include "base/units.h"
 
@@ -33,12 +34,17 @@ bool storage_enabled(const struct storage_config *c, const struct storage *s)
 static int unknown_type(const struct storage *s, struct error **err)
 {
 	_cleanup_buf_ struct buf known = BUF_INIT;
+	struct nearest n = nearest_begin(s->type);
+	_cleanup_free_ char *hint = NULL;
 
-	for (size_t i = 0; storage_types[i]; i++)
+	for (size_t i = 0; storage_types[i]; i++) {
 		buf_addf(&known, "%s%s", i ? ", " : "", storage_types[i]->type);
+		nearest_offer(&n, storage_types[i]->type);
+	}
+	hint = nearest_hint(&n);
 	return error_set(err, ERR_UNSUPPORTED,
-			 "storage '%s' is of type '%s', which is not supported (supported: %s)",
-			 s->id, s->type, buf_str(&known));
+			 "storage '%s' is of type '%s', which is not supported (supported: %s)%s",
+			 s->id, s->type, buf_str(&known), hint);
 }
 
 static int wrong_content(const struct storage *s, unsigned content, struct error **err)
@@ -56,13 +62,24 @@ static int wrong_content(const struct storage *s, unsigned content, struct error
 		has.len ? buf_str(&has) : "none");
 }
 
+int storage_unknown(const struct storage_config *c, const char *id, struct error **err)
+{
+	struct nearest n = nearest_begin(id);
+	_cleanup_free_ char *hint = NULL;
+
+	for (size_t i = 0; i < c->n; i++)
+		nearest_offer(&n, c->storages[i].id);
+	hint = nearest_hint(&n);
+	return error_set(err, ERR_NOT_FOUND, "storage '%s' does not exist%s", id, hint);
+}
+
 int storage_get(const struct storage_config *c, const char *id, unsigned content,
 		const struct storage **ret, struct error **err)
 {
 	const struct storage *s = storage_find(c, id);
 
 	if (!s)
-		return error_set(err, ERR_NOT_FOUND, "storage '%s' does not exist", id);
+		return storage_unknown(c, id, err);
 	if (s->disabled)
 		return error_set(err, ERR_INVALID, "storage '%s' is disabled", id);
 	if (!on_node(c, s))

@@ -109,8 +109,10 @@ void storage_config_clear(struct storage_config *c);
 const struct storage *storage_find(const struct storage_config *c, const char *id);
 /* True if it is not disabled and this node may use it. */
 bool storage_enabled(const struct storage_config *c, const struct storage *s);
+/* ERR_NOT_FOUND: "storage 'bakcup' does not exist (did you mean 'backup'?)". */
+int storage_unknown(const struct storage_config *c, const char *id, struct error **err);
 /*
- * By id, ready for use: exists (ERR_NOT_FOUND, "storage 'x' does not exist"), is enabled here, is
+ * By id, ready for use: exists (ERR_NOT_FOUND, as storage_unknown()), is enabled here, is
  * of a type this build knows (ERR_UNSUPPORTED, names the types) and is meant for content (one flag,
  * 0: any; ERR_INVALID).
  */

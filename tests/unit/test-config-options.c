@@ -92,7 +92,10 @@ static void test_errors(void)
 	bad("100 --zstd x", "vzdump: option --zstd: value 'x' is not an integer");
 	bad("100 --zstd", "option --zstd needs a value");
 	bad("100 --storage=", "option --storage: value '' is not a storage id");
-	bad("100 --nonsense 1", "unknown option --nonsense");
+	bad("100 --nonsense 1", "unknown option --nonsense (see --help)");
+	bad("100 --fleecng 1", "unknown option --fleecng (did you mean --fleecing?)");
+	bad("100 --compress zst", "is not one of 0, 1, gzip, lzo, zstd (did you mean 'zstd'?)");
+	bad("100 --prune-backups keep-last=1,keep-all=1", "option --prune-backups: keep-all cannot be set");
 	bad("--vmid 100", "unknown option --vmid");
 	bad("100 --start-command x", "unknown option --start-command");
 	bad("100 --s local", "option --s is ambiguous");
@@ -216,6 +219,8 @@ static const char conf[] = "# comment\n"
 			   "storage: aa\n"
 			   "dumpdir: /d\n"
 			   "nonsense: 1\n"
+			   "fleecng: 1\n"
+			   "node: x\n"
 			   "no pair\n"
 			   "quiet: yes\n"
 			   "exclude-path: '/a b' /c\n"
@@ -250,9 +255,85 @@ static void test_conf(void)
 	ok(options_given(&c, "bwlimit"), "no blank is needed behind the colon");
 	same(buf_str(&lines),
 	     "W parse error in 'f' - 'zstd': value 'many' is not an integer\n"
+	     "W unknown key 'nonsense' in 'f' is ignored\n"
+	     "W unknown key 'fleecng' in 'f' is ignored (did you mean 'fleecing'?)\n"
 	     "W ignore config line: no pair\n"
 	     "W both 'storage' and 'dumpdir' defined in 'f' - ignoring 'dumpdir'\n",
 	     "and what was dropped is warned about");
+}
+
+/* One line of the file: what comes of the option, and the warning there is. */
+static void conf_line(const char *line, const char *option, const char *value, const char *warning)
+{
+	_cleanup_options_ struct options c = { 0 };
+	_cleanup_buf_ struct buf lines = BUF_INIT;
+	struct log log = LOG_INTO(lines);
+	char name[200];
+
+	options_init(&c, &vzdump_options);
+	vzdump_conf_parse(line, "f", &c, &log);
+	snprintf(name, sizeof(name), "the line '%s' gives %s %s", line, option, value ? value : "(default)");
+	same(options_given(&c, option) ? options_get(&c, option) : NULL, value, name);
+	snprintf(name, sizeof(name), "  %s", *warning ? "with a warning" : "without a word");
+	same(buf_str(&lines), warning, name);
+}
+
+static void test_conf_lines(void)
+{
+	conf_line("script:", "script", NULL, "");
+	conf_line("tmpdir: ", "tmpdir", NULL, "");
+	conf_line("dumpdir:", "dumpdir", NULL, "");
+	conf_line("prune-backups: keep-last=1,keep-all=1", "prune-backups", NULL,
+		  "W parse error in 'f' - 'prune-backups': keep-all cannot be set together with other options\n");
+	conf_line("prune-backups: keep-last=0,keep-all=1", "prune-backups", "keep-last=0,keep-all=1", "");
+	conf_line("prune-backups: keep-lst=1", "prune-backups", NULL,
+		  "W parse error in 'f' - 'prune-backups': unknown key 'keep-lst' (known: keep-all, keep-last, "
+		  "keep-hourly, keep-daily, keep-weekly, keep-monthly, keep-yearly) (did you mean "
+		  "'keep-last'?)\n");
+	conf_line("mode: snapshto", "mode", NULL,
+		  "W parse error in 'f' - 'mode': value 'snapshto' is not one of snapshot, suspend, stop (did "
+		  "you mean 'snapshot'?)\n");
+	conf_line("start-command: run 'it", "start-command", NULL,
+		  "W parse error in 'f' - 'start-command': a quote is not closed in 'run 'it'\n");
+	conf_line("start-command:", "start-command", NULL,
+		  "W parse error in 'f' - 'start-command': value '' is no command\n");
+	conf_line("storage:", "storage", NULL,
+		  "W parse error in 'f' - 'storage': value '' is not a storage id\n");
+	for (size_t i = 0; i < 7; i++) {
+		static const char *const lines[] = { "vmid: 100", "all: 1", "exclude: 100", "pool: p",
+						     "node: n", "stop: 1", "job-id: x" };
+
+		conf_line(lines[i], "storage", NULL, "");
+	}
+}
+
+/* What is asked for and comes to nothing. */
+static void test_warnings(void)
+{
+	static const struct {
+		const char *line, *warning;
+	} all[] = {
+		{ "100 --fleecing storage=fast", "W fleecing is off, though storage 'fast' is given for it: "
+						 "enabled=1,storage=fast turns it on\n" },
+		{ "100 --fleecing enabled=0,storage=fast", "" },
+		{ "100 --fleecing 1,storage=fast", "" },
+		{ "100 --fleecing 0", "" },
+		{ "100", "" },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		_cleanup_buf_ struct buf lines = BUF_INIT;
+		struct log log = LOG_INTO(lines);
+		struct options o;
+		char name[200];
+
+		parse(all[i].line, &o, NULL);
+		vzdump_options_warn(&o, &log);
+		snprintf(name, sizeof(name), "'%s' is warned about%s", all[i].line,
+			 *all[i].warning ? "" : " not at all");
+		same(buf_str(&lines), all[i].warning, name);
+		options_clear(&o);
+	}
 }
 
 static void merged(const char *line, const char *text, const char *option, const char *value)
@@ -288,6 +369,8 @@ static void test_merge(void)
 	merged("100 --mailto=", "mailto: root", "mailto", "");
 	merged("100", "mailto: a@b", "mailto", "a@b");
 	merged("100", "start-command: a b", "start-command", "a b");
+	merged("100 --script ''", "script: /x", "script", NULL);
+	merged("100 --tmpdir ''", "tmpdir: /x", "tmpdir", NULL);
 	merged("100 --exclude-path /a", "exclude-path: /b", "exclude-path", "/a");
 }
 
@@ -336,6 +419,8 @@ int main(void)
 	test_arrays_and_help();
 	test_fixed_arguments();
 	test_conf();
+	test_conf_lines();
+	test_warnings();
 	test_merge();
 	test_verify();
 	return done_testing();

@@ -105,7 +105,7 @@ static void test_tolerant(void)
 		  .required = true },
 		{ .name = "volume", .alias = "file" },
 	};
-	static const struct propstr_format f = { "t", keys, 2, true };
+	static const struct propstr_format f = { .name = "t", .keys = keys, .n_keys = 2, .tolerant = true };
 	struct propstr p = { 0 };
 	struct error *err = NULL;
 

@@ -47,6 +47,19 @@ int main(void)
 	section_config_parse(":\n: x\na:\na: b c\n \nx : y\n", "f", &log, &c);
 	ok(c.n == 0, "broken headers are none");
 	section_config_clear(&c);
+
+	buf_reset(&lines);
+	section_config_parse("dir: a\n\tpath /a\ndir: b\n\tpath /b\n \t\ndir: c\n", "f", &log, &c);
+	ok(c.n == 1 && c.sections[0].n == 2, "only an empty line ends a section, as in PVE");
+	same(buf_str(&lines),
+	     "W file f line 3 (section 'a') - ignore config line: dir: b (a new section needs an empty line "
+	     "before it: this one and the lines below are taken for a part of the section above)\n"
+	     "W file f line 5 (section 'a') - ignore config line:  \t (there are blanks in this line: only an "
+	     "empty one ends a section)\n"
+	     "W file f line 6 (section 'a') - ignore config line: dir: c (a new section needs an empty line "
+	     "before it: this one and the lines below are taken for a part of the section above)\n",
+	     "and a head in it is warned about with what is missing");
+	section_config_clear(&c);
 	section_config_parse("", "f", &log, &c);
 	ok(c.n == 0, "an empty file is fine");
 	return done_testing();

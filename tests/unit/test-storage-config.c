@@ -46,7 +46,13 @@ static const char text[] = "dir: local\n"
 			   "\tcontent backup\n"
 			   "\n"
 			   "dir: -bad\n"
-			   "\tpath /bad\n";
+			   "\tpath /bad\n"
+			   "\n"
+			   "dir: twice\n"
+			   "\tpath /a\n"
+			   "\tpath /b\n"
+			   "\tcontnt backup\n"
+			   "\tcontent imgaes\n";
 
 static void refused(const struct storage_config *c, const char *id, unsigned content,
 		    const char *part)
@@ -64,6 +70,7 @@ static void test_use(const struct storage_config *c)
 
 	works(storage_get(c, "fast", STORAGE_IMAGES, &s, &err), &err, "a good storage can be used");
 	refused(c, "none", 0, "storage 'none' does not exist");
+	refused(c, "fsat", 0, "storage 'fsat' does not exist (did you mean 'fast'?)");
 	refused(c, "off", 0, "storage 'off' is disabled");
 	refused(c, "away", 0, "storage 'away' is not available on node 'me'");
 	refused(c, "backupserver", 0,
@@ -89,7 +96,7 @@ static void test_full(void)
 	storage_config_parse(text, "f", "me", "/root/var/lib/vz", &log, &c);
 	same(buf_str(&lines),
 	     "W file f line 4 (section 'local') - unable to parse value of 'content': storage does "
-	     "not support one of these content types\n"
+	     "not support content type 'nonsense'\n"
 	     "W file f line 5 (section 'local') - unable to parse value of 'format': not a format "
 	     "of this storage type\n"
 	     "W file f line 6 (section 'local') - unable to parse value of 'preallocation': not "
@@ -98,7 +105,12 @@ static void test_full(void)
 	     "property\n"
 	     "W file f line 36 (section 'pathless') - unable to parse value of 'shared': not a "
 	     "boolean (use 1 or 0)\n"
-	     "W file f line 42 (skip section '-bad'): not a storage id\n",
+	     "W file f line 42 (skip section '-bad'): not a storage id\n"
+	     "W file f line 47 (section 'twice') - unable to parse value of 'path': duplicate attribute\n"
+	     "W file f line 48 (section 'twice') - unable to parse value of 'contnt': unexpected "
+	     "property (did you mean 'content'?)\n"
+	     "W file f line 49 (section 'twice') - unable to parse value of 'content': storage does not "
+	     "support content type 'imgaes' (did you mean 'images'?)\n",
 	     "what cannot be understood is warned about with its line");
 	s = storage_find(&c, "local");
 	same(s->path, "/srv/vz", "slashes at the end of a path are cut");
