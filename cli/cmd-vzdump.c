@@ -51,12 +51,15 @@ static int run_job(struct backup_env *env, struct options *cli, struct ui *ui,
 				     .target_from_cli = options_given(cli, "storage"),
 				     .stdout_fd = STDOUT_FILENO,
 				     .progress = ui_progress,
+				     .shows_progress = ui->live.on,
 				     .opaque = ui };
 	int r;
 
 	r = vzdump_conf_load(env->paths, &conf, env->log, err);
 	if (r == 0)
 		r = vzdump_options_merge(cli, &conf, err);
+	if (r == 0)
+		vzdump_options_warn(cli, env->log);
 	params.conf_prune_backups = options_get(&conf, "prune-backups");
 	return r == 0 ? job_run(env, &params, err) : r;
 }
@@ -106,6 +109,10 @@ static int run(struct options *cli, struct error **err)
 	r = vzdump_options_verify(cli, err);
 	if (r < 0)
 		return r;
+	if (to_stdout && isatty(STDOUT_FILENO))
+		return error_set(err, ERR_INVALID,
+				 "vzdump: option --stdout: standard output is a terminal: send it to a file or "
+				 "another program (vzdump ... --stdout > FILE)");
 	/* with --stdout the archive owns standard output */
 	ui_init(&ui, to_stdout ? stderr : stdout, options_bool(cli, "quiet"));
 	paths_init(&paths, getenv("VZDUMP_ROOT"));

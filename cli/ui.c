@@ -1,21 +1,31 @@
 #include "ui.h"
 
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/strv.h"
 #include "base/units.h"
 
-#define BAR_WIDTH 24
+#define BAR_MIN 8
+#define BAR_MAX 24
 
-/* Cursor up over the live view and clear to the end of the screen. */
-static void take_off(struct ui *u)
+/* Whether the line says itself which guest it is about. */
+static bool names_guest(const char *line, uint32_t vmid)
 {
-	if (u->shown)
-		fprintf(u->out, "\033[%uA\033[J", u->shown);
-	u->shown = 0;
+	_cleanup_free_ char *name = xasprintf("VM %u", vmid);
+	const char *at = strstr(line, name);
+
+	return at && !strchr("0123456789", at[strlen(name)] ? at[strlen(name)] : ' ');
+}
+
+/* What a cron job's mail is made of: nobody sees the lines around it. */
+static void print_quiet(const struct ui *u, const char *level, const char *line)
+{
+	if (u->guest && !names_guest(line, u->guest))
+		fprintf(stderr, "%s: VM %u: %s\n", level, u->guest, line);
+	else
+		fprintf(stderr, "%s: %s\n", level, line);
 }
 
 static void on_line(void *opaque, enum log_level level, const char *line)
@@ -29,80 +39,117 @@ static void on_line(void *opaque, enum log_level level, const char *line)
 	if (level == LOG_LEVEL_WARN)
 		u->warnings++;
 	if (!u->quiet) {
-		take_off(u);
+		live_off(&u->live);
 		fprintf(u->out, "%s: %s\n", names[level], line);
 		fflush(u->out);
+	} else if (level != LOG_LEVEL_INFO) {
+		print_quiet(u, names[level], line);
 	}
+	pthread_mutex_unlock(&u->lock);
+}
+
+static void on_guest(void *opaque, uint32_t vmid)
+{
+	struct ui *u = opaque;
+
+	pthread_mutex_lock(&u->lock);
+	u->guest = vmid;
 	pthread_mutex_unlock(&u->lock);
 }
 
 void ui_init(struct ui *u, FILE *out, bool quiet)
 {
-	const char *term = getenv("TERM");
-
-	*u = (struct ui){ .log = { on_line, u }, .out = out, .quiet = quiet };
-	u->live = !quiet && isatty(fileno(out)) && term && strcmp(term, "dumb") != 0;
+	*u = (struct ui){ .log = { .line = on_line, .opaque = u, .guest = on_guest },
+			  .out = out,
+			  .quiet = quiet };
+	live_init(&u->live, out);
+	u->live.on = u->live.on && !quiet;
 	pthread_mutex_init(&u->lock, NULL);
 }
 
 void ui_clear(struct ui *u)
 {
 	pthread_mutex_lock(&u->lock);
-	take_off(u);
+	live_off(&u->live);
 	fflush(u->out);
 	pthread_mutex_unlock(&u->lock);
 	pthread_mutex_destroy(&u->lock);
 }
 
-static void bar(char out[BAR_WIDTH + 1], uint64_t part, uint64_t whole)
+/* " [######......]" in what room there is. */
+static void add_bar(struct buf *b, size_t room, int percent)
 {
-	unsigned filled = whole ? (unsigned)((double)part * BAR_WIDTH / (double)whole) : BAR_WIDTH;
+	size_t width = room > strlen(" []") ? room - strlen(" []") : 0;
 
-	for (unsigned i = 0; i < BAR_WIDTH; i++)
-		out[i] = i < filled ? '#' : '.';
-	out[BAR_WIDTH] = '\0';
+	if (width < BAR_MIN)
+		return;
+	if (width > BAR_MAX)
+		width = BAR_MAX;
+	buf_adds(b, " [");
+	for (size_t i = 0; i < width; i++)
+		buf_addc(b, i < width * (size_t)percent / 100 ? '#' : '.');
+	buf_addc(b, ']');
 }
 
-static int terminal_width(FILE *out)
+/* Amounts, in what room there is: the fleecing image goes before the bar, its peak last. */
+static void add_amounts(struct buf *b, size_t room, const struct progress_disk *d)
 {
-	struct winsize size;
+	_cleanup_free_ char *read = units_bytes(d->read, 1), *size = units_bytes(d->to_read, 1);
+	_cleanup_free_ char *now = units_bytes(d->fleecing_now, 1);
+	_cleanup_free_ char *peak = units_bytes(d->fleecing_peak, 1);
 
-	return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
+	live_add(b, room, "  %s of %s", read, size);
+	if (d->fleecing && !live_add(b, room, ", fleecing %s (peak %s)", now, peak))
+		live_add(b, room, ", fleecing %s", now);
 }
 
-static void show_disk(struct ui *u, const struct progress_disk *d, int width)
+static void add_disk(struct buf *b, const struct progress_disk *d, int name_width, size_t width)
 {
-	_cleanup_free_ char *done = units_bytes(d->done, 1), *size = units_bytes(d->size, 1);
-	_cleanup_free_ char *line = NULL, *fleecing = NULL;
-	char hashes[BAR_WIDTH + 1];
+	const int percent = progress_percent(d->read, d->to_read);
+	_cleanup_free_ char *head = xasprintf("%-*s %3d%%", name_width, d->name, percent);
+	_cleanup_buf_ struct buf tail = BUF_INIT;
+	const size_t room = width > strlen(head) ? width - strlen(head) : 0;
 
-	if (d->fleecing) {
-		_cleanup_free_ char *now = units_bytes(d->fleecing_now, 1);
-		_cleanup_free_ char *peak = units_bytes(d->fleecing_peak, 1);
+	add_amounts(&tail, room, d);
+	buf_adds(b, head);
+	add_bar(b, room - tail.len, percent);
+	buf_addf(b, "%s\n", buf_str(&tail));
+}
 
-		fleecing = xasprintf("  fleecing %s (peak %s)", now, peak);
-	}
-	bar(hashes, d->done, d->size);
-	line = xasprintf("%-16s [%s] %3d%%  %s of %s%s", d->name, hashes,
-			 d->size ? (int)((double)d->done * 100 / (double)d->size) : 100, done, size,
-			 fleecing ? fleecing : "");
-	/* a line that wraps would break the cursor's way back */
-	fprintf(u->out, "%.*s\n", width - 1, line);
-	u->shown++;
+/* What all disks have in common: their rates, and how long it will take. */
+static void add_total(struct buf *b, const struct progress *p, int name_width, size_t width)
+{
+	_cleanup_free_ char *in = progress_rate_text(p->read_rate), *out = progress_rate_text(p->write_rate);
+	_cleanup_free_ char *took = units_duration((uint64_t)p->seconds), *left = progress_left(p);
+	_cleanup_buf_ struct buf line = BUF_INIT;
+
+	buf_addf(&line, "%-*s %3d%%", name_width, "all", progress_percent(p->read, p->to_read));
+	live_add(&line, width, " in %s", took);
+	if (left)
+		live_add(&line, width, ", left: %s", left);
+	live_add(&line, width, ", read: %s", in);
+	live_add(&line, width, ", write: %s", out);
+	buf_addf(b, "%s\n", buf_str(&line));
 }
 
 void ui_progress(void *opaque, const struct progress *p)
 {
 	struct ui *u = opaque;
-	int width;
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	int name_width = 0;
+	size_t width;
 
-	if (!u->live)
+	if (!u->live.on)
 		return;
 	pthread_mutex_lock(&u->lock);
-	width = terminal_width(u->out);
-	take_off(u);
+	width = live_width(&u->live);
 	for (size_t i = 0; i < p->n_disks; i++)
-		show_disk(u, &p->disks[i], width);
-	fflush(u->out);
+		if ((int)strlen(p->disks[i].name) > name_width)
+			name_width = (int)strlen(p->disks[i].name);
+	/* the sum first, in case there are more disks than rows */
+	add_total(&text, p, name_width, width);
+	for (size_t i = 0; i < p->n_disks; i++)
+		add_disk(&text, &p->disks[i], name_width, width);
+	live_show(&u->live, buf_str(&text));
 	pthread_mutex_unlock(&u->lock);
 }

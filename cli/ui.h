@@ -1,4 +1,4 @@
-/* What a command prints: log lines in PVE's shape, and a live view on a terminal. */
+/* What vzdump prints: log lines in PVE's shape, and a live view on a terminal. */
 #ifndef VZDUMP_CLI_UI_H
 #define VZDUMP_CLI_UI_H
 
@@ -8,13 +8,14 @@
 
 #include "backup/progress.h"
 #include "base/log.h"
+#include "live.h"
 
 struct ui {
 	struct log log;		/* for the library */
 	FILE *out;		/* log lines and live view */
-	bool quiet;
-	bool live;		/* out is a terminal: a line per disk that updates in place */
-	unsigned shown;		/* lines of the live view that are on the screen */
+	bool quiet;		/* only warnings and errors, on standard error, with their guest */
+	uint32_t guest;		/* whom the lines are about; 0: nobody */
+	struct live live;	/* a line per disk, unless quiet */
 	unsigned warnings;
 	pthread_mutex_t lock;
 };

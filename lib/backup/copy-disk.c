@@ -14,6 +14,13 @@
 #define STATUS_WINDOW_MAX  65535u
 /* Ask for more status when fewer clusters than this wait to be read. */
 #define STATUS_AHEAD	   512u
+/*
+ * Beyond that, block status runs ahead to tell how much there is to read: at most a fifth of the time goes
+ * into it, as QEMU's main loop answers, and so many runs of data may wait (8 bytes each).
+ */
+#define STATUS_PAUSE	   4u
+#define STATUS_RUNS_MAX	   (1u << 20)
+#define STATUS_PAUSE_MAX_NS (1000 * UINT64_C(1000000))
 #define DIRTY_POLL_NS	   (40 * UINT64_C(1000000))
 #define DIRTY_POLL_MAX_NS  (1000 * UINT64_C(1000000))
 #define TRIM_MAX_CLUSTERS  16384u
@@ -30,6 +37,12 @@ void runs_add(struct runs *r, uint32_t first, uint32_t n)
 	}
 	if (r->at && r->at == r->n)
 		r->at = r->n = 0;
+	/* a list that is used while it grows holds no more than what waits */
+	if (r->n == r->cap && r->at > r->cap / 2) {
+		memmove(r->v, r->v + r->at, (r->n - r->at) * sizeof(*r->v));
+		r->n -= r->at;
+		r->at = 0;
+	}
 	if (r->n == r->cap) {
 		r->cap = r->cap ? r->cap * 2 : 64;
 		r->v = xreallocarray(r->v, r->cap, sizeof(*r->v));
@@ -175,6 +188,7 @@ static int on_status_done(void *opaque, int *error)
 		runs_reset(&d->status_data);
 		runs_add(&d->status_data, d->status_first, d->status_end - d->status_first);
 	}
+	d->status_took_ns = units_now_ns() - d->status_asked_ns;
 	return 1;
 }
 
@@ -185,6 +199,14 @@ static void on_status_free(void *opaque)
 	d->status_in_flight = false;
 }
 
+/* Where block status is known up to; told to those who ask for the progress. */
+static void set_cursor(struct copy_disk *d, uint32_t cursor)
+{
+	const uint64_t bytes = (uint64_t)cursor * CLUSTER;
+
+	d->cursor = cursor;
+	atomic_store(&d->known_bytes, bytes < d->size ? bytes : d->size);
+}
 
 static int ask_status(struct copy_disk *d, struct error **err)
 {
@@ -192,9 +214,10 @@ static int ask_status(struct copy_disk *d, struct error **err)
 	uint32_t end = first < d->clusters ? map_next(&d->claimed, first, true) : first;
 	uint64_t bytes;
 
-	d->cursor = first;
+	set_cursor(d, first);
 	if (first == d->clusters)
 		return 0;
+	d->status_asked_ns = units_now_ns();
 	/*
 	 * QEMU fails a question whose range holds anything that was TRIMmed.  The window ends before
 	 * the next claimed cluster, and no TRIM is sent while the question is open.
@@ -217,16 +240,32 @@ static int ask_status(struct copy_disk *d, struct error **err)
 	return 0;
 }
 
+static uint64_t bytes_of(const struct copy_disk *d, uint32_t first, uint32_t n)
+{
+	return (uint64_t)(n - 1) * CLUSTER + copy_cluster_len(d, first + n - 1);
+}
+
 /* Puts off what block status says about [first, end), see copy_source.distrust_ranges. */
 static void collect_zero(struct copy_disk *d, uint32_t first, uint32_t end)
 {
+	uint64_t bytes = 0;
+
 	for (uint32_t at = first; at < end; at++) {
 		if (map_get(&d->claimed, at))
 			continue;
 		map_set(&d->claimed, at);
 		map_set(&d->zero, at);
 		d->n_zero++;
+		bytes += copy_cluster_len(d, at);
 	}
+	atomic_fetch_add(&d->skip_bytes, bytes);
+}
+
+/* So many clusters are done that nobody read. */
+static void count_skipped(struct copy_disk *d, uint32_t first, uint32_t n)
+{
+	atomic_fetch_add(&d->skip_bytes, bytes_of(d, first, n));
+	atomic_fetch_add(&d->skipped_bytes, bytes_of(d, first, n));
 }
 
 /* Clusters [first, end) are zero unless somebody claimed them meanwhile. */
@@ -244,6 +283,7 @@ static int take_zero(struct copy_disk *d, uint32_t first, uint32_t end, struct e
 		       copy_mark_done(d, first + n))
 			map_set(&d->claimed, first + n++);
 		if (n) {
+			count_skipped(d, first, n);
 			r = vma_writer_zero(d->copy->o.writer, d->dev, first, n, err);
 			copy_disk_trim(d, first, n);
 		} else {
@@ -256,7 +296,7 @@ static int take_zero(struct copy_disk *d, uint32_t first, uint32_t end, struct e
 	return 0;
 }
 
-static int take_status_answer(struct copy_disk *d, struct error **err)
+static int take_status_answer(struct copy_disk *d, uint64_t now_ns, struct error **err)
 {
 	uint32_t at = d->status_first;
 	int r;
@@ -276,8 +316,10 @@ static int take_status_answer(struct copy_disk *d, struct error **err)
 	r = take_zero(d, at, d->status_end, err);
 	if (r < 0)
 		return r;
-	d->cursor = d->status_end;
+	set_cursor(d, d->status_end);
 	d->status_n = 0;
+	d->status_next_ns = now_ns + (d->status_took_ns < STATUS_PAUSE_MAX_NS / STATUS_PAUSE ?
+				      d->status_took_ns * STATUS_PAUSE : STATUS_PAUSE_MAX_NS);
 	if (d->status_data.n > 1)
 		d->status_window = STATUS_WINDOW;
 	else if (d->status_window < STATUS_WINDOW_MAX / 2)
@@ -287,7 +329,7 @@ static int take_status_answer(struct copy_disk *d, struct error **err)
 	return 0;
 }
 
-static bool wants_status(const struct copy_disk *d)
+static bool wants_status(const struct copy_disk *d, uint64_t now_ns)
 {
 	uint32_t waiting = 0;
 
@@ -295,7 +337,8 @@ static bool wants_status(const struct copy_disk *d)
 		return false;
 	for (size_t i = d->data.at; i < d->data.n && waiting < STATUS_AHEAD; i++)
 		waiting += d->data.v[i].n;
-	return waiting < STATUS_AHEAD;
+	return waiting < STATUS_AHEAD ||
+	       (now_ns >= d->status_next_ns && d->data.n - d->data.at < STATUS_RUNS_MAX);
 }
 
 /* ---- the dirty bitmap ---- */
@@ -384,6 +427,7 @@ static void distrust_zero(struct copy_disk *d, uint32_t at)
 	map_unset(&d->claimed, at);
 	runs_add(&d->data, at, 1);
 	d->n_zero--;
+	atomic_fetch_sub(&d->skip_bytes, copy_cluster_len(d, at));
 }
 
 /* A poll after the barrier has ended: what it did not find dirty is zero. */
@@ -405,6 +449,7 @@ static int settle_zeroes(struct copy_disk *d, struct error **err)
 		end = map_next(&d->zero, at, false);
 		for (uint32_t i = at; i < end; i++)
 			copy_mark_done(d, i);
+		atomic_fetch_add(&d->skipped_bytes, bytes_of(d, at, end - at));
 		r = vma_writer_zero(d->copy->o.writer, d->dev, at, end - at, err);
 	}
 	d->n_zero = 0;
@@ -574,7 +619,7 @@ int copy_disk_take_answers(struct copy_disk *d, uint64_t now_ns, struct error **
 	 * and a reset of the guest would hang; and that QEMU has ended would not be seen.
 	 */
 	if (!d->status_in_flight && d->status_n && vma_writer_zero_ready(d->copy->o.writer))
-		r = take_status_answer(d, err);
+		r = take_status_answer(d, now_ns, err);
 	if (r == 0 && d->dirty_begun_ns && !d->dirty_in_flight && d->dirty_at >= d->clusters) {
 		if (d->zeroes == ZEROES_CHECKED)
 			r = settle_zeroes(d, err);
@@ -591,7 +636,7 @@ int copy_disk_background(struct copy_disk *d, uint64_t now_ns, struct error **er
 	if (r == 0)
 		r = send_trims(d, err);
 	/* TRIMs that wait go before the next question, or they might wait for ever */
-	if (r == 0 && wants_status(d))
+	if (r == 0 && wants_status(d, now_ns))
 		r = ask_status(d, err);
 	return r;
 }
@@ -672,7 +717,7 @@ int copy_disk_open(struct copy_disk *d, const struct copy_source *s, struct erro
 	/* an export without block status is read in full, once */
 	if (nbd_can_meta_context(d->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) != 1) {
 		runs_add(&d->data, 0, d->clusters);
-		d->cursor = d->clusters;
+		set_cursor(d, d->clusters);
 	}
 	if (!s->bitmap)
 		return 0;

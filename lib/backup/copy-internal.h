@@ -54,6 +54,9 @@ struct copy_disk {
 	} zeroes;
 	atomic_uint n_done;
 	_Atomic uint64_t done_bytes, rewritten_bytes, pushed_bytes;
+	_Atomic uint64_t known_bytes;	/* block status is known up to here */
+	_Atomic uint64_t skip_bytes;	/* known to be zero, so nobody reads them */
+	_Atomic uint64_t skipped_bytes;	/* of those: done */
 
 	struct nbd_handle *nbd;		/* reads, block status, TRIM */
 	struct nbd_handle *nbd_dirty;	/* the dirty bitmap alone: asking for both in one
@@ -64,6 +67,8 @@ struct copy_disk {
 	struct runs trims;	/* read, to be TRIMmed */
 	uint32_t cursor;	/* block status is known, or being asked, up to here */
 	uint32_t status_window;	/* clusters to ask for next time */
+	uint64_t status_asked_ns, status_took_ns; /* the last question */
+	uint64_t status_next_ns;	/* when to ask again although enough waits to be read */
 	uint32_t status_first, status_n; /* the question; n == 0: none to be taken */
 	struct runs status_data;	/* its answer: where there is data */
 	uint32_t status_end;	/* how far the answer reached */

@@ -17,6 +17,9 @@
 /* bwlimit: unused allowance is kept for this long. */
 #define BURST_NS (100 * UINT64_C(1000000))
 
+/* Before anything is known of a disk it is taken to be full, which so many bytes of status outweigh. */
+#define PRIOR (256 * MIB)
+
 struct request {
 	struct copy_disk *d;
 	struct vma_extent *e;
@@ -117,12 +120,28 @@ int copy_connect(struct copy *c, unsigned disk, const struct copy_source *s, str
 	return copy_disk_open(c->disks[disk], s, err);
 }
 
+/* Of the disk's bytes those that are read, as far as is known: see copy_progress. */
+static uint64_t estimate_to_read(const struct copy_disk *d, uint64_t read)
+{
+	const uint64_t known = atomic_load(&d->known_bytes), skip = atomic_load(&d->skip_bytes);
+	const uint64_t data = known > skip ? known - skip : 0;
+	uint64_t ahead = d->size - known;
+
+	if (atomic_load(&d->n_done) == d->clusters)
+		return read;
+	ahead = (uint64_t)((double)ahead * ((double)(data + PRIOR) / (double)(known + PRIOR)));
+	return data + ahead > read ? data + ahead : read;
+}
+
 void copy_get_progress(struct copy *c, unsigned disk, struct copy_progress *ret)
 {
 	struct copy_disk *d = c->disks[disk];
+	const uint64_t skipped = atomic_load(&d->skipped_bytes);
 
 	ret->size = d->size;
 	ret->done = atomic_load(&d->done_bytes);
+	ret->read = ret->done > skipped ? ret->done - skipped : 0;
+	ret->to_read = estimate_to_read(d, ret->read);
 	ret->rewritten = atomic_load(&d->rewritten_bytes);
 	ret->pushed = atomic_load(&d->pushed_bytes);
 }

@@ -9,7 +9,8 @@
  * The reader (the thread in copy_run()) keeps up to max_workers requests in flight over all disks.
  * Order: clusters the guest has rewritten since the start first (*drain first*, they are what fills
  * a fleecing image), then all disks in turn from their beginning.  What block status reports as
- * zero is not read.  What was read is TRIMmed, so that a fleecing image shrinks and later guest
+ * zero is not read; it is asked ahead of the reads, slowly, so that there is an early idea of how much
+ * there is to read.  What was read is TRIMmed, so that a fleecing image shrinks and later guest
  * writes there cost nothing.
  *
  * The sink is the target of QEMU's copy-before-write filter when there is no fleecing image: a
@@ -71,6 +72,12 @@ struct copy_source {
 struct copy_progress {
 	uint64_t size;		/* bytes of the disk */
 	uint64_t done;		/* bytes in the archive, zeroes included */
+	/*
+	 * What takes time: without the zeroes that block status tells and nobody reads.  Block status
+	 * runs ahead of the reads; to_read is an estimate until it has reached the end of the disk,
+	 * taking what is ahead to be as full as what is behind.
+	 */
+	uint64_t to_read, read;
 	uint64_t rewritten;	/* bytes the guest rewrote before they were saved, as far as seen */
 	uint64_t pushed;	/* bytes that came through the sink */
 };

@@ -196,6 +196,7 @@ static int configure(struct job *j, struct error **err)
 	j->task.mode = options_get(o, "mode");
 	j->task.stdout_fd = j->p->stdout_fd;
 	j->task.progress = j->p->progress;
+	j->task.shows_progress = j->p->shows_progress;
 	j->task.opaque = j->p->opaque;
 	r = fleecing_config_parse(options_get(o, "fleecing"), &j->task.fleecing, err);
 	if (r == 0)
@@ -231,8 +232,10 @@ static int run_guest(struct job *j, const struct selected_guest *g, struct error
 		j->failed++;
 		return 0;
 	}
+	log_guest(j->env.log, g->vmid);
 	if (task_run(&j->env, &j->task, g->vmid, &result, &mine) < 0)
 		j->failed++;
+	log_guest(j->env.log, 0);
 	free(result.target);
 	return cancel_check(j->env.cancel, err);
 }

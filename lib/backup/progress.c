@@ -14,49 +14,96 @@ static int percent_of(uint64_t part, uint64_t whole)
 	return whole ? (int)((double)part * 100 / (double)whole) : 100;
 }
 
-static char *rate(uint64_t bytes, double seconds)
+int progress_percent(uint64_t read, uint64_t to_read)
+{
+	int percent = percent_of(read, to_read);
+
+	return percent > 100 ? 100 : percent;
+}
+
+double progress_rate_update(struct progress_rate *r, double seconds, uint64_t bytes)
+{
+	const double took = seconds - r->seconds;
+	const double memory = r->seconds < 10 ? r->seconds : 10;
+
+	if (took <= 0)
+		return r->rate;
+	if (bytes > r->bytes)
+		r->rate = (r->rate * memory + (double)(bytes - r->bytes)) / (memory + took);
+	else
+		r->rate = r->rate * memory / (memory + took);
+	r->seconds = seconds;
+	r->bytes = bytes;
+	return r->rate;
+}
+
+char *progress_rate_text(double bytes_per_second)
 {
 	_cleanup_free_ char *text = NULL;
 
-	if (!bytes)
+	if (bytes_per_second < 1)
 		return xstrdup("0 B/s");
-	text = units_bytes((uint64_t)((double)bytes / (seconds > 0 ? seconds : 1)), 1);
+	text = units_bytes((uint64_t)bytes_per_second, 1);
 	return xasprintf("%s/s", text);
 }
 
-static void write_line(struct progress_lines *l, const struct progress *p, int percent)
+char *progress_left(const struct progress *p)
 {
-	double took = p->seconds - l->last_seconds;
-	uint64_t read = p->done - l->last_done;
-	uint64_t zero = p->zero - l->last_zero;
-	_cleanup_free_ char *done = units_bytes(p->done, 1);
-	_cleanup_free_ char *size = units_bytes(p->size, 1);
+	double seconds;
+
+	/* the first seconds tell little, and a rate of nothing tells nothing */
+	if (p->seconds < 2 || p->read_rate < 1 || p->read >= p->to_read)
+		return NULL;
+	seconds = (double)(p->to_read - p->read) / p->read_rate;
+	return seconds < 100 * 86400.0 ? units_duration((uint64_t)seconds + 1) : NULL;
+}
+
+static char *rate(uint64_t bytes, double seconds)
+{
+	return progress_rate_text((double)bytes / (seconds > 0 ? seconds : 1));
+}
+
+static char *describe_fleecing(const struct progress *p)
+{
+	_cleanup_free_ char *now = NULL, *peak = NULL;
+
+	if (!p->fleecing)
+		return xstrdup("");
+	now = units_bytes(p->fleecing_now, 1);
+	peak = units_bytes(p->fleecing_peak, 1);
+	return xasprintf(", fleecing: %s (peak %s)", now, peak);
+}
+
+static void write_line(struct progress_lines *l, const struct progress *p, int percent, bool last)
+{
+	const double took = p->seconds - l->last_seconds;
+	const uint64_t data = p->done > p->zero ? p->done - p->zero : 0;
+	_cleanup_free_ char *done = units_bytes(p->read, 1);
+	_cleanup_free_ char *size = units_bytes(last ? p->read : p->to_read, 1);
 	_cleanup_free_ char *time = units_duration((uint64_t)(p->seconds + 0.5));
-	_cleanup_free_ char *in = rate(read, took);
-	_cleanup_free_ char *out = rate(read > zero ? read - zero : 0, took);
-	_cleanup_free_ char *fleecing = NULL;
+	_cleanup_free_ char *in = rate(p->read - l->last_read, took);
+	_cleanup_free_ char *out = rate(data > l->last_data ? data - l->last_data : 0, took);
+	_cleanup_free_ char *fleecing = describe_fleecing(p);
+	_cleanup_free_ char *left = last ? NULL : progress_left(p);
 
-	if (p->fleecing) {
-		_cleanup_free_ char *now = units_bytes(p->fleecing_now, 1);
-		_cleanup_free_ char *peak = units_bytes(p->fleecing_peak, 1);
-
-		fleecing = xasprintf(", fleecing: %s (peak %s)", now, peak);
-	}
-	log_info(l->log, "%3d%% (%s of %s) in %s, read: %s, write: %s%s", percent, done, size, time,
-		 in, out, fleecing ? fleecing : "");
+	log_info(l->log, "%3d%% (%s of %s) in %s, read: %s, write: %s%s%s%s", percent, done, size, time,
+		 in, out, fleecing, left ? ", left: " : "", left ? left : "");
 	l->last_percent = percent;
 	l->last_seconds = p->seconds;
-	l->last_done = p->done;
-	l->last_zero = p->zero;
+	l->last_read = p->read;
+	l->last_data = data;
 }
 
 void progress_lines_update(struct progress_lines *l, const struct progress *p, bool last)
 {
-	int percent = percent_of(p->done, p->size);
+	int percent = last ? 100 : progress_percent(p->read, p->to_read);
 
-	if (last ? l->last_percent < 100 : percent != l->last_percent &&
-						   p->seconds - l->last_seconds > 2)
-		write_line(l, p, percent);
+	/* zeroes may have to be confirmed when all is read */
+	if (!last && percent > 99)
+		percent = 99;
+	/* an estimate that was too low would count backwards */
+	if (percent > l->last_percent && (last || p->seconds - l->last_seconds > 2))
+		write_line(l, p, percent, last);
 }
 
 void progress_summary(const struct progress *p, const struct log *log)

@@ -273,6 +273,7 @@ int recover_all(const struct backup_env *env, uint32_t vmid, unsigned *ret_n, st
 
 		if (vmid && vmids[i] != vmid)
 			continue;
+		log_guest(env->log, vmids[i]);
 		one = recover_one(env, vmids[i], &mine);
 		if (ret_n && one <= 0)
 			(*ret_n)++;
@@ -281,6 +282,7 @@ int recover_all(const struct backup_env *env, uint32_t vmid, unsigned *ret_n, st
 			r = r ? r : mine->code;
 			error_keep_first(&first, &mine);
 		}
+		log_guest(env->log, 0);
 	}
 	error_keep_first(err, &first);
 	return r;

@@ -86,8 +86,9 @@ static void look(struct task *t)
 		struct copy_progress c;
 
 		copy_get_progress(t->copy, (unsigned)i, &c);
-		*d = (struct progress_disk){ .name = t->disks[i].device, .size = c.size,
-					     .done = c.done,
+		*d = (struct progress_disk){ .name = t->disks[i].device,
+					     .to_read = c.to_read,
+					     .read = c.read,
 					     .fleecing = t->disks[i].way == WAY_FLEECING };
 		if (d->fleecing) {
 			struct usage_value u;
@@ -98,7 +99,12 @@ static void look(struct task *t)
 		}
 		p->size += c.size;
 		p->done += c.done;
+		p->to_read += c.to_read;
+		p->read += c.read;
 	}
+	p->read_rate = progress_rate_update(&t->read_rate, p->seconds, p->read);
+	p->write_rate = progress_rate_update(&t->write_rate, p->seconds,
+					     p->done > p->zero ? p->done - p->zero : 0);
 	if (t->usage) {
 		struct usage_value u;
 
@@ -202,7 +208,7 @@ static int make_copy(struct task *t, struct error **err)
 	for (size_t i = 0; i < t->n && r == 0; i++)
 		r = copy_add_disk(t->copy, t->disks[i].device, t->disks[i].dev, t->disks[i].size, err);
 	t->progress_disks = xcalloc(t->n, sizeof(*t->progress_disks));
-	progress_lines_init(&t->lines, t->log);
+	progress_lines_init(&t->lines, t->o->shows_progress ? &t->tlog.file : t->log);
 	t->copy_start_ns = units_now_ns();
 	return r;
 }
@@ -277,6 +283,8 @@ static int run_copy(struct task *t, struct error **err)
 	if (r < 0)
 		return explain(t, r, err);
 	log_info(t->log, "started backup task '%s'", t->uuid);
+	/* what came before, the guest agent above all, says nothing of how fast disks are read */
+	t->copy_start_ns = units_now_ns();
 	r = task_resume(t, err);
 	if (r == 0)
 		r = copy_run(t->copy, err);

@@ -73,6 +73,7 @@ struct task {
 
 	struct progress_disk *progress_disks;
 	struct progress_lines lines;
+	struct progress_rate read_rate, write_rate;
 	uint64_t copy_start_ns;
 	struct progress last;	/* the last moment */
 };

@@ -25,26 +25,40 @@ char *task_log_time(void)
 	return xstrdup(text);
 }
 
-static void on_line(void *opaque, enum log_level level, const char *line)
+static void write_line(struct task_log *t, enum log_level level, const char *line, const struct log *outer)
 {
 	static const char *const names[] = {
 		[LOG_LEVEL_INFO] = "INFO", [LOG_LEVEL_WARN] = "WARN", [LOG_LEVEL_ERROR] = "ERROR",
 	};
-	struct task_log *t = opaque;
 	_cleanup_free_ char *now = task_log_time();
 	_cleanup_free_ char *text = xasprintf("%s %s: %s\n", now, names[level], line);
 
 	pthread_mutex_lock(&t->lock);
 	if (t->fd >= 0)
 		io_write_all(t->fd, text, strlen(text));
-	if (t->outer && t->outer->line)
-		t->outer->line(t->outer->opaque, level, line);
+	if (outer && outer->line)
+		outer->line(outer->opaque, level, line);
 	pthread_mutex_unlock(&t->lock);
+}
+
+static void on_line(void *opaque, enum log_level level, const char *line)
+{
+	struct task_log *t = opaque;
+
+	write_line(t, level, line, t->outer);
+}
+
+static void on_file_line(void *opaque, enum log_level level, const char *line)
+{
+	write_line(opaque, level, line, NULL);
 }
 
 void task_log_none(struct task_log *t, const struct log *outer)
 {
-	*t = (struct task_log){ .log = { on_line, t }, .outer = outer, .fd = -1 };
+	*t = (struct task_log){ .log = { .line = on_line, .opaque = t },
+				.file = { .line = on_file_line, .opaque = t },
+				.outer = outer,
+				.fd = -1 };
 	pthread_mutex_init(&t->lock, NULL);
 }
 

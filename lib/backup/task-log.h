@@ -14,6 +14,7 @@
 
 struct task_log {
 	struct log log;		/* what the parts of the backup write to */
+	struct log file;	/* the same, but into the file alone */
 	const struct log *outer;
 	pthread_mutex_t lock;
 	char *path;

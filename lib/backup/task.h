@@ -17,6 +17,7 @@ struct task_options {
 	struct prune_keep keep;		/* retention */
 	bool remove;			/* prune after the backup */
 	void (*progress)(void *opaque, const struct progress *p); /* may be NULL; every 200 ms */
+	bool shows_progress;		/* progress() does it: those lines go to the guest's log file only */
 	void *opaque;
 };
 

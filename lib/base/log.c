@@ -40,3 +40,9 @@ static void emit(const struct log *log, enum log_level level, const char *fmt, v
 DEFINE_LOG(log_info, LOG_LEVEL_INFO)
 DEFINE_LOG(log_warn, LOG_LEVEL_WARN)
 DEFINE_LOG(log_error, LOG_LEVEL_ERROR)
+
+void log_guest(const struct log *log, uint32_t vmid)
+{
+	if (log && log->guest)
+		log->guest(log->opaque, vmid);
+}

@@ -192,7 +192,7 @@ static const struct option rows[] = {
 		.value = { .type = VALUE_BOOL },
 		.fallback = "0",
 		.complete = COMPLETE_BOOL,
-		.description = "Print nothing but errors.",
+		.description = "Print only warnings and errors, each with its guest.",
 	},
 	{
 		.name = "remove",

@@ -79,7 +79,7 @@ static void keep_line(void *opaque, enum log_level level, const char *line)
 static void test_log_is_harmless(void)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
-	const struct log log = { keep_line, &b };
+	const struct log log = { .line = keep_line, .opaque = &b };
 
 	log_info(&log, "a\tb\r\n\n%s", "\033[1mc\rd\n");
 	log_warn(&log, "\xc2\x9b");

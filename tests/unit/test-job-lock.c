@@ -67,7 +67,7 @@ static bool is_ended(const char *name, const char *(*text_of)(pid_t pid, char *t
 	_cleanup_free_ char *path = at_root("/run/vzdump.pid");
 	_cleanup_free_ char *paths_root = at_root("");
 	struct paths paths;
-	const struct log log = { keep_line, &said };
+	const struct log log = { .line = keep_line, .opaque = &said };
 	const struct backup_env env = { .paths = &paths, .log = &log };
 	struct error *err = NULL;
 	const pid_t pid = start_holder(name);
