@@ -94,7 +94,9 @@ static const struct option_table table = {
 /* PVE's qmrestore prints lines as they are. */
 static void on_line(void *opaque, enum log_level level, const char *line)
 {
-	(void)opaque;
+	struct vma_progress *progress = opaque;
+
+	vma_progress_off(progress);
 	printf("%s%s\n",
 	       level == LOG_LEVEL_WARN    ? "WARN: "
 	       : level == LOG_LEVEL_ERROR ? "ERROR: "
@@ -105,8 +107,10 @@ static void on_line(void *opaque, enum log_level level, const char *line)
 
 static void on_begin(void *opaque, const struct vma_header *h)
 {
+	struct vma_progress *progress = opaque;
+
 	vma_print_content(h);
-	vma_progress_init(opaque, h);
+	vma_progress_init(progress, h, stdout, progress->fd);
 }
 
 static int open_archive(const char *path, struct error **err)
@@ -119,7 +123,7 @@ static int open_archive(const char *path, struct error **err)
 
 static void on_end(void *opaque, const struct vma_reader_stats *stats)
 {
-	(void)opaque;
+	vma_progress_off(opaque);
 	vma_print_totals(stats);
 	fflush(stdout);
 }
@@ -147,11 +151,10 @@ static int add_to_pool(const struct backup_env *env, const char *pool, uint32_t 
 }
 
 static int restore(const struct backup_env *env, const struct options *o, const char *path,
-		   struct error **err)
+		   struct vma_progress *progress, struct error **err)
 {
 	_cleanup_close_ int fd = open_archive(path, err);
 	_cleanup_free_ char *shown = text_cleaned(path);
-	struct vma_progress progress = { 0 };
 	const uint32_t vmid = (uint32_t)options_int(o, "vmid");
 	const struct restore_params p = {
 		.archive = path,
@@ -169,16 +172,18 @@ static int restore(const struct backup_env *env, const struct options *o, const 
 		.begin = on_begin,
 		.progress = vma_print_progress,
 		.end = on_end,
-		.opaque = &progress,
+		.opaque = progress,
 	};
 	int r;
 
 	if (fd < 0)
 		return fd;
+	progress->fd = fd;
 	printf("restore vma archive: %s\n", shown);
 	r = check_pool(env, o, err);
 	if (r == 0)
 		r = restore_run(env, &p, err);
+	vma_progress_off(progress);
 	if (r == 0 && options_given(o, "pool"))
 		r = add_to_pool(env, options_get(o, "pool"), vmid, err);
 	if (r == 0 && options_bool(o, "start") && !p.live) {
@@ -192,7 +197,8 @@ static int restore(const struct backup_env *env, const struct options *o, const 
 
 static int run(struct options *o, struct error **err)
 {
-	const struct log log = { .line = on_line };
+	struct vma_progress progress = { 0 };
+	const struct log log = { .line = on_line, .opaque = &progress };
 	_cleanup_options_ struct options conf = { 0 };
 	struct storage_config storages = { 0 };
 	struct paths paths;
@@ -212,7 +218,7 @@ static int run(struct options *o, struct error **err)
 	if (r == 0)
 		r = backup_path(&storages, options_get(o, "archive"), &log, &path, err);
 	if (r == 0)
-		r = restore(&env, o, path, err);
+		r = restore(&env, o, path, &progress, err);
 	storage_config_clear(&storages);
 	paths_clear(&paths);
 	cancel_clear(stop);

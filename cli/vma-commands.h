@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "command.h"
+#include "live.h"
 #include "vma/reader.h"
 
 extern const struct command vma_command_list, vma_command_config, vma_command_extract,
@@ -25,14 +26,30 @@ void vma_print_content(const struct vma_header *h);
 /* What did not come, by disk, on standard error.  Returns the number of bytes. */
 uint64_t vma_print_missing(const struct vma_reader *r);
 
-/* Progress as Proxmox's vma prints it: opaque begins with this. */
+/*
+ * Progress as Proxmox's vma prints it, or, on a terminal, in a line that updates in place: opaque begins
+ * with this.
+ */
 struct vma_progress {
+	struct live live;
+	uint64_t shown_ns;  /* when the line was drawn last */
+	int fd;             /* the archive that is read; -1: none */
+	uint64_t file_size; /* of it; 0: a pipe */
 	uint64_t total; /* clusters */
 	uint64_t start_ns;
 	unsigned percent;
 	unsigned damages; /* told so far */
 };
-void vma_progress_init(struct vma_progress *p, const struct vma_header *h);
+/*
+ * to: standard output, or standard error.  fd: the archive that is read, or -1.  How far it is read is
+ * what a terminal shows, as zeroes take no time; of a pipe only how much of the disks has come.
+ */
+void vma_progress_init(struct vma_progress *p, const struct vma_header *h, FILE *to, int fd);
+/* Draws the line in place if it is due; false if there is no terminal for it. */
+bool vma_progress_show(struct vma_progress *p, uint64_t bytes, uint64_t total);
+/* Takes it off: before anything else is printed, and when all is done or has failed. */
+void vma_progress_off(struct vma_progress *p);
+/* For vma_sink.progress: prints lines where there is no terminal. */
 void vma_print_progress(void *opaque, uint64_t clusters);
 /* "damage: text" on standard error, as long as it does not get out of hand: opaque as above. */
 void vma_print_damage(void *opaque, const char *text);

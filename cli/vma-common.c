@@ -4,14 +4,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "vma-commands.h"
 
+#define REDRAW_NS (100 * UINT64_C(1000000)) /* at most ten times a second */
 #define LINES_MAX 100 /* of damages; of lost places, a disk */
 
 static unsigned processors(void)
@@ -74,6 +76,7 @@ void vma_print_damage(void *opaque, const char *text)
 
 	_cleanup_free_ char *clean = text_cleaned(text);
 
+	vma_progress_off(p);
 	if (p->damages < LINES_MAX)
 		fprintf(stderr, "damage: %s\n", clean);
 	else if (p->damages == LINES_MAX)
@@ -112,12 +115,56 @@ uint64_t vma_print_missing(const struct vma_reader *r)
 	return lost;
 }
 
-void vma_progress_init(struct vma_progress *p, const struct vma_header *h)
+void vma_progress_init(struct vma_progress *p, const struct vma_header *h, FILE *to, int fd)
 {
-	*p = (struct vma_progress){ .start_ns = units_now_ns() };
+	struct stat st;
+
+	*p = (struct vma_progress){ .start_ns = units_now_ns(), .fd = fd };
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		p->file_size = (uint64_t)st.st_size;
+	live_init(&p->live, to);
 	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++)
 		if (h->devices[i].name)
 			p->total += vma_clusters(h->devices[i].size);
+}
+
+/* "1m 10s"; NULL as long as there is no telling. */
+static char *time_left(uint64_t took_ns, uint64_t bytes, uint64_t total)
+{
+	const double took = (double)took_ns / 1e9;
+
+	if (took < 2 || !bytes || bytes >= total)
+		return NULL;
+	return units_duration((uint64_t)(took * (double)(total - bytes) / (double)bytes) + 1);
+}
+
+bool vma_progress_show(struct vma_progress *p, uint64_t bytes, uint64_t total)
+{
+	const uint64_t now = units_now_ns();
+	_cleanup_free_ char *done = NULL, *size = NULL, *took = NULL, *left = NULL;
+	_cleanup_buf_ struct buf line = BUF_INIT;
+	size_t width;
+
+	if (!p->live.on || now - p->shown_ns < REDRAW_NS || !total)
+		return p->live.on;
+	p->shown_ns = now;
+	width = live_width(&p->live);
+	done = units_bytes(bytes, 1);
+	size = units_bytes(total, 1);
+	took = units_duration((now - p->start_ns) / 1000000000u);
+	live_add(&line, width, "progress %u%%", (unsigned)((double)bytes * 100 / (double)total));
+	live_add(&line, width, " (%s of %s)", done, size);
+	live_add(&line, width, " in %s", took);
+	left = p->file_size ? time_left(now - p->start_ns, bytes, total) : NULL;
+	if (left)
+		live_add(&line, width, ", left: %s", left);
+	live_show(&p->live, buf_str(&line));
+	return true;
+}
+
+void vma_progress_off(struct vma_progress *p)
+{
+	live_off(&p->live);
 }
 
 void vma_print_progress(void *opaque, uint64_t clusters)
@@ -125,6 +172,11 @@ void vma_print_progress(void *opaque, uint64_t clusters)
 	struct vma_progress *p = opaque;
 	unsigned percent = p->total ? (unsigned)(clusters * 100 / p->total) : 100;
 
+	const off_t at = p->file_size ? lseek(p->fd, 0, SEEK_CUR) : -1;
+
+	if (at > 0 ? vma_progress_show(p, (uint64_t)at, p->file_size) :
+		     vma_progress_show(p, clusters * VMA_CLUSTER_SIZE, p->total * VMA_CLUSTER_SIZE))
+		return;
 	if (percent == p->percent || !p->total)
 		return;
 	p->percent = percent;

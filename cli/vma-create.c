@@ -199,6 +199,7 @@ struct feed {
 	unsigned slot;
 	uint64_t done, total; /* bytes */
 	int percent;
+	struct vma_progress progress; /* on a terminal */
 };
 
 /* As Proxmox's vma prints it. */
@@ -209,7 +210,7 @@ static void progress(struct feed *f, uint64_t len)
 
 	f->done += len;
 	percent = f->total ? (int)(f->done * 100 / f->total) : 100;
-	if (!f->c->verbose || percent == f->percent)
+	if (vma_progress_show(&f->progress, f->done, f->total) || !f->c->verbose || percent == f->percent)
 		return;
 	f->percent = percent;
 	vma_writer_get_stats(f->w, &stats);
@@ -326,10 +327,12 @@ static int write_archive(struct create *c, int fd, enum vma_compression compress
 	int r = vma_writer_new(&wo, fd, &c->hdr, &w, err);
 
 	f.w = w;
+	vma_progress_init(&f.progress, &c->hdr, stderr, -1);
 	if (r == 0)
 		r = feed_all(&f, err);
 	if (r == 0)
 		r = vma_writer_finish(w, NULL, err);
+	vma_progress_off(&f.progress);
 	if (r == 0)
 		print_images(&f);
 	return r;
@@ -363,16 +366,21 @@ static int run(struct options *o, struct error **err)
 {
 	const char *archive = options_get(o, "archive");
 	struct create *c = xcalloc(1, sizeof(*c));
+	const bool to_stdout = strcmp(archive, "-") == 0;
 	int r = signals_catch(&c->stop, err);
 
 	for (unsigned i = 0; i < VMA_MAX_DEVICES; i++)
 		image_init(&c->disks[i].image);
 	c->verbose = options_bool(o, "verbose");
+	if (r == 0 && to_stdout && isatty(STDOUT_FILENO))
+		r = error_set(err, ERR_INVALID,
+			      "vma create: standard output is a terminal: send the archive to another program "
+			      "(vma create - ... | PROGRAM), or name a file");
 	if (r == 0)
 		r = collect(c, o, err);
 	if (r == 0)
-		r = strcmp(archive, "-") == 0 ? write_archive(c, STDOUT_FILENO, VMA_COMPRESS_NONE, err) :
-						write_new(c, archive, err);
+		r = to_stdout ? write_archive(c, STDOUT_FILENO, VMA_COMPRESS_NONE, err) :
+				write_new(c, archive, err);
 	for (unsigned i = 0; i < c->n_disks; i++)
 		disk_clear(&c->disks[i]);
 	vma_daemon_stop(&c->daemon);

@@ -93,7 +93,7 @@ static void extract_init(struct extract *x, const struct options *o, const struc
 		target_init(&x->targets[i]);
 		x->targets[i].mode = x->mode;
 	}
-	vma_progress_init(&x->progress, h);
+	vma_progress_init(&x->progress, h, stdout, archive_fd);
 }
 
 static void extract_clear(struct extract *x)
@@ -282,10 +282,11 @@ static int transfer(struct extract *x, struct vma_reader *reader, struct error *
 	const struct vma_sink sink = { .data = on_data,
 				       .zero = on_zero,
 				       .damage = salvage ? vma_print_damage : NULL,
-				       .progress = verbose ? vma_print_progress : NULL };
+				       .progress = verbose || x->progress.live.on ? vma_print_progress : NULL };
 	uint64_t lost;
 	int r = vma_reader_run(reader, &sink, x, err);
 
+	vma_progress_off(&x->progress);
 	if (r < 0)
 		return error_prefix(err, "restore failed");
 	r = finish(x, reader, err);

@@ -4,6 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/units.h"
 #include "vma-commands.h"
 #include "vma/index.h"
 
@@ -47,22 +50,40 @@ static int check_table(int fd, const struct vma_reader *reader, const char **ret
 	return r;
 }
 
-/* Proxmox's archives have neither seek table nor index; ours, which are frames from the header on, have. */
-static int check_index(int fd, const struct vma_reader *reader, bool verbose, struct error **err)
+/* "2 disks, 64.0 MiB (8.1 MiB of data)". */
+static char *describe(const struct vma_reader *reader)
 {
 	const struct vma_reader_stats *s = vma_reader_stats(reader);
-	const char *found = "no seek table";
-	int r = 0;
+	const struct vma_header *h = vma_reader_header(reader);
+	_cleanup_free_ char *size = NULL, *data = NULL;
+	uint64_t bytes = 0;
+	unsigned n = 0;
 
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
+		n += h->devices[i].name != NULL;
+		bytes += h->devices[i].name ? h->devices[i].size : 0;
+	}
+	size = units_bytes(bytes, 1);
+	data = units_bytes(s->clusters * VMA_CLUSTER_SIZE - s->zero_bytes, 1);
+	return n ? xasprintf("%u disk%s, %s (%s of data)", n, n == 1 ? "" : "s", size, data) :
+		   xstrdup("no disks");
+}
+
+/* Proxmox's archives have neither seek table nor index; ours, which are frames from the header on, have. */
+/* *ret_found: NULL if they were there once and are lost. */
+static int check_index(int fd, const struct vma_reader *reader, const char **ret_found,
+		       struct error **err)
+{
+	const struct vma_reader_stats *s = vma_reader_stats(reader);
+
+	*ret_found = "no seek table, as in Proxmox's archives";
 	if (s->framed && s->has_seektable)
-		r = check_table(fd, reader, &found, err);
-	else if (s->framed && s->index_frames)
-		r = error_set(err, ERR_CORRUPT, "seek table: it is lost (vma index makes a new one)");
-	else if (s->framed && s->header_alone && s->frames > 1)
-		printf("the data is whole, but seek table and index are lost: vma index makes new ones\n");
-	if (verbose && r == 0)
-		printf("%s\n", found);
-	return r;
+		return check_table(fd, reader, ret_found, err);
+	if (s->framed && s->index_frames)
+		return error_set(err, ERR_CORRUPT, "seek table: it is lost (vma index makes a new one)");
+	if (s->framed && s->header_alone && s->frames > 1)
+		*ret_found = NULL;
+	return 0;
 }
 
 static int judge(unsigned damages, uint64_t lost, struct error **err)
@@ -75,18 +96,21 @@ static int judge(unsigned damages, uint64_t lost, struct error **err)
 			 damages, lost);
 }
 
-static int verify(int fd, struct vma_reader *reader, bool verbose, struct error **err)
+static int verify(int fd, struct vma_reader *reader, bool verbose, const char **ret_found,
+		  struct error **err)
 {
-	const struct vma_sink sink = { .damage = vma_print_damage,
-				       .progress = verbose ? vma_print_progress : NULL };
+	struct vma_sink sink = { .damage = vma_print_damage };
 	struct vma_progress progress;
 	uint64_t lost;
 	int r;
 
-	vma_progress_init(&progress, vma_reader_header(reader));
+	vma_progress_init(&progress, vma_reader_header(reader), stdout, fd);
+	if (verbose || progress.live.on)
+		sink.progress = vma_print_progress;
 	if (verbose)
 		vma_print_content(vma_reader_header(reader));
 	r = vma_reader_run(reader, &sink, &progress, err);
+	vma_progress_off(&progress);
 	if (r < 0)
 		return r;
 	lost = vma_print_missing(reader);
@@ -94,18 +118,34 @@ static int verify(int fd, struct vma_reader *reader, bool verbose, struct error 
 		vma_print_totals(vma_reader_stats(reader));
 	if (lost || vma_reader_stats(reader)->damages)
 		return judge(vma_reader_stats(reader)->damages, lost, err);
-	return check_index(fd, reader, verbose, err);
+	return check_index(fd, reader, ret_found, err);
+}
+
+static void say_good(const char *archive, const struct vma_reader *reader, bool verbose, const char *found)
+{
+	_cleanup_free_ char *what = describe(reader), *shown = text_cleaned(archive);
+
+	if (!found) {
+		puts("the data is whole, but seek table and index are lost: vma index makes new ones");
+		return;
+	}
+	if (verbose)
+		puts(found);
+	printf("%s is good: %s; %s\n", strcmp(archive, "-") ? shown : "the archive", what, found);
 }
 
 static int run(struct options *o, struct error **err)
 {
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
 	_cleanup_close_ int fd = -1;
-	int r = vma_open(options_get(o, "archive"), &fd, &reader, err);
+	const char *archive = options_get(o, "archive"), *found = NULL;
+	int r = vma_open(archive, &fd, &reader, err);
 
 	if (r < 0)
 		return r;
-	r = verify(fd, reader, options_bool(o, "verbose"), err);
+	r = verify(fd, reader, options_bool(o, "verbose"), &found, err);
+	if (r == 0)
+		say_good(archive, reader, options_bool(o, "verbose"), found);
 	if (r < 0 && !strstr(error_message(*err), "verify failed"))
 		error_prefix(err, "verify failed");
 	return r;

@@ -406,8 +406,10 @@ end_extract() {
 
 @test "verify finds the fixtures whole" {
 	for archive in "$FIXTURES"/*.vma*; do
-		"$VMA" verify "$archive"
-		"$VMA" verify -v - < "$archive"
+		run "$VMA" verify "$archive"
+		[[ $status = 0 && ${#lines[@]} = 1 && $output = "$archive is good: "* ]]
+		run "$VMA" verify -v - < "$archive"
+		[[ $status = 0 && ${lines[-1]} = "the archive is good: "* ]]
 	done
 }
 
@@ -682,6 +684,10 @@ end_extract() {
 	run "$VMA" frob
 	[ "$status" = 255 ]
 	[[ $output = "vma: unknown command 'frob'"* ]]
+	run "$VMA" verfiy "$FIXTURES/two-disks.vma"
+	[[ $status = 255 && $output = "vma: unknown command 'verfiy' (did you mean 'verify'?)" ]]
+	run "$VMA" extract "$FIXTURES/two-disks.vma" "$T/o" --drives scsi0
+	[[ $status = 255 && $output = *"disk 'scsi0' is not in the archive (did you mean 'drive-scsi0'?)" ]]
 }
 
 @test "the manual has every option of every command, and no other" {
