@@ -14,6 +14,11 @@ static char lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 static unsigned least(unsigned a, unsigned b, unsigned c)
 {
 	unsigned n = a < b ? a : b;
@@ -21,12 +26,20 @@ static unsigned least(unsigned a, unsigned b, unsigned c)
 	return n < c ? n : c;
 }
 
+/* Another digit is another thing rather than a mistake: scsi1 is not scsi0. */
+static unsigned replacing(char a, char b)
+{
+	if (lower(a) == lower(b))
+		return 0;
+	return is_digit(a) && is_digit(b) ? 2 : 1;
+}
+
 /* One row of the table of distances: what came before, row[0..2], is that of i - 2, i - 1 and i letters. */
 static void fill_row(unsigned row[3][LENGTH_MAX + 1], const char *a, size_t i, const char *b, size_t n)
 {
 	row[2][0] = (unsigned)i;
 	for (size_t k = 1; k <= n; k++) {
-		unsigned other = lower(a[i - 1]) != lower(b[k - 1]);
+		unsigned other = replacing(a[i - 1], b[k - 1]);
 
 		row[2][k] = least(row[1][k] + 1, row[2][k - 1] + 1, row[1][k - 1] + other);
 		if (i > 1 && k > 1 && lower(a[i - 1]) == lower(b[k - 2]) &&

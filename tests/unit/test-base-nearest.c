@@ -39,6 +39,8 @@ int main(void)
 	is_near("scsi0", "drive-scsi0");
 	is_near("mdoe", "mode");
 	is_near("edom", NULL);
+	is_near("scsi1", NULL);
+	is_near("drive-scs0", "drive-scsi0");
 	is_near("se", NULL);
 	is_near("", NULL);
 	is_near("maxfiles", NULL);
