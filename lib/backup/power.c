@@ -87,7 +87,7 @@ static bool is_down(const struct paths *p, uint32_t vmid, const struct power_pro
 	return !power_process_lives(process) && power_get(p, vmid, &state, NULL) == 0 && !state.running;
 }
 
-/* A connection that ends may have taken the question along, or the guest was fast: asking twice does no harm. */
+/* A connection that ends may have taken the question along: asking twice does no harm. */
 static int ask_until_heard(const struct backup_env *env, const struct guest_config *conf,
 			   const struct power_process *process, const struct log *log,
 			   struct error **err)
@@ -98,7 +98,8 @@ static int ask_until_heard(const struct backup_env *env, const struct guest_conf
 
 		if (power_is_lost(r) && is_down(env->paths, conf->vmid, process))
 			return 0;
-		if (!power_is_lost(r) || left <= 1 || cancel_sleep(env->cancel, ASK_AGAIN_MS, NULL) < 0) {
+		if (!power_is_lost(r) || left <= 1 ||
+		    cancel_sleep(env->cancel, ASK_AGAIN_MS, NULL) < 0) {
 			error_keep_first(err, &mine);
 			return r;
 		}

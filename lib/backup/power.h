@@ -22,8 +22,9 @@ struct power_state {
 	uid_t uid;	/* who runs QEMU; only if running */
 	gid_t gid;
 	/*
-	 * Only if running: the process of the pid file, or the one that listens at the socket, if its command
-	 * line has the socket or pid file in it.  Else it may be a proxy, or who made the socket for QEMU.
+	 * Only if running: the process of the pid file, or the one that listens at the socket, if its
+	 * command line has the socket or pid file in it.  Else it may be a proxy, or who made the
+	 * socket for QEMU.
 	 */
 	struct power_process process;
 };
@@ -40,14 +41,15 @@ bool power_process_ends(const struct power_process *process);
 int power_get(const struct paths *p, uint32_t vmid, struct power_state *ret, struct error **err);
 
 /*
- * Connects to the guest's QEMU for a burst of commands.  cancel may be NULL.  Others need the monitor too: do not
- * wait for the guest, its agent, a storage or a user while it is open.
+ * Connects to the guest's QEMU for a burst of commands.  cancel may be NULL.  Others need the
+ * monitor too: do not wait for the guest, its agent, a storage or a user while it is open.
  */
 int power_open_qmp(const struct paths *p, uint32_t vmid, const struct cancel *cancel,
 		   struct qmp **ret, struct error **err);
 /*
- * True for the code of an error that means: the QMP connection ended, or nobody is there now.  QEMU has ended only
- * if its process has: a proxy in front of the monitor, or QEMU itself, may have closed the connection alone.
+ * True for the code of an error that means: the QMP connection ended, or nobody is there now.  QEMU
+ * has ended only if its process has: a proxy in front of the monitor, or QEMU itself, may have
+ * closed the connection alone.
  */
 bool power_is_lost(int code);
 /* True in *ret if the vCPUs run. */
@@ -88,9 +90,9 @@ void power_open_agent(const struct backup_env *env, const struct guest_config *c
 		      const struct log *log, struct qga **ret);
 
 /*
- * Thaws.  A request to stop ends the wait for the answer; one that was there before leaves 1 s for it.  *ret_over:
- * it need not be tried again, since the file systems are thawed, or the agent, that refuses, does not say that they
- * are frozen.
+ * Thaws.  A request to stop ends the wait for the answer; one that was there before leaves 1 s for
+ * it.  *ret_over: it need not be tried again, since the file systems are thawed, or the agent, that
+ * refuses, does not say that they are frozen.
  */
 int power_thaw(struct qga *a, const struct cancel *cancel, int timeout_ms, bool *ret_over,
 	       struct error **err);

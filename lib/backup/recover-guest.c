@@ -91,8 +91,8 @@ static int has_ended(const struct backup_env *env, const struct journal *j, stru
 /* ---- the graph ---- */
 
 /*
- * An answer to nbd-server-start that was lost leaves open whether there is a server of ours, or one of somebody else:
- * ours has made its socket in our folder.
+ * An answer to nbd-server-start that was lost leaves open whether there is a server of ours, or one
+ * of somebody else: ours has made its socket in our folder.
  */
 static bool is_server_ours(const struct journal *j)
 {
@@ -138,7 +138,7 @@ static int clean_once(const struct backup_env *env, struct journal *j, bool agai
 		r = power_vcpus_run(q, &run, err);
 	if (r < 0)
 		return r;
-	/* some disks and QEMUs need stopped vCPUs for it; a full disk is no reason to leave all as it is */
+	/* some disks and QEMUs need stopped vCPUs; a full disk is no reason to leave all as it is */
 	if (run && !journal_has(j, JOURNAL_STOPPED))
 		journal_add(j, JOURNAL_STOPPED, NULL, NULL);
 	r = graph_cleanup(q, ours, log, err);
@@ -156,7 +156,7 @@ static uint64_t patience_ns(const struct backup_env *env, const struct journal *
 	return s * UINT64_C(1000000000);
 }
 
-/* A connection that ends tells nothing of QEMU: as long as its process lives, what we have put into it is there. */
+/* As long as QEMU's process lives, what we have put into it is there, whatever connections do. */
 static int clean_graph(const struct backup_env *env, struct journal *j, const struct log *log,
 		       struct error **err)
 {
@@ -191,8 +191,8 @@ static void say_paused(const struct journal *j, const struct log *log)
 {
 	if (journal_has(j, JOURNAL_STOPPED))
 		log_warn(log,
-			 "VM %u may stand still (paused): 'vzdump --cleanup %u' lets it go on as soon as its QMP "
-			 "socket answers",
+			 "VM %u may stand still (paused): 'vzdump --cleanup %u' lets it go on as soon as "
+			 "its QMP socket answers",
 			 j->vmid, j->vmid);
 }
 

@@ -106,22 +106,25 @@ static int unlock(const struct backup_env *env, const struct journal *j, const c
 }
 
 /*
- * 1: the guest is this node's, 0: it is not any more (migrated, or removed), which is said; negative: cannot tell.
- * A guest that runs on two nodes ruins its disks.
+ * 1: the guest is this node's, 0: it is not any more (migrated, or removed), which is said; negative:
+ * cannot tell.  A guest that runs on two nodes ruins its disks.
  */
-static int is_here(const struct backup_env *env, uint32_t vmid, const struct log *log, struct error **err)
+static int is_here(const struct backup_env *env, uint32_t vmid, const struct log *log,
+		   struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(env->paths, "/etc/pve/qemu-server");
 	_cleanup_guest_entry_ struct guest_entry e = { 0 };
 	int r;
 
 	if (access(dir, F_OK) < 0)
-		return error_errno(err, errno, "whether VM %u is this node's cannot be told: '%s'", vmid, dir);
+		return error_errno(err, errno, "whether VM %u is this node's cannot be told: '%s'",
+				   vmid, dir);
 	r = guest_entry_find(env->paths, vmid, &e, err);
 	if (r < 0 || (r > 0 && e.kind == GUEST_VM && !e.node))
 		return r;
 	if (r > 0 && e.node)
-		log_info(log, "VM %u is not started again: it belongs to node '%s' now ('%s')", vmid, e.node, e.path);
+		log_info(log, "VM %u is not started again: it belongs to node '%s' now ('%s')", vmid,
+			 e.node, e.path);
 	else
 		log_info(log, "VM %u is not started again: it has no configuration any more", vmid);
 	return 0;

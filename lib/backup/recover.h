@@ -9,7 +9,7 @@
 #include "backup/power.h"
 #include "fleecing/journal.h"
 
-/* Where a backup's NBD server in QEMU listens, in the private folder that its journal has as JOURNAL_DIR. */
+/* Where a backup's NBD server in QEMU listens, in the folder that its journal has as JOURNAL_DIR. */
 #define RECOVER_NBD_SOCKET "nbd.sock"
 
 /* The lock of a guest that is being restored, as PVE's. */
@@ -17,15 +17,16 @@
 
 /*
  * What the guest notices: vCPUs run, file systems thawed, filters, nodes, exports and NBD server out
- * of its QEMU.  A QEMU whose process is gone took all that along; a QMP connection that ends, or cannot be made,
- * is tried again for some time, for 30 s if the guest stands still.  A request to stop shortens the waits but keeps
- * nothing from being undone.  Returns the first error; what could not be undone stays in the journal.  File
- * systems that may be frozen do so only if the agent says that they are, or nothing.
+ * of its QEMU.  A QEMU whose process is gone took all that along; a QMP connection that ends, or
+ * cannot be made, is tried again for some time, for 30 s if the guest stands still.  A request to
+ * stop shortens the waits but keeps nothing from being undone.  Returns the first error; what could
+ * not be undone stays in the journal: file systems only if the agent says that they are frozen, or
+ * nothing.
  */
 int recover_guest(const struct backup_env *env, struct journal *j, const struct log *log,
 		  struct error **err);
 
-/* To be called before anything is put into that QEMU: recover_guest() waits for this process to end, or to answer. */
+/* Before anything is put into that QEMU: recover_guest() believes that it has ended when this has. */
 int recover_note_process(struct journal *j, const struct power_process *p, struct error **err);
 
 /*

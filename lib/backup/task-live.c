@@ -434,7 +434,7 @@ static int start_server(struct task *t, const char *path, struct error **err)
 	if (r < 0)
 		return r;
 	r = graph_server_start(t->qmp, path, err);
-	/* QEMU said no: a stranger's server is not ours to stop; where an answer is missing ours may be there */
+	/* a stranger's server is not ours to stop; where an answer is missing, ours may be there */
 	if (r == ERR_PEER || r == ERR_INVALID)
 		journal_strike(t->journal, JOURNAL_SERVER, NULL);
 	return r;
@@ -547,14 +547,15 @@ static int drain_once(struct task *t, struct error **err)
 				   json_put_obj(json_new_obj(), "actions", json_new_array()), NULL, err);
 }
 
-/* Hours of copying are not lost with a monitor that is away for a moment; a QEMU that ended is seen there, too. */
+/* Hours of copying are not lost with a monitor that is away for a moment. */
 int task_barrier(struct task *t, struct error **err)
 {
 	for (int left = BARRIER_TRIES;; left--) {
 		_cleanup_error_ struct error *mine = NULL;
 		int r = drain_once(t, &mine);
 
-		if (!power_is_lost(r) || left <= 1 || cancel_sleep(t->env->cancel, BARRIER_RETRY_MS, NULL) < 0) {
+		if (!power_is_lost(r) || left <= 1 ||
+		    cancel_sleep(t->env->cancel, BARRIER_RETRY_MS, NULL) < 0) {
 			error_keep_first(err, &mine);
 			return r;
 		}

@@ -14,8 +14,8 @@ static struct json_object *must(struct json_object *o)
 /* ---- parsing ---- */
 
 /*
- * What json-c (0.15 to 0.18) allocates at most for a value that begins or a separator that announces one: an
- * object begins with a table of 16 entries, an array with 32 pointers.
+ * What json-c (0.15 to 0.18) allocates at most for a value that begins, or a separator that announces
+ * one: an object begins with a table of 16 entries, an array with 32 pointers.
  */
 static size_t cost_of(char c)
 {

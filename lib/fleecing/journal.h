@@ -23,7 +23,7 @@
 enum journal_kind {
 	JOURNAL_PID,	 /* the process that writes this journal */
 	JOURNAL_LOCK,	 /* lock: in the guest's configuration; value: which, "" is backup */
-	JOURNAL_QEMU,	 /* the process that the next four are in; value: its pid, a blank, proc_start_ticks() */
+	JOURNAL_QEMU,	 /* the process of the next four; value: its pid and proc_start_ticks() */
 	JOURNAL_GRAPH,	 /* nodes, filters, bitmaps, exports with our prefix in the guest's QEMU */
 	JOURNAL_SERVER,	 /* the NBD server in the guest's QEMU */
 	JOURNAL_STOPPED, /* the vCPUs are stopped by us */

@@ -268,7 +268,8 @@ enum {
 };
 
 /*
- * Brings the graph back after a crash (an NBD server that has exports of ours alone is stopped too): undoes all that carries our prefix, in the right order, from
+ * Brings the graph back after a crash (an NBD server that has exports of ours alone is stopped
+ * too): undoes all that carries our prefix, in the right order, from
  * what QEMU itself says; `ours` tells what cannot be recognised by name.  Goes on after errors and
  * returns the first; the others are logged as warnings.  A filter that somebody holds is ERR_PEER: one line
  * that names who it is and what to do.  Used for the normal teardown as well.

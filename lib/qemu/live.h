@@ -75,8 +75,8 @@ int live_state(struct qmp *q, const struct live_names *n, struct live_progress *
 
 /*
  * The guest moves onto its volume, and all nodes of ours go.  d as it was before live_attach().
- * Only when LIVE_READY, or when the connection ended in a call before.  Then the vCPUs may be left stopped: let them
- * go on first.
+ * Only when LIVE_READY, or when the connection ended in a call before.  Then the vCPUs may be
+ * left stopped: let them go on first.
  */
 int live_finish(struct qmp *q, const struct graph_disk *d, const struct live_names *n,
 		struct error **err);

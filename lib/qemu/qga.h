@@ -18,7 +18,7 @@ enum {
 	QGA_FREEZE_TIMEOUT_MS = 10 * 60 * 1000,	/* then five times guest-fsfreeze-status as long */
 	QGA_FREEZE_POLLS = 5,
 	QGA_THAW_TIMEOUT_MS = 3 * 60 * 1000,
-	QGA_THAW_AGAIN_TIMEOUT_MS = 5 * 1000,	/* the guest has been asked before, and nobody waits for it */
+	QGA_THAW_AGAIN_TIMEOUT_MS = 5 * 1000,	/* it has been asked before */
 	QGA_SHUTDOWN_TIMEOUT_MS = 10 * 60 * 1000,
 	QGA_STATUS_TIMEOUT_MS = 5000,
 };
@@ -45,7 +45,10 @@ int qga_ping(struct qga *q, struct error **err);
  * or -1 when only the status told.  After an error, thaw all the same.
  */
 int qga_freeze(struct qga *q, const struct log *log, int *ret_count, struct error **err);
-/* QGA_THAW_TIMEOUT_MS is PVE's limit.  ERR_PEER: the agent says no, which does not tell whether it is frozen. */
+/*
+ * QGA_THAW_TIMEOUT_MS is PVE's limit.  ERR_PEER: the agent says no, which does not tell whether
+ * the file systems are frozen.
+ */
 int qga_thaw(struct qga *q, int timeout_ms, int *ret_count, struct error **err);
 int qga_status(struct qga *q, enum qga_fsfreeze_status *ret, struct error **err);
 /* Asks for a power-off.  The agent may go without an answer: that is success. */
