@@ -60,16 +60,48 @@ static void test_text_is_harmless(void)
 		{ "what is behind Unicode", "\xf4\x90\x80\x80\xf8", "?????" },
 		{ "half a character", "a\xe2\x80", "a??" },
 	};
+	_cleanup_free_ char *json = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		is_text(text_cleaned(cases[i].text), cases[i].shown, cases[i].what);
 	is_text(text_as_utf8("\xc3\xbc"), "\xc3\xbc", "UTF-8 stays UTF-8");
 	is_text(text_as_utf8("a\xfc"), "a\xc3\xbc", "and else bytes are characters");
-	is_text(text_escape_json("{\n\t\"a\": \"\xc2\x9b\xe2\x80\xae\177\xc3\xbc\"}"),
-		"{\n\t\"a\": \"\\u009b\\u202e\\u007f\xc3\xbc\"}", "JSON escapes what it can");
+	json = text_escape_json("{\n\t\"a\": \"\xc2\x9b\xe2\x80\xae\177\xc3\xbc\"}");
+	ok(!strcmp(json, "{\n\t\"a\": \"\\u009b\\u202e\\u007f\xc3\xbc\"}"), "JSON escapes what it can");
 }
 
 /* NOLINTEND(misc-misleading-bidirectional) */
+
+/* Bytes of which many are parts of characters that are obeyed; the same in each run. */
+static void make_noise(uint32_t seed, char *out, size_t len)
+{
+	static const char parts[] = "\xc2\x80\x9b\x9f\xe2\x80\x81\xa6\xa8\xaa\xed\xf0\xf4\x90\x1b\n\td8\xd8\x9c";
+
+	for (size_t i = 0; i < len; i++) {
+		seed = seed * 1664525u + 1013904223u;
+		out[i] = parts[(seed >> 16) % (sizeof(parts) - 1)];
+	}
+	out[len] = '\0';
+}
+
+static void test_text_of_noise(void)
+{
+	unsigned bad = 0;
+
+	for (uint32_t seed = 1; seed <= 20000; seed++) {
+		char noise[24];
+		_cleanup_free_ char *text = NULL, *again = NULL, *utf8 = NULL, *json = NULL;
+
+		make_noise(seed, noise, seed % sizeof(noise));
+		text = text_cleaned(noise);
+		again = text_cleaned(text);
+		utf8 = text_as_utf8(text);
+		json = text_escape_json(text);
+		bad += strlen(text) > strlen(noise) || strcmp(text, again) != 0 || strcmp(text, utf8) != 0 ||
+		       strcmp(text, json) != 0;
+	}
+	ok(bad == 0, "of 20000 texts of noise each is UTF-8 when it is clean, not longer, and stays as it is");
+}
 
 static void keep_line(void *opaque, enum log_level level, const char *line)
 {
@@ -397,6 +429,7 @@ int main(void)
 {
 	test_error_is_one_line();
 	test_text_is_harmless();
+	test_text_of_noise();
 	test_log_is_harmless();
 	test_proc();
 	test_units();
