@@ -9,11 +9,19 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/lock-holder.h"
 #include "base/mem.h"
 
 static int exists_already(const char *name, struct error **err)
 {
 	return error_set(err, -EEXIST, "'%s' exists already; remove it or give another name", name);
+}
+
+static int being_written(const char *part, struct error **err)
+{
+	_cleanup_free_ char *holder = lock_holder_text(part);
+
+	return error_set(err, -EBUSY, "'%s' is being written by somebody: wait for that (it is %s)", part, holder);
 }
 
 static int open_locked(const char *part, struct error **err)
@@ -26,7 +34,7 @@ static int open_locked(const char *part, struct error **err)
 		/* file systems without locks are none to wait for */
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
 			close(fd);
-			return error_set(err, -EBUSY, "'%s' is being written by somebody: wait for that", part);
+			return being_written(part, err);
 		}
 		if (io_is_named(fd, part))
 			return fd;
