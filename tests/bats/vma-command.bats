@@ -515,7 +515,7 @@ end_extract() {
 		until [ -s "$T/a.vma.gz.part" ]; do sleep 0.02; done
 		[ ! -e "$T/a.vma.gz" ]
 		run "$VMA" create "$T/a.vma.gz" "$T/x"
-		[[ $status = 255 && $output = *"a.vma.gz.part' is being written by somebody: wait for that" ]]
+		[[ $status = 255 && $output = *"a.vma.gz.part' is being written by somebody: wait for that (it is held by "*" (pid "*") since 20"* ]]
 		kill -"$signal" "$pid"
 		wait "$pid" || true
 		[ ! -e "$T/a.vma.gz" ]
