@@ -9,8 +9,10 @@ FUZZ_FLAGS  = -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=u
 $(FUZZ_BUILD)/%: tests/fuzz/fuzz-%.c tests/fuzz/targets.h $(LIB_SRC) $(wildcard lib/*/*.h)
 	@mkdir -p $(@D)
 	clang -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVZDUMP_VERSION='"fuzz"' -include lib/base/banned.h -Ilib \
-	  $(PKG_CFLAGS) -pthread $(FUZZ_FLAGS) -o $@ $< $(filter lib/base/% lib/stream/% lib/vma/%,$(LIB_SRC)) \
+	  $(PKG_CFLAGS) -pthread $(FUZZ_FLAGS) -o $@ $< $(filter lib/base/% lib/stream/% lib/vma/% $(FUZZ_ALSO),$(LIB_SRC)) \
 	  $(PKG_LIBS) -lm
+
+$(FUZZ_BUILD)/plan: FUZZ_ALSO = lib/config/% lib/storage/% lib/restore/plan%
 
 .PHONY: fuzz
 fuzz: $(FUZZERS:%=$(FUZZ_BUILD)/%)
