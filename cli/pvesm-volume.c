@@ -13,6 +13,7 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "pvesm-commands.h"
+#include "show.h"
 #include "storage/backups.h"
 #include "vma/reader.h"
 
@@ -142,7 +143,7 @@ static int alloc_run(struct options *o, struct error **err)
 	if (r < 0)
 		return r;
 	if (pvesm_is_text(o))
-		printf("successfully created '%s'\n", v.volid);
+		show("successfully created '%s'\n", v.volid);
 	else
 		pvesm_print_text(o, v.volid);
 	return 0;
@@ -194,7 +195,7 @@ static int free_run(struct options *o, struct error **err)
 	if (r < 0)
 		return r;
 	if (pvesm_is_text(o))
-		printf("Removed volume '%s'\n", volid);
+		show("Removed volume '%s'\n", volid);
 	else
 		pvesm_print_text(o, volid);
 	return 0;

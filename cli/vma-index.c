@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "new-file.h"
+#include "show.h"
 #include "signals.h"
 #include "vma-commands.h"
 #include "vma/index.h"
@@ -238,7 +239,7 @@ static int index_to(const char *archive, const char *target, const struct cancel
 		r = new_file_commit(&to, replace, err);
 	new_file_clear(&to);
 	if (r == 0)
-		printf("%s has an index now\n", target);
+		show("%s has an index now\n", target);
 	return r;
 }
 
@@ -263,7 +264,7 @@ static int run(struct options *o, struct error **err)
 		return error_set(err, ERR_INVALID,
 				 "vma index: from standard input the argument <target> is needed");
 	if (!target && is_indexed(archive)) {
-		printf("%s has an index already\n", archive);
+		show("%s has an index already\n", archive);
 		return 0;
 	}
 	if (!target)
