@@ -9,7 +9,8 @@
  *	                               │ target
  *	                               vzdump-scsi0-target ── vzdump-scsi0-file
  *	vzdump-scsi0-snap ── file ── vzdump-scsi0-cbw                (exported as vzdump-scsi0)
- *	vzdump-scsi0-guard ── backing ── throttle, or vzdump-scsi0-cbw
+ *	vzdump-scsi0-guard ── backing ── vzdump-scsi0-cbw
+ *	vzdump-scsi0-guard-top ── backing ── throttle
  *
  * Order of the steps: target, filter, bitmap, insert, guard, snapshot, server, export.  Undo in the
  * order export, server, guard, snapshot, remove, bitmap, filter, target.  Undo functions are
@@ -73,6 +74,7 @@ struct graph_names {
 	char bitmap[32]; /* vzdump-scsi0 */
 	char export[32]; /* vzdump-scsi0: export id and NBD export name */
 	char guard[32];	 /* vzdump-scsi0-guard */
+	char guard_top[32];  /* vzdump-scsi0-guard-top */
 	char guard_job[32];  /* vzdump-scsi0-guard-job: job, its filter and its bitmap */
 	char guard_sink[32]; /* vzdump-scsi0-guard-sink */
 };
@@ -166,10 +168,10 @@ int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d
  * name into the overlay's header, and a block-stream that is refused leaves a reference to the filter
  * behind for ever.  Two things do it, as one alone does not [tried on 7.2.22, 10.0.2, 11.1.3]:
  *
- *  - A node whose *backing file* is the disk's top node.  QEMU blocks nearly all operations on a node that
- *    is somebody's backing file ("busy: node is used as backing hd of ..."), by device and by node name,
- *    and the guest's requests do not pass it: it costs nothing.  It does not keep block-stream away, nor a
- *    backup job of somebody else.
+ *  - A node whose *backing file* is the filter, and one for the throttle filter above it.  QEMU blocks nearly
+ *    all operations on a node that is somebody's backing file ("busy: node is used as backing hd of ..."),
+ *    by device and by node name, and the guest's requests do not pass it: it costs nothing.  It does not
+ *    keep block-stream away, nor a backup job of somebody else.
  *  - A backup job of the filter with an empty bitmap, which is kept from its end (auto-finalize): it copies
  *    nothing and blocks those as well.  But it has a filter node of its own above ours, and QEMU opens
  *    those of jobs without `discard`: the guest's TRIMs would be dropped as long as it stands.  So only

@@ -81,23 +81,18 @@ int graph_guard_sink(const char *path, uint64_t size, struct error **err)
 
 /* ---- in ---- */
 
-static const char *top_node(const struct graph_disk *d, const struct graph_names *n)
-{
-	return d->throttle ? d->root : n->cbw;
-}
-
 /* A node that has another one as its backing file: QEMU blocks most operations on that one. */
-static int add_blocker(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
-		       const char *image, struct error **err)
+static int add_blocker(struct qmp *q, const char *name, const char *node, const char *image,
+		       struct error **err)
 {
 	struct json_object *o = json_new_str("driver", "qcow2");
 	struct json_object *file = json_new_str("driver", "file");
 
 	json_put_str(file, "filename", image);
 	json_put_bool(file, "read-only", true);
-	json_put_str(o, "node-name", n->guard);
+	json_put_str(o, "node-name", name);
 	json_put_bool(o, "read-only", true);
-	json_put_str(o, "backing", top_node(d, n));
+	json_put_str(o, "backing", node);
 	return qmp_execute(q, "blockdev-add", json_put_obj(o, "file", file), NULL, err);
 }
 
@@ -153,7 +148,9 @@ int graph_add_guard(struct qmp *q, const struct graph_disk *d, const struct grap
 	if (r == 0 && sink && !d->throttle)
 		r = add_job(q, n, sink, err);
 	if (r == 0)
-		r = add_blocker(q, d, n, image, err);
+		r = add_blocker(q, n->guard, n->cbw, image, err);
+	if (r == 0 && d->throttle)
+		r = add_blocker(q, n->guard_top, d->root, image, err);
 	return graph_quiet_end(q, &pause, r, err);
 }
 
@@ -205,6 +202,8 @@ int graph_del_guard(struct qmp *q, const struct graph_names *n, struct error **e
 	struct graph_pause pause;
 	int r = graph_quiet_begin(q, &pause, err);
 
+	if (r == 0)
+		r = graph_del_node(q, n->guard_top, err);
 	if (r == 0)
 		r = graph_del_node(q, n->guard, err);
 	if (r == 0)

@@ -273,7 +273,8 @@ static void release_clients(struct cleanup *c)
 
 static void take_out_nodes(struct cleanup *c)
 {
-	static const char *const guards[] = { "-guard", "-guard-job", "-guard-sink" };
+	static const char *const guards[] = { "-guard-top", "-guard", "-guard-job",
+					       "-guard-sink" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(guards) && !c->lost; i++)
 		undo_nodes(c, guards[i], graph_del_guard);
