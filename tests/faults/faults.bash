@@ -96,6 +96,7 @@ all_well() {
 backup_start() {
 	local target=(--storage backup)
 	[[ " $* " != *" --dumpdir "* ]] || target=()
+	: > "$LOG" # of an earlier one
 	"$VZDUMP" "$@" "${target[@]}" --compress zstd > "$LOG" 2>&1 3>&- &
 	PID=$!
 	PIDS+=("$PID")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# What others do to a guest's disks while a backup runs: resize, snapshot, stream, mirror, unplug, migrate.
+# Whatever others try on a disk while a backup runs, and QEMU refuses: resize, snapshot, stream, mirror.
 
-load faults
+load others
 
 setup_file() {
 	faults_setup_file
@@ -35,31 +35,6 @@ guest_of_all() {
 
 others() {
 	python3 "$FAULTS/others.py" "$VZ_TMP/123.mon" "$VZ_TMP" "$@"
-}
-
-# backup_right: it ended well, its archive has the disks as they were
-backup_right() {
-	local disk key
-	ends_with 0 60 || return 1
-	log_has_not 'WARN|ERROR' || return 1
-	ARCHIVE=$(newest_archive "$STORE/backup/dump")
-	archive_read
-	for disk; do
-		key=${disk%%=*}
-		same_disk "drive-$key" "$VZ_TMP/$key.instant" || return 1
-	done
-	rm -f "$STORE"/backup/dump/*
-}
-
-# starts_again: the guest's disks are right on the host, and it starts from them
-starts_again() {
-	local disk key
-	qemu_quit 123
-	for disk in "${STYLES[@]}"; do
-		key=${disk%%=*}
-		cmp "$(disk_path 123 "$key")" "$VZ_TMP/$key.expected" || return 1
-	done
-	qemu_start 123 running
 }
 
 # table <sinks> <argument>...: QEMU warns of the block size of each sink, and must not of the guard's
