@@ -119,7 +119,7 @@ hangs() {
 	# the guest first, then what can be done without the target
 	log_wait 'Backup of VM 123 failed - interrupted by signal' 30
 	log_has 'WARN: .*cannot remove .*no answer from the file system'
-	[[ $(qmp 123 query-named-block-nodes) != *vzdump-* ]]
+	[[ $(qmp 123 query-named-block-nodes) != *'"node-name": "vzdump-'* ]]
 	log_wait 'Backup job failed - interrupted by signal' 30
 	thaw
 	ends_with 255
