@@ -12,7 +12,8 @@
 #include "base/units.h"
 #include "config/guest-list.h"
 
-#define UNLINK_MS 5000
+/* How long a file system may take to answer, while the rest waits for it to be put right. */
+#define ANSWER_MS 5000
 
 void recover_note(const struct log *log, const char *what, struct error **first, struct error **mine)
 {
@@ -30,6 +31,8 @@ static int free_image(const struct backup_env *env, const char *volid, const str
 	struct storage_status st;
 	int r = volume_open(env->storages, volid, NULL, &v, err);
 
+	if (r == 0 && v.storage && v.storage->path)
+		r = bounded_reach(v.storage->path, ANSWER_MS, NULL, err);
 	/* not local directories: what is not mounted would be made, empty, and the image seem gone */
 	if (r == 0 && v.storage && (!v.storage->path || v.storage->ops->shared))
 		r = storage_activate(v.storage, log, err);
@@ -67,7 +70,7 @@ int recover_free_image(const struct backup_env *env, const char *volid, const st
 /* An archive's file system may be away: then it stays in the journal, and the rest is put right. */
 int recover_remove_file(const char *path, struct error **err)
 {
-	return bounded_unlink(path, UNLINK_MS, err);
+	return bounded_unlink(path, ANSWER_MS, err);
 }
 
 /* Killed while it wrote one of these files: the half-written copy has its pid in its name. */

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/bounded.h"
 #include "base/mem.h"
 #include "base/units.h"
 
@@ -20,10 +21,14 @@
  */
 #define FULL_BYTES (2 * MIB)
 
+/* A storage that takes longer to say anything at all hangs. */
+#define REACH_MS 5000
+
 struct watched_storage {
 	const struct storage *storage;
 	unsigned warned_below;	/* percent; 100 = not yet */
 	bool thin;		/* images there can run out of space; else it is reserved */
+	bool hangs;		/* its file system has not answered: it is not asked any more */
 	uint64_t due_ns;	/* when to ask again, where asking means running a tool */
 };
 
@@ -66,14 +71,34 @@ static uint64_t sample_image(struct usage *u, size_t i)
 	return used;
 }
 
+/* A thread of ours that asks a mount that hangs would never come back. */
+static int reach(const struct storage *s, struct error **err)
+{
+	return s->path ? bounded_reach(s->path, REACH_MS, NULL, err) : 0;
+}
+
+static bool is_due(struct usage *u, struct watched_storage *w, uint64_t now_ns)
+{
+	_cleanup_error_ struct error *err = NULL;
+
+	if (w->hangs || w->due_ns > now_ns)
+		return false;
+	if (reach(w->storage, &err) < 0) {
+		log_warn(u->log, "fleecing storage '%s' does not answer: %s", w->storage->id,
+			 error_message(err));
+		w->hangs = true;
+	}
+	return !w->hangs;
+}
+
 /* Those whose storage is due; the others count with what they were. */
 static void sample_images(struct usage *u, uint64_t now_ns)
 {
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < u->n; i++)
-		sum += storage_of(u, u->images[i])->due_ns <= now_ns ? sample_image(u, i) :
-								      u->values[i].now;
+		sum += is_due(u, storage_of(u, u->images[i]), now_ns) ? sample_image(u, i) :
+									u->values[i].now;
 	pthread_mutex_lock(&u->lock);
 	u->total.now = sum;
 	if (sum > u->total.peak)
@@ -108,7 +133,7 @@ static void sample(struct usage *u, uint64_t now_ns)
 	for (size_t i = 0; i < u->n_storages; i++) {
 		struct watched_storage *w = &u->storages[i];
 
-		if (w->due_ns > now_ns)
+		if (w->hangs || w->due_ns > now_ns)
 			continue;
 		check_room(u, w);
 		w->due_ns = units_now_ns() +
@@ -246,7 +271,10 @@ int usage_explain(struct usage *u, struct error **err)
 		const struct storage *s = u->storages[i].storage;
 		struct storage_status st;
 		_cleanup_error_ struct error *mine = NULL;
-		int r = storage_status(s, &st, &mine);
+		int r = reach(s, &mine);
+
+		if (r == 0)
+			r = storage_status(s, &st, &mine);
 
 		/* a cluster of Ceph that counts nothing (no manager) is no reason */
 		if (r == ERR_NOT_FOUND && !s->path)

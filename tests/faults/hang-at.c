@@ -1,6 +1,6 @@
 /*
  * Preloaded: a call about a path that holds a text does not come back, as on a server of files that is
- * away.  HANG_AT=<call>:<text>; the file HANG_SEEN is made then.
+ * away.  HANG_AT=<call>:<text>; the file HANG_SEEN is made then.  With HANG_FROM only when that file exists.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -12,8 +12,11 @@
 
 static void hang_if(const char *call, const char *path)
 {
-	const char *at = getenv("HANG_AT"), *seen = getenv("HANG_SEEN");
+	const char *at = getenv("HANG_AT"), *seen = getenv("HANG_SEEN"), *from = getenv("HANG_FROM");
 	size_t n = strlen(call);
+
+	if (from && access(from, F_OK) < 0)
+		return;
 
 	if (!at || !seen || strncmp(at, call, n) != 0 || at[n] != ':' || !strstr(path, at + n + 1))
 		return;

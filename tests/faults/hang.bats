@@ -140,15 +140,21 @@ hangs() {
 
 # ---- a server of files that is away, simulated ----
 
-# held_back <system call> <path>: a backup in the background, whose call about such a path does not return
-held_back() {
+# holds_back <system call> <path> [argument]...: a backup in the background, whose call about such a path does
+# not return
+holds_back() {
 	local lib=$BATS_TEST_TMPDIR/hang-at.so
 	"${CC:-cc}" -D_GNU_SOURCE -O1 -Wall -shared -fPIC -o "$lib" "$FAULTS/hang-at.c" -ldl
 	LD_PRELOAD=$lib HANG_AT=$1:$2 HANG_SEEN=$VZ_TMP/seen \
 		ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0 \
-		"$VZDUMP" 123 --storage backup > "$LOG" 2>&1 3>&- &
+		"$VZDUMP" 123 --storage backup "${@:3}" > "$LOG" 2>&1 3>&- &
 	PID=$!
 	PIDS+=("$PID")
+}
+
+# held_back <argument>...: the same, up to there
+held_back() {
+	holds_back "$@"
 	until [[ -e $VZ_TMP/seen ]]; do
 		kill -0 "$PID"
 		sleep 0.05
@@ -174,5 +180,24 @@ held_back() {
 	ends_with 255
 	log_has 'interrupted by signal'
 	log_has_not 'Starting Backup'
+	all_well 123
+}
+
+@test "the fleecing storage does not answer any more in mid-copy: said once, and a signal ends the backup" {
+	guest 32M
+	export HANG_FROM=$VZ_TMP/from
+	holds_back statvfs store/fast --bwlimit 2000 --compress zstd "${FLEECING[@]}"
+	log_wait 'started backup task'
+	touch "$HANG_FROM"
+	log_wait "WARN: fleecing storage 'fast' does not answer: .*no answer from the file system" 60
+	kill -TERM "$PID"
+	ends_with 255
+	unset HANG_FROM
+	log_has 'ERROR: Backup of VM 123 failed - interrupted by signal'
+	[[ $(grep -c 'does not answer' "$LOG") = 1 ]]
+	log_has "WARN: cleaning up: image 'fast:123/vm-123-fleece-0.raw': .*no answer from the file system"
+	no_archive
+	run "$VZDUMP" --cleanup 123
+	[[ $status = 0 ]]
 	all_well 123
 }
