@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "complete.h"
+#include "output.h"
 
 static void usage(const struct command_set *set, FILE *out)
 {
@@ -115,7 +116,8 @@ static int run(const struct command_set *set, const struct command *c, int argc,
 
 	if (parse_and_run(set, c, argc, argv, &err) >= 0)
 		return 0;
-	fprintf(stderr, "%s\n", error_message(err));
+	if (output_ready(stderr))
+		fprintf(stderr, "%s\n", error_message(err));
 	return EXIT_FAILED;
 }
 

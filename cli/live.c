@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
+#include "output.h"
 
 void live_init(struct live *l, FILE *out)
 {
@@ -61,6 +62,8 @@ static void add_way_back(struct live *l, struct buf *b)
 
 static void put(const struct live *l, const struct buf *b)
 {
+	if (!output_ready(l->out))
+		return;
 	fwrite(buf_str(b), 1, b->len, l->out);
 	fflush(l->out);
 }

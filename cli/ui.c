@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
+#include "output.h"
 
 #define BAR_MIN 8
 #define BAR_MAX 24
@@ -40,9 +41,10 @@ static void on_line(void *opaque, enum log_level level, const char *line)
 		u->warnings++;
 	if (!u->quiet) {
 		live_off(&u->live);
-		fprintf(u->out, "%s: %s\n", names[level], line);
+		if (output_ready(u->out))
+			fprintf(u->out, "%s: %s\n", names[level], line);
 		fflush(u->out);
-	} else if (level != LOG_LEVEL_INFO) {
+	} else if (level != LOG_LEVEL_INFO && output_ready(stderr)) {
 		print_quiet(u, names[level], line);
 	}
 	pthread_mutex_unlock(&u->lock);

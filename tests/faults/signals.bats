@@ -101,6 +101,28 @@ interrupted_by() {
 	nothing_left 123
 }
 
+@test "SIGTERM while nobody takes the log: it ends, and the log file has the rest" {
+	disk_add 123 scsi0 scsi 1M
+	before 123
+	mkfifo "$VZ_TMP/fifo"
+	sleep 600 < "$VZ_TMP/fifo" 3>&- &
+	PIDS+=("$!")
+	printf '#!/bin/bash\n[[ $1 != backup-start ]] || printf "%%0100d\\n" {1..5000}\n' > "$VZ_TMP/hook"
+	chmod +x "$VZ_TMP/hook"
+	"$VZDUMP" 123 --storage backup --script "$VZ_TMP/hook" > "$VZ_TMP/fifo" 2> "$VZ_TMP/err" 3>&- &
+	PID=$!
+	PIDS+=("$PID")
+	LOG=$VZDUMP_ROOT/var/log/vzdump/qemu-123.log
+	log_wait '0500$'
+	sleep 0.3
+	kill -TERM "$PID"
+	ends_with 255
+	[[ $(< "$VZ_TMP/err") = "interrupted by signal" ]]
+	log_has 'ERROR: Backup of VM 123 failed - interrupted by signal'
+	no_archive
+	all_well 123
+}
+
 @test "a second vzdump waits for the first and says so" {
 	guest
 	backup_start 123 --bwlimit 3000 "${FLEECING[@]}"

@@ -1,0 +1,33 @@
+#include "output.h"
+
+#include <poll.h>
+#include <stdatomic.h>
+
+#include "signals.h"
+
+#define PATIENCE_MS 1000
+
+/* It has not taken anything after a signal: not waited for again. */
+static atomic_bool is_stuck;
+
+bool output_ready(FILE *out)
+{
+	const struct cancel *stop = signals_cancel();
+	struct pollfd p[2] = { { .fd = fileno(out), .events = POLLOUT },
+			       { .fd = stop->fd, .events = POLLIN } };
+
+	for (;;) {
+		const bool stopped = cancel_requested(stop);
+		int ready;
+
+		if (stopped)
+			p[1].fd = -1; /* it stays readable */
+		ready = poll(p, 2, !stopped ? -1 : atomic_load(&is_stuck) ? 0 : PATIENCE_MS);
+		if (ready > 0 && p[0].revents)
+			return true;
+		if (ready == 0 && stopped) {
+			atomic_store(&is_stuck, true);
+			return false;
+		}
+	}
+}
