@@ -109,7 +109,8 @@ static int set_lock(struct task *t, struct error **err)
 
 	if (r < 0)
 		return r;
-	r = guest_config_set_lock(t->env->paths, t->vmid, "backup", &not_synced, err);
+	r = guest_config_set_lock(t->env->paths, t->vmid, "backup", t->env->cancel, &not_synced,
+				  err);
 	/* a lock that was there is somebody else's */
 	if (r < 0)
 		journal_strike(t->journal, JOURNAL_LOCK, NULL);

@@ -18,6 +18,7 @@
 #include "config/guest.h"
 
 #define LOCK_WAIT_NS (10 * UINT64_C(1000000000))
+#define LOCK_POLL_MS 50
 
 static int held(const char *file, struct error **err)
 {
@@ -43,11 +44,11 @@ static int check_owner(const char *dir, struct error **err)
 }
 
 /* The descriptor that holds the lock; closing it lets go.  The file stays, as with PVE. */
-static int take_flock(const struct paths *p, uint32_t vmid, struct error **err)
+static int take_flock(const struct paths *p, uint32_t vmid, const struct cancel *cancel,
+		      struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(p, "/run/lock/qemu-server");
 	_cleanup_free_ char *file = xasprintf("%s/lock-%" PRIu32 ".conf", dir, vmid);
-	const struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
 	uint64_t start = units_now_ns();
 	_cleanup_close_ int fd = -1;
 	int r = io_mkdir_p(dir, 0755, err);
@@ -65,7 +66,9 @@ static int take_flock(const struct paths *p, uint32_t vmid, struct error **err)
 			return error_errno(err, errno, "can't lock file '%s'", file);
 		if (units_now_ns() - start > LOCK_WAIT_NS)
 			return held(file, err);
-		nanosleep(&pause, NULL);
+		r = cancel_sleep(cancel, LOCK_POLL_MS, err);
+		if (r < 0)
+			return r;
 	}
 	return TAKE_FD(fd);
 }
@@ -159,11 +162,12 @@ int guest_config_locked(const struct paths *p, uint32_t vmid, const char *lock, 
 }
 
 int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock,
-			  struct error **not_synced, struct error **err)
+			  const struct cancel *cancel, struct error **not_synced,
+			  struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 	_cleanup_buf_ struct buf text = BUF_INIT;
-	_cleanup_close_ int fd = take_flock(p, vmid, err);
+	_cleanup_close_ int fd = take_flock(p, vmid, cancel, err);
 	int r;
 
 	if (fd < 0)
@@ -182,7 +186,7 @@ int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *l
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 	_cleanup_buf_ struct buf text = BUF_INIT;
-	_cleanup_close_ int fd = take_flock(p, vmid, err);
+	_cleanup_close_ int fd = take_flock(p, vmid, NULL, err);
 	const char *found;
 	int r;
 
@@ -226,11 +230,12 @@ static int create_locked(const char *path, const char *lock, struct error **not_
 }
 
 int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock,
-			struct error **not_synced, struct error **err)
+			const struct cancel *cancel, struct error **not_synced,
+			struct error **err)
 {
 	_cleanup_free_ char *path = guest_config_path(p, vmid);
 	_cleanup_free_ char *dir = paths_get(p, "/etc/pve/qemu-server");
-	_cleanup_close_ int lock_fd = take_flock(p, vmid, err);
+	_cleanup_close_ int lock_fd = take_flock(p, vmid, cancel, err);
 	int r;
 
 	if (lock_fd < 0)
@@ -248,7 +253,7 @@ int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock,
 int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text,
 			 struct error **not_synced, struct error **err)
 {
-	_cleanup_close_ int fd = take_flock(p, vmid, err);
+	_cleanup_close_ int fd = take_flock(p, vmid, NULL, err);
 
 	return fd < 0 ? fd : write_config(p, vmid, text, not_synced, err);
 }
@@ -260,7 +265,7 @@ int guest_config_change(const struct paths *p, uint32_t vmid,
 {
 	_cleanup_guest_config_ struct guest_config now = { 0 };
 	_cleanup_buf_ struct buf text = BUF_INIT;
-	_cleanup_close_ int fd = take_flock(p, vmid, err);
+	_cleanup_close_ int fd = take_flock(p, vmid, NULL, err);
 	int r = fd < 0 ? fd : guest_config_load(p, vmid, NULL, &now, err);
 
 	if (r == 0)

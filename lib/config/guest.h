@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/cancel.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/paths.h"
@@ -159,11 +160,13 @@ int guest_config_locked(const struct paths *p, uint32_t vmid, const char *lock, 
  * in place, but a power cut may take it back; with NULL that is an error like others.
  *
  * Puts "lock: <lock>" into the file (atomically replaced, all else kept byte for byte) under PVE's
- * flock <root>/run/lock/qemu-server/lock-<vmid>.conf, waiting up to 10 s for it.
+ * flock <root>/run/lock/qemu-server/lock-<vmid>.conf, waiting up to 10 s for it, or until
+ * cancel (may be NULL) says so.
  * Another lock is an error as of guest_config_locked().
  */
 int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock,
-			  struct error **not_synced, struct error **err);
+			  const struct cancel *cancel, struct error **not_synced,
+			  struct error **err);
 /*
  * Takes it out again; also if it is out, but not for certain, there is an error, and doing it again
  * helps.  Errors as PVE: "no lock found trying to remove 'backup'  lock"
@@ -175,9 +178,11 @@ int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *l
 /*
  * Makes a new configuration that holds nothing but the lock, and never was without it.  -EEXIST: there is a
  * guest of that id.  The folder is made if it is missing.  What a kill leaves: io_remove_unfinished().
+ * cancel as above.
  */
 int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock,
-			struct error **not_synced, struct error **err);
+			const struct cancel *cancel, struct error **not_synced,
+			struct error **err);
 /* Replaces the whole file, atomically, under PVE's flock. */
 int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text,
 			 struct error **not_synced, struct error **err);

@@ -142,8 +142,10 @@ static int lock_guest(struct restore *r, struct error **err)
 	if (res < 0)
 		return res;
 	res = r->has_old
-		      ? guest_config_set_lock(r->env->paths, r->p->vmid, RESTORE_LOCK, &not_synced, err)
-		      : guest_config_create(r->env->paths, r->p->vmid, RESTORE_LOCK, &not_synced, err);
+		      ? guest_config_set_lock(r->env->paths, r->p->vmid, RESTORE_LOCK,
+					      r->env->cancel, &not_synced, err)
+		      : guest_config_create(r->env->paths, r->p->vmid, RESTORE_LOCK, r->env->cancel,
+					    &not_synced, err);
 	/* ours is not in: one that is there is somebody else's and must stay */
 	if (res < 0)
 		journal_strike(r->journal, kind, RESTORE_LOCK);

@@ -245,10 +245,10 @@ static void check_lock_round(const struct paths *p, const char *before, const ch
 	struct error *err = NULL;
 
 	put(p, before);
-	works(guest_config_set_lock(p, 100, "backup", NULL, &err), &err, "the lock is set");
+	works(guest_config_set_lock(p, 100, "backup", NULL, NULL, &err), &err, "the lock is set");
 	with = file_text(path);
 	same(with, locked, "  in the main section");
-	ok(guest_config_set_lock(p, 100, "backup", NULL, &err) == -EBUSY &&
+	ok(guest_config_set_lock(p, 100, "backup", NULL, NULL, &err) == -EBUSY &&
 		   str_prefix(error_message(err), "VM is locked (backup): ", NULL) &&
 		   strstr(error_message(err), ", last written 20") && strstr(error_message(err), "qm unlock 100"),
 	   "  once only, in PVE's words, and with a way out");
@@ -256,6 +256,23 @@ static void check_lock_round(const struct paths *p, const char *before, const ch
 	works(guest_config_remove_lock(p, 100, "backup", &err), &err, "  and taken out");
 	after = file_text(path);
 	same(after, before, "  which leaves the file as it was");
+}
+
+/* Somebody changes the configuration, and a signal comes meanwhile. */
+static void test_lock_wait(const struct paths *p)
+{
+	_cleanup_free_ char *file = paths_get(p, "/run/lock/qemu-server/lock-100.conf");
+	_cleanup_close_ int fd = open(file, O_RDWR | O_CLOEXEC);
+	struct error *err = NULL;
+	struct cancel c;
+
+	cancel_init(&c, NULL);
+	cancel_request(&c);
+	ok(flock(fd, LOCK_EX) == 0 &&
+		   guest_config_set_lock(p, 100, "backup", &c, NULL, &err) == ERR_CANCELED,
+	   "the wait for PVE's lock is ended by a signal");
+	error_free(err);
+	cancel_clear(&c);
 }
 
 static void test_lock(const struct paths *p)
@@ -273,7 +290,7 @@ static void test_lock(const struct paths *p)
 	ok(stat(path, &st) == 0 && (st.st_mode & 0777) == 0640, "the file's mode is kept");
 
 	put(p, "lock: migrate\n");
-	ok(guest_config_set_lock(p, 100, "backup", NULL, &err) == -EBUSY &&
+	ok(guest_config_set_lock(p, 100, "backup", NULL, NULL, &err) == -EBUSY &&
 		   str_prefix(error_message(err), "VM is locked (migrate): ", NULL),
 	   "another lock is honoured");
 	error_free(TAKE_PTR(err));
@@ -282,8 +299,9 @@ static void test_lock(const struct paths *p)
 	put(p, "name: a\n");
 	fails(guest_config_remove_lock(p, 100, "backup", &err), &err,
 	      "no lock found trying to remove 'backup'  lock", "a missing lock is told");
-	fails(guest_config_set_lock(p, 101, "backup", NULL, &err), &err, "unable to find VM '101'",
+	fails(guest_config_set_lock(p, 101, "backup", NULL, NULL, &err), &err, "unable to find VM '101'",
 	      "a missing guest is told");
+	test_lock_wait(p);
 }
 
 /* opaque: the line to add, or NULL to refuse */
