@@ -45,12 +45,28 @@ static void add_json(char ***argv, const char *option, struct json_object *o)
 	json_object_put(o);
 }
 
+/* Takes `file` over.  A fact of QEMU 4.2 to 11.1: blkdebug hands data, sizes and block status through. */
+static struct json_object *without_writers(struct json_object *file)
+{
+	static const char *const permissions[] = { "write", "resize" };
+	struct json_object *node = json_new_str("driver", "blkdebug");
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < ARRAY_SIZE(permissions); i++)
+		json_object_array_add(list, json_object_new_string(permissions[i]));
+	json_put_obj(node, "unshare-child-perms", list);
+	json_put_bool(node, "read-only", true);
+	return json_put_obj(node, "image", file);
+}
+
 static void add_disk(char ***argv, const struct offline_disk *d, size_t i)
 {
 	struct json_object *node = json_new_str("driver", d->format), *file = json_copy(d->protocol);
 	_cleanup_free_ char *name = xasprintf("disk%zu", i);
 
 	json_put_bool(file, "read-only", !d->writable);
+	if (!d->writable && !d->shared)
+		file = without_writers(file);
 	json_put_str(node, "node-name", name);
 	json_put_bool(node, "read-only", !d->writable);
 	json_put_obj(node, "file", file);
@@ -132,24 +148,49 @@ int offline_start(struct offline *o, const char *dir, const struct offline_disk 
 	return r;
 }
 
-int offline_size(const struct offline *o, const char *export, uint64_t *ret, struct error **err)
+static int connect_export(const struct offline *o, const char *export, struct nbd_handle **ret,
+			  struct error **err)
 {
-	struct nbd_handle *h = nbd_create();
-	int64_t size = -1;
-	int r = 0;
+	*ret = nbd_create();
+	if (!*ret || nbd_set_export_name(*ret, export) < 0)
+		return error_set(err, ERR_PEER, "%s", nbd_get_error());
+	return nbd_client_connect_unix(*ret, o->socket, START_TIMEOUT_MS, o->cancel, err);
+}
 
-	if (h && nbd_set_export_name(h, export) == 0)
-		r = nbd_client_connect_unix(h, o->socket, START_TIMEOUT_MS, o->cancel, err);
-	if (h && r == 0)
-		size = nbd_get_size(h);
-	if (r == 0 && size < 0)
-		r = error_set(err, ERR_PEER, "%s", nbd_get_error());
+/* Ends the connection, and says what the error of it is about. */
+static int disconnect(struct nbd_handle *h, const char *export, int r, struct error **err)
+{
 	if (r < 0 && r != ERR_CANCELED)
 		error_prefix(err, "qemu-storage-daemon does not serve '%s'", export);
 	if (h)
 		nbd_close(h);
-	*ret = (uint64_t)size;
 	return r;
+}
+
+int offline_size(const struct offline *o, const char *export, uint64_t *ret, struct error **err)
+{
+	struct nbd_handle *h;
+	int64_t size = -1;
+	int r = connect_export(o, export, &h, err);
+
+	if (r == 0)
+		size = nbd_get_size(h);
+	if (r == 0 && size < 0)
+		r = error_set(err, ERR_PEER, "%s", nbd_get_error());
+	*ret = (uint64_t)size;
+	return disconnect(h, export, r, err);
+}
+
+int offline_read(const struct offline *o, const char *export, void *data, size_t len,
+		 struct error **err)
+{
+	struct nbd_handle *h;
+	int r = connect_export(o, export, &h, err);
+
+	if (r == 0)
+		r = nbd_client_finish(h, nbd_aio_pread(h, data, len, 0, NBD_NULL_COMPLETION, 0),
+				      o->cancel, err);
+	return disconnect(h, export, r, err);
 }
 
 void offline_stop(struct offline *o)

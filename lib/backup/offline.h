@@ -1,6 +1,10 @@
 /*
  * Reading, or filling, a disk that no QEMU has open: a qemu-storage-daemon with an NBD export.
- * QEMU's image locks keep a start of the guest from changing the disk underneath.
+ *
+ * While it serves, no other QEMU gets the disk for writing: QEMU's image locks refuse whoever comes, and
+ * refuse the daemon if somebody is there.  A read-only export of a raw image takes no such lock by itself
+ * (it lets others write), so a `blkdebug` node that leaves "write" and "resize" to nobody stands between
+ * format and file.  Locks are between QEMUs alone; what else may write, storage/in-use.h finds.
  */
 #ifndef VZDUMP_BACKUP_OFFLINE_H
 #define VZDUMP_BACKUP_OFFLINE_H
@@ -25,6 +29,7 @@ struct offline_disk {
 	struct json_object *protocol;	/* protocol node for blockdev-add; borrowed */
 	const char *format;		/* "raw", "qcow2", ... */
 	bool writable;			/* a restore fills it */
+	bool shared;			/* somebody writes to it all the same (swtpm): no lock */
 };
 
 /*
@@ -35,6 +40,9 @@ int offline_start(struct offline *o, const char *dir, const struct offline_disk 
 		  const struct cancel *cancel, struct error **err);
 /* Size of an export in bytes. */
 int offline_size(const struct offline *o, const char *export, uint64_t *ret, struct error **err);
+/* Its first bytes. */
+int offline_read(const struct offline *o, const char *export, void *data, size_t len,
+		 struct error **err);
 /* Ends the daemon; harmless if it never ran. */
 void offline_stop(struct offline *o);
 

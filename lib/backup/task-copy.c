@@ -13,59 +13,6 @@
 #include "base/units.h"
 #include "fleecing/run-dir.h"
 
-/* ---- offline disks ---- */
-
-static void free_protocols(struct offline_disk *disks, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		json_object_put(disks[i].protocol);
-	free(disks);
-}
-
-static int start_offline(struct task *t, struct error **err)
-{
-	struct offline_disk *disks = xcalloc(t->n, sizeof(*disks));
-	size_t n = 0;
-	int r = 0;
-
-	for (size_t i = 0; i < t->n && r == 0; i++) {
-		struct task_disk *d = &t->disks[i];
-
-		if (d->way != WAY_OFFLINE)
-			continue;
-		r = volume_blockdev(&d->volume, &disks[n].protocol, err);
-		if (r < 0)
-			break;
-		disks[n].export = d->device;
-		disks[n].format = image_format_name(d->volume.format);
-		n++;
-	}
-	if (r == 0 && n)
-		r = offline_start(&t->offline, t->run_dir, disks, n, t->env->cancel, err);
-	for (size_t i = 0; i < t->n && r == 0; i++) {
-		if (t->disks[i].way == WAY_OFFLINE)
-			r = offline_size(&t->offline, t->disks[i].device, &t->disks[i].size, err);
-	}
-	free_protocols(disks, n);
-	return r;
-}
-
-static int connect_offline(struct task *t, struct error **err)
-{
-	for (size_t i = 0; i < t->n; i++) {
-		const struct copy_source s = { .socket = t->offline.socket,
-					       .export = t->disks[i].device };
-		int r;
-
-		if (t->disks[i].way != WAY_OFFLINE)
-			continue;
-		r = copy_connect(t->copy, (unsigned)i, &s, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 /* ---- progress ---- */
 
 static void look(struct task *t)
@@ -118,12 +65,11 @@ static int on_tick(void *opaque, struct error **err)
 {
 	struct task *t = opaque;
 
-	(void)err;
 	look(t);
 	progress_lines_update(&t->lines, &t->last, false);
 	if (t->o->progress)
 		t->o->progress(t->o->opaque, &t->last);
-	return 0;
+	return task_offline_look(t, err);
 }
 
 /* Its storage counts the whole image from the start (thick LVM), whatever is in it. */
@@ -279,7 +225,7 @@ static int run_copy(struct task *t, struct error **err)
 	if (t->live)
 		r = task_live_start(t, err);
 	if (r == 0)
-		r = connect_offline(t, err);
+		r = task_offline_connect(t, err);
 	if (r < 0)
 		return explain(t, r, err);
 	log_info(t->log, "started backup task '%s'", t->uuid);
@@ -288,6 +234,8 @@ static int run_copy(struct task *t, struct error **err)
 	r = task_resume(t, err);
 	if (r == 0)
 		r = copy_run(t->copy, err);
+	if (r == 0)
+		r = task_offline_check(t, err);
 	if (r < 0)
 		return explain(t, r, err);
 	if (t->usage)
@@ -339,7 +287,7 @@ int task_copy(struct task *t, struct vma_writer_stats *ret, struct error **err)
 		log_info(t->log, "backup contains no disks");
 	r = run_dir_make(t->env->paths, t->journal, &t->run_dir, err);
 	if (r == 0)
-		r = start_offline(t, err);
+		r = task_offline_start(t, err);
 	if (r == 0)
 		r = open_archive(t, err);
 	/* in PVE a paused QEMU is the reader, here qemu-storage-daemon; it runs already for its sizes */

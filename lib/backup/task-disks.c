@@ -1,5 +1,6 @@
 /* Which disks a guest's backup has, and what the archive says about them. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -8,6 +9,8 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
+#include "storage/backups.h"
+#include "vma/reader.h"
 
 static void log_included(struct task *t, const struct guest_disk *d)
 {
@@ -76,6 +79,45 @@ static int compare_keys(const void *a, const void *b)
 	return strcmp(x->conf->key, y->conf->key);
 }
 
+static bool has_disks(const char *archive)
+{
+	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
+	_cleanup_close_ int fd = open(archive, O_RDONLY | O_CLOEXEC);
+	const struct vma_header *h;
+
+	if (fd < 0 || vma_reader_new(fd, 1, NULL, &reader, NULL) < 0)
+		return false;
+	h = vma_reader_header(reader);
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++)
+		if (h->devices[i].name && strcmp(h->devices[i].name, VMA_VMSTATE) != 0)
+			return true;
+	return false;
+}
+
+/*
+ * A configuration that has lost its disks (an editor, a restore of the wrong file) makes archives of nothing,
+ * which would push out those that hold the data.
+ */
+static int check_lost_disks(const struct task *t, struct error **err)
+{
+	_cleanup_backups_ struct backups b = { 0 };
+	const char *newest;
+	int r;
+
+	if (t->conf_disks.n || !t->o->dumpdir)
+		return 0;
+	r = backups_list(t->o->dumpdir, "qemu", t->vmid, &b, err);
+	if (r < 0 || !b.n)
+		return r;
+	newest = b.list[b.n - 1].path;
+	if (!has_disks(newest))
+		return 0;
+	return error_set(err, ERR_INVALID,
+			 "the configuration of VM %u names no disk, but its newest backup '%s' has some: put their "
+			 "lines back, or, if they are gone for good, move that backup to another folder",
+			 t->vmid, newest);
+}
+
 int task_load_disks(struct task *t, struct error **err)
 {
 	const char *name = guest_config_get(&t->conf, "name");
@@ -84,6 +126,8 @@ int task_load_disks(struct task *t, struct error **err)
 	if (name)
 		log_info(t->log, "VM Name: %s", name);
 	r = guest_config_disks(&t->conf, &t->conf_disks, err);
+	if (r == 0)
+		r = check_lost_disks(t, err);
 	if (r < 0)
 		return r;
 	t->disks = xcalloc(t->conf_disks.n, sizeof(*t->disks));

@@ -15,6 +15,7 @@
 #include "fleecing/usage.h"
 #include "qemu/graph.h"
 #include "qemu/probe.h"
+#include "storage/in-use.h"
 #include "vma/format.h"
 
 /* How a disk is read. */
@@ -33,6 +34,7 @@ struct task_disk {
 	uint8_t dev;		/* device id in the archive */
 	struct graph_disk graph;	/* not for WAY_OFFLINE */
 	struct graph_names names;
+	struct volume_mark mark;	/* WAY_OFFLINE: before it was read */
 	bool activated;		/* by this backup, which deactivates it */
 	struct volume image;	/* WAY_FLEECING */
 	uint64_t granularity;	/* of the image's discards, bytes */
@@ -86,6 +88,12 @@ int task_check_sizes(const struct task *t, struct error **err);
 /* The archive's configuration files, appended to the header. */
 int task_add_configs(struct task *t, struct vma_header *hdr, struct error **err);
 
+/* ---- task-compare.c: QEMU beside the configuration; what differs is a warning ---- */
+/* After graph_find_disk(): another file, one that QEMU decrypts. */
+void task_compare_disk(const struct task *t, const struct task_disk *d);
+/* Disks of the guest that the configuration does not name.  t->qmp is open. */
+int task_compare_guest(const struct task *t, struct error **err);
+
 /* ---- task-live.c: disks of a QEMU ---- */
 /* Finds the disks in QEMU and what it can do; decides each disk's way. */
 int task_live_prepare(struct task *t, struct error **err);
@@ -97,6 +105,16 @@ int task_live_start(struct task *t, struct error **err);
 int task_barrier(struct task *t, struct error **err);
 /* Lets vCPUs that were stopped for the backup go on. */
 int task_resume(struct task *t, struct error **err);
+
+/* ---- task-offline.c: disks that no QEMU of the guest has ---- */
+/* Serves them, if nobody has them open for writing; their sizes. */
+int task_offline_start(struct task *t, struct error **err);
+/* Each to its disk of t->copy. */
+int task_offline_connect(struct task *t, struct error **err);
+/* A cheap look while they are read: -EBUSY if one was written. */
+int task_offline_look(const struct task *t, struct error **err);
+/* All has been read: the same, and whether anybody has one open for writing now. */
+int task_offline_check(const struct task *t, struct error **err);
 
 /* ---- task-copy.c: the archive and what goes into it ---- */
 int task_copy(struct task *t, struct vma_writer_stats *ret, struct error **err);

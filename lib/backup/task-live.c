@@ -47,6 +47,8 @@ static int find_disk(struct task *t, struct task_disk *d, struct error **err)
 	if (r == 0)
 		r = graph_check_insert(&t->features, &d->graph, err);
 	d->size = d->graph.size;
+	if (r == 0)
+		task_compare_disk(t, d);
 	return r;
 }
 
@@ -90,6 +92,8 @@ int task_live_prepare(struct task *t, struct error **err)
 		r = graph_check_strangers(t->qmp, err);
 	for (size_t i = 0; i < t->n && r == 0; i++)
 		r = find_disk(t, &t->disks[i], err);
+	if (r == 0)
+		r = task_compare_guest(t, err);
 	if (r == 0)
 		r = power_vcpus_run(t->qmp, &t->vcpus_ran, err);
 	fleecing = r == 0 && fleecing_possible(t);

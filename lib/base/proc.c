@@ -72,3 +72,11 @@ char *proc_name(pid_t pid)
 		return NULL;
 	return xstrdup(str_strip(text.data));
 }
+
+pid_t proc_parent(pid_t pid)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	const char *fields;
+
+	return read_stat(pid, &text, &fields) ? (pid_t)strtol(fields + 1, NULL, 10) : 0;
+}

@@ -125,7 +125,7 @@ static struct json_object *find_device_by_path(const struct view *v, const char 
 	return NULL;
 }
 
-static struct json_object *find_any(const struct view *v, const char *key, const char *path)
+struct json_object *graph_find_device(const struct view *v, const char *key, const char *path)
 {
 	struct json_object *device = find_device(v, key, device_has_key);
 
@@ -224,6 +224,19 @@ static int descend(const struct view *v, struct graph_disk *d, struct error **er
 	return graph_throttle_options(v, throttle, node, &d->throttle_options, err);
 }
 
+/* By a LUKS node somewhere below, or by the image itself (qcow2). */
+static bool is_encrypted(const struct view *v, const char *name)
+{
+	for (int i = 0; name && i < MAX_DEPTH; i++, name = view_child(v, name, "file")) {
+		struct json_object *node = view_node(v, name);
+
+		if (!strcmp(view_driver(v, name), "luks") || json_get_bool(node, "encrypted", false) ||
+		    json_get_bool(json_get_obj(node, "image"), "encrypted", false))
+			return true;
+	}
+	return false;
+}
+
 static int read_node(const struct view *v, struct graph_disk *d, struct error **err)
 {
 	struct json_object *node = view_node(v, d->node);
@@ -235,6 +248,7 @@ static int read_node(const struct view *v, struct graph_disk *d, struct error **
 	d->driver = xstrdup(view_driver(v, d->node));
 	d->filename = xstrdup(filename ? filename : "");
 	d->read_only = json_get_bool(node, "ro", false);
+	d->encrypted = is_encrypted(v, d->node);
 	return 0;
 }
 
@@ -280,7 +294,7 @@ int graph_find_disk(struct qmp *q, const char *key, const char *path, struct gra
 	r = view_load(q, &v, err);
 	if (r < 0)
 		return r;
-	device = find_any(&v, key, path);
+	device = graph_find_device(&v, key, path);
 	if (!device)
 		return error_set(err, ERR_NOT_FOUND,
 				 "%s: the running QEMU has no such disk (looked for device '%s', "

@@ -52,6 +52,7 @@ struct graph_disk {
 	char *iothread;	  /* QOM path of the iothread that serves it, NULL: main loop */
 	uint64_t size;	  /* bytes QEMU sees */
 	bool read_only;
+	bool encrypted;	  /* QEMU has the key: what the guest sees is plain text */
 };
 
 void graph_disk_clear(struct graph_disk *d);
@@ -64,6 +65,18 @@ void graph_disk_clear(struct graph_disk *d);
  */
 int graph_find_disk(struct qmp *q, const char *key, const char *path, struct graph_disk *ret,
 		    struct error **err);
+
+/* A disk that somebody knows of; path may be NULL.  Found as by graph_find_disk(). */
+struct graph_claim {
+	const char *key;
+	const char *path;
+};
+/*
+ * The guest's disks that none of the claims means, one "'scsi5' ('/srv/x.raw')" each; *ret is NULL if there
+ * are none.  CD drives, floppies, flash and what is read-only are not meant.  Caller frees by strv_free().
+ */
+int graph_find_unclaimed(struct qmp *q, const struct graph_claim *claims, size_t n, char ***ret,
+			 struct error **err);
 
 /* Names for one disk. QEMU takes at most 31 characters. */
 struct graph_names {

@@ -11,6 +11,9 @@ bool graph_is_ours(const char *name);
 /* File or device at the bottom of the node's chain of "file" children, or NULL. */
 const char *graph_filename(const struct view *v, const char *node);
 
+/* The query-block entry of a guest's disk, found as graph_find_disk() says; NULL: it has none. */
+struct json_object *graph_find_device(const struct view *v, const char *key, const char *path);
+
 /* QOM path of a query-block entry's device, or NULL.  Caller frees. */
 char *graph_qom_path(struct json_object *device);
 

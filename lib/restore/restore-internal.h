@@ -63,7 +63,7 @@ struct restore {
 	uint64_t bwlimit; /* of all disks together; bytes per second, 0: none */
 };
 
-/* restore.c: -EBUSY if the guest runs. */
+/* restore.c: -EBUSY if the guest runs, or somebody has a disk of the one that is replaced open for writing. */
 int restore_check_stopped(const struct restore *r, struct error **err);
 
 /* restore-volumes.c: makes and opens what the data goes to. */
@@ -98,6 +98,8 @@ int restore_keep(struct restore *r, struct error **err);
  * configuration does.  Facts: restore_cleanup_oldconf and rescan of PVE::QemuServer.
  */
 void restore_sort_old(struct restore *r);
+/* -EBUSY if anybody writes to a disk that is the guest's own: it runs, whatever its socket says. */
+int restore_check_old_unused(const struct restore *r, struct error **err);
 /* The configuration is in place.  A volume that cannot be removed is added to it as unusedN. */
 void restore_remove_old(struct restore *r);
 /* False for what is not the guest's own: others' disks, paths.  True also if nobody can tell. */

@@ -376,6 +376,9 @@ int restore_live(struct restore *r, struct error **err)
 		res = make_overlays(r, err);
 	if (res == 0)
 		res = restore_write_firewall(r, err);
+	/* it may have been started since it was asked first, and from here on there is no way back */
+	if (res == 0)
+		res = restore_check_stopped(r, err);
 	if (res == 0)
 		res = write_start_config(r, err);
 	if (res == 0)

@@ -1,6 +1,8 @@
 /* What becomes of the volumes of a guest that is replaced. */
+#include <inttypes.h>
 #include <string.h>
 
+#include "backup/disk-user.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "restore/restore-internal.h"
@@ -28,6 +30,27 @@ bool restore_may_own(const struct restore *r, const char *volid)
 }
 
 /* ---- before the new configuration is written ---- */
+
+int restore_check_old_unused(const struct restore *r, struct error **err)
+{
+	_cleanup_guest_disks_ struct guest_disks disks = { 0 };
+	int res = 0;
+
+	/* what cannot be read is not removed either, see sort_disks() */
+	if (guest_config_volumes(&r->old, &disks, NULL) < 0)
+		return 0;
+	for (size_t i = 0; res == 0 && i < disks.n; i++) {
+		_cleanup_volume_ struct volume v = { 0 };
+
+		if (!open_own(r, disks.disks[i].volid, &v, NULL))
+			continue;
+		res = disk_check_unused(r->env, r->p->vmid, &v, NULL, err);
+		if (res < 0)
+			error_prefix(err, "unable to restore VM %" PRIu32 " - disk '%s'", r->p->vmid,
+				     disks.disks[i].key);
+	}
+	return res;
+}
 
 static void sort_volume(struct restore *r, const struct guest_config *new, const char *volid, bool doomed)
 {

@@ -12,6 +12,7 @@
 #include "base/nearest.h"
 #include "base/strv.h"
 #include "base/units.h"
+#include "config/guest-list.h"
 #include "restore/restore-internal.h"
 
 /* ---- may it be? ---- */
@@ -25,6 +26,8 @@ int restore_check_stopped(const struct restore *r, struct error **err)
 		return error_set(err, -EBUSY,
 				 "unable to restore VM %" PRIu32 " - VM is running; stop it first",
 				 r->p->vmid);
+	if (res == 0 && r->has_old)
+		res = restore_check_old_unused(r, err);
 	return res;
 }
 
@@ -50,10 +53,28 @@ static int check_old(struct restore *r, struct error **err)
 	return res == 0 ? restore_check_stopped(r, err) : res;
 }
 
+/* It is the VM's that it names, or nobody's. */
+static int check_id(const struct restore *r, struct error **err)
+{
+	_cleanup_guest_entry_ struct guest_entry e = { 0 };
+	_cleanup_free_ char *who = NULL;
+	int res = guest_entry_find(r->env->paths, r->p->vmid, &e, err);
+
+	if (res <= 0 || (e.kind == GUEST_VM && !e.node))
+		return res < 0 ? res : 0;
+	who = guest_entry_describe(&e);
+	return error_set(err, -EEXIST, "unable to restore VM %" PRIu32 " - %s has that id ('%s'): choose another",
+			 r->p->vmid, who, e.path);
+}
+
 static int look_for_guest(struct restore *r, struct error **err)
 {
 	_cleanup_error_ struct error *mine = NULL;
-	int res = guest_config_load(r->env->paths, r->p->vmid, r->env->log, &r->old, &mine);
+	int res = check_id(r, err);
+
+	if (res < 0)
+		return res;
+	res = guest_config_load(r->env->paths, r->p->vmid, r->env->log, &r->old, &mine);
 
 	if (res == ERR_NOT_FOUND && r->p->disks)
 		return error_set(err, ERR_NOT_FOUND,

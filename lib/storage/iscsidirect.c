@@ -9,6 +9,7 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "storage/block.h"
+#include "storage/in-use.h"
 #include "storage/tool.h"
 #include "storage/types.h"
 
@@ -162,6 +163,46 @@ static char *direct_qemu_name(const struct volume *v)
 	return xasprintf("iscsi://%s/%s/%" PRIu64, get(v->storage, "portal"), get(v->storage, "target"), lun);
 }
 
+/* True if `before` and the LUN's number stand in the text. */
+static bool has_lun(const char *text, const char *before, uint64_t lun)
+{
+	_cleanup_free_ char *what = xasprintf("%s%" PRIu64, before, lun);
+
+	for (const char *at = text; (at = strstr(at, what)); at++) {
+		const char after = at[strlen(what)];
+
+		if (after < '0' || after > '9')
+			return true;
+	}
+	return false;
+}
+
+/* As an URL, a JSON node, or a node's options. */
+static bool names_lun(const char *command, const void *opaque)
+{
+	const struct volume *v = opaque;
+	const char *target = get(v->storage, "target");
+	_cleanup_free_ char *url = xasprintf("%s/", target);
+	uint64_t lun = 0;
+
+	parse_lun(v->volname, &lun);
+	return strstr(command, target) &&
+	       (has_lun(command, url, lun) || has_lun(command, "\"lun\":", lun) ||
+		has_lun(command, "\"lun\": ", lun) || has_lun(command, "lun=", lun));
+}
+
+static int direct_user(const struct volume *v, char **ret, struct error **err)
+{
+	_cleanup_free_ char *who = in_use_command(names_lun, v), *name = NULL;
+
+	(void)err;
+	if (!who)
+		return 0;
+	name = direct_qemu_name(v);
+	*ret = xasprintf("%s has '%s' open, as its command line says", who, name);
+	return 1;
+}
+
 const struct storage_ops storage_iscsidirect_ops = {
 	.type = "iscsidirect",
 	.keys = "portal target bwlimit",
@@ -181,4 +222,5 @@ const struct storage_ops storage_iscsidirect_ops = {
 	.qemu_name = direct_qemu_name,
 	.size = direct_size,
 	.used = direct_used,
+	.user = direct_user,
 };

@@ -274,7 +274,8 @@ int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char 
 		    struct error **err);
 /*
  * Removes it for good, with its snapshots; a file that is no image too, but for backups
- * (backup_remove()).  ERR_NOT_FOUND if it is not there; -EBUSY if linked clones stand on it.
+ * (backup_remove()).  ERR_NOT_FOUND if it is not there; -EBUSY if linked clones stand on it, or if
+ * somebody has it open for writing (volume_check_unused() of in-use.h, which may wait for him to end).
  */
 int volume_free(const struct volume *v, struct error **err);
 
@@ -347,6 +348,12 @@ struct storage_ops {
 	/* NULL: from path. */
 	int (*size)(const struct volume *v, uint64_t *ret, struct error **err);
 	int (*used)(const struct volume *v, uint64_t *ret, struct error **err);
+	/*
+	 * Who has the volume open for writing, beyond what its path tells (in-use.h): 0 if there is nobody,
+	 * or no such volume; 1 and *ret, a sentence, if he lives; 2 if he may be dead and not forgotten yet.
+	 * NULL: nobody can tell.
+	 */
+	int (*user)(const struct volume *v, char **ret, struct error **err);
 	/* NULL, and so alloc and free: read only (iscsi).
 	 * name -> volname: "vm-1-fleece-0" -> "1/vm-1-fleece-0.raw".  Caller frees. */
 	char *(*volname)(const struct storage *s, uint32_t vmid, const char *name,

@@ -17,6 +17,7 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "storage/block.h"
+#include "storage/in-use.h"
 #include "storage/storage.h"
 #include "storage/tool.h"
 #include "storage/types.h"
@@ -455,12 +456,15 @@ int volume_free(const struct volume *v, struct error **err)
 	if (!v->storage)
 		return error_set(err, ERR_UNSUPPORTED,
 				 "'%s' belongs to no storage and is not removed", v->volid);
-	if (!(v->content & (STORAGE_IMAGES | STORAGE_BACKUP)))
+	if (!(v->content & (STORAGE_IMAGES | STORAGE_BACKUP))) {
 		r = remove_file(v, err);
-	else if (!v->storage->ops->free)
+	} else if (!v->storage->ops->free) {
 		return read_only(v->storage, err);
-	else
-		r = v->storage->ops->free(v, err);
+	} else {
+		r = volume_check_unused(v, NULL, NULL, err);
+		if (r == 0)
+			r = v->storage->ops->free(v, err);
+	}
 	return r < 0 ? (error_prefix(err, "cannot remove '%s'", v->volid), r) : 0;
 }
 

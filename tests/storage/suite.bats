@@ -197,6 +197,26 @@ only_disk() {
 	qemu-img compare -f raw -F raw "$(disk_path 124 scsi0)" "$(path_of "$(images | tail -n 1)")"
 }
 
+@test "a disk there that a QEMU has open is not read, nor removed, and afterwards is" {
+	real_disk 123 16
+	qemu_start 123
+	rm "$VZDUMP_ROOT/run/qemu-server/123".{qmp,pid}
+	vzdump 123
+	[[ $status == 255 ]]
+	has_line "disk 'scsi0': QEMU \(pid $(qemu_pid 123)\) has '.*' open for writing, but VM 123 has no QMP socket"
+	run "$PVESM" free "$(images)"
+	[[ $status == 255 ]]
+	has_line "cannot remove 'real:.*': QEMU \(pid $(qemu_pid 123)\) has '.*' open for writing"
+	guest_io 123 scsi0 "read 0 1M" flush
+	qemu_quit 123
+	vzdump_ok 123
+	has_no_line '^(WARN|ERROR)'
+	archive_read
+	same_disk drive-scsi0 "$VZ_TMP/instant-scsi0"
+	"$PVESM" free "$(images)"
+	nothing_left 123
+}
+
 # available: KiB
 available() {
 	"$PVESM" status --storage real | awk 'NR == 2 { print $6 }'

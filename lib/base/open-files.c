@@ -1,0 +1,210 @@
+#include "base/open-files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "base/strv.h"
+
+struct search {
+	const struct open_file *files;
+	size_t n;
+};
+
+struct open_file open_file_of(const struct stat *st)
+{
+	const bool device = S_ISBLK(st->st_mode);
+
+	return (struct open_file){ .device = device,
+				   .dev = device ? st->st_rdev : st->st_dev,
+				   .ino = device ? 0 : st->st_ino };
+}
+
+static void closedirp(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+static bool is_number(const char *s)
+{
+	return *s && s[strspn(s, "0123456789")] == '\0';
+}
+
+/* ---- one descriptor ---- */
+
+/* Value of "<key>:\t<number>" in fdinfo; false if it is not there. */
+static bool fdinfo_value(const char *text, const char *key, int base, uint64_t *ret)
+{
+	const char *at = text, *line, *rest;
+	size_t len;
+
+	while (str_next_line(&at, &line, &len)) {
+		if (!str_prefix(line, key, &rest))
+			continue;
+		*ret = strtoull(rest, NULL, base);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Whether a look at the file itself is worth it: that may wait for a server that is away, while what
+ * fdinfo and the link say costs nothing.  "ino" is there since Linux 5.14.
+ */
+static bool may_be(const struct search *s, int dir, const char *fd, const char *fdinfo)
+{
+	uint64_t ino;
+	const bool has_ino = fdinfo_value(fdinfo, "ino:\t", 10, &ino);
+	char name[4096];
+	ssize_t len = -1;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (!s->files[i].device && (!has_ino || ino == s->files[i].ino))
+			return true;
+		/* a device's node may be a copy with an inode of its own, as libvirt makes them */
+		if (s->files[i].device && len < 0)
+			len = readlinkat(dir, fd, name, sizeof(name) - 1);
+	}
+	if (len < 0)
+		return false;
+	name[len] = '\0';
+	return strstr(name, "/dev/") != NULL;
+}
+
+static bool is_one(const struct search *s, int dir, const char *fd)
+{
+	struct statx st;
+	bool device;
+	dev_t dev;
+
+	if (statx(dir, fd, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &st) < 0)
+		return false;
+	device = S_ISBLK(st.stx_mode);
+	dev = device ? makedev(st.stx_rdev_major, st.stx_rdev_minor)
+		     : makedev(st.stx_dev_major, st.stx_dev_minor);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct open_file *f = &s->files[i];
+
+		if (f->device == device && f->dev == dev && (device || f->ino == st.stx_ino))
+			return true;
+	}
+	return false;
+}
+
+static bool writes(const struct search *s, pid_t pid, int dir, const char *fd)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/fdinfo/%s", (int)pid, fd);
+	_cleanup_close_ int info = open(path, O_RDONLY | O_CLOEXEC);
+	char text[1024]; /* what counts stands first */
+	ssize_t len = info < 0 ? -1 : read(info, text, sizeof(text) - 1);
+	uint64_t flags;
+
+	if (len < 0)
+		return false;
+	text[len] = '\0';
+	return fdinfo_value(text, "flags:\t", 8, &flags) && (flags & O_ACCMODE) != O_RDONLY &&
+	       may_be(s, dir, fd, text) && is_one(s, dir, fd);
+}
+
+/* ---- one process ---- */
+
+static bool has_open(pid_t pid, const struct search *s)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/fd", (int)pid);
+	_cleanup_(closedirp) DIR *dir = opendir(path);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		if (is_number(e->d_name) && writes(s, pid, dirfd(dir), e->d_name))
+			return true;
+	return false;
+}
+
+/* NULL if it cannot be read.  Caller frees. */
+static char *command_line(pid_t pid)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/cmdline", (int)pid);
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	if (io_read_file(path, 1 << 22, &text, NULL) < 0 || !text.len)
+		return NULL;
+	for (size_t i = 0; i + 1 < text.len; i++)
+		if (!text.data[i])
+			text.data[i] = ' ';
+	return buf_steal(&text);
+}
+
+/* ---- all of them ---- */
+
+/* The next process, a child of this one or not; this one is neither.  0 at the end. */
+static pid_t next_process(DIR *proc, bool child)
+{
+	struct dirent *e;
+
+	while ((e = readdir(proc))) {
+		const pid_t pid = is_number(e->d_name) ? (pid_t)strtol(e->d_name, NULL, 10) : 0;
+
+		if (pid > 0 && pid != getpid() && (proc_parent(pid) == getpid()) == child)
+			return pid;
+	}
+	return 0;
+}
+
+pid_t open_files_writer(const struct open_file *files, size_t n, const char *but)
+{
+	_cleanup_(closedirp) DIR *proc = opendir("/proc");
+	const struct search s = { .files = files, .n = n };
+	pid_t pid;
+
+	while (proc && n && (pid = next_process(proc, false))) {
+		_cleanup_free_ char *name = NULL;
+
+		if (!has_open(pid, &s))
+			continue;
+		name = but ? proc_name(pid) : NULL;
+		if (!name || strcmp(name, but) != 0)
+			return pid;
+	}
+	return 0;
+}
+
+pid_t open_files_command(const char *name, bool (*is_it)(const char *command, const void *opaque),
+			 const void *opaque)
+{
+	_cleanup_(closedirp) DIR *proc = opendir("/proc");
+	pid_t pid;
+
+	while (proc && (pid = next_process(proc, false))) {
+		_cleanup_free_ char *comm = proc_name(pid), *command = NULL;
+
+		if (!comm || !str_prefix(comm, name, NULL))
+			continue;
+		command = command_line(pid);
+		if (command && is_it(command, opaque))
+			return pid;
+	}
+	return 0;
+}
+
+unsigned open_files_children(bool (*is_it)(const char *command, const void *opaque), const void *opaque)
+{
+	_cleanup_(closedirp) DIR *proc = opendir("/proc");
+	unsigned n = 0;
+	pid_t pid;
+
+	while (proc && (pid = next_process(proc, true))) {
+		_cleanup_free_ char *command = command_line(pid);
+
+		n += command && is_it(command, opaque);
+	}
+	return n;
+}

@@ -1,0 +1,40 @@
+/*
+ * Which process has a file or block device open for writing, as /proc/PID/fd and /proc/PID/fdinfo tell
+ * (proc(5)).  Names do not count: a file is found by its inode, a device by its number, so whoever opened
+ * them under another name, through a link or in another mount namespace is found too.  Not found are
+ * processes that this one's /proc does not show (another host, another pid namespace), and those of other
+ * users unless we are root.
+ */
+#ifndef VZDUMP_BASE_OPEN_FILES_H
+#define VZDUMP_BASE_OPEN_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+struct open_file {
+	bool device;
+	dev_t dev; /* of a device its own number */
+	ino_t ino; /* of a file */
+};
+
+/* What stat() says of a regular file or block device. */
+struct open_file open_file_of(const struct stat *st);
+
+/*
+ * The first process that has one of the files open for writing, or 0.  This process and its children are
+ * not meant, nor those whose name (proc_name()) is `but`, which may be NULL.
+ */
+pid_t open_files_writer(const struct open_file *files, size_t n, const char *but);
+
+/*
+ * The first process whose name begins with `name` and whose command line `is_it` takes for the one that is
+ * looked for, or 0.  Its words stand with blanks between them.  Not this process nor its children.
+ */
+pid_t open_files_command(const char *name, bool (*is_it)(const char *command, const void *opaque),
+			 const void *opaque);
+/* How many children of this process it takes so. */
+unsigned open_files_children(bool (*is_it)(const char *command, const void *opaque), const void *opaque);
+
+#endif

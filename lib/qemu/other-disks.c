@@ -1,0 +1,62 @@
+/* Disks that QEMU has and nobody asked for. */
+#include "base/mem.h"
+#include "base/strv.h"
+#include "qemu/internal.h"
+
+/* Firmware and its variables: without an efidisk0 they are nobody's. */
+static bool is_flash(const char *qom_path)
+{
+	return strstr(qom_path, ".flash") != NULL;
+}
+
+/* CD drives and floppies are no disks; of those that are read-only nothing can be lost. */
+static bool is_guest_disk(struct json_object *device)
+{
+	_cleanup_free_ char *path = graph_qom_path(device);
+	const char *node = view_device_node(device);
+
+	return path && node && !is_flash(path) && !graph_is_ours(node) &&
+	       !json_get_bool(device, "removable", false) &&
+	       !json_get_bool(json_get_obj(device, "inserted"), "ro", false);
+}
+
+static bool is_claimed(const struct view *v, struct json_object *device, const struct graph_claim *claims,
+		       size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (graph_find_device(v, claims[i].key, claims[i].path) == device)
+			return true;
+	return false;
+}
+
+/* "scsi5" of "/machine/peripheral/scsi5" and ".../scsi5/virtio-backend". */
+static char *device_name(struct json_object *device)
+{
+	_cleanup_free_ char *path = graph_qom_path(device);
+	const char *rest;
+
+	if (!str_prefix(path, "/machine/peripheral/", &rest))
+		return TAKE_PTR(path);
+	return xstrndup(rest, strcspn(rest, "/"));
+}
+
+int graph_find_unclaimed(struct qmp *q, const struct graph_claim *claims, size_t n, char ***ret,
+			 struct error **err)
+{
+	_cleanup_view_ struct view v = { 0 };
+	int r = view_load(q, &v, err);
+
+	*ret = NULL;
+	for (size_t i = 0; r == 0 && i < json_array_len(v.devices); i++) {
+		struct json_object *device = json_array_at(v.devices, i);
+		_cleanup_free_ char *name = NULL;
+		const char *file;
+
+		if (!is_guest_disk(device) || is_claimed(&v, device, claims, n))
+			continue;
+		name = device_name(device);
+		file = graph_filename(&v, view_device_node(device));
+		strv_addf(ret, "'%s' ('%s')", name, file ? file : view_device_node(device));
+	}
+	return r;
+}

@@ -1,0 +1,145 @@
+#include "storage/in-use.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/open-files.h"
+#include "base/proc.h"
+#include "base/strv.h"
+#include "storage/image-lock.h"
+#include "storage/in-use-device.h"
+
+enum {
+	POLL_MS = 100,
+	LET_GO_MS = 2000,
+	FORGET_MS = 35000, /* Ceph's watch of a client that died lasts 30 s */
+	FORGET_POLL_MS = 1000,
+};
+
+/* PVE's is called "kvm". */
+static bool is_qemu(const char *name)
+{
+	return str_prefix(name, "qemu-system-", NULL) || !strcmp(name, "kvm");
+}
+
+char *in_use_process(pid_t pid)
+{
+	_cleanup_free_ char *name = proc_name(pid);
+
+	return xasprintf("%s (pid %d)", !name ? "a process" : is_qemu(name) ? IN_USE_QEMU : name, (int)pid);
+}
+
+char *in_use_command(bool (*is_it)(const char *command, const void *opaque), const void *opaque)
+{
+	pid_t pid = open_files_command("qemu-system-", is_it, opaque);
+
+	if (!pid)
+		pid = open_files_command("kvm", is_it, opaque);
+	return pid ? in_use_process(pid) : NULL;
+}
+
+/* ---- looking ---- */
+
+static char *file_process(const char *path, const struct stat *st, const char *but)
+{
+	const struct open_file file = open_file_of(st);
+	const pid_t pid = open_files_writer(&file, 1, but);
+	_cleanup_free_ char *who = pid ? in_use_process(pid) : NULL;
+
+	return who ? xasprintf("%s has '%s' open for writing", who, path) : NULL;
+}
+
+static char *file_lock(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 || (!image_lock_is_held(fd, IMAGE_LOCK_USES, IMAGE_WRITES) &&
+		       !image_lock_is_held(fd, IMAGE_LOCK_USES, IMAGE_RESIZES)))
+		return NULL;
+	return xasprintf("a QEMU that this host does not see (on another host, or in a container) has '%s' "
+			 "open for writing, as its lock says",
+			 path);
+}
+
+static char *look_at_file(const char *path, const struct stat *st, const char *but)
+{
+	char *who = file_process(path, st, but);
+
+	if (!who)
+		who = file_lock(path);
+	return who ? who : in_use_loop(path, st, but);
+}
+
+static char *look_at_device(const char *path, const struct stat *st, const char *but)
+{
+	char *who = in_use_device(path, st, but);
+
+	return who ? who : file_lock(path);
+}
+
+/* As storage_ops.user. */
+static int look(const struct volume *v, const char *but, char **ret, struct error **err)
+{
+	struct stat st;
+
+	*ret = NULL;
+	if (v->path && stat(v->path, &st) == 0) {
+		if (S_ISREG(st.st_mode))
+			*ret = look_at_file(v->path, &st, but);
+		else if (S_ISBLK(st.st_mode))
+			*ret = look_at_device(v->path, &st, but);
+	}
+	if (*ret)
+		return 1;
+	return v->storage && v->storage->ops->user ? v->storage->ops->user(v, ret, err) : 0;
+}
+
+int volume_check_unused(const struct volume *v, const char *but, const struct cancel *cancel,
+			struct error **err)
+{
+	int waited = 0;
+
+	for (;;) {
+		_cleanup_free_ char *who = NULL;
+		int r = look(v, but, &who, err);
+		const int poll_ms = r == 1 ? POLL_MS : FORGET_POLL_MS;
+
+		if (r <= 0)
+			return r;
+		if (waited >= (r == 1 ? LET_GO_MS : FORGET_MS))
+			return error_set(err, -EBUSY, "%s", who);
+		r = cancel_sleep(cancel, poll_ms, err);
+		if (r < 0)
+			return r;
+		waited += poll_ms;
+	}
+}
+
+/* ---- marks ---- */
+
+void volume_get_mark(const struct volume *v, struct volume_mark *ret)
+{
+	struct stat st;
+
+	*ret = (struct volume_mark){ 0 };
+	if (!v->path || stat(v->path, &st) < 0)
+		return;
+	if (S_ISBLK(st.st_mode)) {
+		ret->known = in_use_sectors_written(st.st_rdev, &ret->value[0]);
+	} else if (S_ISREG(st.st_mode) && !volume_errors_come_late(v)) {
+		ret->known = true;
+		ret->value[0] = (uint64_t)st.st_mtim.tv_sec;
+		ret->value[1] = (uint64_t)st.st_mtim.tv_nsec;
+	}
+}
+
+bool volume_was_written(const struct volume *v, const struct volume_mark *since)
+{
+	struct volume_mark now;
+
+	volume_get_mark(v, &now);
+	return now.known && since->known &&
+	       (now.value[0] != since->value[0] || now.value[1] != since->value[1]);
+}
