@@ -42,10 +42,7 @@ btrfs_mounted() {
 	"$VZDUMP" 123 --storage bt --compress zstd --bwlimit 16000 --fleecing enabled=1,storage=bt \
 		> "$VZ_TMP/log" 2>&1 3>&- &
 	pid=$!
-	for _ in {1..100}; do
-		[[ ! -e $image/disk.raw ]] || break
-		sleep 0.05
-	done
+	wait_for_task "$pid"
 	[[ $(stat -c %i "$image") == 256 && $(stat -c %s "$image/disk.raw") == $((48 << 20)) ]]
 	guest_io 123 scsi0 "write -P 0x55 40M 2M"
 	wait "$pid"
