@@ -14,6 +14,8 @@
 enum {
 	QUIT_TIMEOUT_MS = 30000,
 	QUIT_POLL_MS = 50,
+	OPEN_TRIES = 5,
+	OPEN_AGAIN_MS = 200,
 	ASK_TRIES = 10,
 	ASK_AGAIN_MS = 500,
 };
@@ -23,7 +25,16 @@ int power_open_qmp(const struct paths *p, uint32_t vmid, const struct cancel *ca
 {
 	_cleanup_free_ char *path = paths_get(p, "/run/qemu-server/%u.qmp", vmid);
 
-	return qmp_open(path, QMP_CONNECT_TIMEOUT_MS, cancel, ret, err);
+	/* one that ends before anything was said is worth another; a QEMU that has ended refuses it */
+	for (int left = OPEN_TRIES;; left--) {
+		_cleanup_error_ struct error *mine = NULL;
+		int r = qmp_open(path, QMP_CONNECT_TIMEOUT_MS, cancel, ret, &mine);
+
+		if (r != ERR_GONE || left <= 1 || cancel_sleep(cancel, OPEN_AGAIN_MS, NULL) < 0) {
+			error_keep_first(err, &mine);
+			return r;
+		}
+	}
 }
 
 bool power_is_lost(int code)

@@ -46,9 +46,9 @@ proxy_stop() {
 	wait "$PROXY" 2> /dev/null || true
 }
 
-# number_of <command> <n>: which command of all the n-th such one is, in the whole run before
+# number_of <command> <n>: which of all commands the n-th such one is, in the whole run
 number_of() {
-	grep -nxF "$1" "$VZ_TMP/commands" | sed -n "$2s/:.*//p"
+	grep -nxF "$1" "$VZ_TMP/all-commands" | sed -n "$2s/:.*//p"
 }
 
 # whole_run <argument>...: of which the proxy has the commands
@@ -56,6 +56,7 @@ whole_run() {
 	proxy_start
 	good_backup 123 "$@"
 	proxy_stop
+	cp "$VZ_TMP/commands" "$VZ_TMP/all-commands"
 }
 
 # cut_at <before|after> <n> <argument>...: the connection ends there once
@@ -81,7 +82,7 @@ cut_at_each() {
 	shift
 	guest
 	whole_run "$@"
-	total=$(wc -l < "$VZ_TMP/commands")
+	total=$(wc -l < "$VZ_TMP/all-commands")
 	((total > 40))
 	for ((n = 1; n <= total; n += step)); do
 		how=before
@@ -98,6 +99,17 @@ cut_at_each() {
 
 @test "The monitor's connection ends once at every third command, no fleecing: the guest runs, nothing is left" {
 	cut_at_each 3
+}
+
+@test "The monitor's connection ends once as vzdump connects: another is made, and the backup is good" {
+	guest
+	whole_run "${FLEECING[@]}"
+	local connection
+	for connection in 1 2 3 4; do
+		cut_at before "$(number_of qmp_capabilities "$connection")" "${FLEECING[@]}"
+		[[ $status = 0 ]] || fail "connection $connection"
+		has_no_line WARN
+	done
 }
 
 @test "The monitor's connection ends while the vCPUs are stopped: they go on at once" {
