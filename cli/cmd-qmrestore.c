@@ -15,6 +15,7 @@
 #include "command.h"
 #include "config/pool.h"
 #include "config/vzdump-options.h"
+#include "output.h"
 #include "restore/restore.h"
 #include "signals.h"
 #include "storage/backups.h"
@@ -128,6 +129,16 @@ static void on_end(void *opaque, const struct vma_reader_stats *stats)
 	fflush(stdout);
 }
 
+/* Nothing else ends a thread that hangs in the kernel; what printing holds back is lost with it. */
+static void on_stuck(void *opaque)
+{
+	(void)opaque;
+	if (output_ready(stderr))
+		fprintf(stderr, "interrupted by signal: a target's file system does not answer, so nothing is "
+				"tidied up; 'vzdump --cleanup' does that when it is there again\n");
+	_exit(EXIT_FAILED);
+}
+
 /* Nothing is begun for a pool that is not there. */
 static int check_pool(const struct backup_env *env, const struct options *o, struct error **err)
 {
@@ -172,6 +183,7 @@ static int restore(const struct backup_env *env, const struct options *o, const 
 		.begin = on_begin,
 		.progress = vma_print_progress,
 		.end = on_end,
+		.stuck = on_stuck,
 		.opaque = progress,
 	};
 	int r;

@@ -14,6 +14,7 @@
 #include "base/units.h"
 #include "config/guest-list.h"
 #include "restore/restore-internal.h"
+#include "restore/stuck.h"
 
 /* ---- may it be? ---- */
 
@@ -195,6 +196,21 @@ static int read_archive(struct restore *r, struct error **err)
 	return res;
 }
 
+static int fill_targets(struct restore *r, struct error **err)
+{
+	struct stuck stuck;
+	int res;
+
+	stuck_watch(&stuck, r->env->cancel, r->p->stuck, r->p->opaque);
+	res = restore_copy(r, err);
+	if (res == 0 && r->p->end)
+		r->p->end(r->p->opaque, vma_reader_stats(r->reader));
+	if (res == 0)
+		res = restore_close_targets(r, err);
+	stuck_unwatch(&stuck);
+	return res;
+}
+
 static int work(struct restore *r, struct error **err)
 {
 	int res = read_archive(r, err);
@@ -217,11 +233,7 @@ static int work(struct restore *r, struct error **err)
 	if (res == 0)
 		res = restore_open_targets(r, err);
 	if (res == 0)
-		res = restore_copy(r, err);
-	if (res == 0 && r->p->end)
-		r->p->end(r->p->opaque, vma_reader_stats(r->reader));
-	if (res == 0)
-		res = restore_close_targets(r, err);
+		res = fill_targets(r, err);
 	return res == 0 ? restore_commit(r, err) : res;
 }
 

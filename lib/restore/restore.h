@@ -38,6 +38,12 @@ struct restore_params {
 	void (*progress)(void *opaque, uint64_t clusters);
 	/* All data is read; not of a live restore. */
 	void (*end)(void *opaque, const struct vma_reader_stats *stats);
+	/*
+	 * A request to stop came half a minute ago, and a target's file system still does not answer.  It may
+	 * end the process, as kill -9 would: the journal tells what is to be undone.  From a thread of
+	 * its own; NULL: waited for.
+	 */
+	void (*stuck)(void *opaque);
 	void *opaque;
 };
 

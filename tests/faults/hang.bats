@@ -138,6 +138,32 @@ hangs() {
 	all_well 123
 }
 
+@test "the file system of a restored disk hangs: after a signal qmrestore ends, and the cleanup works later" {
+	hanging_fs
+	storage_add target images
+	rmdir "$STORE/target"
+	ln -s "$VZ_TMP/target" "$STORE/target"
+	disk_add 123 scsi0 scsi 32M
+	disk_fill "$(disk_path 123 scsi0)" 32M
+	before 123
+	vzdump_ok 123
+	"${VZDUMP%/*}/qmrestore" "$ARCHIVE" 125 --storage target --bwlimit 4000 > "$LOG" 2>&1 3>&- &
+	PID=$!
+	PIDS+=("$PID")
+	log_wait 'progress 1?[0-9]%'
+	freeze
+	sleep 1
+	kill -TERM "$PID"
+	log_wait "a target's file system does not answer" 120
+	thaw
+	ends_with 255
+	run "$VZDUMP" --cleanup 125
+	[[ $status = 0 ]]
+	[[ ! -e $(conf_file 125) && -z $(find "$VZ_TMP/target" -name '*125*' -type f) ]]
+	rm -f "$STORE"/backup/dump/*
+	all_well 123
+}
+
 # ---- a server of files that is away, simulated ----
 
 # holds_back <system call> <path> [argument]...: a backup in the background, whose call about such a path does
