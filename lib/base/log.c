@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+__attribute__((format(printf, 3, 0)))
 static void emit(const struct log *log, enum log_level level, const char *fmt, va_list ap)
 {
 	_cleanup_free_ char *text = NULL;
