@@ -57,16 +57,21 @@ static bool has_folder(const char *path, const char *folder)
 	return false;
 }
 
-/* cron gives root /usr/bin:/bin, and lvs, zfs, mount.nfs and others are not there. */
+/*
+ * cron gives root /usr/bin:/bin, and lvs, zfs, mount.nfs and others are not there.  A PATH without the
+ * system's programs is left alone: that is meant.
+ */
 static void add_path(char ***env)
 {
 	static const char *const more[] = { "/usr/local/sbin", "/usr/sbin", "/sbin" };
-	const char *path = getenv("PATH");
+	const char *own = getenv("PATH");
+	const char *path = own && *own ? own : "/usr/bin:/bin";
+	const bool extend = has_folder(path, "/usr/bin") || has_folder(path, "/bin");
 	_cleanup_buf_ struct buf b = BUF_INIT;
 
-	buf_addf(&b, "PATH=%s", path && *path ? path : "/usr/bin:/bin");
-	for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
-		if (!has_folder(buf_str(&b) + strlen("PATH="), more[i]))
+	buf_addf(&b, "PATH=%s", path);
+	for (size_t i = 0; extend && i < ARRAY_SIZE(more); i++) {
+		if (!has_folder(path, more[i]))
 			buf_addf(&b, ":%s", more[i]);
 	}
 	strv_add(env, buf_str(&b));

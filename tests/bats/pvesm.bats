@@ -185,7 +185,7 @@ json() {
 @test "a key that a storage's type does not have is warned about" {
 	printf 'dir: typo\n\tpath %s/typo\n\tcontent images\n\tis-mountpoint 1\n\n' "$STORE" >> "$VZDUMP_ROOT/etc/pve/storage.cfg"
 	ok status --storage typo
-	has_line "\(section 'typo'\) - unable to parse value of 'is-mountpoint': unexpected property$"
+	has_line "\(section 'typo'\) - unable to parse value of 'is-mountpoint': unexpected property \(did you mean 'is_mountpoint'\?\)$"
 }
 
 @test "free removes no image on which linked clones stand" {

@@ -247,8 +247,9 @@ static void test_path(void)
 		const char *own, *want;
 	} all[] = {
 		{ "/usr/bin:/bin", "/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin\n" },
-		{ "/x:/usr/sbin:/sbin:/usr/local/sbin", "/x:/usr/sbin:/sbin:/usr/local/sbin\n" },
-		{ "/sbin/y:/usr/sbin", "/sbin/y:/usr/sbin:/usr/local/sbin:/sbin\n" },
+		{ "/bin:/usr/sbin:/sbin:/usr/local/sbin", "/bin:/usr/sbin:/sbin:/usr/local/sbin\n" },
+		{ "/sbin/y:/usr/bin:/usr/sbin", "/sbin/y:/usr/bin:/usr/sbin:/usr/local/sbin:/sbin\n" },
+		{ "/nowhere", "/nowhere\n" },
 		{ NULL, "/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin\n" },
 	};
 	_cleanup_free_ char *before = xstrdup_null(getenv("PATH"));
