@@ -78,8 +78,10 @@ static void write_line(struct progress_lines *l, const struct progress *p, int p
 {
 	const double took = p->seconds - l->last_seconds;
 	const uint64_t data = p->done > p->zero ? p->done - p->zero : 0;
-	_cleanup_free_ char *done = units_bytes(p->read, 1);
-	_cleanup_free_ char *size = units_bytes(last ? p->read : p->to_read, 1);
+	/* of disks without any data there is nothing else to tell */
+	const bool empty = last && !p->read;
+	_cleanup_free_ char *done = units_bytes(empty ? p->done : p->read, 1);
+	_cleanup_free_ char *size = units_bytes(empty ? p->size : last ? p->read : p->to_read, 1);
 	_cleanup_free_ char *time = units_duration((uint64_t)(p->seconds + 0.5));
 	_cleanup_free_ char *in = rate(p->read - l->last_read, took);
 	_cleanup_free_ char *out = rate(data > l->last_data ? data - l->last_data : 0, took);
