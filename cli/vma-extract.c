@@ -279,10 +279,11 @@ static int prepare(struct extract *x, struct error **err)
 static int transfer(struct extract *x, struct vma_reader *reader, struct error **err)
 {
 	const bool salvage = options_bool(x->o, "salvage"), verbose = options_bool(x->o, "verbose");
+	const bool tell = verbose || x->progress.live.on;
 	const struct vma_sink sink = { .data = on_data,
 				       .zero = on_zero,
 				       .damage = salvage ? vma_print_damage : NULL,
-				       .progress = verbose || x->progress.live.on ? vma_print_progress : NULL };
+				       .progress = tell ? vma_print_progress : NULL };
 	uint64_t lost;
 	int r = vma_reader_run(reader, &sink, x, err);
 

@@ -18,7 +18,7 @@ struct job_params {
 	const char *conf_prune_backups;	/* of vzdump.conf, NULL without: counts after the storage's */
 	int stdout_fd;			/* --stdout: where the archive goes */
 	void (*progress)(void *opaque, const struct progress *p); /* may be NULL */
-	bool shows_progress;		/* progress() does it, so the log's lines about it are for its file only */
+	bool shows_progress;		/* progress() does: the log's lines about it are for its file only */
 	void *opaque;
 };
 

@@ -24,7 +24,7 @@ struct progress {
 	const struct progress_disk *disks;
 	size_t n_disks;
 	uint64_t size, done;	/* of all disks, zeroes included */
-	uint64_t to_read, read;	/* the same without the zeroes that nobody reads; to_read may be an estimate */
+	uint64_t to_read, read;	/* without the zeroes that nobody reads; to_read: an estimate at first */
 	uint64_t zero;		/* of done: zeroes */
 	uint64_t written;	/* of the archive */
 	bool fleecing;

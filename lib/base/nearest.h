@@ -24,8 +24,9 @@ struct nearest nearest_begin(const char *word);
 
 /*
  * Takes the name if it is nearer than those before.  Distance: letters that are too many, missing, other
- * ones or swapped with their neighbour; case does not count, and another digit counts twice.  A name is near if a third of the longer
- * of the two at most is wrong, or if the word, three letters or more, is its beginning or end.  name may be NULL.
+ * ones or swapped with their neighbour; case does not count, and another digit counts twice.  A name is
+ * near if a third of the longer of the two at most is wrong, or if the word, three letters or more, is its
+ * beginning or end.  name may be NULL.
  */
 void nearest_offer(struct nearest *n, const char *name);
 /* All of a NULL-terminated list. */
