@@ -19,7 +19,7 @@
  * into it, as QEMU's main loop answers, and so many runs of data may wait (8 bytes each).
  */
 #define STATUS_PAUSE	   4u
-#define STATUS_RUNS_MAX	   (1u << 20)
+#define STATUS_RUNS_MAX	   (1u << 17)
 #define STATUS_PAUSE_MAX_NS (1000 * UINT64_C(1000000))
 #define DIRTY_POLL_NS	   (40 * UINT64_C(1000000))
 #define DIRTY_POLL_MAX_NS  (1000 * UINT64_C(1000000))

@@ -50,10 +50,10 @@ static struct json_object *without_writers(struct json_object *file)
 {
 	static const char *const permissions[] = { "write", "resize" };
 	struct json_object *node = json_new_str("driver", "blkdebug");
-	struct json_object *list = json_object_new_array();
+	struct json_object *list = json_new_array();
 
 	for (size_t i = 0; i < ARRAY_SIZE(permissions); i++)
-		json_object_array_add(list, json_object_new_string(permissions[i]));
+		json_append_str(list, permissions[i]);
 	json_put_obj(node, "unshare-child-perms", list);
 	json_put_bool(node, "read-only", true);
 	return json_put_obj(node, "image", file);
