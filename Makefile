@@ -127,7 +127,7 @@ run-check: all units
 
 # Those that depend on what QEMU does.
 MATRIX = $(filter $(BUILD)/unit/test-qemu%,$(UNIT_BINS)) \
-         $(addprefix tests/bats/,vzdump-live.bats vzdump-guest.bats qmrestore-live.bats) \
+         $(addprefix tests/bats/,vzdump-live.bats vzdump-guest.bats qmrestore-live.bats in-use.bats) \
          $(addprefix tests/faults/,others.bats others-change.bats)
 
 run-matrix: all units

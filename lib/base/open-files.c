@@ -8,8 +8,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-#include "base/io.h"
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/strv.h"
@@ -129,20 +127,6 @@ static bool has_open(pid_t pid, const struct search *s)
 	return false;
 }
 
-/* NULL if it cannot be read.  Caller frees. */
-static char *command_line(pid_t pid)
-{
-	_cleanup_free_ char *path = xasprintf("/proc/%d/cmdline", (int)pid);
-	_cleanup_buf_ struct buf text = BUF_INIT;
-
-	if (io_read_file(path, 1 << 22, &text, NULL) < 0 || !text.len)
-		return NULL;
-	for (size_t i = 0; i + 1 < text.len; i++)
-		if (!text.data[i])
-			text.data[i] = ' ';
-	return buf_steal(&text);
-}
-
 /* ---- all of them ---- */
 
 /* The next process, a child of this one or not; this one is neither.  0 at the end. */
@@ -177,18 +161,14 @@ pid_t open_files_writer(const struct open_file *files, size_t n, const char *but
 	return 0;
 }
 
-pid_t open_files_command(const char *name, bool (*is_it)(const char *command, const void *opaque),
-			 const void *opaque)
+pid_t open_files_command(bool (*is_it)(const char *command, const void *opaque), const void *opaque)
 {
 	_cleanup_(closedirp) DIR *proc = opendir("/proc");
 	pid_t pid;
 
 	while (proc && (pid = next_process(proc, false))) {
-		_cleanup_free_ char *comm = proc_name(pid), *command = NULL;
+		_cleanup_free_ char *command = proc_command(pid);
 
-		if (!comm || !str_prefix(comm, name, NULL))
-			continue;
-		command = command_line(pid);
 		if (command && is_it(command, opaque))
 			return pid;
 	}
@@ -202,7 +182,7 @@ unsigned open_files_children(bool (*is_it)(const char *command, const void *opaq
 	pid_t pid;
 
 	while (proc && (pid = next_process(proc, true))) {
-		_cleanup_free_ char *command = command_line(pid);
+		_cleanup_free_ char *command = proc_command(pid);
 
 		n += command && is_it(command, opaque);
 	}

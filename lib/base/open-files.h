@@ -29,11 +29,10 @@ struct open_file open_file_of(const struct stat *st);
 pid_t open_files_writer(const struct open_file *files, size_t n, const char *but);
 
 /*
- * The first process whose name begins with `name` and whose command line `is_it` takes for the one that is
- * looked for, or 0.  Its words stand with blanks between them.  Not this process nor its children.
+ * The first process whose command line (proc_command()) `is_it` takes for the one that is looked for, or 0.
+ * Not this process nor its children.
  */
-pid_t open_files_command(const char *name, bool (*is_it)(const char *command, const void *opaque),
-			 const void *opaque);
+pid_t open_files_command(bool (*is_it)(const char *command, const void *opaque), const void *opaque);
 /* How many children of this process it takes so. */
 unsigned open_files_children(bool (*is_it)(const char *command, const void *opaque), const void *opaque);
 

@@ -80,3 +80,16 @@ pid_t proc_parent(pid_t pid)
 
 	return read_stat(pid, &text, &fields) ? (pid_t)strtol(fields + 1, NULL, 10) : 0;
 }
+
+char *proc_command(pid_t pid)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/cmdline", (int)pid);
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	if (io_read_file(path, 1 << 22, &text, NULL) < 0 || !text.len)
+		return NULL;
+	for (size_t i = 0; i + 1 < text.len; i++)
+		if (!text.data[i])
+			text.data[i] = ' ';
+	return buf_steal(&text);
+}

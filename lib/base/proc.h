@@ -17,6 +17,8 @@ bool proc_start_ticks(pid_t pid, uint64_t *ret);
 bool proc_start_time(pid_t pid, int64_t *ret);
 /* Its short name (/proc/PID/comm), NULL if it has ended.  Caller frees. */
 char *proc_name(pid_t pid);
+/* Its command line, with blanks between the words; NULL if it has none.  Caller frees. */
+char *proc_command(pid_t pid);
 /* Its parent; 0 if it has ended. */
 pid_t proc_parent(pid_t pid);
 

@@ -18,25 +18,51 @@ enum {
 	FORGET_POLL_MS = 1000,
 };
 
-/* PVE's is called "kvm". */
-static bool is_qemu(const char *name)
+/* The program is called qemu-system-..., by PVE "kvm", by Red Hat "qemu-kvm"; it may be run by another. */
+static bool is_qemu(const char *command)
 {
-	return str_prefix(name, "qemu-system-", NULL) || !strcmp(name, "kvm");
+	static const char *const names[] = { "qemu-system-", "kvm ", "qemu-kvm " };
+	const char *word = command;
+
+	for (int i = 0; i < 4 && word; i++) {
+		const char *end = word + strcspn(word, " "), *name = end;
+
+		while (name > word && name[-1] != '/')
+			name--;
+		for (size_t k = 0; k < ARRAY_SIZE(names); k++)
+			if (str_prefix(name, names[k], NULL))
+				return true;
+		word = *end ? end + 1 : NULL;
+	}
+	return false;
 }
 
 char *in_use_process(pid_t pid)
 {
-	_cleanup_free_ char *name = proc_name(pid);
+	_cleanup_free_ char *command = proc_command(pid), *name = proc_name(pid);
 
-	return xasprintf("%s (pid %d)", !name ? "a process" : is_qemu(name) ? IN_USE_QEMU : name, (int)pid);
+	if (command && is_qemu(command))
+		return xasprintf(IN_USE_QEMU " (pid %d)", (int)pid);
+	return xasprintf("%s (pid %d)", name ? name : "a process", (int)pid);
+}
+
+struct qemu_search {
+	bool (*is_it)(const char *command, const void *opaque);
+	const void *opaque;
+};
+
+static bool is_that_qemu(const char *command, const void *opaque)
+{
+	const struct qemu_search *s = opaque;
+
+	return is_qemu(command) && s->is_it(command, s->opaque);
 }
 
 char *in_use_command(bool (*is_it)(const char *command, const void *opaque), const void *opaque)
 {
-	pid_t pid = open_files_command("qemu-system-", is_it, opaque);
+	const struct qemu_search s = { .is_it = is_it, .opaque = opaque };
+	const pid_t pid = open_files_command(is_that_qemu, &s);
 
-	if (!pid)
-		pid = open_files_command("kvm", is_it, opaque);
 	return pid ? in_use_process(pid) : NULL;
 }
 
