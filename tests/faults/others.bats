@@ -18,9 +18,16 @@ teardown() {
 # Each way a disk can hang in QEMU, as one guest.
 STYLES=(scsi0=throttle scsi1=scsi scsi2=drive-scsi virtio0=blockdev virtio1=iothread ide0=drive-ide efidisk0=pflash)
 
+# These two are not backed up live where QEMU would abort (graph_needs_hold).
+from_9_on() {
+	[[ $(qemu-system-x86_64 --version) =~ version\ ([0-9]+) && ${BASH_REMATCH[1]} -ge 9 ]] || return 0
+	STYLES+=(scsi3=scsi-iothread scsi4=throttle-iothread)
+}
+
 # guest_of_all: with data on its disks, and a copy of each as it is and as it is expected to become
 guest_of_all() {
 	local disk key
+	from_9_on
 	for disk in "${STYLES[@]}"; do
 		key=${disk%%=*}
 		disk_add 123 "$key" "${disk#*=}" 1M
@@ -43,6 +50,7 @@ table() {
 	shift
 	guest_of_all
 	backup_start 123 --bwlimit 300 "$@"
+	[[ $sinks != all ]] || sinks=${#STYLES[@]}
 	[[ $(grep -c warning "$VZ_TMP/123.log") = "$sinks" ]] || fail "$(cat "$VZ_TMP/123.log")" || return 1
 	run others "${STYLES[@]}"
 	[[ $status = 0 && ${lines[-1]} =~ ^([0-9]+)\ operations$ && ${BASH_REMATCH[1]} -gt 180 ]] || fail "$output" || return 1
@@ -58,5 +66,5 @@ table() {
 }
 
 @test "whatever others try on whatever disk during a backup without fleecing is refused or harmless" {
-	table 7
+	table all
 }

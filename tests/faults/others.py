@@ -5,9 +5,8 @@
 
 Tries each operation below on each disk: by the device's name if it has one, by the node that query-block shows, by
 the backup's filter and by the disk's own node.  After each one QEMU must live, the graph must be what it was, and
-the guest must write and read through its device.  FOLDER/KEY.expected becomes what the guest's disk has to be in
-the end: made before from the disk's file, FOLDER/KEY.expected.  Prints what was not right, and how many operations
-there were; exit status 1 if anything was not right.
+the guest must write and read through its device.  FOLDER/KEY.expected is a copy of the disk, and gets what the guest
+writes.  Prints what was not right, and how many operations there were; exit status 1 if anything was not right.
 """
 import json
 import os
