@@ -125,10 +125,10 @@ check check-qemu-matrix check-faults: %: deps
 run-check: all units
 	@$(TESTS) tests/run $(UNIT_BINS) $(sort $(wildcard tests/bats/*.bats))
 
-# Those that depend on what QEMU does.
-MATRIX = $(filter $(BUILD)/unit/test-qemu%,$(UNIT_BINS)) \
-         $(addprefix tests/bats/,vzdump-live.bats vzdump-guest.bats qmrestore-live.bats in-use.bats) \
-         $(addprefix tests/faults/,others.bats others-change.bats)
+# Those that depend on what QEMU does; what takes longest begins first.
+MATRIX = $(addprefix tests/faults/,others-change.bats others.bats) \
+         $(addprefix tests/bats/,qmrestore-live.bats vzdump-live.bats vzdump-guest.bats in-use.bats) \
+         $(filter $(BUILD)/unit/test-qemu%,$(UNIT_BINS))
 
 run-matrix: all units
 	@$(TESTS) tests/matrix $(MATRIX)
