@@ -30,6 +30,8 @@ faults_setup() {
 faults_teardown() {
 	local pid mount
 	for pid in "${PIDS[@]}"; do
+		# the id of one that has ended may be another's by now
+		[[ $(ps -o ppid= -p "$pid") -eq $BASHPID ]] || continue
 		kill -CONT "$pid" 2> /dev/null || true
 		kill -KILL "$pid" 2> /dev/null || true
 		wait "$pid" 2> /dev/null || true
