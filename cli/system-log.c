@@ -48,7 +48,7 @@ void system_log_open(struct system_log *s, const struct paths *p)
 	_cleanup_free_ char *path = paths_get(p, "/dev/log");
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
-	*s = (struct system_log){ .log = { on_line, s }, .fd = -1 };
+	*s = (struct system_log){ .log = { .line = on_line, .opaque = s }, .fd = -1 };
 	if (strlen(path) >= sizeof(a.sun_path))
 		return;
 	memcpy(a.sun_path, path, strlen(path) + 1);

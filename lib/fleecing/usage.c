@@ -269,13 +269,11 @@ int usage_explain(struct usage *u, struct error **err)
 {
 	for (size_t i = 0; i < u->n_storages; i++) {
 		const struct storage *s = u->storages[i].storage;
-		struct storage_status st;
+		struct storage_status st = { 0 };
 		_cleanup_error_ struct error *mine = NULL;
 		int r = reach(s, &mine);
 
-		if (r == 0)
-			r = storage_status(s, &st, &mine);
-
+		r = r < 0 ? r : storage_status(s, &st, &mine);
 		/* a cluster of Ceph that counts nothing (no manager) is no reason */
 		if (r == ERR_NOT_FOUND && !s->path)
 			continue;

@@ -171,10 +171,13 @@ tree() {
 	"$QMRESTORE" "$T/a.vma.zst" 127 --force --bwlimit 500 > "$T/out" 2>&1 3>&- &
 	local pid=$!
 	until grep -q "^map" "$T/out"; do
+		kill -0 "$pid"
 		sleep 0.05
 	done
 	kill -TERM "$pid"
-	run wait "$pid"
+	# not by run, whose subshell does not know it
+	status=0
+	wait "$pid" || status=$?
 	[ "$status" = 255 ]
 	diff "$T/before" <(tree)
 	nothing_left 127
