@@ -209,7 +209,8 @@ told() {
 	done
 	grep -q 'INFO: Finished Backup of VM 123' "$VZ_TMP/logfile"
 	[[ $(told job-end VMTYPE) = - && $(told job-end TARGET) = - ]]
-	[[ -z $(grep -vE ' (LC_ALL|PATH|STOREID|DUMPDIR|VMTYPE|HOSTNAME|TARGET|LOGFILE)=' "$VZ_TMP/told") ]]
+	run grep -vE ' (LC_ALL|PATH|STOREID|DUMPDIR|VMTYPE|HOSTNAME|TARGET|LOGFILE)=' "$VZ_TMP/told"
+	[[ $status = 1 ]]
 }
 
 @test "a hook script is told of the default storage, and of --dumpdir from the start" {

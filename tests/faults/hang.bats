@@ -27,6 +27,7 @@ guest() {
 # to_stuck_reader <argument>...: a backup into a pipe whose reader stands still, up to where it copies
 to_stuck_reader() {
 	mkfifo "$VZ_TMP/fifo"
+	# shellcheck disable=SC2217 # it holds the pipe open and takes nothing
 	sleep 600 < "$VZ_TMP/fifo" 3>&- &
 	PIDS+=("$!")
 	"$VZDUMP" 123 --stdout "$@" > "$VZ_TMP/fifo" 2> "$LOG" 3>&- &
