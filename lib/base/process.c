@@ -375,6 +375,7 @@ static int nap_ms(uint64_t end)
 static int collect_output(struct collect *c, pid_t pid, const char *name, uint64_t end,
 			  struct error **err)
 {
+	struct pollfd *fds = c->fds;
 	int nap = 1;
 
 	for (;;) {
@@ -388,7 +389,7 @@ static int collect_output(struct collect *c, pid_t pid, const char *name, uint64
 		if (!ended && end && units_now_ns() >= end)
 			return error_set(err, ERR_TIMEOUT, "'%s' gave no result within %d s", name,
 					 c->o->timeout_ms / 1000);
-		ready = poll(c->fds, 3, ended ? 0 : most);
+		ready = poll(fds, ARRAY_SIZE(c->fds), ended ? 0 : most);
 		if (ready < 0 && errno != EINTR)
 			return error_errno(err, errno, "waiting for '%s'", name);
 		if (ready == 0 && ended)
