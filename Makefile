@@ -21,14 +21,17 @@
 #   CC=clang CFLAGS=... BUILD=dir
 #   TEST=name                   tests: run only files whose name contains this
 
+comma := ,
+
 PREFIX     ?= /usr/local
 SANITIZE   ?=
 BUILD      ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+# One spelling of the folder: dependency files name targets, and know them by one name only.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(abspath $(BUILD)))
 CFLAGS     ?= -O2 -g
 V          ?=
 TEST       ?=
 
-comma := ,
 Q     := $(if $(V),,@)
 say    = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 
