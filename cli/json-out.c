@@ -41,7 +41,8 @@ static bool is_whole(const char *text, struct json_object *value)
 	_cleanup_json_ struct json_object *again = NULL;
 
 	/* with its end: "null" and a number alone do not end without */
-	return json_parse(text, strlen(text) + 1, SIZE_MAX, &again, NULL) == 0 && json_object_equal(again, value);
+	return json_parse(text, strlen(text) + 1, SIZE_MAX, &again, NULL) == 0 &&
+	       json_object_equal(again, value);
 }
 
 void json_out_print(struct json_object *value, int flags)

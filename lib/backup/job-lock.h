@@ -1,6 +1,6 @@
 /*
- * One job at a time on a host: flock on /run/vzdump.lock, and /run/vzdump.pid to find the holder.  PVE's vzdump
- * takes the same lock, and writes and reads the same UPID.
+ * One job at a time on a host: flock on /run/vzdump.lock, and /run/vzdump.pid to find the holder.  PVE's
+ * vzdump takes the same lock, and writes and reads the same UPID.
  */
 #ifndef VZDUMP_BACKUP_JOB_LOCK_H
 #define VZDUMP_BACKUP_JOB_LOCK_H

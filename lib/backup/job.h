@@ -25,8 +25,8 @@ struct job_params {
 /*
  * What comes before all else: whether the job is for this node, which guests are meant, --stop.  1 if there
  * is something to run; 0 if not, and the run has silently succeeded: another node's job, no guest here,
- * nothing but --stop.  Errors: a pool that does not exist, --stdout with other than one guest, --stop in vain.
- * Only looks at what the command line says: call it before vzdump.conf is merged.
+ * nothing but --stop.  Errors: a pool that does not exist, --stdout with other than one guest, --stop in
+ * vain.  Only looks at what the command line says: call it before vzdump.conf is merged.
  * The caller clears *ret, also after an error.
  */
 int job_choose(const struct backup_env *env, struct selection *ret, struct error **err);
@@ -42,8 +42,8 @@ int job_run(const struct backup_env *env, const struct job_params *p, struct err
 int job_cleanup(const struct backup_env *env, struct error **err);
 
 /*
- * --stop: ends the running job on this host, PVE's or ours, and waits up to 15 s for it.  A holder of the lock
- * that the pid file does not name is warned about and left alone.
+ * --stop: ends the running job on this host, PVE's or ours, and waits up to 15 s for it.  A holder of the
+ * lock that the pid file does not name is warned about and left alone.
  */
 int job_stop_running(const struct backup_env *env, struct error **err);
 

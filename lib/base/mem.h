@@ -1,6 +1,7 @@
 /*
  * Small allocations.  They abort the process when memory is out, with one line that says so, as on a
- * Linux host nothing sane is left to do then (the journal tells the next run what to undo); large buffers (extents, maps) are allocated with error returns instead.
+ * Linux host nothing sane is left to do then (the journal tells the next run what to undo); large
+ * buffers (extents, maps) are allocated with error returns instead.
  */
 #ifndef VZDUMP_BASE_MEM_H
 #define VZDUMP_BASE_MEM_H

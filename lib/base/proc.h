@@ -1,4 +1,7 @@
-/* Other processes of this host, as /proc tells of them (proc(5)).  A pid names a process only with its start time. */
+/*
+ * Other processes of this host, as /proc tells of them (proc(5)).  A pid names a process only with its
+ * start time.
+ */
 #ifndef VZDUMP_BASE_PROC_H
 #define VZDUMP_BASE_PROC_H
 

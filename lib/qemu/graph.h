@@ -194,7 +194,10 @@ int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d
 
 /* The image of the first node, 2 KiB; one does for all disks. */
 int graph_guard_image(const char *path, struct error **err);
-/* The job's target, of the disk's size and with nothing in it, since for a node of nothing QEMU prints a warning. */
+/*
+ * The job's target, of the disk's size and with nothing in it, since for a node of nothing QEMU prints a
+ * warning.
+ */
 int graph_guard_sink(const char *path, uint64_t size, struct error **err);
 /* After graph_insert() and before graph_add_snapshot().  sink: NULL for no job. */
 int graph_add_guard(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,

@@ -63,7 +63,10 @@ struct restore {
 	uint64_t bwlimit; /* of all disks together; bytes per second, 0: none */
 };
 
-/* restore.c: -EBUSY if the guest runs, or somebody has a disk of the one that is replaced open for writing. */
+/*
+ * restore.c: -EBUSY if the guest runs, or somebody has a disk of the one that is replaced open for
+ * writing.
+ */
 int restore_check_stopped(const struct restore *r, struct error **err);
 
 /* restore-volumes.c: makes and opens what the data goes to. */

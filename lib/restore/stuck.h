@@ -19,8 +19,8 @@ struct stuck {
 };
 
 /*
- * From now on until stuck_unwatch(): half a minute after a request the call is made, from a thread of its own.
- * call NULL: nothing happens.
+ * From now on until stuck_unwatch(): half a minute after a request the call is made, from a thread of
+ * its own.  call NULL: nothing happens.
  */
 void stuck_watch(struct stuck *s, const struct cancel *cancel, void (*call)(void *opaque), void *opaque);
 void stuck_unwatch(struct stuck *s);

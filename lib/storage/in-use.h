@@ -12,8 +12,9 @@
  *	no path		what the storage's type can tell (storage_ops.user): watchers of an RBD image,
  *			command lines of QEMUs on this host
  *
- * Who has it open only for reading is none (but a QEMU with an RBD image, which looks no different).  This process and its children (its qemu-storage-daemon) are
- * none either.  Not seen are: another host, but by locks on NFS and RBD's watchers.
+ * Who has it open only for reading does not count (but a QEMU with an RBD image, which looks no
+ * different), and neither do this process and its children (its qemu-storage-daemon).  Another host is
+ * seen only by locks on NFS and by RBD's watchers.
  */
 #ifndef VZDUMP_STORAGE_IN_USE_H
 #define VZDUMP_STORAGE_IN_USE_H

@@ -75,7 +75,8 @@ struct storage {
 	char *config_dir;          /* where storage.cfg lies ("/etc/pve"), for the types' own files */
 	/*
 	 * A request that comes while a tool is asked something, or the file system whether it is there,
-	 * ends that with ERR_CANCELED.  Requests before do not: what tidies up after one asks too.  NULL: none.
+	 * ends that with ERR_CANCELED.  Requests before do not: what tidies up after one asks too.
+	 * NULL: none.
 	 */
 	const struct cancel *cancel;
 };

@@ -41,7 +41,10 @@ int frame_encode(struct frame_encoder *e, void *out, size_t out_cap, const void 
 int frame_append(struct frame_encoder *e, const void *data, size_t len, struct buf *ret,
 		 struct error **err);
 
-/* What an error of zstd's decompressor means: -ENOMEM, for which the data is not to be blamed, or ERR_CORRUPT. */
+/*
+ * What an error of zstd's decompressor means: -ENOMEM, for which the data is not to be blamed, or
+ * ERR_CORRUPT.
+ */
 int frame_error(size_t code);
 
 /* Magic and length in front of the content of a skippable frame. */

@@ -11,46 +11,19 @@ writes.  Prints what was not right, and how many operations there were; exit sta
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
 
+from monitor import Monitor
+
 REFUSED, HARMLESS = "refused", "harmless"
 
 
-class Monitor:
-    def __init__(self, path):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(60)
-        self.sock.connect(path)
-        self.stream = self.sock.makefile("rw")
-        self.stream.readline()
-        self.execute("qmp_capabilities")
-
-    def execute(self, command, **arguments):
-        """(True, what it returns) or (False, QEMU's words)"""
-        arguments = {k.replace("_", "-"): v for k, v in arguments.items() if v is not None}
-        self.stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-        self.stream.flush()
-        while True:
-            line = self.stream.readline()
-            if not line:
-                raise SystemExit(f"QEMU died of {command} {arguments}")
-            answer = json.loads(line)
-            if "error" in answer:
-                return False, answer["error"]["desc"]
-            if "return" in answer:
-                return True, answer["return"]
-
-    def get(self, command, **arguments):
-        good, answer = self.execute(command, **arguments)
-        assert good, f"{command}: {answer}"
-        return answer
-
-    def human(self, line):
-        text = self.get("human-monitor-command", command_line=line)
-        return not re.search("rror|busy|in use|not found|not support|cannot", text), text.strip()
+def human(monitor, line):
+    """(whether it was done, what QEMU says)"""
+    text = monitor.execute("human-monitor-command", command_line=line)
+    return not re.search("rror|busy|in use|not found|not support|cannot", text), text.strip()
 
 
 class Disk:
@@ -59,7 +32,7 @@ class Disk:
         self.file = f"{folder}/{key}.expected"
         base = f"/machine/peripheral/{key}"
         want = (key, base, base + "/virtio-backend") if style != "pflash" else ("/machine/system.flash1",)
-        self.qdev = [d["qdev"] for d in self.m.get("query-block") if d.get("qdev") in want][0]
+        self.qdev = [d["qdev"] for d in self.m.execute("query-block") if d.get("qdev") in want][0]
         self.device = f"drive-{key}" if style.startswith("drive-") or style == "pflash" else None
         self.filter = f"vzdump-{key}-cbw"
         self.top = self.root()
@@ -67,17 +40,17 @@ class Disk:
         self.writes = 0
 
     def root(self):
-        return [d["inserted"]["node-name"] for d in self.m.get("query-block") if d.get("qdev") == self.qdev][0]
+        return [d["inserted"]["node-name"] for d in self.m.execute("query-block") if d.get("qdev") == self.qdev][0]
 
     def below(self, node):
-        graph = self.m.get("x-debug-query-block-graph")
+        graph = self.m.execute("x-debug-query-block-graph")
         names = {n["id"]: n["name"] for n in graph["nodes"]}
         return [names[e["child"]] for e in graph["edges"]
                 if names[e["parent"]] == node and e["name"] == "file"][0]
 
     def io(self, command):
         path = self.qdev if self.qdev.startswith("/") else f"/machine/peripheral/{self.qdev}"
-        text = self.m.get("human-monitor-command", command_line=f'qemu-io -d {path} "{command}"')
+        text = self.m.execute("human-monitor-command", command_line=f'qemu-io -d {path} "{command}"')
         return text if re.search("rror|failed", text) else ""
 
     def guest_writes(self):
@@ -104,10 +77,10 @@ def operations(disk, folder):
 
     def qmp(command, expect=REFUSED, **arguments):
         shown = " ".join(f"{k}={v}" for k, v in arguments.items() if isinstance(v, str))
-        return f"{command} {shown}", lambda: m.execute(command, **arguments), expect
+        return f"{command} {shown}", lambda: m.ask(command, **arguments), expect
 
-    def human(line, expect=REFUSED):
-        return f"hmp {line}", lambda: m.human(line), expect
+    def hmp(line, expect=REFUSED):
+        return f"hmp {line}", lambda: human(m, line), expect
 
     for name in names:
         yield qmp("block-stream", device=name, job_id=job)
@@ -128,27 +101,27 @@ def operations(disk, folder):
         yield qmp("block_resize", device=disk.device, size=1 << 30)
         yield qmp("blockdev-snapshot-sync", device=disk.device, snapshot_file=scratch)
         yield qmp("eject", device=disk.device, force=True)
-        yield human(f"block_resize {disk.device} 1G")
-        yield human(f"snapshot_blkdev {disk.device} {scratch} qcow2")
-        yield human(f"block_stream {disk.device}")
-        yield human(f"commit {disk.device}")
-        yield human(f"drive_mirror -f {disk.device} {scratch} raw")
-        yield human(f"drive_backup -f {disk.device} {scratch} raw")
-        yield human(f"drive_del {disk.device}")
+        yield hmp(f"block_resize {disk.device} 1G")
+        yield hmp(f"snapshot_blkdev {disk.device} {scratch} qcow2")
+        yield hmp(f"block_stream {disk.device}")
+        yield hmp(f"commit {disk.device}")
+        yield hmp(f"drive_mirror -f {disk.device} {scratch} raw")
+        yield hmp(f"drive_backup -f {disk.device} {scratch} raw")
+        yield hmp(f"drive_del {disk.device}")
     else:
         child = disk.below(disk.own)
         if not child.startswith("#"):
             options = [{"driver": "raw", "node-name": disk.own, "file": child, "discard": "unmap"}]
             yield qmp("blockdev-reopen", HARMLESS, options=options)
-    yield human("savevm s")
+    yield hmp("savevm s")
     yield qmp("nbd-server-start", addr={"type": "unix", "data": {"path": scratch}})
 
 
 def graph(m):
     nodes = sorted((n["node-name"], n["drv"], n["image"]["virtual-size"])
-                   for n in m.get("query-named-block-nodes", flat=True))
-    roots = sorted((d.get("qdev", ""), d.get("inserted", {}).get("node-name", "")) for d in m.get("query-block"))
-    jobs = sorted(j["id"] for j in m.get("query-jobs"))
+                   for n in m.execute("query-named-block-nodes", flat=True))
+    roots = sorted((d.get("qdev", ""), d.get("inserted", {}).get("node-name", "")) for d in m.execute("query-block"))
+    jobs = sorted(j["id"] for j in m.execute("query-jobs"))
     return nodes, roots, jobs
 
 
@@ -167,8 +140,8 @@ def prepare(disk, folder):
     size = os.path.getsize(disk.file)
     overlay = f"{folder}/overlay-{disk.key}"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", overlay, str(size)], check=True)
-    disk.m.get("blockdev-add", driver="null-co", node_name=f"null-{disk.key}", size=size)
-    disk.m.get("blockdev-add", driver="qcow2", node_name=f"overlay-{disk.key}", backing=None,
+    disk.m.execute("blockdev-add", driver="null-co", node_name=f"null-{disk.key}", size=size)
+    disk.m.execute("blockdev-add", driver="qcow2", node_name=f"overlay-{disk.key}", backing=None,
                file={"driver": "file", "filename": overlay})
 
 
@@ -197,8 +170,8 @@ def main():
         wrong, tried = try_all(disk, folder)
         bad += wrong
         n += tried
-        m.get("blockdev-del", node_name=f"null-{disk.key}")
-        m.get("blockdev-del", node_name=f"overlay-{disk.key}")
+        m.execute("blockdev-del", node_name=f"null-{disk.key}")
+        m.execute("blockdev-del", node_name=f"overlay-{disk.key}")
     print("\n".join(bad + [f"{n} operations"]))
     sys.exit(bool(bad))
 

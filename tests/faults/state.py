@@ -14,31 +14,13 @@ a failure, unless it is the stranger's).
 import glob
 import json
 import os
-import socket
 import sys
 import time
 
+from monitor import Monitor
 
-class Monitor:
-    def __init__(self, path):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(60)
-        self.sock.connect(path)
-        self.stream = self.sock.makefile("rw")
-        self.stream.readline()
-        self.execute("qmp_capabilities")
 
-    def execute(self, command, **arguments):
-        arguments = {k.replace("_", "-"): v for k, v in arguments.items()}
-        self.stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-        self.stream.flush()
-        while True:
-            answer = json.loads(self.stream.readline())
-            if "error" in answer:
-                raise RuntimeError(answer["error"]["desc"])
-            if "return" in answer:
-                return answer["return"]
-
+class Guest(Monitor):
     def device(self, key):
         base = f"/machine/peripheral/{key}"
         for d in self.execute("query-block"):
@@ -121,7 +103,7 @@ def undone(path, tmp, vmid, stranger):
     before = f"{tmp}/{vmid}.state-before"
     if os.path.exists(before):
         with open(before) as f:
-            bad += check(Monitor(path), json.load(f), stranger)
+            bad += check(Guest(path), json.load(f), stranger)
     return bad
 
 
@@ -131,7 +113,7 @@ def main():
         bad = undone(path, rest[0], rest[1], "stranger" in rest)
         print("\n".join(bad), end="\n" if bad else "")
         sys.exit(bool(bad))
-    m = Monitor(path)
+    m = Guest(path)
     if what == "save":
         with open(rest[0], "w") as f:
             json.dump(snapshot(m), f)

@@ -62,7 +62,7 @@ static void make_data(struct subject *t)
 		memcpy(bytes + i, &x, sizeof(x));
 	}
 	t->data = xasprintf("%s/data", t->dir);
-	io_write_file_atomic(t->data, bytes, MIB, 0600, NULL);
+	io_write_file_atomic(t->data, bytes, MIB, 0600, NULL, NULL);
 }
 
 /* ---- QEMU, as the writer and the discarder that it is for fleecing images ---- */
@@ -95,7 +95,7 @@ static bool qemu_io(struct subject *t, const char *commands, bool must)
 	bool good;
 	int fd;
 
-	io_write_file_atomic(file, commands, strlen(commands), 0600, NULL);
+	io_write_file_atomic(file, commands, strlen(commands), 0600, NULL, NULL);
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	o.stdin_fd = fd;
 	good = t->node &&
@@ -511,7 +511,7 @@ static void check_hanging_tool(struct subject *t, const char *tool)
 	int r;
 
 	mkdir(folder, 0700);
-	io_write_file_atomic(wrapper, script, strlen(script), 0755, NULL);
+	io_write_file_atomic(wrapper, script, strlen(script), 0755, NULL, NULL);
 	setenv("PATH", path, 1);
 	r = storage_status(t->s, &st, &err);
 	setenv("PATH", old, 1);

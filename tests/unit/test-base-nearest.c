@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "base/strv.h"
 #include "tap.h"
 
 static const char *const keys[] = { "fleecing", "storage",   "script",	   "bwlimit", "prune-backups",
@@ -15,7 +16,7 @@ static void is_near(const char *word, const char *want)
 
 	nearest_offer_all(&n, keys);
 	hint = nearest_hint(&n);
-	if (!ok(want ? n.best && !strcmp(n.best, want) : !n.best, "'%s' means %s", word,
+	if (!ok(str_equal_null(n.best, want), "'%s' means %s", word,
 		want ? want : "nothing that is there"))
 		diag("got%s", hint);
 	free(hint);
