@@ -15,6 +15,7 @@ setup() {
 
 teardown() {
 	[[ -z $OTHER ]] || kill "$OTHER" 2> /dev/null || true
+	backup_drop
 	vz_teardown
 	[[ -z $LOOP ]] || losetup -d "$LOOP"
 }
@@ -45,33 +46,6 @@ device_add() {
 keep_open() {
 	"${2:-sleep}" 1000 1<> "$1" 3>&- &
 	OTHER=$!
-}
-
-# backup_begin <vmid>: a backup that stands still amid the disk (64 MiB of noise are more than fit into the
-# pipeline) until backup_end, since nobody takes its archive
-backup_begin() {
-	rm -f "$VZ_TMP/log" "$VZ_TMP/archive.fifo"
-	mkfifo "$VZ_TMP/archive.fifo"
-	sleep 1000 <> "$VZ_TMP/archive.fifo" 3>&- &
-	OTHER=$!
-	"$VZDUMP" "$1" --stdout --compress zstd > "$VZ_TMP/archive.fifo" 2> "$VZ_TMP/log" 3>&- &
-	BACKUP=$!
-	wait_for_task "$BACKUP"
-	grep -q 'started backup task' "$VZ_TMP/log" || { cat "$VZ_TMP/log"; return 1; }
-}
-
-# backup_end: sets status and output
-backup_end() {
-	local reader
-	exec {reader}< "$VZ_TMP/archive.fifo"
-	kill "$OTHER"
-	wait "$OTHER" 2> /dev/null || true
-	cat <&"$reader" > "$VZ_TMP/archive.zst"
-	exec {reader}<&-
-	status=0
-	wait "$BACKUP" || status=$?
-	output=$(< "$VZ_TMP/log")
-	ARCHIVE=$VZ_TMP/archive.zst
 }
 
 # ended <status>

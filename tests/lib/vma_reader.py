@@ -4,6 +4,7 @@
     vma_reader.py list FILE             configs and devices, as `vma list` prints them
     vma_reader.py verify FILE           check everything; "ok" and some numbers, or an error
     vma_reader.py extract FILE DIR      disks and configs into a new DIR, after the same checks
+    vma_reader.py order FILE            device id and cluster of all that is stored, in the archive's order
 
 FILE may be packed by zstd, gzip or lzop.  If it ends with a seek table in zstd's seekable format,
 table and VMA index are checked too: the frames are walked by their own headers, and what each holds
@@ -400,6 +401,12 @@ def file_name(device):
     return "vmstate.bin" if device == "vmstate" else f"disk-{device}.raw"
 
 
+def print_order(path):
+    stream = Stream(path)
+    header = Header(stream)
+    Extents(stream, header).walk(lambda *_: None, lambda _, dev, cluster, mask: mask and print(dev, cluster))
+
+
 def check_archive(path, directory):
     stream = Stream(path)
     header = Header(stream)
@@ -437,6 +444,8 @@ def main(arguments):
         list_archive(Header(Stream(arguments[1])))
     elif len(arguments) == 2 and arguments[0] == "verify":
         print(check_archive(arguments[1], None)[1])
+    elif len(arguments) == 2 and arguments[0] == "order":
+        print_order(arguments[1])
     elif len(arguments) == 3 and arguments[0] == "extract":
         os.mkdir(arguments[2])
         header, text = check_archive(arguments[1], arguments[2])

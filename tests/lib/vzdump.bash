@@ -108,6 +108,40 @@ wait_for_task() {
 	done
 }
 
+# backup_begin <vmid> <argument>...: a backup that stands still amid the disk (64 MiB of noise are more than
+# fit into the pipeline) until backup_end, since nobody takes its archive
+backup_begin() {
+	rm -f "$VZ_TMP/log" "$VZ_TMP/archive.fifo"
+	mkfifo "$VZ_TMP/archive.fifo"
+	sleep 1000 <> "$VZ_TMP/archive.fifo" 3>&- &
+	HOLDER=$!
+	"$VZDUMP" "$@" --stdout --compress zstd > "$VZ_TMP/archive.fifo" 2> "$VZ_TMP/log" 3>&- &
+	BACKUP=$!
+	wait_for_task "$BACKUP"
+	grep -q 'started backup task' "$VZ_TMP/log" || { cat "$VZ_TMP/log"; return 1; }
+}
+
+# backup_end: sets status, output and ARCHIVE
+backup_end() {
+	local reader
+	exec {reader}< "$VZ_TMP/archive.fifo"
+	backup_drop
+	cat <&"$reader" > "$VZ_TMP/archive.zst"
+	exec {reader}<&-
+	status=0
+	wait "$BACKUP" || status=$?
+	output=$(< "$VZ_TMP/log")
+	ARCHIVE=$VZ_TMP/archive.zst
+}
+
+# backup_drop: whoever holds the archive's pipe open lets go, if there is one; for teardown
+backup_drop() {
+	[[ ${HOLDER:-} ]] || return 0
+	kill "$HOLDER" 2> /dev/null || true
+	wait "$HOLDER" 2> /dev/null || true
+	HOLDER=
+}
+
 # while_writing <vmid> <MiB> <argument>...: a backup while the guest writes and discards all over its disk
 while_writing() {
 	local vmid=$1 mib=$2 pid writer file r=0
