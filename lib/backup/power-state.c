@@ -16,7 +16,6 @@
 enum {
 	POLL_MS = 50,
 	DYING_MS = 2000,
-	COMMAND_LINE_MAX = 2 * 1024 * 1024,
 };
 
 /* 1: somebody listens there, 0: nobody, negative: cannot tell.  *ret_pid: who made the socket, or 0. */
@@ -67,21 +66,15 @@ static pid_t living_pid(const struct paths *p, uint32_t vmid)
 	return proc_alive((pid_t)pid) ? (pid_t)pid : 0;
 }
 
-static bool names_file(const struct buf *command_line, uint32_t vmid, const char *suffix)
-{
-	_cleanup_free_ char *name = xasprintf("/%u.%s", vmid, suffix);
-
-	return memmem(command_line->data, command_line->len, name, strlen(name)) != NULL;
-}
-
 static bool is_qemu_of(pid_t pid, uint32_t vmid)
 {
-	_cleanup_free_ char *path = xasprintf("/proc/%d/cmdline", (int)pid);
-	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_free_ char *monitor = xasprintf("/%u.qmp", vmid), *pid_file = xasprintf("/%u.pid", vmid);
+	_cleanup_strv_ char **words = pid > 1 ? proc_arguments(pid) : NULL;
 
-	if (pid <= 1 || io_read_file(path, COMMAND_LINE_MAX, &text, NULL) < 0 || !text.len)
-		return false;
-	return names_file(&text, vmid, "qmp") || names_file(&text, vmid, "pid");
+	for (char **word = words; word && *word; word++)
+		if (strstr(*word, monitor) || strstr(*word, pid_file))
+			return true;
+	return false;
 }
 
 /* The pid file first: at the socket a proxy may listen. */

@@ -101,6 +101,8 @@ int task_live_prepare(struct task *t, struct error **err);
 void task_write_out(const struct task *t);
 /* Images, nodes, the instant, exports.  t->copy listens for the sinks already. */
 int task_live_start(struct task *t, struct error **err);
+/* task-guard.c: keeps others from the disks, through t->qmp; the filters are in. */
+int task_add_guards(struct task *t, struct error **err);
 /* Returns when no request of the guest is half done in QEMU (copy_options.barrier). */
 int task_barrier(struct task *t, struct error **err);
 /* Lets vCPUs that were stopped for the backup go on. */

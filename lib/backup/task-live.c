@@ -348,49 +348,6 @@ static void thaw(struct task *t, struct qga *agent)
 		journal_strike(t->journal, JOURNAL_FROZEN, NULL);
 }
 
-/* The guest's TRIMs get through to the disk: no guard that drops them. */
-static bool passes_trims(const struct task *t, const struct task_disk *d)
-{
-	const char *value = guest_config_get(&t->conf, d->conf->key);
-	_cleanup_guest_drive_ struct guest_drive drive = { 0 };
-
-	return value && guest_drive_parse(value, &drive, NULL) == 0 &&
-	       str_equal_null(propstr_get(&drive.line, "discard"), "on");
-}
-
-static int add_guard(struct task *t, struct task_disk *d, const char *image, struct error **err)
-{
-	_cleanup_free_ char *sink = NULL;
-	int r = 0;
-
-	if (!d->graph.throttle && !d->graph.read_only && !passes_trims(t, d)) {
-		sink = xasprintf("%s/guard-%s.raw", t->run_dir, d->conf->key);
-		r = graph_guard_sink(sink, d->size, err);
-		if (r == 0)
-			r = power_give(&t->power, sink, err);
-	}
-	return r == 0 ? graph_add_guard(t->qmp, &d->graph, &d->names, image, sink, err) : r;
-}
-
-static int add_guards(struct task *t, struct error **err)
-{
-	_cleanup_free_ char *image = xasprintf("%s/guard.qcow2", t->run_dir);
-	int r = graph_guard_image(image, err);
-
-	if (r == 0)
-		r = power_give(&t->power, image, err);
-	for (size_t i = 0; i < t->n && r == 0; i++) {
-		struct task_disk *d = &t->disks[i];
-
-		if (d->way == WAY_OFFLINE)
-			continue;
-		r = add_guard(t, d, image, err);
-		if (r < 0)
-			error_prefix(err, "%s: keeping others from the disk", d->device);
-	}
-	return r;
-}
-
 /* Guarded at once: what others do to the disk meanwhile is not kept from it by the filter. */
 static int insert_in_a_burst(struct task *t, struct error **err)
 {
@@ -401,7 +358,7 @@ static int insert_in_a_burst(struct task *t, struct error **err)
 	if (r == 0)
 		r = insert_filters(t, err);
 	if (r == 0)
-		r = add_guards(t, err);
+		r = task_add_guards(t, err);
 	close_monitor(t);
 	return r;
 }

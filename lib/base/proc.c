@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "base/strv.h"
 
+#define COMMAND_LINE_MAX ((size_t)4 << 20)
+
 /* What follows the name, which may hold anything: the third field is at [0].  False if it is gone. */
 static bool read_stat(pid_t pid, struct buf *text, const char **ret)
 {
@@ -81,15 +83,22 @@ pid_t proc_parent(pid_t pid)
 	return read_stat(pid, &text, &fields) ? (pid_t)strtol(fields + 1, NULL, 10) : 0;
 }
 
-char *proc_command(pid_t pid)
+char **proc_arguments(pid_t pid)
 {
 	_cleanup_free_ char *path = xasprintf("/proc/%d/cmdline", (int)pid);
 	_cleanup_buf_ struct buf text = BUF_INIT;
+	char **words = NULL;
 
-	if (io_read_file(path, 1 << 22, &text, NULL) < 0 || !text.len)
+	if (pid <= 0 || io_read_file(path, COMMAND_LINE_MAX, &text, NULL) < 0)
 		return NULL;
-	for (size_t i = 0; i + 1 < text.len; i++)
-		if (!text.data[i])
-			text.data[i] = ' ';
-	return buf_steal(&text);
+	for (size_t at = 0; at < text.len; at += strlen(text.data + at) + 1)
+		strv_add(&words, text.data + at);
+	return words;
+}
+
+char *proc_command(pid_t pid)
+{
+	_cleanup_strv_ char **words = proc_arguments(pid);
+
+	return words ? strv_join(words, " ") : NULL;
 }

@@ -20,6 +20,8 @@ bool proc_start_ticks(pid_t pid, uint64_t *ret);
 bool proc_start_time(pid_t pid, int64_t *ret);
 /* Its short name (/proc/PID/comm), NULL if it has ended.  Caller frees. */
 char *proc_name(pid_t pid);
+/* The words of its command line, NULL if it has ended or has none (a kernel thread).  strv_free() frees. */
+char **proc_arguments(pid_t pid);
 /* Its command line, with blanks between the words; NULL if it has none.  Caller frees. */
 char *proc_command(pid_t pid);
 /* Its parent; 0 if it has ended. */

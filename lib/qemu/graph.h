@@ -188,7 +188,7 @@ int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d
  *  - A backup job of the filter with an empty bitmap, which is kept from its end (auto-finalize): it copies
  *    nothing and blocks those as well.  But it has a filter node of its own above ours, and QEMU opens
  *    those of jobs without `discard`: the guest's TRIMs would be dropped as long as it stands.  So only
- *    disks that pass none (no discard=on) have it.  Below a throttle filter a refused block-stream
+ *    disks that pass none have it.  Below a throttle filter a refused block-stream
  *    keeps a reference to the throttle filter and not to ours, which does no harm: no job there.
  */
 

@@ -25,6 +25,8 @@ faults_setup() {
 	vz_setup
 	LOG=$VZ_TMP/log
 	PIDS=()
+	# so that these disks have all guards that there are, see qemu/graph.h
+	DISCARD=ignore
 }
 
 faults_teardown() {

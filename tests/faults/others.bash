@@ -28,9 +28,12 @@ starts_again() {
 	qemu_start 123 running
 }
 
-# one <key> <style> [options]: a guest with one disk of 2 MiB, its copy in <key>.instant
+# one <key> <style> [options]: a guest with one disk of 2 MiB, its copy in <key>.instant; with discard=on the
+# guest's TRIMs get to it
 one() {
+	local DISCARD=$DISCARD
 	local key=$1 style=$2 options=${3:-}
+	[[ $options != discard=on ]] || DISCARD=unmap
 	STYLES=("$key=$style")
 	disk_add 123 "$key" "$style" 2M "$options"
 	disk_fill "$(disk_path 123 "$key")" 2M "$key"

@@ -130,17 +130,18 @@ disk_add() {
 }
 
 # disk_args <vmid> <key> <style> <image> [format]: what QEMU needs for an image that is there; with
-# style "throttle" the image may be a block device, or the options of a node as JSON
+# style "throttle" the image may be a block device, or the options of a node as JSON.  With DISCARD=ignore
+# the guest's TRIMs do not get to it
 disk_args() {
-	local vmid=$1 key=$2 style=$3 image=$4 driver=${5:-raw} id=$2 protocol=file
-	local raw="driver=$driver,node-name=drive-$id,discard=unmap,file.driver=file,file.discard=unmap"
+	local vmid=$1 key=$2 style=$3 image=$4 driver=${5:-raw} id=$2 protocol=file discard=${DISCARD:-unmap}
+	local raw="driver=$driver,node-name=drive-$id,discard=$discard,file.driver=file,file.discard=unmap"
 	raw+=",file.filename=$image"
 	[[ ! -b $image ]] || protocol=host_device
 	local node="\"driver\":\"$protocol\",\"filename\":\"$image\""
 	[[ $image != "{"* ]] || node=${image:1:-1}
 	local file="{$node,\"node-name\":\"e-$id\",\"discard\":\"unmap\"}"
-	local format="{\"driver\":\"$driver\",\"node-name\":\"f-$id\",\"discard\":\"unmap\",\"file\":$file}"
-	local throttle="{\"driver\":\"throttle\",\"node-name\":\"drive-$id\",\"discard\":\"unmap\""
+	local format="{\"driver\":\"$driver\",\"node-name\":\"f-$id\",\"discard\":\"$discard\",\"file\":$file}"
+	local throttle="{\"driver\":\"throttle\",\"node-name\":\"drive-$id\",\"discard\":\"$discard\""
 	throttle+=",\"throttle-group\":\"throttle-drive-$id\",\"file\":$format}"
 	case $style in
 	blockdev)
@@ -170,11 +171,11 @@ disk_args() {
 			-device "scsi-hd,id=$id,drive=drive-$id,bus=hw-$id.0,share-rw=on"
 		;;
 	drive-ide)
-		qemu_args "$vmid" -drive "if=none,id=drive-$id,file=$image,format=$driver,discard=unmap" \
+		qemu_args "$vmid" -drive "if=none,id=drive-$id,file=$image,format=$driver,discard=$discard" \
 			-device "ide-hd,id=$id,drive=drive-$id"
 		;;
 	drive-scsi)
-		qemu_args "$vmid" -drive "if=none,id=drive-$id,file=$image,format=$driver,discard=unmap" \
+		qemu_args "$vmid" -drive "if=none,id=drive-$id,file=$image,format=$driver,discard=$discard" \
 			-device "virtio-scsi-pci,id=hw-$id" \
 			-device "scsi-hd,id=$id,drive=drive-$id,bus=hw-$id.0"
 		;;
