@@ -91,7 +91,7 @@ static const struct allowed lines[] = {
 	{ "name description tags meta smbios1 cipassword ciuser sshkeys searchdomain nameserver", is_text },
 	/* how the host treats it: names nothing but processors and memory */
 	{ "affinity allow-ksm autostart citype ciupgrade hugepages keephugepages migrate_downtime migrate_speed "
-	  "onboot protection startup template",
+	  "onboot protection startup template vmstatestorage",
 	  is_plain },
 };
 

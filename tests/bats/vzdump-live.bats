@@ -228,13 +228,16 @@ qemu_older_than() {
 	disk_add 123 scsi0 scsi 4M
 	disk_fill "$(disk_path 123 scsi0)" 4M
 	qemu_start 123 running
-	printf '#!/bin/sh\necho "$1" >> %s/phases\n' "$VZ_TMP" > "$VZ_TMP/hook"
+	printf '#!/bin/sh\necho "$1" >> %s/phases\necho "$TARGET" >> %s/targets\n' "$VZ_TMP" "$VZ_TMP" > "$VZ_TMP/hook"
 	chmod +x "$VZ_TMP/hook"
 	vzdump_ok 123 --mode suspend --fleecing 1 --script "$VZ_TMP/hook"
 	[[ $(tr '\n' ' ' < "$VZ_TMP/phases") = *"backup-start pre-stop backup-end pre-restart post-restart "* ]]
 	has_line '^INFO: backup mode: suspend$'
 	has_line '^INFO: suspending guest$'
 	has_line '^INFO: resuming VM again after [0-9]+ seconds$'
+	has_line '^INFO: resume vm$'
+	# from backup-start to log-end, pre- and post-restart among them, the hook knows the archive's name
+	[[ $(grep -cxF "$ARCHIVE" "$VZ_TMP/targets") = 6 ]]
 	[[ $(qmp 123 query-status) = *'"running": true'* ]]
 	archive_read
 	same_disk drive-scsi0 "$(disk_path 123 scsi0)"
