@@ -9,9 +9,13 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "base/bounded.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
+
+/* How long a file system may take to answer at all. */
+#define REACH_MS 30000
 
 /* ---- directories ---- */
 
@@ -149,10 +153,23 @@ int path_make_base(const struct storage *s, struct error **err)
 	return 0;
 }
 
+/* In a mount whose server is away the first look would never come back. */
+static int reach(const struct storage *s, struct error **err)
+{
+	const struct cancel *cancel = cancel_requested(s->cancel) ? NULL : s->cancel;
+	int r = bounded_reach(s->path, REACH_MS, cancel, err);
+
+	if (r < 0)
+		error_prefix(err, "storage '%s'", s->id);
+	return r;
+}
+
 int path_prepare(const struct storage *s, struct error **err)
 {
-	int r = check_mounted(s, err);
+	int r = reach(s, err);
 
+	if (r == 0)
+		r = check_mounted(s, err);
 	return r < 0 ? r : path_make_base(s, err);
 }
 

@@ -3,15 +3,11 @@
 
 #include <string.h>
 
-#include "base/bounded.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/strv.h"
 #include "base/units.h"
-
-/* How long a file system may take to answer at all. */
-#define REACH_MS 30000
 
 const struct storage *storage_find(const struct storage_config *c, const char *id)
 {
@@ -125,13 +121,7 @@ uint64_t storage_restore_bwlimit(const struct storage *s)
 
 int storage_activate(const struct storage *s, const struct log *log, struct error **err)
 {
-	/* one that hangs in an unreachable mount would never come back from its first look there */
-	const struct cancel *cancel = cancel_requested(s->cancel) ? NULL : s->cancel;
-	int r = s->path ? bounded_reach(s->path, REACH_MS, cancel, err) : 0;
-
-	if (r < 0)
-		error_prefix(err, "storage '%s'", s->id);
-	return r == 0 ? s->ops->activate(s, log, err) : r;
+	return s->ops->activate(s, log, err);
 }
 
 int storage_status(const struct storage *s, struct storage_status *ret, struct error **err)

@@ -22,6 +22,6 @@ STORAGE_HERE := $(shell grep -lE '^(WHERE|FILESYSTEM)=' $(STORAGE_TESTS))
 STORAGE_THERE := $(filter-out $(STORAGE_HERE) $(shell grep -lw brief $(STORAGE_TESTS)),$(STORAGE_TESTS))
 STORAGE_THERE += $(filter-out $(STORAGE_HERE) $(STORAGE_THERE),$(STORAGE_TESTS))
 
-run-storage: all $(CONFORMANCE) $(BUILD)/tests/qmp
+run-storage: all $(CONFORMANCE) $(BUILD)/tests/qmp $(BUILD)/unit/test-storage-nfs $(BUILD)/unit/test-storage-cifs
 	@$(TESTS) VZ_WITH=$(if $(TEST),,1) JOBS=$${JOBS:-2} tests/run $(firstword $(STORAGE_HERE)) $(firstword $(STORAGE_THERE)) \
 		$(wordlist 2,99,$(STORAGE_HERE)) $(wordlist 2,99,$(STORAGE_THERE))

@@ -80,6 +80,6 @@ int main(void)
 	if (conf)
 		test_real(conf);
 	else
-		ok(true, "a real one # SKIP tests/faults/storage-network.bats does it");
+		ok(true, "a real one # SKIP tests/faults/storage-cephfs.bats does it");
 	return done_testing();
 }

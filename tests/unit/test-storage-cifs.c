@@ -122,6 +122,6 @@ int main(void)
 	if (share)
 		test_real(share);
 	else
-		ok(true, "a real one # SKIP tests/faults/storage-network.bats does it");
+		ok(true, "a real one # SKIP tests/storage/network.test does it");
 	return done_testing();
 }

@@ -1,4 +1,4 @@
-/* nfs: keys; and the real thing where VZ_NFS names an export (tests/uml/run). */
+/* nfs: keys; and the real thing where VZ_NFS names an export (tests/storage/network.test). */
 #include "test-storage-real.h"
 
 static const char config[] = "nfs: pve\n\tserver nas\n\texport /tank/pve\n\tis_mountpoint 1\n\n"
@@ -150,6 +150,6 @@ int main(void)
 	if (export)
 		test_real(export);
 	else
-		ok(true, "a real one # SKIP tests/faults/storage-network.bats does it");
+		ok(true, "a real one # SKIP tests/storage/network.test does it");
 	return done_testing();
 }
