@@ -3,6 +3,7 @@
 
 #include <json-c/json.h>
 
+#include "storage/in-use.h"
 #include "test-storage-tools.h"
 
 static const char config[] = "rbd: ceph\n\tpool vms\n\tcontent images\n\n"
@@ -138,6 +139,26 @@ static void test_output(struct tools *t)
 	      "cannot be made or removed", "LUNs are not made");
 }
 
+/* PVE maps the TPM's state for swtpm: a watcher that "rbd status" gives no name. */
+static void test_users(struct tools *t)
+{
+	_cleanup_volume_ struct volume v = { 0 };
+	struct error *err = NULL;
+	struct cancel cancel;
+
+	volume_open(&t->c, "ceph:vm-100-disk-0", NULL, &v, NULL);
+	tool_prints(t, "rbd", "{\"watchers\":[]}", "", 0);
+	works(volume_check_unused(&v, NULL, NULL, &err), &err, "an image that nobody watches is unused");
+	tool_prints(t, "rbd",
+		    "{\"watchers\":[{\"address\":\"10.0.0.7:0/42\",\"client\":4,\"cookie\":1}]}", "", 0);
+	works(volume_check_unused(&v, "swtpm", NULL, &err), &err, "a watcher may be the swtpm that does not count");
+	/* one that died is forgotten after half a minute, which a signal ends */
+	cancel_init(&cancel, NULL);
+	cancel_request(&cancel);
+	fails(volume_check_unused(&v, NULL, &cancel, &err), &err, "interrupted", "of other images a watcher is waited for");
+	cancel_clear(&cancel);
+}
+
 int main(void)
 {
 	struct tools t = { 0 };
@@ -147,6 +168,7 @@ int main(void)
 	test_blockdev(&t);
 	test_qemu_names(&t);
 	test_output(&t);
+	test_users(&t);
 	tools_clear(&t);
 	return done_testing();
 }
