@@ -47,26 +47,35 @@ static bool read_number(const char *path, dev_t *ret)
 	return true;
 }
 
+static void add_device(struct devices *d, dev_t dev, unsigned depth);
+
+/* Those whose files the pattern takes, below the device's folder; each has its number beside it. */
+static void add_below(struct devices *d, dev_t dev, const char *pattern, unsigned depth)
+{
+	_cleanup_free_ char *files = xasprintf("/sys/dev/block/%u:%u/%s", major(dev), minor(dev), pattern);
+	glob_t found = { 0 };
+	dev_t other;
+
+	if (glob(files, GLOB_NOSORT, NULL, &found) == 0)
+		for (size_t i = 0; i < found.gl_pathc; i++) {
+			_cleanup_free_ char *folder = io_parent(found.gl_pathv[i]);
+			_cleanup_free_ char *number = xasprintf("%s/dev", folder);
+
+			if (read_number(number, &other))
+				add_device(d, other, depth + 1);
+		}
+	globfree(&found);
+}
+
 static void add_device(struct devices *d, dev_t dev, unsigned depth)
 {
-	static const char *const below[] = { "*/dev", "holders/*/dev" };
-
 	if (depth > MAX_DEPTH || has_device(d, dev))
 		return;
 	d->list = xreallocarray(d->list, d->n + 1, sizeof(*d->list));
 	d->list[d->n++] = (struct open_file){ .device = true, .dev = dev };
-	for (size_t i = 0; i < ARRAY_SIZE(below); i++) {
-		_cleanup_free_ char *pattern = xasprintf("/sys/dev/block/%u:%u/%s", major(dev), minor(dev),
-							 below[i]);
-		glob_t found = { 0 };
-		dev_t other;
-
-		if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
-			for (size_t k = 0; k < found.gl_pathc; k++)
-				if (read_number(found.gl_pathv[k], &other))
-					add_device(d, other, depth + 1);
-		globfree(&found);
-	}
+	/* not all that has a number: that of an NVMe disk's controller, in "device", is a character device's */
+	add_below(d, dev, "*/partition", depth);
+	add_below(d, dev, "holders/*/dev", depth);
 }
 
 static void devices_clear(struct devices *d)
