@@ -58,24 +58,17 @@ static bool fdinfo_value(const char *text, const char *key, int base, uint64_t *
  * Whether a look at the file itself is worth it: that may wait for a server that is away, while what
  * fdinfo and the link say costs nothing.  "ino" is there since Linux 5.14.
  */
-static bool may_be(const struct search *s, int dir, const char *fd, const char *fdinfo)
+static bool may_be(const struct search *s, const char *name, const char *fdinfo)
 {
 	uint64_t ino;
 	const bool has_ino = fdinfo_value(fdinfo, "ino:\t", 10, &ino);
-	char name[4096];
-	ssize_t len = -1;
 
 	for (size_t i = 0; i < s->n; i++) {
-		if (!s->files[i].device && (!has_ino || ino == s->files[i].ino))
-			return true;
 		/* a device's node may be a copy with an inode of its own, as libvirt makes them */
-		if (s->files[i].device && len < 0)
-			len = readlinkat(dir, fd, name, sizeof(name) - 1);
+		if (s->files[i].device ? strstr(name, "/dev/") != NULL : !has_ino || ino == s->files[i].ino)
+			return true;
 	}
-	if (len < 0)
-		return false;
-	name[len] = '\0';
-	return strstr(name, "/dev/") != NULL;
+	return false;
 }
 
 static bool is_one(const struct search *s, int dir, const char *fd)
@@ -98,19 +91,26 @@ static bool is_one(const struct search *s, int dir, const char *fd)
 	return false;
 }
 
+/* Most descriptors of a busy host are sockets and the like, whose links are no paths. */
 static bool writes(const struct search *s, pid_t pid, int dir, const char *fd)
 {
-	_cleanup_free_ char *path = xasprintf("/proc/%d/fdinfo/%s", (int)pid, fd);
-	_cleanup_close_ int info = open(path, O_RDONLY | O_CLOEXEC);
-	char text[1024]; /* what counts stands first */
-	ssize_t len = info < 0 ? -1 : read(info, text, sizeof(text) - 1);
+	char name[4096], text[1024]; /* what counts stands first in fdinfo */
+	ssize_t len = readlinkat(dir, fd, name, sizeof(name) - 1);
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int info = -1;
 	uint64_t flags;
 
+	if (len <= 0 || *name != '/')
+		return false;
+	name[len] = '\0';
+	path = xasprintf("/proc/%d/fdinfo/%s", (int)pid, fd);
+	info = open(path, O_RDONLY | O_CLOEXEC);
+	len = info < 0 ? -1 : read(info, text, sizeof(text) - 1);
 	if (len < 0)
 		return false;
 	text[len] = '\0';
 	return fdinfo_value(text, "flags:\t", 8, &flags) && (flags & O_ACCMODE) != O_RDONLY &&
-	       may_be(s, dir, fd, text) && is_one(s, dir, fd);
+	       may_be(s, name, text) && is_one(s, dir, fd);
 }
 
 /* ---- one process ---- */
