@@ -6,10 +6,12 @@
 #include "base/lock-holder.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -40,10 +42,12 @@ static bool holds(const char *pid, const struct stat *lock)
 	bool found = false;
 
 	while (d && !found && (e = readdir(d)) != NULL) {
-		struct stat st;
+		struct statx st;
 
-		found = fstatat(dirfd(d), e->d_name, &st, 0) == 0 && st.st_dev == lock->st_dev &&
-			st.st_ino == lock->st_ino && has_flock(pid, e->d_name);
+		/* others have files on servers that are away */
+		found = statx(dirfd(d), e->d_name, AT_STATX_DONT_SYNC, STATX_INO, &st) == 0 &&
+			makedev(st.stx_dev_major, st.stx_dev_minor) == lock->st_dev &&
+			st.stx_ino == lock->st_ino && has_flock(pid, e->d_name);
 	}
 	if (d)
 		closedir(d);

@@ -152,7 +152,15 @@ char *in_use_device(const char *path, const struct stat *st, const char *but)
 
 /* ---- files behind loop devices ---- */
 
-static bool is_backing_file(const char *sysfs, const struct stat *st)
+static bool has_other_name(const char *a, const char *b)
+{
+	const char *slash_a = strrchr(a, '/'), *slash_b = strrchr(b, '/');
+
+	return !slash_a || !slash_b || strcmp(slash_a, slash_b) != 0;
+}
+
+/* Only one that may be it is looked at: those of containers may lie on a server that is away. */
+static bool is_backing_file(const char *sysfs, const char *real, const struct stat *st)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	struct stat other;
@@ -160,11 +168,14 @@ static bool is_backing_file(const char *sysfs, const struct stat *st)
 	if (io_read_file(sysfs, 8192, &text, NULL) < 0 || !text.len)
 		return false;
 	str_strip(text.data);
+	if (real && st->st_nlink == 1 && has_other_name(text.data, real))
+		return false;
 	return stat(text.data, &other) == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
 }
 
 char *in_use_loop(const char *path, const struct stat *st, const char *but)
 {
+	_cleanup_free_ char *real = realpath(path, NULL);
 	char *who = NULL;
 	glob_t found = { 0 };
 
@@ -175,7 +186,7 @@ char *in_use_loop(const char *path, const struct stat *st, const char *but)
 			_cleanup_free_ char *user = NULL;
 			struct stat loop;
 
-			if (is_backing_file(found.gl_pathv[i], st) && stat(device, &loop) == 0 &&
+			if (is_backing_file(found.gl_pathv[i], real, st) && stat(device, &loop) == 0 &&
 			    S_ISBLK(loop.st_mode))
 				user = in_use_device(device, &loop, but);
 			if (user)
