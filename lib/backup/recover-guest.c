@@ -147,6 +147,16 @@ static int clean_once(const struct backup_env *env, struct journal *j, bool agai
 	return r;
 }
 
+/* Whatever it was that QEMU would not let go of, the guest does not stand still for it. */
+static void let_go_on(const struct backup_env *env, struct journal *j)
+{
+	_cleanup_qmp_ struct qmp *q = NULL;
+
+	if (journal_has(j, JOURNAL_STOPPED) && power_open_qmp(env->paths, j->vmid, NULL, &q, NULL) == 0 &&
+	    power_resume(q, NULL) == 0)
+		strike_all(j, JOURNAL_STOPPED);
+}
+
 static uint64_t patience_ns(const struct backup_env *env, const struct journal *j)
 {
 	const unsigned s = cancel_requested(env->cancel)	  ? CANCELED_S
@@ -177,6 +187,8 @@ static int clean_graph(const struct backup_env *env, struct journal *j, const st
 		}
 		if (r == 0)
 			return 0;
+		if (!lost)
+			let_go_on(env, j);
 		if (!lost || units_now_ns() - since >= patience_ns(env, j)) {
 			error_keep_first(err, &mine);
 			return r;

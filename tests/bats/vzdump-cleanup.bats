@@ -50,3 +50,20 @@ teardown() {
 	vzdump --cleanup
 	[[ $status = 0 && -e $VZ_TMP/started-123 ]]
 }
+
+@test "A guest goes on although QEMU holds a node of its backup, and that it was paused is not in the journal any more" {
+	qemu_start 123 running
+	qmp 123 blockdev-add '{"driver":"null-co","node-name":"vzdump-scsi0-image"}'
+	qmp 123 blockdev-add '{"driver":"raw","node-name":"stranger","file":"vzdump-scsi0-image"}'
+	qmp 123 stop
+	printf '+pid 999999\n+graph \n+stopped \n' > "$VZDUMP_ROOT/var/lib/vzdump/123.journal"
+	vzdump --cleanup
+	[[ $status != 0 && $(qmp 123 query-status) = *'"running": true'* ]]
+	grep -x -- '-stopped ' "$VZDUMP_ROOT/var/lib/vzdump/123.journal"
+	# a pause of somebody else's is not ended then
+	qmp 123 stop
+	qmp 123 blockdev-del '{"node-name":"stranger"}'
+	vzdump --cleanup
+	[[ $status = 0 && $(qmp 123 query-status) = *'"running": false'* ]]
+	[[ ! -e $VZDUMP_ROOT/var/lib/vzdump/123.journal ]]
+}
