@@ -59,13 +59,24 @@ static struct json_object *without_writers(struct json_object *file)
 	return json_put_obj(node, "image", file);
 }
 
+/* swtpm locks the whole of the file, so QEMU would not get its locks.  Files and devices have some. */
+static void without_locks(struct json_object *file)
+{
+	const char *driver = json_get_str(file, "driver");
+
+	if (driver && (!strcmp(driver, "file") || !strcmp(driver, "host_device")))
+		json_put_str(file, "locking", "off");
+}
+
 static void add_disk(char ***argv, const struct offline_disk *d, size_t i)
 {
 	struct json_object *node = json_new_str("driver", d->format), *file = json_copy(d->protocol);
 	_cleanup_free_ char *name = xasprintf("disk%zu", i);
 
 	json_put_bool(file, "read-only", !d->writable);
-	if (!d->writable && !d->shared)
+	if (d->shared)
+		without_locks(file);
+	else if (!d->writable)
 		file = without_writers(file);
 	json_put_str(node, "node-name", name);
 	json_put_bool(node, "read-only", !d->writable);

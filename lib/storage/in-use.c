@@ -79,9 +79,10 @@ static char *file_process(const char *path, const struct stat *st, const char *b
 	return who ? xasprintf("%s has '%s' open for writing", who, path) : NULL;
 }
 
-static char *file_lock(const char *path)
+/* The one who does not count may have locks as well: swtpm locks all of its file, which is no lock of QEMU's. */
+static char *file_lock(const char *path, const char *but)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_close_ int fd = but ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0 || (!image_lock_is_held(fd, IMAGE_LOCK_USES, IMAGE_WRITES) &&
 		       !image_lock_is_held(fd, IMAGE_LOCK_USES, IMAGE_RESIZES)))
@@ -96,7 +97,7 @@ static char *look_at_file(const char *path, const struct stat *st, const char *b
 	char *who = file_process(path, st, but);
 
 	if (!who)
-		who = file_lock(path);
+		who = file_lock(path, but);
 	return who ? who : in_use_loop(path, st, but);
 }
 
@@ -104,7 +105,7 @@ static char *look_at_device(const char *path, const struct stat *st, const char 
 {
 	char *who = in_use_device(path, st, but);
 
-	return who ? who : file_lock(path);
+	return who ? who : file_lock(path, but);
 }
 
 /* As storage_ops.user. */

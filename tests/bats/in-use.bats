@@ -48,6 +48,26 @@ keep_open() {
 	OTHER=$!
 }
 
+# as_swtpm <file>: what swtpm does with the file that holds its state: open, mapped, all of it locked
+as_swtpm() {
+	python3 - "$1" 3>&- <<- 'END' &
+		import fcntl, mmap, os, sys, time
+		open("/proc/self/comm", "w").write("swtpm")
+		state = open(sys.argv[1], "r+b")
+		fcntl.lockf(state, fcntl.LOCK_EX)
+		data = mmap.mmap(state.fileno(), 0)
+		open(sys.argv[1] + ".pid", "w").write(f"{os.getpid()}\n")
+		time.sleep(1000)
+	END
+	local shell=$!
+	until [[ -s $1.pid ]]; do
+		kill -0 "$shell" || return 1
+		sleep 0.05
+	done
+	OTHER=$(< "$1.pid")
+	rm "$1.pid"
+}
+
 # ended <status>
 ended() {
 	[[ $status = "$1" ]] || { echo "ended with $status: $output"; return 1; }
@@ -270,8 +290,7 @@ refused() {
 	disk_add 123 scsi0 throttle 4M
 	disk_fill "$state" 4M tpm
 	conf_add 123 "tpmstate0: local:123/vm-123-disk-9.raw,size=4M,version=v2.0"
-	cp "$(command -v sleep)" "$VZ_TMP/swtpm"
-	keep_open "$state" "$VZ_TMP/swtpm"
+	as_swtpm "$state"
 	qemu_start 123
 	vzdump_ok 123
 	has_no_line '^WARN'
