@@ -79,7 +79,7 @@ static char *file_process(const char *path, const struct stat *st, const char *b
 	return who ? xasprintf("%s has '%s' open for writing", who, path) : NULL;
 }
 
-/* The one who does not count may have locks as well: swtpm locks all of its file, which is no lock of QEMU's. */
+/* The one who does not count may have locks, too: swtpm locks all of its file, which is no lock of QEMU's. */
 static char *file_lock(const char *path, const char *but)
 {
 	_cleanup_close_ int fd = but ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

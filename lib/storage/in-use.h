@@ -26,8 +26,8 @@
  * -EBUSY and who it is: "QEMU (pid 4711) has '/srv/x.raw' open for writing".  A process that ends takes a
  * moment to let go, a watcher of RBD that died half a minute: so long this waits before it says so.  but
  * is the name of a process that does not count ("swtpm"), or NULL: with one, neither do locks, and a
- * watcher of RBD that no process of this host explains, which may be its.  cancel may be NULL.  What is not there (a volume
- * that is not active) has no user.
+ * watcher of RBD that no process of this host explains, which may be its.  cancel may be NULL.  What is not
+ * there (a volume that is not active) has no user.
  */
 int volume_check_unused(const struct volume *v, const char *but, const struct cancel *cancel,
 			struct error **err);

@@ -155,7 +155,8 @@ static void test_users(struct tools *t)
 	/* one that died is forgotten after half a minute, which a signal ends */
 	cancel_init(&cancel, NULL);
 	cancel_request(&cancel);
-	fails(volume_check_unused(&v, NULL, &cancel, &err), &err, "interrupted", "of other images a watcher is waited for");
+	fails(volume_check_unused(&v, NULL, &cancel, &err), &err, "interrupted",
+	      "of other images a watcher is waited for");
 	cancel_clear(&cancel);
 }
 
