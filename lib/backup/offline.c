@@ -208,6 +208,9 @@ void offline_stop(struct offline *o)
 {
 	if (o->pid > 0)
 		process_stop(o->pid);
+	/* one that had to be killed leaves it, and the next one of this folder could not listen */
+	if (o->socket)
+		unlink(o->socket);
 	free(o->socket);
 	free(o->log_path);
 	*o = (struct offline){ 0 };

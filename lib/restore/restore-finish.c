@@ -80,9 +80,13 @@ static int add_disk(const struct restore *r, const struct restore_volume *v, con
 		 "\texit 1\n}\n",
 		 v->volume.volid, v->volume.volid);
 	buf_addf(b, "if echo \"$volumes\" | grep -qF '%s '; then\n", v->overlay.volid);
-	buf_addf(b, "\tqemu-img convert -n -O %s ", image_format_name(v->volume.format));
+	/* by itself qemu-img writes nothing out, and does not say if that fails */
+	buf_addf(b, "\tqemu-img convert -n %s-O %s ", v->volume.path ? "" : "-t writeback ",
+		 image_format_name(v->volume.format));
 	add_word(b, from);
 	add_line(b, " ", to);
+	if (v->volume.path)
+		add_line(b, "\tsync ", v->volume.path);
 	buf_addf(b, "\tpvesm free %s\nfi\n", v->overlay.volid);
 	return 0;
 }

@@ -156,6 +156,22 @@ int restore_whole_disk(const struct restore_volume *v, const char *socket, char 
 	return 0;
 }
 
+/* qemu-img flushes when it ends, but does not say if that fails; and then the overlay goes. */
+static int flush_disk(const struct restore *r, const struct restore_volume *v, const char *uri,
+		      struct error **err)
+{
+	struct target t;
+	int res;
+
+	target_init(&t);
+	t.cancel = r->env->cancel;
+	res = target_existing(&t, uri, v->disk->size, false, err);
+	if (res == 0)
+		res = target_finish(&t, err);
+	target_clear(&t);
+	return res;
+}
+
 static int copy_rest(struct restore *r, struct restore_volume *v, struct error **err)
 {
 	_cleanup_json_ struct json_object *target = NULL;
@@ -178,6 +194,8 @@ static int copy_rest(struct restore *r, struct restore_volume *v, struct error *
 		res = process_run_ok(argv, &(struct process_options){ .cancel = r->env->cancel },
 				     NULL, err);
 	}
+	if (res == 0)
+		res = flush_disk(r, v, to, err);
 	offline_stop(&r->daemon);
 	return res;
 }

@@ -197,6 +197,42 @@ qemu_has_iothread_scsi() {
 	clean 131
 }
 
+# storage_daemon <line of shell>...: what runs in its place, $real is the program
+storage_daemon() {
+	mkdir "$T/bin"
+	printf '%s\n' "#!/bin/bash" "real=$(command -v qemu-storage-daemon)" "$@" > "$T/bin/qemu-storage-daemon"
+	chmod +x "$T/bin/qemu-storage-daemon"
+	PATH=$T/bin:$PATH
+}
+
+@test "a guest that is shut down meanwhile: all of its disks are whole before the overlays go, however their writer ends" {
+	# shellcheck disable=SC2016
+	storage_daemon '"$real" "$@" & child=$!' "trap 'kill -KILL \$child; exit' TERM" 'wait $child'
+	storage_add qcow images "format qcow2"
+	make_archive 8 virtio0,qcow virtio1,qcow
+	restore_begin "$T/a.vma.zst" 131 --bwlimit 400
+	says "VM 131 runs"
+	qmp 131 quit
+	restore_end
+	for key in virtio0 virtio1; do
+		[[ $(image 131 $key) = *.qcow2 ]]
+		qemu-img compare -f raw "$T/$key.raw" -F qcow2 "$(image 131 $key)"
+	done
+	clean 131
+}
+
+@test "a guest that is shut down meanwhile, and a volume that is not on disk in the end: an error, and the overlay stays" {
+	# shellcheck disable=SC2016
+	storage_daemon 'exec strace -f -o "$0.trace" -e trace=fdatasync -e inject=fdatasync:error=EIO "$real" "$@"'
+	make_archive 8 virtio0,local
+	restore_begin "$T/a.vma.zst" 131 --bwlimit 400
+	says "VM 131 runs"
+	qmp 131 quit
+	restore_end 255
+	says "virtio0: cannot write to 'nbd.*Input/output error" 1 || grep -q "Input/output error" "$T/out"
+	[[ -e $(dirname "$(image 131 virtio0)")/vm-131-overlay-0.raw ]]
+}
+
 @test "what the host holds back of the new volume is written out before the guest is stopped to move there" {
 	make_archive 8 virtio0,local
 	# the leak sanitizer cannot work while strace does
