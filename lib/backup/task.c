@@ -73,6 +73,33 @@ static void name_files(struct task *t)
 	}
 }
 
+/* What an earlier run has left in QEMU, once more: it may have become possible since this job began. */
+static int clean_before(struct task *t, struct error **err)
+{
+	static const enum journal_kind in_the_way[] = { JOURNAL_GRAPH, JOURNAL_SERVER,
+							JOURNAL_STOPPED };
+	bool found = false;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(in_the_way); i++)
+		found = found || journal_has(t->journal, in_the_way[i]);
+	if (!found)
+		return 0;
+	/* as the job began its lines have been said */
+	r = recover_guest(t->env, t->journal, NULL, err);
+	for (size_t i = 0; i < ARRAY_SIZE(in_the_way) && r < 0; i++) {
+		if (journal_has(t->journal, in_the_way[i])) {
+			error_prefix(err, "an earlier backup could not be cleaned up ('vzdump --cleanup %u' tries again)",
+				     t->vmid);
+			return r;
+		}
+	}
+	/* file systems that may be frozen */
+	if (r < 0 && err)
+		error_free(TAKE_PTR(*err));
+	return 0;
+}
+
 /*
  * Files of a killed run whose storage is away just now do not keep the guest from being saved: they
  * stay in the journal, and this run tries again.  What is still in QEMU does.  File systems that may be
@@ -80,8 +107,6 @@ static void name_files(struct task *t)
  */
 static int open_journal(struct task *t, struct error **err)
 {
-	static const enum journal_kind in_the_way[] = { JOURNAL_GRAPH, JOURNAL_SERVER,
-							JOURNAL_STOPPED };
 	_cleanup_error_ struct error *mine = NULL;
 	int r = journal_create(t->env->paths, t->vmid, &t->journal, &mine);
 
@@ -90,16 +115,14 @@ static int open_journal(struct task *t, struct error **err)
 		return r;
 	}
 	r = journal_load(t->env->paths, t->vmid, &t->journal, err);
-	for (size_t i = 0; i < ARRAY_SIZE(in_the_way) && r == 0; i++) {
-		if (journal_has(t->journal, in_the_way[i])) {
-			journal_free(TAKE_PTR(t->journal));
-			return error_set(err, -EEXIST,
-					 "an earlier backup could not be cleaned up: see 'vzdump "
-					 "--cleanup %u'",
-					 t->vmid);
-		}
-	}
-	return r == 0 ? journal_add_pid(t->journal, err) : r;
+	if (r < 0)
+		return r;
+	r = journal_add_pid(t->journal, err);
+	if (r == 0)
+		r = clean_before(t, err);
+	if (r < 0)
+		journal_finish(TAKE_PTR(t->journal));
+	return r;
 }
 
 static int set_lock(struct task *t, struct error **err)

@@ -129,7 +129,7 @@ allocated() {
 	vzdump 123
 	[[ $status = 255 ]]
 	has_line "^WARN: .*QEMU holds the backup's filter 'vzdump-scsi0-cbw'"
-	has_line "^ERROR: Backup of VM 123 failed - an earlier backup could not be cleaned up"
+	has_line "^ERROR: Backup of VM 123 failed - an earlier backup could not be cleaned up .*QEMU holds the backup's filter 'vzdump-scsi0-cbw'.*shut the guest down and start it again$"
 	starts_again
 	before 123
 	run "$VZDUMP" --cleanup 123
