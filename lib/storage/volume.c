@@ -449,6 +449,20 @@ static int remove_file(const struct volume *v, struct error **err)
 	return error_errno(err, errno, "cannot remove file '%s'", v->path);
 }
 
+static int check_free(const struct volume *v, struct error **err)
+{
+	_cleanup_error_ struct error *mine = NULL;
+	int r = volume_check_unused(v, NULL, NULL, &mine);
+
+	if (r == -EBUSY)
+		return error_set(err, r, "%s: %s", error_message(mine),
+				 str_prefix(error_message(mine), IN_USE_QEMU " ", NULL)
+					 ? "shut that guest down, or take the disk out of it, first"
+					 : "end that first");
+	error_keep_first(err, &mine);
+	return r;
+}
+
 int volume_free(const struct volume *v, struct error **err)
 {
 	int r;
@@ -461,7 +475,7 @@ int volume_free(const struct volume *v, struct error **err)
 	} else if (!v->storage->ops->free) {
 		return read_only(v->storage, err);
 	} else {
-		r = volume_check_unused(v, NULL, NULL, err);
+		r = check_free(v, err);
 		if (r == 0)
 			r = v->storage->ops->free(v, err);
 	}

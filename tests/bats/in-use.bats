@@ -233,7 +233,7 @@ refused() {
 	has_no_line 'new volume'
 	run "$PVESM" free local:123/vm-123-disk-0.raw
 	[[ $status = 255 ]]
-	has_line "cannot remove 'local:123/vm-123-disk-0.raw': QEMU \(pid $(qemu_pid 123)\) has '$image' open for writing"
+	has_line "cannot remove 'local:123/vm-123-disk-0.raw': QEMU \(pid $(qemu_pid 123)\) has '$image' open for writing: shut that guest down, or take the disk out of it, first\$"
 	[[ $(stat -L -c %i "$image") = "$(stat -L -c %i "/proc/$(qemu_pid 123)/fd/"* | grep -x "$(stat -c %i "$image")")" ]]
 	qemu_quit 123
 	# started while the archive is read: from a pipe that does not end yet
