@@ -333,8 +333,8 @@ static void add_section(struct storage_config *c, struct section *section, const
 	struct reader r = { .file = file, .log = log };
 
 	if (!storage_id_valid(section->id)) {
-		log_warn(log, "file %s line %u (skip section '%s'): not a storage id", file,
-			 section->line, section->id);
+		log_warn(log, "file %s line %u (skip section '%s'): not a storage id (" STORAGE_ID_RULE ")",
+			 file, section->line, section->id);
 		return;
 	}
 	drop_storage(c, section->id);
