@@ -41,7 +41,7 @@ static const struct option rows[] = {
 	  .flags = OPTION_ARRAY,
 	  .complete = COMPLETE_ARCHIVE_DISKS,
 	  .description = "Only this disk (scsi0), into a guest that exists and is stopped. What was in "
-			 "its place stays as an unused disk. May be repeated." },
+			 "its place stays as an unused disk." },
 	{ .name = "force",
 	  .value = { .type = VALUE_BOOL },
 	  .fallback = "0",
