@@ -89,7 +89,8 @@ static int clean_before(struct task *t, struct error **err)
 	r = recover_guest(t->env, t->journal, NULL, err);
 	for (size_t i = 0; i < ARRAY_SIZE(in_the_way) && r < 0; i++) {
 		if (journal_has(t->journal, in_the_way[i])) {
-			error_prefix(err, "an earlier backup could not be cleaned up ('vzdump --cleanup %u' tries again)",
+			error_prefix(err, "an earlier backup could not be cleaned up "
+					  "('vzdump --cleanup %u' tries again)",
 				     t->vmid);
 			return r;
 		}

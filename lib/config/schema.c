@@ -199,8 +199,8 @@ static int check_text(const struct value_schema *s, const char *value, struct er
 		return check_enum(s, value, err);
 	case VALUE_STORAGE_ID:
 		if (!storage_id_valid(value))
-			return error_set(err, ERR_INVALID, "value '%s' is not a storage id (" STORAGE_ID_RULE ")",
-					 value);
+			return error_set(err, ERR_INVALID,
+					 "value '%s' is not a storage id (" STORAGE_ID_RULE ")", value);
 		return 0;
 	case VALUE_NODE:
 		if (!node_name_valid(value))
