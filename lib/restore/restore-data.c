@@ -13,7 +13,11 @@ static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data,
 	if (!target_is_open(&r->targets[dev]))
 		return 0;
 	res = pace_take(&r->pace, len, r->env->cancel, err);
-	return res < 0 ? res : target_write(&r->targets[dev], offset, data, len, err);
+	if (res == 0)
+		res = target_write(&r->targets[dev], offset, data, len, err);
+	if (res < 0)
+		atomic_store(&r->target_failed, true);
+	return res;
 }
 
 /* New volumes read as zeroes. */
@@ -38,8 +42,12 @@ static void on_progress(void *opaque, uint64_t clusters)
 int restore_copy(struct restore *r, struct error **err)
 {
 	const struct vma_sink sink = { .data = on_data, .zero = on_zero, .progress = on_progress };
+	int res;
 
 	r->start_ns = units_now_ns();
 	pace_init(&r->pace, r->bwlimit);
-	return vma_reader_run(r->reader, &sink, r, err);
+	res = vma_reader_run(r->reader, &sink, r, err);
+	if (res < 0 && res != ERR_CANCELED && !atomic_load(&r->target_failed))
+		error_prefix(err, "cannot read archive '%s' ('vma verify' tells what is lost)", r->p->archive);
+	return res;
 }

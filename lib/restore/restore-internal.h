@@ -2,6 +2,8 @@
 #ifndef VZDUMP_RESTORE_RESTORE_INTERNAL_H
 #define VZDUMP_RESTORE_RESTORE_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "backup/offline.h"
 #include "backup/recover.h"
 #include "base/pace.h"
@@ -61,6 +63,7 @@ struct restore {
 	struct pace pace;
 	uint64_t start_ns;
 	uint64_t bwlimit; /* of all disks together; bytes per second, 0: none */
+	atomic_bool target_failed; /* else what ended the copy is the archive's fault */
 };
 
 /*

@@ -154,6 +154,7 @@ tree() {
 	printf 'xxxx' | dd of="$T/hurt.vma.zst" bs=1 seek=2000000 conv=notrunc status=none
 	restore "$T/hurt.vma.zst" 127 --force
 	[ "$status" = 255 ]
+	has_line "^cannot read archive '$T/hurt.vma.zst' \('vma verify' tells what is lost\): zstd frame . at byte .* is damaged"
 	diff "$T/before" <(tree)
 	restore "$T/hurt.vma.zst" 300
 	[ "$status" = 255 ]
@@ -167,6 +168,7 @@ tree() {
 	restore "$T/a.vma.zst" 127 --force --storage small
 	[ "$status" = 255 ]
 	has_line 'No space left on device'
+	has_no_line 'cannot read archive'
 	diff "$T/before" <(tree)
 	"$QMRESTORE" "$T/a.vma.zst" 127 --force --bwlimit 500 > "$T/out" 2>&1 3>&- &
 	local pid=$!
