@@ -121,8 +121,10 @@ static int open_journal(struct task *t, struct error **err)
 	r = journal_add_pid(t->journal, err);
 	if (r == 0)
 		r = clean_before(t, err);
-	if (r < 0)
-		journal_finish(TAKE_PTR(t->journal));
+	if (r < 0) {
+		journal_finish(t->journal);
+		journal_free(TAKE_PTR(t->journal));
+	}
 	return r;
 }
 
