@@ -16,9 +16,9 @@
 /* Shared by the thread and who waits for it; the last of both frees it. */
 struct shared {
 	struct bounded_call c;
-	pthread_mutex_t lock;
-	int users;
 	int done_fd;	/* eventfd, readable when the call is over */
+	pthread_mutex_t lock;	/* of the rest */
+	int users;
 	int r;
 	struct error *err;
 };
@@ -44,8 +44,13 @@ static void *body(void *opaque)
 {
 	struct shared *s = opaque;
 	const uint64_t one = 1;
+	struct error *err = NULL;
+	const int r = s->c.call(s->c.arg, &err);
 
-	s->r = s->c.call(s->c.arg, &s->err);
+	pthread_mutex_lock(&s->lock);
+	s->r = r;
+	s->err = err;
+	pthread_mutex_unlock(&s->lock);
 	if (write(s->done_fd, &one, sizeof(one)) < 0) {
 		/* full means readable already */
 	}
@@ -110,8 +115,10 @@ int bounded_run(const struct bounded_call *c, int timeout_ms, const struct cance
 		r = wait_for(s, timeout_ms, cancel, err);
 	}
 	if (r == 0) {
+		pthread_mutex_lock(&s->lock);
 		r = s->r;
 		error_keep_first(err, &s->err);
+		pthread_mutex_unlock(&s->lock);
 	}
 	unref(s);
 	return r;
