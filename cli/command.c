@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -143,6 +144,8 @@ int command_main(const struct command_set *set, int argc, char *argv[])
 
 	if (!open_standard_descriptors())
 		return EXIT_FAILED;
+	/* who started us may ignore it, and then nobody could tell how our children end */
+	signal(SIGCHLD, SIG_DFL);
 	if (complete_wanted(argc, argv))
 		return complete_main(set, argc, argv);
 	if (name && !strcmp(name, "help"))

@@ -184,12 +184,14 @@ static ssize_t read_report(const struct process_options *o, int fd, int *ret_err
 	return n;
 }
 
-/* True once the child ended; it is not reaped. */
+/* True once the child ended; it is not reaped.  One that is not there (SIGCHLD is ignored) has ended, too. */
 static bool has_ended(pid_t pid)
 {
 	siginfo_t info = { 0 };
 
-	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return errno == ECHILD;
+	return info.si_pid == pid;
 }
 
 /* The signal that ended it, 0 if it exited.  It has ended and is not reaped. */

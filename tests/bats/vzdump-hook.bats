@@ -111,6 +111,18 @@ phases() {
 	hook_is_gone
 }
 
+@test "a vzdump that was started with SIGCHLD ignored hears how its hook script ended all the same" {
+	hook <<< '[[ $phase != backup-end ]] || exit 7'
+	run timeout -k 1 60 python3 - "$VZDUMP" 123 --storage backup --script "$HOOK" <<- 'END'
+		import os, signal, sys
+		signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+		os.execv(sys.argv[1], sys.argv[1:])
+	END
+	[[ $status = 255 ]]
+	has_line "^ERROR: Backup of VM 123 failed - command '.*hook backup-end .* failed: exit code 7"
+	has_line '^INFO: Backup job finished with errors$'
+}
+
 @test "a hook script that has closed its output is ended by a signal too" {
 	hangs_in backup-start 'exec > /dev/null 2>&1'
 	backup_in_background 123

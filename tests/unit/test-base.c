@@ -367,6 +367,16 @@ static bool is_cleared(struct slow *s)
 	return atomic_exchange(&s->cleared, 0);
 }
 
+static void test_child_nobody_waits_for(void)
+{
+	const char *const tool[] = { "sh", "-c", "exit 0", NULL };
+	void (*before)(int) = signal(SIGCHLD, SIG_IGN);
+
+	ok(process_run(tool, NULL, NULL, NULL) == -ECHILD,
+	   "with SIGCHLD ignored nobody can tell how a tool ended: an error, not a wait for ever");
+	signal(SIGCHLD, before);
+}
+
 static void test_bounded(void)
 {
 	struct slow s = { 0 };
@@ -440,6 +450,7 @@ int main(void)
 	test_path();
 	test_group();
 	test_cancel();
+	test_child_nobody_waits_for();
 	test_bounded();
 	test_files();
 	return done_testing();
