@@ -46,14 +46,20 @@ static int last_hook(struct task *t, const char *phase)
 	return r;
 }
 
+/* Asked again for each guest, before anything is done in the folder or to the guest. */
+static int reach_dumpdir(const struct task *t, struct error **err)
+{
+	return t->o->dumpdir ? bounded_reach(t->o->dumpdir, REACH_MS, t->env->cancel, err) : 0;
+}
+
 /* An archive of this very second exists: the next second's name is free. */
-static void name_archive(struct task *t)
+static void name_archive(struct task *t, bool is_there)
 {
 	for (;;) {
 		_cleanup_free_ char *stem = archive_stem("qemu", t->vmid, t->start);
 
 		archive_init(&t->archive, t->o->dumpdir, stem, t->env->options);
-		if (t->archive.is_stdout || access(t->archive.target, F_OK) < 0 ||
+		if (t->archive.is_stdout || !is_there || access(t->archive.target, F_OK) < 0 ||
 		    cancel_sleep(t->env->cancel, 100, NULL) < 0)
 			return;
 		archive_clear(&t->archive);
@@ -62,9 +68,9 @@ static void name_archive(struct task *t)
 }
 
 /* What hooks and the caller are told of, until the end. */
-static void name_files(struct task *t)
+static void name_files(struct task *t, bool is_there)
 {
-	name_archive(t);
+	name_archive(t, is_there);
 	t->target = xstrdup(t->archive.target);
 	if (t->o->dumpdir) {
 		_cleanup_free_ char *stem = archive_stem("qemu", t->vmid, t->start);
@@ -312,9 +318,6 @@ static int save(struct task *t, struct task_result *ret, struct error **err)
 	int r;
 
 	r = check_ha(t, err);
-	/* asked again for each guest, before anything is done to it */
-	if (r == 0 && t->o->dumpdir)
-		r = bounded_reach(t->o->dumpdir, REACH_MS, t->env->cancel, err);
 	if (r == 0)
 		r = task_check_limits(t, err);
 	if (r < 0)
@@ -455,18 +458,22 @@ int task_run(const struct backup_env *env, const struct task_options *o, uint32_
 	     struct task_result *ret, struct error **err)
 {
 	struct task t = { .env = env, .o = o, .vmid = vmid, .mode = o->mode, .start = time(NULL) };
-	_cleanup_error_ struct error *mine = NULL;
+	_cleanup_error_ struct error *mine = NULL, *away = NULL;
 	_cleanup_free_ char *now = task_log_time();
 	uint64_t begin_ns = units_now_ns();
+	const int reach = reach_dumpdir(&t, &away);
 	int r;
 
 	*ret = (struct task_result){ 0 };
-	name_files(&t);
+	name_files(&t, reach == 0);
 	r = open_log(&t, &mine);
 	if (t.known) {
 		event_info(env, t.log, "Starting Backup of VM %u (qemu)", vmid);
 		log_info(env->log, "Backup started at %s", now);
 	}
+	if (r == 0)
+		r = reach;
+	error_keep_first(&mine, &away);
 	if (r == 0)
 		r = save(&t, ret, &mine);
 	clean_up(&t);

@@ -1,6 +1,7 @@
 /*
  * Preloaded: a call about a path that holds a text does not come back, as on a server of files that is
- * away.  HANG_AT=<call>:<text>; the file HANG_SEEN is made then.  With HANG_FROM only when that file exists.
+ * away.  HANG_AT=<call>:<text>, "any" for each call that is here; the file HANG_SEEN is made then.  With
+ * HANG_FROM only when that file exists.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -13,12 +14,13 @@
 static void hang_if(const char *call, const char *path)
 {
 	const char *at = getenv("HANG_AT"), *seen = getenv("HANG_SEEN"), *from = getenv("HANG_FROM");
-	size_t n = strlen(call);
+	size_t n;
 
-	if (from && access(from, F_OK) < 0)
+	if (!at || !seen || (from && faccessat(AT_FDCWD, from, F_OK, 0) < 0))
 		return;
-
-	if (!at || !seen || strncmp(at, call, n) != 0 || at[n] != ':' || !strstr(path, at + n + 1))
+	n = strcspn(at, ":");
+	if ((strncmp(at, "any:", 4) != 0 && (n != strlen(call) || strncmp(at, call, n) != 0)) || at[n] != ':' ||
+	    !strstr(path, at + n + 1))
 		return;
 	close(open(seen, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	for (;;)
@@ -46,4 +48,12 @@ int statvfs64(const char *path, struct statvfs64 *buf)
 
 	hang_if("statvfs", path);
 	return real(path, buf);
+}
+
+int access(const char *path, int mode)
+{
+	int (*real)(const char *, int) = (int (*)(const char *, int))dlsym(RTLD_NEXT, "access");
+
+	hang_if("access", path);
+	return real(path, mode);
 }

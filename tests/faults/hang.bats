@@ -210,6 +210,20 @@ held_back() {
 	all_well 123
 }
 
+@test "the target does not answer any more when the job begins its first guest: a signal ends vzdump" {
+	disk_add 123 scsi0 scsi 1M
+	before 123
+	export HANG_FROM=$VZ_TMP/from
+	printf '#!/bin/sh\n[ "$1" != job-start ] || : > %q\n' "$HANG_FROM" > "$VZ_TMP/hook"
+	chmod +x "$VZ_TMP/hook"
+	held_back any store/backup --script "$VZ_TMP/hook"
+	kill -TERM "$PID"
+	ends_with 255
+	unset HANG_FROM
+	log_has 'ERROR: Backup of VM 123 failed - interrupted by signal'
+	all_well 123
+}
+
 @test "the fleecing storage does not answer any more in mid-copy: said once, and a signal ends the backup" {
 	guest 32M
 	export HANG_FROM=$VZ_TMP/from
