@@ -24,6 +24,7 @@ enum {
 	KILL_MS = 1000,		/* SIGKILL works at once, or not until a dead file system answers */
 	STOP_MS = 2000,
 	LOOK_MS = 100,		/* how often to look whether the child has ended */
+	LAST_READS = 32,	/* then these take all that a pipe holds of it; what it left behind may write on */
 };
 
 void process_result_clear(struct process_result *r)
@@ -378,16 +379,16 @@ static int collect_output(struct collect *c, pid_t pid, const char *name, uint64
 			  struct error **err)
 {
 	struct pollfd *fds = c->fds;
-	int nap = 1;
+	int nap = 1, reads = LAST_READS;
 
 	for (;;) {
 		bool ended = has_ended(pid);
-		int most = is_open(c) ? nap_ms(end) : nap < LOOK_MS ? nap : LOOK_MS;
+		int most = is_open(c) ? nap_ms(end) : nap;
 		int ready, r;
 
-		if (ended && !is_open(c))
+		if (ended && (!is_open(c) || !reads--))
 			return 0;
-		nap *= 2;
+		nap = nap * 2 < LOOK_MS ? nap * 2 : LOOK_MS;
 		if (!ended && end && units_now_ns() >= end)
 			return error_set(err, ERR_TIMEOUT, "'%s' gave no result within %d s", name,
 					 c->o->timeout_ms / 1000);

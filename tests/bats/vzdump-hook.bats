@@ -111,6 +111,23 @@ phases() {
 	hook_is_gone
 }
 
+@test "what a hook script leaves in the background is not waited for, whatever it writes, and not ended" {
+	hook <<- 'END'
+		[[ $phase = job-start ]] || exit 0
+		sleep 600 > /dev/null 2>&1 &
+		echo $! > "$here/pids"
+		touch "$here/hangs"
+		yes 'a line' &
+		sleep 0.2
+		echo the last line >&2
+	END
+	backup_in_background 123
+	ends_with 0
+	has_line '^INFO: the last line$'
+	kill -0 "$(< "$VZ_TMP/pids")"
+	nothing_left 123
+}
+
 @test "a vzdump that was started with SIGCHLD ignored hears how its hook script ended all the same" {
 	hook <<< '[[ $phase != backup-end ]] || exit 7'
 	run timeout -k 1 60 python3 - "$VZDUMP" 123 --storage backup --script "$HOOK" <<- 'END'
@@ -129,6 +146,13 @@ phases() {
 	kill -TERM "$PID"
 	ends_with 255
 	hook_is_gone
+}
+
+@test "a hook script that has closed its output is waited for as long as it takes, and no longer" {
+	hook <<< '[[ $phase != job-start ]] || { touch "$here/hangs"; exec > /dev/null 2>&1; sleep 4; }'
+	backup_in_background 123
+	ends_with 0
+	[[ $(phases) = 'job-init job-start backup-start '* ]]
 }
 
 @test "after a signal backup-abort, log-end and job-abort still come, and a further signal ends them" {
