@@ -44,7 +44,7 @@ static bool holds(const char *pid, const struct stat *lock)
 	while (d && !found && (e = readdir(d)) != NULL) {
 		struct statx st;
 
-		/* the lock first, and no question to a file server: others have files on some that are away */
+		/* the lock first, and no question to file servers: some may be away */
 		found = has_flock(pid, e->d_name) &&
 			statx(dirfd(d), e->d_name, AT_STATX_DONT_SYNC, STATX_INO, &st) == 0 &&
 			makedev(st.stx_dev_major, st.stx_dev_minor) == lock->st_dev &&

@@ -24,7 +24,7 @@ enum {
 	KILL_MS = 1000,		/* SIGKILL works at once, or not until a dead file system answers */
 	STOP_MS = 2000,
 	LOOK_MS = 100,		/* how often to look whether the child has ended */
-	LAST_READS = 32,	/* then these take all that a pipe holds of it; what it left behind may write on */
+	LAST_READS = 32,	/* then these take what a pipe holds; what it left behind may write on */
 };
 
 void process_result_clear(struct process_result *r)
