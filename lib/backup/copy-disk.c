@@ -389,6 +389,15 @@ static void on_dirty_free(void *opaque)
 	d->dirty_in_flight = false;
 }
 
+/* The next cluster that nobody has claimed, or that is only taken to be zero. */
+static uint32_t next_open(const struct copy_disk *d, uint32_t at)
+{
+	const uint32_t unclaimed = map_next(&d->claimed, at, false);
+	const uint32_t zero = d->n_zero ? map_next(&d->zero, at, true) : d->clusters;
+
+	return unclaimed < zero ? unclaimed : zero;
+}
+
 static int ask_dirty(struct copy_disk *d, struct error **err)
 {
 	uint64_t from, bytes;
@@ -396,7 +405,7 @@ static int ask_dirty(struct copy_disk *d, struct error **err)
 	if (d->zeroes == ZEROES_CHECKED)
 		d->dirty_at = map_next(&d->zero, d->dirty_at, true);
 	else
-		d->dirty_at = map_next(&d->claimed, d->dirty_at, false);
+		d->dirty_at = next_open(d, d->dirty_at);
 	if (d->dirty_at >= d->clusters)
 		return 0;
 	from = (uint64_t)d->dirty_at * CLUSTER;
@@ -484,6 +493,9 @@ static void finish_dirty_poll(struct copy_disk *d, uint64_t now_ns)
 		const struct run *r = &d->dirty_found.v[i];
 
 		for (uint32_t at = r->first; at < r->first + r->n; at++) {
+			/* QEMU copies what was zero as well: not to stay in the image until the end */
+			if (d->zeroes == ZEROES_COLLECTED)
+				distrust_zero(d, at);
 			if (map_get(&d->claimed, at))
 				continue;
 			if (!map_get(&d->rewritten, at)) {

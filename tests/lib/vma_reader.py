@@ -4,7 +4,7 @@
     vma_reader.py list FILE             configs and devices, as `vma list` prints them
     vma_reader.py verify FILE           check everything; "ok" and some numbers, or an error
     vma_reader.py extract FILE DIR      disks and configs into a new DIR, after the same checks
-    vma_reader.py order FILE            device id and cluster of all that is stored, in the archive's order
+    vma_reader.py order FILE            device id, cluster and mask (0: zeroes) of all clusters, in the archive's order
 
 FILE may be packed by zstd, gzip or lzop.  If it ends with a seek table in zstd's seekable format,
 table and VMA index are checked too: the frames are walked by their own headers, and what each holds
@@ -404,7 +404,7 @@ def file_name(device):
 def print_order(path):
     stream = Stream(path)
     header = Header(stream)
-    Extents(stream, header).walk(lambda *_: None, lambda _, dev, cluster, mask: mask and print(dev, cluster))
+    Extents(stream, header).walk(lambda *_: None, lambda _, dev, cluster, mask: print(dev, cluster, mask))
 
 
 def check_archive(path, directory):
