@@ -24,6 +24,7 @@ teardown() {
 
 # restore_begin <vmid> [argument]...: in the background, until its volume is there
 restore_begin() {
+	: > "$T/out" # an earlier one's
 	"$QMRESTORE" "$T/a.vma.zst" "$@" > "$T/out" 2>&1 3>&- &
 	PID=$!
 	until grep -q "^map 'drive-scsi0'" "$T/out"; do

@@ -19,6 +19,7 @@ teardown() {
 
 # restore_begin <argument>...: in the background; what it says is in $T/out
 restore_begin() {
+	: > "$T/out" # an earlier one's
 	"$QMRESTORE" "$@" --live-restore 1 > "$T/out" 2>&1 3>&- &
 	PID=$!
 }

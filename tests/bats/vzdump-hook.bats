@@ -12,7 +12,11 @@ setup() {
 }
 
 teardown() {
-	[[ ! -s $VZ_TMP/pids ]] || xargs kill -KILL < "$VZ_TMP/pids" 2> /dev/null || true
+	local pid
+	for pid in $(cat "$VZ_TMP/pids" 2> /dev/null); do
+		# the id of one that has ended may be another's by now
+		! grep -qsF -e "$VZ_TMP" -e sleep "/proc/$pid/cmdline" || kill -KILL "$pid" || true
+	done
 	vz_teardown
 }
 

@@ -30,6 +30,7 @@ to_stuck_reader() {
 	# shellcheck disable=SC2217 # it holds the pipe open and takes nothing
 	sleep 600 < "$VZ_TMP/fifo" 3>&- &
 	PIDS+=("$!")
+	: > "$LOG" # an earlier one's
 	"$VZDUMP" 123 --stdout "$@" > "$VZ_TMP/fifo" 2> "$LOG" 3>&- &
 	PID=$!
 	PIDS+=("$PID")
@@ -174,6 +175,7 @@ holds_back() {
 	"${CC:-cc}" -D_GNU_SOURCE -O1 -Wall -shared -fPIC -o "$lib" "$FAULTS/hang-at.c" -ldl
 	LD_PRELOAD=$lib HANG_AT=$1:$2 HANG_SEEN=$VZ_TMP/seen \
 		ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0 \
+		: > "$LOG" # an earlier one's
 		"$VZDUMP" 123 --storage backup "${@:3}" > "$LOG" 2>&1 3>&- &
 	PID=$!
 	PIDS+=("$PID")

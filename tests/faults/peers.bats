@@ -126,6 +126,7 @@ cut_at_each() {
 	guest
 	whole_run
 	proxy_start from $(($(number_of stop 1) + 1))
+	: > "$LOG" # an earlier one's
 	"$VZDUMP" 123 --storage backup --compress zstd > "$LOG" 2>&1 3>&- &
 	PID=$!
 	PIDS+=("$PID")
@@ -151,6 +152,7 @@ cut_at_each() {
 	ends_with 137
 	mv "$RUN/123.qmp" "$VZ_TMP/real.qmp"
 	rm "$RUN/123.pid"
+	: > "$LOG" # an earlier one's
 	"$VZDUMP" --cleanup 123 > "$LOG" 2>&1 3>&- &
 	PID=$!
 	PIDS+=("$PID")
@@ -206,6 +208,7 @@ cut_at_each() {
 @test "An agent that hangs in a freeze (simulated): others can use the monitor, and SIGTERM is heard at once" {
 	guest
 	agent_start 123 hangs
+	: > "$LOG" # an earlier one's
 	"$VZDUMP" 123 --storage backup --compress zstd > "$LOG" 2>&1 3>&- &
 	PID=$!
 	PIDS+=("$PID")
@@ -229,6 +232,7 @@ cut_at_each() {
 @test "An agent that does not thaw (simulated): SIGTERM ends the wait, the next backup works, it is thawed then" {
 	guest
 	agent_start 123 stays
+	: > "$LOG" # an earlier one's
 	"$VZDUMP" 123 --storage backup --compress zstd > "$LOG" 2>&1 3>&- &
 	PID=$!
 	PIDS+=("$PID")

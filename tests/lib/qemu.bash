@@ -243,9 +243,13 @@ qemu_pid() {
 	cat "$VZ_TMP/$1.qemu-pid"
 }
 
+# The id of one that has ended may be another's by now: it counts only with the test's folder in its command line,
+# or with none while it ends.
 qemu_alive() {
-	local state
-	state=$(ps -o stat= -p "$(qemu_pid "$1")") && [[ $state != Z* ]]
+	local pid state words
+	pid=$(qemu_pid "$1") && state=$(ps -o stat= -p "$pid") && [[ $state != Z* ]] || return 1
+	words=$(tr '\0' ' ' 2> /dev/null < "/proc/$pid/cmdline") || return 1
+	[[ -z $words || $words == *"$VZ_TMP/"* ]]
 }
 
 # qemu_kill <vmid>: at once, as a crash would
@@ -261,13 +265,13 @@ qemu_quit() {
 qemu_end() {
 	local pid i
 	pid=$(qemu_pid "$1") || return 0
-	kill -s "$2" "$pid" 2> /dev/null || true
+	! qemu_alive "$1" || kill -s "$2" "$pid" 2> /dev/null || true
 	# watched, not waited for: another shell (setup_file) may have started it
 	for ((i = 0; i < 500; i++)); do
 		qemu_alive "$1" || break
 		sleep 0.02
 	done
-	kill -KILL "$pid" 2> /dev/null || true
+	! qemu_alive "$1" || kill -KILL "$pid" 2> /dev/null || true
 	wait "$pid" 2> /dev/null || true
 	rm -f "$VZ_TMP/$1.qemu-pid" "$VZDUMP_ROOT/run/qemu-server/$1".{qmp,pid,qga}
 }

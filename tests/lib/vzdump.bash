@@ -155,6 +155,7 @@ while_writing() {
 		kill -0 "$writer" || return 1
 		sleep 0.05
 	done
+	: > "$VZ_TMP/log" # an earlier one's
 	"$VZDUMP" "$vmid" --storage backup --compress zstd "$@" > "$VZ_TMP/log" 2>&1 3>&- &
 	pid=$!
 	wait_for_task "$pid"
