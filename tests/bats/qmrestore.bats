@@ -256,7 +256,6 @@ unused4: $past" ]
 	for vmid in 128 301; do
 		# else the first one's output is taken for the second's
 		: > "$T/out"
-		: > "$T/out" # an earlier one's
 		"$QMRESTORE" "$T/a.vma.zst" "$vmid" --force --bwlimit 500 > "$T/out" 2>&1 3>&- &
 		local pid=$!
 		until grep -q "^map" "$T/out"; do

@@ -173,9 +173,9 @@ hangs() {
 holds_back() {
 	local lib=$BATS_TEST_TMPDIR/hang-at.so
 	"${CC:-cc}" -D_GNU_SOURCE -O1 -Wall -shared -fPIC -o "$lib" "$FAULTS/hang-at.c" -ldl
+	: > "$LOG" # an earlier one's
 	LD_PRELOAD=$lib HANG_AT=$1:$2 HANG_SEEN=$VZ_TMP/seen \
 		ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0 \
-		: > "$LOG" # an earlier one's
 		"$VZDUMP" 123 --storage backup "${@:3}" > "$LOG" 2>&1 3>&- &
 	PID=$!
 	PIDS+=("$PID")
