@@ -110,9 +110,12 @@ static void close_and_free(void *arg)
 /* May take minutes on a slow target, and for ever on one that is away. */
 static int sync_file(const struct archive *a, struct error **err)
 {
-	struct bounded_call c = { .call = do_sync, .clear = close_and_free, .arg = xmalloc(sizeof(int)) };
+	struct bounded_call c = { .call = do_sync, .clear = close_and_free };
 	int fd = fcntl(a->fd, F_DUPFD_CLOEXEC, 3), r;
 
+	if (fd < 0)
+		return error_errno(err, errno, "cannot sync '%s'", a->part);
+	c.arg = xmalloc(sizeof(int));
 	*(int *)c.arg = fd;
 	r = bounded_run(&c, 0, a->cancel, err);
 	if (r < 0 && r != ERR_CANCELED)

@@ -77,8 +77,6 @@ static int choose_storage(struct job *j, const char *id, struct error **err)
 	const struct storage *s = NULL;
 	int r = storage_get(j->env.storages, id, 0, &s, err);
 
-	if (r == 0 && s->path)
-		r = bounded_reach(s->path, REACH_MS, j->env.cancel, err);
 	if (r == 0)
 		r = storage_activate(s, j->env.log, err);
 	if (r < 0) {
