@@ -35,7 +35,7 @@ harmless() {
 
 # on_terminal <command>...: what it writes to a terminal
 on_terminal() {
-	script -qec "$(printf '%q ' "$@")" /dev/null < /dev/null | tr -d '\r'
+	SHELL=/bin/bash script -qec "$(printf '%q ' "$@")" /dev/null < /dev/null | tr -d '\r'
 }
 
 @test "names and configurations of an archive reach no terminal with an escape sequence in them" {
