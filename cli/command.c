@@ -144,7 +144,7 @@ int command_main(const struct command_set *set, int argc, char *argv[])
 
 	if (!open_standard_descriptors())
 		return EXIT_FAILED;
-	/* who started us may ignore it, and then nobody could tell how our children end */
+	/* if it is ignored, as our parent may have left it, the kernel forgets how our children ended */
 	signal(SIGCHLD, SIG_DFL);
 	if (complete_wanted(argc, argv))
 		return complete_main(set, argc, argv);

@@ -14,9 +14,6 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-/* A hung network file system would hold us up for ever, deaf to signals. */
-#define REACH_MS 30000
-
 struct job {
 	struct backup_env env;		/* the caller's, with the storages as they are after job-init */
 	const struct job_params *p;
@@ -44,7 +41,7 @@ static char *absolute_folder(const char *dir)
 static int choose_dumpdir(struct job *j, const char *dumpdir, struct error **err)
 {
 	struct stat st;
-	int r = bounded_reach(dumpdir, REACH_MS, j->env.cancel, err);
+	int r = bounded_reach(dumpdir, BOUNDED_REACH_MS, j->env.cancel, err);
 
 	if (r < 0)
 		return r;

@@ -59,7 +59,7 @@ static struct json_object *without_writers(struct json_object *file)
 	return json_put_obj(node, "image", file);
 }
 
-/* swtpm locks the whole of the file, so QEMU would not get its locks.  Files and devices have some. */
+/* swtpm locks all of the file, so QEMU would not get its own locks.  Only these two drivers take any. */
 static void without_locks(struct json_object *file)
 {
 	const char *driver = json_get_str(file, "driver");
@@ -208,7 +208,7 @@ void offline_stop(struct offline *o)
 {
 	if (o->pid > 0)
 		process_stop(o->pid);
-	/* one that had to be killed leaves it, and the next one of this folder could not listen */
+	/* a daemon that was killed leaves it behind, and the next one could not listen there */
 	if (o->socket)
 		unlink(o->socket);
 	free(o->socket);

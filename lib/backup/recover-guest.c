@@ -147,7 +147,7 @@ static int clean_once(const struct backup_env *env, struct journal *j, bool agai
 	return r;
 }
 
-/* Whatever it was that QEMU would not let go of, the guest does not stand still for it. */
+/* The guest goes on, whatever QEMU would not let go of. */
 static void let_go_on(const struct backup_env *env, struct journal *j)
 {
 	_cleanup_qmp_ struct qmp *q = NULL;

@@ -15,8 +15,6 @@
 #include "config/ha.h"
 #include "storage/archive-name.h"
 
-#define REACH_MS 30000
-
 static struct hook_guest hook_guest(const struct task *t)
 {
 	return (struct hook_guest){ .mode = t->mode,
@@ -49,7 +47,7 @@ static int last_hook(struct task *t, const char *phase)
 /* Asked again for each guest, before anything is done in the folder or to the guest. */
 static int reach_dumpdir(const struct task *t, struct error **err)
 {
-	return t->o->dumpdir ? bounded_reach(t->o->dumpdir, REACH_MS, t->env->cancel, err) : 0;
+	return t->o->dumpdir ? bounded_reach(t->o->dumpdir, BOUNDED_REACH_MS, t->env->cancel, err) : 0;
 }
 
 /* An archive of this very second exists: the next second's name is free. */
@@ -79,7 +77,7 @@ static void name_files(struct task *t, bool is_there)
 	}
 }
 
-/* What an earlier run has left in QEMU, once more: it may have become possible since this job began. */
+/* Tries again to remove what an earlier run left in QEMU: that may be possible by now. */
 static int clean_before(struct task *t, struct error **err)
 {
 	static const enum journal_kind in_the_way[] = { JOURNAL_GRAPH, JOURNAL_SERVER,
@@ -91,7 +89,7 @@ static int clean_before(struct task *t, struct error **err)
 		found = found || journal_has(t->journal, in_the_way[i]);
 	if (!found)
 		return 0;
-	/* as the job began its lines have been said */
+	/* its lines were logged when the job began */
 	r = recover_guest(t->env, t->journal, NULL, err);
 	for (size_t i = 0; i < ARRAY_SIZE(in_the_way) && r < 0; i++) {
 		if (journal_has(t->journal, in_the_way[i])) {
@@ -101,7 +99,7 @@ static int clean_before(struct task *t, struct error **err)
 			return r;
 		}
 	}
-	/* file systems that may be frozen */
+	/* what is left, such as a frozen file system, does not keep the guest from being saved */
 	if (r < 0 && err)
 		error_free(TAKE_PTR(*err));
 	return 0;

@@ -28,6 +28,7 @@ int bounded_run(const struct bounded_call *c, int timeout_ms, const struct cance
  * Asks the file system that path lies in whether it is there at all, before others use it without a limit:
  * ERR_TIMEOUT, ERR_CANCELED.  Good also if there is no such file.
  */
+#define BOUNDED_REACH_MS 30000 /* the usual limit; who has nothing to lose by it takes less */
 int bounded_reach(const char *path, int timeout_ms, const struct cancel *cancel, struct error **err);
 /* unlink(path); missing is fine.  ERR_TIMEOUT as above. */
 int bounded_unlink(const char *path, int timeout_ms, struct error **err);

@@ -49,7 +49,8 @@ int value_check(const struct value_schema *s, const char *value, char **ret, str
 char *value_describe(const struct value_schema *s);
 
 /* [A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9], at least two characters (parse_id); the rule is for messages. */
-#define STORAGE_ID_RULE "a letter, letters, digits or '-_.', a letter or digit"
+#define STORAGE_ID_RULE \
+	"two or more letters, digits, '-', '_' or '.', starting with a letter, ending with a letter or digit"
 bool storage_id_valid(const char *id);
 /* A host name label: letters, digits, inner dashes (pve-node). */
 bool node_name_valid(const char *name);

@@ -1,5 +1,6 @@
 /* The data of a restore, held to the rate that is allowed. */
 #include <errno.h>
+#include <string.h>
 
 #include "base/units.h"
 #include "restore/restore-internal.h"
@@ -47,7 +48,11 @@ int restore_copy(struct restore *r, struct error **err)
 	r->start_ns = units_now_ns();
 	pace_init(&r->pace, r->bwlimit);
 	res = vma_reader_run(r->reader, &sink, r, err);
-	if (res < 0 && res != ERR_CANCELED && !atomic_load(&r->target_failed))
-		error_prefix(err, "cannot read archive '%s' ('vma verify' tells what is lost)", r->p->archive);
+	if (res >= 0 || res == ERR_CANCELED || atomic_load(&r->target_failed))
+		return res;
+	if (!strcmp(r->p->archive, "-"))
+		error_prefix(err, "cannot read the archive on standard input");
+	else
+		error_prefix(err, "cannot read archive '%s' ('vma verify' reports what is lost)", r->p->archive);
 	return res;
 }

@@ -12,8 +12,6 @@
 #include "storage/image-lock.h"
 #include "storage/in-use-device.h"
 
-#define NAMELESS 2 /* of storage_ops.user */
-
 enum {
 	POLL_MS = 100,
 	LET_GO_MS = 2000,
@@ -123,13 +121,13 @@ static int look(const struct volume *v, const char *but, char **ret, struct erro
 			*ret = look_at_device(v->path, &st, but);
 	}
 	if (*ret)
-		return 1;
-	r = v->storage && v->storage->ops->user ? v->storage->ops->user(v, ret, err) : 0;
+		return USER_PROCESS;
+	r = v->storage && v->storage->ops->user ? v->storage->ops->user(v, ret, err) : USER_NONE;
 	/* a client that has no name here is the one that does not count: PVE maps an RBD image for swtpm */
-	if (r == NAMELESS && but) {
+	if (r == USER_NAMELESS && but) {
 		free(*ret);
 		*ret = NULL;
-		r = 0;
+		r = USER_NONE;
 	}
 	return r;
 }
@@ -142,12 +140,13 @@ int volume_check_unused(const struct volume *v, const char *but, const struct ca
 	for (bool again = false;; again = true) {
 		_cleanup_free_ char *who = NULL;
 		int r = look(v, but, &who, err);
-		const int poll_ms = r == 1 ? POLL_MS : FORGET_POLL_MS;
+		const bool lives = r == USER_PROCESS;
+		const int poll_ms = lives ? POLL_MS : FORGET_POLL_MS;
 
 		if (r <= 0)
 			return r;
-		/* by the clock: where there are many processes a look takes its time, too */
-		if (again && (units_now_ns() - began) / 1000000 >= (r == 1 ? LET_GO_MS : FORGET_MS))
+		/* by the clock: on a host with many processes each look takes a while */
+		if (again && (units_now_ns() - began) / 1000000 >= (lives ? LET_GO_MS : FORGET_MS))
 			return error_set(err, -EBUSY, "%s", who);
 		r = cancel_sleep(cancel, poll_ms, err);
 		if (r < 0)

@@ -14,9 +14,6 @@
 #include "base/mem.h"
 #include "base/strv.h"
 
-/* How long a file system may take to answer at all. */
-#define REACH_MS 30000
-
 /* ---- directories ---- */
 
 static const struct {
@@ -153,11 +150,11 @@ int path_make_base(const struct storage *s, struct error **err)
 	return 0;
 }
 
-/* In a mount whose server is away the first look would never come back. */
+/* The first look into a mount whose server is away would never come back. */
 static int reach(const struct storage *s, struct error **err)
 {
 	const struct cancel *cancel = cancel_requested(s->cancel) ? NULL : s->cancel;
-	int r = bounded_reach(s->path, REACH_MS, cancel, err);
+	int r = bounded_reach(s->path, BOUNDED_REACH_MS, cancel, err);
 
 	if (r < 0)
 		error_prefix(err, "storage '%s'", s->id);

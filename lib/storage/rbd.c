@@ -452,19 +452,19 @@ static int rbd_user(const struct volume *v, char **ret, struct error **err)
 	int r = rbd_json(v->storage, args, &root, &mine);
 
 	if (r == ERR_NOT_FOUND)
-		return 0;
+		return USER_NONE;
 	error_keep_first(err, &mine);
 	if (r < 0)
 		return r;
 	address = find_watcher(tool_json_get(root, "watchers"), own, open_files_children(names_image, v));
 	if (!address)
-		return 0;
+		return USER_NONE;
 	qemu = in_use_command(names_image, v);
 	if (qemu)
 		*ret = xasprintf("%s has '%s' open for writing", qemu, v->volid);
 	else
 		*ret = xasprintf("a client at %s has '%s' open, as 'rbd status' says", address, v->volid);
-	return qemu ? 1 : 2;
+	return qemu ? USER_PROCESS : USER_NAMELESS;
 }
 
 static void rbd_traits(const struct storage *s, enum image_format format, struct image_traits *ret)

@@ -300,6 +300,12 @@ int volume_snapshot_delete(const struct volume *v, const char *name, struct erro
 
 /* ---- for storage types ---- */
 
+enum volume_user {
+	USER_NONE,	/* also if there is no such volume */
+	USER_PROCESS,	/* a process of this host */
+	USER_NAMELESS,	/* a client that may be dead and is not forgotten yet */
+};
+
 /* All callbacks get arguments that were checked; those marked may be NULL. */
 struct storage_ops {
 	const char *type;         /* "dir" */
@@ -350,9 +356,8 @@ struct storage_ops {
 	int (*size)(const struct volume *v, uint64_t *ret, struct error **err);
 	int (*used)(const struct volume *v, uint64_t *ret, struct error **err);
 	/*
-	 * Who has the volume open for writing, beyond what its path tells (in-use.h): 0 if there is nobody,
-	 * or no such volume; 1 and *ret, a sentence, if he lives; 2 if he may be dead and not forgotten yet.
-	 * NULL: nobody can tell.
+	 * Who has the volume open for writing, beyond what its path shows (in-use.h): an enum volume_user,
+	 * and unless that is USER_NONE a sentence in *ret, which the caller frees.  NULL: nobody can tell.
 	 */
 	int (*user)(const struct volume *v, char **ret, struct error **err);
 	/* NULL, and so alloc and free: read only (iscsi).

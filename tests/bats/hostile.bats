@@ -33,9 +33,9 @@ harmless() {
 		<<< "$1" | cat -v | grep .
 }
 
-# on_terminal <command>...: what it writes to a terminal
-on_terminal() {
-	SHELL=/bin/bash script -qec "$(printf '%q ' "$@")" /dev/null < /dev/null | tr -d '\r'
+# terminal_gets <command>...: what it writes to a terminal
+terminal_gets() {
+	script -qec "$(printf '%q ' "$@")" /dev/null < /dev/null | tr -d '\r'
 }
 
 @test "names and configurations of an archive reach no terminal with an escape sequence in them" {
@@ -51,10 +51,10 @@ on_terminal() {
 	has_line 'args: \?\]0;x\?\?31m\?'
 	vzdump 200
 	harmless "$output"
-	run on_terminal "$VMA" config "$T/a$EVIL.vma"
+	run terminal_gets "$VMA" config "$T/a$EVIL.vma"
 	harmless "$output"
 	has_line '^name: \?\]0;x\?\?31m\?$'
-	run on_terminal "$VMA" list "$T/a$EVIL.vma" --output-format json
+	run terminal_gets "$VMA" list "$T/a$EVIL.vma" --output-format json
 	harmless "$output"
 	python3 -c 'import json, sys; assert json.load(sys.stdin)["configs"][1]["name"] == "c\x9b31m\u202e"' \
 		<<< "$output"
@@ -66,7 +66,7 @@ on_terminal() {
 	cmp "$T/got" "$T/conf"
 	"$PVESM" extractconfig "$T/a.vma" > "$T/got"
 	cmp <(cat "$T/conf"; echo) "$T/got"
-	run on_terminal "$PVESM" extractconfig "$T/a.vma"
+	run terminal_gets "$PVESM" extractconfig "$T/a.vma"
 	harmless "$output"
 }
 

@@ -154,7 +154,11 @@ tree() {
 	printf 'xxxx' | dd of="$T/hurt.vma.zst" bs=1 seek=2000000 conv=notrunc status=none
 	restore "$T/hurt.vma.zst" 127 --force
 	[ "$status" = 255 ]
-	has_line "^cannot read archive '$T/hurt.vma.zst' \('vma verify' tells what is lost\): zstd frame . at byte .* is damaged"
+	has_line "^cannot read archive '$T/hurt.vma.zst' \('vma verify' reports what is lost\): zstd frame . at byte .* is damaged"
+	diff "$T/before" <(tree)
+	run "$QMRESTORE" - 127 --force --storage local < "$T/hurt.vma.zst"
+	[ "$status" = 255 ]
+	has_line '^cannot read the archive on standard input: zstd frame . at byte .* is damaged'
 	diff "$T/before" <(tree)
 	restore "$T/hurt.vma.zst" 300
 	[ "$status" = 255 ]

@@ -7,7 +7,7 @@ on_terminal() {
 	local columns=$1 command
 	shift
 	printf -v command '%q ' "$@"
-	run env TERM=xterm SHELL=/bin/bash script -qec "stty cols $columns rows 24; $command" "$VZ_TMP/typescript" < /dev/null
+	TERM=xterm run script -qec "stty cols $columns rows 24; $command" "$VZ_TMP/typescript" < /dev/null
 	python3 - "$VZ_TMP" <<- 'END'
 		import re, sys
 		tmp = sys.argv[1]

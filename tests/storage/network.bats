@@ -2,6 +2,8 @@
 bats_require_minimum_version 1.5.0
 # Storages on a network, each with a real server.  What is asked of each is in tests/unit/test-storage-<type>.c.
 
+load "${VZ_TYPE_FILE%/*}/../lib/real"
+
 setup_file() {
 	modprobe -a nfsd nfs nfsv3 nfsv4 cifs
 	{
@@ -59,14 +61,6 @@ smb_server() {
 	until : 2> /dev/null < /dev/tcp/127.0.0.1/445; do
 		sleep 0.1
 	done
-}
-
-# The test ran in full, on the real thing, and nothing failed.
-passed_for_real() {
-	grep -v '^ok' <<< "$output"	# shown if it fails
-	[[ $status == 0 ]]
-	[[ $output == *$'\n1..'* ]]
-	run ! grep -E '^not ok|# SKIP' <<< "$output"
 }
 
 @test "nfs is mounted, used, gone with its server for ten seconds and not for ever" {

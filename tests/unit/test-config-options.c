@@ -298,8 +298,8 @@ static void test_conf_lines(void)
 	conf_line("start-command:", "start-command", NULL,
 		  "W parse error in 'f' - 'start-command': value '' is no command\n");
 	conf_line("storage:", "storage", NULL,
-		  "W parse error in 'f' - 'storage': value '' is not a storage id (a letter, letters, digits "
-		  "or '-_.', a letter or digit)\n");
+		  "W parse error in 'f' - 'storage': value '' is not a storage id (two or more letters, digits, '-', '_' "
+		  "or '.', starting with a letter, ending with a letter or digit)\n");
 	for (size_t i = 0; i < 7; i++) {
 		static const char *const lines[] = { "vmid: 100", "all: 1", "exclude: 100", "pool: p",
 						     "node: n", "stop: 1", "job-id: x" };
