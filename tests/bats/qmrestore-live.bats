@@ -223,8 +223,9 @@ storage_daemon() {
 }
 
 @test "a guest that is shut down meanwhile, and a volume that is not on disk in the end: an error, and the overlay stays" {
+	# -D: strace beside it, so that it is the daemon that is told to end
 	# shellcheck disable=SC2016
-	storage_daemon 'exec strace -f -o "$0.trace" -e trace=fdatasync -e inject=fdatasync:error=EIO "$real" "$@"'
+	storage_daemon 'exec strace -D -f -o "$0.trace" -e trace=fdatasync -e inject=fdatasync:error=EIO "$real" "$@"'
 	make_archive 8 virtio0,local
 	restore_begin "$T/a.vma.zst" 131 --bwlimit 400
 	says "VM 131 runs"
@@ -232,6 +233,8 @@ storage_daemon() {
 	restore_end 255
 	says "virtio0: cannot write to 'nbd.*Input/output error" 1 || grep -q "Input/output error" "$T/out"
 	[[ -e $(dirname "$(image 131 virtio0)")/vm-131-overlay-0.raw ]]
+	# strace takes a moment longer than the daemon
+	timeout 60 bash -c 'while pgrep -f "$0" > /dev/null; do sleep 0.05; done' "[q]emu-storage-daemon.*$VZ_TMP"
 }
 
 @test "what the host holds back of the new volume is written out before the guest is stopped to move there" {
