@@ -7,18 +7,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backup/power.h"
+#include "guest/power.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "command.h"
-#include "config/pool.h"
+#include "guest/pool.h"
 #include "config/vzdump-options.h"
 #include "output.h"
 #include "restore/restore.h"
 #include "signals.h"
-#include "storage/backups.h"
+#include "place/backups.h"
 #include "vma-commands.h"
 
 static const char *const args[] = { "archive", "vmid", NULL };
@@ -140,28 +140,28 @@ static void on_stuck(void *opaque)
 }
 
 /* Nothing is begun for a pool that is not there. */
-static int check_pool(const struct backup_env *env, const struct options *o, struct error **err)
+static int check_pool(const struct host *host, const struct options *o, struct error **err)
 {
 	_cleanup_free_ uint32_t *guests = NULL;
 	size_t n;
 
-	return options_given(o, "pool") ? pool_guests(env->paths, options_get(o, "pool"), &guests, &n, err) : 0;
+	return options_given(o, "pool") ? pool_guests(host->paths, options_get(o, "pool"), &guests, &n, err) : 0;
 }
 
-static int add_to_pool(const struct backup_env *env, const char *pool, uint32_t vmid, struct error **err)
+static int add_to_pool(const struct host *host, const char *pool, uint32_t vmid, struct error **err)
 {
 	_cleanup_error_ struct error *not_synced = NULL;
-	int r = pool_add_guest(env->paths, pool, vmid, &not_synced, err);
+	int r = pool_add_guest(host->paths, pool, vmid, &not_synced, err);
 
 	if (r < 0)
 		error_prefix(err, "VM %" PRIu32 " is restored, but not in its pool", vmid);
 	if (not_synced)
-		log_warn(env->log, "VM %" PRIu32 " is in its pool, but a power cut may take it out again: %s", vmid,
+		log_warn(host->log, "VM %" PRIu32 " is in its pool, but a power cut may take it out again: %s", vmid,
 			 error_message(not_synced));
 	return r;
 }
 
-static int restore(const struct backup_env *env, const struct options *o, const char *path,
+static int restore(const struct host *host, const struct options *o, const char *path,
 		   struct vma_progress *progress, struct error **err)
 {
 	_cleanup_close_ int fd = open_archive(path, err);
@@ -192,15 +192,15 @@ static int restore(const struct backup_env *env, const struct options *o, const 
 		return fd;
 	progress->fd = fd;
 	printf("restore vma archive: %s\n", shown);
-	r = check_pool(env, o, err);
+	r = check_pool(host, o, err);
 	if (r == 0)
-		r = restore_run(env, &p, err);
+		r = restore_run(host, &p, err);
 	vma_progress_off(progress);
 	if (r == 0 && options_given(o, "pool"))
-		r = add_to_pool(env, options_get(o, "pool"), vmid, err);
+		r = add_to_pool(host, options_get(o, "pool"), vmid, err);
 	if (r == 0 && options_bool(o, "start") && !p.live) {
 		puts("starting VM");
-		r = power_run_command(env, "start-command", vmid, env->cancel, env->log, err);
+		r = power_run_command(host, "start-command", vmid, host->cancel, host->log, err);
 		if (r < 0)
 			error_prefix(err, "VM %" PRIu32 " is restored, but does not start", vmid);
 	}
@@ -216,13 +216,13 @@ static int run(struct options *o, struct error **err)
 	struct paths paths;
 	struct cancel *stop;
 	_cleanup_free_ char *path = NULL;
-	struct backup_env env = { .paths = &paths, .storages = &storages, .options = &conf,
+	struct host host = { .paths = &paths, .storages = &storages, .options = &conf,
 				  .log = &log };
 	int r;
 
 	paths_init(&paths, getenv("VZDUMP_ROOT"));
 	r = signals_catch(&stop, err);
-	env.cancel = stop;
+	host.cancel = stop;
 	if (r == 0)
 		r = vzdump_conf_load(&paths, &conf, &log, err);
 	if (r == 0)
@@ -230,7 +230,7 @@ static int run(struct options *o, struct error **err)
 	if (r == 0)
 		r = backup_path(&storages, options_get(o, "archive"), &log, &path, err);
 	if (r == 0)
-		r = restore(&env, o, path, &progress, err);
+		r = restore(&host, o, path, &progress, err);
 	storage_config_clear(&storages);
 	paths_clear(&paths);
 	cancel_clear(stop);

@@ -41,7 +41,7 @@ static char *command_line(const struct options *o)
 	return buf_steal(&b);
 }
 
-static int run_job(struct backup_env *env, struct options *cli, struct ui *ui,
+static int run_job(struct host *host, struct options *cli, struct ui *ui,
 		   const struct selection *selection, struct error **err)
 {
 	_cleanup_options_ struct options conf = { 0 };
@@ -55,42 +55,42 @@ static int run_job(struct backup_env *env, struct options *cli, struct ui *ui,
 				     .opaque = ui };
 	int r;
 
-	r = vzdump_conf_load(env->paths, &conf, env->log, err);
+	r = vzdump_conf_load(host->paths, &conf, host->log, err);
 	if (r == 0)
 		r = vzdump_options_merge(cli, &conf, err);
 	if (r == 0)
-		vzdump_options_warn(cli, env->log);
+		vzdump_options_warn(cli, host->log);
 	params.conf_prune_backups = options_get(&conf, "prune-backups");
-	return r == 0 ? job_run(env, &params, err) : r;
+	return r == 0 ? job_run(host, &params, err) : r;
 }
 
-static int run_backup(struct backup_env *env, struct options *cli, struct ui *ui, struct error **err)
+static int run_backup(struct host *host, struct options *cli, struct ui *ui, struct error **err)
 {
 	_cleanup_selection_ struct selection selection = { 0 };
-	int r = job_choose(env, &selection, err);
+	int r = job_choose(host, &selection, err);
 
 	if (r <= 0)
 		return r;
-	r = run_job(env, cli, ui, &selection, err);
+	r = run_job(host, cli, ui, &selection, err);
 	if (r == 0 && ui->warnings)
 		fprintf(stderr, "Task finished with %u warning(s)!\n", ui->warnings);
 	return r;
 }
 
-static int run_cleanup(const struct backup_env *base, struct options *cli, struct error **err)
+static int run_cleanup(const struct host *base, struct options *cli, struct error **err)
 {
 	_cleanup_options_ struct options conf = { 0 };
 	struct storage_config storages = { 0 };
-	struct backup_env env = *base;
-	int r = storage_config_load(env.paths, env.log, &storages, err);
+	struct host host = *base;
+	int r = storage_config_load(host.paths, host.log, &storages, err);
 
-	env.storages = &storages;
+	host.storages = &storages;
 	if (r == 0)
-		r = vzdump_conf_load(env.paths, &conf, env.log, err);
+		r = vzdump_conf_load(host.paths, &conf, host.log, err);
 	if (r == 0)
 		r = vzdump_options_merge(cli, &conf, err);
 	if (r == 0)
-		r = job_cleanup(&env, err);
+		r = job_cleanup(&host, err);
 	storage_config_clear(&storages);
 	return r;
 }
@@ -101,7 +101,7 @@ static int run(struct options *cli, struct error **err)
 	struct ui ui;
 	struct paths paths;
 	struct system_log syslog;
-	struct backup_env env = { .paths = &paths, .options = cli, .log = &ui.log,
+	struct host host = { .paths = &paths, .options = cli, .log = &ui.log,
 				  .syslog = &syslog.log };
 	struct cancel *stop;
 	int r;
@@ -118,10 +118,10 @@ static int run(struct options *cli, struct error **err)
 	paths_init(&paths, getenv("VZDUMP_ROOT"));
 	system_log_open(&syslog, &paths);
 	r = signals_catch(&stop, err);
-	env.cancel = stop;
+	host.cancel = stop;
 	if (r == 0)
-		r = options_bool(cli, "cleanup") ? run_cleanup(&env, cli, err)
-						 : run_backup(&env, cli, &ui, err);
+		r = options_bool(cli, "cleanup") ? run_cleanup(&host, cli, err)
+						 : run_backup(&host, cli, &ui, err);
 	ui_clear(&ui);
 	system_log_close(&syslog);
 	paths_clear(&paths);

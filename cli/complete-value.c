@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "complete.h"
-#include "config/guest.h"
+#include "guest/guest.h"
 
 static void offer_bool(struct completion *c, const char *head)
 {

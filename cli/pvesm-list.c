@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "pvesm-commands.h"
-#include "storage/content.h"
+#include "place/content.h"
 
 static const char *const args[] = { "storage", NULL };
 

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "pvesm-commands.h"
-#include "storage/backups.h"
+#include "place/backups.h"
 
 static const char *const args[] = { "storage", NULL };
 static const char *const types[] = { "qemu", "lxc", NULL };

@@ -14,7 +14,7 @@
 #include "base/units.h"
 #include "pvesm-commands.h"
 #include "show.h"
-#include "storage/backups.h"
+#include "place/backups.h"
 #include "vma/reader.h"
 
 static const char *const volume_args[] = { "volume", NULL };

@@ -10,14 +10,14 @@
 #include "storage/storage.h"
 #include "vma/format.h"
 
-static int add_image(const struct vma_daemon_image *image, struct offline_disk *ret, struct error **err)
+static int add_image(const struct vma_daemon_image *image, struct storage_daemon_disk *ret, struct error **err)
 {
 	_cleanup_volume_ struct volume v = { 0 };
 	_cleanup_free_ char *path = realpath(image->path, NULL);
 	int r = path ? volume_open(&(struct storage_config){ 0 }, path, image->format, &v, err) :
 		       error_errno(err, errno, "image '%s'", image->path);
 
-	*ret = (struct offline_disk){ .export = image->export,
+	*ret = (struct storage_daemon_disk){ .export = image->export,
 				      .format = image->format,
 				      .writable = image->writable };
 	return r < 0 ? r : volume_blockdev(&v, &ret->protocol, err);
@@ -36,7 +36,7 @@ static int make_folder(struct vma_daemon *d, struct error **err)
 int vma_daemon_start(struct vma_daemon *d, const struct vma_daemon_image *images, size_t n,
 		     const struct cancel *stop, struct error **err)
 {
-	struct offline_disk disks[VMA_MAX_DEVICES] = { 0 };
+	struct storage_daemon_disk disks[VMA_MAX_DEVICES] = { 0 };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++)
@@ -44,7 +44,7 @@ int vma_daemon_start(struct vma_daemon *d, const struct vma_daemon_image *images
 	if (r == 0)
 		r = make_folder(d, err);
 	if (r == 0)
-		r = offline_start(&d->offline, d->dir, disks, n, stop, err);
+		r = storage_daemon_start(&d->offline, d->dir, disks, n, stop, err);
 	for (size_t i = 0; i < n; i++)
 		json_object_put(disks[i].protocol);
 	return r;
@@ -52,7 +52,7 @@ int vma_daemon_start(struct vma_daemon *d, const struct vma_daemon_image *images
 
 void vma_daemon_stop(struct vma_daemon *d)
 {
-	offline_stop(&d->offline);
+	storage_daemon_stop(&d->offline);
 	if (d->dir)
 		io_remove_tree(d->dir, NULL);
 	free(TAKE_PTR(d->dir));

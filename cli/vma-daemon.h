@@ -12,10 +12,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "backup/offline.h"
+#include "qemu/storage-daemon.h"
 
 struct vma_daemon {
-	struct offline offline;
+	struct storage_daemon offline;
 	char *dir; /* its own; NULL: it does not run */
 };
 

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 
 #define DEFINE_EVENT(name, log_line)                                                               \
-	void name(const struct backup_env *env, const struct log *log, const char *fmt, ...)       \
+	void name(const struct host *host, const struct log *log, const char *fmt, ...)       \
 	{                                                                                          \
 		_cleanup_free_ char *text = NULL;                                                  \
 		va_list ap;                                                                        \
@@ -15,7 +15,7 @@
 		text = xvasprintf(fmt, ap);                                                        \
 		va_end(ap);                                                                        \
 		log_line(log, "%s", text);                                                         \
-		log_line(env->syslog, "%s", text);                                                 \
+		log_line(host->syslog, "%s", text);                                                 \
 	}
 
 DEFINE_EVENT(event_info, log_info)

@@ -5,12 +5,12 @@
 #ifndef VZDUMP_BACKUP_EVENT_H
 #define VZDUMP_BACKUP_EVENT_H
 
-#include "backup/env.h"
+#include "storage/host.h"
 
-/* Each into log and env->syslog. */
-void event_info(const struct backup_env *env, const struct log *log, const char *fmt, ...)
+/* Each into log and host->syslog. */
+void event_info(const struct host *host, const struct log *log, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-void event_error(const struct backup_env *env, const struct log *log, const char *fmt, ...)
+void event_error(const struct host *host, const struct log *log, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 #endif

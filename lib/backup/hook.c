@@ -41,11 +41,11 @@ static void add_dumpdir(char ***env, const char *dumpdir)
 		strv_addf(env, "DUMPDIR=%.*s", (int)len, dumpdir);
 }
 
-static char **environment(const struct backup_env *env, const struct hook_guest *guest,
+static char **environment(const struct host *host, const struct hook_guest *guest,
 			  const char *dumpdir)
 {
-	const char *storage = options_get(env->options, "storage");
-	const char *option = options_get(env->options, "dumpdir");
+	const char *storage = options_get(host->options, "storage");
+	const char *option = options_get(host->options, "dumpdir");
 	char **vars = NULL;
 
 	add_env(&vars, "STOREID", storage ? storage : option ? NULL : DEFAULT_STORAGE);
@@ -88,11 +88,11 @@ static int judge(const char *const argv[], int r, const struct process_result *r
 	return error_set(err, ERR_PEER, "command '%s' failed: exit code %d", words, result->status);
 }
 
-static int run(const struct backup_env *env, const char *phase, const struct hook_guest *guest,
+static int run(const struct host *host, const char *phase, const struct hook_guest *guest,
 	       const char *dumpdir, unsigned cancel_ignored, const struct log *log,
 	       struct error **err)
 {
-	const char *script = options_get(env->options, "script");
+	const char *script = options_get(host->options, "script");
 	_cleanup_strv_ char **argv = NULL, **vars = NULL;
 	struct process_result result = { 0 };
 	int r;
@@ -103,14 +103,14 @@ static int run(const struct backup_env *env, const char *phase, const struct hoo
 	if (r < 0)
 		return r;
 	argv = command(script, phase, guest);
-	vars = environment(env, guest, dumpdir);
+	vars = environment(host, guest, dumpdir);
 	r = process_run((const char *const *)(const void *)argv,
 			&(struct process_options){
 				.env = (const char *const *)(const void *)vars,
 				.clean_env = true,
 				.group = true,
-				.timeout_ms = (int)options_int(env->options, "hook-timeout") * 1000,
-				.cancel = env->cancel,
+				.timeout_ms = (int)options_int(host->options, "hook-timeout") * 1000,
+				.cancel = host->cancel,
 				.cancel_ignored = cancel_ignored,
 				.log_output = log,
 			},
@@ -120,14 +120,14 @@ static int run(const struct backup_env *env, const char *phase, const struct hoo
 	return r;
 }
 
-int hook_run(const struct backup_env *env, const char *phase, const struct hook_guest *guest,
+int hook_run(const struct host *host, const char *phase, const struct hook_guest *guest,
 	     const char *dumpdir, const struct log *log, struct error **err)
 {
-	return run(env, phase, guest, dumpdir, 0, log, err);
+	return run(host, phase, guest, dumpdir, 0, log, err);
 }
 
-int hook_run_after(const struct backup_env *env, const char *phase, const struct hook_guest *guest,
+int hook_run_after(const struct host *host, const char *phase, const struct hook_guest *guest,
 		   const char *dumpdir, const struct log *log, struct error **err)
 {
-	return run(env, phase, guest, dumpdir, cancel_count(env->cancel), log, err);
+	return run(host, phase, guest, dumpdir, cancel_count(host->cancel), log, err);
 }

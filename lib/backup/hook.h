@@ -7,7 +7,7 @@
 #ifndef VZDUMP_BACKUP_HOOK_H
 #define VZDUMP_BACKUP_HOOK_H
 
-#include "backup/env.h"
+#include "storage/host.h"
 
 /* What the script learns about the guest that is being saved; NULL members are left out. */
 struct hook_guest {
@@ -24,11 +24,11 @@ struct hook_guest {
  * guest is NULL for the phases of the job (job-init, job-start, job-end, job-abort).
  * dumpdir may be NULL: then it is that of --dumpdir, if any.
  */
-int hook_run(const struct backup_env *env, const char *phase, const struct hook_guest *guest,
+int hook_run(const struct host *host, const char *phase, const struct hook_guest *guest,
 	     const char *dumpdir, const struct log *log, struct error **err);
 
 /* The same for what comes also after a signal (backup-abort, ...): only a further one ends it. */
-int hook_run_after(const struct backup_env *env, const char *phase, const struct hook_guest *guest,
+int hook_run_after(const struct host *host, const char *phase, const struct hook_guest *guest,
 		   const char *dumpdir, const struct log *log, struct error **err);
 
 #endif

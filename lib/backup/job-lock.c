@@ -22,19 +22,19 @@
 #define STOP_WAIT_S 15
 #define UPID_MAX 4096
 
-static char *lock_path(const struct backup_env *env)
+static char *lock_path(const struct host *host)
 {
-	return paths_get(env->paths, "/run/vzdump.lock");
+	return paths_get(host->paths, "/run/vzdump.lock");
 }
 
-static char *pid_path(const struct backup_env *env)
+static char *pid_path(const struct host *host)
 {
-	return paths_get(env->paths, "/run/vzdump.pid");
+	return paths_get(host->paths, "/run/vzdump.pid");
 }
 
-static int open_lock(const struct backup_env *env, const char *path, struct error **err)
+static int open_lock(const struct host *host, const char *path, struct error **err)
 {
-	_cleanup_free_ char *dir = paths_get(env->paths, "/run");
+	_cleanup_free_ char *dir = paths_get(host->paths, "/run");
 	int fd, r;
 
 	r = io_mkdir_p(dir, 0755, err);
@@ -45,15 +45,15 @@ static int open_lock(const struct backup_env *env, const char *path, struct erro
 	return fd < 0 ? error_errno(err, -fd, "can't open lock on file '%s'", path) : fd;
 }
 
-static int no_lock(const struct backup_env *env, int code, const char *path, const char *why,
+static int no_lock(const struct host *host, int code, const char *path, const char *why,
 		   const char *holder, struct error **err)
 {
-	event_error(env, NULL, "can't acquire lock '%s'%s", path, why);
+	event_error(host, NULL, "can't acquire lock '%s'%s", path, why);
 	return error_set(err, code, "can't acquire lock '%s'%s: %s", path, why, holder);
 }
 
 /* flock() has no time limit of its own, and a signal must end the wait: ask again and again. */
-static int wait_for(int fd, const char *path, uint64_t minutes, const struct backup_env *env,
+static int wait_for(int fd, const char *path, uint64_t minutes, const struct host *host,
 		    struct error **err)
 {
 	uint64_t end = units_now_ns() + minutes * 60 * UINT64_C(1000000000);
@@ -64,27 +64,27 @@ static int wait_for(int fd, const char *path, uint64_t minutes, const struct bac
 		return 0;
 	holder = lock_holder_text(path);
 	if (!minutes)
-		return no_lock(env, -EAGAIN, path, " (wait = 0)", holder, err);
-	event_info(env, env->log, "trying to get global lock - waiting...");
-	log_info(env->log, "the global lock is %s", holder);
+		return no_lock(host, -EAGAIN, path, " (wait = 0)", holder, err);
+	event_info(host, host->log, "trying to get global lock - waiting...");
+	log_info(host->log, "the global lock is %s", holder);
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (units_now_ns() >= end) {
 			free(holder);
 			holder = lock_holder_text(path);
-			return no_lock(env, ERR_TIMEOUT, path, " - got timeout", holder, err);
+			return no_lock(host, ERR_TIMEOUT, path, " - got timeout", holder, err);
 		}
-		r = cancel_sleep(env->cancel, POLL_MS, err);
+		r = cancel_sleep(host->cancel, POLL_MS, err);
 		if (r < 0)
 			return r;
 	}
-	event_info(env, env->log, "got global lock");
+	event_info(host, host->log, "got global lock");
 	return 0;
 }
 
 /* In place, so that a kill leaves nothing but this file, which the next job writes again. */
-static int write_pid(const struct backup_env *env, const char *path, struct error **err)
+static int write_pid(const struct host *host, const char *path, struct error **err)
 {
-	_cleanup_free_ char *node = paths_nodename(env->paths);
+	_cleanup_free_ char *node = paths_nodename(host->paths);
 	_cleanup_free_ char *upid = upid_of_this(node, "vzdump");
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 
@@ -93,20 +93,20 @@ static int write_pid(const struct backup_env *env, const char *path, struct erro
 	return 0;
 }
 
-int job_lock_take(struct job_lock *l, const struct backup_env *env, struct error **err)
+int job_lock_take(struct job_lock *l, const struct host *host, struct error **err)
 {
-	_cleanup_free_ char *path = lock_path(env);
+	_cleanup_free_ char *path = lock_path(host);
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	fd = open_lock(env, path, err);
+	fd = open_lock(host, path, err);
 	if (fd < 0)
 		return fd;
-	r = wait_for(fd, path, (uint64_t)options_int(env->options, "lockwait"), env, err);
+	r = wait_for(fd, path, (uint64_t)options_int(host->options, "lockwait"), host, err);
 	if (r < 0)
 		return r;
-	l->pid_path = pid_path(env);
-	r = write_pid(env, l->pid_path, err);
+	l->pid_path = pid_path(host);
+	r = write_pid(host, l->pid_path, err);
 	l->fd = TAKE_FD(fd);
 	return r;
 }
@@ -122,9 +122,9 @@ void job_lock_release(struct job_lock *l)
 }
 
 /* The lock is held by somebody: that is what tells a living job from an old pid file. */
-static bool is_held(const struct backup_env *env)
+static bool is_held(const struct host *host)
 {
-	_cleanup_free_ char *path = lock_path(env);
+	_cleanup_free_ char *path = lock_path(host);
 	_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
 
 	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
@@ -176,16 +176,16 @@ static bool find_job(const char *path, struct process_id *ret)
 	return read_bare_pid(path, text.data, ret);
 }
 
-int job_stop_running(const struct backup_env *env, struct error **err)
+int job_stop_running(const struct host *host, struct error **err)
 {
-	_cleanup_free_ char *path = pid_path(env), *lock = lock_path(env), *holder = NULL;
+	_cleanup_free_ char *path = pid_path(host), *lock = lock_path(host), *holder = NULL;
 	struct process_id job;
 
-	if (!is_held(env))
+	if (!is_held(host))
 		return 0;
 	if (!find_job(path, &job)) {
 		holder = lock_holder_text(lock);
-		log_warn(env->log, "nothing is stopped: '%s' names no running backup, and the lock '%s' is %s",
+		log_warn(host->log, "nothing is stopped: '%s' names no running backup, and the lock '%s' is %s",
 			 path, lock, holder);
 		return 0;
 	}
@@ -194,7 +194,7 @@ int job_stop_running(const struct backup_env *env, struct error **err)
 	for (int waited = 0; waited < STOP_WAIT_S * 1000; waited += POLL_MS) {
 		if (!is_running(&job))
 			return 0;
-		if (cancel_sleep(env->cancel, POLL_MS, err) < 0)
+		if (cancel_sleep(host->cancel, POLL_MS, err) < 0)
 			return ERR_CANCELED;
 	}
 	return error_set(err, ERR_TIMEOUT, "stopping backup process %d failed: it still runs after %d s",

@@ -5,7 +5,7 @@
 #ifndef VZDUMP_BACKUP_JOB_LOCK_H
 #define VZDUMP_BACKUP_JOB_LOCK_H
 
-#include "backup/env.h"
+#include "storage/host.h"
 
 struct job_lock {
 	int fd;		/* -1: not held */
@@ -14,7 +14,7 @@ struct job_lock {
 #define JOB_LOCK_INIT { .fd = -1 }
 
 /* Waits up to --lockwait minutes, saying so. */
-int job_lock_take(struct job_lock *l, const struct backup_env *env, struct error **err);
+int job_lock_take(struct job_lock *l, const struct host *host, struct error **err);
 void job_lock_release(struct job_lock *l);
 
 #endif

@@ -15,7 +15,7 @@
 #include "base/mem.h"
 
 struct job {
-	struct backup_env env;		/* the caller's, with the storages as they are after job-init */
+	struct host host;		/* the caller's, with the storages as they are after job-init */
 	const struct job_params *p;
 	struct storage_config storages;
 	struct task_options task;
@@ -41,7 +41,7 @@ static char *absolute_folder(const char *dir)
 static int choose_dumpdir(struct job *j, const char *dumpdir, struct error **err)
 {
 	struct stat st;
-	int r = bounded_reach(dumpdir, BOUNDED_REACH_MS, j->env.cancel, err);
+	int r = bounded_reach(dumpdir, BOUNDED_REACH_MS, j->host.cancel, err);
 
 	if (r < 0)
 		return r;
@@ -72,10 +72,10 @@ static int look_at_storage(struct job *j, const struct storage *s, struct error 
 static int choose_storage(struct job *j, const char *id, struct error **err)
 {
 	const struct storage *s = NULL;
-	int r = storage_get(j->env.storages, id, 0, &s, err);
+	int r = storage_get(j->host.storages, id, 0, &s, err);
 
 	if (r == 0)
-		r = storage_activate(s, j->env.log, err);
+		r = storage_activate(s, j->host.log, err);
 	if (r < 0) {
 		error_prefix(err, "could not activate storage '%s'", id);
 		return r;
@@ -87,7 +87,7 @@ static int choose_storage(struct job *j, const char *id, struct error **err)
 /* What contradicts itself is refused before anything is done. */
 static int check_target(const struct job *j, struct error **err)
 {
-	const struct options *o = j->env.options;
+	const struct options *o = j->host.options;
 	const bool storage = options_given(o, "storage");
 
 	if (storage && options_bool(o, "stdout") && j->p->target_from_cli)
@@ -101,7 +101,7 @@ static int check_target(const struct job *j, struct error **err)
 
 static int choose_target(struct job *j, struct error **err)
 {
-	const struct options *o = j->env.options;
+	const struct options *o = j->host.options;
 	const char *storage = options_get(o, "storage"), *dumpdir = options_get(o, "dumpdir");
 	int r;
 
@@ -115,7 +115,7 @@ static int choose_target(struct job *j, struct error **err)
 
 static int choose_retention(struct job *j, struct error **err)
 {
-	const struct options *o = j->env.options;
+	const struct options *o = j->host.options;
 	const char *text = j->p->conf_prune_backups;
 	int r;
 
@@ -165,17 +165,17 @@ static int prepare(struct job *j, struct error **err)
 	_cleanup_error_ struct error *all = NULL;
 	struct error *mine = NULL;
 	int code = 0;
-	int r = hook_run(&j->env, "job-init", NULL, NULL, j->env.log, &mine);
+	int r = hook_run(&j->host, "job-init", NULL, NULL, j->host.log, &mine);
 
 	collect(&all, &code, r, &mine);
 	if (r != ERR_CANCELED) {
-		r = storage_config_load(j->env.paths, j->env.log, &j->storages, &mine);
-		storage_config_set_cancel(&j->storages, j->env.cancel);
+		r = storage_config_load(j->host.paths, j->host.log, &j->storages, &mine);
+		storage_config_set_cancel(&j->storages, j->host.cancel);
 		if (r == 0)
 			r = choose_target(j, &mine);
 		collect(&all, &code, r, &mine);
 		collect(&all, &code, choose_retention(j, &mine), &mine);
-		collect(&all, &code, check_tmpdir(j->env.options, &mine), &mine);
+		collect(&all, &code, check_tmpdir(j->host.options, &mine), &mine);
 	}
 	if (code < 0)
 		error_keep_first(err, &all);
@@ -184,7 +184,7 @@ static int prepare(struct job *j, struct error **err)
 
 static int configure(struct job *j, struct error **err)
 {
-	const struct options *o = j->env.options;
+	const struct options *o = j->host.options;
 	struct performance_config performance;
 	int r;
 
@@ -208,11 +208,11 @@ static int configure(struct job *j, struct error **err)
 static void say_container(struct job *j, const struct selected_guest *g)
 {
 	if (j->p->selection->by_id)
-		event_error(&j->env, j->env.log,
+		event_error(&j->host, j->host.log,
 			    "Backup of VM %u failed - it is a container (%s): only VMs can be saved so far",
 			    g->vmid, g->path);
 	else
-		log_warn(j->env.log,
+		log_warn(j->host.log,
 			 "%u is a container (%s): only VMs can be saved so far, it is left out", g->vmid,
 			 g->path);
 }
@@ -227,36 +227,36 @@ static int run_guest(struct job *j, const struct selected_guest *g, struct error
 		j->failed++;
 		return 0;
 	}
-	log_guest(j->env.log, g->vmid);
-	if (task_run(&j->env, &j->task, g->vmid, &result, &mine) < 0)
+	log_guest(j->host.log, g->vmid);
+	if (task_run(&j->host, &j->task, g->vmid, &result, &mine) < 0)
 		j->failed++;
-	log_guest(j->env.log, 0);
+	log_guest(j->host.log, 0);
 	free(result.target);
-	return cancel_check(j->env.cancel, err);
+	return cancel_check(j->host.cancel, err);
 }
 
 static int run_tasks(struct job *j, struct error **err)
 {
 	const struct selection *s = j->p->selection;
-	int r = hook_run(&j->env, "job-start", NULL, j->dumpdir, j->env.log, err);
+	int r = hook_run(&j->host, "job-start", NULL, j->dumpdir, j->host.log, err);
 
 	for (size_t i = 0; i < s->n && r == 0; i++)
 		r = run_guest(j, &s->guests[i], err);
 	if (r == 0)
-		r = hook_run(&j->env, "job-end", NULL, j->dumpdir, j->env.log, err);
+		r = hook_run(&j->host, "job-end", NULL, j->dumpdir, j->host.log, err);
 	return r;
 }
 
 static void say_beginning(struct job *j)
 {
 	_cleanup_free_ char *external = selection_external_text(j->p->selection);
-	_cleanup_free_ char *idle = options_without_effect(j->env.options);
+	_cleanup_free_ char *idle = options_without_effect(j->host.options);
 
-	event_info(&j->env, j->env.log, "starting new backup job: %s", j->p->command_line);
+	event_info(&j->host, j->host.log, "starting new backup job: %s", j->p->command_line);
 	if (*external)
-		log_info(j->env.log, "skip external VMs: %s", external);
+		log_info(j->host.log, "skip external VMs: %s", external);
 	if (idle)
-		log_warn(j->env.log,
+		log_warn(j->host.log,
 			 "no mail or other notification will be sent, as these options have no effect yet: %s",
 			 idle);
 }
@@ -270,47 +270,47 @@ static void say_not_saved(struct job *j)
 		if (s->guests[i].container)
 			buf_addf(&text, "%s%u (container)", text.len ? ", " : "", s->guests[i].vmid);
 	if (text.len)
-		log_error(j->env.log, "not saved: %s", buf_str(&text));
+		log_error(j->host.log, "not saved: %s", buf_str(&text));
 }
 
 static int run_locked(struct job *j, struct error **err)
 {
-	const struct log *log = j->env.log;
+	const struct log *log = j->host.log;
 	_cleanup_error_ struct error *leftovers = NULL;
 	int r;
 
 	say_beginning(j);
-	if (recover_all(&j->env, 0, NULL, &leftovers) < 0)
+	if (recover_all(&j->host, 0, NULL, &leftovers) < 0)
 		log_warn(log, "%s", error_message(leftovers));
 	r = run_tasks(j, err);
 	say_not_saved(j);
 	if (r < 0) {
 		_cleanup_error_ struct error *mine = NULL;
 
-		if (hook_run_after(&j->env, "job-abort", NULL, j->dumpdir, log, &mine) < 0)
+		if (hook_run_after(&j->host, "job-abort", NULL, j->dumpdir, log, &mine) < 0)
 			log_warn(log, "%s", error_message(mine));
-		event_error(&j->env, log, "Backup job failed - %s",
+		event_error(&j->host, log, "Backup job failed - %s",
 			    err && *err ? error_message(*err) : "unknown error");
 		return r;
 	}
 	if (j->failed) {
-		event_info(&j->env, log, "Backup job finished with errors");
+		event_info(&j->host, log, "Backup job finished with errors");
 		return error_set(err, ERR_PEER, "job errors");
 	}
-	event_info(&j->env, log, "Backup job finished successfully");
+	event_info(&j->host, log, "Backup job finished successfully");
 	return 0;
 }
 
-int job_run(const struct backup_env *env, const struct job_params *p, struct error **err)
+int job_run(const struct host *host, const struct job_params *p, struct error **err)
 {
-	struct job j = { .env = *env, .p = p };
+	struct job j = { .host = *host, .p = p };
 	struct job_lock lock = JOB_LOCK_INIT;
 	int r;
 
-	j.env.storages = &j.storages;
+	j.host.storages = &j.storages;
 	r = configure(&j, err);
 	if (r == 0)
-		r = job_lock_take(&lock, &j.env, err);
+		r = job_lock_take(&lock, &j.host, err);
 	if (r == 0)
 		r = run_locked(&j, err);
 	job_lock_release(&lock);
@@ -322,25 +322,25 @@ int job_run(const struct backup_env *env, const struct job_params *p, struct err
 
 /* ---- before it, and without it ---- */
 
-static bool is_for_other_node(const struct backup_env *env)
+static bool is_for_other_node(const struct host *host)
 {
-	const char *node = options_get(env->options, "node");
-	_cleanup_free_ char *here = paths_nodename(env->paths);
+	const char *node = options_get(host->options, "node");
+	_cleanup_free_ char *here = paths_nodename(host->paths);
 
 	return node && strcmp(node, here) != 0;
 }
 
-int job_choose(const struct backup_env *env, struct selection *ret, struct error **err)
+int job_choose(const struct host *host, struct selection *ret, struct error **err)
 {
-	const struct options *o = env->options;
+	const struct options *o = host->options;
 	int r;
 
 	*ret = (struct selection){ 0 };
-	if (is_for_other_node(env))
+	if (is_for_other_node(host))
 		return 0;
-	r = selection_make(env, ret, err);
+	r = selection_make(host, ret, err);
 	if (r == 0 && options_bool(o, "stop"))
-		r = job_stop_running(env, err);
+		r = job_stop_running(host, err);
 	if (r < 0)
 		return r;
 	if (!ret->n && (options_bool(o, "stop") || !options_bool(o, "all")))
@@ -350,23 +350,23 @@ int job_choose(const struct backup_env *env, struct selection *ret, struct error
 	return 1;
 }
 
-int job_cleanup(const struct backup_env *env, struct error **err)
+int job_cleanup(const struct host *host, struct error **err)
 {
 	struct job_lock lock = JOB_LOCK_INIT;
 	_cleanup_free_ uint32_t *vmids = NULL;
 	unsigned n = 0, total = 0;
 	size_t n_vmids = 0;
 	bool all = false;
-	int r = selection_for_cleanup(env, &vmids, &n_vmids, &all, err);
+	int r = selection_for_cleanup(host, &vmids, &n_vmids, &all, err);
 
 	if (r == 0)
-		r = job_lock_take(&lock, env, err);
+		r = job_lock_take(&lock, host, err);
 	for (size_t i = 0; i < (all ? 1 : n_vmids) && r == 0; i++) {
-		r = recover_all(env, all ? 0 : vmids[i], &n, err);
+		r = recover_all(host, all ? 0 : vmids[i], &n, err);
 		total += n;
 	}
 	if (r == 0)
-		log_info(env->log, total ? "cleaned up after %u interrupted backup(s)"
+		log_info(host->log, total ? "cleaned up after %u interrupted backup(s)"
 					 : "nothing to clean up",
 			 total);
 	job_lock_release(&lock);

@@ -5,14 +5,14 @@
 #ifndef VZDUMP_BACKUP_JOB_H
 #define VZDUMP_BACKUP_JOB_H
 
-#include "backup/env.h"
+#include "storage/host.h"
 #include "backup/progress.h"
 #include "backup/select.h"
 
 struct job_params {
 	const struct selection *selection;	/* of job_choose() */
 	const char *command_line;	/* "vzdump 123 --mode snapshot", for the log */
-	/* env->options as merged; false if --storage and --dumpdir only come from vzdump.conf, where
+	/* host->options as merged; false if --storage and --dumpdir only come from vzdump.conf, where
 	 * --stdout overrules them */
 	bool target_from_cli;
 	const char *conf_prune_backups;	/* of vzdump.conf, NULL without: counts after the storage's */
@@ -29,22 +29,22 @@ struct job_params {
  * vain.  Only looks at what the command line says: call it before vzdump.conf is merged.
  * The caller clears *ret, also after an error.
  */
-int job_choose(const struct backup_env *env, struct selection *ret, struct error **err);
+int job_choose(const struct host *host, struct selection *ret, struct error **err);
 
 /*
- * Runs the job that env->options describe; storage.cfg is read after the hook script's job-init, so
- * env->storages is not looked at.  0 when every guest was saved.  "job errors" when a guest failed; each said
+ * Runs the job that host->options describe; storage.cfg is read after the hook script's job-init, so
+ * host->storages is not looked at.  0 when every guest was saved.  "job errors" when a guest failed; each said
  * why in the log.
  */
-int job_run(const struct backup_env *env, const struct job_params *p, struct error **err);
+int job_run(const struct host *host, const struct job_params *p, struct error **err);
 
 /* --cleanup: undoes what killed runs left behind, of the guests in the options or of all. */
-int job_cleanup(const struct backup_env *env, struct error **err);
+int job_cleanup(const struct host *host, struct error **err);
 
 /*
  * --stop: ends the running job on this host, PVE's or ours, and waits up to 15 s for it.  A holder of the
  * lock that the pid file does not name is warned about and left alone.
  */
-int job_stop_running(const struct backup_env *env, struct error **err);
+int job_stop_running(const struct host *host, struct error **err);
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backup/power.h"
+#include "guest/power.h"
 #include "backup/recover-internal.h"
 #include "base/mem.h"
 #include "base/units.h"
@@ -70,12 +70,12 @@ static void strike_graph(struct journal *j)
 }
 
 /* 1: the QEMU has ended, 0: one answers, negative: it lives, or may live, but does not answer. */
-static int has_ended(const struct backup_env *env, const struct journal *j, struct error **err)
+static int has_ended(const struct host *host, const struct journal *j, struct error **err)
 {
 	const struct power_process noted = noted_process(j);
 	_cleanup_error_ struct error *mine = NULL;
 	struct power_state state;
-	int r = power_get(env->paths, j->vmid, &state, &mine);
+	int r = power_get(host->paths, j->vmid, &state, &mine);
 
 	if (r == 0 && state.running)
 		return 0;
@@ -123,7 +123,7 @@ static unsigned what_is_ours(const struct journal *j)
 }
 
 /* again: an attempt before has failed somewhere, so that the guest goes on before anything else. */
-static int clean_once(const struct backup_env *env, struct journal *j, bool again,
+static int clean_once(const struct host *host, struct journal *j, bool again,
 		      const struct log *log, struct error **err)
 {
 	const unsigned ours = what_is_ours(j);
@@ -131,7 +131,7 @@ static int clean_once(const struct backup_env *env, struct journal *j, bool agai
 	bool run = false;
 	int r;
 
-	r = power_open_qmp(env->paths, j->vmid, NULL, &q, err);
+	r = power_open_qmp(host->paths, j->vmid, NULL, &q, err);
 	if (r == 0 && again && (ours & GRAPH_OURS_STOPPED))
 		r = power_resume(q, err);
 	if (r == 0)
@@ -148,18 +148,18 @@ static int clean_once(const struct backup_env *env, struct journal *j, bool agai
 }
 
 /* The guest goes on, whatever QEMU would not let go of. */
-static void let_go_on(const struct backup_env *env, struct journal *j)
+static void let_go_on(const struct host *host, struct journal *j)
 {
 	_cleanup_qmp_ struct qmp *q = NULL;
 
-	if (journal_has(j, JOURNAL_STOPPED) && power_open_qmp(env->paths, j->vmid, NULL, &q, NULL) == 0 &&
+	if (journal_has(j, JOURNAL_STOPPED) && power_open_qmp(host->paths, j->vmid, NULL, &q, NULL) == 0 &&
 	    power_resume(q, NULL) == 0)
 		strike_all(j, JOURNAL_STOPPED);
 }
 
-static uint64_t patience_ns(const struct backup_env *env, const struct journal *j)
+static uint64_t patience_ns(const struct host *host, const struct journal *j)
 {
-	const unsigned s = cancel_requested(env->cancel)	  ? CANCELED_S
+	const unsigned s = cancel_requested(host->cancel)	  ? CANCELED_S
 			   : journal_has(j, JOURNAL_STOPPED) ? PAUSED_S
 							     : LOST_S;
 
@@ -167,14 +167,14 @@ static uint64_t patience_ns(const struct backup_env *env, const struct journal *
 }
 
 /* As long as QEMU's process lives, what we have put into it is there, whatever connections do. */
-static int clean_graph(const struct backup_env *env, struct journal *j, const struct log *log,
+static int clean_graph(const struct host *host, struct journal *j, const struct log *log,
 		       struct error **err)
 {
 	const uint64_t since = units_now_ns();
 
 	for (bool again = false;; again = true) {
 		_cleanup_error_ struct error *mine = NULL;
-		int r = has_ended(env, j, &mine);
+		int r = has_ended(host, j, &mine);
 		bool lost = r < 0;
 
 		if (r > 0) {
@@ -182,14 +182,14 @@ static int clean_graph(const struct backup_env *env, struct journal *j, const st
 			return 0;
 		}
 		if (r == 0) {
-			r = clean_once(env, j, again, log, &mine);
+			r = clean_once(host, j, again, log, &mine);
 			lost = power_is_lost(r);
 		}
 		if (r == 0)
 			return 0;
 		if (!lost)
-			let_go_on(env, j);
-		if (!lost || units_now_ns() - since >= patience_ns(env, j)) {
+			let_go_on(host, j);
+		if (!lost || units_now_ns() - since >= patience_ns(host, j)) {
 			error_keep_first(err, &mine);
 			return r;
 		}
@@ -210,17 +210,17 @@ static void say_paused(const struct journal *j, const struct log *log)
 
 /* ---- the file systems ---- */
 
-static int thaw(const struct backup_env *env, struct journal *j, const struct log *log,
+static int thaw(const struct host *host, struct journal *j, const struct log *log,
 		struct error **err)
 {
-	_cleanup_free_ char *path = paths_get(env->paths, "/run/qemu-server/%u.qga", j->vmid);
-	const struct cancel *cancel = cancel_requested(env->cancel) ? NULL : env->cancel;
+	_cleanup_free_ char *path = paths_get(host->paths, "/run/qemu-server/%u.qga", j->vmid);
+	const struct cancel *cancel = cancel_requested(host->cancel) ? NULL : host->cancel;
 	_cleanup_qga_ struct qga *a = NULL;
 	bool over = false;
 	int r = qga_open(path, cancel, &a, err);
 
 	if (r == 0)
-		r = power_thaw(a, env->cancel, QGA_THAW_AGAIN_TIMEOUT_MS, &over, err);
+		r = power_thaw(a, host->cancel, QGA_THAW_AGAIN_TIMEOUT_MS, &over, err);
 	if (over)
 		strike_all(j, JOURNAL_FROZEN);
 	if (!over || r == 0)
@@ -234,15 +234,15 @@ static int thaw(const struct backup_env *env, struct journal *j, const struct lo
 
 /* ---- all of it ---- */
 
-int recover_guest(const struct backup_env *env, struct journal *j, const struct log *log,
+int recover_guest(const struct host *host, struct journal *j, const struct log *log,
 		  struct error **err)
 {
 	_cleanup_error_ struct error *first = NULL, *mine = NULL;
 	int r = 0;
 
 	if (has_any(j))
-		r = clean_graph(env, j, log, &mine);
-	else if (journal_has(j, JOURNAL_FROZEN) && has_ended(env, j, NULL) > 0)
+		r = clean_graph(host, j, log, &mine);
+	else if (journal_has(j, JOURNAL_FROZEN) && has_ended(host, j, NULL) > 0)
 		strike_all(j, JOURNAL_FROZEN);
 	if (r == 0)
 		strike_graph(j);
@@ -250,7 +250,7 @@ int recover_guest(const struct backup_env *env, struct journal *j, const struct 
 	if (r < 0)
 		say_paused(j, log);
 	if (journal_has(j, JOURNAL_FROZEN)) {
-		thaw(env, j, log, &mine);
+		thaw(host, j, log, &mine);
 		recover_note(log, "thawing the guest's file systems", &first, &mine);
 	}
 	if (!has_any(j) && !journal_has(j, JOURNAL_FROZEN))

@@ -8,13 +8,13 @@
 void recover_note(const struct log *log, const char *what, struct error **first, struct error **mine);
 
 /* Removes an image; one that is certainly gone is fine. */
-int recover_free_image(const struct backup_env *env, const char *volid, const struct log *log,
+int recover_free_image(const struct host *host, const char *volid, const struct log *log,
 		       struct error **err);
 /* A file that is gone is fine. */
 int recover_remove_file(const char *path, struct error **err);
 
 /* recover-restore.c: one entry of a kind that restores write, JOURNAL_IMAGE among them. */
-int recover_restore(const struct backup_env *env, struct journal *j, const struct journal_entry *e,
+int recover_restore(const struct host *host, struct journal *j, const struct journal_entry *e,
 		    const struct log *log, struct error **err);
 
 #endif

@@ -13,12 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backup/power.h"
+#include "guest/power.h"
 #include "backup/recover-internal.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
-#include "config/guest.h"
+#include "guest/guest.h"
 
 #define CONFIG_MAX (4u << 20)
 
@@ -33,16 +33,16 @@ enum config_state {
  * A configuration that was just put in place is believed only when it is on disk: what is removed then does
  * not come back with the old one.
  */
-static enum config_state look_at_config(const struct backup_env *env, const struct journal *j,
+static enum config_state look_at_config(const struct host *host, const struct journal *j,
 					struct guest_config *ret, struct error **err)
 {
-	_cleanup_free_ char *dir = paths_get(env->paths, "/etc/pve/qemu-server");
+	_cleanup_free_ char *dir = paths_get(host->paths, "/etc/pve/qemu-server");
 	_cleanup_error_ struct error *mine = NULL;
-	const int r = guest_config_load(env->paths, j->vmid, NULL, ret, &mine);
+	const int r = guest_config_load(host->paths, j->vmid, NULL, ret, &mine);
 
 	if (r == 0 && str_equal_null(guest_config_lock(ret), RESTORE_LOCK))
 		return CONFIG_OURS;
-	if (r == 0 && (!journal_has(j, JOURNAL_COMMIT) || guest_config_sync(env->paths, j->vmid, &mine) == 0))
+	if (r == 0 && (!journal_has(j, JOURNAL_COMMIT) || guest_config_sync(host->paths, j->vmid, &mine) == 0))
 		return CONFIG_GUESTS;
 	if (r == ERR_NOT_FOUND && access(dir, F_OK) == 0)
 		return CONFIG_NONE;
@@ -50,7 +50,7 @@ static enum config_state look_at_config(const struct backup_env *env, const stru
 	return CONFIG_UNKNOWN;
 }
 
-static int undo_image(const struct backup_env *env, const struct journal *j, const char *volid,
+static int undo_image(const struct host *host, const struct journal *j, const char *volid,
 		      const struct log *log, struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
@@ -60,24 +60,24 @@ static int undo_image(const struct backup_env *env, const struct journal *j, con
 		return error_set(err, -EBUSY,
 				 "image '%s' is kept until the old configuration is back: run 'vzdump --cleanup "
 				 "%u' later", volid, j->vmid);
-	state = look_at_config(env, j, &c, err);
+	state = look_at_config(host, j, &c, err);
 	if (state == CONFIG_UNKNOWN)
 		return error_prefix(err, "whether image '%s' is the guest's cannot be told", volid), ERR_PEER;
 	/* of a new guest that runs already, the configuration names what it was to have */
 	if ((state == CONFIG_OURS && journal_has(j, JOURNAL_GUEST)) || state == CONFIG_NONE ||
 	    !guest_config_names_volume(&c, volid))
-		return recover_free_image(env, volid, log, err);
+		return recover_free_image(host, volid, log, err);
 	log_info(log, "image '%s' belongs to VM %u now: it stays", volid, j->vmid);
 	return 0;
 }
 
 /* Only for a restore that was completed, and only where that is certain. */
-static int remove_replaced(const struct backup_env *env, const struct journal *j, const char *volid,
+static int remove_replaced(const struct host *host, const struct journal *j, const char *volid,
 			   const struct log *log, struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 
-	switch (look_at_config(env, j, &c, err)) {
+	switch (look_at_config(host, j, &c, err)) {
 	case CONFIG_UNKNOWN:
 		return error_prefix(err, "whether image '%s' is the guest's cannot be told", volid), ERR_PEER;
 	case CONFIG_NONE:
@@ -91,14 +91,14 @@ static int remove_replaced(const struct backup_env *env, const struct journal *j
 	if (!journal_has(j, JOURNAL_COMMIT) || guest_config_names_volume(&c, volid))
 		return 0;
 	log_info(log, "removing volume '%s' of the guest that was replaced", volid);
-	return recover_free_image(env, volid, log, err);
+	return recover_free_image(host, volid, log, err);
 }
 
-static int remove_guest(const struct backup_env *env, const struct journal *j, struct error **err)
+static int remove_guest(const struct host *host, const struct journal *j, struct error **err)
 {
-	_cleanup_free_ char *path = guest_config_path(env->paths, j->vmid);
+	_cleanup_free_ char *path = guest_config_path(host->paths, j->vmid);
 	_cleanup_guest_config_ struct guest_config c = { 0 };
-	const enum config_state state = look_at_config(env, j, &c, err);
+	const enum config_state state = look_at_config(host, j, &c, err);
 
 	if (state == CONFIG_UNKNOWN)
 		return ERR_PEER;
@@ -106,16 +106,16 @@ static int remove_guest(const struct backup_env *env, const struct journal *j, s
 }
 
 /* A QEMU that somebody else has started meanwhile is none of ours. */
-static int end_started(const struct backup_env *env, const struct journal *j, const struct log *log,
+static int end_started(const struct host *host, const struct journal *j, const struct log *log,
 		       struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
-	const enum config_state state = look_at_config(env, j, &c, err);
+	const enum config_state state = look_at_config(host, j, &c, err);
 
 	if (state == CONFIG_UNKNOWN)
 		return ERR_PEER;
 	if (state == CONFIG_OURS && guest_config_get(&c, "freeze"))
-		return power_quit(env->paths, j->vmid, err);
+		return power_quit(host->paths, j->vmid, err);
 	log_info(log, "VM %u was put right by somebody else: what runs there stays", j->vmid);
 	return 0;
 }
@@ -134,12 +134,12 @@ static int put_file_back(const char *copy, const char *path, struct error **err)
 	return r == 0 ? recover_remove_file(copy, err) : r;
 }
 
-static int undo_firewall(const struct backup_env *env, const struct journal *j, const char *copy,
+static int undo_firewall(const struct host *host, const struct journal *j, const char *copy,
 			 struct error **err)
 {
-	_cleanup_free_ char *path = paths_get(env->paths, "/etc/pve/firewall/%u.fw", j->vmid);
+	_cleanup_free_ char *path = paths_get(host->paths, "/etc/pve/firewall/%u.fw", j->vmid);
 	_cleanup_guest_config_ struct guest_config c = { 0 };
-	const enum config_state state = look_at_config(env, j, &c, err);
+	const enum config_state state = look_at_config(host, j, &c, err);
 
 	if (state == CONFIG_UNKNOWN)
 		return ERR_PEER;
@@ -149,12 +149,12 @@ static int undo_firewall(const struct backup_env *env, const struct journal *j, 
 }
 
 /* A restore that was killed before the copy was complete has not replaced anything yet. */
-static int put_config_back(const struct backup_env *env, const struct journal *j, const char *copy,
+static int put_config_back(const struct host *host, const struct journal *j, const char *copy,
 			   const struct log *log, struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 	_cleanup_buf_ struct buf text = BUF_INIT;
-	const enum config_state state = look_at_config(env, j, &c, err);
+	const enum config_state state = look_at_config(host, j, &c, err);
 	int r;
 
 	if (state == CONFIG_UNKNOWN)
@@ -165,10 +165,10 @@ static int put_config_back(const struct backup_env *env, const struct journal *j
 	if (r < 0)
 		return r;
 	if (state == CONFIG_OURS) {
-		r = guest_config_replace(env->paths, j->vmid, buf_str(&text), NULL, err);
+		r = guest_config_replace(host->paths, j->vmid, buf_str(&text), NULL, err);
 	} else if (state == CONFIG_GUESTS && !strcmp(c.text, buf_str(&text))) {
 		/* back already, but then it was not known to be on disk */
-		r = guest_config_sync(env->paths, j->vmid, err);
+		r = guest_config_sync(host->paths, j->vmid, err);
 	} else {
 		log_warn(log, "the configuration of VM %u is not the restore's any more: it stays; the one that "
 			      "was to be replaced is in '%s'", j->vmid, copy);
@@ -177,21 +177,21 @@ static int put_config_back(const struct backup_env *env, const struct journal *j
 	return r == 0 ? recover_remove_file(copy, err) : r;
 }
 
-int recover_restore(const struct backup_env *env, struct journal *j, const struct journal_entry *e,
+int recover_restore(const struct host *host, struct journal *j, const struct journal_entry *e,
 		    const struct log *log, struct error **err)
 {
 	switch (e->kind) {
 	case JOURNAL_STARTED:
-		return end_started(env, j, log, err);
+		return end_started(host, j, log, err);
 	case JOURNAL_CONFIG:
-		return put_config_back(env, j, e->value, log, err);
+		return put_config_back(host, j, e->value, log, err);
 	case JOURNAL_GUEST:
-		return remove_guest(env, j, err);
+		return remove_guest(host, j, err);
 	case JOURNAL_FIREWALL:
-		return undo_firewall(env, j, e->value, err);
+		return undo_firewall(host, j, e->value, err);
 	case JOURNAL_REPLACED:
-		return remove_replaced(env, j, e->value, log, err);
+		return remove_replaced(host, j, e->value, log, err);
 	default:
-		return undo_image(env, j, e->value, log, err);
+		return undo_image(host, j, e->value, log, err);
 	}
 }

@@ -5,9 +5,9 @@
 #ifndef VZDUMP_BACKUP_RECOVER_H
 #define VZDUMP_BACKUP_RECOVER_H
 
-#include "backup/env.h"
-#include "backup/power.h"
-#include "fleecing/journal.h"
+#include "storage/host.h"
+#include "guest/power.h"
+#include "journal/journal.h"
 
 /* Where a backup's NBD server in QEMU listens, in the folder that its journal has as JOURNAL_DIR. */
 #define RECOVER_NBD_SOCKET "nbd.sock"
@@ -23,7 +23,7 @@
  * not be undone stays in the journal: file systems only if the agent says that they are frozen, or
  * nothing.
  */
-int recover_guest(const struct backup_env *env, struct journal *j, const struct log *log,
+int recover_guest(const struct host *host, struct journal *j, const struct log *log,
 		  struct error **err);
 
 /* Before anything is put into that QEMU: recover_guest() believes that it has ended when this has. */
@@ -33,13 +33,13 @@ int recover_note_process(struct journal *j, const struct power_process *p, struc
  * The rest: fleecing images (unless the guest's QEMU still has them), temporary files and folders,
  * lock: backup, and starting a guest that was shut down for its backup.
  */
-int recover_rest(const struct backup_env *env, struct journal *j, const struct log *log,
+int recover_rest(const struct host *host, struct journal *j, const struct log *log,
 		 struct error **err);
 
 /*
  * Both, for each guest with a journal of a dead process (vmid 0: all).  The caller holds the global
  * lock, so nobody else works on them.  Says what it does in log.  *ret_n (may be NULL): how many.
  */
-int recover_all(const struct backup_env *env, uint32_t vmid, unsigned *ret_n, struct error **err);
+int recover_all(const struct host *host, uint32_t vmid, unsigned *ret_n, struct error **err);
 
 #endif

@@ -8,8 +8,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/strv.h"
-#include "config/guest-list.h"
-#include "config/pool.h"
+#include "guest/guest-list.h"
+#include "guest/pool.h"
 #include "config/schema.h"
 
 struct ids {
@@ -91,20 +91,20 @@ static const char *pool_of(const struct options *o)
 	return pool && *pool ? pool : NULL;
 }
 
-static int load_pool(const struct backup_env *env, const char *pool, struct ids *ret, struct error **err)
+static int load_pool(const struct host *host, const char *pool, struct ids *ret, struct error **err)
 {
-	const int r = pool_guests(env->paths, pool, &ret->v, &ret->n, err);
+	const int r = pool_guests(host->paths, pool, &ret->v, &ret->n, err);
 
 	ids_sort(ret);
 	return r;
 }
 
 /* Members that are gone are dropped, as the pool is not told of every guest's end. */
-static int add_pool(const struct backup_env *env, const char *pool, const struct guest_list *all,
+static int add_pool(const struct host *host, const char *pool, const struct guest_list *all,
 		    struct selection *s, struct error **err)
 {
 	_cleanup_ids_ struct ids members = { 0 };
-	const int r = load_pool(env, pool, &members, err);
+	const int r = load_pool(host, pool, &members, err);
 
 	for (size_t i = 0; i < members.n; i++) {
 		const struct guest_entry *e = guest_list_find(all, members.v[i]);
@@ -137,9 +137,9 @@ static void add_named(const struct options *o, const struct guest_list *all, str
 }
 
 /* No folder is not the same as no guests: on a PVE host it means that /etc/pve is not mounted. */
-static int check_folder(const struct backup_env *env, struct error **err)
+static int check_folder(const struct host *host, struct error **err)
 {
-	_cleanup_free_ char *path = paths_get(env->paths, "/etc/pve/qemu-server");
+	_cleanup_free_ char *path = paths_get(host->paths, "/etc/pve/qemu-server");
 
 	if (access(path, F_OK) == 0)
 		return 0;
@@ -149,57 +149,57 @@ static int check_folder(const struct backup_env *env, struct error **err)
 			   path);
 }
 
-int selection_make(const struct backup_env *env, struct selection *ret, struct error **err)
+int selection_make(const struct host *host, struct selection *ret, struct error **err)
 {
 	_cleanup_guest_list_ struct guest_list all = { 0 };
-	const struct options *o = env->options;
+	const struct options *o = host->options;
 	int r;
 
 	*ret = (struct selection){ 0 };
 	if (!pool_of(o) && !options_given(o, "vmid") && !options_bool(o, "all"))
 		return 0;
-	r = guest_list_load(env->paths, &all, err);
+	r = guest_list_load(host->paths, &all, err);
 	if (r < 0)
 		return r;
 	if (pool_of(o))
-		r = add_pool(env, pool_of(o), &all, ret, err);
+		r = add_pool(host, pool_of(o), &all, ret, err);
 	else if (options_given(o, "vmid"))
 		add_named(o, &all, ret);
 	else if (options_bool(o, "all"))
 		add_all(o, &all, ret);
 	if (options_bool(o, "all") && !pool_of(o))
-		r = check_folder(env, err);
+		r = check_folder(host, err);
 	if (options_given(o, "node"))
 		ret->n_external = 0;
 	return r;
 }
 
-static int load_not_excluded(const struct backup_env *env, struct ids *ret, struct error **err)
+static int load_not_excluded(const struct host *host, struct ids *ret, struct error **err)
 {
 	_cleanup_guest_list_ struct guest_list all = { 0 };
 	_cleanup_selection_ struct selection s = { 0 };
-	const int r = guest_list_load(env->paths, &all, err);
+	const int r = guest_list_load(host->paths, &all, err);
 
-	add_all(env->options, &all, &s);
+	add_all(host->options, &all, &s);
 	for (size_t i = 0; i < s.n; i++)
 		ids_add(ret, s.guests[i].vmid);
 	return r;
 }
 
-int selection_for_cleanup(const struct backup_env *env, uint32_t **ret, size_t *ret_n, bool *ret_all,
+int selection_for_cleanup(const struct host *host, uint32_t **ret, size_t *ret_n, bool *ret_all,
 			  struct error **err)
 {
 	_cleanup_ids_ struct ids ids = { 0 };
-	const struct options *o = env->options;
+	const struct options *o = host->options;
 	int r = 0;
 
 	*ret_all = false;
 	if (pool_of(o))
-		r = load_pool(env, pool_of(o), &ids, err);
+		r = load_pool(host, pool_of(o), &ids, err);
 	else if (options_given(o, "vmid"))
 		ids_parse(options_get(o, "vmid"), &ids);
 	else if (options_given(o, "exclude"))
-		r = load_not_excluded(env, &ids, err);
+		r = load_not_excluded(host, &ids, err);
 	else
 		*ret_all = true;
 	ids_sort(&ids);

@@ -6,7 +6,7 @@
 #ifndef VZDUMP_BACKUP_SELECT_H
 #define VZDUMP_BACKUP_SELECT_H
 
-#include "backup/env.h"
+#include "storage/host.h"
 
 struct selected_guest {
 	uint32_t vmid;
@@ -23,12 +23,12 @@ struct selection {
 };
 
 /*
- * By "vmid", "pool", "all" and "exclude" of env->options (with a pool, "exclude" says nothing, as in PVE).
+ * By "vmid", "pool", "all" and "exclude" of host->options (with a pool, "exclude" says nothing, as in PVE).
  * With "node" nothing is said of guests elsewhere.  ERR_NOT_FOUND: there is no such pool.  All guests of a
  * host without the folder of their configurations are an error too: that would be a backup of nothing.
  * The caller clears *ret, also after an error.
  */
-int selection_make(const struct backup_env *env, struct selection *ret, struct error **err);
+int selection_make(const struct host *host, struct selection *ret, struct error **err);
 void selection_clear(struct selection *s);
 #define _cleanup_selection_ _cleanup_(selection_clear)
 
@@ -38,7 +38,7 @@ void selection_clear(struct selection *s);
  * does not matter: its backup was here.
  * The caller frees *ret.
  */
-int selection_for_cleanup(const struct backup_env *env, uint32_t **ret, size_t *ret_n, bool *ret_all,
+int selection_for_cleanup(const struct host *host, uint32_t **ret, size_t *ret_n, bool *ret_all,
 			  struct error **err);
 
 /* "201, 202".  Caller frees. */

@@ -5,9 +5,9 @@
 #include "backup/task-internal.h"
 #include "base/buf.h"
 #include "base/mem.h"
-#include "config/notes-template.h"
+#include "place/notes-template.h"
 #include "config/section.h"
-#include "storage/backups.h"
+#include "place/backups.h"
 
 /* How many backups retention keeps at most; 0: no limit. */
 static uint64_t backup_limit(const struct prune_keep *k)
@@ -22,7 +22,7 @@ static uint64_t backup_limit(const struct prune_keep *k)
 /* The archive's format has 16 bits for a file's length, and a backup without the rules would look whole. */
 static int check_firewall(const struct task *t, struct error **err)
 {
-	_cleanup_free_ char *path = paths_get(t->env->paths, "/etc/pve/firewall/%u.fw", t->vmid);
+	_cleanup_free_ char *path = paths_get(t->host->paths, "/etc/pve/firewall/%u.fw", t->vmid);
 	struct stat st;
 
 	if (stat(path, &st) < 0 || st.st_size <= VMA_MAX_BLOB)
@@ -36,7 +36,7 @@ static int check_firewall(const struct task *t, struct error **err)
 static int check_count(struct task *t, struct error **err)
 {
 	/* without a storage vzdump.conf's "protected" does not count */
-	const bool protect = t->o->storage && options_bool(t->env->options, "protected");
+	const bool protect = t->o->storage && options_bool(t->host->options, "protected");
 	const uint64_t limit = backup_limit(&t->o->keep);
 	_cleanup_backups_ struct backups b = { 0 };
 	uint64_t count = 0, protected_count = 0;
@@ -83,8 +83,8 @@ static char *make_notes(struct task *t, const char *template)
 	const char *name = guest_config_get(&t->conf, "name");
 	_cleanup_free_ char *vmid = xasprintf("%u", t->vmid);
 	_cleanup_free_ char *guest = name ? xstrdup(name) : xasprintf("VM %u", t->vmid);
-	_cleanup_free_ char *node = paths_nodename(t->env->paths);
-	_cleanup_free_ char *corosync = paths_get(t->env->paths, "/etc/pve/corosync.conf");
+	_cleanup_free_ char *node = paths_nodename(t->host->paths);
+	_cleanup_free_ char *corosync = paths_get(t->host->paths, "/etc/pve/corosync.conf");
 	_cleanup_free_ char *cluster = config_file_value(corosync, "cluster_name");
 
 	return notes_template_expand(template,
@@ -109,7 +109,7 @@ static int write_notes(struct task *t, const char *notes, struct error **err)
 
 static void add_notes(struct task *t)
 {
-	const char *template = options_get(t->env->options, "notes-template");
+	const char *template = options_get(t->host->options, "notes-template");
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_free_ char *notes = NULL;
 
@@ -162,7 +162,7 @@ int task_after(struct task *t, struct error **err)
 	/* marked as protected before pruning */
 	if (t->o->storage) {
 		add_notes(t);
-		if (options_bool(t->env->options, "protected")) {
+		if (options_bool(t->host->options, "protected")) {
 			log_info(t->log, "marking backup as protected");
 			r = backup_set_protected(t->archive.target, true, t->log, err);
 			if (r < 0)

@@ -58,7 +58,7 @@ static char *path_of(const struct task *t, const struct guest_disk *d)
 {
 	_cleanup_volume_ struct volume v = { 0 };
 
-	if (volume_open(t->env->storages, d->volid, d->format, &v, NULL) < 0 || !v.path)
+	if (volume_open(t->host->storages, d->volid, d->format, &v, NULL) < 0 || !v.path)
 		return NULL;
 	return xstrdup(v.path);
 }

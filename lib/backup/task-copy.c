@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
-#include "fleecing/run-dir.h"
+#include "journal/run-dir.h"
 
 /* ---- progress ---- */
 
@@ -134,8 +134,8 @@ static int open_archive(struct task *t, struct error **err)
 		log_info(t->log, "sending archive to stdout");
 	else
 		log_info(t->log, "creating vzdump archive '%s'", t->archive.target);
-	return archive_open(&t->archive, t->env->options, t->o->stdout_fd, &hdr, t->journal,
-			    t->env->cancel, err);
+	return archive_open(&t->archive, t->host->options, t->o->stdout_fd, &hdr, t->journal,
+			    t->host->cancel, err);
 }
 
 static int make_copy(struct task *t, struct error **err)
@@ -143,8 +143,8 @@ static int make_copy(struct task *t, struct error **err)
 	const struct copy_options o = {
 		.writer = t->archive.writer,
 		.max_workers = t->o->max_workers,
-		.bwlimit = (uint64_t)options_int(t->env->options, "bwlimit") * KIB,
-		.cancel = t->env->cancel,
+		.bwlimit = (uint64_t)options_int(t->host->options, "bwlimit") * KIB,
+		.cancel = t->host->cancel,
 		.tick = on_tick,
 		.barrier = on_barrier,
 		.opaque = t,
@@ -256,9 +256,9 @@ static void release_guest(struct task *t)
 	copy_free(TAKE_PTR(t->copy));
 	if (is_off(t))
 		log_info(t->log, "stopping kvm after backup task");
-	recover_guest(t->env, t->journal, t->log, NULL);
+	recover_guest(t->host, t->journal, t->log, NULL);
 	usage_stop(TAKE_PTR(t->usage));
-	offline_stop(&t->offline);
+	storage_daemon_stop(&t->offline);
 }
 
 static int copy_disks(struct task *t, struct error **err)
@@ -285,7 +285,7 @@ int task_copy(struct task *t, struct vma_writer_stats *ret, struct error **err)
 
 	if (!t->n)
 		log_info(t->log, "backup contains no disks");
-	r = run_dir_make(t->env->paths, t->journal, &t->run_dir, err);
+	r = run_dir_make(t->host->paths, t->journal, &t->run_dir, err);
 	if (r == 0)
 		r = task_offline_start(t, err);
 	if (r == 0)
@@ -296,7 +296,7 @@ int task_copy(struct task *t, struct vma_writer_stats *ret, struct error **err)
 	if (r == 0 && t->n)
 		r = copy_disks(t, err);
 	else
-		offline_stop(&t->offline);
+		storage_daemon_stop(&t->offline);
 	if (r == 0)
 		r = archive_complete(&t->archive, t->journal, ret, err);
 	if (r == 0 && t->n) {

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
-#include "storage/backups.h"
+#include "place/backups.h"
 #include "vma/reader.h"
 
 static void log_included(struct task *t, const struct guest_disk *d)
@@ -58,7 +58,7 @@ static int add_disk(struct task *t, const struct guest_disk *conf, struct error 
 	d->device = xasprintf("drive-%s%s", conf->key,
 			      !strcmp(conf->key, "tpmstate0") ? "-backup" : "");
 	t->n++;
-	r = volume_open(t->env->storages, conf->volid, conf->format, &d->volume, err);
+	r = volume_open(t->host->storages, conf->volid, conf->format, &d->volume, err);
 	if (r == 0 && d->volume.storage)
 		r = storage_activate(d->volume.storage, t->log, err);
 	if (r == 0)
@@ -174,7 +174,7 @@ void task_clear_disks(struct task *t)
 
 static int add_firewall(struct task *t, struct vma_header *hdr, struct error **err)
 {
-	_cleanup_free_ char *path = paths_get(t->env->paths, "/etc/pve/firewall/%u.fw", t->vmid);
+	_cleanup_free_ char *path = paths_get(t->host->paths, "/etc/pve/firewall/%u.fw", t->vmid);
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	_cleanup_error_ struct error *mine = NULL;
 	int r = io_read_file(path, VMA_MAX_BLOB, &text, &mine);

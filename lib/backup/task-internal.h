@@ -4,15 +4,15 @@
 
 #include <time.h>
 
-#include "backup/archive.h"
-#include "backup/copy.h"
-#include "backup/offline.h"
-#include "backup/power.h"
+#include "place/archive.h"
+#include "copy/copy.h"
+#include "qemu/storage-daemon.h"
+#include "guest/power.h"
 #include "backup/task-log.h"
 #include "backup/task.h"
-#include "config/guest.h"
-#include "fleecing/journal.h"
-#include "fleecing/usage.h"
+#include "guest/guest.h"
+#include "journal/journal.h"
+#include "source/usage.h"
 #include "qemu/graph.h"
 #include "qemu/probe.h"
 #include "storage/in-use.h"
@@ -42,7 +42,7 @@ struct task_disk {
 };
 
 struct task {
-	const struct backup_env *env;
+	const struct host *host;
 	const struct task_options *o;
 	uint32_t vmid;
 	const char *mode;	/* what it became: a guest that does not run is "stop" */
@@ -67,7 +67,7 @@ struct task {
 	char *run_dir;		/* private folder for sockets */
 	struct qmp *qmp;	/* only during bursts */
 	struct qemu_features features;
-	struct offline offline;
+	struct storage_daemon offline;
 	struct archive archive;
 	struct copy *copy;
 	struct usage *usage;

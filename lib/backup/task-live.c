@@ -66,7 +66,7 @@ static int clean_leftovers(struct task *t, struct error **err)
 
 static int open_monitor(struct task *t, struct error **err)
 {
-	return power_open_qmp(t->env->paths, t->vmid, t->env->cancel, &t->qmp, err);
+	return power_open_qmp(t->host->paths, t->vmid, t->host->cancel, &t->qmp, err);
 }
 
 static void close_monitor(struct task *t)
@@ -118,7 +118,7 @@ static int fleecing_storage(struct task *t, const struct task_disk *d,
 				 "'%s' belongs to no storage: say where its fleecing image goes with "
 				 "--fleecing enabled=1,storage=<storage>",
 				 d->volume.volid);
-	r = storage_get(t->env->storages, id ? id : d->volume.storage->id, STORAGE_IMAGES, ret, err);
+	r = storage_get(t->host->storages, id ? id : d->volume.storage->id, STORAGE_IMAGES, ret, err);
 	if (r == 0)
 		r = storage_activate(*ret, t->log, err);
 	return r;
@@ -181,7 +181,7 @@ static int allocate_image(struct task *t, struct task_disk *d, unsigned number, 
 	_cleanup_free_ char *name = xasprintf("vm-%u-fleece-%u", t->vmid, number);
 	_cleanup_free_ char *volid = NULL;
 	struct volume_alloc a = { .vmid = t->vmid, .name = name, .size = d->size,
-				  .cancel = t->env->cancel, .scratch = true };
+				  .cancel = t->host->cancel, .scratch = true };
 	struct image_traits traits = { 0 };
 	const struct storage *s;
 	int r;
@@ -342,7 +342,7 @@ static void thaw(struct task *t, struct qga *agent)
 	bool over;
 
 	log_info(t->log, "issuing guest-agent 'fs-thaw' command");
-	if (power_thaw(agent, t->env->cancel, QGA_THAW_TIMEOUT_MS, &over, &err) < 0)
+	if (power_thaw(agent, t->host->cancel, QGA_THAW_TIMEOUT_MS, &over, &err) < 0)
 		log_error(t->log, "%s", error_message(err));
 	if (over)
 		journal_strike(t->journal, JOURNAL_FROZEN, NULL);
@@ -351,7 +351,7 @@ static void thaw(struct task *t, struct qga *agent)
 /* Guarded at once: what others do to the disk meanwhile is not kept from it by the filter. */
 static int insert_in_a_burst(struct task *t, struct error **err)
 {
-	int r = cancel_check(t->env->cancel, err);
+	int r = cancel_check(t->host->cancel, err);
 
 	if (r == 0)
 		r = open_monitor(t, err);
@@ -371,7 +371,7 @@ static int the_instant(struct task *t, struct error **err)
 
 	/* a guest that stands still cannot freeze anything, and need not */
 	if (t->vcpus_ran && strcmp(t->mode, "snapshot") == 0)
-		power_open_agent(t->env, &t->conf, t->log, &agent);
+		power_open_agent(t->host, &t->conf, t->log, &agent);
 	if (agent && !journal_has(t->journal, JOURNAL_FROZEN))
 		r = journal_add(t->journal, JOURNAL_FROZEN, NULL, err);
 	if (r < 0)
@@ -500,7 +500,7 @@ int task_live_start(struct task *t, struct error **err)
 static int drain_once(struct task *t, struct error **err)
 {
 	_cleanup_qmp_ struct qmp *q = NULL;
-	int r = power_open_qmp(t->env->paths, t->vmid, t->env->cancel, &q, err);
+	int r = power_open_qmp(t->host->paths, t->vmid, t->host->cancel, &q, err);
 
 	/* QEMU drains all devices before the first action of a transaction, and here there is none */
 	return r < 0 ? r
@@ -516,7 +516,7 @@ int task_barrier(struct task *t, struct error **err)
 		int r = drain_once(t, &mine);
 
 		if (!power_is_lost(r) || left <= 1 ||
-		    cancel_sleep(t->env->cancel, BARRIER_RETRY_MS, NULL) < 0) {
+		    cancel_sleep(t->host->cancel, BARRIER_RETRY_MS, NULL) < 0) {
 			error_keep_first(err, &mine);
 			return r;
 		}
@@ -535,7 +535,7 @@ int task_resume(struct task *t, struct error **err)
 		log_info(t->log, "resuming VM again");
 	if (!journal_has(t->journal, JOURNAL_STOPPED))
 		return 0;
-	r = power_open_qmp(t->env->paths, t->vmid, NULL, &q, err);
+	r = power_open_qmp(t->host->paths, t->vmid, NULL, &q, err);
 	if (r == 0)
 		r = qmp_execute(q, "cont", NULL, NULL, err);
 	if (r < 0) {

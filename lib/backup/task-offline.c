@@ -22,7 +22,7 @@ enum {
 	LUKS_PAYLOAD_AT = 104, /* LUKS1: where the data begins, in sectors of 512 bytes, big-endian */
 };
 
-static void free_protocols(struct offline_disk *disks, size_t n)
+static void free_protocols(struct storage_daemon_disk *disks, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		json_object_put(disks[i].protocol);
@@ -33,7 +33,7 @@ static void free_protocols(struct offline_disk *disks, size_t n)
 
 static int check_unused(const struct task *t, const struct task_disk *d, struct error **err)
 {
-	int r = disk_check_unused(t->env, t->vmid, &d->volume, t->live ? SWTPM : NULL, err);
+	int r = disk_check_unused(t->host, t->vmid, &d->volume, t->live ? SWTPM : NULL, err);
 
 	return r < 0 ? (error_prefix(err, "disk '%s'", d->conf->key), r) : 0;
 }
@@ -106,7 +106,7 @@ static int check_luks(const struct task *t, const struct task_disk *d, struct er
 
 	if (d->size < sizeof(head))
 		return 0;
-	r = offline_read(&t->offline, d->device, head, sizeof(head), err);
+	r = storage_daemon_read(&t->offline, d->device, head, sizeof(head), err);
 	if (r < 0 || memcmp(head, magic, sizeof(magic)) != 0)
 		return r;
 	if (d->conf->has_size && d->conf->size == d->size)
@@ -127,10 +127,10 @@ static int check_luks(const struct task *t, const struct task_disk *d, struct er
 /* ---- from the daemon to the copy ---- */
 
 /* A lock tells of a user, but not who it is. */
-static int start_daemon(struct task *t, const struct offline_disk *disks, size_t n, struct error **err)
+static int start_daemon(struct task *t, const struct storage_daemon_disk *disks, size_t n, struct error **err)
 {
 	_cleanup_error_ struct error *mine = NULL, *user = NULL;
-	int r = offline_start(&t->offline, t->run_dir, disks, n, t->env->cancel, &mine);
+	int r = storage_daemon_start(&t->offline, t->run_dir, disks, n, t->host->cancel, &mine);
 
 	if (r == ERR_PEER && check_all(t, &user) == -EBUSY) {
 		r = user->code;
@@ -142,14 +142,14 @@ static int start_daemon(struct task *t, const struct offline_disk *disks, size_t
 
 static int look_at(struct task *t, struct task_disk *d, struct error **err)
 {
-	int r = offline_size(&t->offline, d->device, &d->size, err);
+	int r = storage_daemon_size(&t->offline, d->device, &d->size, err);
 
 	return r < 0 ? r : check_luks(t, d, err);
 }
 
 int task_offline_start(struct task *t, struct error **err)
 {
-	struct offline_disk *disks = xcalloc(t->n, sizeof(*disks));
+	struct storage_daemon_disk *disks = xcalloc(t->n, sizeof(*disks));
 	size_t n = 0;
 	int r = 0;
 

@@ -12,7 +12,7 @@
 #include "base/bounded.h"
 #include "base/mem.h"
 #include "base/units.h"
-#include "config/ha.h"
+#include "guest/ha.h"
 #include "storage/archive-name.h"
 
 static struct hook_guest hook_guest(const struct task *t)
@@ -29,7 +29,7 @@ static int hook(struct task *t, const char *phase, struct error **err)
 {
 	const struct hook_guest g = hook_guest(t);
 
-	return hook_run(t->env, phase, &g, t->o->dumpdir, t->log, err);
+	return hook_run(t->host, phase, &g, t->o->dumpdir, t->log, err);
 }
 
 /* A phase that comes whatever happened, where a failure is said and nothing else. */
@@ -37,7 +37,7 @@ static int last_hook(struct task *t, const char *phase)
 {
 	const struct hook_guest g = hook_guest(t);
 	_cleanup_error_ struct error *err = NULL;
-	int r = hook_run_after(t->env, phase, &g, t->o->dumpdir, t->log, &err);
+	int r = hook_run_after(t->host, phase, &g, t->o->dumpdir, t->log, &err);
 
 	if (r < 0)
 		log_warn(t->log, "%s", error_message(err));
@@ -47,7 +47,7 @@ static int last_hook(struct task *t, const char *phase)
 /* Asked again for each guest, before anything is done in the folder or to the guest. */
 static int reach_dumpdir(const struct task *t, struct error **err)
 {
-	return t->o->dumpdir ? bounded_reach(t->o->dumpdir, BOUNDED_REACH_MS, t->env->cancel, err) : 0;
+	return t->o->dumpdir ? bounded_reach(t->o->dumpdir, BOUNDED_REACH_MS, t->host->cancel, err) : 0;
 }
 
 /* An archive of this very second exists: the next second's name is free. */
@@ -56,9 +56,9 @@ static void name_archive(struct task *t, bool is_there)
 	for (;;) {
 		_cleanup_free_ char *stem = archive_stem("qemu", t->vmid, t->start);
 
-		archive_init(&t->archive, t->o->dumpdir, stem, t->env->options);
+		archive_init(&t->archive, t->o->dumpdir, stem, t->host->options);
 		if (t->archive.is_stdout || !is_there || access(t->archive.target, F_OK) < 0 ||
-		    cancel_sleep(t->env->cancel, 100, NULL) < 0)
+		    cancel_sleep(t->host->cancel, 100, NULL) < 0)
 			return;
 		archive_clear(&t->archive);
 		t->start = time(NULL);
@@ -90,7 +90,7 @@ static int clean_before(struct task *t, struct error **err)
 	if (!found)
 		return 0;
 	/* its lines were logged when the job began */
-	r = recover_guest(t->env, t->journal, NULL, err);
+	r = recover_guest(t->host, t->journal, NULL, err);
 	for (size_t i = 0; i < ARRAY_SIZE(in_the_way) && r < 0; i++) {
 		if (journal_has(t->journal, in_the_way[i])) {
 			error_prefix(err, "an earlier backup could not be cleaned up "
@@ -113,13 +113,13 @@ static int clean_before(struct task *t, struct error **err)
 static int open_journal(struct task *t, struct error **err)
 {
 	_cleanup_error_ struct error *mine = NULL;
-	int r = journal_create(t->env->paths, t->vmid, &t->journal, &mine);
+	int r = journal_create(t->host->paths, t->vmid, &t->journal, &mine);
 
 	if (r != -EEXIST) {
 		error_keep_first(err, &mine);
 		return r;
 	}
-	r = journal_load(t->env->paths, t->vmid, &t->journal, err);
+	r = journal_load(t->host->paths, t->vmid, &t->journal, err);
 	if (r < 0)
 		return r;
 	r = journal_add_pid(t->journal, err);
@@ -139,7 +139,7 @@ static int set_lock(struct task *t, struct error **err)
 
 	if (r < 0)
 		return r;
-	r = guest_config_set_lock(t->env->paths, t->vmid, "backup", t->env->cancel, &not_synced,
+	r = guest_config_set_lock(t->host->paths, t->vmid, "backup", t->host->cancel, &not_synced,
 				  err);
 	/* a lock that was there is somebody else's */
 	if (r < 0)
@@ -157,7 +157,7 @@ static int lock_guest(struct task *t, struct error **err)
 
 	/* asked before the journal says that the lock is ours */
 	if (guest_config_lock(&t->conf))
-		return guest_config_locked(t->env->paths, t->vmid, guest_config_lock(&t->conf), err);
+		return guest_config_locked(t->host->paths, t->vmid, guest_config_lock(&t->conf), err);
 	r = open_journal(t, err);
 	return r == 0 ? set_lock(t, err) : r;
 }
@@ -189,7 +189,7 @@ static int suspend(struct task *t, struct error **err)
 		return 0;
 	r = journal_add(t->journal, JOURNAL_STOPPED, NULL, err);
 	if (r == 0)
-		r = power_open_qmp(t->env->paths, t->vmid, t->env->cancel, &q, err);
+		r = power_open_qmp(t->host->paths, t->vmid, t->host->cancel, &q, err);
 	if (r == 0)
 		r = qmp_execute(q, "stop", NULL, NULL, err);
 	return r;
@@ -218,13 +218,13 @@ static int begin_suspend(struct task *t, struct error **err)
 /* The guest is down; start it paused where the administrator says how, and save it while it runs. */
 static int start_paused(struct task *t, struct error **err)
 {
-	int r = power_run_command(t->env, "start-paused-command", t->vmid, t->env->cancel, t->log,
+	int r = power_run_command(t->host, "start-paused-command", t->vmid, t->host->cancel, t->log,
 				  err);
 
 	if (r == 0)
 		r = journal_add(t->journal, JOURNAL_STOPPED, NULL, err);
 	if (r == 0)
-		r = power_get(t->env->paths, t->vmid, &t->power, err);
+		r = power_get(t->host->paths, t->vmid, &t->power, err);
 	if (r == 0 && !t->power.running)
 		r = error_set(err, ERR_PEER, "start-paused-command ran, but VM %u does not run",
 			      t->vmid);
@@ -246,21 +246,21 @@ static int begin_stop(struct task *t, struct error **err)
 	if (r == 0)
 		r = journal_add(t->journal, JOURNAL_DOWN, NULL, err);
 	if (r == 0)
-		r = power_shutdown(t->env, &t->conf,
-				   (uint64_t)options_int(t->env->options, "stopwait"), t->log, err);
-	if (r == 0 && options_get(t->env->options, "start-paused-command"))
+		r = power_shutdown(t->host, &t->conf,
+				   (uint64_t)options_int(t->host->options, "stopwait"), t->log, err);
+	if (r == 0 && options_get(t->host->options, "start-paused-command"))
 		r = start_paused(t, err);
 	return r;
 }
 
 static void log_settings(struct task *t)
 {
-	int64_t limit = options_int(t->env->options, "bwlimit");
+	int64_t limit = options_int(t->host->options, "bwlimit");
 
 	log_info(t->log, "backup mode: %s", t->mode);
 	if (limit)
 		log_info(t->log, "bandwidth limit: %ld KiB/s", (long)limit);
-	log_info(t->log, "ionice priority: %ld", (long)options_int(t->env->options, "ionice"));
+	log_info(t->log, "ionice priority: %ld", (long)options_int(t->host->options, "ionice"));
 }
 
 static int begin(struct task *t, struct error **err)
@@ -284,7 +284,7 @@ static int begin(struct task *t, struct error **err)
 /* The HA manager would start a guest again that is shut down for its backup. */
 static int check_ha(struct task *t, struct error **err)
 {
-	int r = strcmp(t->o->mode, "stop") ? 0 : ha_keeps_running(t->env->paths, t->vmid, err);
+	int r = strcmp(t->o->mode, "stop") ? 0 : ha_keeps_running(t->host->paths, t->vmid, err);
 
 	if (r > 0)
 		r = error_set(err, ERR_INVALID,
@@ -320,7 +320,7 @@ static int save(struct task *t, struct task_result *ret, struct error **err)
 		r = task_check_limits(t, err);
 	if (r < 0)
 		return r;
-	r = power_get(t->env->paths, t->vmid, &t->power, err);
+	r = power_get(t->host->paths, t->vmid, &t->power, err);
 	if (r < 0)
 		return r;
 	log_info(t->log, "status = %s", t->power.running ? "running" : "stopped");
@@ -374,7 +374,7 @@ static void clean_up(struct task *t)
 	copy_free(TAKE_PTR(t->copy));
 	qmp_close(TAKE_PTR(t->qmp));
 	archive_clear(&t->archive);
-	offline_stop(&t->offline);
+	storage_daemon_stop(&t->offline);
 	if (!t->journal)
 		return;
 	/* PVE leaves the guest alone where this fails; here one that we stopped goes on in any case */
@@ -382,9 +382,9 @@ static void clean_up(struct task *t)
 		told = false;
 	else if (t->suspended)
 		log_info(t->log, "resume vm");
-	recover_guest(t->env, t->journal, t->log, NULL);
+	recover_guest(t->host, t->journal, t->log, NULL);
 	usage_stop(TAKE_PTR(t->usage));
-	if (recover_rest(t->env, t->journal, t->log, NULL) == 0 && restart) {
+	if (recover_rest(t->host, t->journal, t->log, NULL) == 0 && restart) {
 		if (told)
 			last_hook(t, "post-restart");
 		log_online_again(t);
@@ -399,8 +399,8 @@ static void say_failed(struct task *t, const struct error *err)
 {
 	_cleanup_free_ char *now = task_log_time();
 
-	event_error(t->env, t->log, "Backup of VM %u failed - %s", t->vmid, error_message(err));
-	log_info(t->env->log, "Failed at %s", now);
+	event_error(t->host, t->log, "Backup of VM %u failed - %s", t->vmid, error_message(err));
+	log_info(t->host->log, "Failed at %s", now);
 	last_hook(t, "backup-abort");
 }
 
@@ -409,8 +409,8 @@ static void say_finished(struct task *t, uint64_t seconds)
 	_cleanup_free_ char *now = task_log_time();
 	_cleanup_free_ char *took = units_hms(seconds);
 
-	event_info(t->env, t->log, "Finished Backup of VM %u (%s)", t->vmid, took);
-	log_info(t->env->log, "Backup finished at %s", now);
+	event_info(t->host, t->log, "Finished Backup of VM %u (%s)", t->vmid, took);
+	log_info(t->host->log, "Backup finished at %s", now);
 }
 
 /* What comes from here on is not in the copy. */
@@ -419,7 +419,7 @@ static void copy_log(struct task *t)
 	_cleanup_error_ struct error *err = NULL;
 
 	if (t->known && t->logfile && task_log_copy(&t->tlog, t->logfile, &err) < 0)
-		log_warn(t->env->log, "%s", error_message(err));
+		log_warn(t->host->log, "%s", error_message(err));
 	last_hook(t, "log-end");
 }
 
@@ -438,24 +438,24 @@ static void task_clear(struct task *t)
 static int open_log(struct task *t, struct error **err)
 {
 	_cleanup_error_ struct error *no_conf = NULL, *no_log = NULL;
-	int conf = guest_config_load(t->env->paths, t->vmid, t->env->log, &t->conf, &no_conf);
+	int conf = guest_config_load(t->host->paths, t->vmid, t->host->log, &t->conf, &no_conf);
 	int r = 0;
 
 	t->known = conf != ERR_NOT_FOUND;
 	if (t->known)
-		r = task_log_open(&t->tlog, t->env->paths, t->vmid, t->env->log, &no_log);
+		r = task_log_open(&t->tlog, t->host->paths, t->vmid, t->host->log, &no_log);
 	else
-		task_log_none(&t->tlog, t->env->log);
+		task_log_none(&t->tlog, t->host->log);
 	t->log = &t->tlog.log;
 	error_keep_first(err, &no_log);
 	error_keep_first(err, &no_conf);
 	return r < 0 ? r : conf;
 }
 
-int task_run(const struct backup_env *env, const struct task_options *o, uint32_t vmid,
+int task_run(const struct host *host, const struct task_options *o, uint32_t vmid,
 	     struct task_result *ret, struct error **err)
 {
-	struct task t = { .env = env, .o = o, .vmid = vmid, .mode = o->mode, .start = time(NULL) };
+	struct task t = { .host = host, .o = o, .vmid = vmid, .mode = o->mode, .start = time(NULL) };
 	_cleanup_error_ struct error *mine = NULL, *away = NULL;
 	_cleanup_free_ char *now = task_log_time();
 	uint64_t begin_ns = units_now_ns();
@@ -466,8 +466,8 @@ int task_run(const struct backup_env *env, const struct task_options *o, uint32_
 	name_files(&t, reach == 0);
 	r = open_log(&t, &mine);
 	if (t.known) {
-		event_info(env, t.log, "Starting Backup of VM %u (qemu)", vmid);
-		log_info(env->log, "Backup started at %s", now);
+		event_info(host, t.log, "Starting Backup of VM %u (qemu)", vmid);
+		log_info(host->log, "Backup started at %s", now);
 	}
 	if (r == 0)
 		r = reach;

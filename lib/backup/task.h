@@ -2,7 +2,7 @@
 #ifndef VZDUMP_BACKUP_TASK_H
 #define VZDUMP_BACKUP_TASK_H
 
-#include "backup/env.h"
+#include "storage/host.h"
 #include "backup/progress.h"
 #include "config/formats.h"
 
@@ -28,10 +28,10 @@ struct task_result {
 };
 
 /*
- * Saves guest vmid.  Says everything in env->log, the failure included; the error is for the
+ * Saves guest vmid.  Says everything in host->log, the failure included; the error is for the
  * caller's account.  ERR_CANCELED ends the job.
  */
-int task_run(const struct backup_env *env, const struct task_options *o, uint32_t vmid,
+int task_run(const struct host *host, const struct task_options *o, uint32_t vmid,
 	     struct task_result *ret, struct error **err);
 
 #endif

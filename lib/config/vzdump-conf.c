@@ -8,7 +8,7 @@
 #include "base/nearest.h"
 #include "base/strv.h"
 #include "config/formats.h"
-#include "config/notes-template.h"
+#include "place/notes-template.h"
 #include "config/vzdump-options.h"
 
 #define CONF_MAX (1024 * 1024)

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
-#include "config/guest.h"
+#include "guest/guest.h"
 #include "restore/plan-internal.h"
 
 #define CLOUDINIT_SIZE (UINT64_C(4) << 20)

@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "config/guest.h"
+#include "guest/guest.h"
 #include "vma/format.h"
 
 #define PLAN_SIZE_STEP 1024u /* volumes are that much rounded up: PVE allocates in KiB */

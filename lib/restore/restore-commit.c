@@ -17,7 +17,7 @@
 /* A copy of the rules that are there, so that they can be put back; *ret is "" if there are none. */
 static int save_firewall(struct restore *r, const char *path, char **ret, struct error **err)
 {
-	_cleanup_free_ char *copy = paths_get(r->env->paths, "/var/lib/vzdump/%u.fw", r->p->vmid);
+	_cleanup_free_ char *copy = paths_get(r->host->paths, "/var/lib/vzdump/%u.fw", r->p->vmid);
 	_cleanup_buf_ struct buf old = BUF_INIT;
 	int res;
 
@@ -37,7 +37,7 @@ static int save_firewall(struct restore *r, const char *path, char **ret, struct
 /* Hours before it is saved. */
 int restore_check_firewall(const struct restore *r, struct error **err)
 {
-	_cleanup_free_ char *path = paths_get(r->env->paths, "/etc/pve/firewall/%u.fw", r->p->vmid);
+	_cleanup_free_ char *path = paths_get(r->host->paths, "/etc/pve/firewall/%u.fw", r->p->vmid);
 	_cleanup_buf_ struct buf old = BUF_INIT;
 	_cleanup_error_ struct error *mine = NULL;
 	int res = 0;
@@ -54,8 +54,8 @@ int restore_check_firewall(const struct restore *r, struct error **err)
 
 int restore_write_firewall(struct restore *r, struct error **err)
 {
-	_cleanup_free_ char *dir = paths_get(r->env->paths, "/etc/pve/firewall");
-	_cleanup_free_ char *path = paths_get(r->env->paths, "/etc/pve/firewall/%u.fw", r->p->vmid);
+	_cleanup_free_ char *dir = paths_get(r->host->paths, "/etc/pve/firewall");
+	_cleanup_free_ char *path = paths_get(r->host->paths, "/etc/pve/firewall/%u.fw", r->p->vmid);
 	int res;
 
 	if (r->p->disks || !r->plan.firewall)
@@ -74,7 +74,7 @@ int restore_write_firewall(struct restore *r, struct error **err)
  */
 int restore_keep(struct restore *r, struct error **err)
 {
-	_cleanup_free_ char *dir = paths_get(r->env->paths, "/var/lib/vzdump");
+	_cleanup_free_ char *dir = paths_get(r->host->paths, "/var/lib/vzdump");
 	_cleanup_error_ struct error *not_synced = NULL;
 	int res = journal_check(r->journal, err);
 
@@ -86,20 +86,20 @@ int restore_keep(struct restore *r, struct error **err)
 		return res;
 	journal_free(TAKE_PTR(r->journal));
 	if (io_fsync_dir(dir, &not_synced) < 0)
-		log_warn(r->env->log, "a power cut may bring the journal of this restore back: %s",
+		log_warn(r->host->log, "a power cut may bring the journal of this restore back: %s",
 			 error_message(not_synced));
 	return 0;
 }
 
 int restore_make_config(struct restore *r, struct error **err)
 {
-	_cleanup_free_ char *datacenter = paths_get(r->env->paths, "/etc/pve/datacenter.cfg");
+	_cleanup_free_ char *datacenter = paths_get(r->host->paths, "/etc/pve/datacenter.cfg");
 	_cleanup_free_ char *mac_prefix = config_file_value(datacenter, "mac_prefix");
 	const struct plan_guest g = { .vmid = r->p->vmid,
 				      .unique = r->p->unique,
 				      .keep_host_lines = r->p->keep_host_lines,
 				      .mac_prefix = mac_prefix };
-	int res = plan_config(&r->plan, &g, r->env->log, &r->config, err);
+	int res = plan_config(&r->plan, &g, r->host->log, &r->config, err);
 
 	if (res == 0 && r->has_old)
 		restore_sort_old(r);
@@ -129,7 +129,7 @@ static bool read_old(const struct restore *r, const char *key, const char *value
 	if (!value)
 		return false;
 	if (guest_drive_parse(value, ret, &err) < 0)
-		log_warn(r->env->log, "'%s: %s' of VM %" PRIu32 " cannot be read and is replaced: %s", key,
+		log_warn(r->host->log, "'%s: %s' of VM %" PRIu32 " cannot be read and is replaced: %s", key,
 			 value, r->p->vmid, error_message(err));
 	return !err;
 }
@@ -143,11 +143,11 @@ static void keep_old(const struct restore *r, const char *key, const char *value
 			 (!old->cdrom || old->cloudinit) && restore_may_own(r, old->file);
 
 	if (!own) {
-		log_info(r->env->log, "what was '%s: %s' is in the configuration no more", key, value);
+		log_info(r->host->log, "what was '%s: %s' is in the configuration no more", key, value);
 		return;
 	}
 	*unused = guest_config_free_unused(now, *unused);
-	log_info(r->env->log, "the disk that was '%s' is kept as unused%u: %s", key, *unused, old->file);
+	log_info(r->host->log, "the disk that was '%s' is kept as unused%u: %s", key, *unused, old->file);
 	buf_addf(out, "unused%u: %s\n", (*unused)++, old->file);
 }
 
@@ -223,7 +223,7 @@ static int whole_guest(void *opaque, const struct guest_config *now, struct buf 
 /* Single disks go into the configuration as it is now: it may have been edited meanwhile. */
 static int write_config(struct restore *r, struct error **not_synced, struct error **err)
 {
-	return guest_config_change(r->env->paths, r->p->vmid, r->p->disks ? merge_disks : whole_guest, r,
+	return guest_config_change(r->host->paths, r->p->vmid, r->p->disks ? merge_disks : whole_guest, r,
 				   not_synced, err);
 }
 
@@ -234,7 +234,7 @@ static void deactivate_volumes(struct restore *r)
 		_cleanup_error_ struct error *err = NULL;
 
 		if (r->volumes[i].volume.volid && volume_deactivate(&r->volumes[i].volume, &err) < 0)
-			log_warn(r->env->log, "%s", error_message(err));
+			log_warn(r->host->log, "%s", error_message(err));
 	}
 }
 
@@ -278,7 +278,7 @@ static void finish(struct restore *r)
 	if (r->dir)
 		io_remove_tree(r->dir, NULL);
 	if (restore_keep(r, &err) < 0)
-		log_warn(r->env->log, "VM %" PRIu32 " is restored, but its journal stays: %s", r->p->vmid,
+		log_warn(r->host->log, "VM %" PRIu32 " is restored, but its journal stays: %s", r->p->vmid,
 			 error_message(err));
 }
 
@@ -314,7 +314,7 @@ int restore_commit(struct restore *r, struct error **err)
 		finish(r);
 		return 0;
 	}
-	log_warn(r->env->log,
+	log_warn(r->host->log,
 		 "VM %" PRIu32 " is restored, but a power cut may still bring back what was there: %s; nothing old is "
 		 "removed until that is certain",
 		 r->p->vmid, error_message(not_synced));

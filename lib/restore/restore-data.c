@@ -13,7 +13,7 @@ static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data,
 
 	if (!target_is_open(&r->targets[dev]))
 		return 0;
-	res = pace_take(&r->pace, len, r->env->cancel, err);
+	res = pace_take(&r->pace, len, r->host->cancel, err);
 	if (res == 0)
 		res = target_write(&r->targets[dev], offset, data, len, err);
 	if (res < 0)
@@ -29,7 +29,7 @@ static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, str
 	(void)dev;
 	(void)offset;
 	(void)len;
-	return cancel_check(r->env->cancel, err);
+	return cancel_check(r->host->cancel, err);
 }
 
 static void on_progress(void *opaque, uint64_t clusters)

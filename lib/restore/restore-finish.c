@@ -40,8 +40,8 @@ static void add_head(const struct restore *r, struct buf *b)
 	buf_addf(b,
 		 "#!/bin/sh\n# Finishes the live restore of VM %" PRIu32 " when the guest is shut down.\nset -e\n",
 		 r->p->vmid);
-	if (*r->env->paths->root)
-		add_line(b, "export VZDUMP_ROOT=", r->env->paths->root);
+	if (*r->host->paths->root)
+		add_line(b, "export VZDUMP_ROOT=", r->host->paths->root);
 	exe[n > 0 ? n : 0] = '\0';
 	if (strrchr(exe, '/')) {
 		*strrchr(exe, '/') = '\0';
@@ -93,7 +93,7 @@ static int add_disk(const struct restore *r, const struct restore_volume *v, con
 
 static void add_end(const struct restore *r, struct buf *b)
 {
-	_cleanup_free_ char *conf = guest_config_path(r->env->paths, r->p->vmid);
+	_cleanup_free_ char *conf = guest_config_path(r->host->paths, r->p->vmid);
 	_cleanup_free_ char *copy = restore_old_copy(r);
 
 	add_line(b, "sed -i '/^freeze: 1$/d; /^lock: " RESTORE_LOCK "$/d' ", conf);
@@ -108,13 +108,13 @@ static void add_end(const struct restore *r, struct buf *b)
 
 char *restore_finish_script(const struct restore *r)
 {
-	return paths_get(r->env->paths, "/var/lib/vzdump/%u.finish", r->p->vmid);
+	return paths_get(r->host->paths, "/var/lib/vzdump/%u.finish", r->p->vmid);
 }
 
 int restore_write_finish(struct restore *r, struct error **err)
 {
 	_cleanup_free_ char *path = restore_finish_script(r);
-	_cleanup_free_ char *socket = paths_get(r->env->paths, "/run/vma-%u.sock", r->p->vmid);
+	_cleanup_free_ char *socket = paths_get(r->host->paths, "/run/vma-%u.sock", r->p->vmid);
 	_cleanup_buf_ struct buf b = BUF_INIT;
 	int res = 0;
 

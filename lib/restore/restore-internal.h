@@ -4,13 +4,13 @@
 
 #include <stdatomic.h>
 
-#include "backup/offline.h"
+#include "qemu/storage-daemon.h"
 #include "backup/recover.h"
 #include "base/pace.h"
-#include "backup/power.h"
+#include "guest/power.h"
 #include "base/buf.h"
-#include "config/guest.h"
-#include "fleecing/journal.h"
+#include "guest/guest.h"
+#include "journal/journal.h"
 #include "qemu/live.h"
 #include "restore/plan.h"
 #include "restore/restore.h"
@@ -38,7 +38,7 @@ struct restore_volume {
 };
 
 struct restore {
-	const struct backup_env *env;
+	const struct host *host;
 	const struct restore_params *p;
 	struct vma_reader *reader;
 	struct plan plan;
@@ -58,7 +58,7 @@ struct restore {
 	int alive[2]; /* pipe: the server lives as long as somebody has its second end */
 	struct power_state power;
 
-	struct offline daemon;
+	struct storage_daemon daemon;
 	struct target targets[VMA_MAX_DEVICES + 1];
 	struct pace pace;
 	uint64_t start_ns;

@@ -40,7 +40,7 @@ static void remove_overlay(struct restore *r, const struct restore_volume *v)
 	_cleanup_error_ struct error *err = NULL;
 
 	if (volume_free(&v->overlay, &err) < 0)
-		log_warn(r->env->log, "%s; remove '%s' later", error_message(err), v->overlay.volid);
+		log_warn(r->host->log, "%s; remove '%s' later", error_message(err), v->overlay.volid);
 }
 
 static void say_progress(struct restore *r, const struct restore_volume *v)
@@ -50,7 +50,7 @@ static void say_progress(struct restore *r, const struct restore_volume *v)
 	_cleanup_free_ char *done = units_bytes(p->done, 1), *total = units_bytes(p->total, 1);
 	_cleanup_free_ char *time = units_duration(seconds);
 
-	log_info(r->env->log, "restore-%s: transferred %s of %s (%.2f%%) in %s", v->disk->device, done,
+	log_info(r->host->log, "restore-%s: transferred %s of %s (%.2f%%) in %s", v->disk->device, done,
 		 total, p->total ? (double)p->done * 100.0 / (double)p->total : 100.0, time);
 }
 
@@ -92,7 +92,7 @@ static int look_at(struct restore *r, struct qmp *q, struct restore_volume *v, b
 static int look_at_all(struct restore *r, bool speak, struct error **err)
 {
 	_cleanup_qmp_ struct qmp *q = NULL;
-	int res = power_open_qmp(r->env->paths, r->p->vmid, r->env->cancel, &q, err);
+	int res = power_open_qmp(r->host->paths, r->p->vmid, r->host->cancel, &q, err);
 
 	for (size_t i = 0; res == 0 && i < r->n; i++)
 		if (is_open(&r->volumes[i]))
@@ -124,7 +124,7 @@ static bool qemu_is_gone(struct restore *r)
 	struct power_state state;
 
 	return !power_process_lives(&r->power.process) &&
-	       power_get(r->env->paths, r->p->vmid, &state, NULL) == 0 && !state.running;
+	       power_get(r->host->paths, r->p->vmid, &state, NULL) == 0 && !state.running;
 }
 
 /* ---- when the guest was shut down meanwhile ---- */
@@ -164,7 +164,7 @@ static int flush_disk(const struct restore *r, const struct restore_volume *v, c
 	int res;
 
 	target_init(&t);
-	t.cancel = r->env->cancel;
+	t.cancel = r->host->cancel;
 	res = target_existing(&t, uri, v->disk->size, false, err);
 	if (res == 0)
 		res = target_finish(&t, err);
@@ -176,7 +176,7 @@ static int copy_rest(struct restore *r, struct restore_volume *v, struct error *
 {
 	_cleanup_json_ struct json_object *target = NULL;
 	_cleanup_free_ char *from = NULL, *to = NULL;
-	struct offline_disk disk = { .export = v->disk->key, .writable = true,
+	struct storage_daemon_disk disk = { .export = v->disk->key, .writable = true,
 				     .format = image_format_name(v->volume.format) };
 	int res = volume_blockdev(&v->volume, &target, err);
 
@@ -185,18 +185,18 @@ static int copy_rest(struct restore *r, struct restore_volume *v, struct error *
 	if (res < 0)
 		return res;
 	disk.protocol = target;
-	res = offline_start(&r->daemon, r->dir, &disk, 1, r->env->cancel, err);
+	res = storage_daemon_start(&r->daemon, r->dir, &disk, 1, r->host->cancel, err);
 	if (res == 0) {
 		const char *argv[] = { "qemu-img", "convert", "-n", "-O", "raw", from, NULL, NULL };
 
 		to = serve_uri(r->daemon.socket, v->disk->key);
 		argv[6] = to;
-		res = process_run_ok(argv, &(struct process_options){ .cancel = r->env->cancel },
+		res = process_run_ok(argv, &(struct process_options){ .cancel = r->host->cancel },
 				     NULL, err);
 	}
 	if (res == 0)
 		res = flush_disk(r, v, to, err);
-	offline_stop(&r->daemon);
+	storage_daemon_stop(&r->daemon);
 	return res;
 }
 
@@ -204,7 +204,7 @@ static int finish_offline(struct restore *r, struct error **err)
 {
 	int res = 0;
 
-	log_info(r->env->log, "VM %" PRIu32 " was shut down; the rest is copied now", r->p->vmid);
+	log_info(r->host->log, "VM %" PRIu32 " was shut down; the rest is copied now", r->p->vmid);
 	for (size_t i = 0; res == 0 && i < r->n; i++) {
 		struct restore_volume *v = &r->volumes[i];
 
@@ -237,15 +237,15 @@ static void keep_all(struct restore *r)
 		if (!v->live || v->complete)
 			continue;
 		left = units_bytes(p->total > p->done ? p->total - p->done : 0, 1);
-		log_error(r->env->log,
+		log_error(r->host->log,
 			  "%s: %s of %s are not in its new volume '%s'%s%s; what the guest has written "
 			  "is in '%s', a qcow2 image over the archive's '%s'",
 			  v->disk->key, left, total, v->volume.volid, p->reason ? ": " : "",
 			  p->reason ? p->reason : "", v->overlay.volid, v->disk->device);
 	}
-	log_error(r->env->log, "VM %" PRIu32 " %s; its volumes and its lock '" RESTORE_LOCK "' are kept",
+	log_error(r->host->log, "VM %" PRIu32 " %s; its volumes and its lock '" RESTORE_LOCK "' are kept",
 		  r->p->vmid, runs ? "runs on from the archive until it is shut down" : "is shut down");
-	log_error(r->env->log, "to finish%s, run: sh '%s'", runs ? " when it is shut down" : "", script);
+	log_error(r->host->log, "to finish%s, run: sh '%s'", runs ? " when it is shut down" : "", script);
 	if (!runs) {
 		serve_stop(&r->server);
 		io_remove_tree(r->dir, NULL);
@@ -259,7 +259,7 @@ static void keep_all(struct restore *r)
 static void remove_old(struct restore *r, const char *copy, const char *script)
 {
 	if (r->has_old && unlink(copy) < 0 && errno != ENOENT)
-		log_warn(r->env->log, "cannot remove '%s': %s", copy, strerror(errno));
+		log_warn(r->host->log, "cannot remove '%s': %s", copy, strerror(errno));
 	unlink(script);
 	restore_remove_old(r);
 }
@@ -268,12 +268,12 @@ static int conclude(struct restore *r, struct error **err)
 {
 	_cleanup_free_ char *copy = restore_old_copy(r), *script = restore_finish_script(r);
 	_cleanup_error_ struct error *not_synced = NULL;
-	int res = guest_config_replace(r->env->paths, r->p->vmid, buf_str(&r->config), &not_synced, err);
+	int res = guest_config_replace(r->host->paths, r->p->vmid, buf_str(&r->config), &not_synced, err);
 
 	if (res < 0)
 		return res;
 	if (not_synced)
-		log_warn(r->env->log,
+		log_warn(r->host->log,
 			 "a power cut may still bring the lock '" RESTORE_LOCK "' of VM %" PRIu32
 			 " back: %s; what was replaced is kept, remove it when the guest is shut down with: sh '%s'",
 			 r->p->vmid, error_message(not_synced), script);
@@ -281,7 +281,7 @@ static int conclude(struct restore *r, struct error **err)
 		remove_old(r, copy, script);
 	serve_stop(&r->server);
 	io_remove_tree(r->dir, NULL);
-	log_info(r->env->log, "restore of VM %" PRIu32 " finished, it is on its own volumes now",
+	log_info(r->host->log, "restore of VM %" PRIu32 " finished, it is on its own volumes now",
 		 r->p->vmid);
 	return 0;
 }
@@ -306,10 +306,10 @@ static int watch(struct restore *r, struct error **err)
 			return res;
 		}
 		if (power_is_lost(res) && !lost)
-			log_warn(r->env->log, "%s: trying again as long as QEMU runs", error_message(mine));
+			log_warn(r->host->log, "%s: trying again as long as QEMU runs", error_message(mine));
 		lost = power_is_lost(res);
 		if (any_open(r))
-			res = cancel_sleep(r->env->cancel, POLL_MS, err);
+			res = cancel_sleep(r->host->cancel, POLL_MS, err);
 		if (res == ERR_CANCELED)
 			return res;
 	}

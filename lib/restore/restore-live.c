@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
-#include "fleecing/run-dir.h"
+#include "journal/run-dir.h"
 #include "restore/restore-internal.h"
 
 #define STEP             (UINT32_C(1) << 20)
@@ -70,7 +70,7 @@ static int copy_disk(struct restore *r, const struct plan_disk *d, struct error 
 		if (res == 0)
 			res = target_write(&r->targets[d->dev], at, data, len, err);
 		if (res == 0)
-			res = cancel_check(r->env->cancel, err);
+			res = cancel_check(r->host->cancel, err);
 	}
 	return res;
 }
@@ -95,7 +95,7 @@ static int make_overlay(struct restore *r, struct restore_volume *v, unsigned nu
 		.name = name,
 		.format = IMAGE_RAW,
 		.size = live_overlay_size(v->disk->size),
-		.cancel = r->env->cancel,
+		.cancel = r->host->cancel,
 		.scratch = true,
 	};
 	int res = volume_alloc_id(v->volume.storage, &a, &volid, err);
@@ -171,7 +171,7 @@ static int make_overlays(struct restore *r, struct error **err)
 
 char *restore_old_copy(const struct restore *r)
 {
-	return paths_get(r->env->paths, "/var/lib/vzdump/%u.conf", r->p->vmid);
+	return paths_get(r->host->paths, "/var/lib/vzdump/%u.conf", r->p->vmid);
 }
 
 /* The old guest's configuration can be put back as it was. */
@@ -209,7 +209,7 @@ static int write_start_config(struct restore *r, struct error **err)
 	if (res == 0 && r->has_old)
 		res = save_old_config(r, err);
 	return res < 0 ? res
-		       : guest_config_replace(r->env->paths, r->p->vmid, buf_str(&text), NULL, err);
+		       : guest_config_replace(r->host->paths, r->p->vmid, buf_str(&text), NULL, err);
 }
 
 /* ---- the start ---- */
@@ -217,11 +217,11 @@ static int write_start_config(struct restore *r, struct error **err)
 static int wait_for_qemu(struct restore *r, struct error **err)
 {
 	for (int waited = 0; waited < START_TIMEOUT_MS; waited += START_POLL_MS) {
-		int res = power_get(r->env->paths, r->p->vmid, &r->power, NULL);
+		int res = power_get(r->host->paths, r->p->vmid, &r->power, NULL);
 
 		if (res == 0 && r->power.running)
 			return 0;
-		res = cancel_sleep(r->env->cancel, START_POLL_MS, err);
+		res = cancel_sleep(r->host->cancel, START_POLL_MS, err);
 		if (res < 0)
 			return res;
 	}
@@ -233,7 +233,7 @@ static int wait_for_qemu(struct restore *r, struct error **err)
 
 static int open_monitor(struct restore *r, struct qmp **ret, struct error **err)
 {
-	return power_open_qmp(r->env->paths, r->p->vmid, r->env->cancel, ret, err);
+	return power_open_qmp(r->host->paths, r->p->vmid, r->host->cancel, ret, err);
 }
 
 static int start_paused(struct restore *r, struct error **err)
@@ -244,9 +244,9 @@ static int start_paused(struct restore *r, struct error **err)
 
 	if (res < 0)
 		return res;
-	log_info(r->env->log, "starting VM for live-restore");
-	res = power_run_command(r->env, "start-command", r->p->vmid, r->env->cancel,
-				r->env->log, err);
+	log_info(r->host->log, "starting VM for live-restore");
+	res = power_run_command(r->host, "start-command", r->p->vmid, r->host->cancel,
+				r->host->log, err);
 	if (res == 0)
 		res = wait_for_qemu(r, err);
 	if (res == 0)
@@ -258,7 +258,7 @@ static int start_paused(struct restore *r, struct error **err)
 				 "start-command '%s' let VM %" PRIu32
 				 " run at once: for a live restore it must heed 'freeze: 1' in the "
 				 "configuration (QEMU's -S)",
-				 options_get(r->env->options, "start-command"), r->p->vmid);
+				 options_get(r->host->options, "start-command"), r->p->vmid);
 	return res;
 }
 
@@ -272,7 +272,7 @@ static int start_server(struct restore *r, struct error **err)
 					 .socket = socket,
 					 .detach = true,
 					 .log = log,
-					 .cancel = r->env->cancel };
+					 .cancel = r->host->cancel };
 	struct serve_options alive = o;
 	int res;
 
@@ -334,7 +334,7 @@ static int attach_disks(struct restore *r, struct qmp *q, struct error **err)
 /* From here on the guest has a life of its own, and nothing is undone any more. */
 static int let_it_run(struct restore *r, struct qmp *q, struct error **err)
 {
-	int res = cancel_check(r->env->cancel, err);
+	int res = cancel_check(r->host->cancel, err);
 
 	qmp_set_cancel(q, NULL);
 	if (res == 0)
@@ -342,7 +342,7 @@ static int let_it_run(struct restore *r, struct qmp *q, struct error **err)
 	if (res == 0)
 		res = restore_keep(r, err);
 	if (res == 0)
-		log_info(r->env->log, "VM %" PRIu32 " runs; its disks are restored meanwhile",
+		log_info(r->host->log, "VM %" PRIu32 " runs; its disks are restored meanwhile",
 			 r->p->vmid);
 	return res;
 }
@@ -366,7 +366,7 @@ static int start(struct restore *r, struct error **err)
 
 int restore_live(struct restore *r, struct error **err)
 {
-	int res = run_dir_make(r->env->paths, r->journal, &r->dir, err);
+	int res = run_dir_make(r->host->paths, r->journal, &r->dir, err);
 
 	if (res == 0)
 		res = copy_small_disks(r, err);

@@ -13,7 +13,7 @@
  */
 static bool open_own(const struct restore *r, const char *volid, struct volume *ret, struct error **err)
 {
-	if (volume_open(r->env->storages, volid, NULL, ret, err) < 0)
+	if (volume_open(r->host->storages, volid, NULL, ret, err) < 0)
 		return false;
 	if (ret->storage && ret->vmid == r->p->vmid)
 		return true;
@@ -44,7 +44,7 @@ int restore_check_old_unused(const struct restore *r, struct error **err)
 
 		if (!open_own(r, disks.disks[i].volid, &v, NULL))
 			continue;
-		res = disk_check_unused(r->env, r->p->vmid, &v, NULL, err);
+		res = disk_check_unused(r->host, r->p->vmid, &v, NULL, err);
 		if (res < 0)
 			error_prefix(err, "unable to restore VM %" PRIu32 " - disk '%s'", r->p->vmid,
 				     disks.disks[i].key);
@@ -64,7 +64,7 @@ static void sort_volume(struct restore *r, const struct guest_config *new, const
 		strv_add(doomed ? &r->doomed : &r->kept, volid);
 	if (!err)
 		return;
-	log_warn(r->env->log, "%s", error_message(err));
+	log_warn(r->host->log, "%s", error_message(err));
 	strv_add(&r->kept, volid);
 }
 
@@ -80,7 +80,7 @@ static void sort_disks(struct restore *r, const struct guest_config *new, const 
 	_cleanup_error_ struct error *err = NULL;
 
 	if (guest_config_volumes(c, &disks, &err) < 0) {
-		log_warn(r->env->log, "disks of the guest that is replaced stay where they are: %s",
+		log_warn(r->host->log, "disks of the guest that is replaced stay where they are: %s",
 			 error_message(err));
 		return;
 	}
@@ -123,7 +123,7 @@ void restore_sort_old(struct restore *r)
 	sort_unused(r, &new);
 	sort_sections(r, &new);
 	for (size_t i = 0; r->kept && r->kept[i]; i++) {
-		log_info(r->env->log, "volume '%s' of the guest that is replaced stays, as unused%zu", r->kept[i],
+		log_info(r->host->log, "volume '%s' of the guest that is replaced stays, as unused%zu", r->kept[i],
 			 i);
 		buf_addf(&r->config, "unused%zu: %s\n", i, r->kept[i]);
 	}
@@ -142,17 +142,17 @@ static bool remove_volume(const struct restore *r, const char *volid)
 
 	if (!open_own(r, volid, &v, &err)) {
 		if (err)
-			log_warn(r->env->log, "volume '%s' is not removed: %s", volid, error_message(err));
+			log_warn(r->host->log, "volume '%s' is not removed: %s", volid, error_message(err));
 		return !err;
 	}
 	/* only for the line */
 	volume_snapshots(&v, &snapshots, NULL);
 	list = snapshots ? strv_join(snapshots, ", ") : NULL;
-	log_info(r->env->log, "removing volume '%s' of the guest that was replaced%s%s", volid,
+	log_info(r->host->log, "removing volume '%s' of the guest that was replaced%s%s", volid,
 		 list ? ", with its snapshots: " : "", list ? list : "");
 	res = volume_free(&v, &err);
 	if (res < 0)
-		log_warn(r->env->log, "%s", error_message(err));
+		log_warn(r->host->log, "%s", error_message(err));
 	return res == 0 || res == ERR_NOT_FOUND;
 }
 
@@ -173,7 +173,7 @@ static int add_remains(void *opaque, const struct guest_config *now, struct buf 
 		if (guest_config_names_volume(now, m->volids[i]))
 			continue;
 		n = guest_config_free_unused(now, n);
-		log_info(m->r->env->log, "volume '%s' of the guest that was replaced stays, as unused%u",
+		log_info(m->r->host->log, "volume '%s' of the guest that was replaced stays, as unused%u",
 			 m->volids[i], n);
 		buf_addf(&lines, "unused%u: %s\n", n++, m->volids[i]);
 	}
@@ -188,11 +188,11 @@ static void keep_remains(const struct restore *r, char **volids)
 	_cleanup_error_ struct error *err = NULL, *not_synced = NULL;
 	_cleanup_free_ char *list = strv_join(volids, ", ");
 
-	if (guest_config_change(r->env->paths, r->p->vmid, add_remains, &m, &not_synced, &err) < 0)
-		log_warn(r->env->log, "what is left of the guest that was replaced is in no configuration "
+	if (guest_config_change(r->host->paths, r->p->vmid, add_remains, &m, &not_synced, &err) < 0)
+		log_warn(r->host->log, "what is left of the guest that was replaced is in no configuration "
 				      "(%s): %s", list, error_message(err));
 	else if (not_synced)
-		log_warn(r->env->log, "a power cut may take the lines of what is left of the guest that was replaced "
+		log_warn(r->host->log, "a power cut may take the lines of what is left of the guest that was replaced "
 				      "(%s) out again: %s", list, error_message(not_synced));
 }
 
@@ -206,15 +206,15 @@ static void remove_snapshots(const struct restore *r, const char *volid)
 	if (!open_own(r, volid, &v, NULL))
 		return;
 	if (volume_snapshots(&v, &names, &err) < 0)
-		log_warn(r->env->log, "%s", error_message(err));
+		log_warn(r->host->log, "%s", error_message(err));
 	for (size_t i = 0; names && names[i]; i++) {
 		_cleanup_error_ struct error *one = NULL;
 
 		if (!strv_contains(r->snapshots, names[i]))
 			continue;
-		log_info(r->env->log, "removing snapshot '%s' of '%s'", names[i], volid);
+		log_info(r->host->log, "removing snapshot '%s' of '%s'", names[i], volid);
 		if (volume_snapshot_delete(&v, names[i], &one) < 0)
-			log_warn(r->env->log, "%s", error_message(one));
+			log_warn(r->host->log, "%s", error_message(one));
 	}
 }
 

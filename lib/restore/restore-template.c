@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "restore/restore-internal.h"
-#include "storage/content.h"
+#include "place/content.h"
 
 /*
  * How linked clones name their base: the volume's own name, without the base it stands on itself.
@@ -57,7 +57,7 @@ static int check_clones(const struct restore *r, struct error **err)
 		_cleanup_volume_ struct volume v = { 0 };
 
 		/* a storage that is gone: its volume is kept */
-		if (volume_open(r->env->storages, disks.disks[i].volid, NULL, &v, NULL) < 0)
+		if (volume_open(r->host->storages, disks.disks[i].volid, NULL, &v, NULL) < 0)
 			continue;
 		if (v.storage && v.vmid == r->p->vmid && is_base(v.volname))
 			res = check_volume(&v, err);

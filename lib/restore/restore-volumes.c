@@ -9,7 +9,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
-#include "fleecing/run-dir.h"
+#include "journal/run-dir.h"
 #include "restore/restore-internal.h"
 #include "restore/serve.h"
 
@@ -17,10 +17,10 @@ static int choose_storage(const struct restore *r, const struct plan_disk *d,
 			  const struct storage **ret, struct error **err)
 {
 	const char *id = r->p->storage ? r->p->storage : d->storage ? d->storage : "local";
-	int s = storage_get(r->env->storages, id, STORAGE_IMAGES, ret, err);
+	int s = storage_get(r->host->storages, id, STORAGE_IMAGES, ret, err);
 
 	if (s == 0)
-		s = storage_activate(*ret, r->env->log, err);
+		s = storage_activate(*ret, r->host->log, err);
 	if (s < 0)
 		error_prefix(err, "%s%s", d->key,
 			     r->p->storage ? "" : " (--storage puts it elsewhere)");
@@ -91,7 +91,7 @@ static int allocate(struct restore *r, const struct storage *s, const char *voli
 		.name = name,
 		.format = format,
 		.size = (v->disk->size + PLAN_SIZE_STEP - 1) / PLAN_SIZE_STEP * PLAN_SIZE_STEP,
-		.cancel = r->env->cancel,
+		.cancel = r->host->cancel,
 	};
 	int res = journal_add(r->journal, JOURNAL_IMAGE, volid, err);
 
@@ -125,7 +125,7 @@ static int make_volume(struct restore *r, struct restore_volume *v, struct error
 		res = allocate(r, s, d->volid, v, err);
 	if (res < 0)
 		return error_prefix(err, "%s", d->key), res;
-	log_info(r->env->log, "new volume ID is '%s'", d->volid);
+	log_info(r->host->log, "new volume ID is '%s'", d->volid);
 	return volume_activate(&v->volume, err);
 }
 
@@ -136,7 +136,7 @@ int restore_make_volumes(struct restore *r, struct error **err)
 	for (size_t i = 0; res == 0 && i < r->n; i++) {
 		res = make_volume(r, &r->volumes[i], err);
 		if (res == 0)
-			res = cancel_check(r->env->cancel, err);
+			res = cancel_check(r->host->cancel, err);
 	}
 	return res;
 }
@@ -151,7 +151,7 @@ static bool is_direct(const struct volume *v)
 
 static int start_daemon(struct restore *r, struct error **err)
 {
-	_cleanup_free_ struct offline_disk *disks = xcalloc(r->n, sizeof(*disks));
+	_cleanup_free_ struct storage_daemon_disk *disks = xcalloc(r->n, sizeof(*disks));
 	size_t n = 0;
 	int res = 0;
 
@@ -162,16 +162,16 @@ static int start_daemon(struct restore *r, struct error **err)
 		if (!v->disk->dev || v->live || is_direct(&v->volume))
 			continue;
 		res = volume_blockdev(&v->volume, &protocol, err);
-		disks[n++] = (struct offline_disk){ .export = v->disk->key,
+		disks[n++] = (struct storage_daemon_disk){ .export = v->disk->key,
 						    .protocol = protocol,
 						    .format = image_format_name(v->volume.format),
 						    .writable = true };
 	}
 	if (res == 0 && n) {
 		if (!r->dir)
-			res = run_dir_make(r->env->paths, r->journal, &r->dir, err);
+			res = run_dir_make(r->host->paths, r->journal, &r->dir, err);
 		if (res == 0)
-			res = offline_start(&r->daemon, r->dir, disks, n, r->env->cancel, err);
+			res = storage_daemon_start(&r->daemon, r->dir, disks, n, r->host->cancel, err);
 	}
 	for (size_t i = 0; i < n; i++)
 		json_object_put(disks[i].protocol);
@@ -186,7 +186,7 @@ static int open_target(struct restore *r, const struct restore_volume *v, struct
 	int res = target_existing(&r->targets[d->dev], path, d->size, false, err);
 
 	if (res == 0)
-		log_info(r->env->log, "map '%s' to '%s' (write zeros = 0)", d->device,
+		log_info(r->host->log, "map '%s' to '%s' (write zeros = 0)", d->device,
 			 v->volume.path ? v->volume.path : path);
 	return res < 0 ? (error_prefix(err, "%s", d->key), res) : 0;
 }
@@ -224,7 +224,7 @@ int restore_close_targets(struct restore *r, struct error **err)
 		if (target_is_open(&r->targets[i]))
 			res = target_finish(&r->targets[i], err);
 	/* the daemon writes back what it holds of a qcow2 image when it ends */
-	offline_stop(&r->daemon);
+	storage_daemon_stop(&r->daemon);
 	for (size_t i = 0; res == 0 && i < r->n; i++)
 		res = sync_names(&r->volumes[i].volume, err);
 	return res;

@@ -5,14 +5,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backup/power.h"
+#include "guest/power.h"
 #include "backup/recover.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/strv.h"
 #include "base/units.h"
-#include "config/guest-list.h"
+#include "guest/guest-list.h"
 #include "restore/restore-internal.h"
 #include "restore/stuck.h"
 
@@ -21,7 +21,7 @@
 int restore_check_stopped(const struct restore *r, struct error **err)
 {
 	struct power_state state;
-	int res = power_get(r->env->paths, r->p->vmid, &state, err);
+	int res = power_get(r->host->paths, r->p->vmid, &state, err);
 
 	if (res == 0 && state.running)
 		return error_set(err, -EBUSY,
@@ -59,7 +59,7 @@ static int check_id(const struct restore *r, struct error **err)
 {
 	_cleanup_guest_entry_ struct guest_entry e = { 0 };
 	_cleanup_free_ char *who = NULL;
-	int res = guest_entry_find(r->env->paths, r->p->vmid, &e, err);
+	int res = guest_entry_find(r->host->paths, r->p->vmid, &e, err);
 
 	if (res <= 0 || (e.kind == GUEST_VM && !e.node))
 		return res < 0 ? res : 0;
@@ -75,7 +75,7 @@ static int look_for_guest(struct restore *r, struct error **err)
 
 	if (res < 0)
 		return res;
-	res = guest_config_load(r->env->paths, r->p->vmid, r->env->log, &r->old, &mine);
+	res = guest_config_load(r->host->paths, r->p->vmid, r->host->log, &r->old, &mine);
 
 	if (res == ERR_NOT_FOUND && r->p->disks)
 		return error_set(err, ERR_NOT_FOUND,
@@ -150,9 +150,9 @@ static void choose_limit(struct restore *r)
 
 static int open_journal(struct restore *r, struct error **err)
 {
-	int res = recover_all(r->env, r->p->vmid, NULL, err);
+	int res = recover_all(r->host, r->p->vmid, NULL, err);
 
-	return res < 0 ? res : journal_create(r->env->paths, r->p->vmid, &r->journal, err);
+	return res < 0 ? res : journal_create(r->host->paths, r->p->vmid, &r->journal, err);
 }
 
 static int lock_guest(struct restore *r, struct error **err)
@@ -164,16 +164,16 @@ static int lock_guest(struct restore *r, struct error **err)
 	if (res < 0)
 		return res;
 	res = r->has_old
-		      ? guest_config_set_lock(r->env->paths, r->p->vmid, RESTORE_LOCK,
-					      r->env->cancel, &not_synced, err)
-		      : guest_config_create(r->env->paths, r->p->vmid, RESTORE_LOCK, r->env->cancel,
+		      ? guest_config_set_lock(r->host->paths, r->p->vmid, RESTORE_LOCK,
+					      r->host->cancel, &not_synced, err)
+		      : guest_config_create(r->host->paths, r->p->vmid, RESTORE_LOCK, r->host->cancel,
 					    &not_synced, err);
 	/* ours is not in: one that is there is somebody else's and must stay */
 	if (res < 0)
 		journal_strike(r->journal, kind, RESTORE_LOCK);
 	/* the lock is for the time that we live */
 	if (not_synced)
-		log_warn(r->env->log, "VM %" PRIu32 " is locked, but its storage has trouble: %s", r->p->vmid,
+		log_warn(r->host->log, "VM %" PRIu32 " is locked, but its storage has trouble: %s", r->p->vmid,
 			 error_message(not_synced));
 	/* it may have been started before the lock was there */
 	return res < 0 ? res : restore_check_stopped(r, err);
@@ -184,11 +184,11 @@ static int lock_guest(struct restore *r, struct error **err)
 static int read_archive(struct restore *r, struct error **err)
 {
 	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	int res = vma_reader_new(r->p->fd, cpus > 0 ? (unsigned)cpus : 1, r->env->cancel, &r->reader, err);
+	int res = vma_reader_new(r->p->fd, cpus > 0 ? (unsigned)cpus : 1, r->host->cancel, &r->reader, err);
 
 	if (res < 0)
 		return error_prefix(err, "cannot read archive '%s'", r->p->archive), res;
-	res = plan_read(vma_reader_header(r->reader), !r->p->disks, r->env->log, &r->plan, err);
+	res = plan_read(vma_reader_header(r->reader), !r->p->disks, r->host->log, &r->plan, err);
 	if (res == 0)
 		res = choose_disks(r, err);
 	if (res == 0 && r->p->begin)
@@ -201,7 +201,7 @@ static int fill_targets(struct restore *r, struct error **err)
 	struct stuck stuck;
 	int res;
 
-	stuck_watch(&stuck, r->env->cancel, r->p->stuck, r->p->opaque);
+	stuck_watch(&stuck, r->host->cancel, r->p->stuck, r->p->opaque);
 	res = restore_copy(r, err);
 	if (res == 0 && r->p->end)
 		r->p->end(r->p->opaque, vma_reader_stats(r->reader));
@@ -240,35 +240,35 @@ static int work(struct restore *r, struct error **err)
 /* Nothing of ours holds a volume any more when it is removed. */
 static void undo(struct restore *r)
 {
-	const struct backup_env env = { .paths = r->env->paths,
-					.storages = r->env->storages,
-					.options = r->env->options,
-					.log = r->env->log };
+	const struct host host = { .paths = r->host->paths,
+					.storages = r->host->storages,
+					.options = r->host->options,
+					.log = r->host->log };
 
 	if (!r->journal)
 		return;
-	recover_rest(&env, r->journal, r->env->log, NULL);
+	recover_rest(&host, r->journal, r->host->log, NULL);
 	if (!journal_finish(r->journal))
-		log_warn(r->env->log, "something is left; 'vzdump --cleanup %" PRIu32 "' tries again",
+		log_warn(r->host->log, "something is left; 'vzdump --cleanup %" PRIu32 "' tries again",
 			 r->p->vmid);
 }
 
-int restore_run(const struct backup_env *env, const struct restore_params *p, struct error **err)
+int restore_run(const struct host *host, const struct restore_params *p, struct error **err)
 {
 	struct restore *r = xcalloc(1, sizeof(*r));
 	int res;
 
-	r->env = env;
+	r->host = host;
 	r->p = p;
 	r->alive[0] = r->alive[1] = -1;
 	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++) {
 		target_init(&r->targets[i]);
-		r->targets[i].cancel = env->cancel;
+		r->targets[i].cancel = host->cancel;
 	}
 	res = work(r, err);
 	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++)
 		target_clear(&r->targets[i]);
-	offline_stop(&r->daemon);
+	storage_daemon_stop(&r->daemon);
 	undo(r);
 	restore_live_clear(r);
 	for (size_t i = 0; i < r->n; i++)

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "backup/env.h"
+#include "storage/host.h"
 #include "vma/reader.h"
 
 /* The smallest limit that the storages of the volumes have for restores. */
@@ -48,9 +48,9 @@ struct restore_params {
 };
 
 /*
- * env->options are those of vzdump.conf.  Log lines are PVE's.  After an error nothing is left,
+ * host->options are those of vzdump.conf.  Log lines are PVE's.  After an error nothing is left,
  * or a warning says what and how to remove it.
  */
-int restore_run(const struct backup_env *env, const struct restore_params *p, struct error **err);
+int restore_run(const struct host *host, const struct restore_params *p, struct error **err);
 
 #endif

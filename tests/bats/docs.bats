@@ -67,7 +67,7 @@ names_of_table() {
 }
 
 @test "CONTRIBUTING shows the smallest storage type as it is" {
-	diff <(sed -n '/^const struct storage_ops/,/^};/p' "$top/lib/storage/dir.c" | expand) \
+	diff <(sed -n '/^const struct storage_ops/,/^};/p' "$top/lib/storage/types/dir.c" | expand) \
 		<(sed -nE '/^    const struct storage_ops/,/^    \};/ s/^    //p' "$top/CONTRIBUTING.md")
 }
 

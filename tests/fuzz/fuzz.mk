@@ -12,7 +12,7 @@ $(FUZZ_BUILD)/%: tests/fuzz/fuzz-%.c tests/fuzz/targets.h $(LIB_SRC) $(wildcard 
 	  $(PKG_CFLAGS) -pthread $(FUZZ_FLAGS) -o $@ $< $(filter lib/base/% lib/stream/% lib/vma/% $(FUZZ_ALSO),$(LIB_SRC)) \
 	  $(PKG_LIBS) -lm
 
-$(FUZZ_BUILD)/plan: FUZZ_ALSO = lib/config/% lib/storage/% lib/restore/plan%
+$(FUZZ_BUILD)/plan: FUZZ_ALSO = lib/config/% lib/guest/% lib/storage/% lib/restore/plan%
 
 .PHONY: fuzz
 fuzz: $(FUZZERS:%=$(FUZZ_BUILD)/%)

@@ -50,12 +50,12 @@ static void selects(const struct paths *p, const char *line, const char *want)
 {
 	_cleanup_options_ struct options o = { 0 };
 	_cleanup_selection_ struct selection s = { 0 };
-	const struct backup_env env = { .paths = p, .options = &o };
+	const struct host host = { .paths = p, .options = &o };
 	_cleanup_free_ char *got = NULL;
 	struct error *err = NULL;
 
 	read_options(line, &o);
-	works(selection_make(&env, &s, &err), &err, line);
+	works(selection_make(&host, &s, &err), &err, line);
 	got = describe(&s);
 	same(got, want, line);
 }
@@ -63,7 +63,7 @@ static void selects(const struct paths *p, const char *line, const char *want)
 static void cleans(const struct paths *p, const char *line, const char *want)
 {
 	_cleanup_options_ struct options o = { 0 };
-	const struct backup_env env = { .paths = p, .options = &o };
+	const struct host host = { .paths = p, .options = &o };
 	_cleanup_buf_ struct buf got = BUF_INIT;
 	_cleanup_free_ uint32_t *ids = NULL;
 	struct error *err = NULL;
@@ -71,7 +71,7 @@ static void cleans(const struct paths *p, const char *line, const char *want)
 	bool all;
 
 	read_options(line, &o);
-	works(selection_for_cleanup(&env, &ids, &n, &all, &err), &err, line);
+	works(selection_for_cleanup(&host, &ids, &n, &all, &err), &err, line);
 	if (all)
 		buf_adds(&got, "all");
 	for (size_t i = 0; i < n; i++)
@@ -83,7 +83,7 @@ static void test_selection(const struct paths *p)
 {
 	_cleanup_options_ struct options o = { 0 };
 	_cleanup_selection_ struct selection s = { 0 };
-	const struct backup_env env = { .paths = p, .options = &o };
+	const struct host host = { .paths = p, .options = &o };
 	struct error *err = NULL;
 
 	selects(p, "--all", "101 103 105(container) 1000 external: 201, 202");
@@ -100,7 +100,7 @@ static void test_selection(const struct paths *p)
 	selects(p, "--pool empty --all", "");
 	selects(p, "--stop", "");
 	read_options("--pool nope", &o);
-	fails(selection_make(&env, &s, &err), &err, "pool 'nope' does not exist", "an unknown pool is an error");
+	fails(selection_make(&host, &s, &err), &err, "pool 'nope' does not exist", "an unknown pool is an error");
 }
 
 /* /etc/pve is not mounted */
@@ -109,13 +109,13 @@ static void test_no_folder(const struct paths *p)
 	_cleanup_free_ char *folder = paths_get(p, "/etc/pve/qemu-server");
 	_cleanup_options_ struct options o = { 0 };
 	_cleanup_selection_ struct selection s = { 0 };
-	const struct backup_env env = { .paths = p, .options = &o };
+	const struct host host = { .paths = p, .options = &o };
 	struct error *err = NULL;
 
 	io_remove_tree(folder, NULL);
 	selects(p, "101", "101(nobody's) ");
 	read_options("--all", &o);
-	fails(selection_make(&env, &s, &err), &err, "/etc/pve/qemu-server",
+	fails(selection_make(&host, &s, &err), &err, "/etc/pve/qemu-server",
 	      "all guests of a host without their folder are an error");
 }
 

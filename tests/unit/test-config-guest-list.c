@@ -4,8 +4,8 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
-#include "config/guest-list.h"
-#include "config/guest.h"
+#include "guest/guest-list.h"
+#include "guest/guest.h"
 #include "test-config-util.h"
 
 static void put(const struct paths *p, const char *file)

@@ -6,7 +6,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
-#include "config/guest.h"
+#include "guest/guest.h"
 #include "test-config-util.h"
 
 static const char text[] =

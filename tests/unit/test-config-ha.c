@@ -3,7 +3,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
-#include "config/ha.h"
+#include "guest/ha.h"
 #include "test-config-util.h"
 
 static const char conf[] = "vm: 100\n"

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/mem.h"
-#include "config/pool.h"
+#include "guest/pool.h"
 #include "tap.h"
 
 static const char conf[] = "user:root@pam:1:0::::::\n"

@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "backup/env.h"
+#include "storage/host.h"
 #include "backup/job-lock.h"
 #include "backup/job.h"
 #include "backup/upid.h"
@@ -68,7 +68,7 @@ static bool is_ended(const char *name, const char *(*text_of)(pid_t pid, char *t
 	_cleanup_free_ char *paths_root = at_root("");
 	struct paths paths;
 	const struct log log = { .line = keep_line, .opaque = &said };
-	const struct backup_env env = { .paths = &paths, .log = &log };
+	const struct host host = { .paths = &paths, .log = &log };
 	struct error *err = NULL;
 	const pid_t pid = start_holder(name);
 	char text[256];
@@ -84,7 +84,7 @@ static bool is_ended(const char *name, const char *(*text_of)(pid_t pid, char *t
 		diag("cannot write %s", path);
 	if (mtime)
 		utimensat(AT_FDCWD, path, (struct timespec[]){ { mtime, 0 }, { mtime, 0 } }, 0);
-	ok(job_stop_running(&env, &err) == 0, "  --stop is no error");
+	ok(job_stop_running(&host, &err) == 0, "  --stop is no error");
 	/* a signal that was sent has ended it by the time --stop returns */
 	ended = waitpid(pid, &status, WNOHANG) == pid;
 	if (!ended) {

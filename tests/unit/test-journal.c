@@ -13,8 +13,8 @@
 
 #include "base/io.h"
 #include "base/mem.h"
-#include "fleecing/journal.h"
-#include "fleecing/run-dir.h"
+#include "journal/journal.h"
+#include "journal/run-dir.h"
 #include "tap.h"
 
 /*

@@ -2,7 +2,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
-#include "storage/backups.h"
+#include "place/backups.h"
 #include "test-config-util.h"
 
 static void good(const char *path, bool standard, uint32_t vmid, const char *format,

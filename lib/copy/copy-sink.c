@@ -1,0 +1,469 @@
+/*
+ * The sink: a private NBD server (fixed newstyle, simple replies) for one connection from QEMU.
+ * Protocol: NetworkBlockDevice/nbd doc/proto.md.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "copy/copy-internal.h"
+#include "base/io.h"
+#include "base/mem.h"
+
+#define MAGIC_INIT     UINT64_C(0x4e42444d41474943) /* "NBDMAGIC" */
+#define MAGIC_OPTION   UINT64_C(0x49484156454f5054) /* "IHAVEOPT" */
+#define MAGIC_REPLY_OP UINT64_C(0x0003e889045565a9)
+#define MAGIC_REQUEST  0x25609513u
+#define MAGIC_REPLY    0x67446698u
+
+enum { OPT_EXPORT_NAME = 1, OPT_ABORT = 2, OPT_INFO = 6, OPT_GO = 7 };
+enum { REP_ACK = 1, REP_INFO = 3 };
+#define REP_ERR_UNSUP (UINT32_C(1) << 31 | 1)
+#define OPTION_MAX    65536u
+
+enum { CMD_READ, CMD_WRITE, CMD_DISC, CMD_FLUSH, CMD_TRIM, CMD_CACHE, CMD_WRITE_ZEROES };
+/* HAS_FLAGS, SEND_FLUSH, SEND_FUA, SEND_TRIM, SEND_WRITE_ZEROES */
+#define EXPORT_FLAGS  (1u | 1u << 2 | 1u << 3 | 1u << 5 | 1u << 6)
+/* NBD's numbers of errors are Linux's for these. */
+enum { NBD_EIO = 5, NBD_EINVAL = 22, NBD_ENOSPC = 28 };
+#define WRITE_MAX     (32u << 20)
+
+struct copy_sink {
+	struct copy_disk *disk;
+	char *path;
+	int listen_fd;
+	int stop_fd[2];		/* a pipe; closing its end stops the thread */
+	pthread_t thread;
+	bool started;
+	int fd;			/* the connection; the thread's own */
+	uint8_t *scratch;	/* payload nobody needs, 64 KiB */
+};
+
+/* ---- bytes ---- */
+
+/* Until the connection is ready for `events`; false when asked to stop. */
+static bool wait_ready(const struct copy_sink *s, short events)
+{
+	struct pollfd p[2] = { { .fd = s->fd, .events = events },
+			       { .fd = s->stop_fd[0], .events = POLLIN } };
+
+	while (poll(p, 2, -1) < 0) {
+		if (errno != EINTR)
+			return false;
+	}
+	return !p[1].revents;
+}
+
+/* Reads all of it; false at the end of the connection or when asked to stop. */
+static bool take(struct copy_sink *s, void *data, size_t len)
+{
+	uint8_t *at = data;
+
+	while (len) {
+		ssize_t n = recv(s->fd, at, len, MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			if (!wait_ready(s, POLLIN))
+				return false;
+			continue;
+		}
+		if (n <= 0)
+			return false;
+		at += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static bool give(struct copy_sink *s, const void *data, size_t len)
+{
+	const uint8_t *at = data;
+
+	while (len) {
+		ssize_t n = send(s->fd, at, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			if (!wait_ready(s, POLLOUT))
+				return false;
+			continue;
+		}
+		if (n <= 0)
+			return false;
+		at += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static bool discard(struct copy_sink *s, uint64_t len)
+{
+	while (len) {
+		size_t n = len < VMA_CLUSTER_SIZE ? (size_t)len : VMA_CLUSTER_SIZE;
+
+		if (!take(s, s->scratch, n))
+			return false;
+		len -= n;
+	}
+	return true;
+}
+
+/* ---- handshake ---- */
+
+struct __attribute__((packed)) option {
+	uint64_t magic;
+	uint32_t option;
+	uint32_t len;
+};
+
+struct __attribute__((packed)) option_reply {
+	uint64_t magic;
+	uint32_t option;
+	uint32_t type;
+	uint32_t len;
+};
+
+static bool reply_option(struct copy_sink *s, uint32_t option, uint32_t type, const void *data,
+			 uint32_t len)
+{
+	const struct option_reply r = { .magic = htobe64(MAGIC_REPLY_OP),
+					.option = htobe32(option),
+					.type = htobe32(type),
+					.len = htobe32(len) };
+
+	return give(s, &r, sizeof(r)) && (!len || give(s, data, len));
+}
+
+static bool reply_export(struct copy_sink *s, uint32_t option)
+{
+	const struct __attribute__((packed)) {
+		uint16_t type;
+		uint64_t size;
+		uint16_t flags;
+	} info = { 0, htobe64(s->disk->size), htobe16(EXPORT_FLAGS) };
+	const struct __attribute__((packed)) {
+		uint16_t type;
+		uint32_t min, preferred, max;
+	} sizes = { htobe16(3), htobe32(1), htobe32(VMA_CLUSTER_SIZE), htobe32(WRITE_MAX) };
+
+	return reply_option(s, option, REP_INFO, &info, sizeof(info)) &&
+	       reply_option(s, option, REP_INFO, &sizes, sizeof(sizes)) &&
+	       reply_option(s, option, REP_ACK, NULL, 0);
+}
+
+static bool reply_export_name(struct copy_sink *s, bool zeroes)
+{
+	struct __attribute__((packed)) {
+		uint64_t size;
+		uint16_t flags;
+		uint8_t zero[124];
+	} r = { .size = htobe64(s->disk->size), .flags = htobe16(EXPORT_FLAGS) };
+
+	return give(s, &r, sizeof(r) - (zeroes ? 0 : sizeof(r.zero)));
+}
+
+static bool handshake(struct copy_sink *s)
+{
+	const struct __attribute__((packed)) {
+		uint64_t magic, option;
+		uint16_t flags;
+	} hello = { htobe64(MAGIC_INIT), htobe64(MAGIC_OPTION), htobe16(3) };
+	uint32_t client_flags;
+
+	if (!give(s, &hello, sizeof(hello)) || !take(s, &client_flags, sizeof(client_flags)))
+		return false;
+	for (;;) {
+		struct option o;
+		uint32_t option, len;
+
+		if (!take(s, &o, sizeof(o)) || be64toh(o.magic) != MAGIC_OPTION)
+			return false;
+		option = be32toh(o.option);
+		len = be32toh(o.len);
+		/* the socket lies in a private folder: any export name is ours */
+		if (len > OPTION_MAX || !discard(s, len))
+			return false;
+		if (option == OPT_EXPORT_NAME)
+			return reply_export_name(s, !(be32toh(client_flags) & 2));
+		if (option == OPT_ABORT)
+			return false;
+		if (option != OPT_GO && option != OPT_INFO) {
+			if (!reply_option(s, option, REP_ERR_UNSUP, NULL, 0))
+				return false;
+			continue;
+		}
+		if (!reply_export(s, option))
+			return false;
+		if (option == OPT_GO)
+			return true;
+	}
+}
+
+/* ---- transmission ---- */
+
+struct __attribute__((packed)) nbd_request {
+	uint32_t magic;
+	uint16_t flags;
+	uint16_t type;
+	uint64_t handle;
+	uint64_t offset;
+	uint32_t len;
+};
+
+static bool reply(struct copy_sink *s, uint64_t handle, uint32_t error)
+{
+	const struct __attribute__((packed)) {
+		uint32_t magic, error;
+		uint64_t handle;
+	} r = { htobe32(MAGIC_REPLY), htobe32(error), handle };
+
+	return give(s, &r, sizeof(r));
+}
+
+static void wake_reader(struct copy_sink *s)
+{
+	const uint64_t one = 1;
+
+	if (write(s->disk->copy->wake_fd, &one, sizeof(one)) < 0) {
+		/* full means readable already */
+	}
+}
+
+/* Whole clusters only, within the disk: what QEMU's filter sends. */
+static bool is_whole_clusters(const struct copy_disk *d, uint64_t offset, uint32_t len)
+{
+	if (!len || offset >= d->size || len > d->size - offset || offset % VMA_CLUSTER_SIZE)
+		return false;
+	return len % VMA_CLUSTER_SIZE == 0 || offset + len == d->size;
+}
+
+/* Payload of clusters nobody has: straight into slots.  *ret_error is for QEMU. */
+static bool take_clusters(struct copy_sink *s, uint32_t first, uint32_t n, uint32_t *ret_error)
+{
+	struct copy_disk *d = s->disk;
+	struct fill *f = &d->copy->pushed;
+
+	while (n) {
+		struct vma_extent *e;
+		uint64_t bytes = 0;
+		unsigned slot;
+		bool ok;
+		int got = fill_take(f, n, true, &e, &slot, NULL);
+
+		if (got < 0) {
+			/* the archive is lost; the guest goes on, QEMU drops the snapshot */
+			*ret_error = NBD_EIO;
+			for (uint32_t i = 0; i < n; i++)
+				bytes += copy_cluster_len(d, first + i);
+			return discard(s, bytes);
+		}
+		for (int i = 0; i < got; i++)
+			bytes += copy_cluster_len(d, first + (uint32_t)i);
+		ok = take(s, vma_extent_slot(e, slot), bytes);
+		for (unsigned i = 0; ok && i < (unsigned)got; i++) {
+			uint32_t len = copy_cluster_len(d, first + i);
+
+			/* the reader may have been faster: first come, first kept */
+			if (!copy_mark_done(d, first + i))
+				continue;
+			vma_extent_set(e, slot + i, d->dev, first + i, len);
+			atomic_fetch_add(&d->pushed_bytes, len);
+		}
+		fill_settle(f, e, (unsigned)got);
+		if (!ok)
+			return false;
+		first += (uint32_t)got;
+		n -= (uint32_t)got;
+	}
+	return true;
+}
+
+static bool serve_write(struct copy_sink *s, uint64_t offset, uint32_t len, uint32_t *ret_error)
+{
+	struct copy_disk *d = s->disk;
+	uint32_t at = (uint32_t)(offset / VMA_CLUSTER_SIZE), end;
+
+	if (!is_whole_clusters(d, offset, len)) {
+		*ret_error = NBD_EINVAL;
+		return discard(s, len);
+	}
+	end = at + (len + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
+	while (at < end) {
+		bool done = copy_is_done(d, at);
+		uint32_t n = 1;
+
+		while (at + n < end && copy_is_done(d, at + n) == done)
+			n++;
+		for (uint32_t i = 0; done && i < n; i++) {
+			if (!discard(s, copy_cluster_len(d, at + i)))
+				return false;
+		}
+		if (!done && !take_clusters(s, at, n, ret_error))
+			return false;
+		at += n;
+	}
+	return true;
+}
+
+static void serve_zeroes(struct copy_sink *s, uint64_t offset, uint32_t len, uint32_t *ret_error)
+{
+	struct copy_disk *d = s->disk;
+	uint32_t at = (uint32_t)(offset / VMA_CLUSTER_SIZE), end;
+
+	if (!is_whole_clusters(d, offset, len)) {
+		*ret_error = NBD_EINVAL;
+		return;
+	}
+	end = at + (len + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
+	for (; at < end; at++) {
+		if (!copy_mark_done(d, at))
+			continue;
+		atomic_fetch_add(&d->pushed_bytes, copy_cluster_len(d, at));
+		if (vma_writer_zero(d->copy->o.writer, d->dev, at, 1, NULL) < 0)
+			*ret_error = NBD_EIO;
+	}
+}
+
+static bool serve_request(struct copy_sink *s)
+{
+	struct nbd_request r;
+	uint32_t error = 0, len;
+	uint64_t offset;
+
+	if (!take(s, &r, sizeof(r)) || be32toh(r.magic) != MAGIC_REQUEST)
+		return false;
+	offset = be64toh(r.offset);
+	len = be32toh(r.len);
+	switch (be16toh(r.type)) {
+	case CMD_WRITE:
+		if (!serve_write(s, offset, len, &error))
+			return false;
+		wake_reader(s);
+		break;
+	case CMD_WRITE_ZEROES:
+		serve_zeroes(s, offset, len, &error);
+		wake_reader(s);
+		break;
+	case CMD_FLUSH:
+	case CMD_TRIM:	/* of what was read already */
+		break;
+	case CMD_DISC:
+		return false;
+	case CMD_READ:	/* what was pushed is in the archive; the reader retries and sees that */
+		error = NBD_EIO;
+		break;
+	default:
+		error = NBD_EINVAL;
+	}
+	return reply(s, r.handle, error);
+}
+
+static void *sink_thread(void *opaque)
+{
+	struct copy_sink *s = opaque;
+	struct pollfd p[2] = { { .fd = s->listen_fd, .events = POLLIN },
+			       { .fd = s->stop_fd[0], .events = POLLIN } };
+
+	while (poll(p, 2, -1) < 0 && errno == EINTR)
+		;
+	if (p[1].revents || !p[0].revents)
+		return NULL;
+	s->fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	if (s->fd < 0)
+		return NULL;
+	if (handshake(s)) {
+		while (serve_request(s))
+			;
+	}
+	close(s->fd);
+	s->fd = -1;
+	return NULL;
+}
+
+/* ---- life ---- */
+
+static int listen_on(struct copy_sink *s, struct error **err)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	size_t len = strlen(s->path);
+
+	if (len >= sizeof(a.sun_path))
+		return error_set(err, ERR_INVALID,
+				 "socket path '%s' is longer than %zu bytes: use a shorter root",
+				 s->path, sizeof(a.sun_path) - 1);
+	memcpy(a.sun_path, s->path, len + 1);
+	s->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (s->listen_fd < 0 ||
+	    bind(s->listen_fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    chmod(s->path, 0600) < 0 || listen(s->listen_fd, 1) < 0)
+		return error_errno(err, errno, "cannot listen on '%s'", s->path);
+	return 0;
+}
+
+static int start_thread(struct copy_sink *s, struct error **err)
+{
+	sigset_t all, old;
+	int e;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	e = pthread_create(&s->thread, NULL, sink_thread, s);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (e)
+		return error_errno(err, e, "cannot start a thread");
+	s->started = true;
+	return 0;
+}
+
+int copy_listen(struct copy *c, unsigned disk, const char *path, struct error **err)
+{
+	struct copy_sink *s = xcalloc(1, sizeof(*s));
+	int r = 0;
+
+	s->disk = c->disks[disk];
+	s->path = xstrdup(path);
+	s->scratch = xmalloc(VMA_CLUSTER_SIZE);
+	s->listen_fd = s->fd = -1;
+	if (pipe2(s->stop_fd, O_CLOEXEC) < 0) {
+		s->stop_fd[0] = s->stop_fd[1] = -1;
+		r = error_errno(err, errno, "creating a pipe");
+	}
+	if (r == 0)
+		r = listen_on(s, err);
+	if (r == 0)
+		r = start_thread(s, err);
+	if (r < 0)
+		copy_sink_free(s);
+	else
+		c->disks[disk]->sink = s;
+	return r;
+}
+
+void copy_sink_free(struct copy_sink *s)
+{
+	if (!s)
+		return;
+	if (s->stop_fd[1] >= 0)
+		close(s->stop_fd[1]); /* the other end sees POLLHUP */
+	if (s->started)
+		pthread_join(s->thread, NULL);
+	if (s->stop_fd[0] >= 0)
+		close(s->stop_fd[0]);
+	if (s->listen_fd >= 0) {
+		close(s->listen_fd);
+		unlink(s->path);
+	}
+	free(s->scratch);
+	free(s->path);
+	free(s);
+}

@@ -1,0 +1,121 @@
+#include "copy/fill.h"
+
+/* How many slots of an extent were given out and are not settled, plus one while it is open. */
+static uintptr_t unsettled(const struct vma_extent *e)
+{
+	return (uintptr_t)e->user;
+}
+
+static void set_unsettled(struct vma_extent *e, uintptr_t n)
+{
+	e->user = (void *)n; /* NOLINT(performance-no-int-to-ptr) a count in the caller's word */
+}
+
+void fill_init(struct fill *f, struct vma_writer *w, unsigned reserve)
+{
+	*f = (struct fill){ .writer = w, .reserve = reserve };
+	pthread_mutex_init(&f->lock, NULL);
+}
+
+void fill_clear(struct fill *f)
+{
+	fill_flush(f);
+	pthread_mutex_destroy(&f->lock);
+}
+
+/* Drops n of the extent's count; the last one hands it over.  Called with the lock held. */
+static void drop(struct fill *f, struct vma_extent *e, uintptr_t n)
+{
+	set_unsettled(e, unsettled(e) - n);
+	if (!unsettled(e))
+		vma_writer_extent_put(f->writer, e);
+}
+
+static void close_open(struct fill *f)
+{
+	struct vma_extent *e = f->open;
+
+	f->open = NULL;
+	if (e)
+		drop(f, e, 1);
+}
+
+/*
+ * Opens an extent if none is open.  Called and returns with the lock held, but waits without it:
+ * others must be able to settle meanwhile.
+ */
+static int open_extent(struct fill *f, bool wait, struct error **err)
+{
+	struct vma_extent *e = NULL;
+	int r;
+
+	if (f->open)
+		return 1;
+	r = vma_writer_extent_try_get(f->writer, f->reserve, &e, err);
+	if (r == 0 && wait) {
+		pthread_mutex_unlock(&f->lock);
+		r = vma_writer_extent_get(f->writer, f->reserve, &e, err);
+		pthread_mutex_lock(&f->lock);
+	}
+	if (r < 0 || !e)
+		return r < 0 ? r : 0;
+	if (f->open) {
+		/* somebody opened one while the lock was free; an unused extent just goes back */
+		vma_writer_extent_put(f->writer, e);
+		return 1;
+	}
+	set_unsettled(e, 1);
+	f->open = e;
+	f->next = 0;
+	return 1;
+}
+
+int fill_room(struct fill *f, struct error **err)
+{
+	int r;
+
+	pthread_mutex_lock(&f->lock);
+	r = open_extent(f, false, err);
+	if (r > 0)
+		r = (int)(VMA_CLUSTERS_PER_EXTENT - f->next);
+	pthread_mutex_unlock(&f->lock);
+	return r;
+}
+
+int fill_take(struct fill *f, unsigned want, bool wait, struct vma_extent **ret_extent,
+	      unsigned *ret_slot, struct error **err)
+{
+	int r;
+
+	pthread_mutex_lock(&f->lock);
+	r = open_extent(f, wait, err);
+	if (r > 0) {
+		unsigned n = VMA_CLUSTERS_PER_EXTENT - f->next;
+
+		if (n > want)
+			n = want;
+		*ret_extent = f->open;
+		*ret_slot = f->next;
+		set_unsettled(f->open, unsettled(f->open) + n);
+		f->next += n;
+		if (f->next == VMA_CLUSTERS_PER_EXTENT)
+			close_open(f);
+		r = (int)n;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return r;
+}
+
+void fill_settle(struct fill *f, struct vma_extent *e, unsigned n)
+{
+	pthread_mutex_lock(&f->lock);
+	drop(f, e, n);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void fill_flush(struct fill *f)
+{
+	pthread_mutex_lock(&f->lock);
+	close_open(f);
+	pthread_mutex_unlock(&f->lock);
+}

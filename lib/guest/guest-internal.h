@@ -1,0 +1,23 @@
+/* How the files guest-*.c see a guest's configuration file: line by line. */
+#ifndef VZDUMP_GUEST_GUEST_INTERNAL_H
+#define VZDUMP_GUEST_GUEST_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum guest_line {
+	GUEST_LINE_EMPTY,
+	GUEST_LINE_COMMENT,
+	GUEST_LINE_PAIR, /* or something unknown */
+	/* headers of sections; the main section ends at the first of them */
+	GUEST_LINE_SNAPSHOT,
+	GUEST_LINE_PENDING,
+	GUEST_LINE_SPECIAL,
+};
+
+enum guest_line guest_line_kind(const char *line, size_t len);
+
+/* What format= of a drive may be, and the ending of an image's name; NULL-terminated. */
+extern const char *const guest_formats[];
+
+#endif

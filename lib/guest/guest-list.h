@@ -1,0 +1,62 @@
+/*
+ * Which guests there are, of which kind and where.  A guest id is given once in a cluster, and whoever has
+ * it has one of these files:
+ *
+ *	<root>/etc/pve/qemu-server/<vmid>.conf			a VM of this node
+ *	<root>/etc/pve/lxc/<vmid>.conf				a container of this node
+ *	<root>/etc/pve/nodes/<node>/{qemu-server,lxc}/<vmid>.conf	the same of any node
+ *
+ * On a PVE host the first two are links to what this node has in the third.  Elsewhere they may be
+ * folders, and nodes/ is not there.  Facts: PVE::Cluster::get_vmlist, pmxcfs.
+ */
+#ifndef VZDUMP_GUEST_GUEST_LIST_H
+#define VZDUMP_GUEST_GUEST_LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/paths.h"
+
+enum guest_kind {
+	GUEST_VM,
+	GUEST_CONTAINER,
+};
+
+struct guest_entry {
+	uint32_t vmid;
+	enum guest_kind kind;
+	char *node; /* the other node that has it; NULL: this one */
+	char *path; /* of its configuration */
+};
+void guest_entry_clear(struct guest_entry *e);
+#define _cleanup_guest_entry_ _cleanup_(guest_entry_clear)
+
+struct guest_list {
+	struct guest_entry *entries;
+	size_t n;
+};
+
+/*
+ * All guests of all nodes, ascending by id, each id once: what this node has comes before what others
+ * have, VMs before containers.  Folders that are missing are empty.  The caller clears *ret, also after
+ * an error.
+ */
+int guest_list_load(const struct paths *p, struct guest_list *ret, struct error **err);
+void guest_list_clear(struct guest_list *l);
+#define _cleanup_guest_list_ _cleanup_(guest_list_clear)
+
+/* The entry of an id, NULL if nobody has it. */
+const struct guest_entry *guest_list_find(const struct guest_list *l, uint32_t vmid);
+
+/*
+ * Who has this id, without reading all of the list's folders: 1 and *ret, which the caller clears, or 0
+ * if nobody has it.
+ */
+int guest_entry_find(const struct paths *p, uint32_t vmid, struct guest_entry *ret, struct error **err);
+
+/* "VM 105 on this node", "container 201 on node 'pve2'", for messages.  Caller frees. */
+char *guest_entry_describe(const struct guest_entry *e);
+
+#endif

@@ -1,0 +1,274 @@
+/* "lock:" in a guest's configuration file, under the flock PVE's tools take. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/lock-holder.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "guest/guest-internal.h"
+#include "guest/guest.h"
+
+#define LOCK_WAIT_NS (10 * UINT64_C(1000000000))
+#define LOCK_POLL_MS 50
+
+static int held(const char *file, struct error **err)
+{
+	_cleanup_free_ char *holder = lock_holder_text(file);
+
+	return error_set(err, ERR_TIMEOUT, "can't lock file '%s' - got timeout: %s", file, holder);
+}
+
+/*
+ * PVE makes the folder when the host starts.  Without PVE anybody can make it, as /run/lock is open to all,
+ * and take our locks away again.
+ */
+static int check_owner(const char *dir, struct error **err)
+{
+	struct stat st;
+
+	if (stat(dir, &st) < 0)
+		return error_errno(err, errno, "cannot use lock folder '%s'", dir);
+	if (!st.st_uid || st.st_uid == geteuid())
+		return 0;
+	return error_set(err, -EPERM, "lock folder '%s' belongs to user %u, who could take the locks away: remove it",
+			 dir, (unsigned)st.st_uid);
+}
+
+/* The descriptor that holds the lock; closing it lets go.  The file stays, as with PVE. */
+static int take_flock(const struct paths *p, uint32_t vmid, const struct cancel *cancel,
+		      struct error **err)
+{
+	_cleanup_free_ char *dir = paths_get(p, "/run/lock/qemu-server");
+	_cleanup_free_ char *file = xasprintf("%s/lock-%" PRIu32 ".conf", dir, vmid);
+	uint64_t start = units_now_ns();
+	_cleanup_close_ int fd = -1;
+	int r = io_mkdir_p(dir, 0755, err);
+
+	if (r == 0)
+		r = check_owner(dir, err);
+	if (r < 0)
+		return r;
+	/* PVE's has PVE's mode, and stays so */
+	fd = io_open_lock(file, false);
+	if (fd < 0)
+		return error_errno(err, -fd, "can't open lock file '%s'", file);
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return error_errno(err, errno, "can't lock file '%s'", file);
+		if (units_now_ns() - start > LOCK_WAIT_NS)
+			return held(file, err);
+		r = cancel_sleep(cancel, LOCK_POLL_MS, err);
+		if (r < 0)
+			return r;
+	}
+	return TAKE_FD(fd);
+}
+
+/* The file itself: PVE's folders are links, and so may be the file.  NULL if there is none. */
+static char *config_target(const struct paths *p, uint32_t vmid, struct error **err)
+{
+	_cleanup_free_ char *path = guest_config_path(p, vmid);
+	char *target = realpath(path, NULL);
+
+	if (!target)
+		error_errno(err, errno, "cannot find configuration file '%s'", path);
+	return target;
+}
+
+static int write_config(const struct paths *p, uint32_t vmid, const char *text,
+			struct error **not_synced, struct error **err)
+{
+	_cleanup_free_ char *target = config_target(p, vmid, err);
+
+	return target ? io_write_file_atomic(target, text, strlen(text), 0640, not_synced, err) : -ENOENT;
+}
+
+int guest_config_sync(const struct paths *p, uint32_t vmid, struct error **err)
+{
+	_cleanup_free_ char *target = config_target(p, vmid, err);
+	_cleanup_free_ char *folder = target ? io_parent(target) : NULL;
+
+	return folder ? io_fsync_dir(folder, err) : -ENOENT;
+}
+
+/* True for a line that is not a comment: "lock:" goes in front of the first. */
+static bool is_place(enum guest_line kind)
+{
+	return kind >= GUEST_LINE_PAIR;
+}
+
+/* text with the line added; a text without any pair gets it at its end. */
+static void add_lock(const char *text, const char *lock, struct buf *out)
+{
+	const char *at = text;
+	const char *line;
+	size_t len;
+	bool done = false;
+
+	while (str_next_line(&at, &line, &len)) {
+		if (!done && is_place(guest_line_kind(line, len))) {
+			buf_addf(out, "lock: %s\n", lock);
+			done = true;
+		}
+		buf_add(out, line, (size_t)(at - line));
+	}
+	if (!done) {
+		if (out->len && out->data[out->len - 1] != '\n')
+			buf_addc(out, '\n');
+		buf_addf(out, "lock: %s\n", lock);
+	}
+}
+
+static void remove_lock(const char *text, struct buf *out)
+{
+	const char *at = text;
+	const char *line;
+	size_t len;
+	bool in_main = true;
+
+	while (str_next_line(&at, &line, &len)) {
+		in_main = in_main && guest_line_kind(line, len) < GUEST_LINE_SNAPSHOT;
+		if (!in_main || !str_prefix(line, "lock:", NULL))
+			buf_add(out, line, (size_t)(at - line));
+	}
+}
+
+int guest_config_locked(const struct paths *p, uint32_t vmid, const char *lock, struct error **err)
+{
+	_cleanup_free_ char *path = guest_config_path(p, vmid);
+	_cleanup_free_ char *journal = paths_get(p, "/var/lib/vzdump/%" PRIu32 ".journal", vmid);
+	_cleanup_free_ char *holder = lock_holder(journal) ? lock_holder_text(journal) : NULL;
+	char since[32] = "";
+	struct stat st;
+	struct tm tm;
+
+	if (holder)
+		return error_set(err, -EBUSY, "VM is locked (%s): the guest is %s", lock, holder);
+	if (stat(path, &st) == 0 && localtime_r(&st.st_mtime, &tm))
+		strftime(since, sizeof(since), ", last written %Y-%m-%d %H:%M:%S", &tm);
+	return error_set(err, -EBUSY,
+			 "VM is locked (%s): so says its configuration '%s'%s; if nothing works on the guest "
+			 "any more, 'qm unlock %" PRIu32 "' or removing the line 'lock:' frees it",
+			 lock, path, since, vmid);
+}
+
+int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock,
+			  const struct cancel *cancel, struct error **not_synced,
+			  struct error **err)
+{
+	_cleanup_guest_config_ struct guest_config c = { 0 };
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_close_ int fd = take_flock(p, vmid, cancel, err);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = guest_config_load(p, vmid, NULL, &c, err);
+	if (r < 0)
+		return r;
+	if (guest_config_lock(&c))
+		return guest_config_locked(p, vmid, guest_config_lock(&c), err);
+	add_lock(c.text, lock, &text);
+	return write_config(p, vmid, buf_str(&text), not_synced, err);
+}
+
+int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *lock,
+			     struct error **err)
+{
+	_cleanup_guest_config_ struct guest_config c = { 0 };
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_close_ int fd = take_flock(p, vmid, NULL, err);
+	const char *found;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = guest_config_load(p, vmid, NULL, &c, err);
+	if (r < 0)
+		return r;
+	found = guest_config_lock(&c);
+	if (!found)
+		return error_set(err, ERR_NOT_FOUND, "no lock found trying to remove '%s'  lock",
+				 lock);
+	if (strcmp(found, lock) != 0)
+		return error_set(err, -EBUSY, "found lock '%s' trying to remove '%s' lock", found,
+				 lock);
+	remove_lock(c.text, &text);
+	return write_config(p, vmid, buf_str(&text), NULL, err);
+}
+
+/*
+ * With its lock in from the first moment: a configuration without is nobody's to remove.  Where the rename
+ * is not one step with the look whether there is a guest, PVE's flock, which we hold, keeps others on this
+ * node away between them, and pmxcfs those on other nodes, as it knows each vmid once.
+ */
+static int create_locked(const char *path, const char *lock, struct error **not_synced, struct error **err)
+{
+	_cleanup_free_ char *tmp = io_unfinished_name(path, (int)getpid());
+	_cleanup_free_ char *text = xasprintf("lock: %s\n", lock);
+	_cleanup_close_ int fd = io_create_fresh(tmp, 0640);
+	int r = fd < 0 ? fd : io_write_all(fd, text, strlen(text));
+
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (r < 0)
+		error_errno(err, -r, "cannot create '%s'", path);
+	else
+		r = io_rename(tmp, path, false, not_synced, err);
+	if (r < 0 && fd >= 0)
+		unlink(tmp);
+	return r;
+}
+
+int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock,
+			const struct cancel *cancel, struct error **not_synced,
+			struct error **err)
+{
+	_cleanup_free_ char *path = guest_config_path(p, vmid);
+	_cleanup_free_ char *dir = paths_get(p, "/etc/pve/qemu-server");
+	_cleanup_close_ int lock_fd = take_flock(p, vmid, cancel, err);
+	int r;
+
+	if (lock_fd < 0)
+		return lock_fd;
+	r = io_mkdir_p(dir, 0755, err);
+	if (r < 0)
+		return r;
+	/* without writing anything where there is a guest */
+	r = access(path, F_OK) == 0 ? -EEXIST : create_locked(path, lock, not_synced, err);
+	if (r == -EEXIST)
+		return error_set(err, -EEXIST, "VM %" PRIu32 " already exists ('%s')", vmid, path);
+	return r;
+}
+
+int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text,
+			 struct error **not_synced, struct error **err)
+{
+	_cleanup_close_ int fd = take_flock(p, vmid, NULL, err);
+
+	return fd < 0 ? fd : write_config(p, vmid, text, not_synced, err);
+}
+
+int guest_config_change(const struct paths *p, uint32_t vmid,
+			int (*change)(void *opaque, const struct guest_config *now, struct buf *out,
+				      struct error **err),
+			void *opaque, struct error **not_synced, struct error **err)
+{
+	_cleanup_guest_config_ struct guest_config now = { 0 };
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_close_ int fd = take_flock(p, vmid, NULL, err);
+	int r = fd < 0 ? fd : guest_config_load(p, vmid, NULL, &now, err);
+
+	if (r == 0)
+		r = change(opaque, &now, &text, err);
+	return r == 0 ? write_config(p, vmid, buf_str(&text), not_synced, err) : r;
+}

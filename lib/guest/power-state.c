@@ -1,0 +1,139 @@
+/* Whether a guest runs, and in which process. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "guest/power.h"
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "base/strv.h"
+#include "base/units.h"
+
+enum {
+	POLL_MS = 50,
+	DYING_MS = 2000,
+};
+
+/* 1: somebody listens there, 0: nobody, negative: cannot tell.  *ret_pid: who made the socket, or 0. */
+static int probe_socket(const char *path, struct power_state *ret, pid_t *ret_pid,
+			struct error **err)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct ucred cred = { 0 };
+	socklen_t len = sizeof(cred);
+	_cleanup_close_ int fd = -1;
+
+	*ret_pid = 0;
+	if (strlen(path) >= sizeof(a.sun_path))
+		return error_set(err, ERR_INVALID,
+				 "socket path '%s' is longer than %zu bytes: use a shorter root",
+				 path, sizeof(a.sun_path) - 1);
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_errno(err, errno, "creating a socket");
+	if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0) {
+		if (errno == ENOENT || errno == ECONNREFUSED)
+			return 0;
+		if (errno != EAGAIN) /* others are waiting for it: it runs */
+			return error_errno(err, errno, "cannot connect to '%s'", path);
+		return 1;
+	}
+	/* of a socket that was connected to: who listens */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0) {
+		ret->uid = cred.uid;
+		ret->gid = cred.gid;
+		*ret_pid = cred.pid;
+	}
+	return 1;
+}
+
+/* The living process of /run/qemu-server/<vmid>.pid, or 0. */
+static pid_t living_pid(const struct paths *p, uint32_t vmid)
+{
+	_cleanup_free_ char *path = paths_get(p, "/run/qemu-server/%u.pid", vmid);
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	uint64_t pid;
+
+	if (io_read_file(path, 64, &text, NULL) < 0 || !text.len)
+		return 0;
+	if (units_parse_u64(str_strip(text.data), 1, INT32_MAX, "pid", &pid, NULL) < 0)
+		return 0;
+	return proc_alive((pid_t)pid) ? (pid_t)pid : 0;
+}
+
+static bool is_qemu_of(pid_t pid, uint32_t vmid)
+{
+	_cleanup_free_ char *monitor = xasprintf("/%u.qmp", vmid), *pid_file = xasprintf("/%u.pid", vmid);
+	_cleanup_strv_ char **words = pid > 1 ? proc_arguments(pid) : NULL;
+
+	for (char **word = words; word && *word; word++)
+		if (strstr(*word, monitor) || strstr(*word, pid_file))
+			return true;
+	return false;
+}
+
+/* The pid file first: at the socket a proxy may listen. */
+static void find_process(const struct paths *p, uint32_t vmid, pid_t listener,
+			 struct power_process *ret)
+{
+	const pid_t candidates[] = { living_pid(p, vmid), listener };
+
+	for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
+		if (!is_qemu_of(candidates[i], vmid) ||
+		    !proc_start_ticks(candidates[i], &ret->start))
+			continue;
+		ret->pid = candidates[i];
+		return;
+	}
+}
+
+bool power_process_lives(const struct power_process *process)
+{
+	uint64_t start;
+
+	return process->pid && proc_start_ticks(process->pid, &start) && start == process->start;
+}
+
+bool power_process_ends(const struct power_process *process)
+{
+	for (int ms = 0; power_process_lives(process); ms += POLL_MS) {
+		if (ms >= DYING_MS)
+			return false;
+		usleep(POLL_MS * 1000);
+	}
+	return true;
+}
+
+int power_get(const struct paths *p, uint32_t vmid, struct power_state *ret, struct error **err)
+{
+	_cleanup_free_ char *path = paths_get(p, "/run/qemu-server/%u.qmp", vmid);
+	pid_t pid;
+	int r;
+
+	*ret = (struct power_state){ 0 };
+	r = probe_socket(path, ret, &pid, err);
+	if (r < 0)
+		return r;
+	ret->running = r > 0;
+	if (ret->running) {
+		find_process(p, vmid, pid, &ret->process);
+		return 0;
+	}
+	pid = living_pid(p, vmid);
+	/* one that was killed closes its sockets first and gives its memory back then */
+	for (int ms = 0; pid && ms < DYING_MS; ms += POLL_MS) {
+		usleep(POLL_MS * 1000);
+		pid = living_pid(p, vmid);
+	}
+	if (pid)
+		return error_set(err, ERR_INVALID,
+				 "VM %u runs (pid %d) but nothing answers at its QMP socket '%s': give "
+				 "QEMU '-qmp unix:%s,server=on,wait=off'",
+				 vmid, (int)pid, path, path);
+	return 0;
+}

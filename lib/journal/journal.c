@@ -1,0 +1,303 @@
+#include "journal/journal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/lock-holder.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+
+#define JOURNAL_MAX (1024 * 1024)
+
+static const char *const kind_names[JOURNAL_KINDS] = {
+	[JOURNAL_PID] = "pid",	       [JOURNAL_LOCK] = "lock",	  [JOURNAL_QEMU] = "qemu",
+	[JOURNAL_GRAPH] = "graph",
+	[JOURNAL_SERVER] = "server",   [JOURNAL_STOPPED] = "stopped", [JOURNAL_FROZEN] = "frozen",
+	[JOURNAL_DOWN] = "down",       [JOURNAL_IMAGE] = "image", [JOURNAL_FILE] = "file",
+	[JOURNAL_DIR] = "dir",	       [JOURNAL_STARTED] = "started", [JOURNAL_CONFIG] = "config",
+	[JOURNAL_GUEST] = "guest",     [JOURNAL_FIREWALL] = "firewall",
+	[JOURNAL_REPLACED] = "replaced", [JOURNAL_COMMIT] = "commit",
+};
+
+const char *journal_kind_name(enum journal_kind kind)
+{
+	return kind_names[kind];
+}
+
+static char *journal_path(const struct paths *p, uint32_t vmid)
+{
+	return paths_get(p, "/var/lib/vzdump/%u.journal", vmid);
+}
+
+static struct journal *journal_new(char *path, uint32_t vmid)
+{
+	struct journal *j = xcalloc(1, sizeof(*j));
+
+	j->fd = -1;
+	j->path = path;
+	j->vmid = vmid;
+	return j;
+}
+
+static void remember(struct journal *j, enum journal_kind kind, const char *value)
+{
+	j->entries = xreallocarray(j->entries, j->n + 1, sizeof(*j->entries));
+	j->entries[j->n++] = (struct journal_entry){ kind, xstrdup(value) };
+}
+
+static void forget(struct journal *j, enum journal_kind kind, const char *value)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->entries[i].kind != kind || strcmp(j->entries[i].value, value) != 0)
+			continue;
+		free(j->entries[i].value);
+		memmove(&j->entries[i], &j->entries[i + 1], (j->n - i - 1) * sizeof(*j->entries));
+		j->n--;
+		return;
+	}
+}
+
+/* A line that a full disk cut goes again, or the next one would become its end. */
+static int append(struct journal *j, char sign, enum journal_kind kind, const char *value)
+{
+	_cleanup_free_ char *line = xasprintf("%c%s %s\n", sign, kind_names[kind], value);
+	const off_t end = lseek(j->fd, 0, SEEK_END);
+	int r = io_write_all(j->fd, line, strlen(line));
+
+	if (r < 0 && end >= 0)
+		(void)!ftruncate(j->fd, end);
+	return r;
+}
+
+int journal_add(struct journal *j, enum journal_kind kind, const char *value, struct error **err)
+{
+	int r;
+
+	value = value ? value : "";
+	if (strchr(value, '\n'))
+		return error_set(err, ERR_INVALID, "name '%s' has a line break", value);
+	r = append(j, '+', kind, value);
+	if (r == 0 && fdatasync(j->fd) < 0)
+		r = -errno;
+	if (r < 0)
+		return error_errno(err, -r, "cannot write the journal '%s'", j->path);
+	remember(j, kind, value);
+	return 0;
+}
+
+int journal_add_pid(struct journal *j, struct error **err)
+{
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	return journal_add(j, JOURNAL_PID, pid, err);
+}
+
+void journal_strike(struct journal *j, enum journal_kind kind, const char *value)
+{
+	value = value ? value : "";
+	append(j, '-', kind, value);
+	forget(j, kind, value);
+}
+
+bool journal_has(const struct journal *j, enum journal_kind kind)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->entries[i].kind == kind)
+			return true;
+	}
+	return false;
+}
+
+static int busy(const struct journal *j, struct error **err)
+{
+	_cleanup_free_ char *holder = lock_holder_text(j->path);
+
+	return error_set(err, -EBUSY, "another process works on VM %u: the guest is %s", j->vmid, holder);
+}
+
+/* Held as long as the descriptor is open; dies with the process. */
+static int take_lock(const struct journal *j, struct error **err)
+{
+	if (flock(j->fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK)
+		return busy(j, err);
+	return error_errno(err, errno, "cannot lock the journal '%s'", j->path);
+}
+
+/*
+ * Takes the lock of a journal that was just made.  -ESTALE: a cleanup was quicker, found it empty and
+ * removed it.
+ */
+static int begin(struct journal *j, const char *dir, struct error **err)
+{
+	int r = take_lock(j, err);
+
+	/* whoever has the lock finds nothing in it and removes it */
+	if (r < 0)
+		return r;
+	if (!io_is_named(j->fd, j->path))
+		return -ESTALE;
+	r = journal_add_pid(j, err);
+	if (r == 0)
+		r = io_fsync_dir(dir, err);
+	if (r < 0)
+		unlink(j->path);
+	return r;
+}
+
+int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err)
+{
+	_cleanup_free_ char *dir = paths_get(p, "/var/lib/vzdump");
+	int r = io_mkdir_p(dir, 0700, err);
+
+	if (r < 0)
+		return r;
+	do {
+		_cleanup_(journal_freep) struct journal *j = journal_new(journal_path(p, vmid), vmid);
+
+		j->fd = open(j->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+		if (j->fd < 0 && errno == EEXIST)
+			return error_set(err, -EEXIST,
+					 "another process works on VM %u, or has left something behind (journal "
+					 "'%s')",
+					 vmid, j->path);
+		if (j->fd < 0)
+			return error_errno(err, errno, "cannot create the journal '%s'", j->path);
+		r = begin(j, dir, err);
+		if (r == 0)
+			*ret = TAKE_PTR(j);
+	} while (r == -ESTALE);
+	return r;
+}
+
+static void replay_line(struct journal *j, char *line)
+{
+	char *value = strchr(line, ' ');
+
+	if ((*line != '+' && *line != '-') || !value)
+		return;
+	*value++ = '\0';
+	for (enum journal_kind k = 0; k < JOURNAL_KINDS; k++) {
+		if (strcmp(line + 1, kind_names[k]) != 0)
+			continue;
+		if (*line == '+')
+			remember(j, k, value);
+		else
+			forget(j, k, value);
+	}
+}
+
+/* What a crash left of a last line goes from the file too: more lines will follow. */
+static int replay(struct journal *j, struct error **err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	char *line, *newline;
+	int r = io_read_fd(j->fd, j->path, JOURNAL_MAX, &text, err);
+
+	for (line = text.data; r == 0 && line && (newline = strchr(line, '\n')); line = newline + 1) {
+		*newline = '\0';
+		replay_line(j, line);
+	}
+	if (r == 0 && line && line < text.data + text.len && ftruncate(j->fd, line - text.data) < 0)
+		r = error_errno(err, errno, "cannot write the journal '%s'", j->path);
+	return r;
+}
+
+/*
+ * Between opening and locking, the one who had the lock may have ended and removed the file, and another one
+ * made a new file of that name: what is read must be what the lock is on, and what others see.
+ */
+int journal_load(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err)
+{
+	for (;;) {
+		_cleanup_(journal_freep) struct journal *j = journal_new(journal_path(p, vmid), vmid);
+		int r;
+
+		j->fd = open(j->path, O_RDWR | O_APPEND | O_CLOEXEC);
+		if (j->fd < 0)
+			return error_errno(err, errno, "cannot open the journal '%s'", j->path);
+		r = take_lock(j, err);
+		if (r < 0)
+			return r;
+		if (!io_is_named(j->fd, j->path))
+			continue;
+		r = replay(j, err);
+		if (r == 0)
+			*ret = TAKE_PTR(j);
+		return r;
+	}
+}
+
+int journal_list(const struct paths *p, uint32_t **ret, size_t *ret_n, struct error **err)
+{
+	_cleanup_free_ char *dir = paths_get(p, "/var/lib/vzdump");
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	*ret = NULL;
+	*ret_n = 0;
+	if (!d)
+		return errno == ENOENT ? 0 : error_errno(err, errno, "cannot read '%s'", dir);
+	while ((e = readdir(d)) != NULL) {
+		_cleanup_free_ char *number = NULL;
+		uint64_t vmid;
+
+		if (!str_suffix(e->d_name, ".journal"))
+			continue;
+		number = xstrndup(e->d_name, strlen(e->d_name) - strlen(".journal"));
+		if (units_parse_u64(number, 1, UINT32_MAX, "guest id", &vmid, NULL) < 0)
+			continue;
+		*ret = xreallocarray(*ret, *ret_n + 1, sizeof(**ret));
+		(*ret)[(*ret_n)++] = (uint32_t)vmid;
+	}
+	closedir(d);
+	return 0;
+}
+
+int journal_check(const struct journal *j, struct error **err)
+{
+	if (io_is_named(j->fd, j->path))
+		return 0;
+	return error_set(err, -ESTALE, "the journal '%s' of this process was removed by somebody else", j->path);
+}
+
+int journal_remove(struct journal *j, struct error **err)
+{
+	int r = journal_check(j, err);
+
+	if (r == 0 && unlink(j->path) < 0)
+		r = error_errno(err, errno, "cannot remove '%s'", j->path);
+	return r;
+}
+
+bool journal_finish(struct journal *j)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->entries[i].kind != JOURNAL_PID)
+			return false;
+	}
+	/* nothing stays either if somebody else removed it */
+	return journal_remove(j, NULL) == 0 || !io_is_named(j->fd, j->path);
+}
+
+void journal_free(struct journal *j)
+{
+	if (!j)
+		return;
+	for (size_t i = 0; i < j->n; i++)
+		free(j->entries[i].value);
+	free(j->entries);
+	if (j->fd >= 0)
+		close(j->fd);
+	free(j->path);
+	free(j);
+}

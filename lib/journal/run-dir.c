@@ -1,0 +1,70 @@
+#include "journal/run-dir.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+
+/* "/<key>.sock" behind the folder's name must fit a socket address. */
+#define LENGTH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - sizeof("/efidisk0.sock"))
+
+#define TRIES 8
+
+/* What a journal forgot, or is mounted in a folder of ours, is in nobody's way. */
+static char *name(const char *run, const char *tmp, uint32_t vmid, int tries)
+{
+	_cleanup_free_ char *dir = xasprintf("%s/vzdump-%u", run, vmid);
+	uint32_t random = 0;
+
+	if (strlen(dir) + strlen("-12345678") > LENGTH_MAX) {
+		free(dir);
+		dir = xasprintf("%s/vzdump-%u", tmp, vmid);
+	} else if (!tries) {
+		return TAKE_PTR(dir);
+	}
+	/* anybody may make folders in /tmp: of a name that he cannot guess he has none */
+	if (getrandom(&random, sizeof(random), 0) < 0)
+		random = (uint32_t)getpid() + (uint32_t)tries;
+	return xasprintf("%s-%08x", dir, random);
+}
+
+/* Positive: what is in the way stays, take another name. */
+static int make(struct journal *j, const char *dir, struct error **err)
+{
+	int r = journal_add(j, JOURNAL_DIR, dir, err);
+
+	if (r < 0)
+		return r;
+	io_remove_tree(dir, NULL);
+	if (mkdir(dir, 0700) == 0)
+		return 0;
+	r = errno == EEXIST ? 1 : error_errno(err, errno, "unable to create temporary directory '%s'", dir);
+	journal_strike(j, JOURNAL_DIR, dir);
+	return r;
+}
+
+int run_dir_make(const struct paths *p, struct journal *j, char **ret, struct error **err)
+{
+	_cleanup_free_ char *run = paths_get(p, "/run");
+	int r = io_mkdir_p(run, 0755, err);
+
+	if (r < 0)
+		return r;
+	for (int tries = 0; tries < TRIES; tries++) {
+		_cleanup_free_ char *dir = name(run, "/tmp", j->vmid, tries);
+
+		r = make(j, dir, err);
+		if (r == 0)
+			*ret = TAKE_PTR(dir);
+		if (r <= 0)
+			return r;
+	}
+	return error_set(err, -EEXIST, "unable to create temporary directory '%s/vzdump-%u': it is there already "
+				       "and cannot be removed",
+			 run, j->vmid);
+}

@@ -1,0 +1,159 @@
+#include "place/archive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bounded.h"
+#include "base/io.h"
+#include "base/mem.h"
+
+#define CLOSE_MS 1000
+
+/* PVE: N = 0 means half of the cores. */
+static unsigned half_of_the_cores(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n > 1 ? (unsigned)((n + 1) / 2) : 1;
+}
+
+static enum vma_compression compression(const struct options *o)
+{
+	const char *name = options_get(o, "compress");
+
+	if (!name || !strcmp(name, "0"))
+		return VMA_COMPRESS_NONE;
+	if (!strcmp(name, "gzip"))
+		return VMA_COMPRESS_GZIP;
+	if (!strcmp(name, "zstd"))
+		return VMA_COMPRESS_ZSTD;
+	return VMA_COMPRESS_LZO; /* "1" and "lzo" */
+}
+
+const char *archive_extension(const struct options *o)
+{
+	static const char *const extensions[] = {
+		[VMA_COMPRESS_NONE] = ".vma",
+		[VMA_COMPRESS_LZO] = ".vma.lzo",
+		[VMA_COMPRESS_GZIP] = ".vma.gz",
+		[VMA_COMPRESS_ZSTD] = ".vma.zst",
+	};
+
+	return extensions[compression(o)];
+}
+
+static unsigned threads(const struct options *o)
+{
+	int64_t n;
+
+	if (compression(o) == VMA_COMPRESS_GZIP) {
+		n = options_int(o, "pigz");
+		return n <= 0 ? 0 : n == 1 ? half_of_the_cores() : (unsigned)n;
+	}
+	n = options_int(o, "zstd");
+	return n <= 0 ? half_of_the_cores() : (unsigned)n;
+}
+
+void archive_init(struct archive *a, const char *dir, const char *stem, const struct options *o)
+{
+	*a = (struct archive){ .fd = -1, .is_stdout = !dir };
+	if (a->is_stdout) {
+		a->target = xstrdup("-");
+		return;
+	}
+	a->target = xasprintf("%s/%s%s", dir, stem, archive_extension(o));
+	/* PVE replaces the last extension */
+	a->part = xasprintf("%.*s.dat", (int)(strrchr(a->target, '.') - a->target), a->target);
+}
+
+int archive_open(struct archive *a, const struct options *o, int stdout_fd,
+		 const struct vma_header *hdr, struct journal *j, const struct cancel *cancel,
+		 struct error **err)
+{
+	const struct vma_writer_options w = { .compression = compression(o),
+					      .threads = threads(o),
+					      .level = (int)options_int(o, "zstd-level"),
+					      .ionice = (int)options_int(o, "ionice"),
+					      .cancel = cancel };
+	int r;
+
+	a->cancel = cancel;
+	if (!a->is_stdout) {
+		r = journal_add(j, JOURNAL_FILE, a->part, err);
+		if (r < 0)
+			return r;
+		if (access(a->target, F_OK) == 0)
+			return error_set(err, -EEXIST,
+					 "archive '%s' exists already: wait a second and start again",
+					 a->target);
+		unlink(a->part);
+		a->fd = open(a->part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+		if (a->fd < 0)
+			return error_errno(err, errno, "unable to open file '%s'", a->part);
+	}
+	return vma_writer_new(&w, a->is_stdout ? stdout_fd : a->fd, hdr, &a->writer, err);
+}
+
+static int do_sync(void *arg, struct error **err)
+{
+	return fsync(*(const int *)arg) < 0 ? error_errno(err, errno, "fsync") : 0;
+}
+
+static void close_and_free(void *arg)
+{
+	close(*(const int *)arg);
+	free(arg);
+}
+
+/* May take minutes on a slow target, and for ever on one that is away. */
+static int sync_file(const struct archive *a, struct error **err)
+{
+	struct bounded_call c = { .call = do_sync, .clear = close_and_free };
+	int fd = fcntl(a->fd, F_DUPFD_CLOEXEC, 3), r;
+
+	if (fd < 0)
+		return error_errno(err, errno, "cannot sync '%s'", a->part);
+	c.arg = xmalloc(sizeof(int));
+	*(int *)c.arg = fd;
+	r = bounded_run(&c, 0, a->cancel, err);
+	if (r < 0 && r != ERR_CANCELED)
+		error_prefix(err, "cannot sync '%s'", a->part);
+	return r;
+}
+
+static int publish(struct archive *a, struct journal *j, struct error **err)
+{
+	int r = sync_file(a, err);
+
+	if (r == 0)
+		r = io_rename(a->part, a->target, true, &a->not_synced, err);
+	if (r == 0)
+		journal_strike(j, JOURNAL_FILE, a->part);
+	return r;
+}
+
+int archive_complete(struct archive *a, struct journal *j, struct vma_writer_stats *ret,
+		     struct error **err)
+{
+	int r = vma_writer_finish(a->writer, ret, err);
+
+	if (r == 0 && !a->is_stdout)
+		r = publish(a, j, err);
+	if (r < 0)
+		error_prefix(err, "writing archive '%s'", a->target);
+	return r;
+}
+
+void archive_clear(struct archive *a)
+{
+	if (a->writer)
+		vma_writer_free(a->writer);
+	if (a->fd >= 0)
+		bounded_close(a->fd, CLOSE_MS);
+	free(a->target);
+	free(a->part);
+	error_free(a->not_synced);
+	*a = (struct archive){ .fd = -1 };
+}

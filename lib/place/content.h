@@ -1,0 +1,32 @@
+/* What a storage holds, of every content type: images, backups, ISO images, templates, snippets. */
+#ifndef VZDUMP_PLACE_CONTENT_H
+#define VZDUMP_PLACE_CONTENT_H
+
+#include "storage/storage.h"
+
+struct storage_volume {
+	char *volid;
+	enum storage_content content;
+	char *format;	/* "raw", "vma.zst", "iso", "tgz", "snippet"; "invalid": not what the name says */
+	uint64_t size;	/* bytes; of an image what its guest sees */
+	bool approximate; /* the size is what it takes, as nothing else can be told now */
+	uint64_t used;	/* bytes of an image on the storage; 0: unknown */
+	char *parent;	/* of an image: what it stands on; NULL */
+	uint32_t vmid;	/* 0: nobody's */
+	int64_t ctime;	/* 0: unknown */
+	char *subtype;	/* of a backup: "qemu", "lxc", ..., "unknown"; else NULL */
+	char *notes;	/* of a backup, the first line; NULL */
+	bool is_protected;
+};
+
+/*
+ * Volumes of the content types asked for (a set; 0: all) that the storage is configured for, sorted
+ * by id regardless of case; of one guest unless vmid is 0.  Activates the storage.  Facts:
+ * PVE::Storage::volume_list.  Caller frees.
+ */
+int storage_content_list(const struct storage *s, uint32_t vmid, unsigned content,
+			 const struct log *log, struct storage_volume **ret, size_t *ret_n,
+			 struct error **err);
+void storage_volumes_free(struct storage_volume *volumes, size_t n);
+
+#endif

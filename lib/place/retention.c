@@ -1,0 +1,150 @@
+/* Which backups to keep.  Facts: PVE::Storage::prune_mark_backup_group. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "place/backups.h"
+
+/* Two backups of one period have one id. */
+static int64_t period_id(enum prune_period period, time_t when)
+{
+	struct tm tm;
+	char text[16];
+	int64_t id;
+
+	localtime_r(&when, &tm);
+	switch (period) {
+	case PRUNE_LAST:
+		return when;
+	case PRUNE_WEEKLY:
+		/* the ISO week and the year it counts to */
+		strftime(text, sizeof(text), "%G%V", &tm);
+		return strtoll(text, NULL, 10);
+	case PRUNE_YEARLY:
+		return tm.tm_year;
+	case PRUNE_HOURLY:
+	case PRUNE_DAILY:
+	case PRUNE_MONTHLY:
+	case PRUNE_PERIODS:
+		break;
+	}
+	id = (int64_t)tm.tm_year * 12 + tm.tm_mon;
+	if (period == PRUNE_MONTHLY)
+		return id;
+	id = id * 32 + tm.tm_mday;
+	return period == PRUNE_DAILY ? id : id * 24 + tm.tm_hour;
+}
+
+/* A backup that takes part, with its id in the period looked at. */
+struct entry {
+	struct backup *b;
+	int64_t id;
+	bool kept_now; /* kept in this very period */
+};
+
+/* How an entry's period stands when its turn comes: looks at those kept so far. */
+enum period_state {
+	PERIOD_NEW,
+	PERIOD_COUNTED,
+	PERIOD_COVERED
+};
+
+static enum period_state look(const struct entry *entries, size_t n, int64_t id)
+{
+	enum period_state state = PERIOD_NEW;
+
+	for (size_t i = 0; i < n; i++) {
+		if (entries[i].b->mark != PRUNE_KEEP || entries[i].id != id)
+			continue;
+		if (!entries[i].kept_now)
+			return PERIOD_COVERED;
+		state = PERIOD_COUNTED;
+	}
+	return state;
+}
+
+/* entries: newest first.  Keeps the newest of each of `count` periods that none before covers. */
+static void mark_period(struct entry *entries, size_t n, enum prune_period period, uint64_t count)
+{
+	uint64_t counted = 0;
+
+	if (!count)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		entries[i].id = period_id(period, entries[i].b->ctime);
+		entries[i].kept_now = false;
+	}
+	for (size_t i = 0; i < n; i++) {
+		enum period_state state;
+
+		if (entries[i].b->mark != PRUNE_NONE)
+			continue;
+		state = look(entries, n, entries[i].id);
+		if (state == PERIOD_COVERED)
+			continue;
+		if (state == PERIOD_COUNTED) {
+			entries[i].b->mark = PRUNE_REMOVE;
+			continue;
+		}
+		if (counted++ >= count)
+			return;
+		entries[i].b->mark = PRUNE_KEEP;
+		entries[i].kept_now = true;
+	}
+}
+
+/* Newest first, which is what this run has made; of one instant in the order they stand. */
+static int compare_entries(const void *a, const void *b)
+{
+	const struct backup *x = ((const struct entry *)a)->b;
+	const struct backup *y = ((const struct entry *)b)->b;
+
+	if (x->is_new != y->is_new)
+		return x->is_new ? -1 : 1;
+	if (x->ctime != y->ctime)
+		return x->ctime > y->ctime ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
+static enum prune_mark first_mark(const struct backup *b, time_t now)
+{
+	if (b->is_protected)
+		return PRUNE_PROTECTED;
+	if (!b->name.standard)
+		return PRUNE_RENAMED;
+	return b->ctime > now && !b->is_new ? PRUNE_FUTURE : PRUNE_NONE;
+}
+
+void backups_warn_future(const struct backups *b, const struct log *log)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		char date[32];
+		struct tm tm;
+
+		if (b->list[i].mark != PRUNE_FUTURE || !localtime_r(&b->list[i].ctime, &tm))
+			continue;
+		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
+		log_warn(log,
+			 "archive '%s' is dated in the future (%s): it is neither counted nor removed; rename it "
+			 "to its true date or remove it, and look at this host's clock",
+			 b->list[i].path, date);
+	}
+}
+
+void backups_mark(struct backups *b, const struct prune_keep *keep, time_t now)
+{
+	_cleanup_free_ struct entry *entries = xcalloc(b->n + 1, sizeof(*entries));
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		b->list[i].mark = first_mark(&b->list[i], now);
+		if (b->list[i].mark == PRUNE_NONE)
+			entries[n++].b = &b->list[i];
+	}
+	qsort(entries, n, sizeof(*entries), compare_entries);
+	for (int period = 0; period < PRUNE_PERIODS && !keep->all; period++)
+		mark_period(entries, n, (enum prune_period)period, keep->count[period]);
+	for (size_t i = 0; i < n; i++)
+		if (entries[i].b->mark == PRUNE_NONE)
+			entries[i].b->mark = keep->all ? PRUNE_KEEP : PRUNE_REMOVE;
+}

@@ -1,0 +1,49 @@
+/*
+ * Reading, or filling, a disk that no QEMU has open: a qemu-storage-daemon with an NBD export.
+ *
+ * While it serves, no other QEMU gets the disk for writing: QEMU's image locks refuse whoever comes, and
+ * refuse the daemon if somebody is there.  A read-only export of a raw image takes no such lock by itself
+ * (it lets others write), so a `blkdebug` node that leaves "write" and "resize" to nobody stands between
+ * format and file.  Locks are between QEMUs alone; what else may write, storage/in-use.h finds.
+ */
+#ifndef VZDUMP_QEMU_STORAGE_DAEMON_H
+#define VZDUMP_QEMU_STORAGE_DAEMON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/json.h"
+
+struct storage_daemon {
+	pid_t pid;
+	char *socket;	/* unix socket of the NBD server */
+	char *log_path;	/* what the daemon has to say */
+	const struct cancel *cancel; /* of storage_daemon_start() */
+};
+
+struct storage_daemon_disk {
+	const char *export;		/* NBD export name */
+	struct json_object *protocol;	/* protocol node for blockdev-add; borrowed */
+	const char *format;		/* "raw", "qcow2", ... */
+	bool writable;			/* a restore fills it */
+	bool shared;			/* somebody writes to it all the same (swtpm): no lock */
+};
+
+/*
+ * Starts a daemon that serves these disks on `dir`/offline.sock (dir is private, 0700).  Returns
+ * when it answers.  Sizes are then asked with storage_daemon_size().
+ */
+int storage_daemon_start(struct storage_daemon *o, const char *dir, const struct storage_daemon_disk *disks, size_t n,
+		  const struct cancel *cancel, struct error **err);
+/* Size of an export in bytes. */
+int storage_daemon_size(const struct storage_daemon *o, const char *export, uint64_t *ret, struct error **err);
+/* Its first bytes. */
+int storage_daemon_read(const struct storage_daemon *o, const char *export, void *data, size_t len,
+		 struct error **err);
+/* Ends the daemon; harmless if it never ran. */
+void storage_daemon_stop(struct storage_daemon *o);
+
+#endif

@@ -1,0 +1,292 @@
+#include "source/usage.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/bounded.h"
+#include "base/mem.h"
+#include "base/units.h"
+
+/*
+ * A sample every 200 ms, or less often where asking takes long: a tenth of the time, but a tool that
+ * takes half a second (rbd du on a busy host) still every few seconds.
+ */
+#define SAMPLE_NS     (200 * UINT64_C(1000000))
+#define SAMPLE_MAX_NS (2000 * UINT64_C(1000000))
+/*
+ * Less than this free is full: QEMU's filter copies up to 1 MiB at once, and file systems refuse before
+ * the last block is taken (xfs).
+ */
+#define FULL_BYTES (2 * MIB)
+
+/* A storage that takes longer to say anything at all hangs. */
+#define REACH_MS 5000
+
+struct watched_storage {
+	const struct storage *storage;
+	unsigned warned_below;	/* percent; 100 = not yet */
+	bool thin;		/* images there can run out of space; else it is reserved */
+	bool hangs;		/* its file system has not answered: it is not asked any more */
+	uint64_t due_ns;	/* when to ask again, where asking means running a tool */
+};
+
+struct usage {
+	const struct volume **images;
+	struct usage_value *values;
+	size_t n;
+	struct watched_storage *storages;
+	size_t n_storages;
+	struct usage_value total;
+	const struct log *log;
+	pthread_t thread;
+	pthread_mutex_t lock;		/* of the values and of stop */
+	pthread_mutex_t sampling;	/* one sample at a time */
+	pthread_cond_t wake;
+	bool stop;
+};
+
+static struct watched_storage *storage_of(struct usage *u, const struct volume *image)
+{
+	size_t i = 0;
+
+	while (u->storages[i].storage != image->storage)
+		i++;
+	return &u->storages[i];
+}
+
+static uint64_t sample_image(struct usage *u, size_t i)
+{
+	uint64_t used;
+	bool good = volume_used(u->images[i], &used, NULL) == 0;
+
+	pthread_mutex_lock(&u->lock);
+	if (good)
+		u->values[i].now = used;
+	used = u->values[i].now;
+	if (used > u->values[i].peak)
+		u->values[i].peak = used;
+	pthread_mutex_unlock(&u->lock);
+	return used;
+}
+
+/* A thread of ours that asks a mount that hangs would never come back. */
+static int reach(const struct storage *s, struct error **err)
+{
+	return s->path ? bounded_reach(s->path, REACH_MS, NULL, err) : 0;
+}
+
+static bool is_due(struct usage *u, struct watched_storage *w, uint64_t now_ns)
+{
+	_cleanup_error_ struct error *err = NULL;
+
+	if (w->hangs || w->due_ns > now_ns)
+		return false;
+	if (reach(w->storage, &err) < 0) {
+		log_warn(u->log, "fleecing storage '%s' does not answer: %s", w->storage->id,
+			 error_message(err));
+		w->hangs = true;
+	}
+	return !w->hangs;
+}
+
+/* Those whose storage is due; the others count with what they were. */
+static void sample_images(struct usage *u, uint64_t now_ns)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < u->n; i++)
+		sum += is_due(u, storage_of(u, u->images[i]), now_ns) ? sample_image(u, i) :
+									u->values[i].now;
+	pthread_mutex_lock(&u->lock);
+	u->total.now = sum;
+	if (sum > u->total.peak)
+		u->total.peak = sum;
+	pthread_mutex_unlock(&u->lock);
+}
+
+static void check_room(struct usage *u, struct watched_storage *w)
+{
+	struct storage_status st;
+	unsigned limit;
+
+	if (!w->thin || storage_status(w->storage, &st, NULL) < 0 || !st.total)
+		return;
+	if (st.avail >= st.total / 10)
+		return;
+	limit = st.avail < st.total / 20 ? 5 : 10;
+	if (limit < w->warned_below) {
+		_cleanup_free_ char *left = units_bytes(st.avail, 1);
+
+		log_warn(u->log, "fleecing storage '%s' has less than %u%% of its space free (%s)",
+			 w->storage->id, limit, left);
+		w->warned_below = limit;
+	}
+}
+
+/* now_ns: UINT64_MAX takes all as due. */
+static void sample(struct usage *u, uint64_t now_ns)
+{
+	pthread_mutex_lock(&u->sampling);
+	sample_images(u, now_ns);
+	for (size_t i = 0; i < u->n_storages; i++) {
+		struct watched_storage *w = &u->storages[i];
+
+		if (w->hangs || w->due_ns > now_ns)
+			continue;
+		check_room(u, w);
+		w->due_ns = units_now_ns() +
+			    storage_ask_interval_ms(w->storage) * UINT64_C(1000000);
+	}
+	pthread_mutex_unlock(&u->sampling);
+}
+
+void usage_sample(struct usage *u)
+{
+	sample(u, UINT64_MAX);
+}
+
+static uint64_t pause_after(uint64_t took)
+{
+	uint64_t most = took > SAMPLE_MAX_NS ? took : SAMPLE_MAX_NS;
+
+	if (took * 9 < SAMPLE_NS)
+		return SAMPLE_NS;
+	return took * 9 < most ? took * 9 : most;
+}
+
+static void *usage_thread(void *opaque)
+{
+	struct usage *u = opaque;
+	bool stop = false;
+
+	while (!stop) {
+		uint64_t begin = units_now_ns(), took, at;
+		struct timespec until;
+
+		sample(u, begin);
+		took = units_now_ns() - begin;
+		at = begin + took + pause_after(took);
+		until = (struct timespec){ .tv_sec = (time_t)(at / 1000000000u),
+					   .tv_nsec = (long)(at % 1000000000u) };
+		pthread_mutex_lock(&u->lock);
+		while (!u->stop && pthread_cond_timedwait(&u->wake, &u->lock, &until) == 0)
+			;
+		stop = u->stop;
+		pthread_mutex_unlock(&u->lock);
+	}
+	return NULL;
+}
+
+static void watch_storage(struct usage *u, const struct volume *image)
+{
+	const struct storage *s = image->storage;
+	struct image_traits traits;
+
+	for (size_t i = 0; i < u->n_storages; i++) {
+		if (u->storages[i].storage == s)
+			return;
+	}
+	storage_traits(s, image->format, &traits);
+	u->storages[u->n_storages++] =
+		(struct watched_storage){ .storage = s, .warned_below = 100, .thin = traits.thin };
+}
+
+static void usage_free(struct usage *u)
+{
+	pthread_cond_destroy(&u->wake);
+	pthread_mutex_destroy(&u->lock);
+	pthread_mutex_destroy(&u->sampling);
+	free(u->images);
+	free(u->values);
+	free(u->storages);
+	free(u);
+}
+
+int usage_start(const struct volume *const images[], size_t n, const struct log *log,
+		struct usage **ret, struct error **err)
+{
+	struct usage *u = xcalloc(1, sizeof(*u));
+	pthread_condattr_t monotonic;
+	sigset_t all, old;
+	int e;
+
+	u->n = n;
+	u->log = log;
+	u->images = xcalloc(n, sizeof(*u->images));
+	u->values = xcalloc(n, sizeof(*u->values));
+	u->storages = xcalloc(n, sizeof(*u->storages));
+	for (size_t i = 0; i < n; i++) {
+		u->images[i] = images[i];
+		watch_storage(u, images[i]);
+	}
+	pthread_mutex_init(&u->lock, NULL);
+	pthread_mutex_init(&u->sampling, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&u->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	e = pthread_create(&u->thread, NULL, usage_thread, u);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (e) {
+		usage_free(u);
+		return error_errno(err, e, "cannot start a thread");
+	}
+	*ret = u;
+	return 0;
+}
+
+void usage_get(struct usage *u, size_t image, struct usage_value *ret)
+{
+	pthread_mutex_lock(&u->lock);
+	*ret = u->values[image];
+	pthread_mutex_unlock(&u->lock);
+}
+
+void usage_get_total(struct usage *u, struct usage_value *ret)
+{
+	pthread_mutex_lock(&u->lock);
+	*ret = u->total;
+	pthread_mutex_unlock(&u->lock);
+}
+
+void usage_stop(struct usage *u)
+{
+	if (!u)
+		return;
+	pthread_mutex_lock(&u->lock);
+	u->stop = true;
+	pthread_cond_signal(&u->wake);
+	pthread_mutex_unlock(&u->lock);
+	pthread_join(u->thread, NULL);
+	usage_free(u);
+}
+
+int usage_explain(struct usage *u, struct error **err)
+{
+	for (size_t i = 0; i < u->n_storages; i++) {
+		const struct storage *s = u->storages[i].storage;
+		struct storage_status st = { 0 };
+		_cleanup_error_ struct error *mine = NULL;
+		int r = reach(s, &mine);
+
+		r = r < 0 ? r : storage_status(s, &st, &mine);
+		/* a cluster of Ceph that counts nothing (no manager) is no reason */
+		if (r == ERR_NOT_FOUND && !s->path)
+			continue;
+		if (r < 0) {
+			error_prefix(&mine, "fleecing storage '%s' does not answer", s->id);
+			error_keep_first(err, &mine);
+			return r;
+		}
+		if (u->storages[i].thin && st.avail < FULL_BYTES)
+			return error_set(err, -ENOSPC,
+					 "fleecing storage '%s' is full: free space on it, or name a "
+					 "larger one with --fleecing enabled=1,storage=<storage>",
+					 s->id);
+	}
+	return 0;
+}
