@@ -4,8 +4,9 @@
 int main(int argc, char *argv[])
 {
 	const struct command *const commands[] = {
-		&pvesm_command_alloc, &pvesm_command_extractconfig, &pvesm_command_free,
-		&pvesm_command_list,  &pvesm_command_path,	    &pvesm_command_prune_backups,
+		&pvesm_command_alloc,  &pvesm_command_extractconfig,
+		&pvesm_command_free,   &pvesm_command_list,
+		&pvesm_command_path,   &pvesm_command_prune_backups,
 		&pvesm_command_status, NULL,
 	};
 

@@ -66,8 +66,7 @@ static const struct option rows[] = {
 	  .complete = COMPLETE_BOOL,
 	  .description = "Start the guest at once, by the start-command of vzdump.conf, and restore its "
 			 "disks while it runs. Needs an archive with an index." },
-	{ .name = "pool",
-	  .description = "Add the guest to this pool." },
+	{ .name = "pool", .description = "Add the guest to this pool." },
 	{ .name = "start",
 	  .value = { .type = VALUE_BOOL },
 	  .fallback = "0",
@@ -134,8 +133,9 @@ static void on_stuck(void *opaque)
 {
 	(void)opaque;
 	if (output_ready(stderr))
-		fprintf(stderr, "interrupted by signal: a target's file system does not answer, so nothing is "
-				"tidied up; 'vzdump --cleanup' does that when it is there again\n");
+		fprintf(stderr,
+			"interrupted by signal: a target's file system does not answer, so nothing is "
+			"tidied up; 'vzdump --cleanup' does that when it is there again\n");
 	_exit(EXIT_FAILED);
 }
 
@@ -145,7 +145,8 @@ static int check_pool(const struct host *host, const struct options *o, struct e
 	_cleanup_free_ uint32_t *guests = NULL;
 	size_t n;
 
-	return options_given(o, "pool") ? pool_guests(host->paths, options_get(o, "pool"), &guests, &n, err) : 0;
+	return options_given(o, "pool") ? pool_guests(host->paths, options_get(o, "pool"), &guests, &n, err)
+					: 0;
 }
 
 static int add_to_pool(const struct host *host, const char *pool, uint32_t vmid, struct error **err)
@@ -156,7 +157,8 @@ static int add_to_pool(const struct host *host, const char *pool, uint32_t vmid,
 	if (r < 0)
 		error_prefix(err, "VM %" PRIu32 " is restored, but not in its pool", vmid);
 	if (not_synced)
-		log_warn(host->log, "VM %" PRIu32 " is in its pool, but a power cut may take it out again: %s", vmid,
+		log_warn(host->log,
+			 "VM %" PRIu32 " is in its pool, but a power cut may take it out again: %s", vmid,
 			 error_message(not_synced));
 	return r;
 }
@@ -216,8 +218,7 @@ static int run(struct options *o, struct error **err)
 	struct paths paths;
 	struct cancel *stop;
 	_cleanup_free_ char *path = NULL;
-	struct host host = { .paths = &paths, .storages = &storages, .options = &conf,
-				  .log = &log };
+	struct host host = { .paths = &paths, .storages = &storages, .options = &conf, .log = &log };
 	int r;
 
 	paths_init(&paths, getenv("VZDUMP_ROOT"));
@@ -243,6 +244,5 @@ int main(int argc, char *argv[])
 {
 	const struct command *const commands[] = { &qmrestore, NULL };
 
-	return command_main(&(struct command_set){ .tool = "qmrestore", .commands = commands }, argc,
-			    argv);
+	return command_main(&(struct command_set){ .tool = "qmrestore", .commands = commands }, argc, argv);
 }

@@ -2,13 +2,11 @@
 #include "vma-commands.h"
 
 static const struct command *const commands[] = {
-	&vma_command_list,    &vma_command_config, &vma_command_create,
-	&vma_command_extract, &vma_command_verify, &vma_command_index,
-	&vma_command_serve,   NULL,
+	&vma_command_list,   &vma_command_config, &vma_command_create, &vma_command_extract,
+	&vma_command_verify, &vma_command_index,  &vma_command_serve,  NULL,
 };
 
 int main(int argc, char *argv[])
 {
-	return command_main(&(struct command_set){ .tool = "vma", .commands = commands }, argc,
-			    argv);
+	return command_main(&(struct command_set){ .tool = "vma", .commands = commands }, argc, argv);
 }

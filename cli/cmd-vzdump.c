@@ -41,8 +41,8 @@ static char *command_line(const struct options *o)
 	return buf_steal(&b);
 }
 
-static int run_job(struct host *host, struct options *cli, struct ui *ui,
-		   const struct selection *selection, struct error **err)
+static int run_job(struct host *host, struct options *cli, struct ui *ui, const struct selection *selection,
+		   struct error **err)
 {
 	_cleanup_options_ struct options conf = { 0 };
 	_cleanup_free_ char *line = command_line(cli);
@@ -101,8 +101,7 @@ static int run(struct options *cli, struct error **err)
 	struct ui ui;
 	struct paths paths;
 	struct system_log syslog;
-	struct host host = { .paths = &paths, .options = cli, .log = &ui.log,
-				  .syslog = &syslog.log };
+	struct host host = { .paths = &paths, .options = cli, .log = &ui.log, .syslog = &syslog.log };
 	struct cancel *stop;
 	int r;
 
@@ -110,9 +109,10 @@ static int run(struct options *cli, struct error **err)
 	if (r < 0)
 		return r;
 	if (to_stdout && isatty(STDOUT_FILENO))
-		return error_set(err, ERR_INVALID,
-				 "vzdump: option --stdout: standard output is a terminal: send it to a file or "
-				 "another program (vzdump ... --stdout > FILE)");
+		return error_set(
+			err, ERR_INVALID,
+			"vzdump: option --stdout: standard output is a terminal: send it to a file or "
+			"another program (vzdump ... --stdout > FILE)");
 	/* with --stdout the archive owns standard output */
 	ui_init(&ui, to_stdout ? stderr : stdout, options_bool(cli, "quiet"));
 	paths_init(&paths, getenv("VZDUMP_ROOT"));
@@ -135,6 +135,5 @@ int main(int argc, char *argv[])
 {
 	const struct command *const commands[] = { &vzdump, NULL };
 
-	return command_main(&(struct command_set){ .tool = "vzdump", .commands = commands }, argc,
-			    argv);
+	return command_main(&(struct command_set){ .tool = "vzdump", .commands = commands }, argc, argv);
 }

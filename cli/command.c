@@ -94,8 +94,8 @@ static int flush_output(const struct command *c, int r, struct error **err)
 	return r < 0 || !lost ? r : error_set(err, -EIO, "cannot write to standard output");
 }
 
-static int parse_and_run(const struct command_set *set, const struct command *c, int argc,
-			 char *argv[], struct error **err)
+static int parse_and_run(const struct command_set *set, const struct command *c, int argc, char *argv[],
+			 struct error **err)
 {
 	_cleanup_options_ struct options o = { 0 };
 	int r = options_parse(c->table, argc, argv, &o, err);

@@ -17,8 +17,7 @@ static void read_word(const char **at, struct buf *word, char *quote)
 	for (; *s && (*quote || !isspace((unsigned char)*s)); s++) {
 		if (*quote ? *s == *quote : *s == '\'' || *s == '"')
 			*quote = *quote ? 0 : *s;
-		else if (*s == '\\' && s[1] && *quote != '\'' &&
-			 (!*quote || strchr("\"\\$`", s[1])))
+		else if (*s == '\\' && s[1] && *quote != '\'' && (!*quote || strchr("\"\\$`", s[1])))
 			buf_addc(word, *++s);
 		else
 			buf_addc(word, *s);

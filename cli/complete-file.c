@@ -16,7 +16,7 @@
 /* Any name that ends as an archive's does. */
 static bool is_archive(const char *name)
 {
-	static const char *const suffixes[] = { ".vma",	    ".vma.zst", ".vma.gz",
+	static const char *const suffixes[] = { ".vma",     ".vma.zst", ".vma.gz",
 						".vma.lzo", ".vma.bz2", ".vma.xz" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
@@ -41,9 +41,8 @@ static bool is_directory(DIR *dir, const char *name)
 static DIR *open_typed(const char *front)
 {
 	const char *home = getenv("HOME");
-	_cleanup_free_ char *path = str_prefix(front, "~/", NULL) && home
-					    ? xasprintf("%s%s", home, front + 1)
-					    : xstrdup(*front ? front : ".");
+	_cleanup_free_ char *path = str_prefix(front, "~/", NULL) && home ? xasprintf("%s%s", home, front + 1)
+									  : xstrdup(*front ? front : ".");
 
 	return opendir(path);
 }
@@ -76,8 +75,7 @@ void complete_files(struct completion *c, const char *head, enum option_complete
 
 /* ---- volumes ---- */
 
-static void offer_backups(struct completion *c, const struct storage *s, const char *head,
-			  bool only_vma)
+static void offer_backups(struct completion *c, const struct storage *s, const char *head, bool only_vma)
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_free_ char *front = xasprintf("%s%s:backup/", head, s->id);
@@ -98,8 +96,7 @@ static void offer_backups(struct completion *c, const struct storage *s, const c
 		closedir(dir);
 }
 
-static void offer_images_of(struct completion *c, const char *front, const char *path,
-			    const char *vmid)
+static void offer_images_of(struct completion *c, const char *front, const char *path, const char *vmid)
 {
 	_cleanup_free_ char *folder = xasprintf("%s/%s", path, vmid);
 	DIR *dir = opendir(folder);
@@ -136,14 +133,12 @@ static void offer_images(struct completion *c, const struct storage *s, const ch
 /* Storages with a directory: only those can be listed without running a program. */
 static bool can_list(const struct completion *c, const struct storage *s, unsigned content)
 {
-	return s->ops && s->ops->dir && s->path && (s->content & content) &&
-	       storage_enabled(&c->storages, s);
+	return s->ops && s->ops->dir && s->path && (s->content & content) && storage_enabled(&c->storages, s);
 }
 
 void complete_volumes(struct completion *c, const char *head, enum option_complete kind)
 {
-	const unsigned content =
-		kind == COMPLETE_BACKUP ? STORAGE_BACKUP : STORAGE_BACKUP | STORAGE_IMAGES;
+	const unsigned content = kind == COMPLETE_BACKUP ? STORAGE_BACKUP : STORAGE_BACKUP | STORAGE_IMAGES;
 	const char *text = c->word + strlen(head);
 
 	for (size_t i = 0; i < c->storages.n; i++) {
@@ -198,8 +193,7 @@ static void offer_disks(struct completion *c, const struct vma_header *h, const 
 {
 	const char *text = c->word + strlen(head);
 	const char *comma = strrchr(text, ',');
-	_cleanup_free_ char *front =
-		xstrndup(c->word, (size_t)((comma ? comma + 1 : text) - c->word));
+	_cleanup_free_ char *front = xstrndup(c->word, (size_t)((comma ? comma + 1 : text) - c->word));
 	_cleanup_strv_ char **used = strv_split_list(front + strlen(head));
 
 	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++)
@@ -210,8 +204,7 @@ static void offer_disks(struct completion *c, const struct vma_header *h, const 
 static void offer_disk_to(struct completion *c, const struct vma_header *h, const char *head)
 {
 	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
-		_cleanup_free_ char *text =
-			h->devices[i].name ? xasprintf("%s=", h->devices[i].name) : NULL;
+		_cleanup_free_ char *text = h->devices[i].name ? xasprintf("%s=", h->devices[i].name) : NULL;
 
 		if (text && strcmp(text, c->word + strlen(head)) != 0)
 			complete_add(c, head, text, "");

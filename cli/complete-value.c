@@ -35,8 +35,7 @@ static void offer_storage(struct completion *c, const char *head, unsigned need)
 	for (size_t i = 0; i < c->storages.n; i++) {
 		const struct storage *s = &c->storages.storages[i];
 
-		if (!s->ops || !storage_enabled(&c->storages, s) ||
-		    storage_find(&c->storages, s->id) != s)
+		if (!s->ops || !storage_enabled(&c->storages, s) || storage_find(&c->storages, s->id) != s)
 			continue;
 		if ((need && !(s->content & need)) || (need == STORAGE_BACKUP && !s->ops->dir) ||
 		    (need == STORAGE_IMAGES && !s->ops->alloc))
@@ -117,8 +116,8 @@ static void offer_guest_list(struct completion *c, const char *head, char *const
 
 /* ---- property strings ---- */
 
-static void offer_schema(struct completion *c, const struct value_schema *s,
-			 enum option_complete kind, const char *head);
+static void offer_schema(struct completion *c, const struct value_schema *s, enum option_complete kind,
+			 const char *head);
 
 static const struct propstr_key *find_key(const struct propstr_format *f, const char *part)
 {
@@ -126,8 +125,7 @@ static const struct propstr_key *find_key(const struct propstr_format *f, const 
 
 	for (size_t i = 0; i < f->n_keys; i++) {
 		const struct propstr_key *k = &f->keys[i];
-		bool hit = part[len] ? strlen(k->name) == len && !strncmp(k->name, part, len)
-				     : k->is_default;
+		bool hit = part[len] ? strlen(k->name) == len && !strncmp(k->name, part, len) : k->is_default;
 
 		if (!hit)
 			continue;
@@ -170,8 +168,8 @@ static size_t mark_used(const struct propstr_format *f, const char *text, size_t
 	return left;
 }
 
-static void offer_propstr(struct completion *c, const struct propstr_format *f,
-			  enum option_complete kind, const char *head)
+static void offer_propstr(struct completion *c, const struct propstr_format *f, enum option_complete kind,
+			  const char *head)
 {
 	const char *text = c->word + strlen(head);
 	const char *comma = strrchr(text, ',');
@@ -179,8 +177,7 @@ static void offer_propstr(struct completion *c, const struct propstr_format *f,
 	const char *equal = strchr(part, '=');
 	const struct propstr_key *k = *part ? find_key(f, part) : NULL;
 	_cleanup_free_ bool *used = xcalloc(f->n_keys + 1, sizeof(*used));
-	_cleanup_free_ char *front =
-		xstrndup(c->word, (size_t)((equal ? equal + 1 : part) - c->word));
+	_cleanup_free_ char *front = xstrndup(c->word, (size_t)((equal ? equal + 1 : part) - c->word));
 	size_t left = mark_used(f, text, (size_t)(part - text), used), before;
 
 	if (!equal)
@@ -188,8 +185,7 @@ static void offer_propstr(struct completion *c, const struct propstr_format *f,
 	before = c->n;
 	if (k && !used[k - f->keys])
 		offer_schema(c, &k->value,
-			     kind == COMPLETE_FLEECING ? COMPLETE_STORAGE_IMAGES : COMPLETE_NONE,
-			     front);
+			     kind == COMPLETE_FLEECING ? COMPLETE_STORAGE_IMAGES : COMPLETE_NONE, front);
 	if (left > 1)
 		offer_comma(c, before);
 }
@@ -197,8 +193,8 @@ static void offer_propstr(struct completion *c, const struct propstr_format *f,
 /* ---- by kind, else by type ---- */
 
 /* kind is COMPLETE_NONE, or the storages that fit */
-static void offer_schema(struct completion *c, const struct value_schema *s,
-			 enum option_complete kind, const char *head)
+static void offer_schema(struct completion *c, const struct value_schema *s, enum option_complete kind,
+			 const char *head)
 {
 	switch (s->type) {
 	case VALUE_BOOL:
@@ -233,15 +229,13 @@ static void offer_schema(struct completion *c, const struct value_schema *s,
 static void offer_named_path(struct completion *c, const char *head)
 {
 	const char *equal = strchr(c->word + strlen(head), '=');
-	_cleanup_free_ char *front =
-		equal ? xstrndup(c->word, (size_t)(equal + 1 - c->word)) : NULL;
+	_cleanup_free_ char *front = equal ? xstrndup(c->word, (size_t)(equal + 1 - c->word)) : NULL;
 
 	if (front)
 		complete_files(c, front, COMPLETE_FILE);
 }
 
-void complete_value(struct completion *c, const struct option *row, const char *head,
-		    char *const *used)
+void complete_value(struct completion *c, const struct option *row, const char *head, char *const *used)
 {
 	switch (row->complete) {
 	case COMPLETE_STORAGE:

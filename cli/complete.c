@@ -92,8 +92,7 @@ static const struct option *argument_row(const struct option_table *t, size_t n)
 		return option_find(t, t->list_arg);
 	while (t->args && t->args[n_names])
 		n_names++;
-	if (n >= n_names && n_names &&
-	    option_find(t, t->args[n_names - 1])->flags & OPTION_ARRAY)
+	if (n >= n_names && n_names && option_find(t, t->args[n_names - 1])->flags & OPTION_ARRAY)
 		n = n_names - 1;
 	return n < n_names ? option_find(t, t->args[n]) : NULL;
 }
@@ -109,8 +108,7 @@ static size_t read_option(struct line *l, char *const *words, size_t n, size_t a
 
 	if (!row)
 		return 1;
-	if (name[len] || (row->value.type == VALUE_BOOL && next &&
-			  !option_is_bool_value(l->table, next))) {
+	if (name[len] || (row->value.type == VALUE_BOOL && next && !option_is_bool_value(l->table, next))) {
 		given(l, row, name[len] ? name + len + 1 : "1");
 		return 1;
 	}
@@ -204,8 +202,7 @@ static void offer(struct completion *c, const struct line *l)
 }
 
 /* words: n of them in front of c->word. */
-static void complete_command(struct completion *c, const struct option_table *t,
-			     char *const *words, size_t n)
+static void complete_command(struct completion *c, const struct option_table *t, char *const *words, size_t n)
 {
 	struct line l = { .table = t, .values = xcalloc(t->n_rows, sizeof(*l.values)) };
 	const struct option *archive = option_find(t, "archive");
@@ -219,8 +216,7 @@ static void complete_command(struct completion *c, const struct option_table *t,
 	free(l.values);
 }
 
-static void complete_tool(struct completion *c, const struct command_set *set, char *const *words,
-			  size_t n)
+static void complete_tool(struct completion *c, const struct command_set *set, char *const *words, size_t n)
 {
 	if (!set->commands[0]->name) {
 		complete_command(c, set->commands[0]->table, words, n);
@@ -267,8 +263,7 @@ static void complete_bash(const struct command_set *set, const char *line)
 	completion_clear(&c);
 }
 
-static void complete_words(const struct command_set *set, const char *index, char *const *words,
-			   size_t n)
+static void complete_words(const struct command_set *set, const char *index, char *const *words, size_t n)
 {
 	struct completion c;
 	uint64_t at;

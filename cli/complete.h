@@ -43,14 +43,12 @@ int complete_main(const struct command_set *set, int argc, char *argv[]);
 /* ---- among complete*.c ---- */
 
 /* Adds head + text if word begins so.  description may be NULL; its first sentence counts. */
-void complete_add(struct completion *c, const char *head, const char *text,
-		  const char *description);
+void complete_add(struct completion *c, const char *head, const char *text, const char *description);
 /*
  * Candidates for a value of row.  head: what stands in the word in front of it ("--mode="); used:
  * values that are on the line already, which a list of guests leaves out; may be NULL.
  */
-void complete_value(struct completion *c, const struct option *row, const char *head,
-		    char *const *used);
+void complete_value(struct completion *c, const struct option *row, const char *head, char *const *used);
 /* All guests but those in used (a NULL-terminated array or NULL). */
 void complete_guests(struct completion *c, const char *head, char *const *used);
 /* kind: COMPLETE_FILE, _DIRECTORY, _ARCHIVE */

@@ -15,8 +15,8 @@
 
 struct live {
 	FILE *out;
-	bool on;		/* out is a terminal that can move its cursor */
-	unsigned n;		/* lines on the screen */
+	bool on;                       /* out is a terminal that can move its cursor */
+	unsigned n;                    /* lines on the screen */
 	size_t length[LIVE_LINES_MAX]; /* of each */
 };
 

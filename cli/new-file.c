@@ -21,7 +21,8 @@ static int being_written(const char *part, struct error **err)
 {
 	_cleanup_free_ char *holder = lock_holder_text(part);
 
-	return error_set(err, -EBUSY, "'%s' is being written by somebody: wait for that (it is %s)", part, holder);
+	return error_set(err, -EBUSY, "'%s' is being written by somebody: wait for that (it is %s)", part,
+			 holder);
 }
 
 static int open_locked(const char *part, struct error **err)
@@ -74,7 +75,8 @@ int new_file_open(struct new_file *f, const char *name, bool replace, struct err
 		return f->fd;
 	if (!is_ours(f->fd)) {
 		close(TAKE_FD(f->fd));
-		return error_set(err, -EEXIST, "'%s' is in the way and is no archive; rename or remove it", f->part);
+		return error_set(err, -EEXIST, "'%s' is in the way and is no archive; rename or remove it",
+				 f->part);
 	}
 	return ftruncate(f->fd, 0) < 0 ? error_errno(err, errno, "cannot empty '%s'", f->part) : 0;
 }

@@ -8,9 +8,8 @@
 #include "json-out.h"
 #include "storage/storage.h"
 
-extern const struct command pvesm_command_status, pvesm_command_list, pvesm_command_alloc,
-	pvesm_command_free, pvesm_command_path, pvesm_command_extractconfig,
-	pvesm_command_prune_backups;
+extern const struct command pvesm_command_status, pvesm_command_list, pvesm_command_alloc, pvesm_command_free,
+	pvesm_command_path, pvesm_command_extractconfig, pvesm_command_prune_backups;
 
 struct pvesm {
 	struct paths paths;
@@ -25,12 +24,11 @@ void pvesm_close(struct pvesm *p);
 
 /* The row of --output-format that each table ends with. */
 extern const char *const pvesm_formats[];
-#define PVESM_FORMAT_ROW                                                                           \
-	{ .name = "output-format",                                                                 \
-	  .value = { .type = VALUE_ENUM, .values = pvesm_formats },                                \
-	  .fallback = "text",                                                                      \
-	  .complete = COMPLETE_ENUM,                                                               \
-	  .description = "How to print the result." }
+#define PVESM_FORMAT_ROW                                                                                 \
+	{                                                                                                \
+		.name = "output-format", .value = { .type = VALUE_ENUM, .values = pvesm_formats },       \
+		.fallback = "text", .complete = COMPLETE_ENUM, .description = "How to print the result." \
+	}
 
 /* True if the result is printed as text. */
 bool pvesm_is_text(struct options *o);

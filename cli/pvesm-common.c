@@ -37,8 +37,7 @@ bool pvesm_is_text(struct options *o)
 void pvesm_print_json(struct options *o, struct json_object *value)
 {
 	const bool pretty = !strcmp(options_get(o, "output-format"), "json-pretty");
-	const int flags = pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED
-				 : JSON_C_TO_STRING_PLAIN;
+	const int flags = pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_PLAIN;
 
 	json_out_print(value, flags | JSON_C_TO_STRING_NOSLASHESCAPE);
 }

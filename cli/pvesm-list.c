@@ -75,8 +75,7 @@ static void print_text(const struct storage_volume *list, size_t n)
 		approximate = approximate || list[i].approximate;
 	}
 	size_width = snprintf(NULL, 0, "%" PRIu64, largest) + approximate;
-	printf("%-*s %-7s %-9s %*s %s\n", name_width, "Volid", "Format", "Type", size_width, "Size",
-	       "VMID");
+	printf("%-*s %-7s %-9s %*s %s\n", name_width, "Volid", "Format", "Type", size_width, "Size", "VMID");
 	for (size_t i = 0; i < n; i++) {
 		if (list[i].vmid)
 			print_row(&list[i], name_width, size_width);
@@ -133,8 +132,7 @@ static int run(struct options *o, struct error **err)
 	if (r == 0)
 		r = pvesm_parse_content(options_get(o, "content"), &content, err);
 	if (r == 0)
-		r = storage_content_list(s,
-					 options_given(o, "vmid") ? (uint32_t)options_int(o, "vmid") : 0,
+		r = storage_content_list(s, options_given(o, "vmid") ? (uint32_t)options_int(o, "vmid") : 0,
 					 content, &p.log, &list, &n, err);
 	if (r < 0)
 		return r;

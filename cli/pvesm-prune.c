@@ -14,9 +14,11 @@
 static const char *const args[] = { "storage", NULL };
 static const char *const types[] = { "qemu", "lxc", NULL };
 
-#define KEEP_ROW(period, what)                                                                     \
-	{ .name = "keep-" period, .value = { .type = VALUE_INT, .min = 0 },                        \
-	  .description = "Keep " what }
+#define KEEP_ROW(period, what)                                                    \
+	{                                                                         \
+		.name = "keep-" period, .value = { .type = VALUE_INT, .min = 0 }, \
+		.description = "Keep " what                                       \
+	}
 
 static const struct option rows[] = {
 	{ .name = "storage",
@@ -59,17 +61,15 @@ static const struct option_table table = {
 };
 
 /* The options, else what the storage says. */
-static int read_keep(struct options *o, const struct storage *s, struct prune_keep *ret,
-		     struct error **err)
+static int read_keep(struct options *o, const struct storage *s, struct prune_keep *ret, struct error **err)
 {
-	static const char *const names[] = { "keep-all",    "keep-daily",  "keep-hourly", "keep-last",
+	static const char *const names[] = { "keep-all",     "keep-daily",  "keep-hourly", "keep-last",
 					     "keep-monthly", "keep-weekly", "keep-yearly" };
 	_cleanup_buf_ struct buf text = BUF_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (options_given(o, names[i]))
-			buf_addf(&text, "%s%s=%s", text.len ? "," : "", names[i],
-				 options_get(o, names[i]));
+			buf_addf(&text, "%s%s=%s", text.len ? "," : "", names[i], options_get(o, names[i]));
 	if (!text.len && !s->prune_backups)
 		return error_set(err, ERR_INVALID,
 				 "no prune-backups options configured for storage '%s': give --keep-last "
@@ -119,11 +119,9 @@ static void mark_all(struct backups *b, const struct prune_keep *keep, const str
 
 static const char *mark_name(const struct backup *b)
 {
-	static const char *const names[] = { [PRUNE_NONE] = "", [PRUNE_KEEP] = "keep",
-					     [PRUNE_REMOVE] = "remove",
-					     [PRUNE_PROTECTED] = "protected",
-					     [PRUNE_RENAMED] = "renamed",
-					     [PRUNE_FUTURE] = "keep" };
+	static const char *const names[] = { [PRUNE_NONE] = "",           [PRUNE_KEEP] = "keep",
+					     [PRUNE_REMOVE] = "remove",   [PRUNE_PROTECTED] = "protected",
+					     [PRUNE_RENAMED] = "renamed", [PRUNE_FUTURE] = "keep" };
 	return names[b->mark];
 }
 
@@ -160,10 +158,9 @@ static void print_text(const struct storage *s, const struct backups *b)
 	printf("%-*s %15s %10s\n", width, "Backup", "Backup-ID", "Prune-Mark");
 	for (size_t i = 0; i < b->n; i++) {
 		const struct backup *e = &b->list[i];
-		_cleanup_free_ char *volid =
-			text_clean(xasprintf("%s:backup/%s", s->id, e->name.filename));
+		_cleanup_free_ char *volid = text_clean(xasprintf("%s:backup/%s", s->id, e->name.filename));
 		_cleanup_free_ char *id = e->name.vmid ? xasprintf("%s/%" PRIu32, type_name(e), e->name.vmid)
-						     : xstrdup(type_name(e));
+						       : xstrdup(type_name(e));
 
 		printf("%-*s %15s %10s\n", width, volid, id, mark_name(e));
 	}
@@ -243,5 +240,4 @@ static int run(struct options *o, struct error **err)
 	return r == 0 ? work(o, &p, s, err) : r;
 }
 
-const struct command pvesm_command_prune_backups = { .name = "prune-backups", .table = &table,
-						      .run = run };
+const struct command pvesm_command_prune_backups = { .name = "prune-backups", .table = &table, .run = run };

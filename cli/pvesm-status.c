@@ -91,13 +91,12 @@ static void print_text(const struct row *list, size_t n)
 
 		printf("%-*s %10s %10s %15" PRIu64 " %15" PRIu64 " %15" PRIu64, width, list[i].s->id,
 		       list[i].s->type,
-		       !list[i].enabled	 ? "disabled"
+		       !list[i].enabled ? "disabled"
 		       : list[i].active ? "active"
 					: "inactive",
 		       st->total / 1024, st->used / 1024, st->avail / 1024);
 		if (list[i].enabled)
-			printf(" % 7.2f%%\n",
-			       st->total ? (double)st->used * 100.0 / (double)st->total : 0.0);
+			printf(" % 7.2f%%\n", st->total ? (double)st->used * 100.0 / (double)st->total : 0.0);
 		else
 			printf(" %8s\n", "N/A");
 	}
@@ -106,9 +105,9 @@ static void print_text(const struct row *list, size_t n)
 static char *content_text(const struct storage *s)
 {
 	/* by name, as PVE */
-	static const enum storage_content all[] = { STORAGE_BACKUP,   STORAGE_IMAGES, STORAGE_IMPORT,
-						    STORAGE_ISO,      STORAGE_ROOTDIR,
-						    STORAGE_SNIPPETS, STORAGE_VZTMPL };
+	static const enum storage_content all[] = { STORAGE_BACKUP, STORAGE_IMAGES,  STORAGE_IMPORT,
+						    STORAGE_ISO,    STORAGE_ROOTDIR, STORAGE_SNIPPETS,
+						    STORAGE_VZTMPL };
 	struct buf b = BUF_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)

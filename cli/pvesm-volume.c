@@ -19,15 +19,14 @@
 
 static const char *const volume_args[] = { "volume", NULL };
 
-#define VOLUME_ROW                                                                                 \
-	{ .name = "volume",                                                                        \
-	  .flags = OPTION_REQUIRED,                                                                \
-	  .complete = COMPLETE_VOLUME,                                                             \
-	  .description = "The volume: <storage>:<name>." }
+#define VOLUME_ROW                                                                       \
+	{                                                                                \
+		.name = "volume", .flags = OPTION_REQUIRED, .complete = COMPLETE_VOLUME, \
+		.description = "The volume: <storage>:<name>."                           \
+	}
 
 /* A volume of a storage; no path. */
-static int open_volume(const struct pvesm *p, const char *volid, struct volume *ret,
-		       struct error **err)
+static int open_volume(const struct pvesm *p, const char *volid, struct volume *ret, struct error **err)
 {
 	if (*volid == '/')
 		return error_set(err, ERR_INVALID, "unable to parse volume ID '%s': it is a path", volid);
@@ -84,15 +83,14 @@ static int parse_size(const char *text, uint64_t *ret, struct error **err)
 		unit = GIB;
 	if ((*suffix && unit == KIB) || units_parse_u64(number, 1, INT64_MAX / unit, "size", ret, NULL) < 0)
 		return error_set(err, ERR_INVALID,
-				 "size: unable to parse size '%s': give KiB, or a number with M or G",
-				 text);
+				 "size: unable to parse size '%s': give KiB, or a number with M or G", text);
 	*ret *= unit;
 	return 0;
 }
 
 /* Of the name's end, and of --format, which must not differ. */
-static int choose_format(struct options *o, const struct storage *s, char *name,
-			 enum image_format *ret, struct error **err)
+static int choose_format(struct options *o, const struct storage *s, char *name, enum image_format *ret,
+			 struct error **err)
 {
 	const char *given = options_get(o, "format");
 	char *dot = strrchr(name, '.');
@@ -290,5 +288,5 @@ static int extract_run(struct options *o, struct error **err)
 }
 
 const struct command pvesm_command_extractconfig = { .name = "extractconfig",
-						      .table = &extract_table,
-						      .run = extract_run };
+						     .table = &extract_table,
+						     .run = extract_run };

@@ -19,8 +19,8 @@ static char *timestamp(void)
 	struct tm tm;
 
 	localtime_r(&now, &tm);
-	return xasprintf("%.3s %2d %02d:%02d:%02d", months + tm.tm_mon * 3, tm.tm_mday, tm.tm_hour,
-			 tm.tm_min, tm.tm_sec);
+	return xasprintf("%.3s %2d %02d:%02d:%02d", months + tm.tm_mon * 3, tm.tm_mday, tm.tm_hour, tm.tm_min,
+			 tm.tm_sec);
 }
 
 static void on_line(void *opaque, enum log_level level, const char *line)
@@ -35,9 +35,9 @@ static void on_line(void *opaque, enum log_level level, const char *line)
 	};
 	const struct system_log *s = opaque;
 	_cleanup_free_ char *time = timestamp();
-	_cleanup_free_ char *text = xasprintf("<%d>%s vzdump[%d]: %s: %s",
-					      LOG_DAEMON | levels[level].priority, time, (int)getpid(),
-					      levels[level].name, line);
+	_cleanup_free_ char *text =
+		xasprintf("<%d>%s vzdump[%d]: %s: %s", LOG_DAEMON | levels[level].priority, time,
+			  (int)getpid(), levels[level].name, line);
 
 	if (s->fd >= 0)
 		send(s->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);

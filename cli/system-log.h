@@ -10,8 +10,8 @@
 #include "base/paths.h"
 
 struct system_log {
-	struct log log;	/* for the library */
-	int fd;		/* -1: nobody listens */
+	struct log log; /* for the library */
+	int fd;         /* -1: nobody listens */
 };
 
 /* Connects to /dev/log.  That nobody listens there is fine. */

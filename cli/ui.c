@@ -32,7 +32,9 @@ static void print_quiet(const struct ui *u, const char *level, const char *line)
 static void on_line(void *opaque, enum log_level level, const char *line)
 {
 	static const char *const names[] = {
-		[LOG_LEVEL_INFO] = "INFO", [LOG_LEVEL_WARN] = "WARN", [LOG_LEVEL_ERROR] = "ERROR",
+		[LOG_LEVEL_INFO] = "INFO",
+		[LOG_LEVEL_WARN] = "WARN",
+		[LOG_LEVEL_ERROR] = "ERROR",
 	};
 	struct ui *u = opaque;
 

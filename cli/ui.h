@@ -11,11 +11,11 @@
 #include "live.h"
 
 struct ui {
-	struct log log;		/* for the library */
-	FILE *out;		/* log lines and live view */
-	bool quiet;		/* only warnings and errors, on standard error, with their guest */
-	uint32_t guest;		/* whom the lines are about; 0: nobody */
-	struct live live;	/* a line per disk, unless quiet */
+	struct log log;   /* for the library */
+	FILE *out;        /* log lines and live view */
+	bool quiet;       /* only warnings and errors, on standard error, with their guest */
+	uint32_t guest;   /* whom the lines are about; 0: nobody */
+	struct live live; /* a line per disk, unless quiet */
 	unsigned warnings;
 	pthread_mutex_t lock;
 };

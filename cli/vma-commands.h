@@ -9,9 +9,8 @@
 #include "live.h"
 #include "vma/reader.h"
 
-extern const struct command vma_command_list, vma_command_config, vma_command_extract,
-	vma_command_verify, vma_command_create, vma_command_index,
-	vma_command_serve;
+extern const struct command vma_command_list, vma_command_config, vma_command_extract, vma_command_verify,
+	vma_command_create, vma_command_index, vma_command_serve;
 
 /* Opens an archive, "-" being standard input.  *ret_fd is the caller's to close. */
 int vma_open(const char *path, int *ret_fd, struct vma_reader **ret, struct error **err);
@@ -35,7 +34,7 @@ struct vma_progress {
 	uint64_t shown_ns;  /* when the line was drawn last */
 	int fd;             /* the archive that is read; -1: none */
 	uint64_t file_size; /* of it; 0: a pipe */
-	uint64_t total; /* clusters */
+	uint64_t total;     /* clusters */
 	uint64_t start_ns;
 	unsigned percent;
 	unsigned damages; /* told so far */

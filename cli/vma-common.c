@@ -14,7 +14,7 @@
 #include "vma-commands.h"
 
 #define REDRAW_NS (100 * UINT64_C(1000000)) /* at most ten times a second */
-#define LINES_MAX 100 /* of damages; of lost places, a disk */
+#define LINES_MAX 100                       /* of damages; of lost places, a disk */
 
 static unsigned processors(void)
 {
@@ -34,8 +34,7 @@ int vma_open_threads(const char *path, unsigned threads, const struct cancel *ca
 	bool is_stdin = strcmp(path, "-") == 0;
 	int r;
 
-	*ret_fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
-			   : open(path, O_RDONLY | O_CLOEXEC);
+	*ret_fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
 	if (*ret_fd < 0)
 		return error_errno(err, errno, "cannot open archive '%s'", path);
 	r = vma_reader_new(*ret_fd, threads ? threads : processors(), cancel, ret, err);
@@ -97,8 +96,8 @@ static uint64_t print_device(const struct vma_reader *r, unsigned dev)
 			end = d->size;
 		lost += end - start;
 		if (lines < LINES_MAX)
-			fprintf(stderr, "lost: %s: %" PRIu64 " bytes at %" PRIu64 "\n", name,
-				end - start, start);
+			fprintf(stderr, "lost: %s: %" PRIu64 " bytes at %" PRIu64 "\n", name, end - start,
+				start);
 		else if (lines == LINES_MAX)
 			fprintf(stderr, "lost: %s: and more places\n", name);
 	}
@@ -174,8 +173,8 @@ void vma_print_progress(void *opaque, uint64_t clusters)
 
 	const off_t at = p->file_size ? lseek(p->fd, 0, SEEK_CUR) : -1;
 
-	if (at > 0 ? vma_progress_show(p, (uint64_t)at, p->file_size) :
-		     vma_progress_show(p, clusters * VMA_CLUSTER_SIZE, p->total * VMA_CLUSTER_SIZE))
+	if (at > 0 ? vma_progress_show(p, (uint64_t)at, p->file_size)
+		   : vma_progress_show(p, clusters * VMA_CLUSTER_SIZE, p->total * VMA_CLUSTER_SIZE))
 		return;
 	if (percent == p->percent || !p->total)
 		return;
@@ -193,8 +192,8 @@ void vma_print_totals(const struct vma_reader_stats *s)
 		puts("vma archive contains no image data");
 		return;
 	}
-	printf("total bytes read %" PRIu64 ", sparse bytes %" PRIu64 " (%.3g%%)\n", bytes,
-	       s->zero_bytes, 100.0 * (double)s->zero_bytes / (double)bytes);
+	printf("total bytes read %" PRIu64 ", sparse bytes %" PRIu64 " (%.3g%%)\n", bytes, s->zero_bytes,
+	       100.0 * (double)s->zero_bytes / (double)bytes);
 	if (data)
 		printf("space reduction due to 4K zero blocks %.3g%%\n",
 		       100.0 * (double)s->partial_zero_bytes / (double)data);

@@ -92,8 +92,7 @@ static int add_config(struct create *c, const char *path, struct error **err)
 
 	if (r < 0)
 		return r;
-	return vma_header_add_config(&c->hdr, slash ? slash + 1 : path, buf_str(&text), text.len,
-				     err);
+	return vma_header_add_config(&c->hdr, slash ? slash + 1 : path, buf_str(&text), text.len, err);
 }
 
 /* Proxmox's reader counts disks in sectors and has no cluster for less than one. */
@@ -107,8 +106,7 @@ static int check_disk(const struct disk *d, const char *value, struct error **er
 	if (!*d->name || !*d->path)
 		return error_set(err, ERR_INVALID, "disk '%s' is not <disk>=<path>", value);
 	if (strchr(d->name, '/'))
-		return error_set(err, ERR_INVALID,
-				 "disk '%s': its name must not hold a slash", d->name);
+		return error_set(err, ERR_INVALID, "disk '%s': its name must not hold a slash", d->name);
 	if (is_raw(d) || !strcmp(d->format, "qcow2") || !strcmp(d->format, "vmdk"))
 		return 0;
 	return error_set(err, ERR_UNSUPPORTED,
@@ -158,8 +156,8 @@ static int start_daemon(struct create *c, struct error **err)
 
 static int open_disk(struct create *c, struct disk *d, struct error **err)
 {
-	int r = is_raw(d) ? image_open(&d->image, d->path, err) :
-			    image_connect(&d->image, c->daemon.offline.socket, d->export, c->stop, err);
+	int r = is_raw(d) ? image_open(&d->image, d->path, err)
+			  : image_connect(&d->image, c->daemon.offline.socket, d->export, c->stop, err);
 
 	if (r < 0 && !is_raw(d))
 		error_prefix(err, "image '%s'", d->path);
@@ -373,14 +371,15 @@ static int run(struct options *o, struct error **err)
 		image_init(&c->disks[i].image);
 	c->verbose = options_bool(o, "verbose");
 	if (r == 0 && to_stdout && isatty(STDOUT_FILENO))
-		r = error_set(err, ERR_INVALID,
-			      "vma create: standard output is a terminal: send the archive to another program "
-			      "(vma create - ... | PROGRAM), or name a file");
+		r = error_set(
+			err, ERR_INVALID,
+			"vma create: standard output is a terminal: send the archive to another program "
+			"(vma create - ... | PROGRAM), or name a file");
 	if (r == 0)
 		r = collect(c, o, err);
 	if (r == 0)
-		r = to_stdout ? write_archive(c, STDOUT_FILENO, VMA_COMPRESS_NONE, err) :
-				write_new(c, archive, err);
+		r = to_stdout ? write_archive(c, STDOUT_FILENO, VMA_COMPRESS_NONE, err)
+			      : write_new(c, archive, err);
 	for (unsigned i = 0; i < c->n_disks; i++)
 		disk_clear(&c->disks[i]);
 	vma_daemon_stop(&c->daemon);

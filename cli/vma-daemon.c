@@ -10,16 +10,17 @@
 #include "storage/storage.h"
 #include "vma/format.h"
 
-static int add_image(const struct vma_daemon_image *image, struct storage_daemon_disk *ret, struct error **err)
+static int add_image(const struct vma_daemon_image *image, struct storage_daemon_disk *ret,
+		     struct error **err)
 {
 	_cleanup_volume_ struct volume v = { 0 };
 	_cleanup_free_ char *path = realpath(image->path, NULL);
-	int r = path ? volume_open(&(struct storage_config){ 0 }, path, image->format, &v, err) :
-		       error_errno(err, errno, "image '%s'", image->path);
+	int r = path ? volume_open(&(struct storage_config){ 0 }, path, image->format, &v, err)
+		     : error_errno(err, errno, "image '%s'", image->path);
 
 	*ret = (struct storage_daemon_disk){ .export = image->export,
-				      .format = image->format,
-				      .writable = image->writable };
+					     .format = image->format,
+					     .writable = image->writable };
 	return r < 0 ? r : volume_blockdev(&v, &ret->protocol, err);
 }
 

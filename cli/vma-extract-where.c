@@ -23,8 +23,7 @@ static unsigned device_of(const struct extract *x, const char *name)
 	return i;
 }
 
-static int find_device(const struct extract *x, const char *name, unsigned *ret,
-		       struct error **err)
+static int find_device(const struct extract *x, const char *name, unsigned *ret, struct error **err)
 {
 	struct nearest n = nearest_begin(name);
 	_cleanup_free_ char *hint = NULL;
@@ -35,8 +34,7 @@ static int find_device(const struct extract *x, const char *name, unsigned *ret,
 	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++)
 		nearest_offer(&n, x->h->devices[i].name);
 	hint = nearest_hint(&n);
-	return error_set(err, ERR_NOT_FOUND,
-			 "disk '%s' is not in the archive%s%s", name, hint,
+	return error_set(err, ERR_NOT_FOUND, "disk '%s' is not in the archive%s%s", name, hint,
 			 *hint ? "" : " (vma list shows what there is)");
 }
 
@@ -87,9 +85,9 @@ static const char *format_of(const struct target *t)
 /* What --to writes is raw; a name or a file that says otherwise would be taken for what it says. */
 static int check_format(const struct target *t, const char *disk, struct error **err)
 {
-	const char *format = str_suffix(t->path, ".qcow2") ? "qcow2" :
-			     str_suffix(t->path, ".vmdk")  ? "vmdk" :
-							     format_of(t);
+	const char *format = str_suffix(t->path, ".qcow2")  ? "qcow2"
+			     : str_suffix(t->path, ".vmdk") ? "vmdk"
+							    : format_of(t);
 
 	if (t->nbd || !format)
 		return 0;
@@ -108,8 +106,7 @@ static int open_to(struct extract *x, const char *value, struct error **err)
 	int r;
 
 	if (!path || !path[1])
-		return error_set(err, ERR_INVALID, "option --to: '%s' is not <disk>=<path>",
-				 value);
+		return error_set(err, ERR_INVALID, "option --to: '%s' is not <disk>=<path>", value);
 	if (strstr(path + 1, "://") && !target_is_uri(path + 1))
 		return error_set(err, ERR_UNSUPPORTED,
 				 "option --to: '%s' is neither a file or block device nor an NBD URI "
@@ -122,8 +119,7 @@ static int open_to(struct extract *x, const char *value, struct error **err)
 		return error_set(err, ERR_INVALID, "option --to: disk '%s' is given twice", name);
 	x->mapped[dev] = true;
 	if (!x->wanted[dev])
-		return error_set(err, ERR_INVALID, "option --to: disk '%s' is not among --drives",
-				 name);
+		return error_set(err, ERR_INVALID, "option --to: disk '%s' is not among --drives", name);
 	r = target_open(&x->targets[dev], path + 1, x->h->devices[dev].size, err);
 	return r < 0 ? r : check_format(&x->targets[dev], name, err);
 }
@@ -187,10 +183,9 @@ static int start_daemon(struct extract *x, struct error **err)
 		const struct readmap_line *l = &x->maps[i];
 
 		if (l->image && !readmap_is_raw(l))
-			images[n++] = (struct vma_daemon_image){ .export = l->disk,
-								 .path = l->image,
-								 .format = l->format,
-								 .writable = true };
+			images[n++] = (struct vma_daemon_image){
+				.export = l->disk, .path = l->image, .format = l->format, .writable = true
+			};
 	}
 	if (!n)
 		return 0;

@@ -47,8 +47,9 @@ static const struct option rows[] = {
 	{ .name = "sync",
 	  .value = { .type = VALUE_BOOL },
 	  .complete = COMPLETE_BOOL,
-	  .description = "Wait until files are on the disk, too, and see what fails there. Devices, NBD exports "
-			 "and images of --readmap always are." },
+	  .description =
+		  "Wait until files are on the disk, too, and see what fails there. Devices, NBD exports "
+		  "and images of --readmap always are." },
 	{ .name = "verbose",
 	  .value = { .type = VALUE_BOOL },
 	  .complete = COMPLETE_BOOL,
@@ -153,8 +154,8 @@ static int create_files(struct extract *x, struct error **err)
 		if (!name || !x->wanted[i] || x->mapped[i])
 			continue;
 		if (has_map && strcmp(name, VMA_VMSTATE) != 0)
-			return error_set(err, ERR_INVALID,
-					 "option --readmap: it has no line for disk '%s'", name);
+			return error_set(err, ERR_INVALID, "option --readmap: it has no line for disk '%s'",
+					 name);
 		r = create_file(x, i, err);
 		if (r < 0)
 			return r;
@@ -203,8 +204,7 @@ static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, str
 	return r < 0 ? r : name_disk(x, dev, target_zero(&x->targets[dev], offset, len, err), err);
 }
 
-static int zero_lost(struct extract *x, const struct vma_reader *reader, unsigned dev,
-		     struct error **err)
+static int zero_lost(struct extract *x, const struct vma_reader *reader, unsigned dev, struct error **err)
 {
 	uint64_t at = 0, first = 0, n = 0;
 	int r = 0;
@@ -260,8 +260,7 @@ static int prepare(struct extract *x, struct error **err)
 		return error_set(err, ERR_INVALID,
 				 "vma extract: argument <targetdir> is missing (see --help)");
 	if (options_given(x->o, "to") && options_given(x->o, "readmap"))
-		return error_set(err, ERR_INVALID,
-				 "options --to and --readmap exclude each other, give one");
+		return error_set(err, ERR_INVALID, "options --to and --readmap exclude each other, give one");
 	r = extract_choose_drives(x, err);
 	if (r == 0)
 		r = extract_open_to(x, err);
@@ -298,10 +297,9 @@ static int transfer(struct extract *x, struct vma_reader *reader, struct error *
 	lost = vma_print_missing(reader);
 	if (!lost && !vma_reader_stats(reader)->damages)
 		return 0;
-	return error_set(err, ERR_CORRUPT,
-			 "salvaged, but the archive is damaged: %" PRIu64
-			 " bytes are lost and read as zeroes",
-			 lost);
+	return error_set(
+		err, ERR_CORRUPT,
+		"salvaged, but the archive is damaged: %" PRIu64 " bytes are lost and read as zeroes", lost);
 }
 
 static int run(struct options *o, struct error **err)

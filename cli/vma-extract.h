@@ -13,7 +13,7 @@ struct extract {
 	const struct options *o;
 	const struct vma_header *h;
 	int archive_fd;
-	mode_t mode; /* of files that are made: nobody reads there who cannot read the archive */
+	mode_t mode;     /* of files that are made: nobody reads there who cannot read the archive */
 	const char *dir; /* NULL: none */
 	bool wanted[VMA_MAX_DEVICES + 1];
 	bool mapped[VMA_MAX_DEVICES + 1]; /* where it goes is told */

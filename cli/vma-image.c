@@ -37,8 +37,8 @@ int image_open(struct image *i, const char *path, struct error **err)
 	return 0;
 }
 
-int image_connect(struct image *i, const char *socket, const char *export,
-		  const struct cancel *cancel, struct error **err)
+int image_connect(struct image *i, const char *socket, const char *export, const struct cancel *cancel,
+		  struct error **err)
 {
 	int64_t size;
 	int r;
@@ -68,17 +68,18 @@ int image_read(const struct image *i, uint64_t offset, void *data, size_t len, s
 
 	memset((char *)data + there, 0, len - there);
 	if (i->nbd) {
-		int r = nbd_client_finish(
-			i->nbd, nbd_aio_pread(i->nbd, data, there, offset, NBD_NULL_COMPLETION, 0),
-			i->cancel, err);
+		int r = nbd_client_finish(i->nbd,
+					  nbd_aio_pread(i->nbd, data, there, offset, NBD_NULL_COMPLETION, 0),
+					  i->cancel, err);
 
 		if (r < 0 && r != ERR_CANCELED)
 			error_prefix(err, "cannot read byte %" PRIu64, offset);
 		return r;
 	}
 	n = io_pread_full(i->fd, data, there, (off_t)offset);
-	return n == (ssize_t)there ? 0 :
-		error_errno(err, n < 0 ? (int)-n : EIO, "cannot read byte %" PRIu64, offset);
+	return n == (ssize_t)there
+		       ? 0
+		       : error_errno(err, n < 0 ? (int)-n : EIO, "cannot read byte %" PRIu64, offset);
 }
 
 /* The first part of what it tells is enough; only what reads as zeroes may be left out. */
@@ -104,8 +105,7 @@ static uint64_t next_data_nbd(struct image *i, uint64_t offset)
 		nbd_extent_callback tell = { .callback = on_status, .user_data = &s };
 
 		if (nbd_client_finish(i->nbd,
-				      nbd_aio_block_status(i->nbd, len, offset, tell,
-							   NBD_NULL_COMPLETION, 0),
+				      nbd_aio_block_status(i->nbd, len, offset, tell, NBD_NULL_COMPLETION, 0),
 				      i->cancel, NULL) < 0 ||
 		    !s.len)
 			return offset;

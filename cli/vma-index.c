@@ -122,8 +122,7 @@ static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, str
 
 	while (r == 0 && len) {
 		uint64_t at = offset % VMA_CLUSTER_SIZE, now = VMA_CLUSTER_SIZE - at;
-		uint64_t whole = offset + len == size ? vma_clusters(size) * VMA_CLUSTER_SIZE - offset
-						      : len;
+		uint64_t whole = offset + len == size ? vma_clusters(size) * VMA_CLUSTER_SIZE - offset : len;
 
 		if (at || whole < VMA_CLUSTER_SIZE || is_state) {
 			now = now < len ? now : len;
@@ -131,8 +130,8 @@ static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, str
 		} else {
 			uint64_t n = whole / VMA_CLUSTER_SIZE;
 
-			r = vma_writer_zero(f->w, dev, (uint32_t)(offset / VMA_CLUSTER_SIZE),
-					    (uint32_t)n, err);
+			r = vma_writer_zero(f->w, dev, (uint32_t)(offset / VMA_CLUSTER_SIZE), (uint32_t)n,
+					    err);
 			now = n * VMA_CLUSTER_SIZE < len ? n * VMA_CLUSTER_SIZE : len;
 		}
 		offset += now;
@@ -174,8 +173,7 @@ static char *target_of(const char *archive)
 		return xstrdup(archive);
 	for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
 		if (str_suffix(archive, endings[i]))
-			return xasprintf("%.*s.zst", (int)(strlen(archive) - strlen(endings[i])),
-					 archive);
+			return xasprintf("%.*s.zst", (int)(strlen(archive) - strlen(endings[i])), archive);
 	return xasprintf("%s.zst", archive);
 }
 
@@ -186,8 +184,7 @@ static int keep_attributes(int fd, const struct stat *st, const char *path, stru
 
 	if (fchmod(fd, st->st_mode & 07777) < 0 || futimens(fd, times) < 0 ||
 	    (geteuid() == 0 && fchown(fd, st->st_uid, st->st_gid) < 0))
-		return error_errno(err, errno, "cannot give '%s' the owner and mode of the archive",
-				   path);
+		return error_errno(err, errno, "cannot give '%s' the owner and mode of the archive", path);
 	return 0;
 }
 
@@ -219,8 +216,7 @@ static int write_new(struct vma_reader *reader, int in, const struct new_file *t
 	return r;
 }
 
-static int index_to(const char *archive, const char *target, const struct cancel *stop,
-		    struct error **err)
+static int index_to(const char *archive, const char *target, const struct cancel *stop, struct error **err)
 {
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
 	const bool replace = !strcmp(archive, target);

@@ -48,8 +48,7 @@ static struct json_object *configs_json(const struct vma_header *h)
 }
 
 /* random is NULL where only reading all of the archive could tell. */
-static void add_content(struct json_object *o, const struct vma_random *random, unsigned dev,
-			uint64_t size)
+static void add_content(struct json_object *o, const struct vma_random *random, unsigned dev, uint64_t size)
 {
 	uint64_t used = random ? vma_random_stored(random, (uint8_t)dev) : 0;
 
@@ -82,8 +81,8 @@ static struct json_object *devices_json(const struct vma_header *h, const struct
 }
 
 /* How large the file is, for each byte that the disks use. */
-static void add_ratio(struct json_object *o, const struct vma_header *h,
-		      const struct vma_random *random, int fd)
+static void add_ratio(struct json_object *o, const struct vma_header *h, const struct vma_random *random,
+		      int fd)
 {
 	struct stat st;
 	uint64_t used = 0;
@@ -186,8 +185,7 @@ static int config_run(struct options *o, struct error **err)
 		return 0;
 	}
 	return error_set(err, ERR_NOT_FOUND,
-			 "unable to find configuration data '%s' (vma list shows what there is)",
-			 name);
+			 "unable to find configuration data '%s' (vma list shows what there is)", name);
 }
 
 const struct command vma_command_config = {

@@ -58,9 +58,7 @@ static int print_disks(const char *archive, const char *socket, struct error **e
 static int serve(const struct options *o, const char *socket, struct error **err)
 {
 	const char *archive = options_get(o, "archive");
-	struct serve_options so = { .archive = archive,
-				    .socket = socket,
-				    .disk = options_get(o, "disk") };
+	struct serve_options so = { .archive = archive, .socket = socket, .disk = options_get(o, "disk") };
 	struct cancel *stop;
 	struct serve s = { 0 };
 	int r = signals_catch(&stop, err);

@@ -32,8 +32,7 @@ static const struct option_table table = {
 };
 
 /* Seek table and index are there; a pipe does not let us look at them again. */
-static int check_table(int fd, const struct vma_reader *reader, const char **ret_found,
-		       struct error **err)
+static int check_table(int fd, const struct vma_reader *reader, const char **ret_found, struct error **err)
 {
 	bool index = false;
 	int r;
@@ -65,14 +64,13 @@ static char *describe(const struct vma_reader *reader)
 	}
 	size = units_bytes(bytes, 1);
 	data = units_bytes(s->clusters * VMA_CLUSTER_SIZE - s->zero_bytes, 1);
-	return n ? xasprintf("%u disk%s, %s (%s of data)", n, n == 1 ? "" : "s", size, data) :
-		   xstrdup("no disks");
+	return n ? xasprintf("%u disk%s, %s (%s of data)", n, n == 1 ? "" : "s", size, data)
+		 : xstrdup("no disks");
 }
 
 /* Proxmox's archives have neither seek table nor index; ours, which are frames from the header on, have. */
 /* *ret_found: NULL if they were there once and are lost. */
-static int check_index(int fd, const struct vma_reader *reader, const char **ret_found,
-		       struct error **err)
+static int check_index(int fd, const struct vma_reader *reader, const char **ret_found, struct error **err)
 {
 	const struct vma_reader_stats *s = vma_reader_stats(reader);
 
@@ -96,8 +94,7 @@ static int judge(unsigned damages, uint64_t lost, struct error **err)
 			 damages, lost);
 }
 
-static int verify(int fd, struct vma_reader *reader, bool verbose, const char **ret_found,
-		  struct error **err)
+static int verify(int fd, struct vma_reader *reader, bool verbose, const char **ret_found, struct error **err)
 {
 	struct vma_sink sink = { .damage = vma_print_damage };
 	struct vma_progress progress;

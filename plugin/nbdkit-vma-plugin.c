@@ -115,8 +115,7 @@ static int vma_list_exports(int readonly, int is_tls, struct nbdkit_exports *exp
 	(void)readonly;
 	(void)is_tls;
 	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++)
-		if (h->devices[i].name &&
-		    nbdkit_add_export(exports, h->devices[i].name, NULL) < 0)
+		if (h->devices[i].name && nbdkit_add_export(exports, h->devices[i].name, NULL) < 0)
 			return -1;
 	return 0;
 }

@@ -4,8 +4,8 @@
 
 #include "base/strv.h"
 
-int disk_check_unused(const struct host *host, uint32_t vmid, const struct volume *v,
-		      const char *but, struct error **err)
+int disk_check_unused(const struct host *host, uint32_t vmid, const struct volume *v, const char *but,
+		      struct error **err)
 {
 	_cleanup_free_ char *socket = paths_get(host->paths, "/run/qemu-server/%u.qmp", vmid);
 	_cleanup_error_ struct error *mine = NULL;

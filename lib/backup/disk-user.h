@@ -11,7 +11,7 @@
  * For a guest that does not run as far as its QMP socket tells.  -EBUSY: "QEMU (pid 4711) has
  * '/srv/x.raw' open for writing, but VM 123 has no QMP socket ...".  but as of volume_check_unused().
  */
-int disk_check_unused(const struct host *host, uint32_t vmid, const struct volume *v,
-		      const char *but, struct error **err);
+int disk_check_unused(const struct host *host, uint32_t vmid, const struct volume *v, const char *but,
+		      struct error **err);
 
 #endif

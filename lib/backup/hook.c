@@ -16,11 +16,9 @@ static int check_script(const char *script, struct error **err)
 	struct stat st;
 
 	if (stat(script, &st) < 0 || !S_ISREG(st.st_mode))
-		return error_set(err, ERR_NOT_FOUND, "Error: The hook script '%s' does not exist.",
-				 script);
+		return error_set(err, ERR_NOT_FOUND, "Error: The hook script '%s' does not exist.", script);
 	if (access(script, X_OK) < 0)
-		return error_set(err, ERR_INVALID, "Error: The hook script '%s' is not executable.",
-				 script);
+		return error_set(err, ERR_INVALID, "Error: The hook script '%s' is not executable.", script);
 	return 0;
 }
 
@@ -41,8 +39,7 @@ static void add_dumpdir(char ***env, const char *dumpdir)
 		strv_addf(env, "DUMPDIR=%.*s", (int)len, dumpdir);
 }
 
-static char **environment(const struct host *host, const struct hook_guest *guest,
-			  const char *dumpdir)
+static char **environment(const struct host *host, const struct hook_guest *guest, const char *dumpdir)
 {
 	const char *storage = options_get(host->options, "storage");
 	const char *option = options_get(host->options, "dumpdir");
@@ -73,8 +70,7 @@ static char **command(const char *script, const char *phase, const struct hook_g
 }
 
 /* How it ended, in the words of PVE. */
-static int judge(const char *const argv[], int r, const struct process_result *result,
-		 struct error **err)
+static int judge(const char *const argv[], int r, const struct process_result *result, struct error **err)
 {
 	_cleanup_free_ char *words = process_describe(argv);
 
@@ -83,14 +79,12 @@ static int judge(const char *const argv[], int r, const struct process_result *r
 	if (r < 0 || !result->status)
 		return r;
 	if (result->signal)
-		return error_set(err, ERR_PEER, "command '%s' failed: got signal %d", words,
-				 result->signal);
+		return error_set(err, ERR_PEER, "command '%s' failed: got signal %d", words, result->signal);
 	return error_set(err, ERR_PEER, "command '%s' failed: exit code %d", words, result->status);
 }
 
 static int run(const struct host *host, const char *phase, const struct hook_guest *guest,
-	       const char *dumpdir, unsigned cancel_ignored, const struct log *log,
-	       struct error **err)
+	       const char *dumpdir, unsigned cancel_ignored, const struct log *log, struct error **err)
 {
 	const char *script = options_get(host->options, "script");
 	_cleanup_strv_ char **argv = NULL, **vars = NULL;
@@ -120,8 +114,8 @@ static int run(const struct host *host, const char *phase, const struct hook_gue
 	return r;
 }
 
-int hook_run(const struct host *host, const char *phase, const struct hook_guest *guest,
-	     const char *dumpdir, const struct log *log, struct error **err)
+int hook_run(const struct host *host, const char *phase, const struct hook_guest *guest, const char *dumpdir,
+	     const struct log *log, struct error **err)
 {
 	return run(host, phase, guest, dumpdir, 0, log, err);
 }

@@ -11,12 +11,12 @@
 
 /* What the script learns about the guest that is being saved; NULL members are left out. */
 struct hook_guest {
-	const char *mode;	/* snapshot, suspend, stop */
+	const char *mode; /* snapshot, suspend, stop */
 	uint32_t vmid;
-	bool known;		/* there is such a guest; false: none of what follows is told, nor VMTYPE */
-	const char *hostname;	/* name of the guest */
-	const char *target;	/* archive path, or "-" */
-	const char *logfile;	/* beside the archive; it is there from log-end on */
+	bool known;           /* there is such a guest; false: none of what follows is told, nor VMTYPE */
+	const char *hostname; /* name of the guest */
+	const char *target;   /* archive path, or "-" */
+	const char *logfile;  /* beside the archive; it is there from log-end on */
 };
 
 /*
@@ -24,8 +24,8 @@ struct hook_guest {
  * guest is NULL for the phases of the job (job-init, job-start, job-end, job-abort).
  * dumpdir may be NULL: then it is that of --dumpdir, if any.
  */
-int hook_run(const struct host *host, const char *phase, const struct hook_guest *guest,
-	     const char *dumpdir, const struct log *log, struct error **err);
+int hook_run(const struct host *host, const char *phase, const struct hook_guest *guest, const char *dumpdir,
+	     const struct log *log, struct error **err);
 
 /* The same for what comes also after a signal (backup-abort, ...): only a further one ends it. */
 int hook_run_after(const struct host *host, const char *phase, const struct hook_guest *guest,

@@ -18,9 +18,9 @@
 #include "base/strv.h"
 #include "base/units.h"
 
-#define POLL_MS 250
+#define POLL_MS     250
 #define STOP_WAIT_S 15
-#define UPID_MAX 4096
+#define UPID_MAX    4096
 
 static char *lock_path(const struct host *host)
 {
@@ -45,16 +45,15 @@ static int open_lock(const struct host *host, const char *path, struct error **e
 	return fd < 0 ? error_errno(err, -fd, "can't open lock on file '%s'", path) : fd;
 }
 
-static int no_lock(const struct host *host, int code, const char *path, const char *why,
-		   const char *holder, struct error **err)
+static int no_lock(const struct host *host, int code, const char *path, const char *why, const char *holder,
+		   struct error **err)
 {
 	event_error(host, NULL, "can't acquire lock '%s'%s", path, why);
 	return error_set(err, code, "can't acquire lock '%s'%s: %s", path, why, holder);
 }
 
 /* flock() has no time limit of its own, and a signal must end the wait: ask again and again. */
-static int wait_for(int fd, const char *path, uint64_t minutes, const struct host *host,
-		    struct error **err)
+static int wait_for(int fd, const char *path, uint64_t minutes, const struct host *host, struct error **err)
 {
 	uint64_t end = units_now_ns() + minutes * 60 * UINT64_C(1000000000);
 	_cleanup_free_ char *holder = NULL;
@@ -185,8 +184,9 @@ int job_stop_running(const struct host *host, struct error **err)
 		return 0;
 	if (!find_job(path, &job)) {
 		holder = lock_holder_text(lock);
-		log_warn(host->log, "nothing is stopped: '%s' names no running backup, and the lock '%s' is %s",
-			 path, lock, holder);
+		log_warn(host->log,
+			 "nothing is stopped: '%s' names no running backup, and the lock '%s' is %s", path,
+			 lock, holder);
 		return 0;
 	}
 	if (kill(job.pid, SIGTERM) < 0 && errno != ESRCH)

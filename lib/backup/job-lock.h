@@ -8,10 +8,13 @@
 #include "storage/host.h"
 
 struct job_lock {
-	int fd;		/* -1: not held */
+	int fd; /* -1: not held */
 	char *pid_path;
 };
-#define JOB_LOCK_INIT { .fd = -1 }
+#define JOB_LOCK_INIT    \
+	{                \
+		.fd = -1 \
+	}
 
 /* Waits up to --lockwait minutes, saying so. */
 int job_lock_take(struct job_lock *l, const struct host *host, struct error **err);

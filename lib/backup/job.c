@@ -15,12 +15,12 @@
 #include "base/mem.h"
 
 struct job {
-	struct host host;		/* the caller's, with the storages as they are after job-init */
+	struct host host; /* the caller's, with the storages as they are after job-init */
 	const struct job_params *p;
 	struct storage_config storages;
 	struct task_options task;
 	char *dumpdir;
-	unsigned failed;		/* guests */
+	unsigned failed; /* guests */
 };
 
 /* ---- where to, and how ---- */
@@ -47,8 +47,7 @@ static int choose_dumpdir(struct job *j, const char *dumpdir, struct error **err
 		return r;
 	if (stat(dumpdir, &st) < 0 || !S_ISDIR(st.st_mode))
 		return error_set(err, ERR_NOT_FOUND,
-				 "dumpdir '%s' does not exist: create it or name another folder",
-				 dumpdir);
+				 "dumpdir '%s' does not exist: create it or name another folder", dumpdir);
 	j->dumpdir = absolute_folder(dumpdir);
 	return 0;
 }
@@ -107,8 +106,7 @@ static int choose_target(struct job *j, struct error **err)
 
 	if (options_bool(o, "stdout"))
 		return 0;
-	r = dumpdir ? choose_dumpdir(j, dumpdir, err)
-		    : choose_storage(j, storage ? storage : "local", err);
+	r = dumpdir ? choose_dumpdir(j, dumpdir, err) : choose_storage(j, storage ? storage : "local", err);
 	j->task.dumpdir = j->dumpdir;
 	return r;
 }
@@ -212,9 +210,8 @@ static void say_container(struct job *j, const struct selected_guest *g)
 			    "Backup of VM %u failed - it is a container (%s): only VMs can be saved so far",
 			    g->vmid, g->path);
 	else
-		log_warn(j->host.log,
-			 "%u is a container (%s): only VMs can be saved so far, it is left out", g->vmid,
-			 g->path);
+		log_warn(j->host.log, "%u is a container (%s): only VMs can be saved so far, it is left out",
+			 g->vmid, g->path);
 }
 
 static int run_guest(struct job *j, const struct selected_guest *g, struct error **err)
@@ -256,9 +253,10 @@ static void say_beginning(struct job *j)
 	if (*external)
 		log_info(j->host.log, "skip external VMs: %s", external);
 	if (idle)
-		log_warn(j->host.log,
-			 "no mail or other notification will be sent, as these options have no effect yet: %s",
-			 idle);
+		log_warn(
+			j->host.log,
+			"no mail or other notification will be sent, as these options have no effect yet: %s",
+			idle);
 }
 
 static void say_not_saved(struct job *j)
@@ -366,9 +364,8 @@ int job_cleanup(const struct host *host, struct error **err)
 		total += n;
 	}
 	if (r == 0)
-		log_info(host->log, total ? "cleaned up after %u interrupted backup(s)"
-					 : "nothing to clean up",
-			 total);
+		log_info(host->log,
+			 total ? "cleaned up after %u interrupted backup(s)" : "nothing to clean up", total);
 	job_lock_release(&lock);
 	return r;
 }

@@ -10,15 +10,15 @@
 #include "backup/select.h"
 
 struct job_params {
-	const struct selection *selection;	/* of job_choose() */
-	const char *command_line;	/* "vzdump 123 --mode snapshot", for the log */
+	const struct selection *selection; /* of job_choose() */
+	const char *command_line;          /* "vzdump 123 --mode snapshot", for the log */
 	/* host->options as merged; false if --storage and --dumpdir only come from vzdump.conf, where
 	 * --stdout overrules them */
 	bool target_from_cli;
-	const char *conf_prune_backups;	/* of vzdump.conf, NULL without: counts after the storage's */
-	int stdout_fd;			/* --stdout: where the archive goes */
+	const char *conf_prune_backups; /* of vzdump.conf, NULL without: counts after the storage's */
+	int stdout_fd;                  /* --stdout: where the archive goes */
 	void (*progress)(void *opaque, const struct progress *p); /* may be NULL */
-	bool shows_progress;		/* progress() does: the log's lines about it are for its file only */
+	bool shows_progress; /* progress() does: the log's lines about it are for its file only */
 	void *opaque;
 };
 

@@ -88,8 +88,8 @@ static void write_line(struct progress_lines *l, const struct progress *p, int p
 	_cleanup_free_ char *fleecing = describe_fleecing(p);
 	_cleanup_free_ char *left = last ? NULL : progress_left(p);
 
-	log_info(l->log, "%3d%% (%s of %s) in %s, read: %s, write: %s%s%s%s", percent, done, size, time,
-		 in, out, fleecing, left ? ", left: " : "", left ? left : "");
+	log_info(l->log, "%3d%% (%s of %s) in %s, read: %s, write: %s%s%s%s", percent, done, size, time, in,
+		 out, fleecing, left ? ", left: " : "", left ? left : "");
 	l->last_percent = percent;
 	l->last_seconds = p->seconds;
 	l->last_read = p->read;

@@ -9,8 +9,8 @@
 #include "base/log.h"
 
 struct progress_disk {
-	const char *name;	/* "drive-scsi0" */
-	uint64_t to_read, read;	/* bytes, without the zeroes that nobody reads; see copy.h */
+	const char *name;       /* "drive-scsi0" */
+	uint64_t to_read, read; /* bytes, without the zeroes that nobody reads; see copy.h */
 	bool fleecing;
 	uint64_t fleecing_now, fleecing_peak; /* bytes its image takes, and took at most */
 };
@@ -23,19 +23,19 @@ struct progress {
 	uint32_t vmid;
 	const struct progress_disk *disks;
 	size_t n_disks;
-	uint64_t size, done;	/* of all disks, zeroes included */
-	uint64_t to_read, read;	/* without the zeroes that nobody reads; to_read: an estimate at first */
-	uint64_t zero;		/* of done: zeroes */
-	uint64_t written;	/* of the archive */
+	uint64_t size, done;    /* of all disks, zeroes included */
+	uint64_t to_read, read; /* without the zeroes that nobody reads; to_read: an estimate at first */
+	uint64_t zero;          /* of done: zeroes */
+	uint64_t written;       /* of the archive */
 	bool fleecing;
 	uint64_t fleecing_now, fleecing_peak;
-	double seconds;		/* since the start */
+	double seconds;               /* since the start */
 	double read_rate, write_rate; /* bytes a second, of late; zeroes do not count */
 };
 
 /* Means of a rate in which the last ten seconds count most. */
 struct progress_rate {
-	double seconds;		/* of the last look */
+	double seconds; /* of the last look */
 	uint64_t bytes;
 	double rate;
 };
@@ -53,7 +53,7 @@ char *progress_rate_text(double bytes_per_second);
 /* Decides when a line is due: the percentage changed and more than 2 s went by, as PVE. */
 struct progress_lines {
 	const struct log *log;
-	int last_percent;	/* -1 at first */
+	int last_percent; /* -1 at first */
 	double last_seconds;
 	uint64_t last_read, last_data;
 };

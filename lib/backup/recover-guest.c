@@ -14,7 +14,7 @@ enum {
 	RETRY_MS = 250,
 	/* how long a connection that ends is made anew */
 	LOST_S = 15,
-	PAUSED_S = 30,	/* the guest stands still meanwhile */
+	PAUSED_S = 30, /* the guest stands still meanwhile */
 	CANCELED_S = 2,
 };
 
@@ -123,8 +123,8 @@ static unsigned what_is_ours(const struct journal *j)
 }
 
 /* again: an attempt before has failed somewhere, so that the guest goes on before anything else. */
-static int clean_once(const struct host *host, struct journal *j, bool again,
-		      const struct log *log, struct error **err)
+static int clean_once(const struct host *host, struct journal *j, bool again, const struct log *log,
+		      struct error **err)
 {
 	const unsigned ours = what_is_ours(j);
 	_cleanup_qmp_ struct qmp *q = NULL;
@@ -159,7 +159,7 @@ static void let_go_on(const struct host *host, struct journal *j)
 
 static uint64_t patience_ns(const struct host *host, const struct journal *j)
 {
-	const unsigned s = cancel_requested(host->cancel)	  ? CANCELED_S
+	const unsigned s = cancel_requested(host->cancel)    ? CANCELED_S
 			   : journal_has(j, JOURNAL_STOPPED) ? PAUSED_S
 							     : LOST_S;
 
@@ -167,8 +167,7 @@ static uint64_t patience_ns(const struct host *host, const struct journal *j)
 }
 
 /* As long as QEMU's process lives, what we have put into it is there, whatever connections do. */
-static int clean_graph(const struct host *host, struct journal *j, const struct log *log,
-		       struct error **err)
+static int clean_graph(const struct host *host, struct journal *j, const struct log *log, struct error **err)
 {
 	const uint64_t since = units_now_ns();
 
@@ -210,8 +209,7 @@ static void say_paused(const struct journal *j, const struct log *log)
 
 /* ---- the file systems ---- */
 
-static int thaw(const struct host *host, struct journal *j, const struct log *log,
-		struct error **err)
+static int thaw(const struct host *host, struct journal *j, const struct log *log, struct error **err)
 {
 	_cleanup_free_ char *path = paths_get(host->paths, "/run/qemu-server/%u.qga", j->vmid);
 	const struct cancel *cancel = cancel_requested(host->cancel) ? NULL : host->cancel;
@@ -234,8 +232,7 @@ static int thaw(const struct host *host, struct journal *j, const struct log *lo
 
 /* ---- all of it ---- */
 
-int recover_guest(const struct host *host, struct journal *j, const struct log *log,
-		  struct error **err)
+int recover_guest(const struct host *host, struct journal *j, const struct log *log, struct error **err)
 {
 	_cleanup_error_ struct error *first = NULL, *mine = NULL;
 	int r = 0;

@@ -8,8 +8,7 @@
 void recover_note(const struct log *log, const char *what, struct error **first, struct error **mine);
 
 /* Removes an image; one that is certainly gone is fine. */
-int recover_free_image(const struct host *host, const char *volid, const struct log *log,
-		       struct error **err);
+int recover_free_image(const struct host *host, const char *volid, const struct log *log, struct error **err);
 /* A file that is gone is fine. */
 int recover_remove_file(const char *path, struct error **err);
 

@@ -24,8 +24,8 @@
 
 enum config_state {
 	CONFIG_UNKNOWN, /* cannot be read now: /etc/pve is away */
-	CONFIG_NONE,	/* there is no such guest */
-	CONFIG_OURS,	/* it has the lock of the restore */
+	CONFIG_NONE,    /* there is no such guest */
+	CONFIG_OURS,    /* it has the lock of the restore */
 	CONFIG_GUESTS,
 };
 
@@ -42,7 +42,8 @@ static enum config_state look_at_config(const struct host *host, const struct jo
 
 	if (r == 0 && str_equal_null(guest_config_lock(ret), RESTORE_LOCK))
 		return CONFIG_OURS;
-	if (r == 0 && (!journal_has(j, JOURNAL_COMMIT) || guest_config_sync(host->paths, j->vmid, &mine) == 0))
+	if (r == 0 &&
+	    (!journal_has(j, JOURNAL_COMMIT) || guest_config_sync(host->paths, j->vmid, &mine) == 0))
 		return CONFIG_GUESTS;
 	if (r == ERR_NOT_FOUND && access(dir, F_OK) == 0)
 		return CONFIG_NONE;
@@ -57,9 +58,11 @@ static int undo_image(const struct host *host, const struct journal *j, const ch
 	enum config_state state;
 
 	if (journal_has(j, JOURNAL_CONFIG))
-		return error_set(err, -EBUSY,
-				 "image '%s' is kept until the old configuration is back: run 'vzdump --cleanup "
-				 "%u' later", volid, j->vmid);
+		return error_set(
+			err, -EBUSY,
+			"image '%s' is kept until the old configuration is back: run 'vzdump --cleanup "
+			"%u' later",
+			volid, j->vmid);
 	state = look_at_config(host, j, &c, err);
 	if (state == CONFIG_UNKNOWN)
 		return error_prefix(err, "whether image '%s' is the guest's cannot be told", volid), ERR_PEER;
@@ -170,8 +173,10 @@ static int put_config_back(const struct host *host, const struct journal *j, con
 		/* back already, but then it was not known to be on disk */
 		r = guest_config_sync(host->paths, j->vmid, err);
 	} else {
-		log_warn(log, "the configuration of VM %u is not the restore's any more: it stays; the one that "
-			      "was to be replaced is in '%s'", j->vmid, copy);
+		log_warn(log,
+			 "the configuration of VM %u is not the restore's any more: it stays; the one that "
+			 "was to be replaced is in '%s'",
+			 j->vmid, copy);
 		return 0;
 	}
 	return r == 0 ? recover_remove_file(copy, err) : r;

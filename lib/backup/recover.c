@@ -24,8 +24,7 @@ void recover_note(const struct log *log, const char *what, struct error **first,
 	error_keep_first(first, mine);
 }
 
-static int free_image(const struct host *host, const char *volid, const struct log *log,
-		      struct error **err)
+static int free_image(const struct host *host, const char *volid, const struct log *log, struct error **err)
 {
 	_cleanup_volume_ struct volume v = { 0 };
 	struct storage_status st;
@@ -50,8 +49,7 @@ static int free_image(const struct host *host, const char *volid, const struct l
  * What is not there is what was wanted, but only where the storage says so: one that is away (or was
  * taken out of storage.cfg) may come back, and the image with it.
  */
-int recover_free_image(const struct host *host, const char *volid, const struct log *log,
-		      struct error **err)
+int recover_free_image(const struct host *host, const char *volid, const struct log *log, struct error **err)
 {
 	_cleanup_error_ struct error *mine = NULL;
 	int r = free_image(host, volid, log, &mine);
@@ -94,8 +92,7 @@ static void remove_unfinished(const struct host *host, const struct journal *j)
 	}
 }
 
-static int unlock(const struct host *host, const struct journal *j, const char *lock,
-		  struct error **err)
+static int unlock(const struct host *host, const struct journal *j, const char *lock, struct error **err)
 {
 	int r = guest_config_remove_lock(host->paths, j->vmid, *lock ? lock : "backup", err);
 
@@ -112,29 +109,27 @@ static int unlock(const struct host *host, const struct journal *j, const char *
  * 1: the guest is this node's, 0: it is not any more (migrated, or removed), which is said; negative:
  * cannot tell.  A guest that runs on two nodes ruins its disks.
  */
-static int is_here(const struct host *host, uint32_t vmid, const struct log *log,
-		   struct error **err)
+static int is_here(const struct host *host, uint32_t vmid, const struct log *log, struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(host->paths, "/etc/pve/qemu-server");
 	_cleanup_guest_entry_ struct guest_entry e = { 0 };
 	int r;
 
 	if (access(dir, F_OK) < 0)
-		return error_errno(err, errno, "whether VM %u is this node's cannot be told: '%s'",
-				   vmid, dir);
+		return error_errno(err, errno, "whether VM %u is this node's cannot be told: '%s'", vmid,
+				   dir);
 	r = guest_entry_find(host->paths, vmid, &e, err);
 	if (r < 0 || (r > 0 && e.kind == GUEST_VM && !e.node))
 		return r;
 	if (r > 0 && e.node)
-		log_info(log, "VM %u is not started again: it belongs to node '%s' now ('%s')", vmid,
-			 e.node, e.path);
+		log_info(log, "VM %u is not started again: it belongs to node '%s' now ('%s')", vmid, e.node,
+			 e.path);
 	else
 		log_info(log, "VM %u is not started again: it has no configuration any more", vmid);
 	return 0;
 }
 
-static int start_again(const struct host *host, uint32_t vmid, const struct log *log,
-		       struct error **err)
+static int start_again(const struct host *host, uint32_t vmid, const struct log *log, struct error **err)
 {
 	struct power_state state;
 	int r = is_here(host, vmid, log, err);
@@ -161,8 +156,9 @@ static int undo_one(const struct host *host, struct journal *j, const struct jou
 	case JOURNAL_IMAGE:
 		/* QEMU still writes to it: the next run tries again */
 		if (journal_has(j, JOURNAL_GRAPH) || journal_has(j, JOURNAL_STARTED))
-			return error_set(err, -EBUSY, "image '%s' is still used by the "
-						      "guest's QEMU: run 'vzdump --cleanup %u' later",
+			return error_set(err, -EBUSY,
+					 "image '%s' is still used by the "
+					 "guest's QEMU: run 'vzdump --cleanup %u' later",
 					 e->value, j->vmid);
 		return recover_restore(host, j, e, log, err);
 	case JOURNAL_FILE:
@@ -181,18 +177,16 @@ static int undo_one(const struct host *host, struct journal *j, const struct jou
 /* Whether what was replaced may go: as long as some of it stays, the next run has to know too. */
 static bool is_needed(const struct journal *j, enum journal_kind kind)
 {
-	return kind == JOURNAL_COMMIT &&
-	       (journal_has(j, JOURNAL_REPLACED) || journal_has(j, JOURNAL_FIREWALL) ||
-		journal_has(j, JOURNAL_IMAGE));
+	return kind == JOURNAL_COMMIT && (journal_has(j, JOURNAL_REPLACED) ||
+					  journal_has(j, JOURNAL_FIREWALL) || journal_has(j, JOURNAL_IMAGE));
 }
 
-int recover_rest(const struct host *host, struct journal *j, const struct log *log,
-		 struct error **err)
+int recover_rest(const struct host *host, struct journal *j, const struct log *log, struct error **err)
 {
 	/* what a restore looks up in others (guest, commit) goes after them */
-	static const enum journal_kind order[] = { JOURNAL_STARTED,  JOURNAL_CONFIG, JOURNAL_IMAGE,
+	static const enum journal_kind order[] = { JOURNAL_STARTED,  JOURNAL_CONFIG,   JOURNAL_IMAGE,
 						   JOURNAL_REPLACED, JOURNAL_FIREWALL, JOURNAL_GUEST,
-						   JOURNAL_COMMIT,   JOURNAL_FILE,   JOURNAL_DIR,
+						   JOURNAL_COMMIT,   JOURNAL_FILE,     JOURNAL_DIR,
 						   JOURNAL_LOCK,     JOURNAL_DOWN };
 	_cleanup_error_ struct error *first = NULL;
 	int r;
@@ -257,10 +251,11 @@ static void say_unfinished(const struct host *host, uint32_t vmid)
 	_cleanup_free_ char *script = paths_get(host->paths, "/var/lib/vzdump/%u.finish", vmid);
 
 	if (vmid && access(script, F_OK) == 0)
-		log_warn(host->log,
-			 "a live restore of VM %u is under way or was not finished: if qmrestore has ended, shut the "
-			 "guest down and run: sh '%s'",
-			 vmid, script);
+		log_warn(
+			host->log,
+			"a live restore of VM %u is under way or was not finished: if qmrestore has ended, shut the "
+			"guest down and run: sh '%s'",
+			vmid, script);
 }
 
 int recover_all(const struct host *host, uint32_t vmid, unsigned *ret_n, struct error **err)

@@ -23,8 +23,7 @@
  * not be undone stays in the journal: file systems only if the agent says that they are frozen, or
  * nothing.
  */
-int recover_guest(const struct host *host, struct journal *j, const struct log *log,
-		  struct error **err);
+int recover_guest(const struct host *host, struct journal *j, const struct log *log, struct error **err);
 
 /* Before anything is put into that QEMU: recover_guest() believes that it has ended when this has. */
 int recover_note_process(struct journal *j, const struct power_process *p, struct error **err);
@@ -33,8 +32,7 @@ int recover_note_process(struct journal *j, const struct power_process *p, struc
  * The rest: fleecing images (unless the guest's QEMU still has them), temporary files and folders,
  * lock: backup, and starting a guest that was shut down for its backup.
  */
-int recover_rest(const struct host *host, struct journal *j, const struct log *log,
-		 struct error **err);
+int recover_rest(const struct host *host, struct journal *j, const struct log *log, struct error **err);
 
 /*
  * Both, for each guest with a journal of a dead process (vmid 0: all).  The caller holds the global

@@ -143,10 +143,11 @@ static int check_folder(const struct host *host, struct error **err)
 
 	if (access(path, F_OK) == 0)
 		return 0;
-	return error_errno(err, errno,
-			   "cannot tell which guests there are from '%s' (on a Proxmox VE host pve-cluster.service "
-			   "makes it)",
-			   path);
+	return error_errno(
+		err, errno,
+		"cannot tell which guests there are from '%s' (on a Proxmox VE host pve-cluster.service "
+		"makes it)",
+		path);
 }
 
 int selection_make(const struct host *host, struct selection *ret, struct error **err)

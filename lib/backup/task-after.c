@@ -27,10 +27,11 @@ static int check_firewall(const struct task *t, struct error **err)
 
 	if (stat(path, &st) < 0 || st.st_size <= VMA_MAX_BLOB)
 		return 0;
-	return error_set(err, ERR_INVALID,
-			 "firewall rules '%s' have %lld bytes, an archive holds %u at most: shorten them (comments, "
-			 "IP sets and aliases that the datacenter's cluster.fw can hold)",
-			 path, (long long)st.st_size, (unsigned)VMA_MAX_BLOB);
+	return error_set(
+		err, ERR_INVALID,
+		"firewall rules '%s' have %lld bytes, an archive holds %u at most: shorten them (comments, "
+		"IP sets and aliases that the datacenter's cluster.fw can hold)",
+		path, (long long)st.st_size, (unsigned)VMA_MAX_BLOB);
 }
 
 static int check_count(struct task *t, struct error **err)
@@ -155,10 +156,11 @@ int task_after(struct task *t, struct error **err)
 	if (!t->o->dumpdir)
 		return 0;
 	if (t->archive.not_synced)
-		log_warn(t->log,
-			 "the archive is complete, but a power cut may still take it away: %s; no older backup is "
-			 "removed for it",
-			 error_message(t->archive.not_synced));
+		log_warn(
+			t->log,
+			"the archive is complete, but a power cut may still take it away: %s; no older backup is "
+			"removed for it",
+			error_message(t->archive.not_synced));
 	/* marked as protected before pruning */
 	if (t->o->storage) {
 		add_notes(t);

@@ -43,12 +43,16 @@ void task_compare_disk(const struct task *t, const struct task_disk *d)
 	const struct volume *v = &d->volume;
 
 	if (is_comparable(filename) && !(v->path ? same_file(filename, v->path) : names_volume(filename, v)))
-		log_warn(t->log, "%s: QEMU has '%s' there, the configuration says '%s'%s%s%s: what QEMU has is saved",
+		log_warn(t->log,
+			 "%s: QEMU has '%s' there, the configuration says '%s'%s%s%s: what QEMU has is saved",
 			 d->conf->key, filename, v->volid, v->path ? " ('" : "", v->path ? v->path : "",
 			 v->path ? "')" : "");
 	if (d->graph.encrypted)
-		log_warn(t->log, "%s: QEMU decrypts this disk (LUKS): the archive holds plain text, so keep it as safe "
-				 "as the key", d->conf->key);
+		log_warn(
+			t->log,
+			"%s: QEMU decrypts this disk (LUKS): the archive holds plain text, so keep it as safe "
+			"as the key",
+			d->conf->key);
 }
 
 /* ---- all of them ---- */

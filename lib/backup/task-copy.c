@@ -50,8 +50,8 @@ static void look(struct task *t)
 		p->read += c.read;
 	}
 	p->read_rate = progress_rate_update(&t->read_rate, p->seconds, p->read);
-	p->write_rate = progress_rate_update(&t->write_rate, p->seconds,
-					     p->done > p->zero ? p->done - p->zero : 0);
+	p->write_rate =
+		progress_rate_update(&t->write_rate, p->seconds, p->done > p->zero ? p->done - p->zero : 0);
 	if (t->usage) {
 		struct usage_value u;
 
@@ -99,8 +99,8 @@ static void log_fleecing(struct task *t)
 		peak = units_bytes(d->fleecing_peak, 1);
 		copied = units_bytes(c.rewritten, 1);
 		discarded = units_bytes(reserved ? 0 : c.rewritten - d->fleecing_now, 1);
-		log_info(t->log, "fleecing %s: peak %s, copied %s, discarded %s", d->name, peak,
-			 copied, discarded);
+		log_info(t->log, "fleecing %s: peak %s, copied %s, discarded %s", d->name, peak, copied,
+			 discarded);
 	}
 }
 
@@ -122,20 +122,18 @@ static int open_archive(struct task *t, struct error **err)
 	if (r == 0)
 		r = task_add_configs(t, &hdr, err);
 	for (size_t i = 0; i < t->n && r == 0; i++)
-		r = vma_header_add_device(&hdr, t->disks[i].device, t->disks[i].size,
-					  &t->disks[i].dev, err);
+		r = vma_header_add_device(&hdr, t->disks[i].device, t->disks[i].size, &t->disks[i].dev, err);
 	if (r < 0)
 		return r;
 	snprintf(t->uuid, sizeof(t->uuid),
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
-		 u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
-		 u[15]);
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2],
+		 u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
 	if (t->archive.is_stdout)
 		log_info(t->log, "sending archive to stdout");
 	else
 		log_info(t->log, "creating vzdump archive '%s'", t->archive.target);
-	return archive_open(&t->archive, t->host->options, t->o->stdout_fd, &hdr, t->journal,
-			    t->host->cancel, err);
+	return archive_open(&t->archive, t->host->options, t->o->stdout_fd, &hdr, t->journal, t->host->cancel,
+			    err);
 }
 
 static int make_copy(struct task *t, struct error **err)

@@ -16,16 +16,16 @@ static void log_included(struct task *t, const struct guest_disk *d)
 {
 	_cleanup_free_ char *size = d->has_size ? units_disk_size(d->size) : NULL;
 
-	log_info(t->log, "include disk '%s' '%s'%s%s", d->key, d->volid, size ? " " : "",
-		 size ? size : "");
+	log_info(t->log, "include disk '%s' '%s'%s%s", d->key, d->volid, size ? " " : "", size ? size : "");
 }
 
 static int refuse_empty(const struct task_disk *d, struct error **err)
 {
-	return error_set(err, ERR_INVALID,
-			 "'%s' has 0 bytes, which no archive can hold: take the disk out of the guest, or leave it out "
-			 "of backups with backup=0",
-			 d->conf->volid);
+	return error_set(
+		err, ERR_INVALID,
+		"'%s' has 0 bytes, which no archive can hold: take the disk out of the guest, or leave it out "
+		"of backups with backup=0",
+		d->conf->volid);
 }
 
 int task_check_sizes(const struct task *t, struct error **err)
@@ -55,8 +55,7 @@ static int add_disk(struct task *t, const struct guest_disk *conf, struct error 
 
 	*d = (struct task_disk){ .conf = conf, .way = WAY_OFFLINE };
 	/* the TPM's state gets a node of its own for the backup, which shows in PVE's name for it */
-	d->device = xasprintf("drive-%s%s", conf->key,
-			      !strcmp(conf->key, "tpmstate0") ? "-backup" : "");
+	d->device = xasprintf("drive-%s%s", conf->key, !strcmp(conf->key, "tpmstate0") ? "-backup" : "");
 	t->n++;
 	r = volume_open(t->host->storages, conf->volid, conf->format, &d->volume, err);
 	if (r == 0 && d->volume.storage)
@@ -112,10 +111,11 @@ static int check_lost_disks(const struct task *t, struct error **err)
 	newest = b.list[b.n - 1].path;
 	if (!has_disks(newest))
 		return 0;
-	return error_set(err, ERR_INVALID,
-			 "the configuration of VM %u names no disk, but its newest backup '%s' has some: put their "
-			 "lines back, or, if they are gone for good, move that backup to another folder",
-			 t->vmid, newest);
+	return error_set(
+		err, ERR_INVALID,
+		"the configuration of VM %u names no disk, but its newest backup '%s' has some: put their "
+		"lines back, or, if they are gone for good, move that backup to another folder",
+		t->vmid, newest);
 }
 
 int task_load_disks(struct task *t, struct error **err)

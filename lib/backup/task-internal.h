@@ -20,24 +20,24 @@
 
 /* How a disk is read. */
 enum task_way {
-	WAY_OFFLINE,	/* through a read-only qemu-storage-daemon */
-	WAY_SINK,	/* frozen view; old data is pushed to vzdump */
-	WAY_FLEECING,	/* frozen view; old data goes to a fleecing image */
+	WAY_OFFLINE,  /* through a read-only qemu-storage-daemon */
+	WAY_SINK,     /* frozen view; old data is pushed to vzdump */
+	WAY_FLEECING, /* frozen view; old data goes to a fleecing image */
 };
 
 struct task_disk {
 	const struct guest_disk *conf;
-	char *device;		/* name in the archive, "drive-scsi0" */
+	char *device; /* name in the archive, "drive-scsi0" */
 	struct volume volume;
 	enum task_way way;
-	uint64_t size;		/* bytes, as QEMU sees it */
-	uint8_t dev;		/* device id in the archive */
-	struct graph_disk graph;	/* not for WAY_OFFLINE */
+	uint64_t size;           /* bytes, as QEMU sees it */
+	uint8_t dev;             /* device id in the archive */
+	struct graph_disk graph; /* not for WAY_OFFLINE */
 	struct graph_names names;
-	struct volume_mark mark;	/* WAY_OFFLINE: before it was read */
-	bool activated;		/* by this backup, which deactivates it */
-	struct volume image;	/* WAY_FLEECING */
-	uint64_t granularity;	/* of the image's discards, bytes */
+	struct volume_mark mark; /* WAY_OFFLINE: before it was read */
+	bool activated;          /* by this backup, which deactivates it */
+	struct volume image;     /* WAY_FLEECING */
+	uint64_t granularity;    /* of the image's discards, bytes */
 	size_t usage_index;
 };
 
@@ -45,18 +45,18 @@ struct task {
 	const struct host *host;
 	const struct task_options *o;
 	uint32_t vmid;
-	const char *mode;	/* what it became: a guest that does not run is "stop" */
+	const char *mode; /* what it became: a guest that does not run is "stop" */
 	time_t start;
 	struct task_log tlog;
-	const struct log *log;	/* &tlog.log */
-	bool known;		/* there is a guest of that id on this node */
-	char *target;		/* path of the archive, "-" for standard output */
-	char *logfile;		/* path that the log is copied to; NULL: it is not */
+	const struct log *log; /* &tlog.log */
+	bool known;            /* there is a guest of that id on this node */
+	char *target;          /* path of the archive, "-" for standard output */
+	char *logfile;         /* path that the log is copied to; NULL: it is not */
 	struct power_state power;
-	bool live;		/* the disks are read from a QEMU (running, or started paused) */
-	bool vcpus_ran;		/* they are to run again after the instant */
-	bool suspended;		/* mode suspend got as far as pausing it: hooks are told at the end */
-	uint64_t down_since_ns;	/* stop and suspend: since when the guest is away; 0: it is not */
+	bool live;              /* the disks are read from a QEMU (running, or started paused) */
+	bool vcpus_ran;         /* they are to run again after the instant */
+	bool suspended;         /* mode suspend got as far as pausing it: hooks are told at the end */
+	uint64_t down_since_ns; /* stop and suspend: since when the guest is away; 0: it is not */
 
 	struct guest_config conf;
 	struct guest_disks conf_disks;
@@ -64,8 +64,8 @@ struct task {
 	size_t n;
 
 	struct journal *journal;
-	char *run_dir;		/* private folder for sockets */
-	struct qmp *qmp;	/* only during bursts */
+	char *run_dir;   /* private folder for sockets */
+	struct qmp *qmp; /* only during bursts */
 	struct qemu_features features;
 	struct storage_daemon offline;
 	struct archive archive;
@@ -77,7 +77,7 @@ struct task {
 	struct progress_lines lines;
 	struct progress_rate read_rate, write_rate;
 	uint64_t copy_start_ns;
-	struct progress last;	/* the last moment */
+	struct progress last; /* the last moment */
 };
 
 /* ---- task-disks.c: which disks, and where they are ---- */

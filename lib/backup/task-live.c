@@ -10,8 +10,8 @@
 #include "base/strv.h"
 #include "base/units.h"
 
-#define CBW_TIMEOUT_S	 45
-#define BARRIER_TRIES	 10
+#define CBW_TIMEOUT_S    45
+#define BARRIER_TRIES    10
 #define BARRIER_RETRY_MS 500
 
 /* ---- finding out ---- */
@@ -28,8 +28,7 @@ static bool fleecing_possible(struct task *t)
 		return false;
 	if (t->features.export_bitmaps)
 		return true;
-	log_warn(t->log,
-		 "running QEMU version does not support backup fleecing - continuing without");
+	log_warn(t->log, "running QEMU version does not support backup fleecing - continuing without");
 	return false;
 }
 
@@ -107,8 +106,8 @@ int task_live_prepare(struct task *t, struct error **err)
 
 /* ---- fleecing images ---- */
 
-static int fleecing_storage(struct task *t, const struct task_disk *d,
-			    const struct storage **ret, struct error **err)
+static int fleecing_storage(struct task *t, const struct task_disk *d, const struct storage **ret,
+			    struct error **err)
 {
 	const char *id = t->o->fleecing.storage;
 	int r;
@@ -125,8 +124,7 @@ static int fleecing_storage(struct task *t, const struct task_disk *d,
 }
 
 /* Asked before the journal says that it is ours: a kill in between must not cost somebody his image. */
-static int check_name_is_free(const struct storage *s, uint32_t vmid, const char *volid,
-			      struct error **err)
+static int check_name_is_free(const struct storage *s, uint32_t vmid, const char *volid, struct error **err)
 {
 	struct storage_image *images = NULL;
 	size_t n = 0;
@@ -180,8 +178,9 @@ static int allocate_image(struct task *t, struct task_disk *d, unsigned number, 
 {
 	_cleanup_free_ char *name = xasprintf("vm-%u-fleece-%u", t->vmid, number);
 	_cleanup_free_ char *volid = NULL;
-	struct volume_alloc a = { .vmid = t->vmid, .name = name, .size = d->size,
-				  .cancel = t->host->cancel, .scratch = true };
+	struct volume_alloc a = {
+		.vmid = t->vmid, .name = name, .size = d->size, .cancel = t->host->cancel, .scratch = true
+	};
 	struct image_traits traits = { 0 };
 	const struct storage *s;
 	int r;

@@ -28,7 +28,9 @@ char *task_log_time(void)
 static void write_line(struct task_log *t, enum log_level level, const char *line, const struct log *outer)
 {
 	static const char *const names[] = {
-		[LOG_LEVEL_INFO] = "INFO", [LOG_LEVEL_WARN] = "WARN", [LOG_LEVEL_ERROR] = "ERROR",
+		[LOG_LEVEL_INFO] = "INFO",
+		[LOG_LEVEL_WARN] = "WARN",
+		[LOG_LEVEL_ERROR] = "ERROR",
 	};
 	_cleanup_free_ char *now = task_log_time();
 	_cleanup_free_ char *text = xasprintf("%s %s: %s\n", now, names[level], line);
@@ -62,8 +64,8 @@ void task_log_none(struct task_log *t, const struct log *outer)
 	pthread_mutex_init(&t->lock, NULL);
 }
 
-int task_log_open(struct task_log *t, const struct paths *p, uint32_t vmid,
-		  const struct log *outer, struct error **err)
+int task_log_open(struct task_log *t, const struct paths *p, uint32_t vmid, const struct log *outer,
+		  struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(p, "/var/log/vzdump");
 	int r;

@@ -13,8 +13,8 @@
 #include "base/paths.h"
 
 struct task_log {
-	struct log log;		/* what the parts of the backup write to */
-	struct log file;	/* the same, but into the file alone */
+	struct log log;  /* what the parts of the backup write to */
+	struct log file; /* the same, but into the file alone */
 	const struct log *outer;
 	pthread_mutex_t lock;
 	char *path;
@@ -22,8 +22,8 @@ struct task_log {
 };
 
 /* A log file that cannot be created is an error.  Clear in every case. */
-int task_log_open(struct task_log *t, const struct paths *p, uint32_t vmid,
-		  const struct log *outer, struct error **err);
+int task_log_open(struct task_log *t, const struct paths *p, uint32_t vmid, const struct log *outer,
+		  struct error **err);
 /* Without a file: only outer gets the lines. */
 void task_log_none(struct task_log *t, const struct log *outer);
 /* Copies what was written so far to path.  A file system that does not answer is an error. */

@@ -56,10 +56,11 @@ static int say_written(const struct task *t, const struct task_disk *d, struct e
 
 	if (r < 0)
 		return r;
-	return error_set(err, -EBUSY,
-			 "disk '%s': somebody wrote to '%s' while it was read, so what was read is no state that it "
-			 "ever had: back it up again when nobody does",
-			 d->conf->key, where);
+	return error_set(
+		err, -EBUSY,
+		"disk '%s': somebody wrote to '%s' while it was read, so what was read is no state that it "
+		"ever had: back it up again when nobody does",
+		d->conf->key, where);
 }
 
 int task_offline_look(const struct task *t, struct error **err)
@@ -83,8 +84,10 @@ int task_offline_check(const struct task *t, struct error **err)
 		const struct task_disk *d = &t->disks[i];
 
 		if (d->way == WAY_OFFLINE && volume_was_written(&d->volume, &d->mark))
-			log_warn(t->log, "%s: the guest's TPM wrote its state while it was read: what is in the "
-					 "archive may be neither the old nor the new one", d->conf->key);
+			log_warn(t->log,
+				 "%s: the guest's TPM wrote its state while it was read: what is in the "
+				 "archive may be neither the old nor the new one",
+				 d->conf->key);
 	}
 	return r;
 }
@@ -113,13 +116,15 @@ static int check_luks(const struct task *t, const struct task_disk *d, struct er
 		return 0;
 	payload = (uint64_t)get_be32(head + LUKS_PAYLOAD_AT) * 512;
 	if (d->conf->has_size && d->conf->size + payload == d->size)
-		return error_set(err, ERR_UNSUPPORTED,
-				 "disk '%s': '%s' is encrypted (LUKS) and QEMU decrypts it for the guest, as the "
-				 "size in the configuration tells: without the key only a running guest's plain "
-				 "text can be saved; start the guest, or leave the disk out with backup=0",
-				 d->conf->key, where);
-	log_warn(t->log, "%s: '%s' begins with a LUKS header and is saved as it is, encrypted: if it is QEMU "
-			 "that decrypts it, a backup of the running guest is another disk, in plain text",
+		return error_set(
+			err, ERR_UNSUPPORTED,
+			"disk '%s': '%s' is encrypted (LUKS) and QEMU decrypts it for the guest, as the "
+			"size in the configuration tells: without the key only a running guest's plain "
+			"text can be saved; start the guest, or leave the disk out with backup=0",
+			d->conf->key, where);
+	log_warn(t->log,
+		 "%s: '%s' begins with a LUKS header and is saved as it is, encrypted: if it is QEMU "
+		 "that decrypts it, a backup of the running guest is another disk, in plain text",
 		 d->conf->key, where);
 	return 0;
 }
@@ -186,8 +191,7 @@ int task_offline_start(struct task *t, struct error **err)
 int task_offline_connect(struct task *t, struct error **err)
 {
 	for (size_t i = 0; i < t->n; i++) {
-		const struct copy_source s = { .socket = t->offline.socket,
-					       .export = t->disks[i].device };
+		const struct copy_source s = { .socket = t->offline.socket, .export = t->disks[i].device };
 		int r;
 
 		if (t->disks[i].way != WAY_OFFLINE)

@@ -80,8 +80,7 @@ static void name_files(struct task *t, bool is_there)
 /* Tries again to remove what an earlier run left in QEMU: that may be possible by now. */
 static int clean_before(struct task *t, struct error **err)
 {
-	static const enum journal_kind in_the_way[] = { JOURNAL_GRAPH, JOURNAL_SERVER,
-							JOURNAL_STOPPED };
+	static const enum journal_kind in_the_way[] = { JOURNAL_GRAPH, JOURNAL_SERVER, JOURNAL_STOPPED };
 	bool found = false;
 	int r;
 
@@ -93,8 +92,9 @@ static int clean_before(struct task *t, struct error **err)
 	r = recover_guest(t->host, t->journal, NULL, err);
 	for (size_t i = 0; i < ARRAY_SIZE(in_the_way) && r < 0; i++) {
 		if (journal_has(t->journal, in_the_way[i])) {
-			error_prefix(err, "an earlier backup could not be cleaned up "
-					  "('vzdump --cleanup %u' tries again)",
+			error_prefix(err,
+				     "an earlier backup could not be cleaned up "
+				     "('vzdump --cleanup %u' tries again)",
 				     t->vmid);
 			return r;
 		}
@@ -139,8 +139,7 @@ static int set_lock(struct task *t, struct error **err)
 
 	if (r < 0)
 		return r;
-	r = guest_config_set_lock(t->host->paths, t->vmid, "backup", t->host->cancel, &not_synced,
-				  err);
+	r = guest_config_set_lock(t->host->paths, t->vmid, "backup", t->host->cancel, &not_synced, err);
 	/* a lock that was there is somebody else's */
 	if (r < 0)
 		journal_strike(t->journal, JOURNAL_LOCK, NULL);
@@ -218,16 +217,14 @@ static int begin_suspend(struct task *t, struct error **err)
 /* The guest is down; start it paused where the administrator says how, and save it while it runs. */
 static int start_paused(struct task *t, struct error **err)
 {
-	int r = power_run_command(t->host, "start-paused-command", t->vmid, t->host->cancel, t->log,
-				  err);
+	int r = power_run_command(t->host, "start-paused-command", t->vmid, t->host->cancel, t->log, err);
 
 	if (r == 0)
 		r = journal_add(t->journal, JOURNAL_STOPPED, NULL, err);
 	if (r == 0)
 		r = power_get(t->host->paths, t->vmid, &t->power, err);
 	if (r == 0 && !t->power.running)
-		r = error_set(err, ERR_PEER, "start-paused-command ran, but VM %u does not run",
-			      t->vmid);
+		r = error_set(err, ERR_PEER, "start-paused-command ran, but VM %u does not run", t->vmid);
 	if (r < 0)
 		return r;
 	t->live = true;
@@ -246,8 +243,8 @@ static int begin_stop(struct task *t, struct error **err)
 	if (r == 0)
 		r = journal_add(t->journal, JOURNAL_DOWN, NULL, err);
 	if (r == 0)
-		r = power_shutdown(t->host, &t->conf,
-				   (uint64_t)options_int(t->host->options, "stopwait"), t->log, err);
+		r = power_shutdown(t->host, &t->conf, (uint64_t)options_int(t->host->options, "stopwait"),
+				   t->log, err);
 	if (r == 0 && options_get(t->host->options, "start-paused-command"))
 		r = start_paused(t, err);
 	return r;
@@ -287,11 +284,12 @@ static int check_ha(struct task *t, struct error **err)
 	int r = strcmp(t->o->mode, "stop") ? 0 : ha_keeps_running(t->host->paths, t->vmid, err);
 
 	if (r > 0)
-		r = error_set(err, ERR_INVALID,
-			      "cannot execute a backup with stop mode of a HA managed and enabled service "
-			      "(vm:%u in /etc/pve/ha/resources.cfg): use mode snapshot or suspend, or disable "
-			      "the service",
-			      t->vmid);
+		r = error_set(
+			err, ERR_INVALID,
+			"cannot execute a backup with stop mode of a HA managed and enabled service "
+			"(vm:%u in /etc/pve/ha/resources.cfg): use mode snapshot or suspend, or disable "
+			"the service",
+			t->vmid);
 	return r;
 }
 
@@ -367,9 +365,8 @@ static void clean_up(struct task *t)
 	bool told = true;
 	/* milliseconds of stopped vCPUs in snapshot mode do not count; of a suspended guest the hook
 	 * script hears here, as in PVE, although it may run again for long */
-	bool restart = t->journal &&
-		       (t->suspended || journal_has(t->journal, JOURNAL_DOWN) ||
-			(t->down_since_ns && journal_has(t->journal, JOURNAL_STOPPED)));
+	bool restart = t->journal && (t->suspended || journal_has(t->journal, JOURNAL_DOWN) ||
+				      (t->down_since_ns && journal_has(t->journal, JOURNAL_STOPPED)));
 
 	copy_free(TAKE_PTR(t->copy));
 	qmp_close(TAKE_PTR(t->qmp));
@@ -390,8 +387,7 @@ static void clean_up(struct task *t)
 		log_online_again(t);
 	}
 	if (!journal_finish(t->journal))
-		log_warn(t->log, "something was left behind: 'vzdump --cleanup %u' tries again",
-			 t->vmid);
+		log_warn(t->log, "something was left behind: 'vzdump --cleanup %u' tries again", t->vmid);
 	journal_free(TAKE_PTR(t->journal));
 }
 
@@ -452,8 +448,8 @@ static int open_log(struct task *t, struct error **err)
 	return r < 0 ? r : conf;
 }
 
-int task_run(const struct host *host, const struct task_options *o, uint32_t vmid,
-	     struct task_result *ret, struct error **err)
+int task_run(const struct host *host, const struct task_options *o, uint32_t vmid, struct task_result *ret,
+	     struct error **err)
 {
 	struct task t = { .host = host, .o = o, .vmid = vmid, .mode = o->mode, .start = time(NULL) };
 	_cleanup_error_ struct error *mine = NULL, *away = NULL;

@@ -8,22 +8,22 @@
 
 /* What all guests of a job have in common.  Borrowed. */
 struct task_options {
-	const char *mode;		/* snapshot, suspend, stop */
-	const struct storage *storage;	/* NULL with --dumpdir and --stdout */
-	const char *dumpdir;		/* NULL with --stdout */
-	int stdout_fd;			/* --stdout: where the archive goes */
+	const char *mode;              /* snapshot, suspend, stop */
+	const struct storage *storage; /* NULL with --dumpdir and --stdout */
+	const char *dumpdir;           /* NULL with --stdout */
+	int stdout_fd;                 /* --stdout: where the archive goes */
 	struct fleecing_config fleecing;
 	unsigned max_workers;
-	struct prune_keep keep;		/* retention */
-	bool remove;			/* prune after the backup */
+	struct prune_keep keep;                                   /* retention */
+	bool remove;                                              /* prune after the backup */
 	void (*progress)(void *opaque, const struct progress *p); /* may be NULL; every 200 ms */
-	bool shows_progress;		/* progress() does it: those lines go to the guest's log file only */
+	bool shows_progress; /* progress() does it: those lines go to the guest's log file only */
 	void *opaque;
 };
 
 struct task_result {
-	uint64_t size;		/* of the archive, bytes */
-	char *target;		/* its path; caller frees */
+	uint64_t size; /* of the archive, bytes */
+	char *target;  /* its path; caller frees */
 	uint64_t seconds;
 };
 
@@ -31,7 +31,7 @@ struct task_result {
  * Saves guest vmid.  Says everything in host->log, the failure included; the error is for the
  * caller's account.  ERR_CANCELED ends the job.
  */
-int task_run(const struct host *host, const struct task_options *o, uint32_t vmid,
-	     struct task_result *ret, struct error **err);
+int task_run(const struct host *host, const struct task_options *o, uint32_t vmid, struct task_result *ret,
+	     struct error **err);
 
 #endif

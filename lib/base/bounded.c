@@ -16,8 +16,8 @@
 /* Shared by the thread and who waits for it; the last of both frees it. */
 struct shared {
 	struct bounded_call c;
-	int done_fd;	/* eventfd, readable when the call is over */
-	pthread_mutex_t lock;	/* of the rest */
+	int done_fd;          /* eventfd, readable when the call is over */
+	pthread_mutex_t lock; /* of the rest */
 	int users;
 	int r;
 	struct error *err;
@@ -74,8 +74,7 @@ static int start(struct shared *s)
 	return e;
 }
 
-static int wait_for(const struct shared *s, int timeout_ms, const struct cancel *cancel,
-		    struct error **err)
+static int wait_for(const struct shared *s, int timeout_ms, const struct cancel *cancel, struct error **err)
 {
 	const uint64_t end = units_now_ns() + (uint64_t)timeout_ms * 1000000u;
 	struct pollfd p[2] = { { .fd = s->done_fd, .events = POLLIN },
@@ -97,8 +96,7 @@ static int wait_for(const struct shared *s, int timeout_ms, const struct cancel 
 	}
 }
 
-int bounded_run(const struct bounded_call *c, int timeout_ms, const struct cancel *cancel,
-		struct error **err)
+int bounded_run(const struct bounded_call *c, int timeout_ms, const struct cancel *cancel, struct error **err)
 {
 	struct shared *s = xcalloc(1, sizeof(*s));
 	int r;

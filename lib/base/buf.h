@@ -8,11 +8,14 @@
 #include "base/cleanup.h"
 
 struct buf {
-	char *data;	/* NULL while nothing was added */
+	char *data; /* NULL while nothing was added */
 	size_t len;
 	size_t cap;
 };
-#define BUF_INIT { 0 }
+#define BUF_INIT  \
+	{         \
+		0 \
+	}
 
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_adds(struct buf *b, const char *s);

@@ -14,8 +14,8 @@
 #include "base/error.h"
 
 struct cancel {
-	atomic_uint requested;	/* how often */
-	int fd;		/* eventfd, poll it beside other descriptors */
+	atomic_uint requested; /* how often */
+	int fd;                /* eventfd, poll it beside other descriptors */
 };
 
 int cancel_init(struct cancel *c, struct error **err);

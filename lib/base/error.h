@@ -15,28 +15,26 @@
 
 /* Codes beside -errno.  Both kinds travel in `code`; these lie below every errno. */
 enum {
-	ERR_INVALID = -10001,	/* a value from the user, a file or a peer is wrong */
-	ERR_CANCELED = -10002,	/* the caller asked to stop (signal) */
-	ERR_TIMEOUT = -10003,	/* a peer did not answer in time */
-	ERR_PEER = -10004,	/* a peer (QMP, agent, tool) answered with an error */
+	ERR_INVALID = -10001,     /* a value from the user, a file or a peer is wrong */
+	ERR_CANCELED = -10002,    /* the caller asked to stop (signal) */
+	ERR_TIMEOUT = -10003,     /* a peer did not answer in time */
+	ERR_PEER = -10004,        /* a peer (QMP, agent, tool) answered with an error */
 	ERR_UNSUPPORTED = -10005, /* the peer or this build cannot do it */
-	ERR_CORRUPT = -10006,	/* an archive does not hold what it must */
-	ERR_NOT_FOUND = -10007,	/* a named thing does not exist */
-	ERR_GONE = -10008,	/* the peer closed the connection or died */
+	ERR_CORRUPT = -10006,     /* an archive does not hold what it must */
+	ERR_NOT_FOUND = -10007,   /* a named thing does not exist */
+	ERR_GONE = -10008,        /* the peer closed the connection or died */
 };
 
 struct error {
-	int code;	/* negative: -errno or ERR_* */
-	char *message;	/* one line that a terminal may show (text.h), no trailing newline */
+	int code;      /* negative: -errno or ERR_* */
+	char *message; /* one line that a terminal may show (text.h), no trailing newline */
 };
 
 /* Sets *err (if err) to a new error and returns code, so that `return error_set(...)` reads well. */
-int error_set(struct error **err, int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+int error_set(struct error **err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* As error_set() with code -errnum and ": strerror" appended.  errnum is positive, as errno. */
-int error_errno(struct error **err, int errnum, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+int error_errno(struct error **err, int errnum, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Puts "text: " in front of *err's message, if there is one.  Returns its code (0 without one). */
 int error_prefix(struct error **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -12,9 +12,9 @@
 #define DEPTH_MAX 64 /* ours have one folder; whose descriptors and stack are spent here is a stranger's */
 
 struct removal {
-	dev_t dev;	 /* of the folder that all of it is in */
-	int code;	 /* of the first thing that stays; 0 */
-	char *path;	 /* its name */
+	dev_t dev;  /* of the folder that all of it is in */
+	int code;   /* of the first thing that stays; 0 */
+	char *path; /* its name */
 };
 
 static void note(struct removal *r, const char *path, int errnum)
@@ -105,8 +105,10 @@ int io_remove_tree(const char *path, struct error **err)
 	r.dev = st.st_dev;
 	remove_at(&r, AT_FDCWD, path, path, 0);
 	if (r.code == EBUSY)
-		result = error_set(err, -EBUSY, "cannot remove '%s': something is mounted there; unmount it, "
-						"then remove it", r.path);
+		result = error_set(err, -EBUSY,
+				   "cannot remove '%s': something is mounted there; unmount it, "
+				   "then remove it",
+				   r.path);
 	else if (r.code)
 		result = error_errno(err, r.code, "cannot remove '%s'", r.path);
 	free(r.path);

@@ -11,9 +11,9 @@
 #include "base/mem.h"
 #include "base/strv.h"
 
-#define ACL          "system.posix_acl_access"
-#define NAMES_MAX    65536 /* Linux' XATTR_LIST_MAX, and its XATTR_SIZE_MAX */
-#define FRESH_TRIES  8
+#define ACL         "system.posix_acl_access"
+#define NAMES_MAX   65536 /* Linux' XATTR_LIST_MAX, and its XATTR_SIZE_MAX */
+#define FRESH_TRIES 8
 
 char *io_parent(const char *path)
 {

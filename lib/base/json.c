@@ -49,8 +49,7 @@ static bool is_affordable(const char *text, size_t len, size_t max_memory)
 	return cost <= max_memory;
 }
 
-int json_parse(const char *text, size_t len, size_t max_memory, struct json_object **ret,
-	       struct error **err)
+int json_parse(const char *text, size_t len, size_t max_memory, struct json_object **ret, struct error **err)
 {
 	struct json_tokener *tok;
 	struct json_object *o;
@@ -134,8 +133,8 @@ struct json_object *json_copy(struct json_object *o)
 
 const char *json_text(struct json_object *o)
 {
-	const char *text = json_object_to_json_string_ext(
-		o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text =
+		json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 
 	if (!text)
 		out_of_memory();
@@ -148,8 +147,7 @@ struct json_object *json_get_obj(struct json_object *o, const char *key)
 {
 	struct json_object *value;
 
-	if (!json_object_is_type(o, json_type_object) ||
-	    !json_object_object_get_ex(o, key, &value))
+	if (!json_object_is_type(o, json_type_object) || !json_object_object_get_ex(o, key, &value))
 		return NULL;
 	return value;
 }

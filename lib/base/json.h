@@ -28,8 +28,7 @@ static inline void json_freep_(struct json_object **o)
  * about max_memory bytes, nests deeper than JSON_MAX_NESTING, or is no JSON.  Text behind the first
  * value is not looked at.  "null" is NULL in *ret.  The caller puts *ret.
  */
-int json_parse(const char *text, size_t len, size_t max_memory, struct json_object **ret,
-	       struct error **err);
+int json_parse(const char *text, size_t len, size_t max_memory, struct json_object **ret, struct error **err);
 #define JSON_MAX_NESTING 64
 /* For what tools of this host print: tens of thousands of volumes. */
 #define JSON_TOOL_MEMORY ((size_t)256 * 1024 * 1024)
@@ -43,8 +42,7 @@ struct json_object *json_put_str(struct json_object *o, const char *key, const c
 struct json_object *json_put_bool(struct json_object *o, const char *key, bool value);
 struct json_object *json_put_u64(struct json_object *o, const char *key, uint64_t value);
 /* Takes value over. */
-struct json_object *json_put_obj(struct json_object *o, const char *key,
-				 struct json_object *value);
+struct json_object *json_put_obj(struct json_object *o, const char *key, struct json_object *value);
 /* Appends; takes value over. */
 struct json_object *json_append(struct json_object *array, struct json_object *value);
 struct json_object *json_append_str(struct json_object *array, const char *value);

@@ -7,8 +7,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-__attribute__((format(printf, 3, 0)))
-static void emit(const struct log *log, enum log_level level, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void emit(const struct log *log, enum log_level level,
+						       const char *fmt, va_list ap)
 {
 	_cleanup_free_ char *text = NULL;
 	char *rest, *line;
@@ -28,14 +28,14 @@ static void emit(const struct log *log, enum log_level level, const char *fmt, v
 	}
 }
 
-#define DEFINE_LOG(name, level)                                                                    \
-	void name(const struct log *log, const char *fmt, ...)                                     \
-	{                                                                                          \
-		va_list ap;                                                                        \
-                                                                                                   \
-		va_start(ap, fmt);                                                                 \
-		emit(log, level, fmt, ap);                                                         \
-		va_end(ap);                                                                        \
+#define DEFINE_LOG(name, level)                                \
+	void name(const struct log *log, const char *fmt, ...) \
+	{                                                      \
+		va_list ap;                                    \
+                                                               \
+		va_start(ap, fmt);                             \
+		emit(log, level, fmt, ap);                     \
+		va_end(ap);                                    \
 	}
 
 DEFINE_LOG(log_info, LOG_LEVEL_INFO)

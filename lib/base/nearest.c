@@ -67,8 +67,7 @@ static unsigned distance(const char *a, size_t a_len, const char *b, size_t b_le
 static bool is_part(const char *word, size_t len, const char *name, size_t name_len)
 {
 	return len >= 3 && len < name_len &&
-	       (distance(word, len, name, len) == 0 ||
-		distance(word, len, name + name_len - len, len) == 0);
+	       (distance(word, len, name, len) == 0 || distance(word, len, name + name_len - len, len) == 0);
 }
 
 struct nearest nearest_begin(const char *word)

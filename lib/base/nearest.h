@@ -14,9 +14,9 @@
 #include "base/cleanup.h"
 
 struct nearest {
-	const char *word;	/* as it was written */
-	const char *best;	/* NULL: nothing is near */
-	unsigned distance;	/* of best */
+	const char *word;  /* as it was written */
+	const char *best;  /* NULL: nothing is near */
+	unsigned distance; /* of best */
 };
 
 /* word is borrowed, as are the names, until the hint is made. */

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct paths {
-	char *root;	/* no trailing slash; "" for none */
+	char *root; /* no trailing slash; "" for none */
 };
 
 /* root may be NULL. */

@@ -20,11 +20,11 @@
 #define NS_PER_MS  UINT64_C(1000000)
 
 enum {
-	TERM_MS = 1000,		/* what is ended may tidy up for this long before it is killed */
-	KILL_MS = 1000,		/* SIGKILL works at once, or not until a dead file system answers */
+	TERM_MS = 1000, /* what is ended may tidy up for this long before it is killed */
+	KILL_MS = 1000, /* SIGKILL works at once, or not until a dead file system answers */
 	STOP_MS = 2000,
-	LOOK_MS = 100,		/* how often to look whether the child has ended */
-	LAST_READS = 32,	/* then these take what a pipe holds; what it left behind may write on */
+	LOOK_MS = 100,   /* how often to look whether the child has ended */
+	LAST_READS = 32, /* then these take what a pipe holds; what it left behind may write on */
 };
 
 void process_result_clear(struct process_result *r)
@@ -99,7 +99,7 @@ struct child_setup {
 	const char *const *argv;
 	char **env;
 	const struct process_options *o;
-	int in, out, errfd;	/* -1: /dev/null (errfd: inherited) */
+	int in, out, errfd; /* -1: /dev/null (errfd: inherited) */
 	pid_t parent;
 };
 
@@ -242,16 +242,14 @@ static int start_child(struct child_setup *s, pid_t *ret, struct error **err)
 		waitpid(pid, NULL, 0);
 		if (child_error == ENOENT)
 			return error_set(err, ERR_NOT_FOUND,
-					 "command '%s' not found: install it or correct PATH",
-					 s->argv[0]);
+					 "command '%s' not found: install it or correct PATH", s->argv[0]);
 		return error_errno(err, child_error, "cannot run '%s'", s->argv[0]);
 	}
 	*ret = pid;
 	return 0;
 }
 
-int process_spawn(const char *const argv[], const struct process_options *o, pid_t *ret,
-		  struct error **err)
+int process_spawn(const char *const argv[], const struct process_options *o, pid_t *ret, struct error **err)
 {
 	static const struct process_options none;
 	struct child_setup s = { .argv = argv, .o = o ? o : &none };
@@ -375,8 +373,7 @@ static int nap_ms(uint64_t end)
  * Until the child ended and nothing more comes; a daemon that it left behind may hold the pipes open
  * for ever.  ERR_TIMEOUT at `end` (0: none); ERR_CANCELED.
  */
-static int collect_output(struct collect *c, pid_t pid, const char *name, uint64_t end,
-			  struct error **err)
+static int collect_output(struct collect *c, pid_t pid, const char *name, uint64_t end, struct error **err)
 {
 	struct pollfd *fds = c->fds;
 	int nap = 1, reads = LAST_READS;
@@ -438,11 +435,10 @@ static void end_child(struct collect *c, pid_t pid, const char *name)
 	c->o = o;
 }
 
-static int wait_collected(struct collect *c, pid_t pid, const char *name,
-			  struct process_result *ret, struct error **err)
+static int wait_collected(struct collect *c, pid_t pid, const char *name, struct process_result *ret,
+			  struct error **err)
 {
-	uint64_t end = c->o->timeout_ms > 0 ?
-			       units_now_ns() + (uint64_t)c->o->timeout_ms * NS_PER_MS : 0;
+	uint64_t end = c->o->timeout_ms > 0 ? units_now_ns() + (uint64_t)c->o->timeout_ms * NS_PER_MS : 0;
 	int r = collect_output(c, pid, name, end, err);
 
 	if (r < 0) {
@@ -456,8 +452,8 @@ static int wait_collected(struct collect *c, pid_t pid, const char *name,
 	return r;
 }
 
-int process_run(const char *const argv[], const struct process_options *o,
-		struct process_result *ret, struct error **err)
+int process_run(const char *const argv[], const struct process_options *o, struct process_result *ret,
+		struct error **err)
 {
 	static const struct process_options none;
 	struct collect c = { .o = o ? o : &none };
@@ -468,9 +464,11 @@ int process_run(const char *const argv[], const struct process_options *o,
 	r = open_pipes(out, errout, err);
 	if (r < 0)
 		return r;
-	r = start_child(&(struct child_setup){ .argv = argv, .o = c.o,
+	r = start_child(&(struct child_setup){ .argv = argv,
+					       .o = c.o,
 					       .in = c.o->stdin_fd > 0 ? c.o->stdin_fd : -1,
-					       .out = out[1], .errfd = errout[1] },
+					       .out = out[1],
+					       .errfd = errout[1] },
 			&pid, err);
 	close(out[1]);
 	close(errout[1]);
@@ -496,8 +494,8 @@ int process_run(const char *const argv[], const struct process_options *o,
 	return r;
 }
 
-int process_run_ok(const char *const argv[], const struct process_options *o,
-		   struct process_result *ret, struct error **err)
+int process_run_ok(const char *const argv[], const struct process_options *o, struct process_result *ret,
+		   struct error **err)
 {
 	struct process_result mine = { 0 };
 	int r = process_run(argv, o, &mine, err);
@@ -510,8 +508,8 @@ int process_run_ok(const char *const argv[], const struct process_options *o,
 			if (*at == '\n')
 				*at = ' ';
 		}
-		r = error_set(err, ERR_PEER, "'%s' failed with exit status %d%s%s", command,
-			      mine.status, *text ? ": " : "", text);
+		r = error_set(err, ERR_PEER, "'%s' failed with exit status %d%s%s", command, mine.status,
+			      *text ? ": " : "", text);
 	}
 	if (r == 0 && ret)
 		*ret = mine;

@@ -14,16 +14,16 @@
 #include "base/log.h"
 
 struct process_options {
-	int timeout_ms;		/* process_run: 0 = no limit */
-	const char *const *env;	/* more "NAME=value" for the child, NULL-terminated; NULL = none.
+	int timeout_ms;         /* process_run: 0 = no limit */
+	const char *const *env; /* more "NAME=value" for the child, NULL-terminated; NULL = none.
 				 * LC_ALL=C is always set. */
-	bool clean_env;		/* only PATH and what env names */
-	int stdin_fd;		/* < 0 or 0: /dev/null */
-	int stdout_fd;		/* process_spawn: < 0 or 0: /dev/null */
-	int stderr_fd;		/* process_spawn: < 0 or 0: inherited */
-	const int *keep_fds;	/* process_spawn: more descriptors the child keeps, same numbers */
+	bool clean_env;         /* only PATH and what env names */
+	int stdin_fd;           /* < 0 or 0: /dev/null */
+	int stdout_fd;          /* process_spawn: < 0 or 0: /dev/null */
+	int stderr_fd;          /* process_spawn: < 0 or 0: inherited */
+	const int *keep_fds;    /* process_spawn: more descriptors the child keeps, same numbers */
 	size_t n_keep_fds;
-	bool detach;		/* process_spawn: a session of its own, lives on without us */
+	bool detach; /* process_spawn: a session of its own, lives on without us */
 	/*
 	 * process_run: a process group of its own.  A time limit or a request to stop ends all of it,
 	 * first by SIGTERM; a Ctrl-C at the terminal does not reach it by itself.
@@ -40,11 +40,11 @@ struct process_options {
 };
 
 struct process_result {
-	int status;	/* exit code, or 128 + signal */
-	int signal;	/* that ended it, 0: it exited */
-	char *out;	/* what it wrote to stdout, NUL-terminated */
+	int status; /* exit code, or 128 + signal */
+	int signal; /* that ended it, 0: it exited */
+	char *out;  /* what it wrote to stdout, NUL-terminated */
 	size_t out_len;
-	char *errout;	/* the same for stderr */
+	char *errout; /* the same for stderr */
 };
 
 void process_result_clear(struct process_result *r);
@@ -55,16 +55,15 @@ void process_result_clear(struct process_result *r);
  * not even SIGKILL ends (it hangs in a dead file system) is left to itself.
  * o and ret may be NULL.
  */
-int process_run(const char *const argv[], const struct process_options *o,
-		struct process_result *ret, struct error **err);
+int process_run(const char *const argv[], const struct process_options *o, struct process_result *ret,
+		struct error **err);
 
 /* As process_run() but an exit status other than 0 is an error that shows command and stderr. */
-int process_run_ok(const char *const argv[], const struct process_options *o,
-		   struct process_result *ret, struct error **err);
+int process_run_ok(const char *const argv[], const struct process_options *o, struct process_result *ret,
+		   struct error **err);
 
 /* Starts argv and returns its pid.  *ret must be reaped by process_wait() or process_stop(). */
-int process_spawn(const char *const argv[], const struct process_options *o, pid_t *ret,
-		  struct error **err);
+int process_spawn(const char *const argv[], const struct process_options *o, pid_t *ret, struct error **err);
 /* Waits up to timeout_ms (< 0: for ever).  *ret_status as in process_result. ERR_TIMEOUT if alive. */
 int process_wait(pid_t pid, int timeout_ms, int *ret_status, struct error **err);
 /* SIGTERM, after two seconds SIGKILL, and reaps; one that hangs in the kernel is left to itself. */

@@ -90,8 +90,8 @@ int units_parse_u64(const char *s, uint64_t min, uint64_t max, const char *what,
 	if (*end)
 		return error_set(err, ERR_INVALID, "%s: value '%s' is not a whole number", what, s);
 	if (errno || value < min || value > max)
-		return error_set(err, ERR_INVALID, "%s: value '%s' is not within %lu and %lu", what,
-				 s, (unsigned long)min, (unsigned long)max);
+		return error_set(err, ERR_INVALID, "%s: value '%s' is not within %lu and %lu", what, s,
+				 (unsigned long)min, (unsigned long)max);
 	*ret = value;
 	return 0;
 }

@@ -21,10 +21,9 @@ static const struct propstr_key fleecing_keys[] = {
 	{
 		.name = "storage",
 		.value = { .type = VALUE_STORAGE_ID },
-		.description =
-			"Where fleecing images go. Without it each image goes to the storage of "
-			"its disk. "
-			"Best is a fast local one that is thin and gives discarded space back.",
+		.description = "Where fleecing images go. Without it each image goes to the storage of "
+			       "its disk. "
+			       "Best is a fast local one that is thin and gives discarded space back.",
 	},
 };
 const struct propstr_format fleecing_format = {
@@ -60,16 +59,14 @@ static const struct propstr_key performance_keys[] = {
 		.name = "max-workers",
 		.value = { .type = VALUE_INT, .min = 1, .max = 256 },
 		.fallback = "16",
-		.description =
-			"How many requests to the guest's disks may be in flight at once (VMs).",
+		.description = "How many requests to the guest's disks may be in flight at once (VMs).",
 	},
 	{
 		.name = "pbs-entries-max",
 		.value = { .type = VALUE_INT, .min = 1 },
 		.fallback = "1048576",
-		.description =
-			"Directory entries held in memory by container backups to a Proxmox Backup "
-			"Server; without effect on VMs.",
+		.description = "Directory entries held in memory by container backups to a Proxmox Backup "
+			       "Server; without effect on VMs.",
 	},
 };
 const struct propstr_format performance_format = {
@@ -94,9 +91,9 @@ int performance_config_parse(const char *text, struct performance_config *ret, s
 
 /* ---- prune-backups ---- */
 
-#define KEEP(period, text)                                                                         \
-	{                                                                                          \
-		.name = "keep-" period, .value = { .type = VALUE_INT }, .description = text        \
+#define KEEP(period, text)                                                                  \
+	{                                                                                   \
+		.name = "keep-" period, .value = { .type = VALUE_INT }, .description = text \
 	}
 static const struct propstr_key prune_keys[] = {
 	{
@@ -128,8 +125,7 @@ static bool keeps_some(const struct propstr *p)
 static int check_prune(const struct propstr *p, struct error **err)
 {
 	if (keeps_some(p) && propstr_get_bool(p, "keep-all"))
-		return error_set(err, ERR_INVALID,
-				 "keep-all cannot be set together with other options");
+		return error_set(err, ERR_INVALID, "keep-all cannot be set together with other options");
 	return 0;
 }
 

@@ -146,8 +146,8 @@ int options_set(struct options *o, const char *name, const char *value, struct e
 	if (r < 0)
 		return r;
 	if ((row->flags & OPTION_LATER) && !asks_for_nothing(row, kept))
-		return error_set(err, ERR_UNSUPPORTED,
-				 "value '%s' is not supported yet, leave it out", value);
+		return error_set(err, ERR_UNSUPPORTED, "value '%s' is not supported yet, leave it out",
+				 value);
 	store(&o->values[row - o->table->rows], row, kept);
 	return 0;
 }
@@ -156,8 +156,7 @@ int options_set(struct options *o, const char *name, const char *value, struct e
 
 bool option_on_command_line(const struct option_table *t, const struct option *row)
 {
-	return !(row->flags & OPTION_CONF_ONLY) &&
-	       !(t->list_arg && strcmp(t->list_arg, row->name) == 0);
+	return !(row->flags & OPTION_CONF_ONLY) && !(t->list_arg && strcmp(t->list_arg, row->name) == 0);
 }
 
 static void unknown_option(const struct option_table *t, const char *name, struct error **err)
@@ -172,8 +171,7 @@ static void unknown_option(const struct option_table *t, const char *name, struc
 	error_set(err, ERR_INVALID, "unknown option --%s (%s)", name, hint);
 }
 
-const struct option *option_lookup(const struct option_table *t, const char *name,
-				   struct error **err)
+const struct option *option_lookup(const struct option_table *t, const char *name, struct error **err)
 {
 	const struct option *found = NULL;
 	size_t len = strlen(name);
@@ -284,12 +282,10 @@ static int take_arguments(struct options *o, char *const *args, struct error **e
 
 		if (!name && i < n_names)
 			name = t->args[i];
-		else if (!name && n_names &&
-			 option_find(t, t->args[n_names - 1])->flags & OPTION_ARRAY)
+		else if (!name && n_names && option_find(t, t->args[n_names - 1])->flags & OPTION_ARRAY)
 			name = t->args[n_names - 1];
 		if (!name)
-			return error_set(err, ERR_INVALID, "unexpected argument '%s' (see --help)",
-					 args[i]);
+			return error_set(err, ERR_INVALID, "unexpected argument '%s' (see --help)", args[i]);
 		r = set_argument(o, name, args[i], err);
 		if (r < 0)
 			return r;
@@ -304,9 +300,9 @@ static int check_rows(const struct options *o, struct error **err)
 
 		if ((row->flags & OPTION_REQUIRED) && !o->values[i])
 			return error_set(err, ERR_INVALID,
-					 option_is_argument(o->table, row) ?
-						 "argument <%s> is missing (see --help)" :
-						 "option --%s is missing (see --help)",
+					 option_is_argument(o->table, row)
+						 ? "argument <%s> is missing (see --help)"
+						 : "option --%s is missing (see --help)",
 					 row->name);
 		if (row->requires && o->values[i] && !options_given(o, row->requires))
 			return error_set(err, ERR_INVALID, "option --%s needs --%s too", row->name,

@@ -121,8 +121,7 @@ const struct option *option_find(const struct option_table *t, const char *name)
  * As the command line has it: by full name or unique abbreviation, any case (Getopt::Long), rows
  * that are no options there left out.  NULL with *err set if there is none.
  */
-const struct option *option_lookup(const struct option_table *t, const char *name,
-				   struct error **err);
+const struct option *option_lookup(const struct option_table *t, const char *name, struct error **err);
 /* True if the row is an option of the command line at all. */
 bool option_on_command_line(const struct option_table *t, const struct option *row);
 /* True if the word looks like an option: "-x", "--x"; not "-" or "--". */

@@ -65,8 +65,8 @@ static int unknown_key(const struct propstr_format *f, const char *name, struct 
 }
 
 /* k: NULL for an unknown key of a tolerant format. */
-static int add_pair(struct propstr *p, const struct propstr_key *k, const char *name,
-		    const char *value, struct error **err)
+static int add_pair(struct propstr *p, const struct propstr_key *k, const char *name, const char *value,
+		    struct error **err)
 {
 	_cleanup_free_ char *kept = NULL;
 	int r;
@@ -90,8 +90,7 @@ static int add_default(struct propstr *p, const char *value, struct error **err)
 	const struct propstr_key *k = find_default_key(p->format);
 
 	if (!k)
-		return error_set(err, ERR_INVALID, "value '%s' has no key (write <key>=%s)", value,
-				 value);
+		return error_set(err, ERR_INVALID, "value '%s' has no key (write <key>=%s)", value, value);
 	return add_pair(p, k, k->name, value, err);
 }
 
@@ -128,8 +127,7 @@ static int check_required(const struct propstr *p, struct error **err)
 	return 0;
 }
 
-int propstr_parse(const struct propstr_format *f, const char *text, struct propstr *ret,
-		  struct error **err)
+int propstr_parse(const struct propstr_format *f, const char *text, struct propstr *ret, struct error **err)
 {
 	_cleanup_propstr_ struct propstr p = { .format = f };
 	int r;
@@ -196,9 +194,8 @@ char *propstr_describe(const struct propstr_format *f)
 		if (k->alias)
 			continue;
 		type = value_describe(&k->value);
-		buf_addf(&b, "%s%s%s%s%s%s%s", b.len ? " " : "", k->required ? "" : "[",
-			 b.len ? "," : "", k->is_default ? "[" : "", k->name,
-			 k->is_default ? "=]" : "=", type);
+		buf_addf(&b, "%s%s%s%s%s%s%s", b.len ? " " : "", k->required ? "" : "[", b.len ? "," : "",
+			 k->is_default ? "[" : "", k->name, k->is_default ? "=]" : "=", type);
 		buf_adds(&b, k->required ? "" : "]");
 	}
 	return buf_steal(&b);

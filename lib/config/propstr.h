@@ -44,8 +44,7 @@ struct propstr {
 };
 
 /* ERR_INVALID if text does not fit f.  The caller clears *ret after success. */
-int propstr_parse(const struct propstr_format *f, const char *text, struct propstr *ret,
-		  struct error **err);
+int propstr_parse(const struct propstr_format *f, const char *text, struct propstr *ret, struct error **err);
 void propstr_clear(struct propstr *p);
 #define _cleanup_propstr_ _cleanup_(propstr_clear)
 

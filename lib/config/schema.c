@@ -65,8 +65,7 @@ static int check_bool(const char *value, char **ret, struct error **err)
 	bool on;
 
 	if (!units_parse_bool(value, &on))
-		return error_set(err, ERR_INVALID, "value '%s' is not a boolean (use 1 or 0)",
-				 value);
+		return error_set(err, ERR_INVALID, "value '%s' is not a boolean (use 1 or 0)", value);
 	if (ret)
 		*ret = xstrdup(on ? "1" : "0");
 	return 0;
@@ -87,8 +86,7 @@ static int parse_int(const char *value, int64_t *ret, struct error **err)
 	return 0;
 }
 
-static int check_int(const struct value_schema *s, const char *value, char **ret,
-		     struct error **err)
+static int check_int(const struct value_schema *s, const char *value, char **ret, struct error **err)
 {
 	int64_t n = 0;
 	int r = parse_int(value, &n, err);
@@ -96,11 +94,11 @@ static int check_int(const struct value_schema *s, const char *value, char **ret
 	if (r < 0)
 		return r;
 	if (s->min != VALUE_ANY && n < s->min)
-		return error_set(err, ERR_INVALID, "value '%s' is too small, the least is %" PRId64,
-				 value, s->min);
+		return error_set(err, ERR_INVALID, "value '%s' is too small, the least is %" PRId64, value,
+				 s->min);
 	if (s->max && n > s->max)
-		return error_set(err, ERR_INVALID, "value '%s' is too large, the most is %" PRId64,
-				 value, s->max);
+		return error_set(err, ERR_INVALID, "value '%s' is too large, the most is %" PRId64, value,
+				 s->max);
 	if (ret)
 		*ret = xasprintf("%" PRId64, n);
 	return 0;
@@ -135,8 +133,8 @@ static int check_vmid_list(const char *value, struct error **err)
 
 	for (size_t i = 0; ids && ids[i]; i++)
 		if (!vmid_parse(ids[i]))
-			return error_set(err, ERR_INVALID,
-					 "value '%s' is not a guest id (100 to 999999999)", ids[i]);
+			return error_set(err, ERR_INVALID, "value '%s' is not a guest id (100 to 999999999)",
+					 ids[i]);
 	return 0;
 }
 
@@ -192,8 +190,7 @@ static int check_text(const struct value_schema *s, const char *value, struct er
 	switch (s->type) {
 	case VALUE_STRING:
 		if (s->max_length && strlen(value) > s->max_length)
-			return error_set(err, ERR_INVALID, "value is longer than %zu bytes",
-					 s->max_length);
+			return error_set(err, ERR_INVALID, "value is longer than %zu bytes", s->max_length);
 		return 0;
 	case VALUE_ENUM:
 		return check_enum(s, value, err);
@@ -208,8 +205,8 @@ static int check_text(const struct value_schema *s, const char *value, struct er
 		return 0;
 	case VALUE_VMID:
 		if (!vmid_parse(value))
-			return error_set(err, ERR_INVALID,
-					 "value '%s' is not a guest id (100 to 999999999)", value);
+			return error_set(err, ERR_INVALID, "value '%s' is not a guest id (100 to 999999999)",
+					 value);
 		return 0;
 	case VALUE_VMID_LIST:
 		return check_vmid_list(value, err);
@@ -217,8 +214,8 @@ static int check_text(const struct value_schema *s, const char *value, struct er
 		return check_mail_list(value, err);
 	case VALUE_DISK_SIZE:
 		if (!units_parse_disk_size(value, &size))
-			return error_set(err, ERR_INVALID,
-					 "value '%s' is not a size (such as 32G or 528K)", value);
+			return error_set(err, ERR_INVALID, "value '%s' is not a size (such as 32G or 528K)",
+					 value);
 		return 0;
 	case VALUE_PROPSTR:
 		return check_propstr(s, value, err);

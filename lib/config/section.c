@@ -123,8 +123,8 @@ static void read_properties(struct reader *r, struct section *s)
 		if (!line || !*line)
 			return;
 		if (!add_property(s, line, r->line))
-			log_warn(r->log, "file %s line %u (section '%s') - ignore config line: %s%s",
-				 r->file, r->line, s->id, line, why_ignored(line));
+			log_warn(r->log, "file %s line %u (section '%s') - ignore config line: %s%s", r->file,
+				 r->line, s->id, line, why_ignored(line));
 	}
 }
 
@@ -134,8 +134,7 @@ static void add_section(struct section_config *c, struct section *s)
 	for (size_t i = 0; i < c->n; i++) {
 		if (strcmp(c->sections[i].id, s->id) == 0) {
 			section_clear(&c->sections[i]);
-			memmove(&c->sections[i], &c->sections[i + 1],
-				(c->n - i - 1) * sizeof(*c->sections));
+			memmove(&c->sections[i], &c->sections[i + 1], (c->n - i - 1) * sizeof(*c->sections));
 			c->n--;
 			break;
 		}
@@ -162,8 +161,7 @@ void section_config_parse(const char *text, const char *file, const struct log *
 			continue;
 		copy = xstrdup(line);
 		if (!split_header(copy, &type, &id)) {
-			log_warn(log, "file %s line %u - ignore config line: %s", file, r.line,
-				 line);
+			log_warn(log, "file %s line %u - ignore config line: %s", file, r.line, line);
 			continue;
 		}
 		s.type = xstrdup(type);

@@ -46,8 +46,9 @@ static void warn_unknown(const struct option_table *t, const char *file, const c
 /* Of these PVE's program takes an empty value for none; of others it is a bad one. */
 static bool may_be_empty(const char *key)
 {
-	static const char *const keys[] = { "dumpdir", "mailto", "notes-template", "pool", "script",
-					    "start-paused-command", "tmpdir", "exclude-path" };
+	static const char *const keys[] = { "dumpdir", "mailto",      "notes-template",
+					    "pool",    "script",      "start-paused-command",
+					    "tmpdir",  "exclude-path" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (strcmp(keys[i], key) == 0)
@@ -65,8 +66,8 @@ static int check_command(const char *key, const char *value, struct error **err)
 	words = strv_split_args(value);
 	if (words && words[0])
 		return 0;
-	return error_set(err, ERR_INVALID, words ? "value '%s' is no command" :
-						   "a quote is not closed in '%s'", value);
+	return error_set(err, ERR_INVALID,
+			 words ? "value '%s' is no command" : "a quote is not closed in '%s'", value);
 }
 
 static int set_value(struct options *o, const char *key, const char *value, struct error **err)
@@ -130,14 +131,12 @@ void vzdump_conf_parse(const char *text, const char *file, struct options *o, co
 		parse_line(o, file, line, log);
 	}
 	if (options_given(o, "storage") && options_given(o, "dumpdir")) {
-		log_warn(log, "both 'storage' and 'dumpdir' defined in '%s' - ignoring 'dumpdir'",
-			 file);
+		log_warn(log, "both 'storage' and 'dumpdir' defined in '%s' - ignoring 'dumpdir'", file);
 		options_unset(o, "dumpdir");
 	}
 }
 
-int vzdump_conf_load(const struct paths *p, struct options *ret, const struct log *log,
-		     struct error **err)
+int vzdump_conf_load(const struct paths *p, struct options *ret, const struct log *log, struct error **err)
 {
 	_cleanup_free_ char *file = paths_get(p, "/etc/vzdump.conf");
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -167,8 +166,7 @@ static char *merge_performance(const char *a, const char *b)
 	buf_adds(&out, a);
 	for (size_t i = 0; i < pb.n; i++)
 		if (!propstr_has(&pa, pb.pairs[i].key))
-			buf_addf(&out, "%s%s=%s", out.len ? "," : "", pb.pairs[i].key,
-				 pb.pairs[i].value);
+			buf_addf(&out, "%s%s=%s", out.len ? "," : "", pb.pairs[i].key, pb.pairs[i].value);
 	return buf_steal(&out);
 }
 
@@ -180,8 +178,7 @@ static bool taken_apart(const char *name)
 {
 	static const char *const names[] = {
 		"exclude-path", "prune-backups", "performance", "vmid", "all",
-		"exclude",      "pool",          "node",        "stop",
-		"quiet",
+		"exclude",      "pool",          "node",        "stop", "quiet",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -195,8 +192,7 @@ static bool is_target(const char *name)
 	return strcmp(name, "storage") == 0 || strcmp(name, "dumpdir") == 0;
 }
 
-static int merge_row(struct options *cli, const struct options *conf, const char *name,
-		     struct error **err)
+static int merge_row(struct options *cli, const struct options *conf, const char *name, struct error **err)
 {
 	int r = options_set(cli, name, options_get(conf, name), err);
 
@@ -232,10 +228,8 @@ int vzdump_options_merge(struct options *cli, const struct options *conf, struct
 	for (size_t i = 0; r == 0 && patterns && patterns[i]; i++)
 		r = options_set(cli, "exclude-path", patterns[i], err);
 	if (r == 0 && options_given(conf, "performance")) {
-		const char *own =
-			options_given(cli, "performance") ? options_get(cli, "performance") : "";
-		_cleanup_free_ char *merged =
-			merge_performance(own, options_get(conf, "performance"));
+		const char *own = options_given(cli, "performance") ? options_get(cli, "performance") : "";
+		_cleanup_free_ char *merged = merge_performance(own, options_get(conf, "performance"));
 
 		r = options_set(cli, "performance", merged, err);
 	}
@@ -254,8 +248,10 @@ void vzdump_options_warn(const struct options *o, const struct log *log)
 	storage = propstr_get(&p, "storage");
 	/* enabled=0 beside it is meant */
 	if (storage && !propstr_has(&p, "enabled"))
-		log_warn(log, "fleecing is off, though storage '%s' is given for it: "
-			      "enabled=1,storage=%s turns it on", storage, storage);
+		log_warn(log,
+			 "fleecing is off, though storage '%s' is given for it: "
+			 "enabled=1,storage=%s turns it on",
+			 storage, storage);
 }
 
 static bool names_guests(const struct options *o)

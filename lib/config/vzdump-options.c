@@ -6,8 +6,8 @@
 static const char *const compress_values[] = { "0", "1", "gzip", "lzo", "zstd", NULL };
 static const char *const mode_values[] = { "snapshot", "suspend", "stop", NULL };
 static const char *const mailnotification_values[] = { "always", "failure", NULL };
-static const char *const notification_mode_values[] = { "auto", "legacy-sendmail",
-							"notification-system", NULL };
+static const char *const notification_mode_values[] = { "auto", "legacy-sendmail", "notification-system",
+							NULL };
 static const char *const change_detection_values[] = { "legacy", "data", "metadata", NULL };
 static const char *const empty[] = { "", NULL };
 
@@ -37,9 +37,8 @@ static const struct option rows[] = {
 		.fallback = "0",
 		.flags = OPTION_CLI_ONLY,
 		.complete = COMPLETE_BOOL,
-		.description =
-			"Make no backup, only undo what a killed run left behind (of the given "
-			"guests, or of all).",
+		.description = "Make no backup, only undo what a killed run left behind (of the given "
+			       "guests, or of all).",
 	},
 	{
 		.name = "compress",
@@ -52,8 +51,7 @@ static const struct option rows[] = {
 		.name = "dumpdir",
 		.value = { .type = VALUE_STRING },
 		.complete = COMPLETE_DIRECTORY,
-		.description =
-			"Put the archive and its log into this directory instead of a storage.",
+		.description = "Put the archive and its log into this directory instead of a storage.",
 	},
 	{
 		.name = "exclude",
@@ -65,9 +63,8 @@ static const struct option rows[] = {
 		.name = "exclude-path",
 		.value = { .type = VALUE_STRING },
 		.flags = OPTION_ARRAY | OPTION_CONTAINERS,
-		.description =
-			"Leave out files that match this shell pattern; with a leading slash it "
-			"starts at the root of the container, otherwise in any directory.",
+		.description = "Leave out files that match this shell pattern; with a leading slash it "
+			       "starts at the root of the container, otherwise in any directory.",
 	},
 	{
 		.name = "fleecing",
@@ -90,8 +87,7 @@ static const struct option rows[] = {
 		.name = "job-id",
 		.value = { .type = VALUE_STRING, .max_length = 50 },
 		.flags = OPTION_CLI_ONLY,
-		.description =
-			"Name of the backup job this run belongs to; goes into notifications.",
+		.description = "Name of the backup job this run belongs to; goes into notifications.",
 	},
 	{
 		.name = "lockwait",
@@ -150,8 +146,7 @@ static const struct option rows[] = {
 		.value = { .type = VALUE_ENUM, .values = change_detection_values },
 		.flags = OPTION_CONTAINERS,
 		.complete = COMPLETE_ENUM,
-		.description =
-			"How container backups to a Proxmox Backup Server find changed files.",
+		.description = "How container backups to a Proxmox Backup Server find changed files.",
 	},
 	{
 		.name = "performance",
@@ -163,9 +158,8 @@ static const struct option rows[] = {
 		.name = "pigz",
 		.value = { .type = VALUE_INT, .min = VALUE_ANY },
 		.fallback = "0",
-		.description =
-			"Compress gzip on several threads if above 0: 1 takes half of the cores, "
-			"more is the number of threads.",
+		.description = "Compress gzip on several threads if above 0: 1 takes half of the cores, "
+			       "more is the number of threads.",
 	},
 	{
 		.name = "pool",
@@ -184,8 +178,7 @@ static const struct option rows[] = {
 		.value = { .type = VALUE_PROPSTR, .propstr = &prune_format },
 		.fallback = "keep-all=1",
 		.complete = COMPLETE_PROPSTR,
-		.description =
-			"Which backups of the guest to keep, instead of what the storage says.",
+		.description = "Which backups of the guest to keep, instead of what the storage says.",
 	},
 	{
 		.name = "quiet",
@@ -220,8 +213,7 @@ static const struct option rows[] = {
 		.value = { .type = VALUE_BOOL },
 		.flags = OPTION_CLI_ONLY,
 		.complete = COMPLETE_BOOL,
-		.description =
-			"Write the archive of one guest to standard output instead of a file.",
+		.description = "Write the archive of one guest to standard output instead of a file.",
 	},
 	{
 		.name = "stop",
@@ -234,8 +226,7 @@ static const struct option rows[] = {
 		.name = "stopwait",
 		.value = { .type = VALUE_INT, .min = 0 },
 		.fallback = "10",
-		.description =
-			"Wait at most this many minutes for a guest to shut down (mode stop).",
+		.description = "Wait at most this many minutes for a guest to shut down (mode stop).",
 	},
 	{
 		.name = "storage",

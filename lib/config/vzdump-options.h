@@ -18,15 +18,13 @@ extern const struct option_table vzdump_options;
  * than in PVE unknown keys are warned about, with the nearest one there is.
  * file is for messages.
  */
-void vzdump_conf_parse(const char *text, const char *file, struct options *o,
-		       const struct log *log);
+void vzdump_conf_parse(const char *text, const char *file, struct options *o, const struct log *log);
 
 /*
  * The same from <root>/etc/vzdump.conf.  A missing file is fine.  Initializes *ret; the caller
  * clears it.  An unreadable file is an error (PVE ignores it silently).
  */
-int vzdump_conf_load(const struct paths *p, struct options *ret, const struct log *log,
-		     struct error **err);
+int vzdump_conf_load(const struct paths *p, struct options *ret, const struct log *log, struct error **err);
 
 /*
  * Fills what the command line left open from vzdump.conf (PVE::VZDump::new): performance key by

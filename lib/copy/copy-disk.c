@@ -10,22 +10,22 @@
 
 /* Block status is asked for this many clusters (64 MiB) at first, since QEMU answers it in its main
  * loop; while everything is one extent the window doubles up to what a request can name. */
-#define STATUS_WINDOW	   1024u
-#define STATUS_WINDOW_MAX  65535u
+#define STATUS_WINDOW     1024u
+#define STATUS_WINDOW_MAX 65535u
 /* Ask for more status when fewer clusters than this wait to be read. */
-#define STATUS_AHEAD	   512u
+#define STATUS_AHEAD 512u
 /*
  * Beyond that, block status runs ahead to tell how much there is to read: at most a fifth of the time goes
  * into it, as QEMU's main loop answers, and so many runs of data may wait (8 bytes each).
  */
-#define STATUS_PAUSE	   4u
-#define STATUS_RUNS_MAX	   (1u << 17)
+#define STATUS_PAUSE        4u
+#define STATUS_RUNS_MAX     (1u << 17)
 #define STATUS_PAUSE_MAX_NS (1000 * UINT64_C(1000000))
-#define DIRTY_POLL_NS	   (40 * UINT64_C(1000000))
-#define DIRTY_POLL_MAX_NS  (1000 * UINT64_C(1000000))
-#define TRIM_MAX_CLUSTERS  16384u
-#define TRIMS_IN_FLIGHT	   4u
-#define CLUSTER		   ((uint64_t)VMA_CLUSTER_SIZE)
+#define DIRTY_POLL_NS       (40 * UINT64_C(1000000))
+#define DIRTY_POLL_MAX_NS   (1000 * UINT64_C(1000000))
+#define TRIM_MAX_CLUSTERS   16384u
+#define TRIMS_IN_FLIGHT     4u
+#define CLUSTER             ((uint64_t)VMA_CLUSTER_SIZE)
 
 void runs_add(struct runs *r, uint32_t first, uint32_t n)
 {
@@ -145,8 +145,8 @@ static uint32_t granule_of(const struct copy_disk *d, uint32_t cluster, uint32_t
 
 /* ---- block status ---- */
 
-static int on_status(void *opaque, const char *context, uint64_t offset, uint32_t *entries,
-		     size_t n_entries, int *error)
+static int on_status(void *opaque, const char *context, uint64_t offset, uint32_t *entries, size_t n_entries,
+		     int *error)
 {
 	struct copy_disk *d = opaque;
 	const uint64_t window_end = (uint64_t)(d->status_first + d->status_n) * CLUSTER;
@@ -232,9 +232,8 @@ static int ask_status(struct copy_disk *d, struct error **err)
 	d->status_in_flight = true;
 	if (nbd_aio_block_status(d->nbd, bytes, (uint64_t)first * CLUSTER,
 				 (nbd_extent_callback){ .callback = on_status, .user_data = d },
-				 (nbd_completion_callback){ .callback = on_status_done,
-							    .user_data = d,
-							    .free = on_status_free },
+				 (nbd_completion_callback){
+					 .callback = on_status_done, .user_data = d, .free = on_status_free },
 				 0) == -1)
 		return nbd_failed(d, "cannot ask for block status", err);
 	return 0;
@@ -279,8 +278,7 @@ static int take_zero(struct copy_disk *d, uint32_t first, uint32_t end, struct e
 		uint32_t n = 0;
 		int r = 0;
 
-		while (first + n < end && !map_get(&d->claimed, first + n) &&
-		       copy_mark_done(d, first + n))
+		while (first + n < end && !map_get(&d->claimed, first + n) && copy_mark_done(d, first + n))
 			map_set(&d->claimed, first + n++);
 		if (n) {
 			count_skipped(d, first, n);
@@ -318,8 +316,9 @@ static int take_status_answer(struct copy_disk *d, uint64_t now_ns, struct error
 		return r;
 	set_cursor(d, d->status_end);
 	d->status_n = 0;
-	d->status_next_ns = now_ns + (d->status_took_ns < STATUS_PAUSE_MAX_NS / STATUS_PAUSE ?
-				      d->status_took_ns * STATUS_PAUSE : STATUS_PAUSE_MAX_NS);
+	d->status_next_ns = now_ns + (d->status_took_ns < STATUS_PAUSE_MAX_NS / STATUS_PAUSE
+					      ? d->status_took_ns * STATUS_PAUSE
+					      : STATUS_PAUSE_MAX_NS);
 	if (d->status_data.n > 1)
 		d->status_window = STATUS_WINDOW;
 	else if (d->status_window < STATUS_WINDOW_MAX / 2)
@@ -343,8 +342,8 @@ static bool wants_status(const struct copy_disk *d, uint64_t now_ns)
 
 /* ---- the dirty bitmap ---- */
 
-static int on_dirty(void *opaque, const char *context, uint64_t offset, uint32_t *entries,
-		    size_t n_entries, int *error)
+static int on_dirty(void *opaque, const char *context, uint64_t offset, uint32_t *entries, size_t n_entries,
+		    int *error)
 {
 	struct copy_disk *d = opaque;
 	uint64_t at = offset;
@@ -360,8 +359,7 @@ static int on_dirty(void *opaque, const char *context, uint64_t offset, uint32_t
 		if (entries[i + 1]) {
 			uint32_t first = (uint32_t)(at / CLUSTER);
 
-			runs_add(&d->dirty_found, first,
-				 (uint32_t)((end + CLUSTER - 1) / CLUSTER) - first);
+			runs_add(&d->dirty_found, first, (uint32_t)((end + CLUSTER - 1) / CLUSTER) - first);
 		}
 		at = end;
 	}
@@ -416,9 +414,8 @@ static int ask_dirty(struct copy_disk *d, struct error **err)
 	d->bitmap_seen = false;
 	if (nbd_aio_block_status(d->nbd_dirty, bytes, from,
 				 (nbd_extent_callback){ .callback = on_dirty, .user_data = d },
-				 (nbd_completion_callback){ .callback = on_dirty_done,
-							    .user_data = d,
-							    .free = on_dirty_free },
+				 (nbd_completion_callback){
+					 .callback = on_dirty_done, .user_data = d, .free = on_dirty_free },
 				 0) == -1)
 		return nbd_failed(d, "cannot ask for the dirty bitmap", err);
 	return 0;
@@ -546,8 +543,7 @@ void copy_disk_trim(struct copy_disk *d, uint32_t first, uint32_t n)
 		runs_add(&d->trims, first, n);
 		return;
 	}
-	for (uint32_t at = granule_of(d, first, &end); at < first + n;
-	     at = granule_of(d, end, &end)) {
+	for (uint32_t at = granule_of(d, first, &end); at < first + n; at = granule_of(d, end, &end)) {
 		bool whole;
 
 		pthread_mutex_lock(&d->lock);
@@ -582,9 +578,8 @@ static int send_trim(struct copy_disk *d, uint32_t first, uint32_t n, struct err
 		bytes = d->size - (uint64_t)first * CLUSTER;
 	d->trims_in_flight++;
 	if (nbd_aio_trim(d->nbd, bytes, (uint64_t)first * CLUSTER,
-			 (nbd_completion_callback){ .callback = on_trim_done,
-						    .user_data = d,
-						    .free = on_trim_free },
+			 (nbd_completion_callback){
+				 .callback = on_trim_done, .user_data = d, .free = on_trim_free },
 			 0) == -1)
 		return nbd_failed(d, "cannot send TRIM", err);
 	return 0;
@@ -738,7 +733,7 @@ int copy_disk_open(struct copy_disk *d, const struct copy_source *s, struct erro
 	if (r < 0)
 		return r;
 	if (nbd_can_meta_context(d->nbd_dirty, context) != 1)
-		return error_set(err, ERR_PEER, "%s: its NBD export lacks the dirty bitmap '%s'",
-				 d->name, s->bitmap);
+		return error_set(err, ERR_PEER, "%s: its NBD export lacks the dirty bitmap '%s'", d->name,
+				 s->bitmap);
 	return 0;
 }

@@ -22,7 +22,7 @@ struct run {
 struct runs {
 	struct run *v;
 	size_t n, cap;
-	size_t at;	/* v[at] is the next one to use */
+	size_t at; /* v[at] is the next one to use */
 };
 
 void runs_add(struct runs *r, uint32_t first, uint32_t n);
@@ -38,47 +38,47 @@ struct copy_disk {
 	uint64_t size;
 	uint32_t clusters;
 	bool trim;
-	uint32_t granule;	/* clusters that must be done before a TRIM of them frees anything */
-	uint32_t max_run;	/* clusters in one read request */
+	uint32_t granule; /* clusters that must be done before a TRIM of them frees anything */
+	uint32_t max_run; /* clusters in one read request */
 
-	pthread_mutex_t lock;	/* of `done`; the sink and the reader set it */
+	pthread_mutex_t lock; /* of `done`; the sink and the reader set it */
 	struct map done;
-	struct map claimed;	/* the reader's: given to a request, found zero, or found done */
-	struct map rewritten;	/* seen in the dirty bitmap before they were done */
-	struct map zero;	/* distrust_ranges: claimed as zero, to be confirmed */
-	uint32_t n_zero;	/* bits set in it */
+	struct map claimed;   /* the reader's: given to a request, found zero, or found done */
+	struct map rewritten; /* seen in the dirty bitmap before they were done */
+	struct map zero;      /* distrust_ranges: claimed as zero, to be confirmed */
+	uint32_t n_zero;      /* bits set in it */
 	enum {
-		ZEROES_TRUSTED,		/* taken as soon as block status says so */
-		ZEROES_COLLECTED,	/* kept in `zero` until all else is done */
-		ZEROES_CHECKED,		/* the running poll of the dirty bitmap confirms them */
+		ZEROES_TRUSTED,   /* taken as soon as block status says so */
+		ZEROES_COLLECTED, /* kept in `zero` until all else is done */
+		ZEROES_CHECKED,   /* the running poll of the dirty bitmap confirms them */
 	} zeroes;
 	atomic_uint n_done;
 	_Atomic uint64_t done_bytes, rewritten_bytes, pushed_bytes;
-	_Atomic uint64_t known_bytes;	/* block status is known up to here */
-	_Atomic uint64_t skip_bytes;	/* known to be zero, so nobody reads them */
-	_Atomic uint64_t skipped_bytes;	/* of those: done */
+	_Atomic uint64_t known_bytes;   /* block status is known up to here */
+	_Atomic uint64_t skip_bytes;    /* known to be zero, so nobody reads them */
+	_Atomic uint64_t skipped_bytes; /* of those: done */
 
-	struct nbd_handle *nbd;		/* reads, block status, TRIM */
-	struct nbd_handle *nbd_dirty;	/* the dirty bitmap alone: asking for both in one
+	struct nbd_handle *nbd;                   /* reads, block status, TRIM */
+	struct nbd_handle *nbd_dirty;             /* the dirty bitmap alone: asking for both in one
 					 * connection would compute the block status too */
-	struct runs data;	/* block status says there is data, not read yet */
-	struct runs drain;	/* rewritten by the guest, not claimed when seen */
-	struct runs retry;	/* single clusters to read once more */
-	struct runs trims;	/* read, to be TRIMmed */
-	uint32_t cursor;	/* block status is known, or being asked, up to here */
-	uint32_t status_window;	/* clusters to ask for next time */
+	struct runs data;                         /* block status says there is data, not read yet */
+	struct runs drain;                        /* rewritten by the guest, not claimed when seen */
+	struct runs retry;                        /* single clusters to read once more */
+	struct runs trims;                        /* read, to be TRIMmed */
+	uint32_t cursor;                          /* block status is known, or being asked, up to here */
+	uint32_t status_window;                   /* clusters to ask for next time */
 	uint64_t status_asked_ns, status_took_ns; /* the last question */
-	uint64_t status_next_ns;	/* when to ask again although enough waits to be read */
-	uint32_t status_first, status_n; /* the question; n == 0: none to be taken */
-	struct runs status_data;	/* its answer: where there is data */
-	uint32_t status_end;	/* how far the answer reached */
+	uint64_t status_next_ns;                  /* when to ask again although enough waits to be read */
+	uint32_t status_first, status_n;          /* the question; n == 0: none to be taken */
+	struct runs status_data;                  /* its answer: where there is data */
+	uint32_t status_end;                      /* how far the answer reached */
 	bool status_in_flight, dirty_in_flight;
-	bool bitmap_seen;	/* the answer held the dirty bitmap's context */
-	bool poll_failed;	/* a part of the running poll had no answer */
-	uint32_t dirty_at;	/* where the running poll goes on */
-	uint64_t dirty_next_ns;	/* when to poll again */
+	bool bitmap_seen;       /* the answer held the dirty bitmap's context */
+	bool poll_failed;       /* a part of the running poll had no answer */
+	uint32_t dirty_at;      /* where the running poll goes on */
+	uint64_t dirty_next_ns; /* when to poll again */
 	uint64_t dirty_begun_ns;
-	struct runs dirty_found;	/* collected by the running poll */
+	struct runs dirty_found; /* collected by the running poll */
 	unsigned trims_in_flight;
 
 	struct copy_sink *sink;
@@ -88,13 +88,13 @@ struct copy {
 	struct copy_options o;
 	struct copy_disk **disks;
 	unsigned n_disks;
-	unsigned turn;		/* disk whose turn it is */
-	struct fill reader;	/* where the reader's clusters go */
-	struct fill pushed;	/* where the sinks' clusters go */
-	unsigned in_flight;	/* reads */
-	uint64_t budget_at_ns;	/* bwlimit: when the next request may start */
-	int wake_fd;		/* the sinks wake the reader */
-	struct error *failure;	/* first error of a callback */
+	unsigned turn;         /* disk whose turn it is */
+	struct fill reader;    /* where the reader's clusters go */
+	struct fill pushed;    /* where the sinks' clusters go */
+	unsigned in_flight;    /* reads */
+	uint64_t budget_at_ns; /* bwlimit: when the next request may start */
+	int wake_fd;           /* the sinks wake the reader */
+	struct error *failure; /* first error of a callback */
 };
 
 /* Marks the cluster done; false if it was before.  Any thread. */
@@ -107,7 +107,7 @@ static inline uint32_t copy_cluster_len(const struct copy_disk *d, uint32_t clus
 
 /* The next clusters of this disk that should be read, claimed by the call; at most max. */
 enum copy_class {
-	COPY_DRAIN,	/* rewritten by the guest, or to be retried */
+	COPY_DRAIN, /* rewritten by the guest, or to be retried */
 	COPY_LINEAR,
 };
 bool copy_disk_next(struct copy_disk *d, enum copy_class what, uint32_t max, struct run *ret);

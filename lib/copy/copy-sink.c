@@ -23,27 +23,47 @@
 #define MAGIC_REQUEST  0x25609513u
 #define MAGIC_REPLY    0x67446698u
 
-enum { OPT_EXPORT_NAME = 1, OPT_ABORT = 2, OPT_INFO = 6, OPT_GO = 7 };
-enum { REP_ACK = 1, REP_INFO = 3 };
+enum {
+	OPT_EXPORT_NAME = 1,
+	OPT_ABORT = 2,
+	OPT_INFO = 6,
+	OPT_GO = 7
+};
+enum {
+	REP_ACK = 1,
+	REP_INFO = 3
+};
 #define REP_ERR_UNSUP (UINT32_C(1) << 31 | 1)
 #define OPTION_MAX    65536u
 
-enum { CMD_READ, CMD_WRITE, CMD_DISC, CMD_FLUSH, CMD_TRIM, CMD_CACHE, CMD_WRITE_ZEROES };
+enum {
+	CMD_READ,
+	CMD_WRITE,
+	CMD_DISC,
+	CMD_FLUSH,
+	CMD_TRIM,
+	CMD_CACHE,
+	CMD_WRITE_ZEROES
+};
 /* HAS_FLAGS, SEND_FLUSH, SEND_FUA, SEND_TRIM, SEND_WRITE_ZEROES */
-#define EXPORT_FLAGS  (1u | 1u << 2 | 1u << 3 | 1u << 5 | 1u << 6)
+#define EXPORT_FLAGS (1u | 1u << 2 | 1u << 3 | 1u << 5 | 1u << 6)
 /* NBD's numbers of errors are Linux's for these. */
-enum { NBD_EIO = 5, NBD_EINVAL = 22, NBD_ENOSPC = 28 };
-#define WRITE_MAX     (32u << 20)
+enum {
+	NBD_EIO = 5,
+	NBD_EINVAL = 22,
+	NBD_ENOSPC = 28
+};
+#define WRITE_MAX (32u << 20)
 
 struct copy_sink {
 	struct copy_disk *disk;
 	char *path;
 	int listen_fd;
-	int stop_fd[2];		/* a pipe; closing its end stops the thread */
+	int stop_fd[2]; /* a pipe; closing its end stops the thread */
 	pthread_t thread;
 	bool started;
-	int fd;			/* the connection; the thread's own */
-	uint8_t *scratch;	/* payload nobody needs, 64 KiB */
+	int fd;           /* the connection; the thread's own */
+	uint8_t *scratch; /* payload nobody needs, 64 KiB */
 };
 
 /* ---- bytes ---- */
@@ -51,8 +71,7 @@ struct copy_sink {
 /* Until the connection is ready for `events`; false when asked to stop. */
 static bool wait_ready(const struct copy_sink *s, short events)
 {
-	struct pollfd p[2] = { { .fd = s->fd, .events = events },
-			       { .fd = s->stop_fd[0], .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = s->fd, .events = events }, { .fd = s->stop_fd[0], .events = POLLIN } };
 
 	while (poll(p, 2, -1) < 0) {
 		if (errno != EINTR)
@@ -133,8 +152,7 @@ struct __attribute__((packed)) option_reply {
 	uint32_t len;
 };
 
-static bool reply_option(struct copy_sink *s, uint32_t option, uint32_t type, const void *data,
-			 uint32_t len)
+static bool reply_option(struct copy_sink *s, uint32_t option, uint32_t type, const void *data, uint32_t len)
 {
 	const struct option_reply r = { .magic = htobe64(MAGIC_REPLY_OP),
 					.option = htobe32(option),
@@ -355,11 +373,11 @@ static bool serve_request(struct copy_sink *s)
 		wake_reader(s);
 		break;
 	case CMD_FLUSH:
-	case CMD_TRIM:	/* of what was read already */
+	case CMD_TRIM: /* of what was read already */
 		break;
 	case CMD_DISC:
 		return false;
-	case CMD_READ:	/* what was pushed is in the archive; the reader retries and sees that */
+	case CMD_READ: /* what was pushed is in the archive; the reader retries and sees that */
 		error = NBD_EIO;
 		break;
 	default:
@@ -399,12 +417,11 @@ static int listen_on(struct copy_sink *s, struct error **err)
 
 	if (len >= sizeof(a.sun_path))
 		return error_set(err, ERR_INVALID,
-				 "socket path '%s' is longer than %zu bytes: use a shorter root",
-				 s->path, sizeof(a.sun_path) - 1);
+				 "socket path '%s' is longer than %zu bytes: use a shorter root", s->path,
+				 sizeof(a.sun_path) - 1);
 	memcpy(a.sun_path, s->path, len + 1);
 	s->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (s->listen_fd < 0 ||
-	    bind(s->listen_fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
+	if (s->listen_fd < 0 || bind(s->listen_fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
 	    chmod(s->path, 0600) < 0 || listen(s->listen_fd, 1) < 0)
 		return error_errno(err, errno, "cannot listen on '%s'", s->path);
 	return 0;

@@ -222,9 +222,8 @@ static int send_read(struct copy_disk *d, struct run run, bool last_try, struct 
 	c->in_flight++;
 	if (nbd_aio_pread(d->nbd, vma_extent_slot(r->e, r->slot), run_bytes(d, run),
 			  (uint64_t)run.first * VMA_CLUSTER_SIZE,
-			  (nbd_completion_callback){ .callback = on_read_done,
-						     .user_data = r,
-						     .free = on_read_free },
+			  (nbd_completion_callback){
+				  .callback = on_read_done, .user_data = r, .free = on_read_free },
 			  flags) == -1)
 		return error_set(err, ERR_PEER, "%s: cannot send a read request: %s", d->name,
 				 nbd_get_error());
@@ -340,8 +339,7 @@ static void watch_nbd(struct pollfd *p, struct nbd_handle *h)
 	p->revents = 0;
 }
 
-static int serve_nbd(struct copy_disk *d, const struct pollfd *p, struct nbd_handle *h,
-		     struct error **err)
+static int serve_nbd(struct copy_disk *d, const struct pollfd *p, struct nbd_handle *h, struct error **err)
 {
 	int r = 0;
 
@@ -353,8 +351,8 @@ static int serve_nbd(struct copy_disk *d, const struct pollfd *p, struct nbd_han
 	else if (p->revents & POLLOUT)
 		r = nbd_aio_notify_write(h);
 	if (nbd_aio_is_dead(h) == 1 || nbd_aio_is_closed(h) == 1)
-		return error_set(err, ERR_GONE,
-				 "%s: QEMU closed the connection (stopped or crashed?)", d->name);
+		return error_set(err, ERR_GONE, "%s: QEMU closed the connection (stopped or crashed?)",
+				 d->name);
 	if (r == -1)
 		return error_set(err, ERR_PEER, "%s: %s", d->name, nbd_get_error());
 	return 0;

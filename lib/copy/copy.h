@@ -33,10 +33,10 @@
 struct copy;
 
 struct copy_options {
-	struct vma_writer *writer;	/* borrowed */
-	unsigned max_workers;		/* requests in flight, 1..256 */
-	uint64_t bwlimit;		/* bytes read per second, 0 = no limit */
-	const struct cancel *cancel;	/* may be NULL */
+	struct vma_writer *writer;   /* borrowed */
+	unsigned max_workers;        /* requests in flight, 1..256 */
+	uint64_t bwlimit;            /* bytes read per second, 0 = no limit */
+	const struct cancel *cancel; /* may be NULL */
 	/* Called from copy_run() about every 200 ms; may be NULL.  An error ends the run. */
 	int (*tick)(void *opaque, struct error **err);
 	/*
@@ -49,10 +49,10 @@ struct copy_options {
 };
 
 struct copy_source {
-	const char *socket;	/* unix socket of the NBD server */
-	const char *export;	/* export name */
-	const char *bitmap;	/* name of the exported dirty bitmap, NULL: no drain first */
-	bool trim;		/* TRIM what was read */
+	const char *socket; /* unix socket of the NBD server */
+	const char *export; /* export name */
+	const char *bitmap; /* name of the exported dirty bitmap, NULL: no drain first */
+	bool trim;          /* TRIM what was read */
 	/*
 	 * Bytes; a TRIM of less frees nothing (a thin pool's chunk, an RBD object; QEMU's filter
 	 * copies and discards in such units too where it knows them).  Each unit is TRIMmed when all
@@ -70,16 +70,16 @@ struct copy_source {
 };
 
 struct copy_progress {
-	uint64_t size;		/* bytes of the disk */
-	uint64_t done;		/* bytes in the archive, zeroes included */
+	uint64_t size; /* bytes of the disk */
+	uint64_t done; /* bytes in the archive, zeroes included */
 	/*
 	 * What takes time: without the zeroes that block status tells and nobody reads.  Block status
 	 * runs ahead of the reads; to_read is an estimate until it has reached the end of the disk,
 	 * taking what is ahead to be as full as what is behind.
 	 */
 	uint64_t to_read, read;
-	uint64_t rewritten;	/* bytes the guest rewrote before they were saved, as far as seen */
-	uint64_t pushed;	/* bytes that came through the sink */
+	uint64_t rewritten; /* bytes the guest rewrote before they were saved, as far as seen */
+	uint64_t pushed;    /* bytes that came through the sink */
 };
 
 int copy_new(const struct copy_options *o, struct copy **ret, struct error **err);

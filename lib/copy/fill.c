@@ -82,8 +82,8 @@ int fill_room(struct fill *f, struct error **err)
 	return r;
 }
 
-int fill_take(struct fill *f, unsigned want, bool wait, struct vma_extent **ret_extent,
-	      unsigned *ret_slot, struct error **err)
+int fill_take(struct fill *f, unsigned want, bool wait, struct vma_extent **ret_extent, unsigned *ret_slot,
+	      struct error **err)
 {
 	int r;
 

@@ -14,9 +14,9 @@
 struct fill {
 	pthread_mutex_t lock;
 	struct vma_writer *writer;
-	unsigned reserve;		/* extents left for others, see vma_writer_extent_get() */
-	struct vma_extent *open;	/* NULL when none */
-	unsigned next;			/* first slot of `open` not given out */
+	unsigned reserve;        /* extents left for others, see vma_writer_extent_get() */
+	struct vma_extent *open; /* NULL when none */
+	unsigned next;           /* first slot of `open` not given out */
 };
 
 void fill_init(struct fill *f, struct vma_writer *w, unsigned reserve);
@@ -30,8 +30,8 @@ int fill_room(struct fill *f, struct error **err);
  * Takes up to `want` consecutive slots.  Returns how many (>= 1) with *ret_extent and *ret_slot,
  * 0 when no extent is free (never if `wait`), negative once the writer has failed.
  */
-int fill_take(struct fill *f, unsigned want, bool wait, struct vma_extent **ret_extent,
-	      unsigned *ret_slot, struct error **err);
+int fill_take(struct fill *f, unsigned want, bool wait, struct vma_extent **ret_extent, unsigned *ret_slot,
+	      struct error **err);
 
 /* n slots taken from this extent are settled: each was set with vma_extent_set(), or stays unused. */
 void fill_settle(struct fill *f, struct vma_extent *e, unsigned n);

@@ -10,7 +10,7 @@
 
 struct map {
 	uint64_t *words;
-	uint32_t n;	/* clusters */
+	uint32_t n; /* clusters */
 };
 
 /* False when memory is out. */

@@ -37,8 +37,8 @@ static int full_volid(uint32_t vmid, const char *file, char **ret, struct error 
 		return 0;
 	}
 	if (strchr(file, '/') || colon)
-		return error_set(err, ERR_INVALID,
-				 "'%s' is neither <storage>:<volume> nor an absolute path", file);
+		return error_set(err, ERR_INVALID, "'%s' is neither <storage>:<volume> nor an absolute path",
+				 file);
 	*ret = xasprintf("local:%" PRIu32 "/%s", vmid, file);
 	return 0;
 }
@@ -71,8 +71,8 @@ void guest_disks_clear(struct guest_disks *d)
 }
 
 /* generated: cloud-init images that are CD drives, too */
-static int add_drive(const struct guest_config *c, const char *key, const char *value,
-		     bool generated, struct guest_disks *ret, struct error **err)
+static int add_drive(const struct guest_config *c, const char *key, const char *value, bool generated,
+		     struct guest_disks *ret, struct error **err)
 {
 	_cleanup_propstr_ struct propstr p = { 0 };
 	struct guest_disk d = { 0 };
@@ -115,8 +115,8 @@ static int add_bus(const struct guest_config *c, const char *bus, unsigned count
 			continue;
 		r = add_drive(c, key, value, generated, ret, err);
 		if (r < 0)
-			return error_prefix(err, "vm %" PRIu32 " - unable to parse value of '%s'",
-					    c->vmid, key),
+			return error_prefix(err, "vm %" PRIu32 " - unable to parse value of '%s'", c->vmid,
+					    key),
 			       r;
 	}
 	return 0;

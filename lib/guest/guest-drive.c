@@ -57,8 +57,8 @@ int guest_drive_parse(const char *value, struct guest_drive *ret, struct error *
 	if (r < 0)
 		return r;
 	d.file = propstr_get(&d.line, "file");
-	d.cdrom = str_equal_null(propstr_get(&d.line, "media"), "cdrom") ||
-		  strcmp(d.file, "none") == 0 || strcmp(d.file, "cdrom") == 0;
+	d.cdrom = str_equal_null(propstr_get(&d.line, "media"), "cdrom") || strcmp(d.file, "none") == 0 ||
+		  strcmp(d.file, "cdrom") == 0;
 	d.cloudinit = guest_volume_is_cloudinit(d.file);
 	*ret = d;
 	return 0;

@@ -39,13 +39,13 @@ static int check_owner(const char *dir, struct error **err)
 		return error_errno(err, errno, "cannot use lock folder '%s'", dir);
 	if (!st.st_uid || st.st_uid == geteuid())
 		return 0;
-	return error_set(err, -EPERM, "lock folder '%s' belongs to user %u, who could take the locks away: remove it",
-			 dir, (unsigned)st.st_uid);
+	return error_set(err, -EPERM,
+			 "lock folder '%s' belongs to user %u, who could take the locks away: remove it", dir,
+			 (unsigned)st.st_uid);
 }
 
 /* The descriptor that holds the lock; closing it lets go.  The file stays, as with PVE. */
-static int take_flock(const struct paths *p, uint32_t vmid, const struct cancel *cancel,
-		      struct error **err)
+static int take_flock(const struct paths *p, uint32_t vmid, const struct cancel *cancel, struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(p, "/run/lock/qemu-server");
 	_cleanup_free_ char *file = xasprintf("%s/lock-%" PRIu32 ".conf", dir, vmid);
@@ -84,8 +84,8 @@ static char *config_target(const struct paths *p, uint32_t vmid, struct error **
 	return target;
 }
 
-static int write_config(const struct paths *p, uint32_t vmid, const char *text,
-			struct error **not_synced, struct error **err)
+static int write_config(const struct paths *p, uint32_t vmid, const char *text, struct error **not_synced,
+			struct error **err)
 {
 	_cleanup_free_ char *target = config_target(p, vmid, err);
 
@@ -161,9 +161,8 @@ int guest_config_locked(const struct paths *p, uint32_t vmid, const char *lock, 
 			 lock, path, since, vmid);
 }
 
-int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock,
-			  const struct cancel *cancel, struct error **not_synced,
-			  struct error **err)
+int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock, const struct cancel *cancel,
+			  struct error **not_synced, struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -181,8 +180,7 @@ int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock
 	return write_config(p, vmid, buf_str(&text), not_synced, err);
 }
 
-int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *lock,
-			     struct error **err)
+int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *lock, struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -197,11 +195,9 @@ int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *l
 		return r;
 	found = guest_config_lock(&c);
 	if (!found)
-		return error_set(err, ERR_NOT_FOUND, "no lock found trying to remove '%s'  lock",
-				 lock);
+		return error_set(err, ERR_NOT_FOUND, "no lock found trying to remove '%s'  lock", lock);
 	if (strcmp(found, lock) != 0)
-		return error_set(err, -EBUSY, "found lock '%s' trying to remove '%s' lock", found,
-				 lock);
+		return error_set(err, -EBUSY, "found lock '%s' trying to remove '%s' lock", found, lock);
 	remove_lock(c.text, &text);
 	return write_config(p, vmid, buf_str(&text), NULL, err);
 }
@@ -229,9 +225,8 @@ static int create_locked(const char *path, const char *lock, struct error **not_
 	return r;
 }
 
-int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock,
-			const struct cancel *cancel, struct error **not_synced,
-			struct error **err)
+int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, const struct cancel *cancel,
+			struct error **not_synced, struct error **err)
 {
 	_cleanup_free_ char *path = guest_config_path(p, vmid);
 	_cleanup_free_ char *dir = paths_get(p, "/etc/pve/qemu-server");
@@ -250,8 +245,8 @@ int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock,
 	return r;
 }
 
-int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text,
-			 struct error **not_synced, struct error **err)
+int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text, struct error **not_synced,
+			 struct error **err)
 {
 	_cleanup_close_ int fd = take_flock(p, vmid, NULL, err);
 

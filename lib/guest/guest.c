@@ -90,8 +90,7 @@ static void parse_pair(struct guest_config *c, char *line, const struct log *log
 	set_pair(c, strcmp(line, "cdrom") == 0 ? "ide2" : line, value);
 }
 
-void guest_config_parse(uint32_t vmid, const char *text, const struct log *log,
-			struct guest_config *ret)
+void guest_config_parse(uint32_t vmid, const char *text, const struct log *log, struct guest_config *ret)
 {
 	const char *at = text;
 	const char *line;
@@ -111,8 +110,8 @@ void guest_config_parse(uint32_t vmid, const char *text, const struct log *log,
 	}
 }
 
-int guest_config_load(const struct paths *p, uint32_t vmid, const struct log *log,
-		      struct guest_config *ret, struct error **err)
+int guest_config_load(const struct paths *p, uint32_t vmid, const struct log *log, struct guest_config *ret,
+		      struct error **err)
 {
 	_cleanup_free_ char *path = guest_config_path(p, vmid);
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -120,15 +119,14 @@ int guest_config_load(const struct paths *p, uint32_t vmid, const struct log *lo
 	int r = io_read_file(path, CONF_MAX, &text, &e);
 
 	if (r == -ENOENT)
-		return error_set(err, ERR_NOT_FOUND, "unable to find VM '%" PRIu32 "' (no file %s)",
-				 vmid, path);
+		return error_set(err, ERR_NOT_FOUND, "unable to find VM '%" PRIu32 "' (no file %s)", vmid,
+				 path);
 	if (r < 0) {
 		error_keep_first(err, &e);
 		return r;
 	}
 	if (strlen(buf_str(&text)) != text.len)
-		return error_set(err, ERR_INVALID, "configuration file '%s' holds a NUL byte",
-				 path);
+		return error_set(err, ERR_INVALID, "configuration file '%s' holds a NUL byte", path);
 	guest_config_parse(vmid, buf_str(&text), log, ret);
 	return 0;
 }
@@ -158,10 +156,7 @@ const char *guest_config_lock(const struct guest_config *c)
 
 static const char *const agent_types[] = { "virtio", "isa", NULL };
 static const struct propstr_key agent_keys[] = {
-	{ .name = "enabled",
-	  .value = { .type = VALUE_BOOL },
-	  .is_default = true,
-	  .required = true },
+	{ .name = "enabled", .value = { .type = VALUE_BOOL }, .is_default = true, .required = true },
 	{ .name = "freeze-fs", .value = { .type = VALUE_BOOL }, .fallback = "1" },
 	{ .name = "freeze-fs-on-backup", .alias = "freeze-fs" },
 	{ .name = "guest-fsfreeze", .alias = "freeze-fs" },
@@ -174,8 +169,7 @@ static const struct propstr_format agent_format = {
 	.n_keys = ARRAY_SIZE(agent_keys),
 };
 
-void guest_config_agent(const struct guest_config *c, const struct log *log,
-			struct guest_agent *ret)
+void guest_config_agent(const struct guest_config *c, const struct log *log, struct guest_agent *ret)
 {
 	const char *value = guest_config_get(c, "agent");
 	_cleanup_propstr_ struct propstr p = { 0 };

@@ -39,11 +39,10 @@ struct guest_config {
 char *guest_config_path(const struct paths *p, uint32_t vmid);
 
 /* Parses text; lines that cannot be read are warned about in PVE's words and skipped. */
-void guest_config_parse(uint32_t vmid, const char *text, const struct log *log,
-			struct guest_config *ret);
+void guest_config_parse(uint32_t vmid, const char *text, const struct log *log, struct guest_config *ret);
 /* ERR_NOT_FOUND when there is no such guest.  The caller clears *ret after success. */
-int guest_config_load(const struct paths *p, uint32_t vmid, const struct log *log,
-		      struct guest_config *ret, struct error **err);
+int guest_config_load(const struct paths *p, uint32_t vmid, const struct log *log, struct guest_config *ret,
+		      struct error **err);
 void guest_config_clear(struct guest_config *c);
 #define _cleanup_guest_config_ _cleanup_(guest_config_clear)
 
@@ -59,12 +58,11 @@ struct guest_agent {
 	bool freeze; /* freeze-fs, freeze-fs-on-backup or guest-fsfreeze; default yes */
 };
 /* A value that cannot be parsed is warned about and means disabled, as in PVE. */
-void guest_config_agent(const struct guest_config *c, const struct log *log,
-			struct guest_agent *ret);
+void guest_config_agent(const struct guest_config *c, const struct log *log, struct guest_agent *ret);
 
 /* A snapshot's section, or the one of pending changes. */
 struct guest_section {
-	char *name; /* of the snapshot; NULL: [PENDING] */
+	char *name;                 /* of the snapshot; NULL: [PENDING] */
 	struct guest_config config; /* its lines: disks as they were then, "vmstate", "snaptime" */
 };
 struct guest_sections {
@@ -164,28 +162,25 @@ int guest_config_locked(const struct paths *p, uint32_t vmid, const char *lock, 
  * cancel (may be NULL) says so.
  * Another lock is an error as of guest_config_locked().
  */
-int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock,
-			  const struct cancel *cancel, struct error **not_synced,
-			  struct error **err);
+int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock, const struct cancel *cancel,
+			  struct error **not_synced, struct error **err);
 /*
  * Takes it out again; also if it is out, but not for certain, there is an error, and doing it again
  * helps.  Errors as PVE: "no lock found trying to remove 'backup'  lock"
  * (ERR_NOT_FOUND), "found lock 'migrate' trying to remove 'backup' lock" (-EBUSY).
  */
-int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *lock,
-			     struct error **err);
+int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *lock, struct error **err);
 
 /*
  * Makes a new configuration that holds nothing but the lock, and never was without it.  -EEXIST: there is a
  * guest of that id.  The folder is made if it is missing.  What a kill leaves: io_remove_unfinished().
  * cancel as above.
  */
-int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock,
-			const struct cancel *cancel, struct error **not_synced,
-			struct error **err);
+int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, const struct cancel *cancel,
+			struct error **not_synced, struct error **err);
 /* Replaces the whole file, atomically, under PVE's flock. */
-int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text,
-			 struct error **not_synced, struct error **err);
+int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text, struct error **not_synced,
+			 struct error **err);
 /*
  * The same with what `change` makes of the configuration as it is now: nobody else's change is lost.
  * A negative result of it leaves the file as it is and is returned.

@@ -20,7 +20,10 @@
 #define LOCK_POLL_MS 100
 
 /* The fields of one line, "pool" being the first; the guests are the fourth. */
-enum { FIELD_NAME = 1, FIELD_GUESTS = 3 };
+enum {
+	FIELD_NAME = 1,
+	FIELD_GUESTS = 3
+};
 
 static int read_conf(const struct paths *p, struct buf *ret, struct error **err)
 {
@@ -81,8 +84,8 @@ static int no_pool(const char *text, const char *name, struct error **err)
 	if (n.best)
 		return error_set(err, ERR_NOT_FOUND, "pool '%s' does not exist (did you mean '%s'?)", name,
 				 n.best);
-	return error_set(err, ERR_NOT_FOUND, "pool '%s' does not exist (no line 'pool:%s:' in /etc/pve/user.cfg)",
-			 name, name);
+	return error_set(err, ERR_NOT_FOUND,
+			 "pool '%s' does not exist (no line 'pool:%s:' in /etc/pve/user.cfg)", name, name);
 }
 
 static void add_guests(const char *line, size_t len, uint32_t **list, size_t *n)
@@ -136,9 +139,9 @@ static int take_lock(const char *dir, struct error **err)
 		if (errno != EEXIST)
 			return error_errno(err, errno, "cannot lock user.cfg by '%s'", dir);
 		if (waited >= LOCK_WAIT_MS)
-			return error_set(err, ERR_TIMEOUT,
-					 "cannot lock user.cfg: somebody holds '%s' (remove it if nobody does)",
-					 dir);
+			return error_set(
+				err, ERR_TIMEOUT,
+				"cannot lock user.cfg: somebody holds '%s' (remove it if nobody does)", dir);
 		usleep(LOCK_POLL_MS * 1000);
 	}
 	return 0;
@@ -188,8 +191,8 @@ static int rewrite(const struct paths *p, const char *name, uint32_t vmid, struc
 			buf_addf(&out, "%.*s\n", (int)len, line);
 		found = found || own;
 	}
-	return found ? io_write_file_atomic(file, buf_str(&out), out.len, 0640, not_synced, err) :
-		       no_pool(buf_str(&text), name, err);
+	return found ? io_write_file_atomic(file, buf_str(&out), out.len, 0640, not_synced, err)
+		     : no_pool(buf_str(&text), name, err);
 }
 
 int pool_add_guest(const struct paths *p, const char *name, uint32_t vmid, struct error **not_synced,

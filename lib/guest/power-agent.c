@@ -6,8 +6,8 @@ enum {
 	CANCELED_THAW_MS = 1000,
 };
 
-void power_open_agent(const struct host *host, const struct guest_config *conf,
-		      const struct log *log, struct qga **ret)
+void power_open_agent(const struct host *host, const struct guest_config *conf, const struct log *log,
+		      struct qga **ret)
 {
 	_cleanup_free_ char *path = paths_get(host->paths, "/run/qemu-server/%u.qga", conf->vmid);
 	_cleanup_qga_ struct qga *a = NULL;
@@ -30,8 +30,7 @@ void power_open_agent(const struct host *host, const struct guest_config *conf,
 	if (r == ERR_CORRUPT || r == ERR_PEER)
 		log_warn(log, "%s", error_message(err));
 	if (r < 0) {
-		log_info(log,
-			 "skipping guest filesystem freeze - agent configured but not running?");
+		log_info(log, "skipping guest filesystem freeze - agent configured but not running?");
 		return;
 	}
 	if (qga_status(a, &status, &err) < 0) {
@@ -51,8 +50,7 @@ static bool may_be_frozen(struct qga *a)
 	return qga_status(a, &status, NULL) == 0 && status == QGA_FS_FROZEN;
 }
 
-int power_thaw(struct qga *a, const struct cancel *cancel, int timeout_ms, bool *ret_over,
-	       struct error **err)
+int power_thaw(struct qga *a, const struct cancel *cancel, int timeout_ms, bool *ret_over, struct error **err)
 {
 	int r;
 

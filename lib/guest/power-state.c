@@ -19,8 +19,7 @@ enum {
 };
 
 /* 1: somebody listens there, 0: nobody, negative: cannot tell.  *ret_pid: who made the socket, or 0. */
-static int probe_socket(const char *path, struct power_state *ret, pid_t *ret_pid,
-			struct error **err)
+static int probe_socket(const char *path, struct power_state *ret, pid_t *ret_pid, struct error **err)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	struct ucred cred = { 0 };
@@ -30,8 +29,8 @@ static int probe_socket(const char *path, struct power_state *ret, pid_t *ret_pi
 	*ret_pid = 0;
 	if (strlen(path) >= sizeof(a.sun_path))
 		return error_set(err, ERR_INVALID,
-				 "socket path '%s' is longer than %zu bytes: use a shorter root",
-				 path, sizeof(a.sun_path) - 1);
+				 "socket path '%s' is longer than %zu bytes: use a shorter root", path,
+				 sizeof(a.sun_path) - 1);
 	memcpy(a.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -78,14 +77,12 @@ static bool is_qemu_of(pid_t pid, uint32_t vmid)
 }
 
 /* The pid file first: at the socket a proxy may listen. */
-static void find_process(const struct paths *p, uint32_t vmid, pid_t listener,
-			 struct power_process *ret)
+static void find_process(const struct paths *p, uint32_t vmid, pid_t listener, struct power_process *ret)
 {
 	const pid_t candidates[] = { living_pid(p, vmid), listener };
 
 	for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
-		if (!is_qemu_of(candidates[i], vmid) ||
-		    !proc_start_ticks(candidates[i], &ret->start))
+		if (!is_qemu_of(candidates[i], vmid) || !proc_start_ticks(candidates[i], &ret->start))
 			continue;
 		ret->pid = candidates[i];
 		return;

@@ -20,8 +20,8 @@ enum {
 	ASK_AGAIN_MS = 500,
 };
 
-int power_open_qmp(const struct paths *p, uint32_t vmid, const struct cancel *cancel,
-		   struct qmp **ret, struct error **err)
+int power_open_qmp(const struct paths *p, uint32_t vmid, const struct cancel *cancel, struct qmp **ret,
+		   struct error **err)
 {
 	_cleanup_free_ char *path = paths_get(p, "/run/qemu-server/%u.qmp", vmid);
 
@@ -39,8 +39,8 @@ int power_open_qmp(const struct paths *p, uint32_t vmid, const struct cancel *ca
 
 bool power_is_lost(int code)
 {
-	return code == ERR_GONE || code == -ECONNREFUSED || code == -ENOENT ||
-	       code == -ECONNRESET || code == -EPIPE;
+	return code == ERR_GONE || code == -ECONNREFUSED || code == -ENOENT || code == -ECONNRESET ||
+	       code == -EPIPE;
 }
 
 int power_resume(struct qmp *q, struct error **err)
@@ -62,14 +62,13 @@ int power_vcpus_run(struct qmp *q, bool *ret, struct error **err)
 
 	if (r < 0)
 		return r;
-	*ret = json_object_object_get_ex(status, "running", &running) &&
-	       json_object_get_boolean(running);
+	*ret = json_object_object_get_ex(status, "running", &running) && json_object_get_boolean(running);
 	json_object_put(status);
 	return 0;
 }
 
-static int ask_to_shut_down(const struct host *host, const struct guest_config *conf,
-			    const struct log *log, struct error **err)
+static int ask_to_shut_down(const struct host *host, const struct guest_config *conf, const struct log *log,
+			    struct error **err)
 {
 	struct guest_agent agent;
 	_cleanup_qmp_ struct qmp *q = NULL;
@@ -77,8 +76,7 @@ static int ask_to_shut_down(const struct host *host, const struct guest_config *
 
 	guest_config_agent(conf, log, &agent);
 	if (agent.enabled) {
-		_cleanup_free_ char *path =
-			paths_get(host->paths, "/run/qemu-server/%u.qga", conf->vmid);
+		_cleanup_free_ char *path = paths_get(host->paths, "/run/qemu-server/%u.qga", conf->vmid);
 		_cleanup_qga_ struct qga *a = NULL;
 
 		if (qga_open(path, host->cancel, &a, NULL) == 0 && qga_ping(a, NULL) == 0)
@@ -100,8 +98,7 @@ static bool is_down(const struct paths *p, uint32_t vmid, const struct power_pro
 
 /* A connection that ends may have taken the question along: asking twice does no harm. */
 static int ask_until_heard(const struct host *host, const struct guest_config *conf,
-			   const struct power_process *process, const struct log *log,
-			   struct error **err)
+			   const struct power_process *process, const struct log *log, struct error **err)
 {
 	for (int left = ASK_TRIES;; left--) {
 		_cleanup_error_ struct error *mine = NULL;
@@ -109,16 +106,15 @@ static int ask_until_heard(const struct host *host, const struct guest_config *c
 
 		if (power_is_lost(r) && is_down(host->paths, conf->vmid, process))
 			return 0;
-		if (!power_is_lost(r) || left <= 1 ||
-		    cancel_sleep(host->cancel, ASK_AGAIN_MS, NULL) < 0) {
+		if (!power_is_lost(r) || left <= 1 || cancel_sleep(host->cancel, ASK_AGAIN_MS, NULL) < 0) {
 			error_keep_first(err, &mine);
 			return r;
 		}
 	}
 }
 
-int power_shutdown(const struct host *host, const struct guest_config *conf,
-		   uint64_t minutes, const struct log *log, struct error **err)
+int power_shutdown(const struct host *host, const struct guest_config *conf, uint64_t minutes,
+		   const struct log *log, struct error **err)
 {
 	uint64_t end = units_now_ns() + minutes * 60 * UINT64_C(1000000000);
 	struct power_state before;
@@ -143,8 +139,8 @@ int power_give(const struct power_state *state, const char *path, struct error *
 	if (!path || state->uid == geteuid() || stat(path, &st) < 0 || S_ISCHR(st.st_mode))
 		return 0;
 	if (chown(path, state->uid, state->gid) < 0)
-		return error_errno(err, errno, "cannot give '%s' to the user that runs QEMU (%u)",
-				   path, (unsigned)state->uid);
+		return error_errno(err, errno, "cannot give '%s' to the user that runs QEMU (%u)", path,
+				   (unsigned)state->uid);
 	return 0;
 }
 
@@ -173,8 +169,8 @@ int power_quit(const struct paths *p, uint32_t vmid, struct error **err)
 	return r;
 }
 
-int power_run_command(const struct host *host, const char *option, uint32_t vmid,
-		      const struct cancel *cancel, const struct log *log, struct error **err)
+int power_run_command(const struct host *host, const char *option, uint32_t vmid, const struct cancel *cancel,
+		      const struct log *log, struct error **err)
 {
 	const char *command = options_get(host->options, option);
 	_cleanup_strv_ char **argv = command ? strv_split_args(command) : NULL;
@@ -190,15 +186,15 @@ int power_run_command(const struct host *host, const char *option, uint32_t vmid
 		char *at = strstr(*arg, "{vmid}");
 
 		if (at) {
-			char *filled = xasprintf("%.*s%s%s", (int)(at - *arg), *arg, id,
-						 at + strlen("{vmid}"));
+			char *filled =
+				xasprintf("%.*s%s%s", (int)(at - *arg), *arg, id, at + strlen("{vmid}"));
 			free(*arg);
 			*arg = filled;
 		}
 	}
 	r = process_run((const char *const *)(const void *)argv,
-			&(struct process_options){ .log_output = log, .timeout_ms = 300000,
-						   .group = true, .cancel = cancel },
+			&(struct process_options){
+				.log_output = log, .timeout_ms = 300000, .group = true, .cancel = cancel },
 			&result, err);
 	if (r == 0 && result.status != 0)
 		r = error_set(err, ERR_PEER, "%s '%s' failed with exit status %d", option, command,

@@ -13,13 +13,13 @@
 
 /* A QEMU's process.  Its pid alone may be another's later on. */
 struct power_process {
-	pid_t pid;	/* 0: not known */
-	uint64_t start;	/* proc_start_ticks() */
+	pid_t pid;      /* 0: not known */
+	uint64_t start; /* proc_start_ticks() */
 };
 
 struct power_state {
 	bool running;
-	uid_t uid;	/* who runs QEMU; only if running */
+	uid_t uid; /* who runs QEMU; only if running */
 	gid_t gid;
 	/*
 	 * Only if running: the process of the pid file, or the one that listens at the socket, if its
@@ -44,8 +44,8 @@ int power_get(const struct paths *p, uint32_t vmid, struct power_state *ret, str
  * Connects to the guest's QEMU for a burst of commands.  cancel may be NULL.  Others need the
  * monitor too: do not wait for the guest, its agent, a storage or a user while it is open.
  */
-int power_open_qmp(const struct paths *p, uint32_t vmid, const struct cancel *cancel,
-		   struct qmp **ret, struct error **err);
+int power_open_qmp(const struct paths *p, uint32_t vmid, const struct cancel *cancel, struct qmp **ret,
+		   struct error **err);
 /*
  * True for the code of an error that means: the QMP connection ended, or nobody is there now.  QEMU
  * has ended only if its process has: a proxy in front of the monitor, or QEMU itself, may have
@@ -62,15 +62,15 @@ int power_resume(struct qmp *q, struct error **err);
  * Shuts the guest down through its agent if one answers, else ACPI; waits up to `minutes`.
  * "VM quit/powerdown failed - got timeout" as PVE says.
  */
-int power_shutdown(const struct host *host, const struct guest_config *conf,
-		   uint64_t minutes, const struct log *log, struct error **err);
+int power_shutdown(const struct host *host, const struct guest_config *conf, uint64_t minutes,
+		   const struct log *log, struct error **err);
 
 /*
  * Runs the command of vzdump.conf's `option` (start-command, ...), {vmid} filled in.  It gets five
  * minutes; cancel ends it too, with all of its process group.  NULL where a guest must come back.
  */
-int power_run_command(const struct host *host, const char *option, uint32_t vmid,
-		      const struct cancel *cancel, const struct log *log, struct error **err);
+int power_run_command(const struct host *host, const char *option, uint32_t vmid, const struct cancel *cancel,
+		      const struct log *log, struct error **err);
 
 /*
  * QEMU may run as somebody else and must be able to open what we make: a file, socket or block
@@ -86,8 +86,8 @@ int power_quit(const struct paths *p, uint32_t vmid, struct error **err);
  * freezing not turned off, agent answering, nothing frozen yet.  *ret is NULL if not; that is
  * logged in PVE's words.
  */
-void power_open_agent(const struct host *host, const struct guest_config *conf,
-		      const struct log *log, struct qga **ret);
+void power_open_agent(const struct host *host, const struct guest_config *conf, const struct log *log,
+		      struct qga **ret);
 
 /*
  * Thaws.  A request to stop ends the wait for the answer; one that was there before leaves 1 s for

@@ -17,12 +17,11 @@
 #define JOURNAL_MAX (1024 * 1024)
 
 static const char *const kind_names[JOURNAL_KINDS] = {
-	[JOURNAL_PID] = "pid",	       [JOURNAL_LOCK] = "lock",	  [JOURNAL_QEMU] = "qemu",
-	[JOURNAL_GRAPH] = "graph",
-	[JOURNAL_SERVER] = "server",   [JOURNAL_STOPPED] = "stopped", [JOURNAL_FROZEN] = "frozen",
-	[JOURNAL_DOWN] = "down",       [JOURNAL_IMAGE] = "image", [JOURNAL_FILE] = "file",
-	[JOURNAL_DIR] = "dir",	       [JOURNAL_STARTED] = "started", [JOURNAL_CONFIG] = "config",
-	[JOURNAL_GUEST] = "guest",     [JOURNAL_FIREWALL] = "firewall",
+	[JOURNAL_PID] = "pid",           [JOURNAL_LOCK] = "lock",     [JOURNAL_QEMU] = "qemu",
+	[JOURNAL_GRAPH] = "graph",       [JOURNAL_SERVER] = "server", [JOURNAL_STOPPED] = "stopped",
+	[JOURNAL_FROZEN] = "frozen",     [JOURNAL_DOWN] = "down",     [JOURNAL_IMAGE] = "image",
+	[JOURNAL_FILE] = "file",         [JOURNAL_DIR] = "dir",       [JOURNAL_STARTED] = "started",
+	[JOURNAL_CONFIG] = "config",     [JOURNAL_GUEST] = "guest",   [JOURNAL_FIREWALL] = "firewall",
 	[JOURNAL_REPLACED] = "replaced", [JOURNAL_COMMIT] = "commit",
 };
 
@@ -166,10 +165,11 @@ int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, s
 
 		j->fd = open(j->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 		if (j->fd < 0 && errno == EEXIST)
-			return error_set(err, -EEXIST,
-					 "another process works on VM %u, or has left something behind (journal "
-					 "'%s')",
-					 vmid, j->path);
+			return error_set(
+				err, -EEXIST,
+				"another process works on VM %u, or has left something behind (journal "
+				"'%s')",
+				vmid, j->path);
 		if (j->fd < 0)
 			return error_errno(err, errno, "cannot create the journal '%s'", j->path);
 		r = begin(j, dir, err);
@@ -267,7 +267,8 @@ int journal_check(const struct journal *j, struct error **err)
 {
 	if (io_is_named(j->fd, j->path))
 		return 0;
-	return error_set(err, -ESTALE, "the journal '%s' of this process was removed by somebody else", j->path);
+	return error_set(err, -ESTALE, "the journal '%s' of this process was removed by somebody else",
+			 j->path);
 }
 
 int journal_remove(struct journal *j, struct error **err)

@@ -21,37 +21,37 @@
 #include "base/paths.h"
 
 enum journal_kind {
-	JOURNAL_PID,	 /* the process that writes this journal */
-	JOURNAL_LOCK,	 /* lock: in the guest's configuration; value: which, "" is backup */
-	JOURNAL_QEMU,	 /* the process of the next four; value: its pid and proc_start_ticks() */
-	JOURNAL_GRAPH,	 /* nodes, filters, bitmaps, exports with our prefix in the guest's QEMU */
-	JOURNAL_SERVER,	 /* the NBD server in the guest's QEMU */
+	JOURNAL_PID,     /* the process that writes this journal */
+	JOURNAL_LOCK,    /* lock: in the guest's configuration; value: which, "" is backup */
+	JOURNAL_QEMU,    /* the process of the next four; value: its pid and proc_start_ticks() */
+	JOURNAL_GRAPH,   /* nodes, filters, bitmaps, exports with our prefix in the guest's QEMU */
+	JOURNAL_SERVER,  /* the NBD server in the guest's QEMU */
 	JOURNAL_STOPPED, /* the vCPUs are stopped by us */
-	JOURNAL_FROZEN,	 /* the guest's file systems are frozen by us */
-	JOURNAL_DOWN,	 /* the guest was shut down by us and is to be started again */
-	JOURNAL_IMAGE,	 /* a fleecing image, or a volume of a restore; value: volume id */
-	JOURNAL_FILE,	 /* a temporary file; value: path */
-	JOURNAL_DIR,	 /* a temporary folder with all that is in it; value: path */
+	JOURNAL_FROZEN,  /* the guest's file systems are frozen by us */
+	JOURNAL_DOWN,    /* the guest was shut down by us and is to be started again */
+	JOURNAL_IMAGE,   /* a fleecing image, or a volume of a restore; value: volume id */
+	JOURNAL_FILE,    /* a temporary file; value: path */
+	JOURNAL_DIR,     /* a temporary folder with all that is in it; value: path */
 	JOURNAL_STARTED, /* a QEMU for a guest that has not run yet: it is ended */
-	JOURNAL_CONFIG,	 /* the configuration is not the guest's own; value: path of a copy of that */
+	JOURNAL_CONFIG,  /* the configuration is not the guest's own; value: path of a copy of that */
 	/* of a restore, see lib/backup/recover.c */
-	JOURNAL_GUEST,	  /* a configuration that holds nothing but our lock; value: which lock */
+	JOURNAL_GUEST,    /* a configuration that holds nothing but our lock; value: which lock */
 	JOURNAL_FIREWALL, /* firewall rules put in place; value: path of a copy of the old ones, or "" */
 	JOURNAL_REPLACED, /* a volume of the guest that is replaced; value: volume id */
-	JOURNAL_COMMIT,	  /* the new configuration is about to be put in place */
+	JOURNAL_COMMIT,   /* the new configuration is about to be put in place */
 	JOURNAL_KINDS,
 };
 
 struct journal_entry {
 	enum journal_kind kind;
-	char *value;	/* "" for kinds without one */
+	char *value; /* "" for kinds without one */
 };
 
 struct journal {
-	int fd;		/* holds the lock */
+	int fd; /* holds the lock */
 	char *path;
 	uint32_t vmid;
-	struct journal_entry *entries;	/* what is not struck out, oldest first */
+	struct journal_entry *entries; /* what is not struck out, oldest first */
 	size_t n;
 };
 

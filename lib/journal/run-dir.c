@@ -64,7 +64,8 @@ int run_dir_make(const struct paths *p, struct journal *j, char **ret, struct er
 		if (r <= 0)
 			return r;
 	}
-	return error_set(err, -EEXIST, "unable to create temporary directory '%s/vzdump-%u': it is there already "
-				       "and cannot be removed",
+	return error_set(err, -EEXIST,
+			 "unable to create temporary directory '%s/vzdump-%u': it is there already "
+			 "and cannot be removed",
 			 run, j->vmid);
 }

@@ -68,9 +68,8 @@ void archive_init(struct archive *a, const char *dir, const char *stem, const st
 	a->part = xasprintf("%.*s.dat", (int)(strrchr(a->target, '.') - a->target), a->target);
 }
 
-int archive_open(struct archive *a, const struct options *o, int stdout_fd,
-		 const struct vma_header *hdr, struct journal *j, const struct cancel *cancel,
-		 struct error **err)
+int archive_open(struct archive *a, const struct options *o, int stdout_fd, const struct vma_header *hdr,
+		 struct journal *j, const struct cancel *cancel, struct error **err)
 {
 	const struct vma_writer_options w = { .compression = compression(o),
 					      .threads = threads(o),
@@ -134,8 +133,7 @@ static int publish(struct archive *a, struct journal *j, struct error **err)
 	return r;
 }
 
-int archive_complete(struct archive *a, struct journal *j, struct vma_writer_stats *ret,
-		     struct error **err)
+int archive_complete(struct archive *a, struct journal *j, struct vma_writer_stats *ret, struct error **err)
 {
 	int r = vma_writer_finish(a->writer, ret, err);
 

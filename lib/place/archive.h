@@ -10,10 +10,10 @@
 #include "vma/writer.h"
 
 struct archive {
-	int fd;			/* -1: not open */
+	int fd; /* -1: not open */
 	bool is_stdout;
-	char *target;		/* final path, "-" for standard output */
-	char *part;		/* path while it is written; NULL for standard output */
+	char *target; /* final path, "-" for standard output */
+	char *part;   /* path while it is written; NULL for standard output */
 	struct vma_writer *writer;
 	struct error *not_synced; /* it is complete, but a power cut may take its name away; or NULL */
 	const struct cancel *cancel;
@@ -27,12 +27,10 @@ void archive_init(struct archive *a, const char *dir, const char *stem, const st
  * Creates the file (journalled) and writes the header.  cancel (may be NULL) ends every wait from here
  * on, also one for a file system that hangs.
  */
-int archive_open(struct archive *a, const struct options *o, int stdout_fd,
-		 const struct vma_header *hdr, struct journal *j, const struct cancel *cancel,
-		 struct error **err);
+int archive_open(struct archive *a, const struct options *o, int stdout_fd, const struct vma_header *hdr,
+		 struct journal *j, const struct cancel *cancel, struct error **err);
 /* Completes, syncs, renames; the last may be in place, but a->not_synced. */
-int archive_complete(struct archive *a, struct journal *j, struct vma_writer_stats *ret,
-		     struct error **err);
+int archive_complete(struct archive *a, struct journal *j, struct vma_writer_stats *ret, struct error **err);
 /* Frees; a file that was not completed stays for recover_rest().  Does not wait for a hung target. */
 void archive_clear(struct archive *a);
 

@@ -30,8 +30,7 @@ static bool wanted(const struct archive_name *name, const char *type, uint32_t v
 	return (!type || strcmp(name->type, type) == 0) && (!vmid || name->vmid == vmid);
 }
 
-static void add_backup(struct backups *b, const char *dir, const char *file, const char *type,
-		       uint32_t vmid)
+static void add_backup(struct backups *b, const char *dir, const char *file, const char *type, uint32_t vmid)
 {
 	_cleanup_archive_name_ struct archive_name name = { 0 };
 	_cleanup_free_ char *path = xasprintf("%s/%s", dir, file);
@@ -63,8 +62,7 @@ static int compare_backups(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
-int backups_list(const char *dir, const char *type, uint32_t vmid, struct backups *ret,
-		 struct error **err)
+int backups_list(const char *dir, const char *type, uint32_t vmid, struct backups *ret, struct error **err)
 {
 	struct dirent *entry;
 	DIR *d = opendir(dir);
@@ -144,8 +142,7 @@ int backup_set_protected(const char *archive, bool on, const struct log *log, st
 
 	if (!on) {
 		if (unlink(path) < 0 && errno != ENOENT)
-			return error_errno(err, errno, "could not delete protection file '%s'",
-					   path);
+			return error_errno(err, errno, "could not delete protection file '%s'", path);
 		return 0;
 	}
 	r = make_marker(path);
@@ -222,8 +219,7 @@ static void remove_auxiliaries(const char *archive, const struct log *log)
 {
 	_cleanup_archive_name_ struct archive_name name = { 0 };
 	const char *slash = strrchr(archive, '/');
-	_cleanup_free_ char *dir =
-		slash ? xstrndup(archive, (size_t)(slash - archive)) : xstrdup(".");
+	_cleanup_free_ char *dir = slash ? xstrndup(archive, (size_t)(slash - archive)) : xstrdup(".");
 	_cleanup_free_ char *logfile = NULL;
 	_cleanup_free_ char *notes = NULL;
 
@@ -245,8 +241,7 @@ int backup_remove(const char *archive, const struct log *log, struct error **err
 	return 0;
 }
 
-static int prune_one(const struct backup *b, const char *storage, const struct log *log,
-		     struct error **err)
+static int prune_one(const struct backup *b, const char *storage, const struct log *log, struct error **err)
 {
 	_cleanup_free_ char *volid = NULL;
 	int r;
@@ -263,8 +258,8 @@ static int prune_one(const struct backup *b, const char *storage, const struct l
 	return r;
 }
 
-int backups_prune(struct backups *b, const char *storage, const struct log *log,
-		  unsigned *ret_removed, struct error **err)
+int backups_prune(struct backups *b, const char *storage, const struct log *log, unsigned *ret_removed,
+		  struct error **err)
 {
 	int result = 0;
 

@@ -34,8 +34,7 @@ struct backups {
  * Archives in dir, of one type ("qemu"; NULL: all, whatever is named like an archive) and guest (0:
  * all).  A missing dir is empty.
  */
-int backups_list(const char *dir, const char *type, uint32_t vmid, struct backups *ret,
-		 struct error **err);
+int backups_list(const char *dir, const char *type, uint32_t vmid, struct backups *ret, struct error **err);
 void backups_clear(struct backups *b);
 #define _cleanup_backups_ _cleanup_(backups_clear)
 
@@ -56,8 +55,8 @@ void backups_warn_future(const struct backups *b, const struct log *log);
  * '<storage>:backup/<file>'", or without storage (NULL) "delete old backup '<path>'".
  * *ret_removed: how many.  Goes on after an error and returns the first.
  */
-int backups_prune(struct backups *b, const char *storage, const struct log *log,
-		  unsigned *ret_removed, struct error **err);
+int backups_prune(struct backups *b, const char *storage, const struct log *log, unsigned *ret_removed,
+		  struct error **err);
 
 /*
  * Where an archive is that a user names: "<storage>:backup/<file>", whose storage is made usable (mounted),

@@ -236,9 +236,8 @@ static int compare(const void *a, const void *b)
 	return strcasecmp(x->volid, y->volid);
 }
 
-int storage_content_list(const struct storage *s, uint32_t vmid, unsigned content,
-			 const struct log *log, struct storage_volume **ret, size_t *ret_n,
-			 struct error **err)
+int storage_content_list(const struct storage *s, uint32_t vmid, unsigned content, const struct log *log,
+			 struct storage_volume **ret, size_t *ret_n, struct error **err)
 {
 	static const enum storage_content files[] = { STORAGE_ISO, STORAGE_VZTMPL, STORAGE_SNIPPETS,
 						      STORAGE_IMPORT };

@@ -7,15 +7,15 @@
 struct storage_volume {
 	char *volid;
 	enum storage_content content;
-	char *format;	/* "raw", "vma.zst", "iso", "tgz", "snippet"; "invalid": not what the name says */
-	uint64_t size;	/* bytes; of an image what its guest sees */
+	char *format;     /* "raw", "vma.zst", "iso", "tgz", "snippet"; "invalid": not what the name says */
+	uint64_t size;    /* bytes; of an image what its guest sees */
 	bool approximate; /* the size is what it takes, as nothing else can be told now */
-	uint64_t used;	/* bytes of an image on the storage; 0: unknown */
-	char *parent;	/* of an image: what it stands on; NULL */
-	uint32_t vmid;	/* 0: nobody's */
-	int64_t ctime;	/* 0: unknown */
-	char *subtype;	/* of a backup: "qemu", "lxc", ..., "unknown"; else NULL */
-	char *notes;	/* of a backup, the first line; NULL */
+	uint64_t used;    /* bytes of an image on the storage; 0: unknown */
+	char *parent;     /* of an image: what it stands on; NULL */
+	uint32_t vmid;    /* 0: nobody's */
+	int64_t ctime;    /* 0: unknown */
+	char *subtype;    /* of a backup: "qemu", "lxc", ..., "unknown"; else NULL */
+	char *notes;      /* of a backup, the first line; NULL */
 	bool is_protected;
 };
 
@@ -24,9 +24,8 @@ struct storage_volume {
  * by id regardless of case; of one guest unless vmid is 0.  Activates the storage.  Facts:
  * PVE::Storage::volume_list.  Caller frees.
  */
-int storage_content_list(const struct storage *s, uint32_t vmid, unsigned content,
-			 const struct log *log, struct storage_volume **ret, size_t *ret_n,
-			 struct error **err);
+int storage_content_list(const struct storage *s, uint32_t vmid, unsigned content, const struct log *log,
+			 struct storage_volume **ret, size_t *ret_n, struct error **err);
 void storage_volumes_free(struct storage_volume *volumes, size_t n);
 
 #endif

@@ -124,10 +124,11 @@ void backups_warn_future(const struct backups *b, const struct log *log)
 		if (b->list[i].mark != PRUNE_FUTURE || !localtime_r(&b->list[i].ctime, &tm))
 			continue;
 		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
-		log_warn(log,
-			 "archive '%s' is dated in the future (%s): it is neither counted nor removed; rename it "
-			 "to its true date or remove it, and look at this host's clock",
-			 b->list[i].path, date);
+		log_warn(
+			log,
+			"archive '%s' is dated in the future (%s): it is neither counted nor removed; rename it "
+			"to its true date or remove it, and look at this host's clock",
+			b->list[i].path, date);
 	}
 }
 

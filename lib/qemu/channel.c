@@ -46,8 +46,8 @@ static int set_address(const char *path, struct sockaddr_un *ret, struct error *
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (len >= sizeof(ret->sun_path))
 		return error_set(err, ERR_INVALID,
-				 "socket path '%s' is too long (%zu bytes, %zu are allowed)", path,
-				 len, sizeof(ret->sun_path) - 1);
+				 "socket path '%s' is too long (%zu bytes, %zu are allowed)", path, len,
+				 sizeof(ret->sun_path) - 1);
 	memcpy(ret->sun_path, path, len);
 	return 0;
 }
@@ -60,12 +60,12 @@ static int connect_patiently(int fd, const struct sockaddr_un *addr, uint64_t de
 
 	while (connect(fd, (const struct sockaddr *)addr, sizeof(*addr))) {
 		if (errno != EAGAIN && errno != EINTR)
-			return error_errno(err, errno, "unable to connect to socket '%s'",
-					   addr->sun_path);
+			return error_errno(err, errno, "unable to connect to socket '%s'", addr->sun_path);
 		if (!remaining_ms(deadline))
 			return error_set(err, ERR_TIMEOUT,
 					 "unable to connect to socket '%s': it is busy with other "
-					 "clients", addr->sun_path);
+					 "clients",
+					 addr->sun_path);
 		r = cancel_sleep(cancel, CONNECT_RETRY_MS, err);
 		if (r < 0)
 			return r;
@@ -230,8 +230,7 @@ static int too_long(const struct channel *c, struct error **err)
 			 c->limits.message);
 }
 
-int channel_line(struct channel *c, uint64_t deadline, char **ret, size_t *ret_len,
-		 struct error **err)
+int channel_line(struct channel *c, uint64_t deadline, char **ret, size_t *ret_len, struct error **err)
 {
 	char *end;
 	int r;
@@ -273,15 +272,14 @@ int channel_skip_to(struct channel *c, char mark, uint64_t deadline, struct erro
 	return 0;
 }
 
-static int parse_failed(const struct channel *c, const char *line, const char *why,
-			struct error **err)
+static int parse_failed(const struct channel *c, const char *line, const char *why, struct error **err)
 {
-	return error_set(err, ERR_CORRUPT, "'%s' sent something that is no JSON message (%s): %.60s",
-			 c->path, why, line);
+	return error_set(err, ERR_CORRUPT, "'%s' sent something that is no JSON message (%s): %.60s", c->path,
+			 why, line);
 }
 
-int channel_parse(const struct channel *c, const char *line, size_t len,
-		  struct json_object **ret, struct error **err)
+int channel_parse(const struct channel *c, const char *line, size_t len, struct json_object **ret,
+		  struct error **err)
 {
 	_cleanup_json_ struct json_object *o = NULL;
 	_cleanup_error_ struct error *why = NULL;

@@ -14,20 +14,23 @@
 
 /* What one message may cost. */
 struct channel_limits {
-	size_t message;		/* bytes of text, without the line's end */
-	size_t memory;		/* bytes it may need when it is parsed, see json_parse() */
+	size_t message; /* bytes of text, without the line's end */
+	size_t memory;  /* bytes it may need when it is parsed, see json_parse() */
 };
 
 struct channel {
-	int fd;			/* -1: closed */
-	char *path;		/* for messages */
-	struct buf in;		/* received, not yet taken */
-	size_t scanned;		/* of in: no line end in here */
-	size_t taken;		/* of in: handed out by channel_line(), to be dropped */
+	int fd;         /* -1: closed */
+	char *path;     /* for messages */
+	struct buf in;  /* received, not yet taken */
+	size_t scanned; /* of in: no line end in here */
+	size_t taken;   /* of in: handed out by channel_line(), to be dropped */
 	struct channel_limits limits;
 	const struct cancel *cancel; /* may be NULL */
 };
-#define CHANNEL_INIT { .fd = -1, .in = BUF_INIT }
+#define CHANNEL_INIT                     \
+	{                                \
+		.fd = -1, .in = BUF_INIT \
+	}
 
 uint64_t channel_deadline(int timeout_ms);
 
@@ -44,8 +47,7 @@ int channel_send(struct channel *c, const char *data, size_t len, int pass_fd, u
  * The next line without its end, in a buffer of the channel that lives until the next call.
  * ERR_GONE at the end of the stream; ERR_CORRUPT when a line is longer than limits.message.
  */
-int channel_line(struct channel *c, uint64_t deadline, char **ret, size_t *ret_len,
-		 struct error **err);
+int channel_line(struct channel *c, uint64_t deadline, char **ret, size_t *ret_len, struct error **err);
 
 /* Drops all up to and including the next byte `mark`. */
 int channel_skip_to(struct channel *c, char mark, uint64_t deadline, struct error **err);
@@ -53,7 +55,7 @@ int channel_skip_to(struct channel *c, char mark, uint64_t deadline, struct erro
 /*
  * Parses one message; ERR_CORRUPT unless it is a JSON object within limits.memory.  The caller puts *ret.
  */
-int channel_parse(const struct channel *c, const char *line, size_t len,
-		  struct json_object **ret, struct error **err);
+int channel_parse(const struct channel *c, const char *line, size_t len, struct json_object **ret,
+		  struct error **err);
 
 #endif

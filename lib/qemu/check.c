@@ -13,18 +13,18 @@ bool graph_needs_hold(const struct qemu_features *f, const struct graph_disk *d)
  * node and so lives in its context, whatever iothread that is.  Hence nothing is refused by version
  * for it; what the old AioContext locks need is in graph_is_delicate().
  */
-int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d,
-		       struct error **err)
+int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d, struct error **err)
 {
 	if (d->throttle && !f->blockdev_reopen)
 		return error_set(err, ERR_UNSUPPORTED,
 				 "%s: QEMU %d.%d.%d cannot put a filter below the throttle filter "
-				 "'%s' (blockdev-reopen is there since 6.1)", d->key, f->major,
-				 f->minor, f->micro, d->throttle);
+				 "'%s' (blockdev-reopen is there since 6.1)",
+				 d->key, f->major, f->minor, f->micro, d->throttle);
 	if (graph_needs_hold(f, d))
 		return error_set(err, ERR_UNSUPPORTED,
 				 "%s: QEMU %d.%d.%d can crash when a SCSI disk with an iothread is "
 				 "read through an export; use QEMU 9.0 or later, take the iothread "
-				 "away, or use mode 'stop'", d->key, f->major, f->minor, f->micro);
+				 "away, or use mode 'stop'",
+				 d->key, f->major, f->minor, f->micro);
 	return 0;
 }

@@ -6,7 +6,7 @@
 #include "qemu/internal.h"
 
 enum {
-	MAX_DEPTH = 32,		/* of filters and formats above a protocol node */
+	MAX_DEPTH = 32, /* of filters and formats above a protocol node */
 };
 
 void graph_disk_clear(struct graph_disk *d)
@@ -54,8 +54,8 @@ static bool device_has_key(struct json_object *device, const char *key)
 	_cleanup_free_ char *path = graph_qom_path(device);
 	const char *rest;
 
-	return path && str_prefix(path, "/machine/peripheral/", &rest) &&
-	       str_prefix(rest, key, &rest) && (!*rest || !strcmp(rest, "/virtio-backend"));
+	return path && str_prefix(path, "/machine/peripheral/", &rest) && str_prefix(rest, key, &rest) &&
+	       (!*rest || !strcmp(rest, "/virtio-backend"));
 }
 
 static bool device_has_drive_name(struct json_object *device, const char *key)
@@ -81,8 +81,7 @@ static struct json_object *find_device(const struct view *v, const char *key,
 	for (size_t i = 0; i < json_array_len(v->devices); i++) {
 		struct json_object *device = json_array_at(v->devices, i);
 
-		if (json_get_str(device, "qdev") && view_device_node(device) &&
-		    is_it(device, key))
+		if (json_get_str(device, "qdev") && view_device_node(device) && is_it(device, key))
 			return device;
 	}
 	return NULL;
@@ -118,8 +117,7 @@ static struct json_object *find_device_by_path(const struct view *v, const char 
 		struct json_object *device = json_array_at(v->devices, i);
 		const char *node = view_device_node(device);
 
-		if (node && json_get_str(device, "qdev") &&
-		    same_file(&want, graph_filename(v, node)))
+		if (node && json_get_str(device, "qdev") && same_file(&want, graph_filename(v, node)))
 			return device;
 	}
 	return NULL;
@@ -199,7 +197,8 @@ static int refuse_leftover(const char *key, const char *node, struct error **err
 {
 	return error_set(err, ERR_INVALID,
 			 "%s: the filter '%s' of an earlier backup is still in place; "
-			 "run 'vzdump --cleanup' first", key, node);
+			 "run 'vzdump --cleanup' first",
+			 key, node);
 }
 
 /* Steps from the device's root node over throttle filters down to T. */
@@ -213,7 +212,8 @@ static int descend(const struct view *v, struct graph_disk *d, struct error **er
 		if (!node)
 			return error_set(err, ERR_UNSUPPORTED,
 					 "%s: QEMU does not tell what is below the throttle "
-					 "filter '%s'", d->key, throttle);
+					 "filter '%s'",
+					 d->key, throttle);
 	}
 	if (graph_is_ours(node))
 		return refuse_leftover(d->key, node, err);
@@ -243,8 +243,8 @@ static int read_node(const struct view *v, struct graph_disk *d, struct error **
 	const char *filename = graph_filename(v, d->node);
 
 	if (!json_get_u64(json_get_obj(node, "image"), "virtual-size", &d->size))
-		return error_set(err, ERR_PEER, "%s: QEMU does not tell the size of node '%s'",
-				 d->key, d->node);
+		return error_set(err, ERR_PEER, "%s: QEMU does not tell the size of node '%s'", d->key,
+				 d->node);
 	d->driver = xstrdup(view_driver(v, d->node));
 	d->filename = xstrdup(filename ? filename : "");
 	d->read_only = json_get_bool(node, "ro", false);
@@ -298,8 +298,8 @@ int graph_find_disk(struct qmp *q, const char *key, const char *path, struct gra
 	if (!device)
 		return error_set(err, ERR_NOT_FOUND,
 				 "%s: the running QEMU has no such disk (looked for device '%s', "
-				 "node 'drive-%s'%s%s)", key, key, key, path ? ", file " : "",
-				 path ? path : "");
+				 "node 'drive-%s'%s%s)",
+				 key, key, key, path ? ", file " : "", path ? path : "");
 	d.key = xstrdup(key);
 	d.qom_path = graph_qom_path(device);
 	d.root = xstrdup(view_device_node(device));

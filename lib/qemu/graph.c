@@ -25,8 +25,7 @@ int graph_names_init(struct graph_names *n, const char *key, struct error **err)
 	    put_name(n->file, key, "-file") && put_name(n->snap, key, "-snap") &&
 	    put_name(n->bitmap, key, "") && put_name(n->export, key, "") &&
 	    put_name(n->guard, key, "-guard") && put_name(n->guard_top, key, "-guard-top") &&
-	    put_name(n->guard_job, key, "-guard-job") &&
-	    put_name(n->guard_sink, key, "-guard-sink"))
+	    put_name(n->guard_job, key, "-guard-job") && put_name(n->guard_sink, key, "-guard-sink"))
 		return 0;
 	return error_set(err, ERR_INVALID, "disk name '%s' is too long for a QEMU node name", key);
 }
@@ -69,8 +68,7 @@ static bool driver_has_aio(struct json_object *protocol)
 	return driver && (!strcmp(driver, "file") || !strcmp(driver, "host_device"));
 }
 
-static struct json_object *image_protocol(const struct graph_names *n,
-					  const struct graph_image *img)
+static struct json_object *image_protocol(const struct graph_names *n, const struct graph_image *img)
 {
 	struct json_object *o = json_copy(img->protocol);
 
@@ -116,8 +114,7 @@ int graph_del_target(struct qmp *q, const struct graph_names *n, struct error **
 /* ---- filter ---- */
 
 int graph_add_filter(struct qmp *q, const struct qemu_features *f, const struct graph_disk *d,
-		     const struct graph_names *n, const struct graph_filter_options *o,
-		     struct error **err)
+		     const struct graph_names *n, const struct graph_filter_options *o, struct error **err)
 {
 	struct json_object *node = json_new_str("driver", "copy-before-write");
 

@@ -35,24 +35,24 @@
 #include "qemu/probe.h"
 #include "qemu/qmp.h"
 
-#define GRAPH_PREFIX		 "vzdump-"
+#define GRAPH_PREFIX             "vzdump-"
 #define GRAPH_BITMAP_GRANULARITY 65536u
 
 /* Where a guest disk hangs in QEMU. */
 struct graph_disk {
-	char *key;	  /* "scsi0" */
-	char *qom_path;	  /* device that has the property `drive`, for qom-set */
-	char *qom_type;	  /* "scsi-hd", "virtio-blk-device", "cfi.pflash01", ... ("" if unknown) */
-	char *root;	  /* node the device has; the throttle filter or T itself */
-	char *node;	  /* T: node name below any throttle filter; may be "#block118" */
-	char *driver;	  /* T's driver: raw, qcow2, ... */
-	char *filename;	  /* file or device of T's protocol node, "" if it has none */
-	char *throttle;	  /* node name of the throttle filter, NULL without */
+	char *key;      /* "scsi0" */
+	char *qom_path; /* device that has the property `drive`, for qom-set */
+	char *qom_type; /* "scsi-hd", "virtio-blk-device", "cfi.pflash01", ... ("" if unknown) */
+	char *root;     /* node the device has; the throttle filter or T itself */
+	char *node;     /* T: node name below any throttle filter; may be "#block118" */
+	char *driver;   /* T's driver: raw, qcow2, ... */
+	char *filename; /* file or device of T's protocol node, "" if it has none */
+	char *throttle; /* node name of the throttle filter, NULL without */
 	struct json_object *throttle_options; /* for blockdev-reopen, with file = T; NULL without */
-	char *iothread;	  /* QOM path of the iothread that serves it, NULL: main loop */
-	uint64_t size;	  /* bytes QEMU sees */
+	char *iothread;                       /* QOM path of the iothread that serves it, NULL: main loop */
+	uint64_t size;                        /* bytes QEMU sees */
 	bool read_only;
-	bool encrypted;	  /* QEMU has the key: what the guest sees is plain text */
+	bool encrypted; /* QEMU has the key: what the guest sees is plain text */
 };
 
 void graph_disk_clear(struct graph_disk *d);
@@ -80,13 +80,13 @@ int graph_find_unclaimed(struct qmp *q, const struct graph_claim *claims, size_t
 
 /* Names for one disk. QEMU takes at most 31 characters. */
 struct graph_names {
-	char cbw[32];	 /* vzdump-scsi0-cbw */
-	char target[32]; /* vzdump-scsi0-target: format node of the image, or the NBD sink */
-	char file[32];	 /* vzdump-scsi0-file: protocol node of the image */
-	char snap[32];	 /* vzdump-scsi0-snap */
-	char bitmap[32]; /* vzdump-scsi0 */
-	char export[32]; /* vzdump-scsi0: export id and NBD export name */
-	char guard[32];	 /* vzdump-scsi0-guard */
+	char cbw[32];        /* vzdump-scsi0-cbw */
+	char target[32];     /* vzdump-scsi0-target: format node of the image, or the NBD sink */
+	char file[32];       /* vzdump-scsi0-file: protocol node of the image */
+	char snap[32];       /* vzdump-scsi0-snap */
+	char bitmap[32];     /* vzdump-scsi0 */
+	char export[32];     /* vzdump-scsi0: export id and NBD export name */
+	char guard[32];      /* vzdump-scsi0-guard */
 	char guard_top[32];  /* vzdump-scsi0-guard-top */
 	char guard_job[32];  /* vzdump-scsi0-guard-job: job, its filter and its bitmap */
 	char guard_sink[32]; /* vzdump-scsi0-guard-sink */
@@ -98,9 +98,9 @@ int graph_names_init(struct graph_names *n, const char *key, struct error **err)
 
 struct graph_image {
 	struct json_object *protocol; /* {"driver":"file","filename":...}; borrowed, copied */
-	const char *format;	      /* "raw" or "qcow2" */
-	uint64_t size;		      /* as struct graph_disk.size; clips a raw image to it */
-	bool direct;		      /* O_DIRECT (and aio=native where that goes with it) */
+	const char *format;           /* "raw" or "qcow2" */
+	uint64_t size;                /* as struct graph_disk.size; clips a raw image to it */
+	bool direct;                  /* O_DIRECT (and aio=native where that goes with it) */
 };
 
 /* discard: unmap on both layers, no flushes: the image is worth nothing after a crash. */
@@ -114,13 +114,12 @@ int graph_del_target(struct qmp *q, const struct graph_names *n, struct error **
 /* ---- 2. filter, not yet under the guest ---- */
 
 struct graph_filter_options {
-	unsigned cbw_timeout_s;	   /* 0: none.  45 is the default of the project */
+	unsigned cbw_timeout_s;    /* 0: none.  45 is the default of the project */
 	uint64_t min_cluster_size; /* 0: QEMU's choice; used only where QEMU has it */
 };
 
 int graph_add_filter(struct qmp *q, const struct qemu_features *f, const struct graph_disk *d,
-		     const struct graph_names *n, const struct graph_filter_options *o,
-		     struct error **err);
+		     const struct graph_names *n, const struct graph_filter_options *o, struct error **err);
 int graph_del_filter(struct qmp *q, const struct graph_names *n, struct error **err);
 
 /*
@@ -141,8 +140,8 @@ struct graph_insertion {
 };
 
 struct graph_instant {
-	bool stopped;	      /* the vCPUs were stopped for it */
-	uint64_t stopped_ns;  /* for how long, seen from here */
+	bool stopped;        /* the vCPUs were stopped for it */
+	uint64_t stopped_ns; /* for how long, seen from here */
 };
 
 /*
@@ -159,8 +158,8 @@ void graph_write_out(const char *filename);
  * removed again and the vCPUs run as before.  A caller killed in here leaves the guest stopped:
  * write GRAPH_OURS_STOPPED to the journal before and take it out after.
  */
-int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n,
-		 struct graph_instant *ret, struct error **err);
+int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n, struct graph_instant *ret,
+		 struct error **err);
 /*
  * Takes one filter out from under the guest, by what the graph looks like now.  For IDE and SATA
  * the vCPUs stop for it: GRAPH_OURS_STOPPED again.
@@ -170,8 +169,7 @@ int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err)
  * ERR_UNSUPPORTED with the reason if the filter cannot, or should not, be put under this disk; the
  * latter is for disks with graph_needs_hold().
  */
-int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d,
-		       struct error **err);
+int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d, struct error **err);
 
 /*
  * ---- 5. the guard ----
@@ -200,8 +198,8 @@ int graph_guard_image(const char *path, struct error **err);
  */
 int graph_guard_sink(const char *path, uint64_t size, struct error **err);
 /* After graph_insert() and before graph_add_snapshot().  sink: NULL for no job. */
-int graph_add_guard(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
-		    const char *image, const char *sink, struct error **err);
+int graph_add_guard(struct qmp *q, const struct graph_disk *d, const struct graph_names *n, const char *image,
+		    const char *sink, struct error **err);
 int graph_del_guard(struct qmp *q, const struct graph_names *n, struct error **err);
 
 /* ---- 6. the frozen view ---- */
@@ -237,7 +235,7 @@ int graph_del_export(struct qmp *q, const struct graph_names *n, struct error **
 int graph_is_delicate(struct qmp *q, bool *ret, struct error **err);
 
 struct graph_pause {
-	bool ours;		     /* stopped by us, ours to continue */
+	bool ours; /* stopped by us, ours to continue */
 	uint64_t since_ns;
 	const struct cancel *cancel; /* not seen while the vCPUs stand still */
 };

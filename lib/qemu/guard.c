@@ -38,11 +38,11 @@ static void format_image(unsigned char image[QCOW2_CLUSTERS * QCOW2_CLUSTER])
 	put_be(image, 4, 0x514649fb); /* "QFI\xfb" */
 	put_be(image + 4, 4, 2);
 	put_be(image + 20, 4, QCOW2_CLUSTER_BITS);
-	put_be(image + 24, 8, 512);		    /* size */
-	put_be(image + 36, 4, 1);		    /* entries of the L1 table */
+	put_be(image + 24, 8, 512);               /* size */
+	put_be(image + 36, 4, 1);                 /* entries of the L1 table */
 	put_be(image + 40, 8, 3 * QCOW2_CLUSTER); /* where it is */
-	put_be(image + 48, 8, QCOW2_CLUSTER);	    /* refcount table */
-	put_be(image + 56, 4, 1);		    /* its clusters */
+	put_be(image + 48, 8, QCOW2_CLUSTER);     /* refcount table */
+	put_be(image + 56, 4, 1);                 /* its clusters */
 	put_be(image + QCOW2_CLUSTER, 8, 2 * QCOW2_CLUSTER);
 	for (unsigned i = 0; i < QCOW2_CLUSTERS; i++)
 		put_be(image + 2 * QCOW2_CLUSTER + 2 * i, 2, 1);
@@ -138,8 +138,8 @@ static int add_job(struct qmp *q, const struct graph_names *n, const char *sink,
 	return r == 0 ? start_job(q, n, err) : r;
 }
 
-int graph_add_guard(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
-		    const char *image, const char *sink, struct error **err)
+int graph_add_guard(struct qmp *q, const struct graph_disk *d, const struct graph_names *n, const char *image,
+		    const char *sink, struct error **err)
 {
 	struct graph_pause pause;
 	int r = graph_quiet_begin(q, &pause, err);

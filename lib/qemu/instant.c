@@ -70,8 +70,7 @@ static void take_back(struct qmp *q, const struct graph_insertion *items, size_t
 		(void)graph_place(q, items[n].disk, items[n].disk->node, NULL);
 }
 
-static int place_all(struct qmp *q, const struct graph_insertion *items, size_t n,
-		     struct error **err)
+static int place_all(struct qmp *q, const struct graph_insertion *items, size_t n, struct error **err)
 {
 	for (size_t i = 0; i < n; i++) {
 		int r = graph_place(q, items[i].disk, items[i].names->cbw, err);
@@ -105,8 +104,8 @@ static int insert_stopped(struct qmp *q, const struct graph_insertion *items, si
 	return rc;
 }
 
-int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n,
-		 struct graph_instant *ret, struct error **err)
+int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n, struct graph_instant *ret,
+		 struct error **err)
 {
 	struct graph_instant instant = { 0 };
 	const struct cancel *cancel;
@@ -130,8 +129,7 @@ int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n,
 
 /* ---- and out ---- */
 
-static int remove_from_device(struct qmp *q, struct json_object *device, const char *node,
-			      struct error **err)
+static int remove_from_device(struct qmp *q, struct json_object *device, const char *node, struct error **err)
 {
 	_cleanup_free_ char *path = graph_qom_path(device);
 	_cleanup_free_ char *type = graph_qom_string(q, path, "type");
@@ -147,8 +145,8 @@ static int remove_from_device(struct qmp *q, struct json_object *device, const c
 	return graph_quiet_end(q, &pause, r, err);
 }
 
-static int remove_from_throttle(struct qmp *q, const struct view *v, const char *throttle,
-				const char *node, struct error **err)
+static int remove_from_throttle(struct qmp *q, const struct view *v, const char *throttle, const char *node,
+				struct error **err)
 {
 	struct json_object *options;
 	struct graph_pause pause;

@@ -36,8 +36,7 @@ int graph_quiet_begin(struct qmp *q, struct graph_pause *p, struct error **err);
 int graph_quiet_end(struct qmp *q, struct graph_pause *p, int r, struct error **err);
 
 /* A command between graph_quiet_begin() and graph_quiet_end().  Takes args over. */
-int graph_execute_quietly(struct qmp *q, const char *command, struct json_object *args,
-			  struct error **err);
+int graph_execute_quietly(struct qmp *q, const char *command, struct json_object *args, struct error **err);
 
 /* The guest's disk is that node from now on; throttling stays on top. */
 int graph_place(struct qmp *q, const struct graph_disk *d, const char *node, struct error **err);

@@ -7,7 +7,7 @@
 #include "qemu/internal.h"
 
 enum {
-	MAX_PASSES = 8,		/* nodes go from the top down: one layer a pass */
+	MAX_PASSES = 8, /* nodes go from the top down: one layer a pass */
 };
 
 /* ---- lists of names ---- */
@@ -42,8 +42,8 @@ static int our_exports(struct qmp *q, char ***ret, struct error **err)
 }
 
 /* Calls fn for each bitmap of ours; stops when it returns something else than 0. */
-static int each_bitmap(const struct view *v,
-		       int (*fn)(void *opaque, const char *node, const char *bitmap), void *opaque)
+static int each_bitmap(const struct view *v, int (*fn)(void *opaque, const char *node, const char *bitmap),
+		       void *opaque)
 {
 	for (size_t i = 0; i < json_array_len(v->nodes); i++) {
 		struct json_object *node = json_array_at(v->nodes, i);
@@ -92,9 +92,9 @@ int graph_has_leftovers(struct qmp *q, bool *ret, struct error **err)
 struct cleanup {
 	struct qmp *q;
 	const struct log *log;
-	struct error **err;	/* first error of all */
+	struct error **err; /* first error of all */
 	int result;
-	bool lost;		/* QEMU does not answer any more: no use to go on */
+	bool lost; /* QEMU does not answer any more: no use to go on */
 };
 
 /* Keeps the first error for the caller and goes on, as long as QEMU answers. */
@@ -247,8 +247,7 @@ static int drop_bitmap(void *opaque, const char *node, const char *bitmap)
 	struct json_object *args = json_new_str("node", node);
 	int r;
 
-	r = qmp_execute(c->q, "block-dirty-bitmap-remove", json_put_str(args, "name", bitmap), NULL,
-			&e);
+	r = qmp_execute(c->q, "block-dirty-bitmap-remove", json_put_str(args, "name", bitmap), NULL, &e);
 	note(c, r, &e);
 	return c->lost;
 }
@@ -273,8 +272,7 @@ static void release_clients(struct cleanup *c)
 
 static void take_out_nodes(struct cleanup *c)
 {
-	static const char *const guards[] = { "-guard-top", "-guard", "-guard-job",
-					       "-guard-sink" };
+	static const char *const guards[] = { "-guard-top", "-guard", "-guard-job", "-guard-sink" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(guards) && !c->lost; i++)
 		undo_nodes(c, guards[i], graph_del_guard);

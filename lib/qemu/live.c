@@ -12,7 +12,7 @@
 enum {
 	JOB_TIMEOUT_MS = 60000, /* for a job that has next to nothing to do */
 	JOB_POLL_MS = 20,
-	BUFFER_MIN = 1 << 20, /* what a job copies in one go, however slow it shall be */
+	BUFFER_MIN = 1 << 20,  /* what a job copies in one go, however slow it shall be */
 	BUFFER_MAX = 16 << 20, /* QEMU's default */
 };
 
@@ -52,8 +52,8 @@ int live_check(const struct qemu_features *f, const struct graph_disk *d, struct
 /* ---- jobs ---- */
 
 /* The job's entry of query-jobs (borrowed from *ret_all), or NULL. */
-static int find_job(struct qmp *q, const char *id, struct json_object **ret_all,
-		    struct json_object **ret, struct error **err)
+static int find_job(struct qmp *q, const char *id, struct json_object **ret_all, struct json_object **ret,
+		    struct error **err)
 {
 	int r = qmp_execute(q, "query-jobs", NULL, ret_all, err);
 
@@ -127,8 +127,7 @@ static int add_archive(struct qmp *q, const struct live_names *n, const struct l
 	return qmp_execute(q, "blockdev-add", o, NULL, err);
 }
 
-static int format_overlay(struct qmp *q, const struct live_names *n, uint64_t size,
-			  struct error **err)
+static int format_overlay(struct qmp *q, const struct live_names *n, uint64_t size, struct error **err)
 {
 	struct json_object *options = json_new_str("driver", "qcow2");
 	struct json_object *args = json_new_str("job-id", n->job);
@@ -231,8 +230,8 @@ static int pause_job(struct qmp *q, const char *id, struct error **err)
  * move to the throttle filter's iothread: QEMU 10.0.2 hangs in bdrv_try_change_aio_context() when
  * reads from an NBD server are under way.
  */
-static int start_below_throttle(struct qmp *q, const struct graph_disk *d,
-				const struct live_names *n, uint64_t speed, struct error **err)
+static int start_below_throttle(struct qmp *q, const struct graph_disk *d, const struct live_names *n,
+				uint64_t speed, struct error **err)
 {
 	struct json_object *o = json_new_str("driver", "null-co");
 	int r;
@@ -274,8 +273,7 @@ int live_attach(struct qmp *q, const struct graph_disk *d, const struct live_nam
 
 /* ---- meanwhile ---- */
 
-int live_state(struct qmp *q, const struct live_names *n, struct live_progress *ret,
-	       struct error **err)
+int live_state(struct qmp *q, const struct live_names *n, struct live_progress *ret, struct error **err)
 {
 	_cleanup_json_ struct json_object *all = NULL;
 	struct json_object *job;
@@ -350,8 +348,7 @@ static int move_to_volume(struct qmp *q, const struct graph_disk *d, const struc
 	return r == 0 ? place_volume(q, d, n, err) : r;
 }
 
-int live_finish(struct qmp *q, const struct graph_disk *d, const struct live_names *n,
-		struct error **err)
+int live_finish(struct qmp *q, const struct graph_disk *d, const struct live_names *n, struct error **err)
 {
 	const char *const nodes[] = { n->target, n->overlay, n->file, n->archive };
 	struct graph_pause pause;

@@ -27,7 +27,7 @@ struct live_names {
 	char overlay[32];
 	char target[32];
 	char filter[32]; /* the job's, above the overlay */
-	char park[32];	 /* for a moment */
+	char park[32];   /* for a moment */
 	char job[32];
 };
 
@@ -66,19 +66,17 @@ enum live_state {
 struct live_progress {
 	enum live_state state;
 	uint64_t done, total; /* bytes, as the job counts; as they were if it failed */
-	char *reason;	      /* QEMU's words, if it failed; caller frees */
+	char *reason;         /* QEMU's words, if it failed; caller frees */
 };
 
 /* ret->done and total keep their values where QEMU tells none. */
-int live_state(struct qmp *q, const struct live_names *n, struct live_progress *ret,
-	       struct error **err);
+int live_state(struct qmp *q, const struct live_names *n, struct live_progress *ret, struct error **err);
 
 /*
  * The guest moves onto its volume, and all nodes of ours go.  d as it was before live_attach().
  * Only when LIVE_READY, or when the connection ended in a call before.  Then the vCPUs may be
  * left stopped: let them go on first.
  */
-int live_finish(struct qmp *q, const struct graph_disk *d, const struct live_names *n,
-		struct error **err);
+int live_finish(struct qmp *q, const struct graph_disk *d, const struct live_names *n, struct error **err);
 
 #endif

@@ -26,8 +26,7 @@ static int left_ms(uint64_t end)
 }
 
 /* Waits once, and lets libnbd do what can be done then. */
-static int one_round(struct nbd_handle *h, uint64_t end, const struct cancel *cancel,
-		     struct error **err)
+static int one_round(struct nbd_handle *h, uint64_t end, const struct cancel *cancel, struct error **err)
 {
 	const unsigned direction = nbd_aio_get_direction(h);
 	struct pollfd p[2] = { { .fd = nbd_aio_get_fd(h) },
@@ -77,16 +76,15 @@ int nbd_client_connect_unix(struct nbd_handle *h, const char *socket, int timeou
 	return wait_connected(h, timeout_ms, cancel, err);
 }
 
-int nbd_client_connect_uri(struct nbd_handle *h, const char *uri, int timeout_ms,
-			   const struct cancel *cancel, struct error **err)
+int nbd_client_connect_uri(struct nbd_handle *h, const char *uri, int timeout_ms, const struct cancel *cancel,
+			   struct error **err)
 {
 	if (nbd_aio_connect_uri(h, uri) < 0)
 		return failed(err);
 	return wait_connected(h, timeout_ms, cancel, err);
 }
 
-int nbd_client_finish(struct nbd_handle *h, int64_t cookie, const struct cancel *cancel,
-		      struct error **err)
+int nbd_client_finish(struct nbd_handle *h, int64_t cookie, const struct cancel *cancel, struct error **err)
 {
 	int r = 0, done = 0;
 

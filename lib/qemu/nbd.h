@@ -20,16 +20,15 @@
  */
 int nbd_client_connect_unix(struct nbd_handle *h, const char *socket, int timeout_ms,
 			    const struct cancel *cancel, struct error **err);
-int nbd_client_connect_uri(struct nbd_handle *h, const char *uri, int timeout_ms,
-			   const struct cancel *cancel, struct error **err);
+int nbd_client_connect_uri(struct nbd_handle *h, const char *uri, int timeout_ms, const struct cancel *cancel,
+			   struct error **err);
 
 /*
  * Waits for a command that was sent with nbd_aio_...(), whose result its cookie is (-1: it was not sent).
  * ERR_PEER with libnbd's words and nbd_get_errno() of it.  After ERR_CANCELED the command may still be
  * at work on its buffer until the handle is closed, and the handle can only be closed.
  */
-int nbd_client_finish(struct nbd_handle *h, int64_t cookie, const struct cancel *cancel,
-		      struct error **err);
+int nbd_client_finish(struct nbd_handle *h, int64_t cookie, const struct cancel *cancel, struct error **err);
 
 /* Tells the server goodbye, for a second at most, and closes.  NULL is fine. */
 void nbd_client_close(struct nbd_handle *h);

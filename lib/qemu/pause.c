@@ -68,8 +68,7 @@ static bool has_context_locks(const struct qmp *q)
 {
 	uint64_t major = 0;
 
-	return json_get_u64(json_get_obj(qmp_greeting_version(q), "qemu"), "major", &major) &&
-	       major < 9;
+	return json_get_u64(json_get_obj(qmp_greeting_version(q), "qemu"), "major", &major) && major < 9;
 }
 
 int graph_is_delicate(struct qmp *q, bool *ret, struct error **err)
@@ -108,8 +107,7 @@ int graph_quiet_end(struct qmp *q, struct graph_pause *p, int r, struct error **
 	return rc;
 }
 
-int graph_execute_quietly(struct qmp *q, const char *command, struct json_object *args,
-			  struct error **err)
+int graph_execute_quietly(struct qmp *q, const char *command, struct json_object *args, struct error **err)
 {
 	struct graph_pause pause;
 	int r;

@@ -33,14 +33,16 @@ static int held_by_backend(const char *filter, const char *jobs, struct error **
 	if (*jobs)
 		return error_set(err, ERR_PEER,
 				 "block job %s uses the backup's filter '%s': when it has ended, "
-				 "'vzdump --cleanup' takes the filter out", jobs, filter);
-	return error_set(err, ERR_PEER,
-			 "QEMU holds the backup's filter '%s' for a block job that it has refused, and lets go "
-			 "of it only when it ends: shut the guest down and start it again", filter);
+				 "'vzdump --cleanup' takes the filter out",
+				 jobs, filter);
+	return error_set(
+		err, ERR_PEER,
+		"QEMU holds the backup's filter '%s' for a block job that it has refused, and lets go "
+		"of it only when it ends: shut the guest down and start it again",
+		filter);
 }
 
-static int held_by_node(const struct view *v, const struct view_edge *e, const char *jobs,
-			struct error **err)
+static int held_by_node(const struct view *v, const struct view_edge *e, const char *jobs, struct error **err)
 {
 	const char *driver = view_driver(v, e->parent);
 

@@ -4,8 +4,8 @@
 
 /* query-qmp-schema as a list of entities that refer to each other by name. */
 struct schema {
-	struct json_object *entities;	/* array */
-	struct json_object *by_name;	/* object: name -> entity */
+	struct json_object *entities; /* array */
+	struct json_object *by_name;  /* object: name -> entity */
 };
 
 static void schema_clear(struct schema *s)
@@ -33,8 +33,7 @@ static int schema_load(struct qmp *q, struct schema *s, struct error **err)
 }
 
 /* The entity that is called by entity[key], e.g. a command's "arg-type". */
-static struct json_object *schema_follow(const struct schema *s, struct json_object *entity,
-					 const char *key)
+static struct json_object *schema_follow(const struct schema *s, struct json_object *entity, const char *key)
 {
 	const char *name = json_get_str(entity, key);
 
@@ -47,8 +46,8 @@ static struct json_object *schema_args(const struct schema *s, const char *comma
 }
 
 /* The element of list `key` whose `id_key` is `id`. */
-static struct json_object *find_in(struct json_object *entity, const char *key,
-				   const char *id_key, const char *id)
+static struct json_object *find_in(struct json_object *entity, const char *key, const char *id_key,
+				   const char *id)
 {
 	struct json_object *list = json_get_array(entity, key);
 
@@ -89,8 +88,7 @@ static void probe_drivers(const struct schema *s, struct qemu_features *f)
 /* Bitmaps of another node than the exported one are an alternate of {node, name} in the list. */
 static bool bitmaps_by_node(const struct schema *s, struct json_object *nbd)
 {
-	struct json_object *list = schema_follow(s, find_in(nbd, "members", "name", "bitmaps"),
-						 "type");
+	struct json_object *list = schema_follow(s, find_in(nbd, "members", "name", "bitmaps"), "type");
 	struct json_object *element = schema_follow(s, list, "element-type");
 	const char *meta = json_get_str(element, "meta-type");
 
@@ -188,8 +186,7 @@ int qemu_require_filter(const struct qemu_features *f, struct error **err)
 					 "QEMU %d.%d.%d lacks what the backup of a running guest "
 					 "needs: %s (QEMU has it since %s; 7.1 is the oldest that "
 					 "has all, use that or mode 'stop')",
-					 f->major, f->minor, f->micro, needs[i].what,
-					 needs[i].since);
+					 f->major, f->minor, f->micro, needs[i].what, needs[i].since);
 	return 0;
 }
 

@@ -11,18 +11,18 @@
 #include "qemu/qmp.h"
 
 struct qemu_features {
-	bool copy_before_write;	/* driver copy-before-write */
-	bool on_cbw_error;	/* ... its on-cbw-error */
-	bool cbw_timeout;	/* ... its cbw-timeout */
+	bool copy_before_write;    /* driver copy-before-write */
+	bool on_cbw_error;         /* ... its on-cbw-error */
+	bool cbw_timeout;          /* ... its cbw-timeout */
 	bool cbw_min_cluster_size; /* ... its min-cluster-size, in any spelling */
-	bool snapshot_access;	/* driver snapshot-access */
+	bool snapshot_access;      /* driver snapshot-access */
 	bool blockdev_reopen;
 	bool nbd_server_start;
 	bool block_export_add;
-	bool export_bitmaps;	/* NBD exports take {node, name} bitmaps */
-	bool node_children;	/* query-named-block-nodes lists children */
+	bool export_bitmaps; /* NBD exports take {node, name} bitmaps */
+	bool node_children;  /* query-named-block-nodes lists children */
 	int major, minor, micro;
-	char *package;		/* "Debian 1:7.2+dfsg-7+deb12u18", may be "" */
+	char *package; /* "Debian 1:7.2+dfsg-7+deb12u18", may be "" */
 };
 
 int qemu_probe(struct qmp *q, struct qemu_features *ret, struct error **err);

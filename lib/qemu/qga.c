@@ -10,7 +10,7 @@ enum {
 	/* what is asked for here is answered in 100 bytes; the guest may send anything */
 	MAX_ANSWER = 64 * 1024,
 	MAX_MEMORY = 8 * 1024 * 1024,
-	SENTINEL = '\xff',	/* what guest-sync-delimited puts before its answer */
+	SENTINEL = '\xff', /* what guest-sync-delimited puts before its answer */
 };
 
 struct qga {
@@ -24,8 +24,8 @@ int qga_open(const char *path, const struct cancel *cancel, struct qga **ret, st
 	int r;
 
 	q->channel = (struct channel)CHANNEL_INIT;
-	r = channel_connect(&q->channel, path, &limits,
-			    channel_deadline(QGA_CONNECT_TIMEOUT_MS), cancel, err);
+	r = channel_connect(&q->channel, path, &limits, channel_deadline(QGA_CONNECT_TIMEOUT_MS), cancel,
+			    err);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(q);
@@ -71,8 +71,7 @@ static int send_command(struct qga *q, const char *command, uint64_t id, uint64_
 	return channel_send(&q->channel, text.data, text.len, -1, deadline, err);
 }
 
-static int read_answer(struct qga *q, uint64_t deadline, struct json_object **ret,
-		       struct error **err)
+static int read_answer(struct qga *q, uint64_t deadline, struct json_object **ret, struct error **err)
 {
 	size_t len;
 	char *line;
@@ -157,8 +156,7 @@ int qga_ping(struct qga *q, struct error **err)
 	return run(q, "guest-ping", QGA_PING_TIMEOUT_MS, &o, err);
 }
 
-static int status_within(struct qga *q, int timeout_ms, enum qga_fsfreeze_status *ret,
-			 struct error **err)
+static int status_within(struct qga *q, int timeout_ms, enum qga_fsfreeze_status *ret, struct error **err)
 {
 	_cleanup_json_ struct json_object *o = NULL;
 	const char *s;
@@ -169,8 +167,7 @@ static int status_within(struct qga *q, int timeout_ms, enum qga_fsfreeze_status
 		return r;
 	s = json_object_is_type(o, json_type_string) ? json_object_get_string(o) : "";
 	if (strcmp(s, "thawed") && strcmp(s, "frozen"))
-		return error_set(err, ERR_CORRUPT,
-				 "guest agent: unknown fsfreeze status '%.40s'", s);
+		return error_set(err, ERR_CORRUPT, "guest agent: unknown fsfreeze status '%.40s'", s);
 	*ret = strcmp(s, "frozen") ? QGA_FS_THAWED : QGA_FS_FROZEN;
 	return 0;
 }

@@ -15,10 +15,10 @@ struct qga;
 enum {
 	QGA_CONNECT_TIMEOUT_MS = 5000,
 	QGA_PING_TIMEOUT_MS = 3000,
-	QGA_FREEZE_TIMEOUT_MS = 10 * 60 * 1000,	/* then five times guest-fsfreeze-status as long */
+	QGA_FREEZE_TIMEOUT_MS = 10 * 60 * 1000, /* then five times guest-fsfreeze-status as long */
 	QGA_FREEZE_POLLS = 5,
 	QGA_THAW_TIMEOUT_MS = 3 * 60 * 1000,
-	QGA_THAW_AGAIN_TIMEOUT_MS = 5 * 1000,	/* it has been asked before */
+	QGA_THAW_AGAIN_TIMEOUT_MS = 5 * 1000, /* it has been asked before */
 	QGA_SHUTDOWN_TIMEOUT_MS = 10 * 60 * 1000,
 	QGA_STATUS_TIMEOUT_MS = 5000,
 };

@@ -6,7 +6,7 @@
 struct qmp {
 	struct channel channel;
 	struct json_object *greeting;
-	char *error_class;	/* NULL: the last command had none */
+	char *error_class; /* NULL: the last command had none */
 	uint64_t next_id;
 };
 
@@ -74,8 +74,7 @@ struct json_object *qmp_greeting_version(const struct qmp *q)
 	return json_walk(q->greeting, "QMP", "version", NULL);
 }
 
-static int read_message(struct qmp *q, uint64_t deadline, struct json_object **ret,
-			struct error **err)
+static int read_message(struct qmp *q, uint64_t deadline, struct json_object **ret, struct error **err)
 {
 	size_t len;
 	char *line;
@@ -96,7 +95,8 @@ static int read_greeting(struct qmp *q, uint64_t deadline, struct error **err)
 	if (r == ERR_TIMEOUT)
 		return error_set(err, r,
 				 "another client holds the QMP socket '%s' and a monitor serves "
-				 "one at a time; try again when it has left", q->channel.path);
+				 "one at a time; try again when it has left",
+				 q->channel.path);
 	if (r < 0) {
 		error_prefix(err, "waiting for the QMP greeting");
 		return r;
@@ -129,8 +129,8 @@ int qmp_open(const char *path, int timeout_ms, const struct cancel *cancel, stru
 	return 0;
 }
 
-static int send_command(struct qmp *q, const char *command, struct json_object *args,
-			uint64_t id, int pass_fd, uint64_t deadline, struct error **err)
+static int send_command(struct qmp *q, const char *command, struct json_object *args, uint64_t id,
+			int pass_fd, uint64_t deadline, struct error **err)
 {
 	_cleanup_json_ struct json_object *o = json_new_str("execute", command);
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -172,8 +172,8 @@ static int peer_error(struct qmp *q, struct json_object *error, struct error **e
 	return error_set(err, ERR_PEER, "%s", desc ? desc : "unknown error");
 }
 
-static int execute(struct qmp *q, const char *command, struct json_object *args, int pass_fd,
-		   int timeout_ms, struct json_object **ret, struct error **err)
+static int execute(struct qmp *q, const char *command, struct json_object *args, int pass_fd, int timeout_ms,
+		   struct json_object **ret, struct error **err)
 {
 	_cleanup_json_ struct json_object *answer = NULL;
 	uint64_t deadline = channel_deadline(timeout_ms);
@@ -211,22 +211,22 @@ static int execute_named(struct qmp *q, const char *command, struct json_object 
 	return r;
 }
 
-int qmp_execute_timeout(struct qmp *q, const char *command, struct json_object *args,
-			int timeout_ms, struct json_object **ret, struct error **err)
+int qmp_execute_timeout(struct qmp *q, const char *command, struct json_object *args, int timeout_ms,
+			struct json_object **ret, struct error **err)
 {
 	return execute_named(q, command, args, -1, timeout_ms, ret, err);
 }
 
-int qmp_execute(struct qmp *q, const char *command, struct json_object *args,
-		struct json_object **ret, struct error **err)
+int qmp_execute(struct qmp *q, const char *command, struct json_object *args, struct json_object **ret,
+		struct error **err)
 {
 	return execute_named(q, command, args, -1, qmp_command_timeout_ms(command), ret, err);
 }
 
 int qmp_pass_fd(struct qmp *q, const char *name, int fd, struct error **err)
 {
-	return execute_named(q, "getfd", json_new_str("fdname", name), fd,
-			     qmp_command_timeout_ms("getfd"), NULL, err);
+	return execute_named(q, "getfd", json_new_str("fdname", name), fd, qmp_command_timeout_ms("getfd"),
+			     NULL, err);
 }
 
 int qmp_close_fd(struct qmp *q, const char *name, struct error **err)

@@ -23,10 +23,10 @@ struct qmp;
  * 300 KiB; the largest is query-named-block-nodes with 2 KiB for each node: 8000 nodes.
  */
 #define QMP_MAX_MESSAGE (16u * 1024 * 1024)
-#define QMP_MAX_MEMORY (256u * 1024 * 1024)
+#define QMP_MAX_MEMORY  (256u * 1024 * 1024)
 
 enum {
-	QMP_CONNECT_TIMEOUT_MS = 10000,	/* another client may hold the monitor for a while */
+	QMP_CONNECT_TIMEOUT_MS = 10000, /* another client may hold the monitor for a while */
 };
 
 /*
@@ -49,10 +49,10 @@ const struct cancel *qmp_set_cancel(struct qmp *q, const struct cancel *cancel);
  * Runs a command.  args (NULL: none) is always taken over, on errors too.  *ret (ret may be NULL)
  * is the "return" member; the caller puts it.  The time limit is the one PVE gives that command.
  */
-int qmp_execute(struct qmp *q, const char *command, struct json_object *args,
-		struct json_object **ret, struct error **err);
-int qmp_execute_timeout(struct qmp *q, const char *command, struct json_object *args,
-			int timeout_ms, struct json_object **ret, struct error **err);
+int qmp_execute(struct qmp *q, const char *command, struct json_object *args, struct json_object **ret,
+		struct error **err);
+int qmp_execute_timeout(struct qmp *q, const char *command, struct json_object *args, int timeout_ms,
+			struct json_object **ret, struct error **err);
 
 /* QEMU keeps a copy of the descriptor under that name until qmp_close_fd(), beyond this connection. */
 int qmp_pass_fd(struct qmp *q, const char *name, int fd, struct error **err);

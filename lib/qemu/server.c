@@ -15,8 +15,7 @@ int graph_server_start(struct qmp *q, const char *socket_path, struct error **er
 	int r;
 
 	json_put_obj(addr, "data", json_new_str("path", socket_path));
-	r = qmp_execute(q, "nbd-server-start",
-			json_put_obj(json_new_obj(), "addr", addr), NULL, &e);
+	r = qmp_execute(q, "nbd-server-start", json_put_obj(json_new_obj(), "addr", addr), NULL, &e);
 	if (r == ERR_PEER && strstr(e->message, "already running"))
 		return error_set(err, ERR_INVALID,
 				 "QEMU's NBD server is in use already (by another tool or a "
@@ -173,6 +172,7 @@ int graph_check_strangers(struct qmp *q, struct error **err)
 	if (id)
 		return error_set(err, ERR_INVALID,
 				 "the QEMU's only NBD server is in use: export '%s' is not ours; "
-				 "try again when it is gone", id);
+				 "try again when it is gone",
+				 id);
 	return 0;
 }

@@ -23,8 +23,8 @@ static int listen_socket(const char *path, struct error **err)
 
 	if (strlen(path) >= sizeof(a.sun_path))
 		return error_set(err, ERR_INVALID,
-				 "socket path '%s' is longer than %zu bytes: use a shorter root",
-				 path, sizeof(a.sun_path) - 1);
+				 "socket path '%s' is longer than %zu bytes: use a shorter root", path,
+				 sizeof(a.sun_path) - 1);
 	memcpy(a.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 64) < 0) {
@@ -95,11 +95,10 @@ static int spawn(struct storage_daemon *o, char **argv, int listen_fd, struct er
 	log_fd = open(o->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (log_fd < 0)
 		return error_errno(err, errno, "cannot create '%s'", o->log_path);
-	return process_spawn((const char *const *)(const void *)argv,
-			     &(struct process_options){ .stderr_fd = log_fd,
-							.keep_fds = &listen_fd,
-							.n_keep_fds = 1 },
-			     &o->pid, err);
+	return process_spawn(
+		(const char *const *)(const void *)argv,
+		&(struct process_options){ .stderr_fd = log_fd, .keep_fds = &listen_fd, .n_keep_fds = 1 },
+		&o->pid, err);
 }
 
 /*
@@ -134,16 +133,16 @@ static int wait_until_it_answers(struct storage_daemon *o, const char *export, s
 			 START_TIMEOUT_MS / 1000);
 }
 
-int storage_daemon_start(struct storage_daemon *o, const char *dir, const struct storage_daemon_disk *disks, size_t n,
-		  const struct cancel *cancel, struct error **err)
+int storage_daemon_start(struct storage_daemon *o, const char *dir, const struct storage_daemon_disk *disks,
+			 size_t n, const struct cancel *cancel, struct error **err)
 {
 	_cleanup_strv_ char **argv = NULL;
 	_cleanup_close_ int listen_fd = -1;
 	int r;
 
 	*o = (struct storage_daemon){ .socket = xasprintf("%s/offline.sock", dir),
-			       .log_path = xasprintf("%s/offline.log", dir),
-			       .cancel = cancel };
+				      .log_path = xasprintf("%s/offline.log", dir),
+				      .cancel = cancel };
 	listen_fd = listen_socket(o->socket, err);
 	if (listen_fd < 0)
 		return listen_fd;
@@ -193,14 +192,14 @@ int storage_daemon_size(const struct storage_daemon *o, const char *export, uint
 }
 
 int storage_daemon_read(const struct storage_daemon *o, const char *export, void *data, size_t len,
-		 struct error **err)
+			struct error **err)
 {
 	struct nbd_handle *h;
 	int r = connect_export(o, export, &h, err);
 
 	if (r == 0)
-		r = nbd_client_finish(h, nbd_aio_pread(h, data, len, 0, NBD_NULL_COMPLETION, 0),
-				      o->cancel, err);
+		r = nbd_client_finish(h, nbd_aio_pread(h, data, len, 0, NBD_NULL_COMPLETION, 0), o->cancel,
+				      err);
 	return disconnect(h, export, r, err);
 }
 

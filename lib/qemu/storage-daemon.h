@@ -19,30 +19,31 @@
 
 struct storage_daemon {
 	pid_t pid;
-	char *socket;	/* unix socket of the NBD server */
-	char *log_path;	/* what the daemon has to say */
+	char *socket;                /* unix socket of the NBD server */
+	char *log_path;              /* what the daemon has to say */
 	const struct cancel *cancel; /* of storage_daemon_start() */
 };
 
 struct storage_daemon_disk {
-	const char *export;		/* NBD export name */
-	struct json_object *protocol;	/* protocol node for blockdev-add; borrowed */
-	const char *format;		/* "raw", "qcow2", ... */
-	bool writable;			/* a restore fills it */
-	bool shared;			/* somebody writes to it all the same (swtpm): no lock */
+	const char *export;           /* NBD export name */
+	struct json_object *protocol; /* protocol node for blockdev-add; borrowed */
+	const char *format;           /* "raw", "qcow2", ... */
+	bool writable;                /* a restore fills it */
+	bool shared;                  /* somebody writes to it all the same (swtpm): no lock */
 };
 
 /*
  * Starts a daemon that serves these disks on `dir`/offline.sock (dir is private, 0700).  Returns
  * when it answers.  Sizes are then asked with storage_daemon_size().
  */
-int storage_daemon_start(struct storage_daemon *o, const char *dir, const struct storage_daemon_disk *disks, size_t n,
-		  const struct cancel *cancel, struct error **err);
+int storage_daemon_start(struct storage_daemon *o, const char *dir, const struct storage_daemon_disk *disks,
+			 size_t n, const struct cancel *cancel, struct error **err);
 /* Size of an export in bytes. */
-int storage_daemon_size(const struct storage_daemon *o, const char *export, uint64_t *ret, struct error **err);
+int storage_daemon_size(const struct storage_daemon *o, const char *export, uint64_t *ret,
+			struct error **err);
 /* Its first bytes. */
 int storage_daemon_read(const struct storage_daemon *o, const char *export, void *data, size_t len,
-		 struct error **err);
+			struct error **err);
 /* Ends the daemon; harmless if it never ran. */
 void storage_daemon_stop(struct storage_daemon *o);
 

@@ -20,8 +20,7 @@ static void add_edge(struct view *v, struct view_edge e)
 }
 
 /* The entry of the debug graph with that id. */
-static struct json_object *debug_node(struct json_object *nodes, struct json_object *edge,
-				      const char *key)
+static struct json_object *debug_node(struct json_object *nodes, struct json_object *edge, const char *key)
 {
 	uint64_t want, id;
 
@@ -48,11 +47,11 @@ static void edges_from_debug(struct view *v)
 		const char *type = json_get_str(parent, "type");
 
 		add_edge(v, (struct view_edge){
-			.parent = json_get_str(parent, "name"),
-			.parent_is_node = type && !strcmp(type, "block-driver"),
-			.name = json_get_str(edge, "name"),
-			.child = json_get_str(child, "name"),
-		});
+				    .parent = json_get_str(parent, "name"),
+				    .parent_is_node = type && !strcmp(type, "block-driver"),
+				    .name = json_get_str(edge, "name"),
+				    .child = json_get_str(child, "name"),
+			    });
 	}
 }
 
@@ -67,21 +66,21 @@ static void edges_from_children(struct view *v)
 			struct json_object *child = json_array_at(children, j);
 
 			add_edge(v, (struct view_edge){
-				.parent = json_get_str(node, "node-name"),
-				.parent_is_node = true,
-				.name = json_get_str(child, "child"),
-				.child = json_get_str(child, "node-name"),
-			});
+					    .parent = json_get_str(node, "node-name"),
+					    .parent_is_node = true,
+					    .name = json_get_str(child, "child"),
+					    .child = json_get_str(child, "node-name"),
+				    });
 		}
 	}
 	for (size_t i = 0; i < json_array_len(v->devices); i++) {
 		struct json_object *device = json_array_at(v->devices, i);
 
 		add_edge(v, (struct view_edge){
-			.parent = json_get_str(device, "device"),
-			.name = "root",
-			.child = view_device_node(device),
-		});
+				    .parent = json_get_str(device, "device"),
+				    .name = "root",
+				    .child = view_device_node(device),
+			    });
 	}
 }
 
@@ -93,8 +92,8 @@ int view_load(struct qmp *q, struct view *v, struct error **err)
 	r = qmp_execute(q, "query-block", NULL, &v->devices, err);
 	if (r < 0)
 		return r;
-	r = qmp_execute(q, "query-named-block-nodes",
-			json_put_bool(json_new_obj(), "flat", true), &v->nodes, err);
+	r = qmp_execute(q, "query-named-block-nodes", json_put_bool(json_new_obj(), "flat", true), &v->nodes,
+			err);
 	if (r < 0)
 		return r;
 	/* Internal by its name, but there from 4.0 on and the only way before 10.1. */
@@ -138,8 +137,7 @@ const char *view_child(const struct view *v, const char *parent, const char *edg
 	return NULL;
 }
 
-const struct view_edge *view_parent_node(const struct view *v, const char *child,
-					 const char *edge)
+const struct view_edge *view_parent_node(const struct view *v, const char *child, const char *edge)
 {
 	for (size_t i = 0; i < v->n_edges; i++) {
 		const struct view_edge *e = &v->edges[i];

@@ -13,16 +13,16 @@
 #include "qemu/qmp.h"
 
 struct view_edge {
-	const char *parent;	/* node, or the name of a device's or export's backend */
+	const char *parent; /* node, or the name of a device's or export's backend */
 	bool parent_is_node;
-	const char *name;	/* "file", "backing", "target", "root" */
-	const char *child;	/* node */
+	const char *name;  /* "file", "backing", "target", "root" */
+	const char *child; /* node */
 };
 
 struct view {
-	struct json_object *nodes;	/* query-named-block-nodes */
-	struct json_object *devices;	/* query-block */
-	struct json_object *debug;	/* x-debug-query-block-graph; NULL if children are in nodes */
+	struct json_object *nodes;   /* query-named-block-nodes */
+	struct json_object *devices; /* query-block */
+	struct json_object *debug;   /* x-debug-query-block-graph; NULL if children are in nodes */
 	struct view_edge *edges;
 	size_t n_edges;
 };
@@ -37,8 +37,7 @@ const char *view_driver(const struct view *v, const char *name);
 /* Name of the child by that edge, or NULL. */
 const char *view_child(const struct view *v, const char *parent, const char *edge);
 /* The first edge that leads to the node from another node with that edge name, or NULL. */
-const struct view_edge *view_parent_node(const struct view *v, const char *child,
-					 const char *edge);
+const struct view_edge *view_parent_node(const struct view *v, const char *child, const char *edge);
 bool view_has_parent(const struct view *v, const char *child);
 /* The query-block entry of the guest device whose root node this is, or NULL. */
 struct json_object *view_device_of(const struct view *v, const char *node);

@@ -37,19 +37,21 @@ static bool is_numbered(const char *key, const char *name)
 static void comment_out(const char *line, const char *why, const struct plan_guest *g, const struct log *log,
 			struct buf *out)
 {
-	log_warn(log,
-		 "the configuration has '%s', which %s: it is commented out; look at it, and take its '#' away in "
-		 "%" PRIu32 ".conf to have it again",
-		 line, why, g->vmid);
+	log_warn(
+		log,
+		"the configuration has '%s', which %s: it is commented out; look at it, and take its '#' away in "
+		"%" PRIu32 ".conf to have it again",
+		line, why, g->vmid);
 	buf_addf(out, "#%s\n", line);
 }
 
 static void warn_of_kept(const char *line, const struct log *log)
 {
-	log_warn(log,
-		 "the configuration has '%s', which reaches out of the guest or is not known: look at it before you "
-		 "start the guest",
-		 line);
+	log_warn(
+		log,
+		"the configuration has '%s', which reaches out of the guest or is not known: look at it before you "
+		"start the guest",
+		line);
 }
 
 /* False if the line is done with. */
@@ -101,8 +103,7 @@ static void warn_of_option(const struct plan_disk *d, const struct propstr_pair 
 			 option->key, option->value);
 }
 
-static void add_disk(const struct plan_disk *d, const char *value, const struct log *log,
-		     struct buf *out)
+static void add_disk(const struct plan_disk *d, const char *value, const struct log *log, struct buf *out)
 {
 	_cleanup_guest_drive_ struct guest_drive drive = { 0 };
 	_cleanup_error_ struct error *err = NULL;
@@ -118,8 +119,8 @@ static void add_disk(const struct plan_disk *d, const char *value, const struct 
 	buf_addf(out, "%s\n", line);
 }
 
-static void add_drive(const struct plan *p, const char *key, const char *value,
-		      const struct plan_guest *g, const struct log *log, struct buf *out)
+static void add_drive(const struct plan *p, const char *key, const char *value, const struct plan_guest *g,
+		      const struct log *log, struct buf *out)
 {
 	const struct plan_disk *d = plan_find(p, key);
 	_cleanup_guest_drive_ struct guest_drive drive = { 0 };
@@ -148,8 +149,8 @@ static bool is_key(const char *key)
 	return n && n + strspn(key + n, "0123456789") == strlen(key);
 }
 
-static int add_line(const struct plan *p, const char *line, const struct plan_guest *g,
-		    const struct log *log, struct buf *out, struct error **err)
+static int add_line(const struct plan *p, const char *line, const struct plan_guest *g, const struct log *log,
+		    struct buf *out, struct error **err)
 {
 	_cleanup_free_ char *key = NULL, *value = NULL;
 	char uuid[37];
@@ -201,8 +202,8 @@ static void add_unnamed(const struct plan *p, const struct log *log, struct buf 
 	}
 }
 
-int plan_config(const struct plan *p, const struct plan_guest *g, const struct log *log,
-		struct buf *out, struct error **err)
+int plan_config(const struct plan *p, const struct plan_guest *g, const struct log *log, struct buf *out,
+		struct error **err)
 {
 	const char *at = p->config, *text;
 	size_t len;

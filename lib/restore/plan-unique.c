@@ -28,9 +28,8 @@ int plan_new_uuid(char out[37], struct error **err)
 		return r;
 	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
 	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-		 b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
-		 b[14], b[15]);
+	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+		 b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 	return 0;
 }
 
@@ -73,8 +72,11 @@ int plan_new_mac(char *value, const char *prefix, const struct log *log, struct 
 	if (!at)
 		return 0;
 	if (prefix && !prefix_valid(prefix)) {
-		log_warn(log, "datacenter.cfg: mac_prefix '%s' is no beginning of a MAC address, "
-			      PROXMOX_MAC_PREFIX " is taken", prefix);
+		log_warn(
+			log,
+			"datacenter.cfg: mac_prefix '%s' is no beginning of a MAC address, " PROXMOX_MAC_PREFIX
+			" is taken",
+			prefix);
 		prefix = NULL;
 	}
 	if (!prefix)
@@ -82,8 +84,7 @@ int plan_new_mac(char *value, const char *prefix, const struct log *log, struct 
 	r = random_bytes(b, sizeof(b), err);
 	if (r < 0)
 		return r;
-	snprintf(text, sizeof(text), "%02X:%02X:%02X:%02X:%02X:%02X", b[0], b[1], b[2], b[3], b[4],
-		 b[5]);
+	snprintf(text, sizeof(text), "%02X:%02X:%02X:%02X:%02X:%02X", b[0], b[1], b[2], b[3], b[4], b[5]);
 	for (size_t i = 0; prefix[i]; i++)
 		text[i] = (char)toupper((unsigned char)prefix[i]);
 	memcpy(at, text, 17);

@@ -18,8 +18,8 @@ bool plan_is_disk_key(const char *key)
 	static const struct {
 		const char *bus;
 		uint64_t n;
-	} buses[] = { { "ide", 4 }, { "scsi", 31 }, { "virtio", 16 }, { "sata", 6 },
-		      { "efidisk", 1 }, { "tpmstate", 1 } };
+	} buses[] = { { "ide", 4 },  { "scsi", 31 },   { "virtio", 16 },
+		      { "sata", 6 }, { "efidisk", 1 }, { "tpmstate", 1 } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(buses); i++) {
 		const char *number;
@@ -96,8 +96,7 @@ static int read_map(struct plan *p, const char *text, struct error **err)
 		at = strchr(at, ':');
 		if (!at)
 			return error_set(err, ERR_CORRUPT,
-					 "the archive's configuration has a bad line '#qmdump#map:%s'",
-					 text);
+					 "the archive's configuration has a bad line '#qmdump#map:%s'", text);
 		*at++ = '\0';
 	}
 	if (!plan_is_disk_key(fields[0]) || plan_find(p, fields[0]) || plan_find(p, fields[1]))
@@ -146,14 +145,13 @@ static int read_lines(struct plan *p, bool maps, struct error **err)
 	char *save = NULL;
 	int r = 0;
 
-	for (char *line = strtok_r(copy, "\n", &save); r == 0 && line;
-	     line = strtok_r(NULL, "\n", &save))
+	for (char *line = strtok_r(copy, "\n", &save); r == 0 && line; line = strtok_r(NULL, "\n", &save))
 		r = read_line(p, line, maps, err);
 	return r;
 }
 
-static int find_device(struct plan *p, const struct vma_header *h, unsigned dev,
-		       const struct log *log, struct error **err)
+static int find_device(struct plan *p, const struct vma_header *h, unsigned dev, const struct log *log,
+		       struct error **err)
 {
 	const char *name = h->devices[dev].name, *key;
 	struct plan_disk *d;

@@ -20,14 +20,14 @@
 #define PLAN_SIZE_STEP 1024u /* volumes are that much rounded up: PVE allocates in KiB */
 
 struct plan_disk {
-	char key[16];    /* "scsi0" */
-	uint8_t dev;     /* in the archive; 0: made anew (cloud-init) */
-	char *device;    /* "drive-scsi0" */
-	char *storage;   /* where it came from; NULL: unknown */
-	char *format;    /* the same; NULL: unknown */
-	uint64_t size;   /* bytes, in the archive */
-	bool cloudinit;  /* its content is generated when the guest starts */
-	char *volid;     /* the new volume, once there is one */
+	char key[16];   /* "scsi0" */
+	uint8_t dev;    /* in the archive; 0: made anew (cloud-init) */
+	char *device;   /* "drive-scsi0" */
+	char *storage;  /* where it came from; NULL: unknown */
+	char *format;   /* the same; NULL: unknown */
+	uint64_t size;  /* bytes, in the archive */
+	bool cloudinit; /* its content is generated when the guest starts */
+	char *volid;    /* the new volume, once there is one */
 };
 
 struct plan {
@@ -64,8 +64,8 @@ struct plan_guest {
  * out with a warning.  So is all that is not known to stay within the guest (plan-allow.c), so that no
  * archive can name a device, file or command of this host; comments stay.
  */
-int plan_config(const struct plan *p, const struct plan_guest *g, const struct log *log,
-		struct buf *out, struct error **err);
+int plan_config(const struct plan *p, const struct plan_guest *g, const struct log *log, struct buf *out,
+		struct error **err);
 
 /*
  * The line of one disk: "scsi0: local:100/vm-100-disk-1.raw,discard=on,size=8M".  old is where its

@@ -64,8 +64,8 @@ int restore_write_firewall(struct restore *r, struct error **err)
 	if (res == 0)
 		res = io_mkdir_p(dir, 0755, err);
 	return res < 0 ? res
-		       : io_write_file_atomic(path, r->plan.firewall, strlen(r->plan.firewall), 0640,
-					      NULL, err);
+		       : io_write_file_atomic(path, r->plan.firewall, strlen(r->plan.firewall), 0640, NULL,
+					      err);
 }
 
 /*
@@ -121,8 +121,7 @@ static const struct plan_disk *restored(const struct restore *r, const char *lin
 }
 
 /* A CD drive's options are none of a disk: as if nothing were there. */
-static bool read_old(const struct restore *r, const char *key, const char *value,
-		     struct guest_drive *ret)
+static bool read_old(const struct restore *r, const char *key, const char *value, struct guest_drive *ret)
 {
 	_cleanup_error_ struct error *err = NULL;
 
@@ -152,8 +151,8 @@ static void keep_old(const struct restore *r, const char *key, const char *value
 }
 
 /* With the options that the guest's disk has now; if it has none, with the archive's. */
-static void add_disk_line(const struct restore *r, const struct plan_disk *d,
-			  const struct guest_config *now, unsigned *unused, struct buf *out)
+static void add_disk_line(const struct restore *r, const struct plan_disk *d, const struct guest_config *now,
+			  unsigned *unused, struct buf *out)
 {
 	const char *value = guest_config_get(now, d->key);
 	_cleanup_free_ char *archived = plan_archived_value(&r->plan, d->key), *line = NULL;
@@ -179,14 +178,14 @@ static int check_lock(const struct restore *r, const struct guest_config *now, s
 	if (str_equal_null(lock, RESTORE_LOCK))
 		return 0;
 	return error_set(err, -EBUSY,
-			 "the lock '" RESTORE_LOCK "' of this restore is not in the configuration of VM %" PRIu32
+			 "the lock '" RESTORE_LOCK
+			 "' of this restore is not in the configuration of VM %" PRIu32
 			 " any more (%s%s): somebody else works on the guest",
 			 r->p->vmid, lock ? "there is " : "there is none", lock ? lock : "");
 }
 
 /* The guest's own text with the lines of the disks replaced, and without our lock. */
-static int merge_disks(void *opaque, const struct guest_config *now, struct buf *out,
-		       struct error **err)
+static int merge_disks(void *opaque, const struct guest_config *now, struct buf *out, struct error **err)
 {
 	const struct restore *r = opaque;
 	_cleanup_buf_ struct buf lines = BUF_INIT, rest = BUF_INIT;
@@ -263,7 +262,8 @@ static int check_again(const struct restore *r, struct error **err)
 
 		if (v->volid && !restore_is_there(v))
 			res = error_set(err, ERR_NOT_FOUND,
-					"volume '%s' of this restore is gone: somebody else removed it", v->volid);
+					"volume '%s' of this restore is gone: somebody else removed it",
+					v->volid);
 	}
 	return res;
 }
@@ -315,7 +315,8 @@ int restore_commit(struct restore *r, struct error **err)
 		return 0;
 	}
 	log_warn(r->host->log,
-		 "VM %" PRIu32 " is restored, but a power cut may still bring back what was there: %s; nothing old is "
+		 "VM %" PRIu32
+		 " is restored, but a power cut may still bring back what was there: %s; nothing old is "
 		 "removed until that is certain",
 		 r->p->vmid, error_message(not_synced));
 	return 0;

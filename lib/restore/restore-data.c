@@ -53,6 +53,7 @@ int restore_copy(struct restore *r, struct error **err)
 	if (!strcmp(r->p->archive, "-"))
 		error_prefix(err, "cannot read the archive on standard input");
 	else
-		error_prefix(err, "cannot read archive '%s' ('vma verify' reports what is lost)", r->p->archive);
+		error_prefix(err, "cannot read archive '%s' ('vma verify' reports what is lost)",
+			     r->p->archive);
 	return res;
 }

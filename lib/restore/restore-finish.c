@@ -38,7 +38,8 @@ static void add_head(const struct restore *r, struct buf *b)
 	const ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 
 	buf_addf(b,
-		 "#!/bin/sh\n# Finishes the live restore of VM %" PRIu32 " when the guest is shut down.\nset -e\n",
+		 "#!/bin/sh\n# Finishes the live restore of VM %" PRIu32
+		 " when the guest is shut down.\nset -e\n",
 		 r->p->vmid);
 	if (*r->host->paths->root)
 		add_line(b, "export VZDUMP_ROOT=", r->host->paths->root);

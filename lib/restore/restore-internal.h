@@ -21,7 +21,7 @@
 
 /* Of the rules that are replaced; pmxcfs takes files of 1 MiB. */
 #define RESTORE_FIREWALL_MAX ((size_t)4 << 20)
-#define RESTORE_ALIVE "qmrestore-alive" /* QEMU's name for the pipe's end */
+#define RESTORE_ALIVE        "qmrestore-alive" /* QEMU's name for the pipe's end */
 
 struct restore_volume {
 	struct plan_disk *disk;
@@ -34,7 +34,7 @@ struct restore_volume {
 	struct live_names names;
 	struct live_progress progress;
 	bool finishing; /* live_finish() was begun */
-	bool complete; /* the guest is on its volume, the overlay not needed any more */
+	bool complete;  /* the guest is on its volume, the overlay not needed any more */
 };
 
 struct restore {
@@ -47,8 +47,8 @@ struct restore {
 	struct guest_config old; /* text is NULL if there is no guest yet */
 	bool has_old;
 	struct journal *journal;
-	char *dir; /* private folder for sockets, or NULL */
-	struct buf config; /* what the guest's configuration will be */
+	char *dir;          /* private folder for sockets, or NULL */
+	struct buf config;  /* what the guest's configuration will be */
 	char *old_firewall; /* path of a copy of its firewall rules, "": it had none; NULL: not touched */
 	/* volumes of the guest that is replaced, and names of its snapshots; NULL: none */
 	char **doomed, **kept, **snapshots;
@@ -62,7 +62,7 @@ struct restore {
 	struct target targets[VMA_MAX_DEVICES + 1];
 	struct pace pace;
 	uint64_t start_ns;
-	uint64_t bwlimit; /* of all disks together; bytes per second, 0: none */
+	uint64_t bwlimit;          /* of all disks together; bytes per second, 0: none */
 	atomic_bool target_failed; /* else what ended the copy is the archive's fault */
 };
 

@@ -75,8 +75,7 @@ static int finish(struct restore *r, struct qmp *q, struct restore_volume *v, st
 	return 0;
 }
 
-static int look_at(struct restore *r, struct qmp *q, struct restore_volume *v, bool speak,
-		   struct error **err)
+static int look_at(struct restore *r, struct qmp *q, struct restore_volume *v, bool speak, struct error **err)
 {
 	int res = v->finishing ? 0 : live_state(q, &v->names, &v->progress, err);
 
@@ -176,8 +175,9 @@ static int copy_rest(struct restore *r, struct restore_volume *v, struct error *
 {
 	_cleanup_json_ struct json_object *target = NULL;
 	_cleanup_free_ char *from = NULL, *to = NULL;
-	struct storage_daemon_disk disk = { .export = v->disk->key, .writable = true,
-				     .format = image_format_name(v->volume.format) };
+	struct storage_daemon_disk disk = { .export = v->disk->key,
+					    .writable = true,
+					    .format = image_format_name(v->volume.format) };
 	int res = volume_blockdev(&v->volume, &target, err);
 
 	if (res == 0)
@@ -191,8 +191,7 @@ static int copy_rest(struct restore *r, struct restore_volume *v, struct error *
 
 		to = serve_uri(r->daemon.socket, v->disk->key);
 		argv[6] = to;
-		res = process_run_ok(argv, &(struct process_options){ .cancel = r->host->cancel },
-				     NULL, err);
+		res = process_run_ok(argv, &(struct process_options){ .cancel = r->host->cancel }, NULL, err);
 	}
 	if (res == 0)
 		res = flush_disk(r, v, to, err);
@@ -273,10 +272,11 @@ static int conclude(struct restore *r, struct error **err)
 	if (res < 0)
 		return res;
 	if (not_synced)
-		log_warn(r->host->log,
-			 "a power cut may still bring the lock '" RESTORE_LOCK "' of VM %" PRIu32
-			 " back: %s; what was replaced is kept, remove it when the guest is shut down with: sh '%s'",
-			 r->p->vmid, error_message(not_synced), script);
+		log_warn(
+			r->host->log,
+			"a power cut may still bring the lock '" RESTORE_LOCK "' of VM %" PRIu32
+			" back: %s; what was replaced is kept, remove it when the guest is shut down with: sh '%s'",
+			r->p->vmid, error_message(not_synced), script);
 	else
 		remove_old(r, copy, script);
 	serve_stop(&r->server);
@@ -315,8 +315,7 @@ static int watch(struct restore *r, struct error **err)
 	}
 	return all_complete(r) ? 0
 			       : error_set(err, ERR_PEER,
-					   "VM %" PRIu32 " runs, but is not restored completely",
-					   r->p->vmid);
+					   "VM %" PRIu32 " runs, but is not restored completely", r->p->vmid);
 }
 
 int restore_live_watch(struct restore *r, struct error **err)

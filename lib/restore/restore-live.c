@@ -22,8 +22,7 @@
 /* Firmware and TPM read theirs before a node could be put under them; both are small. */
 static bool can_be_live(const struct plan_disk *d)
 {
-	return d->dev && !str_prefix(d->key, "efidisk", NULL) &&
-	       !str_prefix(d->key, "tpmstate", NULL);
+	return d->dev && !str_prefix(d->key, "efidisk", NULL) && !str_prefix(d->key, "tpmstate", NULL);
 }
 
 int restore_live_check(struct restore *r, struct error **err)
@@ -85,8 +84,7 @@ static int copy_small_disks(struct restore *r, struct error **err)
 	return res == 0 ? restore_close_targets(r, err) : res;
 }
 
-static int make_overlay(struct restore *r, struct restore_volume *v, unsigned number,
-			struct error **err)
+static int make_overlay(struct restore *r, struct restore_volume *v, unsigned number, struct error **err)
 {
 	_cleanup_free_ char *name = xasprintf("vm-%" PRIu32 "-overlay-%u", r->p->vmid, number);
 	_cleanup_free_ char *volid = NULL;
@@ -143,9 +141,11 @@ static int check_room(const struct restore *r, const struct storage *s, struct e
 		return res;
 	need = units_bytes(bytes, 1);
 	have = units_bytes(st.avail, 1);
-	return error_set(err, -ENOSPC,
-			 "storage '%s' has only %s free, the archive's disks need %s there: make room, or put "
-			 "them elsewhere with --storage", s->id, have, need);
+	return error_set(
+		err, -ENOSPC,
+		"storage '%s' has only %s free, the archive's disks need %s there: make room, or put "
+		"them elsewhere with --storage",
+		s->id, have, need);
 }
 
 static int check_rooms(const struct restore *r, struct error **err)
@@ -181,14 +181,14 @@ static int save_old_config(struct restore *r, struct error **err)
 	int res;
 
 	if (access(copy, F_OK) == 0)
-		return error_set(err, -EEXIST,
-				 "'%s' is the configuration of a guest that an earlier live restore replaced and "
-				 "did not finish: see to the volumes that it names, then remove it", copy);
+		return error_set(
+			err, -EEXIST,
+			"'%s' is the configuration of a guest that an earlier live restore replaced and "
+			"did not finish: see to the volumes that it names, then remove it",
+			copy);
 	res = journal_add(r->journal, JOURNAL_CONFIG, copy, err);
 
-	return res < 0 ? res
-		       : io_write_file_atomic(copy, r->old.text, strlen(r->old.text), 0600, NULL,
-					      err);
+	return res < 0 ? res : io_write_file_atomic(copy, r->old.text, strlen(r->old.text), 0600, NULL, err);
 }
 
 /*
@@ -208,8 +208,7 @@ static int write_start_config(struct restore *r, struct error **err)
 			buf_addf(&text, "%.*s\n", (int)len, line);
 	if (res == 0 && r->has_old)
 		res = save_old_config(r, err);
-	return res < 0 ? res
-		       : guest_config_replace(r->host->paths, r->p->vmid, buf_str(&text), NULL, err);
+	return res < 0 ? res : guest_config_replace(r->host->paths, r->p->vmid, buf_str(&text), NULL, err);
 }
 
 /* ---- the start ---- */
@@ -245,8 +244,7 @@ static int start_paused(struct restore *r, struct error **err)
 	if (res < 0)
 		return res;
 	log_info(r->host->log, "starting VM for live-restore");
-	res = power_run_command(r->host, "start-command", r->p->vmid, r->host->cancel,
-				r->host->log, err);
+	res = power_run_command(r->host, "start-command", r->p->vmid, r->host->cancel, r->host->log, err);
 	if (res == 0)
 		res = wait_for_qemu(r, err);
 	if (res == 0)
@@ -292,8 +290,7 @@ static int start_server(struct restore *r, struct error **err)
 static int attach_disk(struct restore *r, struct qmp *q, const struct qemu_features *f,
 		       struct restore_volume *v, uint64_t speed, struct error **err)
 {
-	struct live_source s = { .socket = r->server.socket, .export = v->disk->device,
-				 .speed = speed };
+	struct live_source s = { .socket = r->server.socket, .export = v->disk->device, .speed = speed };
 	int res = graph_find_disk(q, v->disk->key, v->volume.path, &v->graph, err);
 
 	if (res == 0 && v->graph.size < v->disk->size)
@@ -342,8 +339,7 @@ static int let_it_run(struct restore *r, struct qmp *q, struct error **err)
 	if (res == 0)
 		res = restore_keep(r, err);
 	if (res == 0)
-		log_info(r->host->log, "VM %" PRIu32 " runs; its disks are restored meanwhile",
-			 r->p->vmid);
+		log_info(r->host->log, "VM %" PRIu32 " runs; its disks are restored meanwhile", r->p->vmid);
 	return res;
 }
 

@@ -123,8 +123,8 @@ void restore_sort_old(struct restore *r)
 	sort_unused(r, &new);
 	sort_sections(r, &new);
 	for (size_t i = 0; r->kept && r->kept[i]; i++) {
-		log_info(r->host->log, "volume '%s' of the guest that is replaced stays, as unused%zu", r->kept[i],
-			 i);
+		log_info(r->host->log, "volume '%s' of the guest that is replaced stays, as unused%zu",
+			 r->kept[i], i);
 		buf_addf(&r->config, "unused%zu: %s\n", i, r->kept[i]);
 	}
 }
@@ -161,8 +161,7 @@ struct remains {
 	char **volids;
 };
 
-static int add_remains(void *opaque, const struct guest_config *now, struct buf *out,
-		       struct error **err)
+static int add_remains(void *opaque, const struct guest_config *now, struct buf *out, struct error **err)
 {
 	const struct remains *m = opaque;
 	_cleanup_buf_ struct buf lines = BUF_INIT;
@@ -189,11 +188,15 @@ static void keep_remains(const struct restore *r, char **volids)
 	_cleanup_free_ char *list = strv_join(volids, ", ");
 
 	if (guest_config_change(r->host->paths, r->p->vmid, add_remains, &m, &not_synced, &err) < 0)
-		log_warn(r->host->log, "what is left of the guest that was replaced is in no configuration "
-				      "(%s): %s", list, error_message(err));
+		log_warn(r->host->log,
+			 "what is left of the guest that was replaced is in no configuration "
+			 "(%s): %s",
+			 list, error_message(err));
 	else if (not_synced)
-		log_warn(r->host->log, "a power cut may take the lines of what is left of the guest that was replaced "
-				      "(%s) out again: %s", list, error_message(not_synced));
+		log_warn(r->host->log,
+			 "a power cut may take the lines of what is left of the guest that was replaced "
+			 "(%s) out again: %s",
+			 list, error_message(not_synced));
 }
 
 /* Only those that the configuration knew; others are not the guest's. */

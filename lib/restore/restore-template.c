@@ -41,7 +41,8 @@ static int check_volume(const struct volume *base, struct error **err)
 	for (size_t i = 0; res == 0 && i < n; i++)
 		if (str_prefix(volumes[i].volid, head, NULL))
 			res = error_set(err, -EBUSY,
-					"'%s' of VM %" PRIu32 " is a linked clone of its '%s': give that guest "
+					"'%s' of VM %" PRIu32
+					" is a linked clone of its '%s': give that guest "
 					"disks of its own, or restore to another id",
 					volumes[i].volid, volumes[i].vmid, base->volid);
 	storage_volumes_free(volumes, n);

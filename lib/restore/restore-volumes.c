@@ -13,8 +13,8 @@
 #include "restore/restore-internal.h"
 #include "restore/serve.h"
 
-static int choose_storage(const struct restore *r, const struct plan_disk *d,
-			  const struct storage **ret, struct error **err)
+static int choose_storage(const struct restore *r, const struct plan_disk *d, const struct storage **ret,
+			  struct error **err)
 {
 	const char *id = r->p->storage ? r->p->storage : d->storage ? d->storage : "local";
 	int s = storage_get(r->host->storages, id, STORAGE_IMAGES, ret, err);
@@ -22,8 +22,7 @@ static int choose_storage(const struct restore *r, const struct plan_disk *d,
 	if (s == 0)
 		s = storage_activate(*ret, r->host->log, err);
 	if (s < 0)
-		error_prefix(err, "%s%s", d->key,
-			     r->p->storage ? "" : " (--storage puts it elsewhere)");
+		error_prefix(err, "%s%s", d->key, r->p->storage ? "" : " (--storage puts it elsewhere)");
 	return s;
 }
 
@@ -81,8 +80,8 @@ static char *name_of(const char *volid, enum image_format format)
 	return xstrndup(file, str_suffix(file, extension) ? len - strlen(extension) : len);
 }
 
-static int allocate(struct restore *r, const struct storage *s, const char *volid,
-		    struct restore_volume *v, struct error **err)
+static int allocate(struct restore *r, const struct storage *s, const char *volid, struct restore_volume *v,
+		    struct error **err)
 {
 	const enum image_format format = choose_format(s, v->disk);
 	_cleanup_free_ char *name = name_of(volid, format);
@@ -163,9 +162,9 @@ static int start_daemon(struct restore *r, struct error **err)
 			continue;
 		res = volume_blockdev(&v->volume, &protocol, err);
 		disks[n++] = (struct storage_daemon_disk){ .export = v->disk->key,
-						    .protocol = protocol,
-						    .format = image_format_name(v->volume.format),
-						    .writable = true };
+							   .protocol = protocol,
+							   .format = image_format_name(v->volume.format),
+							   .writable = true };
 	}
 	if (res == 0 && n) {
 		if (!r->dir)
@@ -181,8 +180,8 @@ static int start_daemon(struct restore *r, struct error **err)
 static int open_target(struct restore *r, const struct restore_volume *v, struct error **err)
 {
 	const struct plan_disk *d = v->disk;
-	_cleanup_free_ char *path = is_direct(&v->volume) ? xstrdup(v->volume.path)
-							  : serve_uri(r->daemon.socket, d->key);
+	_cleanup_free_ char *path =
+		is_direct(&v->volume) ? xstrdup(v->volume.path) : serve_uri(r->daemon.socket, d->key);
 	int res = target_existing(&r->targets[d->dev], path, d->size, false, err);
 
 	if (res == 0)

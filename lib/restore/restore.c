@@ -64,7 +64,8 @@ static int check_id(const struct restore *r, struct error **err)
 	if (res <= 0 || (e.kind == GUEST_VM && !e.node))
 		return res < 0 ? res : 0;
 	who = guest_entry_describe(&e);
-	return error_set(err, -EEXIST, "unable to restore VM %" PRIu32 " - %s has that id ('%s'): choose another",
+	return error_set(err, -EEXIST,
+			 "unable to restore VM %" PRIu32 " - %s has that id ('%s'): choose another",
 			 r->p->vmid, who, e.path);
 }
 
@@ -79,8 +80,7 @@ static int look_for_guest(struct restore *r, struct error **err)
 
 	if (res == ERR_NOT_FOUND && r->p->disks)
 		return error_set(err, ERR_NOT_FOUND,
-				 "VM %" PRIu32
-				 " does not exist; without --disk all of it is restored",
+				 "VM %" PRIu32 " does not exist; without --disk all of it is restored",
 				 r->p->vmid);
 	if (res == ERR_NOT_FOUND)
 		return restore_check_stopped(r, err);
@@ -163,18 +163,17 @@ static int lock_guest(struct restore *r, struct error **err)
 
 	if (res < 0)
 		return res;
-	res = r->has_old
-		      ? guest_config_set_lock(r->host->paths, r->p->vmid, RESTORE_LOCK,
-					      r->host->cancel, &not_synced, err)
-		      : guest_config_create(r->host->paths, r->p->vmid, RESTORE_LOCK, r->host->cancel,
-					    &not_synced, err);
+	res = r->has_old ? guest_config_set_lock(r->host->paths, r->p->vmid, RESTORE_LOCK, r->host->cancel,
+						 &not_synced, err)
+			 : guest_config_create(r->host->paths, r->p->vmid, RESTORE_LOCK, r->host->cancel,
+					       &not_synced, err);
 	/* ours is not in: one that is there is somebody else's and must stay */
 	if (res < 0)
 		journal_strike(r->journal, kind, RESTORE_LOCK);
 	/* the lock is for the time that we live */
 	if (not_synced)
-		log_warn(r->host->log, "VM %" PRIu32 " is locked, but its storage has trouble: %s", r->p->vmid,
-			 error_message(not_synced));
+		log_warn(r->host->log, "VM %" PRIu32 " is locked, but its storage has trouble: %s",
+			 r->p->vmid, error_message(not_synced));
 	/* it may have been started before the lock was there */
 	return res < 0 ? res : restore_check_stopped(r, err);
 }
@@ -241,9 +240,9 @@ static int work(struct restore *r, struct error **err)
 static void undo(struct restore *r)
 {
 	const struct host host = { .paths = r->host->paths,
-					.storages = r->host->storages,
-					.options = r->host->options,
-					.log = r->host->log };
+				   .storages = r->host->storages,
+				   .options = r->host->options,
+				   .log = r->host->log };
 
 	if (!r->journal)
 		return;

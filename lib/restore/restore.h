@@ -25,14 +25,14 @@ struct restore_params {
 	const char *archive; /* path, for messages */
 	int fd;              /* the archive; a pipe will do */
 	uint32_t vmid;
-	const char *storage; /* for all volumes; NULL: where each disk came from */
-	bool force;          /* replace an existing guest */
-	bool unique;         /* new MAC addresses and system uuid */
+	const char *storage;  /* for all volumes; NULL: where each disk came from */
+	bool force;           /* replace an existing guest */
+	bool unique;          /* new MAC addresses and system uuid */
 	bool keep_host_lines; /* lines of the configuration that reach out of the guest are kept */
-	bool starts;         /* the caller starts it behind that: its volumes stay active */
-	bool live;           /* start it at once, fill its volumes meanwhile; needs an index */
-	uint64_t bwlimit;    /* bytes per second, 0: none, RESTORE_BWLIMIT_OF_STORAGES */
-	char *const *disks;  /* only these (keys), into the existing guest; NULL: all, a new guest */
+	bool starts;          /* the caller starts it behind that: its volumes stay active */
+	bool live;            /* start it at once, fill its volumes meanwhile; needs an index */
+	uint64_t bwlimit;     /* bytes per second, 0: none, RESTORE_BWLIMIT_OF_STORAGES */
+	char *const *disks;   /* only these (keys), into the existing guest; NULL: all, a new guest */
 	/* The header is known, data comes next; clusters so far.  May be NULL. */
 	void (*begin)(void *opaque, const struct vma_header *h);
 	void (*progress)(void *opaque, uint64_t clusters);

@@ -45,8 +45,7 @@ static bool answers(const char *path)
 
 	memcpy(a.sun_path, path, strlen(path) + 1);
 	/* EAGAIN: one that stands still, with others waiting for it */
-	return fd >= 0 &&
-	       (connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0 || errno == EAGAIN);
+	return fd >= 0 && (connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0 || errno == EAGAIN);
 }
 
 /* A whole handshake: who only connects makes nbdkit complain of him. */
@@ -68,8 +67,7 @@ static int check_socket(const char *path, struct error **err)
 	struct stat st;
 
 	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		return error_set(err, ERR_INVALID, "socket path '%s' is too long; give a shorter one",
-				 path);
+		return error_set(err, ERR_INVALID, "socket path '%s' is too long; give a shorter one", path);
 	if (lstat(path, &st) < 0)
 		return 0;
 	if (!S_ISSOCK(st.st_mode) || answers(path))
@@ -81,8 +79,8 @@ static int nbdkit_failed(const struct serve_options *o, int status, struct error
 {
 	_cleanup_free_ char *words = o->log ? io_last_line(o->log) : NULL;
 
-	return error_set(err, ERR_PEER, "nbdkit cannot serve '%s' (exit status %d)%s%s", o->archive,
-			 status, words ? ": " : "", words ? words : "");
+	return error_set(err, ERR_PEER, "nbdkit cannot serve '%s' (exit status %d)%s%s", o->archive, status,
+			 words ? ": " : "", words ? words : "");
 }
 
 /* The server itself has ended, or, of one that detaches, what started it. */
@@ -133,8 +131,7 @@ static int wait_until_it_answers(struct serve *s, const struct serve_options *o,
 		if (cancel_sleep(o->cancel, 20, err) < 0)
 			return ERR_CANCELED;
 	}
-	return error_set(err, ERR_TIMEOUT, "nbdkit does not answer after %d s",
-			 START_TIMEOUT_MS / 1000);
+	return error_set(err, ERR_TIMEOUT, "nbdkit does not answer after %d s", START_TIMEOUT_MS / 1000);
 }
 
 /*

@@ -23,12 +23,12 @@ struct serve_options {
 	/* > 0: the reading end of a pipe; nbdkit ends when nobody has the other end nor a connection
 	 * any more (nbdkit-exitwhen-filter) */
 	int alive_fd;
-	const char *log;    /* file for what nbdkit says (detached: until it serves); NULL: standard error */
+	const char *log; /* file for what nbdkit says (detached: until it serves); NULL: standard error */
 	const struct cancel *cancel; /* may be NULL */
 };
 
 struct serve {
-	pid_t child;	/* 0: none */
+	pid_t child;    /* 0: none */
 	pid_t detached; /* 0: none */
 	char *socket;
 };

@@ -14,7 +14,7 @@ struct stuck {
 	const struct cancel *cancel;
 	void (*call)(void *opaque);
 	void *opaque;
-	int done_fd;	/* -1: nothing is watched */
+	int done_fd; /* -1: nothing is watched */
 	pthread_t thread;
 };
 

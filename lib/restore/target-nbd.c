@@ -30,8 +30,7 @@ static int failed(const struct nbd_pool *p, const char *what, struct error **err
 {
 	const char *text = nbd_get_error();
 
-	return error_set(err, ERR_PEER, "cannot %s '%s': %s", what, p->uri,
-			 text ? text : "unknown error");
+	return error_set(err, ERR_PEER, "cannot %s '%s': %s", what, p->uri, text ? text : "unknown error");
 }
 
 /* Waits for a command; what is said of a failure begins with where it was. */
@@ -45,8 +44,8 @@ static int finish(const struct nbd_pool *p, struct nbd_handle *h, int64_t cookie
 	return r == ERR_PEER && nbd_get_errno() == ENOSPC ? -ENOSPC : r;
 }
 
-static int finish_at(const struct nbd_pool *p, struct nbd_handle *h, int64_t cookie,
-		     const char *what, uint64_t offset, struct error **err)
+static int finish_at(const struct nbd_pool *p, struct nbd_handle *h, int64_t cookie, const char *what,
+		     uint64_t offset, struct error **err)
 {
 	_cleanup_free_ char *where = xasprintf("%s byte %" PRIu64 " of", what, offset);
 
@@ -77,16 +76,15 @@ static int look(struct nbd_pool *p, struct error **err)
 	if (size < 0)
 		return failed(p, "tell the size of", err);
 	if (nbd_is_read_only(p->c[0].h) != 0)
-		return error_set(err, ERR_INVALID,
-				 "'%s' is read-only; have the server export it writable", p->uri);
+		return error_set(err, ERR_INVALID, "'%s' is read-only; have the server export it writable",
+				 p->uri);
 	p->size = (uint64_t)size;
 	p->can_zero = nbd_can_zero(p->c[0].h) == 1;
 	p->can_flush = nbd_can_flush(p->c[0].h) == 1;
 	return 0;
 }
 
-int nbd_pool_open(const char *uri, const struct cancel *cancel, struct nbd_pool **ret,
-		  struct error **err)
+int nbd_pool_open(const char *uri, const struct cancel *cancel, struct nbd_pool **ret, struct error **err)
 {
 	struct nbd_pool *p = xcalloc(1, sizeof(*p));
 	int r;
@@ -127,8 +125,7 @@ static struct connection *take(struct nbd_pool *p, uint64_t offset)
 	return &p->c[first];
 }
 
-int nbd_pool_write(struct nbd_pool *p, uint64_t offset, const void *data, size_t len,
-		   struct error **err)
+int nbd_pool_write(struct nbd_pool *p, uint64_t offset, const void *data, size_t len, struct error **err)
 {
 	struct connection *c = take(p, offset);
 	int r = 0;

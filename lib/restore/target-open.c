@@ -69,8 +69,8 @@ static int look(struct target *t, struct error **err)
 		return error_errno(err, errno, "cannot use '%s'", t->path);
 	t->is_block = S_ISBLK(st.st_mode);
 	if (!t->is_block && !S_ISREG(st.st_mode))
-		return error_set(err, ERR_INVALID,
-				 "'%s' is neither a file nor a block device; give one", t->path);
+		return error_set(err, ERR_INVALID, "'%s' is neither a file nor a block device; give one",
+				 t->path);
 	return 0;
 }
 
@@ -87,8 +87,8 @@ static int open_path(struct target *t, bool make, struct error **err)
 		return error_set(err, -EBUSY, "device '%s' is in use (mounted, or part of another device)",
 				 t->path);
 	if (t->fd < 0)
-		r = make && errno == ENOENT ? make_file(t, err) :
-					      error_errno(err, errno, "cannot open '%s'", t->path);
+		r = make && errno == ENOENT ? make_file(t, err)
+					    : error_errno(err, errno, "cannot open '%s'", t->path);
 	return r < 0 ? r : look(t, err);
 }
 
@@ -111,8 +111,7 @@ int target_open(struct target *t, const char *path, uint64_t size, struct error 
 	return 0;
 }
 
-int target_existing(struct target *t, const char *path, uint64_t size, bool write_zero,
-		    struct error **err)
+int target_existing(struct target *t, const char *path, uint64_t size, bool write_zero, struct error **err)
 {
 	int r;
 

@@ -23,8 +23,7 @@ static int write_error(const struct target *t, int errnum, uint64_t offset, stru
 static int set_size(const struct target *t, uint64_t size, struct error **err)
 {
 	if (ftruncate(t->fd, (off_t)size) < 0)
-		return error_errno(err, errno, "cannot make '%s' %" PRIu64 " bytes large", t->path,
-				   size);
+		return error_errno(err, errno, "cannot make '%s' %" PRIu64 " bytes large", t->path, size);
 	return 0;
 }
 
@@ -80,8 +79,7 @@ static bool is_time_to_flush(struct target *t, size_t len)
 	return true;
 }
 
-int target_write(struct target *t, uint64_t offset, const void *data, size_t len,
-		     struct error **err)
+int target_write(struct target *t, uint64_t offset, const void *data, size_t len, struct error **err)
 {
 	bool flush;
 	int r = 0;
@@ -104,8 +102,7 @@ int target_write(struct target *t, uint64_t offset, const void *data, size_t len
 	return 0;
 }
 
-static int write_zeroes(struct target *t, uint64_t offset, uint64_t len,
-			struct error **err)
+static int write_zeroes(struct target *t, uint64_t offset, uint64_t len, struct error **err)
 {
 	_cleanup_free_ void *zero = xcalloc(1, ZERO_STEP);
 	int r = 0;
@@ -130,8 +127,7 @@ int target_zero(struct target *t, uint64_t offset, uint64_t len, struct error **
 
 		return r == ERR_UNSUPPORTED ? write_zeroes(t, offset, len, err) : r;
 	}
-	if (fallocate(t->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
-		      (off_t)len) == 0)
+	if (fallocate(t->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len) == 0)
 		return 0;
 	return write_zeroes(t, offset, len, err);
 }

@@ -37,7 +37,7 @@ struct target {
 	bool anew; /* target_begin() is to empty the file */
 	bool sync; /* target_finish() waits until all is on disk; of what existed it always does */
 	const struct cancel *cancel; /* the caller's; ends waits for an NBD server; may be NULL */
-	size_t held; /* bytes since the kernel was last told to write */
+	size_t held;                 /* bytes since the kernel was last told to write */
 	/* One write at a time, in steps of 64 KiB: threads that meet at the kernel's lock of a file
 	 * spin, and large writes get large fresh pages [measured: both together 2 s of system time
 	 * instead of 0.4 for 1.2 GiB]. */
@@ -58,8 +58,7 @@ int target_open(struct target *t, const char *path, uint64_t size, struct error 
  * An image that is there, file, device or NBD export, of size to size + 4 MiB; write_zero: it may
  * hold something else.
  */
-int target_existing(struct target *t, const char *path, uint64_t size, bool write_zero,
-		    struct error **err);
+int target_existing(struct target *t, const char *path, uint64_t size, bool write_zero, struct error **err);
 
 /* True if writing to one would change the other; of NBD only the URIs are compared. */
 bool target_is_same(const struct target *a, const struct target *b);
@@ -74,8 +73,7 @@ int target_lock(const struct target *t, struct error **err);
 int target_begin(struct target *t, uint64_t size, struct error **err);
 
 /* Any thread.  The target must be open. */
-int target_write(struct target *t, uint64_t offset, const void *data, size_t len,
-		 struct error **err);
+int target_write(struct target *t, uint64_t offset, const void *data, size_t len, struct error **err);
 /* The range reads as zeroes afterwards: punched out where that can be, else written. */
 int target_zero(struct target *t, uint64_t offset, uint64_t len, struct error **err);
 /* With sync all is on disk; a file gets its final name; closes. */
@@ -92,11 +90,9 @@ bool target_is_uri(const char *text);
 char *target_folder(const char *path);
 
 /* Connects, several times where the server allows it.  write_zero: as above. */
-int nbd_pool_open(const char *uri, const struct cancel *cancel, struct nbd_pool **ret,
-		  struct error **err);
+int nbd_pool_open(const char *uri, const struct cancel *cancel, struct nbd_pool **ret, struct error **err);
 uint64_t nbd_pool_size(const struct nbd_pool *p);
-int nbd_pool_write(struct nbd_pool *p, uint64_t offset, const void *data, size_t len,
-		   struct error **err);
+int nbd_pool_write(struct nbd_pool *p, uint64_t offset, const void *data, size_t len, struct error **err);
 /* ERR_UNSUPPORTED where the server has no fast way. */
 int nbd_pool_zero(struct nbd_pool *p, uint64_t offset, uint64_t len, struct error **err);
 int nbd_pool_flush(struct nbd_pool *p, struct error **err);

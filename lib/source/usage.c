@@ -26,10 +26,10 @@
 
 struct watched_storage {
 	const struct storage *storage;
-	unsigned warned_below;	/* percent; 100 = not yet */
-	bool thin;		/* images there can run out of space; else it is reserved */
-	bool hangs;		/* its file system has not answered: it is not asked any more */
-	uint64_t due_ns;	/* when to ask again, where asking means running a tool */
+	unsigned warned_below; /* percent; 100 = not yet */
+	bool thin;             /* images there can run out of space; else it is reserved */
+	bool hangs;            /* its file system has not answered: it is not asked any more */
+	uint64_t due_ns;       /* when to ask again, where asking means running a tool */
 };
 
 struct usage {
@@ -41,8 +41,8 @@ struct usage {
 	struct usage_value total;
 	const struct log *log;
 	pthread_t thread;
-	pthread_mutex_t lock;		/* of the values and of stop */
-	pthread_mutex_t sampling;	/* one sample at a time */
+	pthread_mutex_t lock;     /* of the values and of stop */
+	pthread_mutex_t sampling; /* one sample at a time */
 	pthread_cond_t wake;
 	bool stop;
 };
@@ -97,8 +97,7 @@ static void sample_images(struct usage *u, uint64_t now_ns)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < u->n; i++)
-		sum += is_due(u, storage_of(u, u->images[i]), now_ns) ? sample_image(u, i) :
-									u->values[i].now;
+		sum += is_due(u, storage_of(u, u->images[i]), now_ns) ? sample_image(u, i) : u->values[i].now;
 	pthread_mutex_lock(&u->lock);
 	u->total.now = sum;
 	if (sum > u->total.peak)
@@ -136,8 +135,7 @@ static void sample(struct usage *u, uint64_t now_ns)
 		if (w->hangs || w->due_ns > now_ns)
 			continue;
 		check_room(u, w);
-		w->due_ns = units_now_ns() +
-			    storage_ask_interval_ms(w->storage) * UINT64_C(1000000);
+		w->due_ns = units_now_ns() + storage_ask_interval_ms(w->storage) * UINT64_C(1000000);
 	}
 	pthread_mutex_unlock(&u->sampling);
 }
@@ -204,8 +202,8 @@ static void usage_free(struct usage *u)
 	free(u);
 }
 
-int usage_start(const struct volume *const images[], size_t n, const struct log *log,
-		struct usage **ret, struct error **err)
+int usage_start(const struct volume *const images[], size_t n, const struct log *log, struct usage **ret,
+		struct error **err)
 {
 	struct usage *u = xcalloc(1, sizeof(*u));
 	pthread_condattr_t monotonic;

@@ -12,16 +12,16 @@
 struct usage;
 
 struct usage_value {
-	uint64_t now;	/* bytes at the last sample */
-	uint64_t peak;	/* most of all samples; of the total: most of all sums */
+	uint64_t now;  /* bytes at the last sample */
+	uint64_t peak; /* most of all samples; of the total: most of all sums */
 };
 
 /*
  * Starts sampling these images (borrowed until usage_stop()).  Warns through log, once each, when a
  * storage of theirs has less than 10 % and less than 5 % of its space left.
  */
-int usage_start(const struct volume *const images[], size_t n, const struct log *log,
-		struct usage **ret, struct error **err);
+int usage_start(const struct volume *const images[], size_t n, const struct log *log, struct usage **ret,
+		struct error **err);
 /* Any thread. */
 void usage_get(struct usage *u, size_t image, struct usage_value *ret);
 void usage_get_total(struct usage *u, struct usage_value *ret);

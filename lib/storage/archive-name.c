@@ -153,8 +153,7 @@ int archive_name_parse(const char *path, struct archive_name *ret, struct error 
 
 	*ret = (struct archive_name){ 0 };
 	if (!ext || !type || strlen(rest) <= strlen(ext->suffix))
-		return error_set(err, ERR_INVALID, "couldn't determine archive info from '%s'",
-				 path);
+		return error_set(err, ERR_INVALID, "couldn't determine archive info from '%s'", path);
 	stem = xstrndup(name, strlen(name) - strlen(ext->suffix));
 	snprintf(ret->type, sizeof(ret->type), "%s", type);
 	snprintf(ret->format, sizeof(ret->format), "%s", ext->format);

@@ -51,8 +51,8 @@ uint32_t block_name_owner(const char *name, const char *const prefixes[])
 	return 0;
 }
 
-uint32_t block_clone_owner(const char *volname, const char *const bases[],
-			   const char *const prefixes[], const char **ret_name)
+uint32_t block_clone_owner(const char *volname, const char *const bases[], const char *const prefixes[],
+			   const char **ret_name)
 {
 	const char *slash = strchr(volname, '/');
 
@@ -77,8 +77,7 @@ int block_required(const struct storage *s, const char *key, const char **ret, s
 	const char *value = section_get(&s->section, key);
 
 	if (!value)
-		return error_set(err, ERR_INVALID, "storage '%s' has no %s in storage.cfg", s->id,
-				 key);
+		return error_set(err, ERR_INVALID, "storage '%s' has no %s in storage.cfg", s->id, key);
 	if (ret)
 		*ret = value;
 	return 0;
@@ -116,15 +115,13 @@ int block_wait(const struct volume *v, int timeout_s, struct error **err)
 				 "no device '%s' of volume '%s' appeared: udev, which makes it, does "
 				 "not run here",
 				 v->path, v->volid);
-	return error_set(err, ERR_TIMEOUT,
-			 "timeout: no device '%s' of volume '%s' found after %d sec.", v->path,
-			 v->volid, timeout_s);
+	return error_set(err, ERR_TIMEOUT, "timeout: no device '%s' of volume '%s' found after %d sec.",
+			 v->path, v->volid, timeout_s);
 }
 
 static uint64_t queue_limit(dev_t dev, const char *name)
 {
-	_cleanup_free_ char *path = xasprintf("/sys/dev/block/%u:%u/queue/%s", major(dev),
-					      minor(dev), name);
+	_cleanup_free_ char *path = xasprintf("/sys/dev/block/%u:%u/queue/%s", major(dev), minor(dev), name);
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	uint64_t value = 0;
 
@@ -148,8 +145,8 @@ uint64_t block_discard_granularity(const char *path)
 #define GENTLE_BYTES_PER_S (10 * MIB)
 
 /* Sleeps as long as `done` bytes must take beyond what they took. */
-static int keep_pace(uint64_t begin_ns, uint64_t done, uint64_t bytes_per_s,
-		     const struct cancel *cancel, struct error **err)
+static int keep_pace(uint64_t begin_ns, uint64_t done, uint64_t bytes_per_s, const struct cancel *cancel,
+		     struct error **err)
 {
 	uint64_t due_ms, took_ms;
 
@@ -157,8 +154,8 @@ static int keep_pace(uint64_t begin_ns, uint64_t done, uint64_t bytes_per_s,
 		return cancel_check(cancel, err);
 	due_ms = done / bytes_per_s * 1000 + done % bytes_per_s * 1000 / bytes_per_s;
 	took_ms = (units_now_ns() - begin_ns) / 1000000;
-	return due_ms > took_ms ? cancel_sleep(cancel, (int)(due_ms - took_ms), err) :
-				  cancel_check(cancel, err);
+	return due_ms > took_ms ? cancel_sleep(cancel, (int)(due_ms - took_ms), err)
+				: cancel_check(cancel, err);
 }
 
 int block_zero(const char *path, const struct block_zero_options *o, struct error **err)
@@ -217,8 +214,7 @@ void block_list_finish(struct block_list *l, struct storage_image **ret, size_t 
 
 /* ---- callbacks ---- */
 
-char *block_volname(const struct storage *s, uint32_t vmid, const char *name,
-		    enum image_format format)
+char *block_volname(const struct storage *s, uint32_t vmid, const char *name, enum image_format format)
 {
 	(void)s;
 	(void)vmid;

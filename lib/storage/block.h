@@ -13,8 +13,8 @@
  */
 uint32_t block_name_owner(const char *name, const char *const prefixes[]);
 /* The same for "[<base name>/]<name>"; *ret_name points behind the slash. */
-uint32_t block_clone_owner(const char *volname, const char *const bases[],
-			   const char *const prefixes[], const char **ret_name);
+uint32_t block_clone_owner(const char *volname, const char *const bases[], const char *const prefixes[],
+			   const char **ret_name);
 /* True for the name of a volume group, a pool, a namespace: as above, not beginning with "-". */
 bool block_word_valid(const char *word);
 
@@ -53,8 +53,7 @@ struct storage_image *block_list_add(struct block_list *l, char *volname, uint32
 void block_list_finish(struct block_list *l, struct storage_image **ret, size_t *ret_n);
 
 /* Callbacks of struct storage_ops that are the same for all of them. */
-char *block_volname(const struct storage *s, uint32_t vmid, const char *name,
-		    enum image_format format);
+char *block_volname(const struct storage *s, uint32_t vmid, const char *name, enum image_format format);
 enum image_format block_fleecing_format(const struct storage *s);
 
 #endif

@@ -60,8 +60,8 @@ char *ceph_hosts(const char *monhost, char separator)
 		v6 = strchr(host, ':') != NULL;
 		if (i)
 			buf_addf(&list, "%c", separator);
-		buf_addf(&list, "%s%s%s%s%s", v6 ? "[" : "", host, v6 ? "]" : "",
-			 port ? ":" : "", port ? port : "");
+		buf_addf(&list, "%s%s%s%s%s", v6 ? "[" : "", host, v6 ? "]" : "", port ? ":" : "",
+			 port ? port : "");
 	}
 	return buf_steal(&list);
 }
@@ -72,6 +72,5 @@ int ceph_check_word(const struct storage *s, const char *key, struct error **err
 
 	if (!value || block_word_valid(value))
 		return 0;
-	return error_set(err, ERR_INVALID, "storage '%s': %s '%s' is not a name of Ceph", s->id,
-			 key, value);
+	return error_set(err, ERR_INVALID, "storage '%s': %s '%s' is not a name of Ceph", s->id, key, value);
 }

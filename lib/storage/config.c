@@ -72,8 +72,8 @@ static const char *get(const struct reader *r, const char *key)
 static void warn_line(const struct reader *r, const struct section_property *p, const char *what,
 		      const char *hint)
 {
-	log_warn(r->log, "file %s line %u (section '%s') - unable to parse value of '%s': %s%s",
-		 r->file, p->line, r->s->id, p->key, what, hint);
+	log_warn(r->log, "file %s line %u (section '%s') - unable to parse value of '%s': %s%s", r->file,
+		 p->line, r->s->id, p->key, what, hint);
 }
 
 static void warn_value(const struct reader *r, const char *key, const char *what)
@@ -372,8 +372,7 @@ static void add_local(struct storage_config *c, const char *file, const char *pa
 }
 
 /* As PVE: what it cannot use as "local" is no reason to have none. */
-static void check_local(struct storage_config *c, const char *file, const char *path,
-			const struct log *log)
+static void check_local(struct storage_config *c, const char *file, const char *path, const struct log *log)
 {
 	const struct storage *s = storage_find(c, "local");
 
@@ -387,8 +386,8 @@ static void check_local(struct storage_config *c, const char *file, const char *
 		add_local(c, file, path);
 }
 
-void storage_config_parse(const char *text, const char *file, const char *node,
-			  const char *local_path, const struct log *log, struct storage_config *ret)
+void storage_config_parse(const char *text, const char *file, const char *node, const char *local_path,
+			  const struct log *log, struct storage_config *ret)
 {
 	_cleanup_section_config_ struct section_config sections = { 0 };
 

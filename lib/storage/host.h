@@ -11,9 +11,9 @@
 struct host {
 	const struct paths *paths;
 	const struct storage_config *storages;
-	const struct options *options;	/* of vzdump_options, merged with vzdump.conf */
+	const struct options *options; /* of vzdump_options, merged with vzdump.conf */
 	const struct log *log;
-	const struct log *syslog;	/* see event.h; may be NULL */
+	const struct log *syslog; /* see event.h; may be NULL */
 	const struct cancel *cancel;
 };
 

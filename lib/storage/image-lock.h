@@ -19,15 +19,14 @@ enum image_permission {
 	IMAGE_PERMISSIONS
 };
 
-#define IMAGE_LOCK_USES	 100
+#define IMAGE_LOCK_USES  100
 #define IMAGE_LOCK_KEEPS 200
 
 static inline struct flock image_lock(int base, unsigned permission, short type)
 {
-	return (struct flock){ .l_type = type,
-			       .l_whence = SEEK_SET,
-			       .l_start = base + (int)permission,
-			       .l_len = 1 };
+	return (struct flock){
+		.l_type = type, .l_whence = SEEK_SET, .l_start = base + (int)permission, .l_len = 1
+	};
 }
 
 /*

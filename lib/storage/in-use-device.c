@@ -145,8 +145,9 @@ char *in_use_device(const char *path, const struct stat *st, const char *but)
 	if (mount && !read_only)
 		return xasprintf("'%s' is mounted on this host, at '%s'", path, mount);
 	if (d.n == 1 && !mount && kernel_has_it(path))
-		return xasprintf("the kernel of this host has '%s' in use (a mount, swap, a pool or an iSCSI target)",
-				 path);
+		return xasprintf(
+			"the kernel of this host has '%s' in use (a mount, swap, a pool or an iSCSI target)",
+			path);
 	return NULL;
 }
 

@@ -24,8 +24,8 @@ static int check_word(const struct storage *s, const char *key, struct error **e
 	int r = block_required(s, key, &value, err);
 
 	if (r == 0 && (!block_word_valid(value) || strchr(value, ':')))
-		r = error_set(err, ERR_INVALID, "storage '%s': %s '%s' is not a name of LVM", s->id,
-			      key, value);
+		r = error_set(err, ERR_INVALID, "storage '%s': %s '%s' is not a name of LVM", s->id, key,
+			      value);
 	return r;
 }
 
@@ -59,18 +59,14 @@ int lvm_lvs(const struct storage *s, const char *name, struct json_object **ret_
 				     "lv_name,lv_size,lv_attr,pool_lv,data_percent,lv_tags,lv_time",
 				     one ? one : section_get(&s->section, "vgname"),
 				     NULL };
-	const struct tool t = {
-		.storage = s, .argv = argv, .timeout_s = TOOL_ASK, .meanings = lvm_meanings
-	};
+	const struct tool t = { .storage = s, .argv = argv, .timeout_s = TOOL_ASK, .meanings = lvm_meanings };
 	struct json_object *reports;
 	int r = tool_run_json(&t, ret_root, err);
 
 	if (r < 0)
 		return r;
 	reports = tool_json_get(*ret_root, "report");
-	*ret_lvs = tool_json_len(reports) ?
-			   tool_json_get(json_object_array_get_idx(reports, 0), "lv") :
-			   NULL;
+	*ret_lvs = tool_json_len(reports) ? tool_json_get(json_object_array_get_idx(reports, 0), "lv") : NULL;
 	if (!name || tool_json_len(*ret_lvs))
 		return 0;
 	json_object_put(*ret_root);
@@ -131,18 +127,13 @@ uint64_t lvm_percent_of(const char *percent, uint64_t size)
 
 static int ask_group(const struct storage *s, struct error **err)
 {
-	const char *const argv[] = { "vgs",
-				     "--noheadings",
-				     "-o",
-				     "vg_name",
-				     section_get(&s->section, "vgname"),
-				     NULL };
+	const char *const argv[] = {
+		"vgs", "--noheadings", "-o", "vg_name", section_get(&s->section, "vgname"), NULL
+	};
 
-	return tool_run(&(struct tool){ .storage = s,
-					.argv = argv,
-					.timeout_s = TOOL_ASK,
-					.meanings = lvm_meanings },
-			NULL, err);
+	return tool_run(
+		&(struct tool){ .storage = s, .argv = argv, .timeout_s = TOOL_ASK, .meanings = lvm_meanings },
+		NULL, err);
 }
 
 int lvm_activate_group(const struct storage *s, struct error **err)
@@ -152,14 +143,14 @@ int lvm_activate_group(const struct storage *s, struct error **err)
 	int r = ask_group(s, &mine);
 
 	if (r == ERR_NOT_FOUND &&
-	    tool_run(&(struct tool){ .storage = s, .argv = scan, .timeout_s = TOOL_CHANGE }, NULL,
-		     NULL) == 0) {
+	    tool_run(&(struct tool){ .storage = s, .argv = scan, .timeout_s = TOOL_CHANGE }, NULL, NULL) ==
+		    0) {
 		error_free(TAKE_PTR(mine));
 		r = ask_group(s, &mine);
 	}
 	if (r == ERR_NOT_FOUND)
-		return error_set(err, ERR_NOT_FOUND, "storage '%s': no such volume group '%s'",
-				 s->id, section_get(&s->section, "vgname"));
+		return error_set(err, ERR_NOT_FOUND, "storage '%s': no such volume group '%s'", s->id,
+				 section_get(&s->section, "vgname"));
 	error_keep_first(err, &mine);
 	return r;
 }

@@ -72,8 +72,8 @@ int mount_check(const struct storage *s, const char *const required[], struct er
 
 	for (size_t i = 0; required[i]; i++)
 		if (!get(s, required[i]))
-			return error_set(err, ERR_INVALID, "storage '%s' has no %s in storage.cfg",
-					 s->id, required[i]);
+			return error_set(err, ERR_INVALID, "storage '%s' has no %s in storage.cfg", s->id,
+					 required[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		const char *value = get(s, keys[i].key);
 
@@ -186,17 +186,14 @@ static int ask_space(const struct storage *s, struct storage_status *ret, struct
 	const char *const argv[] = { "stat", "-f", "--format=%S %b %f %a", "--", s->path, NULL };
 	_cleanup_free_ char *out = NULL;
 	uint64_t unit, blocks, unused, avail;
-	int r = tool_run(&(struct tool){ .storage = s,
-					 .argv = argv,
-					 .timeout_s = MOUNT_ASK_TIMEOUT },
-			 &out, err);
+	int r = tool_run(&(struct tool){ .storage = s, .argv = argv, .timeout_s = MOUNT_ASK_TIMEOUT }, &out,
+			 err);
 
 	if (r < 0)
 		return r;
-	if (sscanf(out, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &unit, &blocks, &unused,
-		   &avail) != 4)
-		return error_set(err, ERR_PEER, "storage '%s': cannot ask for the space of '%s'",
-				 s->id, s->path);
+	if (sscanf(out, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &unit, &blocks, &unused, &avail) != 4)
+		return error_set(err, ERR_PEER, "storage '%s': cannot ask for the space of '%s'", s->id,
+				 s->path);
 	*ret = (struct storage_status){ .total = blocks * unit,
 					.used = (blocks - unused) * unit,
 					.avail = avail * unit };
@@ -210,8 +207,8 @@ static int check_helper(const struct storage *s, const struct mount_type *t, con
 
 	if (strcmp(command, "mount") != 0 || access(path, X_OK) == 0)
 		return 0;
-	return error_set(err, ERR_UNSUPPORTED, "storage '%s': '%s' not found: install the package %s",
-			 s->id, path, t->package);
+	return error_set(err, ERR_UNSUPPORTED, "storage '%s': '%s' not found: install the package %s", s->id,
+			 path, t->package);
 }
 
 static int mount_it(const struct storage *s, const struct mount_type *t, const struct log *log,
@@ -226,8 +223,8 @@ static int mount_it(const struct storage *s, const struct mount_type *t, const s
 	if (r < 0)
 		return r;
 	if (is_mounted(s, NULL))
-		log_warn(log, "storage '%s': something else is mounted on '%s', mounting over it",
-			 s->id, s->path);
+		log_warn(log, "storage '%s': something else is mounted on '%s', mounting over it", s->id,
+			 s->path);
 	r = tool_run(&(struct tool){ .storage = s,
 				     .argv = (const char *const *)(const void *)argv,
 				     .timeout_s = MOUNT_TIMEOUT },
@@ -249,8 +246,7 @@ int mount_activate(const struct storage *s, const struct mount_type *t, const st
 	int r = 0;
 
 	if (t->is_online && !t->is_online(s))
-		return error_set(err, ERR_PEER,
-				 "storage '%s' is not online (no answer from '%s')", s->id,
+		return error_set(err, ERR_PEER, "storage '%s' is not online (no answer from '%s')", s->id,
 				 get(s, "server"));
 	if (!is_mounted(s, t))
 		r = mount_it(s, t, log, err);
@@ -263,7 +259,6 @@ int mount_status(const struct storage *s, const struct mount_type *t, struct sto
 		 struct error **err)
 {
 	if (!is_mounted(s, t))
-		return error_set(err, ERR_NOT_FOUND, "storage '%s' is not mounted on '%s'", s->id,
-				 s->path);
+		return error_set(err, ERR_NOT_FOUND, "storage '%s' is not mounted on '%s'", s->id, s->path);
 	return ask_space(s, ret, err);
 }

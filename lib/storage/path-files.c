@@ -45,8 +45,8 @@ char *path_file_format(enum storage_content content, const char *name)
 {
 	switch (content) {
 	case STORAGE_ISO:
-		return has_suffix_nocase(name, ".iso") || has_suffix_nocase(name, ".img") ? xstrdup("iso") :
-											   NULL;
+		return has_suffix_nocase(name, ".iso") || has_suffix_nocase(name, ".img") ? xstrdup("iso")
+											  : NULL;
 	case STORAGE_VZTMPL:
 		return template_format(name);
 	case STORAGE_IMPORT:

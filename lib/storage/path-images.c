@@ -85,8 +85,7 @@ int path_parse(struct volume *v, struct error **err)
 	return 0;
 }
 
-char *path_volname(const struct storage *s, uint32_t vmid, const char *name,
-		   enum image_format format)
+char *path_volname(const struct storage *s, uint32_t vmid, const char *name, enum image_format format)
 {
 	(void)s;
 	return xasprintf("%" PRIu32 "/%s.%s", vmid, name, image_format_name(format));
@@ -129,8 +128,7 @@ static void add_image(struct image_list *list, const char *dir, const char *owne
 	};
 }
 
-static int list_owner(struct image_list *list, const char *dir, const char *owner,
-		      struct error **err)
+static int list_owner(struct image_list *list, const char *dir, const char *owner, struct error **err)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s", dir, owner);
 	struct dirent *entry;
@@ -171,8 +169,8 @@ static int compare_images(const void *a, const void *b)
 	return strcmp(x->volname, y->volname);
 }
 
-int path_list_by(const struct storage *s, uint32_t vmid, path_look_fn *look,
-		 struct storage_image **ret, size_t *ret_n, struct error **err)
+int path_list_by(const struct storage *s, uint32_t vmid, path_look_fn *look, struct storage_image **ret,
+		 size_t *ret_n, struct error **err)
 {
 	_cleanup_free_ char *dir = path_content_dir(s, STORAGE_IMAGES);
 	_cleanup_free_ char *owner = xasprintf("%" PRIu32, vmid);
@@ -256,8 +254,7 @@ static int alloc_raw(const struct volume *v, int fd, uint64_t size, const struct
 	do
 		r = posix_fallocate(fd, 0, (off_t)size);
 	while (r == EINTR);
-	return r ? error_errno(err, r, "cannot reserve %" PRIu64 " bytes for '%s'", size, v->path) :
-		   0;
+	return r ? error_errno(err, r, "cannot reserve %" PRIu64 " bytes for '%s'", size, v->path) : 0;
 }
 
 /* VMware's; it has no preallocation that PVE uses. */
@@ -270,8 +267,7 @@ static int alloc_vmdk(const struct volume *v, uint64_t size, const struct cancel
 	return process_run_ok(argv, &o, NULL, err);
 }
 
-static int alloc_qcow2(const struct volume *v, uint64_t size, const struct cancel *cancel,
-		       struct error **err)
+static int alloc_qcow2(const struct volume *v, uint64_t size, const struct cancel *cancel, struct error **err)
 {
 	/* by enum preallocation */
 	static const char *const modes[] = { "preallocation=metadata", "preallocation=off",
@@ -316,24 +312,23 @@ int path_create_file(const struct volume *v, struct error **err)
 	return fd;
 }
 
-int path_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel,
-	       struct error **err)
+int path_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel, struct error **err)
 {
 	_cleanup_close_ int fd = -1;
 	int r;
 
 	if (v->format == IMAGE_SUBVOL)
-		return error_set(err, ERR_UNSUPPORTED,
-				 "format 'subvol' is a container's and cannot be made here, use raw or qcow2");
+		return error_set(
+			err, ERR_UNSUPPORTED,
+			"format 'subvol' is a container's and cannot be made here, use raw or qcow2");
 	if (size > INT64_MAX)
-		return error_set(err, ERR_INVALID, "size %" PRIu64 " is too large for a file",
-				 size);
+		return error_set(err, ERR_INVALID, "size %" PRIu64 " is too large for a file", size);
 	fd = path_create_file(v, err);
 	if (fd < 0)
 		return fd;
-	r = v->format == IMAGE_RAW   ? alloc_raw(v, fd, size, cancel, err) :
-	    v->format == IMAGE_QCOW2 ? alloc_qcow2(v, size, cancel, err) :
-				       alloc_vmdk(v, size, cancel, err);
+	r = v->format == IMAGE_RAW     ? alloc_raw(v, fd, size, cancel, err)
+	    : v->format == IMAGE_QCOW2 ? alloc_qcow2(v, size, cancel, err)
+				       : alloc_vmdk(v, size, cancel, err);
 	if (r < 0) {
 		unlink(v->path);
 		path_remove_empty_dir(v->path);
@@ -458,8 +453,8 @@ static int remove_chain(const struct volume *v, char *const *names, struct error
 	_cleanup_free_ char *dir = image_dir(v->path);
 
 	for (size_t i = 0; names && names[i]; i++) {
-		_cleanup_free_ char *path = xasprintf("%s/snap-%s-%s", dir, names[i],
-						      strrchr(v->path, '/') + 1);
+		_cleanup_free_ char *path =
+			xasprintf("%s/snap-%s-%s", dir, names[i], strrchr(v->path, '/') + 1);
 
 		if (unlink(path) < 0)
 			return error_errno(err, errno, "cannot remove file '%s'", path);
@@ -496,8 +491,7 @@ int path_free(const struct volume *v, struct error **err)
 		clear_immutable(v->path);
 	if (unlink(v->path) < 0) {
 		if (errno == ENOENT || errno == ENOTDIR)
-			return error_set(err, ERR_NOT_FOUND, "disk image '%s' does not exist",
-					 v->path);
+			return error_set(err, ERR_NOT_FOUND, "disk image '%s' does not exist", v->path);
 		return error_errno(err, errno, "cannot remove file '%s'", v->path);
 	}
 	r = remove_chain(v, chain, err);

@@ -32,8 +32,7 @@ static const char *override_dir(const struct storage *s, enum storage_content co
 	for (size_t i = 0; s->content_dirs && s->content_dirs[i]; i++) {
 		const char *rest;
 
-		if (str_prefix(s->content_dirs[i], storage_content_name(content), &rest) &&
-		    *rest == '=')
+		if (str_prefix(s->content_dirs[i], storage_content_name(content), &rest) && *rest == '=')
 			return rest + 1;
 	}
 	return NULL;
@@ -58,8 +57,7 @@ int path_dir(const struct storage *s, enum storage_content content, char **ret, 
 
 /* ---- activation ---- */
 
-bool path_find_mount(const char *path,
-		     bool (*is_meant)(const struct storage *s, const struct mntent *mount),
+bool path_find_mount(const char *path, bool (*is_meant)(const struct storage *s, const struct mntent *mount),
 		     const struct storage *s)
 {
 	FILE *mounts = setmntent("/proc/self/mounts", "re");
@@ -95,16 +93,13 @@ static int make_dirs(const struct storage *s, struct error **err)
 		int r;
 
 		/* containers' migrations use the dump directory too */
-		if (!(s->content & content) &&
-		    !(content == STORAGE_BACKUP && (s->content & STORAGE_ROOTDIR)))
+		if (!(s->content & content) && !(content == STORAGE_BACKUP && (s->content & STORAGE_ROOTDIR)))
 			continue;
 		dir = path_content_dir(s, content);
 		r = io_mkdir_p(dir, 0755, err);
 		if (r < 0)
-			return error_prefix(
-				       err,
-				       "failed to create content directory '%s' for content '%s'",
-				       dir, storage_content_name(content)),
+			return error_prefix(err, "failed to create content directory '%s' for content '%s'",
+					    dir, storage_content_name(content)),
 			       r;
 	}
 	return 0;
@@ -126,10 +121,9 @@ static int check_distinct(const struct storage *s, struct error **err)
 		if (!real)
 			continue;
 		if (seen && strv_contains(seen, real))
-			return error_set(
-				err, ERR_INVALID,
-				"storage '%s' uses directory %s for multiple content types", s->id,
-				real);
+			return error_set(err, ERR_INVALID,
+					 "storage '%s' uses directory %s for multiple content types", s->id,
+					 real);
 		strv_add(&seen, real);
 	}
 	return 0;
@@ -188,8 +182,8 @@ int path_status(const struct storage *s, struct storage_status *ret, struct erro
 	if (r < 0)
 		return r;
 	if (statvfs(s->path, &fs) < 0)
-		return error_errno(err, errno, "storage '%s': cannot ask for the space of '%s'",
-				   s->id, s->path);
+		return error_errno(err, errno, "storage '%s': cannot ask for the space of '%s'", s->id,
+				   s->path);
 	*ret = (struct storage_status){
 		.total = (uint64_t)fs.f_blocks * fs.f_frsize,
 		.used = ((uint64_t)fs.f_blocks - fs.f_bfree) * fs.f_frsize,

@@ -2,6 +2,7 @@
 #include "storage/storage.h"
 #include "storage/types.h"
 
+/* clang-format off */
 const struct storage_ops *const storage_types[] = {
 	&storage_dir_ops,
 	&storage_btrfs_ops,
@@ -16,3 +17,4 @@ const struct storage_ops *const storage_types[] = {
 	&storage_iscsidirect_ops,
 	NULL,
 };
+/* clang-format on */

@@ -39,8 +39,8 @@ static int unknown_type(const struct storage *s, struct error **err)
 	}
 	hint = nearest_hint(&n);
 	return error_set(err, ERR_UNSUPPORTED,
-			 "storage '%s' is of type '%s', which is not supported (supported: %s)%s",
-			 s->id, s->type, buf_str(&known), hint);
+			 "storage '%s' is of type '%s', which is not supported (supported: %s)%s", s->id,
+			 s->type, buf_str(&known), hint);
 }
 
 static int wrong_content(const struct storage *s, unsigned content, struct error **err)
@@ -51,11 +51,10 @@ static int wrong_content(const struct storage *s, unsigned content, struct error
 		if (s->content & bit)
 			buf_addf(&has, "%s%s", has.len ? "," : "",
 				 storage_content_name((enum storage_content)bit));
-	return error_set(
-		err, ERR_INVALID,
-		"can't use storage '%s' for %s - wrong content type (it has '%s' in storage.cfg)",
-		s->id, storage_content_name((enum storage_content)content),
-		has.len ? buf_str(&has) : "none");
+	return error_set(err, ERR_INVALID,
+			 "can't use storage '%s' for %s - wrong content type (it has '%s' in storage.cfg)",
+			 s->id, storage_content_name((enum storage_content)content),
+			 has.len ? buf_str(&has) : "none");
 }
 
 int storage_unknown(const struct storage_config *c, const char *id, struct error **err)
@@ -69,8 +68,8 @@ int storage_unknown(const struct storage_config *c, const char *id, struct error
 	return error_set(err, ERR_NOT_FOUND, "storage '%s' does not exist%s", id, hint);
 }
 
-int storage_get(const struct storage_config *c, const char *id, unsigned content,
-		const struct storage **ret, struct error **err)
+int storage_get(const struct storage_config *c, const char *id, unsigned content, const struct storage **ret,
+		struct error **err)
 {
 	const struct storage *s = storage_find(c, id);
 
@@ -79,8 +78,7 @@ int storage_get(const struct storage_config *c, const char *id, unsigned content
 	if (s->disabled)
 		return error_set(err, ERR_INVALID, "storage '%s' is disabled", id);
 	if (!on_node(c, s))
-		return error_set(err, ERR_INVALID, "storage '%s' is not available on node '%s'", id,
-				 c->node);
+		return error_set(err, ERR_INVALID, "storage '%s' is not available on node '%s'", id, c->node);
 	if (!s->ops)
 		return unknown_type(s, err);
 	if (s->ops->has_path && !s->path)
@@ -100,9 +98,9 @@ int storage_get(const struct storage_config *c, const char *id, unsigned content
 uint64_t storage_restore_bwlimit(const struct storage *s)
 {
 	_cleanup_free_ char *file = s->config_dir ? xasprintf("%s/datacenter.cfg", s->config_dir) : NULL;
-	_cleanup_free_ char *limits = s->bwlimit ? xstrdup(s->bwlimit) :
-				      file	 ? config_file_value(file, "bwlimit") :
-						   NULL;
+	_cleanup_free_ char *limits = s->bwlimit ? xstrdup(s->bwlimit)
+				      : file     ? config_file_value(file, "bwlimit")
+						 : NULL;
 	_cleanup_strv_ char **parts = limits ? strv_split_list(limits) : NULL;
 	uint64_t any = 0, own = 0;
 	bool has_own = false;
@@ -113,8 +111,8 @@ uint64_t storage_restore_bwlimit(const struct storage *s)
 		if (str_prefix(parts[i], "restore=", &value))
 			has_own = units_parse_u64(value, 0, UINT32_MAX, "limit", &own, NULL) == 0;
 		else if (str_prefix(parts[i], "default=", &value) || !strchr(parts[i], '='))
-			units_parse_u64(strchr(parts[i], '=') ? value : parts[i], 0, UINT32_MAX,
-					"limit", &any, NULL);
+			units_parse_u64(strchr(parts[i], '=') ? value : parts[i], 0, UINT32_MAX, "limit",
+					&any, NULL);
 	}
 	return has_own ? own : any;
 }
@@ -129,13 +127,11 @@ int storage_status(const struct storage *s, struct storage_status *ret, struct e
 	return s->ops->status(s, ret, err);
 }
 
-int storage_dir(const struct storage *s, enum storage_content content, char **ret,
-		struct error **err)
+int storage_dir(const struct storage *s, enum storage_content content, char **ret, struct error **err)
 {
 	if (!s->ops->dir)
-		return error_set(err, ERR_UNSUPPORTED,
-				 "storage '%s' of type '%s' has no directory for %s", s->id,
-				 s->type, storage_content_name(content));
+		return error_set(err, ERR_UNSUPPORTED, "storage '%s' of type '%s' has no directory for %s",
+				 s->id, s->type, storage_content_name(content));
 	return s->ops->dir(s, content, ret, err);
 }
 

@@ -98,9 +98,8 @@ int storage_config_load(const struct paths *p, const struct log *log, struct sto
  * (<root>/var/lib/vz), or one without a path, which is put aside with a warning.  A "local" with a
  * path is used as it stands, also where PVE would put its own in its place (another type or path).
  */
-void storage_config_parse(const char *text, const char *file, const char *node,
-			  const char *local_path, const struct log *log,
-			  struct storage_config *ret);
+void storage_config_parse(const char *text, const char *file, const char *node, const char *local_path,
+			  const struct log *log, struct storage_config *ret);
 /* Of all storages, see struct storage. */
 void storage_config_set_cancel(struct storage_config *c, const struct cancel *cancel);
 void storage_config_clear(struct storage_config *c);
@@ -117,8 +116,8 @@ int storage_unknown(const struct storage_config *c, const char *id, struct error
  * of a type this build knows (ERR_UNSUPPORTED, names the types) and is meant for content (one flag,
  * 0: any; ERR_INVALID).
  */
-int storage_get(const struct storage_config *c, const char *id, unsigned content,
-		const struct storage **ret, struct error **err);
+int storage_get(const struct storage_config *c, const char *id, unsigned content, const struct storage **ret,
+		struct error **err);
 
 /*
  * What its bwlimit= allows for restores, in KiB/s: restore= there, else default=; without the key what
@@ -149,8 +148,7 @@ struct storage_status {
 int storage_status(const struct storage *s, struct storage_status *ret, struct error **err);
 
 /* Directory of a content type ("/var/lib/vz/dump").  ERR_UNSUPPORTED for types without one. */
-int storage_dir(const struct storage *s, enum storage_content content, char **ret,
-		struct error **err);
+int storage_dir(const struct storage *s, enum storage_content content, char **ret, struct error **err);
 
 struct storage_image {
 	char *volname; /* "100/vm-100-disk-0.qcow2" */
@@ -168,8 +166,8 @@ void storage_images_free(struct storage_image *images, size_t n);
 
 /* How an image of that format behaves; for choosing fleecing images and explaining their cost. */
 struct image_traits {
-	bool thin;          /* takes space as it is written; else reserved in full at once */
-	bool punches_holes; /* discarded parts give their space back */
+	bool thin;                    /* takes space as it is written; else reserved in full at once */
+	bool punches_holes;           /* discarded parts give their space back */
 	uint64_t discard_granularity; /* smaller discards may free nothing */
 	uint64_t size_granularity;    /* sizes are rounded up to multiples of this */
 };
@@ -190,7 +188,7 @@ enum image_format storage_fleecing_format(const struct storage *s);
 struct volume {
 	const struct storage *storage; /* NULL: an absolute path */
 	char *volid;
-	const char *volname; /* behind the colon, in volid; the path if there is no storage */
+	const char *volname;          /* behind the colon, in volid; the path if there is no storage */
 	enum storage_content content; /* what the name says: STORAGE_IMAGES, STORAGE_BACKUP, ... */
 	uint32_t vmid;                /* owner; 0 if unknown */
 	enum image_format format;
@@ -204,8 +202,8 @@ struct volume {
  * of a storage it must agree with the name.  Names that would leave the storage's directory are
  * refused.
  */
-int volume_open(const struct storage_config *c, const char *volid, const char *format,
-		struct volume *ret, struct error **err);
+int volume_open(const struct storage_config *c, const char *volid, const char *format, struct volume *ret,
+		struct error **err);
 void volume_clear(struct volume *v);
 #define _cleanup_volume_ _cleanup_(volume_clear)
 
@@ -256,8 +254,7 @@ bool volume_errors_come_late(const struct volume *v);
 
 struct volume_alloc {
 	uint32_t vmid;
-	const char *
-		name; /* without extension: "vm-100-fleece-0"; NULL: next free vm-<vmid>-disk-<n> */
+	const char *name; /* without extension: "vm-100-fleece-0"; NULL: next free vm-<vmid>-disk-<n> */
 	enum image_format format;
 	uint64_t size;               /* multiple of 512; may be rounded up, see size_granularity */
 	const struct cancel *cancel; /* may be NULL */
@@ -271,8 +268,7 @@ struct volume_alloc {
 int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct volume *ret,
 		 struct error **err);
 /* The id volume_alloc() would use for a name that is given.  Caller frees *ret. */
-int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char **ret,
-		    struct error **err);
+int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char **ret, struct error **err);
 /*
  * Removes it for good, with its snapshots; a file that is no image too, but for backups
  * (backup_remove()).  ERR_NOT_FOUND if it is not there; -EBUSY if linked clones stand on it, or if
@@ -301,9 +297,9 @@ int volume_snapshot_delete(const struct volume *v, const char *name, struct erro
 /* ---- for storage types ---- */
 
 enum volume_user {
-	USER_NONE,	/* also if there is no such volume */
-	USER_PROCESS,	/* a process of this host */
-	USER_NAMELESS,	/* a client that may be dead and is not forgotten yet */
+	USER_NONE,     /* also if there is no such volume */
+	USER_PROCESS,  /* a process of this host */
+	USER_NAMELESS, /* a client that may be dead and is not forgotten yet */
 };
 
 /* All callbacks get arguments that were checked; those marked may be NULL. */
@@ -330,10 +326,9 @@ struct storage_ops {
 	int (*activate)(const struct storage *s, const struct log *log, struct error **err);
 	int (*status)(const struct storage *s, struct storage_status *ret, struct error **err);
 	/* NULL: no directories, hence no backups. */
-	int (*dir)(const struct storage *s, enum storage_content content, char **ret,
-		   struct error **err);
-	int (*list)(const struct storage *s, uint32_t vmid, struct storage_image **ret,
-		    size_t *ret_n, struct error **err);
+	int (*dir)(const struct storage *s, enum storage_content content, char **ret, struct error **err);
+	int (*list)(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
+		    struct error **err);
 	/* All names that a new image cannot have; NULL: those that list tells. */
 	int (*names)(const struct storage *s, char ***ret, struct error **err);
 	void (*traits)(const struct storage *s, enum image_format format, struct image_traits *ret);
@@ -362,10 +357,8 @@ struct storage_ops {
 	int (*user)(const struct volume *v, char **ret, struct error **err);
 	/* NULL, and so alloc and free: read only (iscsi).
 	 * name -> volname: "vm-1-fleece-0" -> "1/vm-1-fleece-0.raw".  Caller frees. */
-	char *(*volname)(const struct storage *s, uint32_t vmid, const char *name,
-			 enum image_format format);
-	int (*alloc)(const struct volume *v, uint64_t size, const struct cancel *cancel,
-		     struct error **err);
+	char *(*volname)(const struct storage *s, uint32_t vmid, const char *name, enum image_format format);
+	int (*alloc)(const struct volume *v, uint64_t size, const struct cancel *cancel, struct error **err);
 	int (*free)(const struct volume *v, struct error **err);
 	/* NULL: none can be made.  Any order; *ret is NULL at first. */
 	int (*snapshots)(const struct volume *v, char ***ret, struct error **err);

@@ -41,8 +41,8 @@ static int not_found(const struct tool *t, struct error **err)
 					 "%s or correct PATH",
 					 t->storage->id, t->argv[0], packages[i].package);
 	return error_set(err, ERR_UNSUPPORTED,
-			 "storage '%s': command '%s' not found: install it or correct PATH",
-			 t->storage->id, t->argv[0]);
+			 "storage '%s': command '%s' not found: install it or correct PATH", t->storage->id,
+			 t->argv[0]);
 }
 
 /* The last two lines, as one, in place: rbd puts the errno alone on the last. */
@@ -82,7 +82,9 @@ static int run_once(const struct tool *t, char **ret_out, struct error **err)
 	const struct process_options o = {
 		.timeout_ms = t->timeout_s * 1000,
 		.group = true,
-		.cancel = t->cancel ? t->cancel : asks ? t->storage->cancel : NULL,
+		.cancel = t->cancel ? t->cancel
+			  : asks    ? t->storage->cancel
+				    : NULL,
 		.cancel_ignored = t->cancel ? 0 : cancel_count(t->storage->cancel),
 	};
 	_cleanup_(process_result_clear) struct process_result result = { 0 };
@@ -137,16 +139,14 @@ int tool_run_json(const struct tool *t, struct json_object **ret, struct error *
 	if (out && json_parse(out, strlen(out), JSON_TOOL_MEMORY, ret, NULL) == 0 && *ret)
 		return 0;
 	command = process_describe(t->argv);
-	return error_set(err, ERR_PEER, "storage '%s': '%s' printed no JSON", t->storage->id,
-			 command);
+	return error_set(err, ERR_PEER, "storage '%s': '%s' printed no JSON", t->storage->id, command);
 }
 
 struct json_object *tool_json_get(struct json_object *o, const char *key)
 {
 	struct json_object *value;
 
-	if (!json_object_is_type(o, json_type_object) ||
-	    !json_object_object_get_ex(o, key, &value))
+	if (!json_object_is_type(o, json_type_object) || !json_object_object_get_ex(o, key, &value))
 		return NULL;
 	return value;
 }
@@ -163,8 +163,7 @@ bool tool_json_u64(struct json_object *o, const char *key, uint64_t *ret)
 	struct json_object *value = tool_json_get(o, key);
 
 	if (json_object_is_type(value, json_type_string))
-		return units_parse_u64(json_object_get_string(value), 0, UINT64_MAX, key, ret,
-				       NULL) == 0;
+		return units_parse_u64(json_object_get_string(value), 0, UINT64_MAX, key, ret, NULL) == 0;
 	if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
 		return false;
 	*ret = json_object_get_uint64(value);

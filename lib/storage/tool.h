@@ -27,7 +27,7 @@ struct tool {
 	const struct storage *storage;
 	const char *const *argv; /* NULL-terminated */
 	int timeout_s;
-	const struct cancel *cancel;	     /* NULL: a question is ended by the storage's, a change not */
+	const struct cancel *cancel;         /* NULL: a question is ended by the storage's, a change not */
 	const struct tool_meaning *meanings; /* NULL: every failure is ERR_PEER */
 	unsigned busy_tries; /* a failure that means -EBUSY is tried so often more, once a second */
 };

@@ -19,8 +19,7 @@ extern const struct storage_ops storage_iscsidirect_ops;
 /* What volume_blockdev() gives for types without a way of their own: file or host_device. */
 int volume_blockdev_by_path(const struct volume *v, struct json_object **ret, struct error **err);
 /* What a file takes, as the file system counts, and its length. */
-int volume_used_by_path(const struct volume *v, uint64_t *ret, uint64_t *ret_length,
-			struct error **err);
+int volume_used_by_path(const struct volume *v, uint64_t *ret, uint64_t *ret_length, struct error **err);
 
 /* What qemu-img info says of an image that has a path, up to 10 s.  Caller puts *ret. */
 int volume_image_info(const struct volume *v, struct json_object **ret, struct error **err);

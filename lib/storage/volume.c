@@ -51,10 +51,9 @@ static int open_path(const char *path, const char *format, struct volume *v, str
 	int parsed = format ? image_format_parse(format) : IMAGE_RAW;
 
 	if (parsed < 0 || parsed == IMAGE_SUBVOL)
-		return error_set(
-			err, ERR_UNSUPPORTED,
-			"volume '%s': format '%s' is not supported (use raw, qcow2 or vmdk)", path,
-			format);
+		return error_set(err, ERR_UNSUPPORTED,
+				 "volume '%s': format '%s' is not supported (use raw, qcow2 or vmdk)", path,
+				 format);
 	v->content = STORAGE_IMAGES;
 	v->format = (enum image_format)parsed;
 	v->volid = xstrdup(path);
@@ -88,15 +87,14 @@ static int check_format(const struct volume *v, const char *format, struct error
 	const char *own = image_format_name(v->format);
 
 	if (format && strcmp(format, own) != 0)
-		return error_set(
-			err, ERR_INVALID,
-			"volume '%s' - 'format=%s' option different from storage format '%s'",
-			v->volid, format, own);
+		return error_set(err, ERR_INVALID,
+				 "volume '%s' - 'format=%s' option different from storage format '%s'",
+				 v->volid, format, own);
 	return 0;
 }
 
-int volume_open(const struct storage_config *c, const char *volid, const char *format,
-		struct volume *ret, struct error **err)
+int volume_open(const struct storage_config *c, const char *volid, const char *format, struct volume *ret,
+		struct error **err)
 {
 	_cleanup_volume_ struct volume v = { 0 };
 	int r;
@@ -124,8 +122,7 @@ int volume_activate(const struct volume *v, struct error **err)
 
 bool volume_is_active(const struct volume *v)
 {
-	return !v->storage || !v->storage->ops->volume_deactivate || !v->path ||
-	       access(v->path, F_OK) == 0;
+	return !v->storage || !v->storage->ops->volume_deactivate || !v->path || access(v->path, F_OK) == 0;
 }
 
 int volume_deactivate(const struct volume *v, struct error **err)
@@ -141,8 +138,8 @@ int volume_deactivate(const struct volume *v, struct error **err)
 static int cannot_look(const struct volume *v, struct error **err)
 {
 	if (errno == ENOENT || errno == ENOTDIR)
-		return error_set(err, ERR_NOT_FOUND, "volume '%s' does not exist (no file %s)",
-				 v->volid, v->path);
+		return error_set(err, ERR_NOT_FOUND, "volume '%s' does not exist (no file %s)", v->volid,
+				 v->path);
 	return error_errno(err, errno, "volume '%s': cannot look at '%s'", v->volid, v->path);
 }
 
@@ -158,8 +155,7 @@ int volume_blockdev_by_path(const struct volume *v, struct json_object **ret, st
 
 	if (r < 0)
 		return r;
-	*ret = json_new_str("driver", S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode) ? "host_device" :
-										    "file");
+	*ret = json_new_str("driver", S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode) ? "host_device" : "file");
 	json_put_str(*ret, "filename", v->path);
 	return 0;
 }
@@ -243,7 +239,7 @@ int volume_size(const struct volume *v, uint64_t *ret, struct error **err)
 static bool is_remote(long type)
 {
 	static const uint32_t magics[] = {
-		0x6969,	    /* NFS */
+		0x6969,     /* NFS */
 		0xff534d42, /* CIFS */
 		0xfe534d42, /* SMB2 */
 		0x00c36400, /* Ceph */
@@ -267,14 +263,12 @@ bool volume_errors_come_late(const struct volume *v)
 	return statfs(v->path, &fs) == 0 && is_remote(fs.f_type);
 }
 
-int volume_used_by_path(const struct volume *v, uint64_t *ret, uint64_t *ret_length,
-			struct error **err)
+int volume_used_by_path(const struct volume *v, uint64_t *ret, uint64_t *ret_length, struct error **err)
 {
 	struct statx st;
 
 	/* else NFS tells what it remembers */
-	if (statx(AT_FDCWD, v->path, AT_STATX_FORCE_SYNC, STATX_BLOCKS | STATX_SIZE | STATX_TYPE,
-		  &st) < 0)
+	if (statx(AT_FDCWD, v->path, AT_STATX_FORCE_SYNC, STATX_BLOCKS | STATX_SIZE | STATX_TYPE, &st) < 0)
 		return cannot_look(v, err);
 	if (!S_ISREG(st.stx_mode))
 		return error_set(err, ERR_UNSUPPORTED, "nobody counts what '%s' takes", v->path);
@@ -310,8 +304,8 @@ int volume_traits(const struct volume *v, struct image_traits *ret, struct error
 static int read_only(const struct storage *s, struct error **err)
 {
 	return error_set(err, ERR_UNSUPPORTED,
-			 "storage '%s': images cannot be made or removed on storages of type '%s'",
-			 s->id, s->type);
+			 "storage '%s': images cannot be made or removed on storages of type '%s'", s->id,
+			 s->type);
 }
 
 /* Names that are taken where the storage's images lie, whoever has them. */
@@ -378,8 +372,7 @@ static int next_name(const struct storage *s, uint32_t vmid, char **ret, struct 
 	return r;
 }
 
-int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char **ret,
-		    struct error **err)
+int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char **ret, struct error **err)
 {
 	_cleanup_free_ char *name = xstrdup_null(a->name);
 	_cleanup_free_ char *volname = NULL;
@@ -387,9 +380,8 @@ int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char 
 	if (!s->ops->alloc)
 		return read_only(s, err);
 	if (!(s->ops->formats & (1U << a->format)))
-		return error_set(err, ERR_UNSUPPORTED,
-				 "storage '%s' does not take images of format '%s'", s->id,
-				 image_format_name(a->format));
+		return error_set(err, ERR_UNSUPPORTED, "storage '%s' does not take images of format '%s'",
+				 s->id, image_format_name(a->format));
 	if (!name) {
 		int r = next_name(s, a->vmid, &name, err);
 
@@ -425,8 +417,7 @@ int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct v
 	v.volname = strchr(v.volid, ':') + 1;
 	if (a->size == 0 || a->size % 512)
 		return error_set(err, ERR_INVALID,
-				 "cannot allocate '%s': size %" PRIu64
-				 " is not a multiple of 512 bytes",
+				 "cannot allocate '%s': size %" PRIu64 " is not a multiple of 512 bytes",
 				 v.volid, a->size);
 	r = s->ops->parse(&v, err);
 	if (r == 0)
@@ -468,8 +459,8 @@ int volume_free(const struct volume *v, struct error **err)
 	int r;
 
 	if (!v->storage)
-		return error_set(err, ERR_UNSUPPORTED,
-				 "'%s' belongs to no storage and is not removed", v->volid);
+		return error_set(err, ERR_UNSUPPORTED, "'%s' belongs to no storage and is not removed",
+				 v->volid);
 	if (!(v->content & (STORAGE_IMAGES | STORAGE_BACKUP))) {
 		r = remove_file(v, err);
 	} else if (!v->storage->ops->free) {
@@ -514,8 +505,7 @@ int volume_snapshot_delete(const struct volume *v, const char *name, struct erro
 	if (r < 0)
 		return r;
 	if (!strv_contains(names, name))
-		return error_set(err, ERR_NOT_FOUND, "volume '%s' has no snapshot '%s'", v->volid,
-				 name);
+		return error_set(err, ERR_NOT_FOUND, "volume '%s' has no snapshot '%s'", v->volid, name);
 	r = v->storage->ops->snapshot_delete(v, name, err);
 	if (r < 0)
 		return error_prefix(err, "cannot remove snapshot '%s' of '%s'", name, v->volid), r;

@@ -6,18 +6,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#define BYTES_ACCESSORS(name, type, to, from)                                                      \
-	static inline void put_##name(uint8_t *p, type value)                                      \
-	{                                                                                          \
-		value = to(value);                                                                 \
-		memcpy(p, &value, sizeof(value));                                                  \
-	}                                                                                          \
-	static inline type get_##name(const uint8_t *p)                                            \
-	{                                                                                          \
-		type value;                                                                        \
-                                                                                                   \
-		memcpy(&value, p, sizeof(value));                                                  \
-		return from(value);                                                                \
+#define BYTES_ACCESSORS(name, type, to, from)                 \
+	static inline void put_##name(uint8_t *p, type value) \
+	{                                                     \
+		value = to(value);                            \
+		memcpy(p, &value, sizeof(value));             \
+	}                                                     \
+	static inline type get_##name(const uint8_t *p)       \
+	{                                                     \
+		type value;                                   \
+                                                              \
+		memcpy(&value, p, sizeof(value));             \
+		return from(value);                           \
 	}
 
 BYTES_ACCESSORS(be16, uint16_t, htobe16, be16toh)

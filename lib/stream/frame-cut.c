@@ -73,8 +73,7 @@ static enum measure measure_skippable(struct frame_cutter *c, const uint8_t *p, 
 }
 
 /* What begins at p, as far as n bytes tell. */
-static enum measure measure(struct frame_cutter *c, const uint8_t *p, size_t n,
-			    struct frame_cut *ret)
+static enum measure measure(struct frame_cutter *c, const uint8_t *p, size_t n, struct frame_cut *ret)
 {
 	unsigned long long content;
 	size_t size;
@@ -95,8 +94,7 @@ static enum measure measure(struct frame_cutter *c, const uint8_t *p, size_t n,
 	c->was_costly = true;
 	size = ZSTD_findFrameCompressedSize(p, n);
 	if (ZSTD_isError(size))
-		return ZSTD_getErrorCode(size) == ZSTD_error_srcSize_wrong ? MEASURE_MORE
-									   : MEASURE_BAD;
+		return ZSTD_getErrorCode(size) == ZSTD_error_srcSize_wrong ? MEASURE_MORE : MEASURE_BAD;
 	ret->packed = size;
 	ret->content = content;
 	return MEASURE_FRAME;
@@ -118,8 +116,7 @@ static int pass(struct frame_cutter *c, uint64_t n, struct error **err)
 		if (r < 0)
 			return r;
 		if (!c->rest_len)
-			return error_set(err, ERR_CORRUPT,
-					 "it is cut off, %llu bytes are missing",
+			return error_set(err, ERR_CORRUPT, "it is cut off, %llu bytes are missing",
 					 (unsigned long long)n);
 	}
 	return 0;
@@ -139,8 +136,7 @@ static void give_back(struct frame_cutter *c, const uint8_t *from, size_t n)
 	c->rest_len = n;
 }
 
-static int bad(struct frame_cutter *c, const uint8_t *out, size_t n, const char *text,
-	       struct error **err)
+static int bad(struct frame_cutter *c, const uint8_t *out, size_t n, const char *text, struct error **err)
 {
 	/* all of it: the next frame may begin in there */
 	give_back(c, out, n);
@@ -148,8 +144,7 @@ static int bad(struct frame_cutter *c, const uint8_t *out, size_t n, const char 
 }
 
 /* The frame did not lie in rest as a whole: goes on reading into out. */
-static int read_frame(struct frame_cutter *c, uint8_t *out, struct frame_cut *ret,
-		      struct error **err)
+static int read_frame(struct frame_cutter *c, uint8_t *out, struct frame_cut *ret, struct error **err)
 {
 	size_t n = c->rest_len - c->rest_at, got = 0, cap = frame_cutter_room(c);
 	enum measure m = MEASURE_MORE;
@@ -187,8 +182,7 @@ static int read_frame(struct frame_cutter *c, uint8_t *out, struct frame_cut *re
 		ret->kind = FRAME_CUT_SKIPPABLE;
 		return pass(c, ret->packed, err);
 	}
-	return bad(c, out, n,
-		   m == MEASURE_BAD ? "there is no zstd frame" : "it is cut off or damaged", err);
+	return bad(c, out, n, m == MEASURE_BAD ? "there is no zstd frame" : "it is cut off or damaged", err);
 }
 
 /* A candidate was none. */
@@ -203,8 +197,7 @@ static void count_costly(struct frame_cutter *c, uint64_t offset)
 	c->costly++;
 }
 
-int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *ret,
-		      struct error **err)
+int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *ret, struct error **err)
 {
 	size_t have = c->rest_len - c->rest_at;
 	int r = 0;
@@ -244,8 +237,7 @@ int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *re
 
 static bool is_candidate(const struct frame_cutter *c)
 {
-	return at_magic(c->rest + c->rest_at) &&
-	       (c->costly < COSTLY_MAX || position(c) >= c->costly_end);
+	return at_magic(c->rest + c->rest_at) && (c->costly < COSTLY_MAX || position(c) >= c->costly_end);
 }
 
 int frame_cutter_resync(struct frame_cutter *c, struct error **err)

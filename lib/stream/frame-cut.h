@@ -48,8 +48,7 @@ void frame_cutter_clear(struct frame_cutter *c);
 size_t frame_cutter_room(const struct frame_cutter *c);
 
 /* ERR_CORRUPT: frame_cutter_resync() may find the next one.  ret->offset is set then, too. */
-int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *ret,
-		      struct error **err);
+int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *ret, struct error **err);
 /*
  * Moves on to what looks like a frame, one byte at least behind where it failed.  Until a frame comes,
  * a skippable one counts only if the file goes on behind it as one: 8 bytes of data are soon taken

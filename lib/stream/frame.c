@@ -49,8 +49,7 @@ int frame_encoder_new(int level, struct frame_encoder **ret, struct error **err)
 		return error_set(err, -ENOMEM, "no memory for a zstd compressor");
 	r = set_parameters(e->ctx, level);
 	if (ZSTD_isError(r))
-		return error_set(err, ERR_INVALID, "zstd level %d: %s", level,
-				 ZSTD_getErrorName(r));
+		return error_set(err, ERR_INVALID, "zstd level %d: %s", level, ZSTD_getErrorName(r));
 	*ret = TAKE_PTR(e);
 	return 0;
 }
@@ -74,14 +73,12 @@ int frame_encode(struct frame_encoder *e, void *out, size_t out_cap, const void 
 	size_t r = ZSTD_compress2(e->ctx, out, out_cap, data, len);
 
 	if (ZSTD_isError(r))
-		return error_set(err, -EIO, "zstd cannot compress %zu bytes: %s", len,
-				 ZSTD_getErrorName(r));
+		return error_set(err, -EIO, "zstd cannot compress %zu bytes: %s", len, ZSTD_getErrorName(r));
 	*ret_len = r;
 	return 0;
 }
 
-int frame_append(struct frame_encoder *e, const void *data, size_t len, struct buf *ret,
-		 struct error **err)
+int frame_append(struct frame_encoder *e, const void *data, size_t len, struct buf *ret, struct error **err)
 {
 	size_t bound = frame_bound(len), n = 0;
 	int r = frame_encode(e, buf_reserve(ret, bound), bound, data, len, &n, err);

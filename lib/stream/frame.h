@@ -38,8 +38,7 @@ size_t frame_bound(size_t len);
 int frame_encode(struct frame_encoder *e, void *out, size_t out_cap, const void *data, size_t len,
 		 size_t *ret_len, struct error **err);
 /* Appends the frame. */
-int frame_append(struct frame_encoder *e, const void *data, size_t len, struct buf *ret,
-		 struct error **err);
+int frame_append(struct frame_encoder *e, const void *data, size_t len, struct buf *ret, struct error **err);
 
 /*
  * What an error of zstd's decompressor means: -ENOMEM, for which the data is not to be blamed, or

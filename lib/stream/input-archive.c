@@ -73,8 +73,7 @@ static int next_block(struct archive_unpacker *u, struct error **err)
 	return u->block_len > 0;
 }
 
-static int archive_unpack(struct unpacker *base, void *data, size_t len, size_t *ret_len,
-			  struct error **err)
+static int archive_unpack(struct unpacker *base, void *data, size_t len, size_t *ret_len, struct error **err)
 {
 	struct archive_unpacker *u = (struct archive_unpacker *)base;
 
@@ -117,8 +116,7 @@ static bool begin(struct archive_unpacker *u, struct archive_entry *entry)
 	       archive_read_support_format_raw(a) >= ARCHIVE_WARN &&
 	       archive_read_set_read_callback(a, on_read) >= ARCHIVE_WARN &&
 	       archive_read_set_callback_data(a, u) >= ARCHIVE_WARN &&
-	       archive_read_open1(a) >= ARCHIVE_WARN &&
-	       archive_read_next_header2(a, entry) >= ARCHIVE_WARN;
+	       archive_read_open1(a) >= ARCHIVE_WARN && archive_read_next_header2(a, entry) >= ARCHIVE_WARN;
 }
 
 static int open_archive(struct archive_unpacker *u, struct error **err)
@@ -138,8 +136,7 @@ int unpacker_archive_new(struct input_raw *raw, struct unpacker **ret, struct er
 	u->base.ops = &archive_ops;
 	u->raw = raw;
 	u->archive = archive_read_new();
-	r = u->archive ? open_archive(u, err)
-		       : error_set(err, -ENOMEM, "no memory for libarchive");
+	r = u->archive ? open_archive(u, err) : error_set(err, -ENOMEM, "no memory for libarchive");
 	if (r < 0) {
 		archive_unpacker_free(&u->base);
 		return r;

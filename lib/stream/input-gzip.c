@@ -82,8 +82,7 @@ static int unpack(struct gzip_unpacker *u, struct error **err)
 	return 0;
 }
 
-static int gzip_unpack(struct unpacker *base, void *data, size_t len, size_t *ret_len,
-		       struct error **err)
+static int gzip_unpack(struct unpacker *base, void *data, size_t len, size_t *ret_len, struct error **err)
 {
 	struct gzip_unpacker *u = (struct gzip_unpacker *)base;
 	int r;

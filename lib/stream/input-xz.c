@@ -26,7 +26,7 @@ static int xz_error(const struct xz_unpacker *u, lzma_ret code, struct error **e
 				 "suffice; give it as 'xz -dc FILE | vma ... -'",
 				 (unsigned long long)(MEMORY_LIMIT >> 20));
 	return error_set(err, ERR_CORRUPT, "unpacking the archive failed at about byte %llu: %s", pos,
-			 code == LZMA_BUF_ERROR	   ? "it is cut off"
+			 code == LZMA_BUF_ERROR    ? "it is cut off"
 			 : code == LZMA_MEM_ERROR  ? "no memory"
 			 : code == LZMA_DATA_ERROR ? "the data is damaged"
 						   : "not an xz stream");
@@ -46,8 +46,7 @@ static int refill(struct xz_unpacker *u, struct error **err)
 	return 0;
 }
 
-static int xz_unpack(struct unpacker *base, void *data, size_t len, size_t *ret_len,
-		     struct error **err)
+static int xz_unpack(struct unpacker *base, void *data, size_t len, size_t *ret_len, struct error **err)
 {
 	struct xz_unpacker *u = (struct xz_unpacker *)base;
 

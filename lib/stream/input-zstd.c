@@ -84,8 +84,7 @@ static int unpack(struct zstd_unpacker *z, ZSTD_outBuffer *out, struct error **e
 	return 0;
 }
 
-static int zstd_read(struct unpacker *u, void *data, size_t len, size_t *ret_len,
-		     struct error **err)
+static int zstd_read(struct unpacker *u, void *data, size_t len, size_t *ret_len, struct error **err)
 {
 	ZSTD_outBuffer out = { .dst = data, .size = len };
 	struct error *own = NULL;
@@ -107,8 +106,8 @@ static void zstd_free(struct unpacker *u)
 
 static const struct unpacker_ops zstd_ops = { .read = zstd_read, .free = zstd_free };
 
-int unpacker_zstd_new(struct input_raw *raw, const void *head, size_t head_len,
-		      struct unpacker **ret, struct error **err)
+int unpacker_zstd_new(struct input_raw *raw, const void *head, size_t head_len, struct unpacker **ret,
+		      struct error **err)
 {
 	struct zstd_unpacker *z = xcalloc(1, sizeof(*z));
 

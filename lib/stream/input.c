@@ -10,13 +10,13 @@
 #include "base/mem.h"
 #include "stream/bytes.h"
 
-#define ZSTD_MAGIC           UINT32_C(0xFD2FB528)
-#define ZSTD_SKIPPABLE       UINT32_C(0x184D2A50)
-#define ZSTD_SKIPPABLE_MASK  UINT32_C(0xFFFFFFF0)
-#define PIPE_SIZE            (1 << 20)
-#define PIECE                4096u
-#define CAREFUL              ((size_t)256 << 10)
-#define BAD_STEP_MAX         (UINT64_C(4) << 20)
+#define ZSTD_MAGIC          UINT32_C(0xFD2FB528)
+#define ZSTD_SKIPPABLE      UINT32_C(0x184D2A50)
+#define ZSTD_SKIPPABLE_MASK UINT32_C(0xFFFFFFF0)
+#define PIPE_SIZE           (1 << 20)
+#define PIECE               4096u
+#define CAREFUL             ((size_t)256 << 10)
+#define BAD_STEP_MAX        (UINT64_C(4) << 20)
 
 static const struct magic {
 	const char *bytes;
@@ -26,7 +26,8 @@ static const struct magic {
 	{ "BZh", 3 },
 };
 static const char gzip_magic[] = "\x1f\x8b";
-static const char xz_magic[] = "\xfd" "7zXZ";
+static const char xz_magic[] = "\xfd"
+			       "7zXZ";
 
 /* Returns when a read would not wait. */
 static int wait_input(const struct input_raw *raw, struct error **err)
@@ -42,16 +43,14 @@ static int wait_input(const struct input_raw *raw, struct error **err)
 
 static int failed(const struct input_raw *raw, int errnum, struct error **err)
 {
-	return error_errno(err, errnum, "cannot read the archive at byte %llu",
-			   (unsigned long long)raw->pos);
+	return error_errno(err, errnum, "cannot read the archive at byte %llu", (unsigned long long)raw->pos);
 }
 
 /*
  * One sector that is not readable costs no more than itself; the longer a stretch of them grows, the
  * larger are the steps over it, as each failure of a dying disk takes its time.
  */
-static int fill_bad(struct input_raw *raw, uint8_t *data, size_t len, size_t *ret_len,
-		    struct error **err)
+static int fill_bad(struct input_raw *raw, uint8_t *data, size_t len, size_t *ret_len, struct error **err)
 {
 	const off_t at = lseek(raw->fd, 0, SEEK_CUR), end = lseek(raw->fd, 0, SEEK_END);
 	size_t step = raw->bad_run / 4 < BAD_STEP_MAX ? raw->bad_run / 4 : BAD_STEP_MAX;
@@ -90,8 +89,7 @@ static void count_good(struct input_raw *raw, size_t n, size_t *done)
 }
 
 /* Until len, the end, or an error that is not at the beginning. */
-static int read_full(struct input_raw *raw, uint8_t *data, size_t len, size_t *ret_len,
-		     struct error **err)
+static int read_full(struct input_raw *raw, uint8_t *data, size_t len, size_t *ret_len, struct error **err)
 {
 	*ret_len = 0;
 	while (*ret_len < len) {
@@ -148,14 +146,12 @@ enum input_kind input_kind(const struct input_raw *raw)
 	if (raw->peek_len >= 2 && !memcmp(raw->peek, gzip_magic, 2))
 		return INPUT_GZIP;
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		if (raw->peek_len >= others[i].len &&
-		    !memcmp(raw->peek, others[i].bytes, others[i].len))
+		if (raw->peek_len >= others[i].len && !memcmp(raw->peek, others[i].bytes, others[i].len))
 			return INPUT_OTHER;
 	return INPUT_PLAIN;
 }
 
-int input_raw_read(struct input_raw *raw, void *data, size_t len, size_t *ret_len,
-		   struct error **err)
+int input_raw_read(struct input_raw *raw, void *data, size_t len, size_t *ret_len, struct error **err)
 {
 	size_t head = raw->peek_len - raw->peek_at;
 	int r = 0;
@@ -179,8 +175,7 @@ struct plain {
 	struct input_raw *raw;
 };
 
-static int plain_read(struct unpacker *u, void *data, size_t len, size_t *ret_len,
-		      struct error **err)
+static int plain_read(struct unpacker *u, void *data, size_t len, size_t *ret_len, struct error **err)
 {
 	return input_raw_read(((struct plain *)u)->raw, data, len, ret_len, err);
 }

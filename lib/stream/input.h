@@ -45,11 +45,11 @@ struct input_raw {
 	size_t peek_at, peek_len;
 	uint64_t pos; /* bytes handed out */
 	/* What a medium cannot read (EIO) becomes zeroes, in reads that hand out nothing else. */
-	bool fill_bad;         /* the caller wants that, and looks at bad */
-	bool is_filler;        /* the last read handed out such */
-	struct input_bad bad;  /* the caller sets it to 0 when it has told it */
-	uint64_t bad_run;      /* bytes that could not be read, up to pos */
-	size_t careful;        /* bytes to read in small pieces, behind a failure */
+	bool fill_bad;        /* the caller wants that, and looks at bad */
+	bool is_filler;       /* the last read handed out such */
+	struct input_bad bad; /* the caller sets it to 0 when it has told it */
+	uint64_t bad_run;     /* bytes that could not be read, up to pos */
+	size_t careful;       /* bytes to read in small pieces, behind a failure */
 };
 
 /* cancel, which may be NULL, ends a wait for a pipe with ERR_CANCELED. */
@@ -58,15 +58,13 @@ int input_raw_init(struct input_raw *raw, int fd, const struct cancel *cancel, s
 int input_raw_seek(struct input_raw *raw, uint64_t offset);
 enum input_kind input_kind(const struct input_raw *raw);
 /* 1 byte at least, or the end; less than len before an error, which the next read then meets. */
-int input_raw_read(struct input_raw *raw, void *data, size_t len, size_t *ret_len,
-		   struct error **err);
+int input_raw_read(struct input_raw *raw, void *data, size_t len, size_t *ret_len, struct error **err);
 
 struct unpacker;
 
 struct unpacker_ops {
 	/* Until len or the end. */
-	int (*read)(struct unpacker *u, void *data, size_t len, size_t *ret_len,
-		    struct error **err);
+	int (*read)(struct unpacker *u, void *data, size_t len, size_t *ret_len, struct error **err);
 	void (*free)(struct unpacker *u);
 };
 
@@ -77,8 +75,8 @@ struct unpacker {
 /* raw stays the caller's and must live on. */
 int unpacker_new(struct input_raw *raw, struct unpacker **ret, struct error **err);
 /* As above for zstd, beginning with bytes that were read already (copied). */
-int unpacker_zstd_new(struct input_raw *raw, const void *head, size_t head_len,
-		      struct unpacker **ret, struct error **err);
+int unpacker_zstd_new(struct input_raw *raw, const void *head, size_t head_len, struct unpacker **ret,
+		      struct error **err);
 /* Takes 80 MiB at most: a stream that needs a larger dictionary is ERR_UNSUPPORTED. */
 int unpacker_xz_new(struct input_raw *raw, struct unpacker **ret, struct error **err);
 int unpacker_gzip_new(struct input_raw *raw, struct unpacker **ret, struct error **err);

@@ -156,8 +156,8 @@ static int open_archive(struct filter *f, enum output_filter filter, unsigned th
 	return start_stream(f);
 }
 
-int output_filter_new(enum output_filter filter, unsigned threads, struct output *to,
-		      struct output **ret, struct error **err)
+int output_filter_new(enum output_filter filter, unsigned threads, struct output *to, struct output **ret,
+		      struct error **err)
 {
 	const struct filter_kind *kind = &kinds[filter];
 	_cleanup_(output_freep) struct output *cleanup = NULL;

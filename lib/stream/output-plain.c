@@ -13,8 +13,7 @@
 #define PIPE_SIZE         (1 << 20)
 #define ATOMIC_PIPE_WRITE 4096 /* a pipe that polls writable takes this without waiting */
 #define WRITEBACK_STEP    (4 * MIB)
-#define CACHE_KEPT                                                                                 \
-	(32 * MIB) /* behind this much the pages are surely on disk, or the disk is busy */
+#define CACHE_KEPT        (32 * MIB) /* behind this much the pages are surely on disk, or the disk is busy */
 
 struct plain {
 	struct output base;
@@ -103,8 +102,7 @@ static void start_writeback(struct plain *p)
 {
 	if (p->pos - p->started < WRITEBACK_STEP)
 		return;
-	sync_file_range(p->fd, (off_t)p->started, (off_t)(p->pos - p->started),
-			SYNC_FILE_RANGE_WRITE);
+	sync_file_range(p->fd, (off_t)p->started, (off_t)(p->pos - p->started), SYNC_FILE_RANGE_WRITE);
 	p->started = p->pos;
 	if (p->pos - p->dropped < 2 * CACHE_KEPT)
 		return;

@@ -52,8 +52,8 @@ enum output_filter {
  * Compresses into `to`, which it owns from now on, also when it fails.  May start a program, and so
  * is called where that program shall get its signal mask from.
  */
-int output_filter_new(enum output_filter filter, unsigned threads, struct output *to,
-		      struct output **ret, struct error **err);
+int output_filter_new(enum output_filter filter, unsigned threads, struct output *to, struct output **ret,
+		      struct error **err);
 
 static inline int output_write(struct output *o, const void *data, size_t len, struct error **err)
 {

@@ -6,8 +6,7 @@
 
 #define CHUNK_ENTRIES 4096
 
-int seektable_add(struct seektable_writer *t, uint64_t compressed, uint64_t decompressed,
-		  struct error **err)
+int seektable_add(struct seektable_writer *t, uint64_t compressed, uint64_t decompressed, struct error **err)
 {
 	if (t->frames == SEEKTABLE_MAX_FRAMES)
 		return error_set(err, ERR_UNSUPPORTED,

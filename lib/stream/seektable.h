@@ -29,8 +29,7 @@ struct seektable_writer {
 };
 
 /* Fails when the format has no room for one more. */
-int seektable_add(struct seektable_writer *t, uint64_t compressed, uint64_t decompressed,
-		  struct error **err);
+int seektable_add(struct seektable_writer *t, uint64_t compressed, uint64_t decompressed, struct error **err);
 int seektable_write(const struct seektable_writer *t, struct output *o, struct error **err);
 void seektable_writer_clear(struct seektable_writer *t);
 

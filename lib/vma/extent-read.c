@@ -34,8 +34,7 @@ void vma_block_info_disable(uint8_t raw[VMA_EXTENT_HEADER_SIZE], unsigned i)
 	raw[VMA_E_INFOS + 8 * i + 3] = 0;
 }
 
-static int check_infos(const uint8_t raw[VMA_EXTENT_HEADER_SIZE], unsigned blocks,
-		       struct error **err)
+static int check_infos(const uint8_t raw[VMA_EXTENT_HEADER_SIZE], unsigned blocks, struct error **err)
 {
 	unsigned sum = 0;
 
@@ -47,15 +46,13 @@ static int check_infos(const uint8_t raw[VMA_EXTENT_HEADER_SIZE], unsigned block
 		sum += (unsigned)__builtin_popcount(b.mask);
 	}
 	if (sum != blocks)
-		return error_set(err, ERR_CORRUPT, "it has %u blocks, but its masks say %u", blocks,
-				 sum);
+		return error_set(err, ERR_CORRUPT, "it has %u blocks, but its masks say %u", blocks, sum);
 	return 0;
 }
 
 bool vma_extent_looks_like(const uint8_t *raw, const uint8_t uuid[VMA_UUID_SIZE])
 {
-	return memcmp(raw, VMA_E_MAGIC "\0", 6) == 0 &&
-	       memcmp(raw + VMA_E_UUID, uuid, VMA_UUID_SIZE) == 0;
+	return memcmp(raw, VMA_E_MAGIC "\0", 6) == 0 && memcmp(raw + VMA_E_UUID, uuid, VMA_UUID_SIZE) == 0;
 }
 
 bool vma_extent_resembles(const uint8_t *raw, const uint8_t uuid[VMA_UUID_SIZE])
@@ -69,9 +66,8 @@ bool vma_extent_resembles(const uint8_t *raw, const uint8_t uuid[VMA_UUID_SIZE])
 	return same >= (4 + VMA_UUID_SIZE) / 2;
 }
 
-int vma_extent_header_decode(const uint8_t raw[VMA_EXTENT_HEADER_SIZE],
-			     const uint8_t uuid[VMA_UUID_SIZE], size_t *ret_size,
-			     struct error **err)
+int vma_extent_header_decode(const uint8_t raw[VMA_EXTENT_HEADER_SIZE], const uint8_t uuid[VMA_UUID_SIZE],
+			     size_t *ret_size, struct error **err)
 {
 	unsigned blocks = get_be16(raw + VMA_E_BLOCK_COUNT);
 	int r;

@@ -6,8 +6,7 @@
 #include "vma/format-internal.h"
 #include "vma/format.h"
 
-void vma_extent_header_encode(uint8_t out[VMA_EXTENT_HEADER_SIZE],
-			      const uint8_t uuid[VMA_UUID_SIZE],
+void vma_extent_header_encode(uint8_t out[VMA_EXTENT_HEADER_SIZE], const uint8_t uuid[VMA_UUID_SIZE],
 			      const struct vma_block_info infos[VMA_CLUSTERS_PER_EXTENT])
 {
 	unsigned blocks = 0;

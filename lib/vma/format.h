@@ -137,8 +137,7 @@ struct vma_block_info {
 };
 
 /* Encodes the header of an extent, md5 included.  block_count follows from the masks. */
-void vma_extent_header_encode(uint8_t out[VMA_EXTENT_HEADER_SIZE],
-			      const uint8_t uuid[VMA_UUID_SIZE],
+void vma_extent_header_encode(uint8_t out[VMA_EXTENT_HEADER_SIZE], const uint8_t uuid[VMA_UUID_SIZE],
 			      const struct vma_block_info infos[VMA_CLUSTERS_PER_EXTENT]);
 
 /*
@@ -146,9 +145,8 @@ void vma_extent_header_encode(uint8_t out[VMA_EXTENT_HEADER_SIZE],
  * as follow.  *ret_size is the size of the whole extent.  Whether devices and clusters exist is the
  * reader's business.
  */
-int vma_extent_header_decode(const uint8_t raw[VMA_EXTENT_HEADER_SIZE],
-			     const uint8_t uuid[VMA_UUID_SIZE], size_t *ret_size,
-			     struct error **err);
+int vma_extent_header_decode(const uint8_t raw[VMA_EXTENT_HEADER_SIZE], const uint8_t uuid[VMA_UUID_SIZE],
+			     size_t *ret_size, struct error **err);
 /* 24 bytes at raw: might an extent of the archive begin here? */
 bool vma_extent_looks_like(const uint8_t *raw, const uint8_t uuid[VMA_UUID_SIZE]);
 /* The same where some of these bytes may be hurt. */

@@ -19,15 +19,12 @@ int vma_header_size(const uint8_t fixed[VMA_HEADER_SIZE], size_t *ret, struct er
 	uint32_t size = get_be32(fixed + VMA_H_HEADER_SIZE);
 
 	if (memcmp(fixed, VMA_H_MAGIC, 4) != 0)
-		return error_set(err, ERR_CORRUPT,
-				 "not a VMA archive: it does not begin with 'VMA'");
+		return error_set(err, ERR_CORRUPT, "not a VMA archive: it does not begin with 'VMA'");
 	if (version != VMA_VERSION)
-		return error_set(err, ERR_UNSUPPORTED,
-				 "VMA version %u; this program reads version %u", version,
-				 VMA_VERSION);
+		return error_set(err, ERR_UNSUPPORTED, "VMA version %u; this program reads version %u",
+				 version, VMA_VERSION);
 	if (size <= VMA_HEADER_SIZE || size > VMA_MAX_HEADER_SIZE)
-		return error_set(err, ERR_CORRUPT,
-				 "VMA header: its size is %u, not between %u and %u", size,
+		return error_set(err, ERR_CORRUPT, "VMA header: its size is %u, not between %u and %u", size,
 				 VMA_HEADER_SIZE + 1, VMA_MAX_HEADER_SIZE);
 	*ret = size;
 	return 0;
@@ -69,8 +66,8 @@ static int get_blob(const struct blobs *b, uint32_t offset, const uint8_t **ret,
 	if (offset <= b->len && b->len - offset >= 2)
 		len = get_le16(b->data + offset);
 	if (offset > b->len || b->len - offset < 2 + len)
-		return error_set(err, ERR_CORRUPT, "VMA header: blob at %u is not within %u bytes",
-				 offset, b->len);
+		return error_set(err, ERR_CORRUPT, "VMA header: blob at %u is not within %u bytes", offset,
+				 b->len);
 	*ret = b->data + offset + 2;
 	*ret_len = len;
 	return 0;
@@ -133,8 +130,7 @@ static int check_device(const struct vma_header *h, unsigned id, const char *nam
 				 (unsigned long long)size);
 	for (unsigned i = 1; i < id; i++)
 		if (h->devices[i].name && !strcmp(h->devices[i].name, name))
-			return error_set(err, ERR_CORRUPT,
-					 "VMA header: device '%s' is there twice", name);
+			return error_set(err, ERR_CORRUPT, "VMA header: device '%s' is there twice", name);
 	return 0;
 }
 
@@ -171,8 +167,7 @@ int vma_header_decode(const uint8_t *data, size_t len, struct vma_header *ret, s
 	if (r < 0)
 		return r;
 	if (len < size)
-		return error_set(err, ERR_CORRUPT, "VMA header: %zu bytes instead of %zu", len,
-				 size);
+		return error_set(err, ERR_CORRUPT, "VMA header: %zu bytes instead of %zu", len, size);
 	if (!checksum_fits(data, size))
 		return error_set(err, ERR_CORRUPT,
 				 "VMA header: its checksum is wrong, the header is damaged");

@@ -43,15 +43,13 @@ static int check_name(const char *kind, const char *name, struct error **err)
 	if (!*name)
 		return error_set(err, ERR_INVALID, "the name of a %s in an archive is empty", kind);
 	if (strlen(name) + 1 > VMA_MAX_BLOB)
-		return error_set(
-			err, ERR_INVALID,
-			"the name of %s '%.32s...' is longer than the %u bytes that VMA allows",
-			kind, name, VMA_MAX_BLOB - 1);
+		return error_set(err, ERR_INVALID,
+				 "the name of %s '%.32s...' is longer than the %u bytes that VMA allows",
+				 kind, name, VMA_MAX_BLOB - 1);
 	return 0;
 }
 
-static int check_config(const struct vma_header *h, const char *name, size_t len,
-			struct error **err)
+static int check_config(const struct vma_header *h, const char *name, size_t len, struct error **err)
 {
 	int r = check_name("config", name, err);
 
@@ -59,15 +57,12 @@ static int check_config(const struct vma_header *h, const char *name, size_t len
 		return r;
 	if (strchr(name, '/'))
 		return error_set(err, ERR_INVALID,
-				 "config '%s': the name must not hold a slash; give the base name",
-				 name);
+				 "config '%s': the name must not hold a slash; give the base name", name);
 	if (len > VMA_MAX_BLOB)
-		return error_set(err, ERR_INVALID,
-				 "config '%s' has %zu bytes; VMA allows %u at most", name, len,
-				 VMA_MAX_BLOB);
+		return error_set(err, ERR_INVALID, "config '%s' has %zu bytes; VMA allows %u at most", name,
+				 len, VMA_MAX_BLOB);
 	if (h->n_configs == VMA_MAX_CONFIGS)
-		return error_set(err, ERR_INVALID,
-				 "config '%s': an archive holds %u configs at most", name,
+		return error_set(err, ERR_INVALID, "config '%s': an archive holds %u configs at most", name,
 				 VMA_MAX_CONFIGS);
 	for (unsigned i = 0; i < h->n_configs; i++)
 		if (!strcmp(h->configs[i].name, name))
@@ -93,8 +88,7 @@ int vma_header_add_config(struct vma_header *h, const char *name, const void *da
 	return 0;
 }
 
-static int check_device(const struct vma_header *h, const char *name, uint64_t size,
-			struct error **err)
+static int check_device(const struct vma_header *h, const char *name, uint64_t size, struct error **err)
 {
 	int r = check_name("device", name, err);
 
@@ -102,11 +96,11 @@ static int check_device(const struct vma_header *h, const char *name, uint64_t s
 		return r;
 	/* readers take a device without a size for none */
 	if (!size)
-		return error_set(err, ERR_INVALID, "device '%s' has 0 bytes, which no archive can hold", name);
+		return error_set(err, ERR_INVALID, "device '%s' has 0 bytes, which no archive can hold",
+				 name);
 	if (size > VMA_MAX_DEVICE_SIZE)
-		return error_set(err, ERR_INVALID,
-				 "device '%s' has %llu bytes; VMA allows 256 TiB at most", name,
-				 (unsigned long long)size);
+		return error_set(err, ERR_INVALID, "device '%s' has %llu bytes; VMA allows 256 TiB at most",
+				 name, (unsigned long long)size);
 	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++)
 		if (h->devices[i].name && !strcmp(h->devices[i].name, name))
 			return error_set(err, ERR_INVALID, "device '%s' is given twice", name);
@@ -124,8 +118,7 @@ int vma_header_add_device(struct vma_header *h, const char *name, uint64_t size,
 	while (id <= VMA_MAX_DEVICES && h->devices[id].name)
 		id++;
 	if (id > VMA_MAX_DEVICES)
-		return error_set(err, ERR_INVALID,
-				 "device '%s': an archive holds %u devices at most", name,
+		return error_set(err, ERR_INVALID, "device '%s': an archive holds %u devices at most", name,
 				 VMA_MAX_DEVICES);
 	h->devices[id] = (struct vma_device){ .name = xstrdup(name), .size = size };
 	if (ret_id)
@@ -164,8 +157,7 @@ static void encode_configs(const struct vma_header *h, uint8_t *fixed, struct bu
 	for (unsigned i = 0; i < h->n_configs; i++) {
 		const struct vma_config *c = &h->configs[i];
 
-		put_be32(fixed + VMA_H_CONFIG_NAMES + 4 * i,
-			 add_blob(blobs, c->name, strlen(c->name) + 1));
+		put_be32(fixed + VMA_H_CONFIG_NAMES + 4 * i, add_blob(blobs, c->name, strlen(c->name) + 1));
 		put_be32(fixed + VMA_H_CONFIG_DATA + 4 * i, add_blob(blobs, c->data, c->len));
 	}
 }

@@ -53,8 +53,7 @@ static int open_table(int fd, struct table *t, struct error **err)
 	t->n = get_le32(footer);
 	t->entry_size = SEEKTABLE_ENTRY_SIZE + (footer[4] & 0x80 ? 4 : 0);
 	len = (uint64_t)t->n * t->entry_size + sizeof(footer);
-	if (get_le32(footer + 5) != SEEKTABLE_MAGIC || footer[4] & 0x7f ||
-	    len + sizeof(head) > (uint64_t)end)
+	if (get_le32(footer + 5) != SEEKTABLE_MAGIC || footer[4] & 0x7f || len + sizeof(head) > (uint64_t)end)
 		return wrong("seek table: its footer is damaged", err);
 	t->start = (uint64_t)end - len;
 	r = read_at(fd, head, sizeof(head), t->start - sizeof(head), err);
@@ -123,8 +122,8 @@ static int load(const struct walk *w, int fd, struct place p, uint16_t kind, str
 	r = read_at(fd, buf_reserve(&raw, (size_t)p.size), (size_t)p.size, p.offset, err);
 	if (r < 0)
 		return r;
-	return vma_index_unpack((const uint8_t *)raw.data, (size_t)p.size,
-				vma_reader_header(w->r)->uuid, kind, ret, err);
+	return vma_index_unpack((const uint8_t *)raw.data, (size_t)p.size, vma_reader_header(w->r)->uuid,
+				kind, ret, err);
 }
 
 static int check_header(const struct vma_reader *r, const uint8_t **at, const uint8_t *end,
@@ -249,8 +248,7 @@ static int check_parts(const struct walk *w, int fd, const struct buf *counts, s
 		if (total - before != count)
 			return wrong("index: a part of it has another number of clusters", err);
 	}
-	if (total != vma_reader_stats(w->r)->stored_clusters ||
-	    sum != vma_reader_stats(w->r)->clusters_sum)
+	if (total != vma_reader_stats(w->r)->stored_clusters || sum != vma_reader_stats(w->r)->clusters_sum)
 		return wrong("index: it finds clusters in other frames than they are in", err);
 	return 0;
 }

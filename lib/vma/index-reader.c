@@ -14,8 +14,8 @@ static int malformed(const char *text, struct error **err)
 	return error_set(err, ERR_CORRUPT, "index: %s", text);
 }
 
-static int check_content(const uint8_t *frame, size_t len, const uint8_t uuid[VMA_UUID_SIZE],
-			 uint16_t kind, struct error **err)
+static int check_content(const uint8_t *frame, size_t len, const uint8_t uuid[VMA_UUID_SIZE], uint16_t kind,
+			 struct error **err)
 {
 	const uint8_t *content = frame + FRAME_SKIPPABLE_HEADER_SIZE;
 
@@ -30,8 +30,8 @@ static int check_content(const uint8_t *frame, size_t len, const uint8_t uuid[VM
 	return 0;
 }
 
-int vma_index_unpack(const uint8_t *frame, size_t len, const uint8_t uuid[VMA_UUID_SIZE],
-		     uint16_t kind, struct buf *ret, struct error **err)
+int vma_index_unpack(const uint8_t *frame, size_t len, const uint8_t uuid[VMA_UUID_SIZE], uint16_t kind,
+		     struct buf *ret, struct error **err)
 {
 	unsigned long long size;
 	size_t n;
@@ -42,8 +42,7 @@ int vma_index_unpack(const uint8_t *frame, size_t len, const uint8_t uuid[VMA_UU
 	size = ZSTD_getFrameContentSize(frame + CONTENT, len - CONTENT);
 	if (size > VMA_INDEX_UNPACKED_MAX) /* also when it is not told */
 		return malformed("a part of it is too large or does not tell its size", err);
-	n = ZSTD_decompress(buf_reserve(ret, (size_t)size), (size_t)size, frame + CONTENT,
-			    len - CONTENT);
+	n = ZSTD_decompress(buf_reserve(ret, (size_t)size), (size_t)size, frame + CONTENT, len - CONTENT);
 	if (ZSTD_isError(n))
 		return error_set(err, frame_error(n), "index: %s", ZSTD_getErrorName(n));
 	buf_added(ret, n);

@@ -7,8 +7,7 @@
 
 void vma_index_writer_init(struct vma_index_writer *w, const uint8_t uuid[VMA_UUID_SIZE])
 {
-	*w = (struct vma_index_writer){ .part_max = VMA_INDEX_PART_MAX,
-					.held_max = VMA_INDEX_HELD_MAX };
+	*w = (struct vma_index_writer){ .part_max = VMA_INDEX_PART_MAX, .held_max = VMA_INDEX_HELD_MAX };
 	memcpy(w->uuid, uuid, VMA_UUID_SIZE);
 }
 
@@ -183,8 +182,8 @@ static void add_devices(const struct vma_header *hdr, const struct vma_index_dev
 }
 
 int vma_index_root(struct vma_index_writer *w, const struct vma_header *hdr, uint64_t vma_size,
-		   const struct vma_index_device devices[VMA_MAX_DEVICES + 1],
-		   struct frame_encoder *e, struct buf *ret, struct error **err)
+		   const struct vma_index_device devices[VMA_MAX_DEVICES + 1], struct frame_encoder *e,
+		   struct buf *ret, struct error **err)
 {
 	_cleanup_buf_ struct buf payload = BUF_INIT, header = BUF_INIT;
 

@@ -51,8 +51,8 @@
 #define VMA_INDEX_PART                0
 #define VMA_INDEX_ROOT                1
 #define VMA_INDEX_CONTENT_HEADER_SIZE 32
-#define VMA_INDEX_PART_MAX            (1u << 20) /* unpacked, about: a writer closes the part here */
-#define VMA_INDEX_HELD_MAX            (4u << 20) /* packed parts that a writer holds back */
+#define VMA_INDEX_PART_MAX            (1u << 20)  /* unpacked, about: a writer closes the part here */
+#define VMA_INDEX_HELD_MAX            (4u << 20)  /* packed parts that a writer holds back */
 #define VMA_INDEX_UNPACKED_MAX        (20u << 20) /* that a reader takes */
 
 struct vma_reader;
@@ -68,8 +68,8 @@ int vma_index_check(int fd, const struct vma_reader *r, bool *ret_index, struct 
  * Unpacks a part or the root (the skippable frame with its header) of the archive with that uuid and
  * appends what it holds.  Limits: VMA_INDEX_UNPACKED_MAX.
  */
-int vma_index_unpack(const uint8_t *frame, size_t len, const uint8_t uuid[VMA_UUID_SIZE],
-		     uint16_t kind, struct buf *ret, struct error **err);
+int vma_index_unpack(const uint8_t *frame, size_t len, const uint8_t uuid[VMA_UUID_SIZE], uint16_t kind,
+		     struct buf *ret, struct error **err);
 /* The next run of a part. */
 struct vma_index_run {
 	uint64_t frame;
@@ -133,7 +133,7 @@ struct vma_index_device {
 
 /* Appends the root, once all parts are written. */
 int vma_index_root(struct vma_index_writer *w, const struct vma_header *hdr, uint64_t vma_size,
-		   const struct vma_index_device devices[VMA_MAX_DEVICES + 1],
-		   struct frame_encoder *e, struct buf *ret, struct error **err);
+		   const struct vma_index_device devices[VMA_MAX_DEVICES + 1], struct frame_encoder *e,
+		   struct buf *ret, struct error **err);
 
 #endif

@@ -38,16 +38,14 @@ void random_cache_clear(struct random_cache *c)
 
 /* ---- unpacking ---- */
 
-static int unpack(struct random_slot *s, const void *packed, size_t len, size_t content,
-		  struct error **err)
+static int unpack(struct random_slot *s, const void *packed, size_t len, size_t content, struct error **err)
 {
 	size_t n = ZSTD_decompress(s->data, content, packed, len);
 
 	if (ZSTD_isError(n))
 		return error_set(err, frame_error(n), "%s", ZSTD_getErrorName(n));
 	if (n != content)
-		return error_set(err, ERR_CORRUPT, "it holds %zu bytes, the seek table says %zu", n,
-				 content);
+		return error_set(err, ERR_CORRUPT, "it holds %zu bytes, the seek table says %zu", n, content);
 	return 0;
 }
 
@@ -83,18 +81,15 @@ static int fetch(const struct random_cache *c, struct random_slot *s, struct err
 
 /* ---- what is in it ---- */
 
-static void add_cluster(struct random_slot *s, const struct vma_block_info *b,
-			const uint8_t *blocks)
+static void add_cluster(struct random_slot *s, const struct vma_block_info *b, const uint8_t *blocks)
 {
 	if (s->n_clusters == s->cap_clusters) {
 		s->cap_clusters = s->cap_clusters ? 2 * s->cap_clusters : 64;
-		s->clusters =
-			xreallocarray(s->clusters, s->cap_clusters, sizeof(*s->clusters));
+		s->clusters = xreallocarray(s->clusters, s->cap_clusters, sizeof(*s->clusters));
 	}
-	s->clusters[s->n_clusters++] =
-		(struct random_cluster){ .key = vma_cluster_key(b->dev, b->cluster),
-					 .mask = b->mask,
-					 .blocks = blocks };
+	s->clusters[s->n_clusters++] = (struct random_cluster){ .key = vma_cluster_key(b->dev, b->cluster),
+								.mask = b->mask,
+								.blocks = blocks };
 }
 
 static int compare_clusters(const void *a, const void *b)
@@ -180,8 +175,7 @@ static struct random_slot *spare(struct random_cache *c)
 	return best;
 }
 
-static int load_into(struct random_cache *c, struct random_slot *s, size_t frame,
-		     struct error **err)
+static int load_into(struct random_cache *c, struct random_slot *s, size_t frame, struct error **err)
 {
 	int r;
 
@@ -222,8 +216,7 @@ static int get(struct random_cache *c, size_t frame, struct random_slot **ret, s
 	}
 }
 
-int random_cache_get(struct random_cache *c, size_t frame, struct random_slot **ret,
-		     struct error **err)
+int random_cache_get(struct random_cache *c, size_t frame, struct random_slot **ret, struct error **err)
 {
 	int r;
 

@@ -59,8 +59,7 @@ static int view(struct tail *t, uint64_t offset, uint64_t len, struct buf *own, 
 	if (len > VMA_INDEX_UNPACKED_MAX)
 		return bad("a part of its index is too large", err);
 	buf_reset(own);
-	if (io_pread_full(t->fd, buf_reserve(own, (size_t)len), (size_t)len, (off_t)offset) !=
-	    (ssize_t)len)
+	if (io_pread_full(t->fd, buf_reserve(own, (size_t)len), (size_t)len, (off_t)offset) != (ssize_t)len)
 		return bad("its index cannot be read", err);
 	buf_added(own, (size_t)len);
 	*ret = (const uint8_t *)own->data;
@@ -69,8 +68,8 @@ static int view(struct tail *t, uint64_t offset, uint64_t len, struct buf *own, 
 
 /* ---- seek table ---- */
 
-static int add_frames(struct random_map *m, const uint8_t *entry, uint32_t n, size_t entry_size,
-		      uint64_t end, struct error **err)
+static int add_frames(struct random_map *m, const uint8_t *entry, uint32_t n, size_t entry_size, uint64_t end,
+		      struct error **err)
 {
 	uint64_t offset = 0;
 
@@ -208,8 +207,7 @@ static int take_parts(struct tail *t, struct random_map *m, const uint8_t *at, c
 	return r;
 }
 
-static int take_devices(struct random_map *m, const uint8_t **at, const uint8_t *end,
-			struct error **err)
+static int take_devices(struct random_map *m, const uint8_t **at, const uint8_t *end, struct error **err)
 {
 	uint64_t n, data, zero;
 
@@ -236,12 +234,11 @@ static int unpack_root(const uint8_t *raw, size_t len, struct buf *ret, struct e
 	if (len < FRAME_SKIPPABLE_HEADER_SIZE + VMA_INDEX_CONTENT_HEADER_SIZE ||
 	    get_le32(raw) != FRAME_SKIPPABLE_VMA_INDEX)
 		return NONE;
-	return vma_index_unpack(raw, len, raw + FRAME_SKIPPABLE_HEADER_SIZE + 16, VMA_INDEX_ROOT,
-				ret, err);
+	return vma_index_unpack(raw, len, raw + FRAME_SKIPPABLE_HEADER_SIZE + 16, VMA_INDEX_ROOT, ret, err);
 }
 
-static int take_header(struct random_map *m, const uint8_t *uuid, const uint8_t **at,
-		       const uint8_t *end, struct error **err)
+static int take_header(struct random_map *m, const uint8_t *uuid, const uint8_t **at, const uint8_t *end,
+		       struct error **err)
 {
 	uint64_t len;
 	int r;

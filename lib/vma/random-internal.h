@@ -6,10 +6,10 @@
 
 #include "vma/random.h"
 
-#define RANDOM_MAX_CONTENT  ((size_t)8 << 20)      /* of a frame, unpacked */
-#define RANDOM_MAX_RUNS     ((size_t)1 << 25)      /* 384 MiB */
-#define RANDOM_MAX_TAIL     ((uint64_t)1 << 30)    /* index and seek table, packed */
-#define RANDOM_MAX_UNPACKED ((uint64_t)512 << 20)  /* the index, with RANDOM_MAX_RUNS in it */
+#define RANDOM_MAX_CONTENT  ((size_t)8 << 20)     /* of a frame, unpacked */
+#define RANDOM_MAX_RUNS     ((size_t)1 << 25)     /* 384 MiB */
+#define RANDOM_MAX_TAIL     ((uint64_t)1 << 30)   /* index and seek table, packed */
+#define RANDOM_MAX_UNPACKED ((uint64_t)512 << 20) /* the index, with RANDOM_MAX_RUNS in it */
 
 /* Clusters of one device that one frame stores. */
 struct random_run {
@@ -24,8 +24,8 @@ struct random_runs {
 
 struct random_map {
 	struct vma_header hdr;
-	bool plain; /* frames are extents that are not packed */
-	uint64_t *offsets; /* n_frames + 1, in the file */
+	bool plain;         /* frames are extents that are not packed */
+	uint64_t *offsets;  /* n_frames + 1, in the file */
 	uint32_t *contents; /* unpacked bytes */
 	size_t n_frames, cap_frames;
 	size_t n_runs;
@@ -41,8 +41,7 @@ const struct random_run *random_map_find(const struct random_map *m, uint8_t dev
 
 /* For the loaders. */
 void random_map_add_frame(struct random_map *m, uint64_t offset, uint32_t content);
-int random_map_add_run(struct random_map *m, uint8_t dev, const struct random_run *run,
-		       struct error **err);
+int random_map_add_run(struct random_map *m, uint8_t dev, const struct random_run *run, struct error **err);
 /* Sorts, and checks that no cluster comes twice and none lies behind its disk. */
 int random_map_seal(struct random_map *m, struct error **err);
 int random_map_load_plain(int fd, uint64_t size, struct random_map *m, struct error **err);
@@ -56,7 +55,11 @@ struct random_cluster {
 
 struct random_slot {
 	size_t frame;
-	enum { SLOT_EMPTY, SLOT_LOADING, SLOT_READY } state;
+	enum {
+		SLOT_EMPTY,
+		SLOT_LOADING,
+		SLOT_READY
+	} state;
 	unsigned users;
 	uint64_t used_at;
 	uint8_t *data;
@@ -79,8 +82,7 @@ struct random_cache {
 void random_cache_init(struct random_cache *c, int fd, const struct random_map *map, uint64_t bytes);
 void random_cache_clear(struct random_cache *c);
 /* The unpacked frame; give it back by random_cache_put(). */
-int random_cache_get(struct random_cache *c, size_t frame, struct random_slot **ret,
-		     struct error **err);
+int random_cache_get(struct random_cache *c, size_t frame, struct random_slot **ret, struct error **err);
 void random_cache_put(struct random_cache *c, struct random_slot *s);
 
 #endif

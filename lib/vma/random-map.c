@@ -29,8 +29,7 @@ void random_map_add_frame(struct random_map *m, uint64_t offset, uint32_t conten
 	m->contents[m->n_frames++] = content;
 }
 
-int random_map_add_run(struct random_map *m, uint8_t dev, const struct random_run *run,
-		       struct error **err)
+int random_map_add_run(struct random_map *m, uint8_t dev, const struct random_run *run, struct error **err)
 {
 	struct random_runs *r = &m->runs[dev];
 	struct random_run *last = r->n ? &r->list[r->n - 1] : NULL;
@@ -72,8 +71,8 @@ static int seal_device(struct random_map *m, unsigned dev, struct error **err)
 	qsort(r->list, r->n, sizeof(*r->list), compare_runs);
 	for (size_t i = 0; i < r->n; i++) {
 		if (r->list[i].first < end)
-			return error_set(err, ERR_CORRUPT, "%s: cluster %" PRIu32 " comes twice",
-					 d->name, r->list[i].first);
+			return error_set(err, ERR_CORRUPT, "%s: cluster %" PRIu32 " comes twice", d->name,
+					 r->list[i].first);
 		end = (uint64_t)r->list[i].first + r->list[i].n;
 	}
 	if (end > vma_clusters(d->size))
@@ -128,8 +127,7 @@ static int read_header(int fd, struct random_map *m, uint64_t *ret_size, struct 
 }
 
 /* Adds what an extent stores; *clusters counts those that are zero, too. */
-static int add_extent(struct random_map *m, const uint8_t *header, uint64_t *clusters,
-		      struct error **err)
+static int add_extent(struct random_map *m, const uint8_t *header, uint64_t *clusters, struct error **err)
 {
 	int r = 0;
 
@@ -154,8 +152,8 @@ static int add_extent(struct random_map *m, const uint8_t *header, uint64_t *clu
 	return r;
 }
 
-static int walk_extents(int fd, uint64_t at, uint64_t size, struct random_map *m,
-			uint64_t *clusters, struct error **err)
+static int walk_extents(int fd, uint64_t at, uint64_t size, struct random_map *m, uint64_t *clusters,
+			struct error **err)
 {
 	while (at < size) {
 		uint8_t header[VMA_EXTENT_HEADER_SIZE];

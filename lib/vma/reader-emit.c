@@ -17,21 +17,18 @@ static int flush(const struct vma_reader *r, struct run *run, struct error **err
 	if (!done.dev)
 		return 0;
 	if (!done.is_zero)
-		return r->sink->data(r->opaque, done.dev, done.offset, done.data, (size_t)done.len,
-				     err);
+		return r->sink->data(r->opaque, done.dev, done.offset, done.data, (size_t)done.len, err);
 	if (!r->sink->zero)
 		return 0;
 	return r->sink->zero(r->opaque, done.dev, done.offset, done.len, err);
 }
 
-static int add(const struct vma_reader *r, struct run *run, const struct run *more,
-	       struct error **err)
+static int add(const struct vma_reader *r, struct run *run, const struct run *more, struct error **err)
 {
 	int s = 0;
 
 	if (run->dev == more->dev && run->is_zero == more->is_zero &&
-	    run->offset + run->len == more->offset &&
-	    (run->is_zero || run->data + run->len == more->data)) {
+	    run->offset + run->len == more->offset && (run->is_zero || run->data + run->len == more->data)) {
 		run->len += more->len;
 		return 0;
 	}
@@ -50,8 +47,8 @@ static unsigned same_blocks(uint16_t mask, unsigned i)
 	return n;
 }
 
-static int emit_cluster(const struct vma_reader *r, const struct vma_block_info *b,
-			const uint8_t *data, struct run *run, struct error **err)
+static int emit_cluster(const struct vma_reader *r, const struct vma_block_info *b, const uint8_t *data,
+			struct run *run, struct error **err)
 {
 	uint32_t len = vma_cluster_len(r->hdr.devices[b->dev].size, b->cluster);
 	int s = 0;

@@ -27,13 +27,13 @@ struct chunk {
 	struct chunk *next; /* free, or waiting for a worker */
 	uint64_t number;
 	bool is_packed;
-	bool is_lost;  /* in front of it, or all of it, something is missing */
+	bool is_lost; /* in front of it, or all of it, something is missing */
 	bool is_last;
-	bool is_filler; /* zeroes that stand for bytes of a plain archive that cannot be read */
-	char *damage;  /* what, or NULL */
+	bool is_filler;   /* zeroes that stand for bytes of a plain archive that cannot be read */
+	char *damage;     /* what, or NULL */
 	char *unreadable; /* the same of what the medium does not give */
-	uint64_t frame;  /* number in the file */
-	uint64_t offset; /* of the frame in the file */
+	uint64_t frame;   /* number in the file */
+	uint64_t offset;  /* of the frame in the file */
 	uint8_t *packed;
 	size_t packed_len;
 	size_t content; /* that the packed frame says it has */
@@ -56,8 +56,8 @@ struct stretch {
 struct parser {
 	uint8_t *tail; /* the beginning of an extent that is not complete, CHUNK_HEAD bytes */
 	size_t tail_len;
-	bool is_lost;  /* looking for the next extent */
-	uint64_t pos;  /* of the next byte in the unpacked archive */
+	bool is_lost;           /* looking for the next extent */
+	uint64_t pos;           /* of the next byte in the unpacked archive */
 	struct stretch *filler; /* ascending; what lies in front of pos is left out */
 	size_t n_filler, cap_filler;
 	struct vma_seen seen;

@@ -18,8 +18,7 @@ int reader_damage(struct vma_reader *r, struct error **err)
 	return 0;
 }
 
-static int check_info(const struct vma_reader *r, const struct vma_block_info *b,
-		      struct error **err)
+static int check_info(const struct vma_reader *r, const struct vma_block_info *b, struct error **err)
 {
 	const struct vma_device *d = &r->hdr.devices[b->dev];
 	uint32_t len, blocks;
@@ -27,15 +26,14 @@ static int check_info(const struct vma_reader *r, const struct vma_block_info *b
 	if (!d->name)
 		return error_set(err, ERR_CORRUPT, "device %u is not in the header", b->dev);
 	if (b->cluster >= vma_clusters(d->size))
-		return error_set(err, ERR_CORRUPT,
-				 "%s: cluster %u lies behind its end at %" PRIu64 " bytes", d->name,
-				 b->cluster, d->size);
+		return error_set(err, ERR_CORRUPT, "%s: cluster %u lies behind its end at %" PRIu64 " bytes",
+				 d->name, b->cluster, d->size);
 	len = vma_cluster_len(d->size, b->cluster);
 	blocks = (len + VMA_BLOCK_SIZE - 1) / VMA_BLOCK_SIZE;
 	if (b->mask != VMA_MASK_ALL && b->mask >> blocks)
 		return error_set(err, ERR_CORRUPT,
-				 "%s: cluster %u has blocks behind its end at %" PRIu64 " bytes",
-				 d->name, b->cluster, d->size);
+				 "%s: cluster %u has blocks behind its end at %" PRIu64 " bytes", d->name,
+				 b->cluster, d->size);
 	return 0;
 }
 
@@ -52,8 +50,8 @@ static void count(struct vma_reader *r, const struct chunk *c, const struct vma_
 		return;
 	s->partial_zero_bytes += len - stored;
 	s->stored_clusters++;
-	s->clusters_sum = vma_reader_sum_cluster(r, s->clusters_sum, c->frame,
-						 (uint64_t)b->dev << 32 | b->cluster);
+	s->clusters_sum =
+		vma_reader_sum_cluster(r, s->clusters_sum, c->frame, (uint64_t)b->dev << 32 | b->cluster);
 }
 
 /* Clusters of one disk, one after the other, that have come before. */
@@ -74,9 +72,8 @@ static int tell_doubles(struct vma_reader *r, struct doubles *d, struct error **
 	const uint64_t at = (uint64_t)d->first * VMA_CLUSTER_SIZE;
 
 	if (d->n == 1)
-		error_set(err, ERR_CORRUPT,
-			  "%s: cluster %u (at byte %" PRIu64 " of the disk) comes twice", name, d->first,
-			  at);
+		error_set(err, ERR_CORRUPT, "%s: cluster %u (at byte %" PRIu64 " of the disk) comes twice",
+			  name, d->first, at);
 	else if (d->n)
 		error_set(err, ERR_CORRUPT,
 			  "%s: %u clusters from %u on (at byte %" PRIu64 " of the disk) come twice", name,
@@ -143,8 +140,7 @@ static bool is_filler(const struct parser *p, uint64_t at, uint64_t len)
 }
 
 /* Clusters that cannot be used lose their device, so that nothing is made of them. */
-static int claim_all(struct vma_reader *r, const struct chunk *c, uint8_t *header,
-		     struct error **err)
+static int claim_all(struct vma_reader *r, const struct chunk *c, uint8_t *header, struct error **err)
 {
 	uint64_t at = r->parser.pos + VMA_EXTENT_HEADER_SIZE, len;
 	struct doubles doubles = { 0 };
@@ -208,8 +204,8 @@ static bool is_followed(const struct vma_reader *r, const uint8_t *at, size_t si
 }
 
 /* Has the header of an extent that can be used; else from here on the next one is looked for. */
-static int check_extent(struct vma_reader *r, const struct chunk *c, const uint8_t *at,
-			const uint8_t *end, size_t *ret_size, struct error **err)
+static int check_extent(struct vma_reader *r, const struct chunk *c, const uint8_t *at, const uint8_t *end,
+			size_t *ret_size, struct error **err)
 {
 	const bool look_behind = r->sink->damage && !c->is_packed;
 	int s = vma_extent_header_decode(at, r->hdr.uuid, ret_size, err);
@@ -228,8 +224,8 @@ static int check_extent(struct vma_reader *r, const struct chunk *c, const uint8
 }
 
 /* Takes the extent at `at`.  Returns where to go on, NULL on failure; at itself: too little is there. */
-static uint8_t *take_extent(struct reader_thread *t, struct chunk *c, uint8_t *at,
-			    const uint8_t *end, struct error **err)
+static uint8_t *take_extent(struct reader_thread *t, struct chunk *c, uint8_t *at, const uint8_t *end,
+			    struct error **err)
 {
 	struct parser *p = &t->r->parser;
 	_cleanup_error_ struct error *own = NULL;
@@ -341,10 +337,10 @@ static int check_device(struct vma_reader *r, uint8_t dev, struct error **err)
 	if (!vma_seen_missing(&r->parser.seen, dev, &at, &first, &n))
 		return 0;
 	return error_set(err, ERR_CORRUPT,
-			 "%s: cluster %" PRIu64 " (at byte %" PRIu64
-			 " of the disk) is missing; %" PRIu64 " of %" PRIu64 " clusters are there",
-			 r->hdr.devices[dev].name, first, first * VMA_CLUSTER_SIZE,
-			 r->parser.seen.count[dev], r->parser.seen.clusters[dev]);
+			 "%s: cluster %" PRIu64 " (at byte %" PRIu64 " of the disk) is missing; %" PRIu64
+			 " of %" PRIu64 " clusters are there",
+			 r->hdr.devices[dev].name, first, first * VMA_CLUSTER_SIZE, r->parser.seen.count[dev],
+			 r->parser.seen.clusters[dev]);
 }
 
 int reader_parse_end(struct vma_reader *r, struct error **err)

@@ -25,8 +25,7 @@ static int count_frame(struct vma_reader *r, const struct frame_cut *f, struct e
 {
 	if (r->stats.has_seektable) {
 		r->stats.has_seektable = false;
-		return error_set(err, ERR_CORRUPT,
-				 "zstd frame at byte %llu: it stands behind the seek table",
+		return error_set(err, ERR_CORRUPT, "zstd frame at byte %llu: it stands behind the seek table",
 				 (unsigned long long)f->offset);
 	}
 	if (f->kind == FRAME_CUT_SKIPPABLE && f->magic == FRAME_SKIPPABLE_SEEK_TABLE) {
@@ -35,8 +34,7 @@ static int count_frame(struct vma_reader *r, const struct frame_cut *f, struct e
 	}
 	r->has_frames |= f->kind == FRAME_CUT_FRAME;
 	r->stats.index_frames += f->kind == FRAME_CUT_SKIPPABLE && f->magic == FRAME_SKIPPABLE_VMA_INDEX;
-	r->stats.frames_sum =
-		vma_reader_sum_frame(r, r->stats.frames_sum, f->packed, f->content);
+	r->stats.frames_sum = vma_reader_sum_frame(r, r->stats.frames_sum, f->packed, f->content);
 	r->stats.frames++;
 	return 0;
 }
@@ -122,8 +120,8 @@ static int next_bytes(struct vma_reader *r, struct chunk *c, struct error **err)
 	if (s == ERR_CORRUPT && tolerates(r)) {
 		c->damage = xasprintf("%s%s", error_message(own),
 				      r->plain ? ""
-					      : "; the checksums of such a stream stand behind the "
-						"data, so any disk may be wrong at any place before");
+					       : "; the checksums of such a stream stand behind the "
+						 "data, so any disk may be wrong at any place before");
 		error_free(own);
 		return 0;
 	}

@@ -98,8 +98,7 @@ int reader_unpack(void *unpacker, struct chunk *c, struct error **err)
 
 	c->len = 0;
 	if (ZSTD_isError(n))
-		return error_set(err, frame_error(n),
-				 "zstd frame %llu at byte %llu is damaged: %s",
+		return error_set(err, frame_error(n), "zstd frame %llu at byte %llu is damaged: %s",
 				 (unsigned long long)c->frame, (unsigned long long)c->offset,
 				 ZSTD_getErrorName(n));
 	c->len = n;

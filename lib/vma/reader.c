@@ -21,15 +21,13 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
-uint64_t vma_reader_sum_frame(const struct vma_reader *r, uint64_t sum, uint64_t packed,
-			      uint64_t content)
+uint64_t vma_reader_sum_frame(const struct vma_reader *r, uint64_t sum, uint64_t packed, uint64_t content)
 {
 	return mix(mix(mix(sum + r->seed) + packed) + content);
 }
 
 /* In any order. */
-uint64_t vma_reader_sum_cluster(const struct vma_reader *r, uint64_t sum, uint64_t frame,
-				uint64_t key)
+uint64_t vma_reader_sum_cluster(const struct vma_reader *r, uint64_t sum, uint64_t frame, uint64_t key)
 {
 	return sum + mix(mix(frame + r->seed) + key);
 }
@@ -120,8 +118,8 @@ static int more(struct vma_reader *r, void *unpacker, struct chunk *c, struct er
 	return s < 0 ? s : 0;
 }
 
-static int fill_head(struct vma_reader *r, void *unpacker, struct chunk *c, struct buf *head,
-		     size_t n, struct error **err)
+static int fill_head(struct vma_reader *r, void *unpacker, struct chunk *c, struct buf *head, size_t n,
+		     struct error **err)
 {
 	int s = 0;
 
@@ -144,8 +142,7 @@ static int read_header(struct vma_reader *r, struct error **err)
 	c->len = 0;
 	s = fill_head(r, unpacker, c, &head, sizeof(VMA_H_MAGIC), err);
 	if (s == 0 && memcmp(head.data, VMA_H_MAGIC, sizeof(VMA_H_MAGIC)) != 0)
-		s = error_set(err, ERR_CORRUPT,
-			      "not a VMA archive: it does not begin with 'VMA'");
+		s = error_set(err, ERR_CORRUPT, "not a VMA archive: it does not begin with 'VMA'");
 	if (s == 0)
 		s = fill_head(r, unpacker, c, &head, VMA_HEADER_SIZE, err);
 	if (s == 0)
@@ -234,9 +231,7 @@ int vma_reader_new(int fd, unsigned threads, const struct cancel *cancel, struct
 	_cleanup_(vma_reader_freep) struct vma_reader *r = xcalloc(1, sizeof(*r));
 	int s;
 
-	r->n_threads = !threads				  ? 1
-		       : threads > VMA_READER_MAX_THREADS ? VMA_READER_MAX_THREADS
-							  : threads;
+	r->n_threads = !threads ? 1 : threads > VMA_READER_MAX_THREADS ? VMA_READER_MAX_THREADS : threads;
 	init_sync(r);
 	frame_cutter_init(&r->cutter, &r->raw, CHUNK_DATA);
 	if (getrandom(&r->seed, sizeof(r->seed), 0) != (ssize_t)sizeof(r->seed))
@@ -267,8 +262,7 @@ bool vma_reader_missing(const struct vma_reader *r, uint8_t dev, uint64_t *at, u
 	return vma_seen_missing(&r->parser.seen, dev, at, ret_first, ret_n);
 }
 
-int vma_reader_run(struct vma_reader *r, const struct vma_sink *sink, void *opaque,
-		   struct error **err)
+int vma_reader_run(struct vma_reader *r, const struct vma_sink *sink, void *opaque, struct error **err)
 {
 	struct error *own = NULL; /* inside, errors are looked at */
 	int s;

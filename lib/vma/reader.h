@@ -40,19 +40,19 @@ struct vma_sink {
 
 struct vma_reader_stats {
 	uint64_t clusters;
-	uint64_t zero_bytes;                       /* in blocks that are not stored */
-	uint64_t partial_zero_bytes;               /* of these, in clusters with stored ones */
-	uint64_t vma_bytes;                        /* unpacked */
-	uint64_t data_bytes[VMA_MAX_DEVICES + 1];  /* stored, by device */
+	uint64_t zero_bytes;                      /* in blocks that are not stored */
+	uint64_t partial_zero_bytes;              /* of these, in clusters with stored ones */
+	uint64_t vma_bytes;                       /* unpacked */
+	uint64_t data_bytes[VMA_MAX_DEVICES + 1]; /* stored, by device */
 	unsigned damages;
 	/* A zstd file of frames that were unpacked one by one: */
 	bool framed;
-	bool header_alone;       /* in the first frame, as ours */
-	bool has_seektable;      /* its last frame is one */
-	uint64_t index_frames;   /* skippable ones, with the magic of our index */
-	uint64_t frames;         /* in front of the seek table, skippable ones included */
-	uint64_t frames_sum;     /* over their sizes */
-	uint64_t clusters_sum;   /* over (frame, cluster) of all that store something */
+	bool header_alone;     /* in the first frame, as ours */
+	bool has_seektable;    /* its last frame is one */
+	uint64_t index_frames; /* skippable ones, with the magic of our index */
+	uint64_t frames;       /* in front of the seek table, skippable ones included */
+	uint64_t frames_sum;   /* over their sizes */
+	uint64_t clusters_sum; /* over (frame, cluster) of all that store something */
 	uint64_t stored_clusters;
 };
 
@@ -67,17 +67,14 @@ const struct vma_header *vma_reader_header(const struct vma_reader *r);
  * Reads to the end, once.  Fails at the first damage, a missing cluster included, unless the sink
  * wants to hear of damages; then only the sink's own errors and failing reads end it.
  */
-int vma_reader_run(struct vma_reader *r, const struct vma_sink *sink, void *opaque,
-		   struct error **err);
+int vma_reader_run(struct vma_reader *r, const struct vma_sink *sink, void *opaque, struct error **err);
 const struct vma_reader_stats *vma_reader_stats(const struct vma_reader *r);
 /* After the run: the next row of clusters from *at on that did not come. */
 bool vma_reader_missing(const struct vma_reader *r, uint8_t dev, uint64_t *at, uint64_t *ret_first,
 			uint64_t *ret_n);
 /* Sums as in the stats, for comparing; the seed is the reader's. */
-uint64_t vma_reader_sum_frame(const struct vma_reader *r, uint64_t sum, uint64_t packed,
-			      uint64_t content);
-uint64_t vma_reader_sum_cluster(const struct vma_reader *r, uint64_t sum, uint64_t frame,
-				uint64_t key);
+uint64_t vma_reader_sum_frame(const struct vma_reader *r, uint64_t sum, uint64_t packed, uint64_t content);
+uint64_t vma_reader_sum_cluster(const struct vma_reader *r, uint64_t sum, uint64_t frame, uint64_t key);
 
 void vma_reader_free(struct vma_reader *r);
 DEFINE_CLEANUP(struct vma_reader *, vma_reader_free)

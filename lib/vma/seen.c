@@ -62,8 +62,7 @@ static void *get_memory(struct vma_seen *s, size_t n, size_t size, struct error 
 }
 
 /* Where the pointer to the cluster's page stands. */
-static struct seen_page **find_page(struct vma_seen *s, uint8_t dev, uint32_t cluster,
-				    struct error **err)
+static struct seen_page **find_page(struct vma_seen *s, uint8_t dev, uint32_t cluster, struct error **err)
 {
 	struct seen_table ***root = &s->roots[dev], **table;
 

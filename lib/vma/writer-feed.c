@@ -30,8 +30,7 @@ int vma_writer_extent_try_get(struct vma_writer *w, unsigned reserve, struct vma
 	return r;
 }
 
-int vma_writer_extent_get(struct vma_writer *w, unsigned reserve, struct vma_extent **ret,
-			  struct error **err)
+int vma_writer_extent_get(struct vma_writer *w, unsigned reserve, struct vma_extent **ret, struct error **err)
 {
 	int r;
 
@@ -132,16 +131,14 @@ bool vma_writer_zero_ready(struct vma_writer *w)
 	return ready;
 }
 
-static int check_zero(const struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t n,
-		      struct error **err)
+static int check_zero(const struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t n, struct error **err)
 {
 	const struct vma_device *d = &w->hdr.devices[dev];
 
 	if (d->name && (uint64_t)first + n <= vma_clusters(d->size))
 		return 0;
 	return error_set(err, ERR_INVALID,
-			 "internal error: clusters %u+%u of device %u are not in the archive",
-			 first, n, dev);
+			 "internal error: clusters %u+%u of device %u are not in the archive", first, n, dev);
 }
 
 /* Guest bytes in a row of clusters. */
@@ -153,8 +150,7 @@ static uint64_t run_bytes(const struct vma_writer *w, uint8_t dev, uint32_t firs
 	return (end < size ? end : size) - start;
 }
 
-int vma_writer_zero(struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t n,
-		    struct error **err)
+int vma_writer_zero(struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t n, struct error **err)
 {
 	int r = check_zero(w, dev, first, n, err);
 

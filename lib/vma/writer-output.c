@@ -36,8 +36,7 @@ static void give_back(struct vma_writer *w, struct frame *f)
 }
 
 /* Writes a frame, or without zstd just a part of the stream. */
-static int write_frame(struct vma_writer *w, const void *data, size_t len, size_t vma_len,
-		       struct error **err)
+static int write_frame(struct vma_writer *w, const void *data, size_t len, size_t vma_len, struct error **err)
 {
 	int r = output_write(w->output, data, len, err);
 
@@ -87,8 +86,7 @@ static int write_root(struct vma_writer *w, struct error **err)
 		devices[i].data_bytes = atomic_load(&w->counts[i].data);
 		devices[i].zero_bytes = atomic_load(&w->counts[i].zero);
 	}
-	r = vma_index_root(&w->index, &w->hdr, atomic_load(&w->vma_bytes), devices, w->side, &root,
-			   err);
+	r = vma_index_root(&w->index, &w->hdr, atomic_load(&w->vma_bytes), devices, w->side, &root, err);
 	return r < 0 ? r : write_frame(w, root.data, root.len, 0, err);
 }
 

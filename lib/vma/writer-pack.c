@@ -17,12 +17,12 @@ static int check_slot(const struct vma_writer *w, const struct vma_slot *s, stru
 
 	if (!d->name || s->cluster >= vma_clusters(d->size))
 		return error_set(err, ERR_INVALID,
-				 "internal error: cluster %u of device %u is not in the archive",
-				 s->cluster, s->dev);
+				 "internal error: cluster %u of device %u is not in the archive", s->cluster,
+				 s->dev);
 	if (s->len != vma_cluster_len(d->size, s->cluster))
 		return error_set(err, ERR_INVALID,
-				 "internal error: cluster %u of %s has %u bytes instead of %u",
-				 s->cluster, d->name, s->len, vma_cluster_len(d->size, s->cluster));
+				 "internal error: cluster %u of %s has %u bytes instead of %u", s->cluster,
+				 d->name, s->len, vma_cluster_len(d->size, s->cluster));
 	return 0;
 }
 
@@ -65,8 +65,8 @@ static void add_key(struct packed_extent *p, uint64_t key)
 }
 
 /* Packs one slot at `to`.  Returns the new end of the blocks. */
-static uint8_t *pack_slot(struct vma_writer *w, const struct vma_slot *s, uint8_t *cluster,
-			  uint8_t *to, struct packed_extent *p, struct vma_block_info *info)
+static uint8_t *pack_slot(struct vma_writer *w, const struct vma_slot *s, uint8_t *cluster, uint8_t *to,
+			  struct packed_extent *p, struct vma_block_info *info)
 {
 	uint16_t mask;
 	uint32_t stored;

@@ -29,8 +29,7 @@ static void set_io_priority(int ionice)
 
 static void set_name(const struct writer_thread *t)
 {
-	_cleanup_free_ char *name =
-		t->is_output ? xstrdup("vma-write") : xasprintf("vma-pack-%u", t->number);
+	_cleanup_free_ char *name = t->is_output ? xstrdup("vma-write") : xasprintf("vma-pack-%u", t->number);
 
 	pthread_setname_np(pthread_self(), name);
 }

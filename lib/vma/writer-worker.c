@@ -56,8 +56,7 @@ static int encode(struct writer_thread *t, struct frame *f, const uint8_t *data,
 	return frame_encode(t->encoder, f->out, f->out_cap, data, len, &f->len, err);
 }
 
-static int make_extent(struct writer_thread *t, struct vma_extent *e, struct frame *f,
-		       struct error **err)
+static int make_extent(struct writer_thread *t, struct vma_extent *e, struct frame *f, struct error **err)
 {
 	struct packed_extent p;
 	int r = writer_pack_extent(t->w, e, &p, err);
@@ -91,8 +90,7 @@ int writer_worker_run(struct writer_thread *t, struct error **err)
 	struct frame *f;
 
 	while (take(t->w, &job, &f)) {
-		int r = job.batch ? make_batch(t, job.batch, f, err)
-				  : make_extent(t, job.extent, f, err);
+		int r = job.batch ? make_batch(t, job.batch, f, err) : make_extent(t, job.extent, f, err);
 
 		if (r < 0)
 			return r;

@@ -37,9 +37,9 @@ enum vma_compression {
 
 struct vma_writer_options {
 	enum vma_compression compression;
-	unsigned threads; /* zstd workers (>= 1); pigz threads (0 = gzip) */
-	int level;        /* zstd level; 0 = 3 */
-	int ionice;       /* -1 = leave; else PVE's 0..8 for the compressing and writing threads */
+	unsigned threads;            /* zstd workers (>= 1); pigz threads (0 = gzip) */
+	int level;                   /* zstd level; 0 = 3 */
+	int ionice;                  /* -1 = leave; else PVE's 0..8 for the compressing and writing threads */
 	const struct cancel *cancel; /* ends every wait below with ERR_CANCELED; may be NULL */
 };
 
@@ -96,8 +96,8 @@ static inline uint8_t *vma_extent_slot(const struct vma_extent *e, unsigned slot
 	return e->data + (size_t)slot * VMA_CLUSTER_SIZE;
 }
 
-static inline void vma_extent_set(struct vma_extent *e, unsigned slot, uint8_t dev,
-				  uint32_t cluster, uint32_t len)
+static inline void vma_extent_set(struct vma_extent *e, unsigned slot, uint8_t dev, uint32_t cluster,
+				  uint32_t len)
 {
 	e->slots[slot] = (struct vma_slot){ .dev = dev, .cluster = cluster, .len = len };
 }
@@ -113,8 +113,7 @@ void vma_writer_extent_put(struct vma_writer *w, struct vma_extent *e);
  * a caller holds.  Negative once failed.  They come in extents of their own, later than others: not for
  * a device called vmstate, whose clusters Proxmox's reader wants in order.
  */
-int vma_writer_zero(struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t n,
-		    struct error **err);
+int vma_writer_zero(struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t n, struct error **err);
 
 /*
  * True if vma_writer_zero() of up to 65536 clusters would not wait now.  For a caller that must not

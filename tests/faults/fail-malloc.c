@@ -31,7 +31,8 @@ static bool is_from(const void *caller)
 
 static bool fails(const void *caller)
 {
-	const char *at = getenv("FAIL_MALLOC_AT"), *in = getenv("FAIL_MALLOC_IN"), *mark = getenv("FAIL_MALLOC_MARK");
+	const char *at = getenv("FAIL_MALLOC_AT"), *in = getenv("FAIL_MALLOC_IN"),
+		   *mark = getenv("FAIL_MALLOC_MARK");
 
 	if (!at || !in || strcmp(in, program_invocation_short_name) != 0 || !is_from(caller) ||
 	    atomic_fetch_add(&seen, 1) + 1 != strtol(at, NULL, 10))

@@ -19,8 +19,8 @@ static void hang_if(const char *call, const char *path)
 	if (!at || !seen || (from && faccessat(AT_FDCWD, from, F_OK, 0) < 0))
 		return;
 	n = strcspn(at, ":");
-	if ((strncmp(at, "any:", 4) != 0 && (n != strlen(call) || strncmp(at, call, n) != 0)) || at[n] != ':' ||
-	    !strstr(path, at + n + 1))
+	if ((strncmp(at, "any:", 4) != 0 && (n != strlen(call) || strncmp(at, call, n) != 0)) ||
+	    at[n] != ':' || !strstr(path, at + n + 1))
 		return;
 	close(open(seen, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	for (;;)

@@ -35,8 +35,7 @@ __attribute__((constructor)) static void configure(void)
 	const bool ours = !strcmp(program_invocation_short_name, "vzdump") ||
 			  !strcmp(program_invocation_short_name, "qmrestore");
 
-	if (text && ours &&
-	    sscanf(text, "%15[a-z]:%15[a-z]:%d", kind, moment, &wanted) != 3) {
+	if (text && ours && sscanf(text, "%15[a-z]:%15[a-z]:%d", kind, moment, &wanted) != 3) {
 		dprintf(STDERR_FILENO, "kill-at: cannot read KILL_AT=%s\n", text);
 		abort();
 	}
@@ -150,8 +149,7 @@ int fsync(int fd)
 
 int rename(const char *from, const char *to)
 {
-	int (*real)(const char *, const char *) =
-		(int (*)(const char *, const char *))next("rename");
+	int (*real)(const char *, const char *) = (int (*)(const char *, const char *))next("rename");
 	int n = before("file", to);
 	int r = fails(n, to) ? -1 : real(from, to);
 
@@ -183,7 +181,7 @@ int unlink(const char *path)
 ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	ssize_t (*real)(int, const struct msghdr *, int) =
-		(ssize_t (*)(int, const struct msghdr *, int))next("sendmsg");
+		(ssize_t(*)(int, const struct msghdr *, int))next("sendmsg");
 	char text[160];
 	ssize_t r;
 	int n;

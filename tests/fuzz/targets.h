@@ -84,8 +84,8 @@ struct fuzz_disks {
 	uint64_t sizes[VMA_MAX_DEVICES + 1];
 };
 
-static inline int fuzz_data(void *opaque, uint8_t dev, uint64_t offset, const void *data,
-			    size_t len, struct error **err)
+static inline int fuzz_data(void *opaque, uint8_t dev, uint64_t offset, const void *data, size_t len,
+			    struct error **err)
 {
 	const struct fuzz_disks *d = opaque;
 	volatile uint8_t last = ((const uint8_t *)data)[len - 1];
@@ -105,8 +105,7 @@ static inline void fuzz_damage(void *opaque, const char *text)
 
 static inline void fuzz_read(int fd, bool tolerant)
 {
-	const struct vma_sink sink = { .data = fuzz_data,
-				       .damage = tolerant ? fuzz_damage : NULL };
+	const struct vma_sink sink = { .data = fuzz_data, .damage = tolerant ? fuzz_damage : NULL };
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
 	struct fuzz_disks d = { 0 };
 	bool index;
@@ -160,8 +159,7 @@ static inline void fuzz_random(const uint8_t *data, size_t len)
 	_cleanup_free_ char *path = xasprintf("/proc/self/fd/%d", fd);
 	uint8_t out[3 * VMA_CLUSTER_SIZE];
 
-	if (len > FUZZ_MAX || io_pwrite_all(fd, data, len, 0) < 0 ||
-	    vma_random_open(path, 1, &r, NULL) < 0)
+	if (len > FUZZ_MAX || io_pwrite_all(fd, data, len, 0) < 0 || vma_random_open(path, 1, &r, NULL) < 0)
 		return;
 	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
 		const struct vma_device *d = &vma_random_header(r)->devices[i];
@@ -181,8 +179,9 @@ static inline void fuzz_random(const uint8_t *data, size_t len)
 /* A line of a restored configuration: a comment, our disk, or a key that names nothing of this host. */
 static inline bool fuzz_is_harmless(const char *line)
 {
-	static const char *const host[] = { "args", "hookscript", "hostpci", "parallel", "virtiofs", "ivshmem",
-					    "cicustom", "vmstate", "lock", "parent", "unused", "[" };
+	static const char *const host[] = { "args",     "hookscript", "hostpci",  "parallel",
+					    "virtiofs", "ivshmem",    "cicustom", "vmstate",
+					    "lock",     "parent",     "unused",   "[" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(host); i++)
 		if (str_prefix(line, host[i], NULL))

@@ -25,8 +25,8 @@
 
 /* No multiple of any storage's unit. */
 #define IMAGE_SIZE (33 * MIB + 512)
-#define DATA_AT	   (8 * MIB)
-#define DATA	   (8 * MIB)
+#define DATA_AT    (8 * MIB)
+#define DATA       (8 * MIB)
 /* What a thin storage has less when DATA was written, with what it needs to keep books. */
 #define DATA_LOST_MIN (DATA - MIB)
 #define DATA_LOST_MAX (DATA + DATA / 4)
@@ -34,9 +34,9 @@
 struct subject {
 	struct storage_config c;
 	const struct storage *s;
-	char dir[32];	   /* of our own */
-	char *data;	   /* file with 1 MiB that nothing can make small */
-	char *node;	   /* qemu-io's name of the image at hand */
+	char dir[32]; /* of our own */
+	char *data;   /* file with 1 MiB that nothing can make small */
+	char *node;   /* qemu-io's name of the image at hand */
 };
 
 static int open_config(struct subject *t, const char *id, struct error **err)
@@ -99,8 +99,9 @@ static bool qemu_io(struct subject *t, const char *commands, bool must)
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	o.stdin_fd = fd;
 	good = t->node &&
-	       process_run((const char *const[]){ "qemu-io", "-t", must ? "writeback" : "none", t->node, NULL }, &o,
-			   &result, NULL) == 0 &&
+	       process_run(
+		       (const char *const[]){ "qemu-io", "-t", must ? "writeback" : "none", t->node, NULL },
+		       &o, &result, NULL) == 0 &&
 	       result.status == 0 && !strstr(result.out, "failed") && !strstr(result.out, "rror");
 	close(fd);
 	if (!good && must)
@@ -115,8 +116,8 @@ static bool qemu_does(struct subject *t, const char *commands)
 
 static bool write_data(struct subject *t)
 {
-	_cleanup_free_ char *command = xasprintf("write -s %s %" PRIu64 " %" PRIu64 "\nflush\n", t->data,
-						 DATA_AT, DATA);
+	_cleanup_free_ char *command =
+		xasprintf("write -s %s %" PRIu64 " %" PRIu64 "\nflush\n", t->data, DATA_AT, DATA);
 
 	return qemu_does(t, command);
 }
@@ -203,8 +204,8 @@ static void check_status(const struct storage *s, struct storage_status *st)
 	works(storage_activate(s, NULL, &err), &err, "twice does no harm");
 	works(storage_status(s, st, &err), &err, "it tells its space");
 	ok(st->total > 0 && st->used <= st->total && st->avail <= st->total,
-	   "which makes sense: %" PRIu64 " used, %" PRIu64 " available of %" PRIu64, st->used,
-	   st->avail, st->total);
+	   "which makes sense: %" PRIu64 " used, %" PRIu64 " available of %" PRIu64, st->used, st->avail,
+	   st->total);
 }
 
 static void check_space(struct subject *t, const struct volume *v)
@@ -220,8 +221,8 @@ static void check_space(struct subject *t, const struct volume *v)
 	   "  is as asked for, rounded up by less than %" PRIu64, traits.size_granularity);
 	storage_status(t->s, &before, NULL);
 	empty = settled(v);
-	ok(traits.thin ? between(empty, 0, MIB) : between(empty, 0, size * 2),
-	   "  at first it takes %s", traits.thin ? "next to nothing" : "what it takes");
+	ok(traits.thin ? between(empty, 0, MIB) : between(empty, 0, size * 2), "  at first it takes %s",
+	   traits.thin ? "next to nothing" : "what it takes");
 	ok(write_data(t), "  it can be written");
 	full = settled(v);
 	if (traits.thin) {
@@ -235,12 +236,12 @@ static void check_space(struct subject *t, const struct volume *v)
 	/* halves of a unit, at odd places: what a naive discarder would send */
 	ok(g < 1024 || discard(t, DATA_AT, g / 2, g / 2), "  parts of its units can be discarded");
 	small = settled(v);
-	ok(write_data(t) && discard(t, DATA_AT, g > 64 * KIB ? g : 64 * KIB, 0),
-	   "  and whole units");
+	ok(write_data(t) && discard(t, DATA_AT, g > 64 * KIB ? g : 64 * KIB, 0), "  and whole units");
 	large = settled(v);
 	if (traits.punches_holes)
 		ok(between(large, 0, empty + MIB), "  which gives all back");
-	diag("numbers: %s: unit %" PRIu64 " KiB; of %" PRIu64 " KiB, every other half unit discarded gave back "
+	diag("numbers: %s: unit %" PRIu64 " KiB; of %" PRIu64
+	     " KiB, every other half unit discarded gave back "
 	     "%" PRId64 " KiB, whole units %" PRId64 " KiB",
 	     t->s->type, g / KIB, DATA / KIB, ((int64_t)full - (int64_t)small) / (int64_t)KIB,
 	     ((int64_t)full - (int64_t)large) / (int64_t)KIB);
@@ -254,18 +255,16 @@ static void check_taken_name(struct subject *t, const struct volume_alloc *a)
 	int r = volume_alloc(t->s, a, &again, &err);
 
 	ok(r == -EEXIST, "  its name is taken");
-	ok(strstr(error_message(err), a->name) != NULL, "  and the error says it: %s",
-	   error_message(err));
+	ok(strstr(error_message(err), a->name) != NULL, "  and the error says it: %s", error_message(err));
 	error_free(err);
 	ok(qemu_does(t, "read -P 0x5a 1048576 65536\n"), "  and what it holds stays");
 }
 
 static void check_image(struct subject *t)
 {
-	const struct volume_alloc a = { .vmid = 123,
-					.name = "vm-123-fleece-0",
-					.format = IMAGE_RAW,
-					.size = IMAGE_SIZE };
+	const struct volume_alloc a = {
+		.vmid = 123, .name = "vm-123-fleece-0", .format = IMAGE_RAW, .size = IMAGE_SIZE
+	};
 	struct volume v = { 0 };
 	struct error *err = NULL;
 	int r;
@@ -395,7 +394,8 @@ static void check_snapshots(struct subject *t)
 	if (getenv("VZ_SNAPSHOT")) {
 		use_image(t, &v);
 		qemu_does(t, "write -P 0x5a 1M 64k\nflush\n");
-		ok(make_snapshot(&v, "before") && make_snapshot(&v, "after") && has_snapshots(&v, "after before "),
+		ok(make_snapshot(&v, "before") && make_snapshot(&v, "after") &&
+			   has_snapshots(&v, "after before "),
 		   "  then those that were made");
 		check_listed(t->s, &v, true);
 		ok(qemu_does(t, "write -P 0x5b 1M 64k\nflush\n"), "  it can be written");
@@ -477,9 +477,19 @@ static void check_too_large(struct subject *t)
 static void check_names(struct subject *t)
 {
 	static const char *const bad[] = {
-		"../vm-123-disk-0", "vm-123-disk-0/../../../etc/passwd", "vm-123-disk-0;reboot",
-		"vm-123-disk-0\nvm-124-disk-0", "vm-123-disk-0@snap", "-rf", "", "vm-123-$(id)", "/etc/passwd",
-		"vm--123-x", "vm-123-a b", "123/../vm-1-disk-0.raw", "123/vm-124-disk-0.raw/..",
+		"../vm-123-disk-0",
+		"vm-123-disk-0/../../../etc/passwd",
+		"vm-123-disk-0;reboot",
+		"vm-123-disk-0\nvm-124-disk-0",
+		"vm-123-disk-0@snap",
+		"-rf",
+		"",
+		"vm-123-$(id)",
+		"/etc/passwd",
+		"vm--123-x",
+		"vm-123-a b",
+		"123/../vm-1-disk-0.raw",
+		"123/vm-124-disk-0.raw/..",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -550,8 +560,8 @@ static void check_given_back(const struct subject *t, const struct storage_statu
 			break;
 		sleep(1);
 	}
-	ok(end.used <= begin->used + 2 * MIB, "all that was taken is back (%" PRIu64 " used, %" PRIu64 " before)",
-	   end.used, begin->used);
+	ok(end.used <= begin->used + 2 * MIB,
+	   "all that was taken is back (%" PRIu64 " used, %" PRIu64 " before)", end.used, begin->used);
 }
 
 int main(int argc, char **argv)

@@ -82,7 +82,8 @@ static void test_empty(void)
 
 	progress_lines_init(&l, &log);
 	progress_lines_update(&l, &p, true);
-	said(&b, "100% (1.0 GiB of 1.0 GiB) in 0s, read: 0 B/s, write: 0 B/s\n", "a disk of zeroes is done at once");
+	said(&b, "100% (1.0 GiB of 1.0 GiB) in 0s, read: 0 B/s, write: 0 B/s\n",
+	     "a disk of zeroes is done at once");
 	buf_clear(&b);
 }
 

@@ -100,7 +100,8 @@ static void test_selection(const struct paths *p)
 	selects(p, "--pool empty --all", "");
 	selects(p, "--stop", "");
 	read_options("--pool nope", &o);
-	fails(selection_make(&host, &s, &err), &err, "pool 'nope' does not exist", "an unknown pool is an error");
+	fails(selection_make(&host, &s, &err), &err, "pool 'nope' does not exist",
+	      "an unknown pool is an error");
 }
 
 /* /etc/pve is not mounted */

@@ -34,9 +34,9 @@ static int parse(const char *text, size_t max_memory)
 
 static void test_cost(void)
 {
-	const char *const parts[][2] = { { "{},", "{}" },	  { "[],", "[]" },
-					 { "0,", "0" },		  { "\"\",", "\"\"" },
-					 { "{\"a\":0},", "{}" },  { "{\"\\\"\":{}},", "0" } };
+	const char *const parts[][2] = { { "{},", "{}" },        { "[],", "[]" },
+					 { "0,", "0" },          { "\"\",", "\"\"" },
+					 { "{\"a\":0},", "{}" }, { "{\"\\\"\":{}},", "0" } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		_cleanup_free_ char *text = repeat(parts[i][0], parts[i][1], 16 * MIB);

@@ -6,8 +6,8 @@
 #include "base/strv.h"
 #include "tap.h"
 
-static const char *const keys[] = { "fleecing", "storage",   "script",	   "bwlimit", "prune-backups",
-				    "mode",	"lvmthin",   "drive-scsi0", "zstd",    NULL };
+static const char *const keys[] = { "fleecing", "storage", "script",      "bwlimit", "prune-backups",
+				    "mode",     "lvmthin", "drive-scsi0", "zstd",    NULL };
 
 static void is_near(const char *word, const char *want)
 {
@@ -16,8 +16,7 @@ static void is_near(const char *word, const char *want)
 
 	nearest_offer_all(&n, keys);
 	hint = nearest_hint(&n);
-	if (!ok(str_equal_null(n.best, want), "'%s' means %s", word,
-		want ? want : "nothing that is there"))
+	if (!ok(str_equal_null(n.best, want), "'%s' means %s", word, want ? want : "nothing that is there"))
 		diag("got%s", hint);
 	free(hint);
 }

@@ -36,7 +36,8 @@ static void test_error_is_one_line(void)
 
 	error_set(&err, ERR_INVALID, "volume '%s'", "a\nb\tc\033[2Jd");
 	is_text(xstrdup(error_message(err)), "volume 'a b\tc?[2Jd'", "what breaks lines");
-	error_prefix(&err, "x\ny\xc2\x9b" "31m");
+	error_prefix(&err, "x\ny\xc2\x9b"
+			   "31m");
 	is_text(xstrdup(error_message(err)), "x y?31m: volume 'a b\tc?[2Jd'", "and what a prefix does");
 	error_free(err);
 }
@@ -51,10 +52,14 @@ static void test_text_is_harmless(void)
 		  "Gr\xc3\xbc\xc3\x9f \xe6\x97\xa5\xf0\x9f\x90\xa7\tx" },
 		{ "an escape sequence", "\033]0;x\007\033[2J\177", "?]0;x??[2J?" },
 		{ "the first and last C1 control", "a\xc2\x80\xc2\x9f\xc2\xa0", "a??\xc2\xa0" },
+		/* clang-format off */
 		{ "a bare C1 byte", "a\x9b" "31m", "a?31m" },
+		/* clang-format on */
 		{ "bidi overrides", "\xe2\x80\xaa\xe2\x80\xae|\xe2\x81\xa6\xe2\x81\xa9", "??|??" },
 		{ "bidi marks", "\xe2\x80\x8e\xe2\x80\x8f\xd8\x9c", "???" },
+		/* clang-format off */
 		{ "breaks of lines", "a\nb\rc\xe2\x80\xa8" "d\xe2\x80\xa9" "e\xc2\x85" "f", "a b c d e f" },
+		/* clang-format on */
 		{ "an overlong escape", "\xc0\x9b\xe0\x80\x9b", "?????" },
 		{ "a surrogate", "\xed\xa0\x80", "???" },
 		{ "what is behind Unicode", "\xf4\x90\x80\x80\xf8", "?????" },
@@ -75,7 +80,8 @@ static void test_text_is_harmless(void)
 /* Bytes of which many are parts of characters that are obeyed; the same in each run. */
 static void make_noise(uint32_t seed, char *out, size_t len)
 {
-	static const char parts[] = "\xc2\x80\x9b\x9f\xe2\x80\x81\xa6\xa8\xaa\xed\xf0\xf4\x90\x1b\n\td8\xd8\x9c";
+	static const char parts[] =
+		"\xc2\x80\x9b\x9f\xe2\x80\x81\xa6\xa8\xaa\xed\xf0\xf4\x90\x1b\n\td8\xd8\x9c";
 
 	for (size_t i = 0; i < len; i++) {
 		seed = seed * 1664525u + 1013904223u;
@@ -100,7 +106,8 @@ static void test_text_of_noise(void)
 		bad += strlen(text) > strlen(noise) || strcmp(text, again) != 0 || strcmp(text, utf8) != 0 ||
 		       strcmp(text, json) != 0;
 	}
-	ok(bad == 0, "of 20000 texts of noise each is UTF-8 when it is clean, not longer, and stays as it is");
+	ok(bad == 0,
+	   "of 20000 texts of noise each is UTF-8 when it is clean, not longer, and stays as it is");
 }
 
 static void keep_line(void *opaque, enum log_level level, const char *line)
@@ -126,8 +133,8 @@ static void test_proc(void)
 
 	if (child == 0)
 		_exit(0);
-	ok(proc_alive(getpid()) && proc_start_ticks(getpid(), &mine) &&
-		   proc_start_ticks(getpid(), &again) && mine == again,
+	ok(proc_alive(getpid()) && proc_start_ticks(getpid(), &mine) && proc_start_ticks(getpid(), &again) &&
+		   mine == again,
 	   "this process lives, and has one start time");
 	ok(proc_start_time(getpid(), &at) && at <= time(NULL) + 1 && at > time(NULL) - 86400,
 	   "which is a time of today");
@@ -225,16 +232,15 @@ static void test_processes(void)
 		   strstr(error_message(err), "/nonexistent/tool"),
 	   "a missing tool is named");
 	error_free(TAKE_PTR(err));
-	ok(process_run(sleeper, &(struct process_options){ .timeout_ms = 300 }, NULL, &err) ==
-			   ERR_TIMEOUT &&
+	ok(process_run(sleeper, &(struct process_options){ .timeout_ms = 300 }, NULL, &err) == ERR_TIMEOUT &&
 		   units_now_ns() - begin < 10 * UINT64_C(1000000000),
 	   "a tool that hangs is killed in time");
 	begin = units_now_ns();
 	ok(process_run(daemon, NULL, &r, NULL) == 0 && str_prefix(r.out, "started ", NULL) &&
 		   units_now_ns() - begin < 10 * UINT64_C(1000000000),
 	   "a daemon that keeps the output open does not hold us up");
-	if (r.out && units_parse_u64(str_strip(r.out + strlen("started ")), 2, INT32_MAX, "pid", &pid,
-				     NULL) == 0)
+	if (r.out &&
+	    units_parse_u64(str_strip(r.out + strlen("started ")), 2, INT32_MAX, "pid", &pid, NULL) == 0)
 		kill((pid_t)pid, SIGKILL);
 	process_result_clear(&r);
 }
@@ -297,8 +303,7 @@ static void test_group(void)
 
 	ok(process_run(argv, &o, NULL, NULL) == ERR_TIMEOUT, "a tool with a helper hangs");
 	ok(io_read_file(path, 64, &text, NULL) == 0 && text.len &&
-		   units_parse_u64(str_strip(text.data), 2, INT32_MAX, "pid", &pid, NULL) == 0 &&
-		   ends(pid),
+		   units_parse_u64(str_strip(text.data), 2, INT32_MAX, "pid", &pid, NULL) == 0 && ends(pid),
 	   "the helper is killed with it");
 	close(fd);
 	unlink(path);
@@ -317,10 +322,8 @@ static void test_cancel(void)
 	ok(cancel_init(&c, NULL) == 0 && !cancel_requested(&c) && cancel_sleep(&c, 1, NULL) == 0,
 	   "nothing is requested at first");
 	cancel_request(&c);
-	ok(cancel_requested(&c) && cancel_sleep(&c, 60000, NULL) == ERR_CANCELED,
-	   "a request ends a sleep");
-	ok(process_run(sleeper, &(struct process_options){ .cancel = &c }, NULL, NULL) ==
-		   ERR_CANCELED,
+	ok(cancel_requested(&c) && cancel_sleep(&c, 60000, NULL) == ERR_CANCELED, "a request ends a sleep");
+	ok(process_run(sleeper, &(struct process_options){ .cancel = &c }, NULL, NULL) == ERR_CANCELED,
 	   "and a tool that runs");
 	ok(process_run(deaf, &(struct process_options){ .cancel = &c, .group = true }, NULL, NULL) ==
 			   ERR_CANCELED &&
@@ -332,8 +335,8 @@ static void test_cancel(void)
 	   "what tidies up runs after a request");
 	cancel_request(&c);
 	ok(cancel_count(&c) == 2 &&
-		   process_run(sleeper, &(struct process_options){ .cancel = &c, .cancel_ignored = 1 },
-			       NULL, NULL) == ERR_CANCELED,
+		   process_run(sleeper, &(struct process_options){ .cancel = &c, .cancel_ignored = 1 }, NULL,
+			       NULL) == ERR_CANCELED,
 	   "until there is a further one");
 	process_result_clear(&r);
 	cancel_clear(&c);
@@ -392,7 +395,8 @@ static void test_bounded(void)
 	s.go_fd = pipes[0];
 	ok(write(pipes[1], "x", 1) == 1 && bounded_run(&call, 0, &c, &err) == 5 && is_cleared(&s),
 	   "a call that comes back gives its result");
-	ok(bounded_run(&call, 20, NULL, &err) == ERR_TIMEOUT && !s.cleared, "one that hangs is left to itself");
+	ok(bounded_run(&call, 20, NULL, &err) == ERR_TIMEOUT && !s.cleared,
+	   "one that hangs is left to itself");
 	error_free(TAKE_PTR(err));
 	ok(write(pipes[1], "x", 1) == 1, "and told to go on");
 	ok(is_cleared(&s), "it frees what it needed when it comes back after all");

@@ -55,11 +55,18 @@ static void test_nothing(const struct paths *p)
 static void test_all(const struct paths *p)
 {
 	static const char *const files[] = {
-		"qemu-server/200.conf", "qemu-server/99.conf", "qemu-server/300.conf.tmp",
-		"qemu-server/1000.conf", "lxc/105.conf", "lxc/0123.conf",
-		"nodes/here/qemu-server/200.conf", "nodes/here/lxc/777.conf",
-		"nodes/pve2/qemu-server/201.conf", "nodes/pve2/lxc/202.conf",
-		"nodes/pve3/qemu-server/200.conf", "nodes/pve3/lxc/105.conf",
+		"qemu-server/200.conf",
+		"qemu-server/99.conf",
+		"qemu-server/300.conf.tmp",
+		"qemu-server/1000.conf",
+		"lxc/105.conf",
+		"lxc/0123.conf",
+		"nodes/here/qemu-server/200.conf",
+		"nodes/here/lxc/777.conf",
+		"nodes/pve2/qemu-server/201.conf",
+		"nodes/pve2/lxc/202.conf",
+		"nodes/pve3/qemu-server/200.conf",
+		"nodes/pve3/lxc/105.conf",
 		"nodes/.bad/qemu-server/999.conf",
 	};
 	_cleanup_guest_list_ struct guest_list l = { 0 };

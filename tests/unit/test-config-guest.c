@@ -9,33 +9,32 @@
 #include "guest/guest.h"
 #include "test-config-util.h"
 
-static const char text[] =
-	"# a note\n"
-	"agent: 1,freeze-fs-on-backup=0\n"
-	"bios: ovmf\n"
-	"cdrom: none,media=cdrom\n"
-	"virtio0: local:100/vm-100-disk-2.raw,size=1G\n"
-	"scsi10: fast:vm-100-disk-1,backup=0,size=32G\n"
-	"scsi2: volume=fast:vm-100-disk-0,iothread=1,cache=none,backup=yes,cyls=1\n"
-	"ide0: /dev/sdx,size=512\n"
-	"ide3: local:vm-100-cloudinit,media=cdrom\n"
-	"sata1: local:100/vm-100-cloudinit.qcow2\n"
-	"efidisk0: local:100/vm-100-disk-3.raw,efitype=4m,size=528K\n"
-	"tpmstate0: local:100/vm-100-disk-4.raw,size=4M,version=v2.0\n"
-	"unused0: local:100/vm-100-disk-9.raw\n"
-	"name: web\n"
-	"parent: snap1\n"
-	"What is this?\n"
-	"#qmdump#map:old:drive-old::raw:\n"
-	"#vzdump#old\n"
-	"\n"
-	"[PENDING]\n"
-	"name: other\n"
-	"[special:fleecing]\n"
-	"fleecing-images: x\n"
-	"[snap1]\n"
-	"unused1: local:100/x.raw\n"
-	"lock: snapshot\n";
+static const char text[] = "# a note\n"
+			   "agent: 1,freeze-fs-on-backup=0\n"
+			   "bios: ovmf\n"
+			   "cdrom: none,media=cdrom\n"
+			   "virtio0: local:100/vm-100-disk-2.raw,size=1G\n"
+			   "scsi10: fast:vm-100-disk-1,backup=0,size=32G\n"
+			   "scsi2: volume=fast:vm-100-disk-0,iothread=1,cache=none,backup=yes,cyls=1\n"
+			   "ide0: /dev/sdx,size=512\n"
+			   "ide3: local:vm-100-cloudinit,media=cdrom\n"
+			   "sata1: local:100/vm-100-cloudinit.qcow2\n"
+			   "efidisk0: local:100/vm-100-disk-3.raw,efitype=4m,size=528K\n"
+			   "tpmstate0: local:100/vm-100-disk-4.raw,size=4M,version=v2.0\n"
+			   "unused0: local:100/vm-100-disk-9.raw\n"
+			   "name: web\n"
+			   "parent: snap1\n"
+			   "What is this?\n"
+			   "#qmdump#map:old:drive-old::raw:\n"
+			   "#vzdump#old\n"
+			   "\n"
+			   "[PENDING]\n"
+			   "name: other\n"
+			   "[special:fleecing]\n"
+			   "fleecing-images: x\n"
+			   "[snap1]\n"
+			   "unused1: local:100/x.raw\n"
+			   "lock: snapshot\n";
 
 static void test_disks(const struct guest_config *c)
 {
@@ -108,8 +107,8 @@ static void agent_is(const char *value, bool enabled, bool freeze)
 	snprintf(conf, sizeof(conf), "agent: %s\n", value);
 	guest_config_parse(100, conf, NULL, &c);
 	guest_config_agent(&c, NULL, &a);
-	ok(a.enabled == enabled && a.freeze == freeze, "agent '%s': enabled %d, freeze %d", value,
-	   enabled, freeze);
+	ok(a.enabled == enabled && a.freeze == freeze, "agent '%s': enabled %d, freeze %d", value, enabled,
+	   freeze);
 }
 
 static void bad_disk(const char *line, const char *part)
@@ -134,9 +133,8 @@ static void test_odd_disks(void)
 	bad_disk("scsi0: size=1G", "key 'file' is missing");
 	bad_disk("scsi0: local:", "neither");
 
-	guest_config_parse(100,
-			   "scsi0: disk.raw\nefidisk0: aa:b,size=1M\nscsi31: aa:x\nide4: aa:y\n",
-			   NULL, &c);
+	guest_config_parse(100, "scsi0: disk.raw\nefidisk0: aa:b,size=1M\nscsi31: aa:x\nide4: aa:y\n", NULL,
+			   &c);
 	works(guest_config_disks(&c, &d, &err), &err, "odd disks are read");
 	ok(d.n == 2, "drives PVE does not know are none");
 	same(d.disks[0].volid, "local:100/disk.raw", "a bare file lies on local");
@@ -250,7 +248,8 @@ static void check_lock_round(const struct paths *p, const char *before, const ch
 	same(with, locked, "  in the main section");
 	ok(guest_config_set_lock(p, 100, "backup", NULL, NULL, &err) == -EBUSY &&
 		   str_prefix(error_message(err), "VM is locked (backup): ", NULL) &&
-		   strstr(error_message(err), ", last written 20") && strstr(error_message(err), "qm unlock 100"),
+		   strstr(error_message(err), ", last written 20") &&
+		   strstr(error_message(err), "qm unlock 100"),
 	   "  once only, in PVE's words, and with a way out");
 	error_free(TAKE_PTR(err));
 	works(guest_config_remove_lock(p, 100, "backup", &err), &err, "  and taken out");
@@ -268,8 +267,7 @@ static void test_lock_wait(const struct paths *p)
 
 	cancel_init(&c, NULL);
 	cancel_request(&c);
-	ok(flock(fd, LOCK_EX) == 0 &&
-		   guest_config_set_lock(p, 100, "backup", &c, NULL, &err) == ERR_CANCELED,
+	ok(flock(fd, LOCK_EX) == 0 && guest_config_set_lock(p, 100, "backup", &c, NULL, &err) == ERR_CANCELED,
 	   "the wait for PVE's lock is ended by a signal");
 	error_free(err);
 	cancel_clear(&c);
@@ -281,8 +279,7 @@ static void test_lock(const struct paths *p)
 	struct error *err = NULL;
 	struct stat st;
 
-	check_lock_round(p, "#note\nname: a\n[s]\nlock: x\n",
-			 "#note\nlock: backup\nname: a\n[s]\nlock: x\n");
+	check_lock_round(p, "#note\nname: a\n[s]\nlock: x\n", "#note\nlock: backup\nname: a\n[s]\nlock: x\n");
 	check_lock_round(p, "name: a", "lock: backup\nname: a");
 	check_lock_round(p, "[s]\nname: a\n", "lock: backup\n[s]\nname: a\n");
 	check_lock_round(p, "", "lock: backup\n");
@@ -358,8 +355,7 @@ static void test_files(void)
 	test_change(&p);
 
 	for (size_t i = 0; i < 4; i++) {
-		static const char *const names[] = { "200.conf", "99.conf", "1000.conf",
-						     "300.conf.tmp" };
+		static const char *const names[] = { "200.conf", "99.conf", "1000.conf", "300.conf.tmp" };
 		_cleanup_free_ char *path = xasprintf("%s/%s", conf, names[i]);
 
 		io_write_file_atomic(path, "", 0, 0640, NULL, NULL);
@@ -368,8 +364,7 @@ static void test_files(void)
 	ok(n == 3 && vmids[0] == 100 && vmids[1] == 200 && vmids[2] == 1000,
 	   "in order, without what is no guest's");
 	free(vmids);
-	ok(guest_config_load(&p, 555, NULL, &c, &err) == ERR_NOT_FOUND,
-	   "a missing guest is not found");
+	ok(guest_config_load(&p, 555, NULL, &c, &err) == ERR_NOT_FOUND, "a missing guest is not found");
 	error_free(err);
 	io_remove_tree(dir, NULL);
 	paths_clear(&p);
@@ -398,9 +393,8 @@ static void test_sections(void)
 
 		ok(str_equal_null(s.sections[i].name, want[i].name), "  %s",
 		   want[i].name ? want[i].name : "pending");
-		ok(want[i].key ? str_equal_null(guest_config_get(one, want[i].key),
-						want[i].value) :
-				 one->n == 0,
+		ok(want[i].key ? str_equal_null(guest_config_get(one, want[i].key), want[i].value)
+			       : one->n == 0,
 		   "    with its own lines");
 	}
 	ok(s.sections[0].config.n == 2, "  and no others");

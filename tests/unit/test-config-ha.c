@@ -53,7 +53,8 @@ int main(void)
 	keeps(&p, 1000, 0, "nor one that is not there");
 	unlink(file);
 	io_mkdir_p(file, 0755, NULL);
-	fails(ha_keeps_running(&p, 100, &err), &err, "resources.cfg", "a file that cannot be read is an error");
+	fails(ha_keeps_running(&p, 100, &err), &err, "resources.cfg",
+	      "a file that cannot be read is an error");
 	io_remove_tree(root, NULL);
 	paths_clear(&p);
 	return done_testing();

@@ -4,7 +4,9 @@
 
 static void expands(const char *template, const char *want)
 {
-	const struct notes_values values = { .cluster = "c", .guestname = "web", .node = "pve1", .vmid = "100" };
+	const struct notes_values values = {
+		.cluster = "c", .guestname = "web", .node = "pve1", .vmid = "100"
+	};
 	_cleanup_free_ char *got = notes_template_expand(template, &values);
 	struct error *err = NULL;
 	char name[200];
@@ -34,7 +36,8 @@ int main(void)
 	expands("{{{vmid}}} {{ vmid }} {{}} {vmid} {{vmid", "{100} {{ vmid }} {{}} {vmid} {{vmid");
 	expands("ends with \\", "ends with \\");
 	expands("\\\\{{vmid}}", "\\100");
-	fails(notes_template_check("two\nlines", &err), &err, "contains a line feed", "a line feed is refused");
+	fails(notes_template_check("two\nlines", &err), &err, "contains a line feed",
+	      "a line feed is refused");
 	refused("{{foo}}", "found unknown: variable 'foo' at char 2");
 	refused("\\t {{vmid}} {{VMID}}", "escape sequence '\\t' at char 0, variable 'VMID' at char 14");
 	refused("x \\\\\\x", "escape sequence '\\x' at char 4");

@@ -166,10 +166,8 @@ static void test_arrays_and_help(void)
 	options_clear(&o);
 
 	options_help(&vzdump_options, &help);
-	ok(strstr(buf_str(&help), "USAGE: vzdump [<vmid> ...] [OPTIONS]") != NULL,
-	   "help has a usage line");
-	ok(strstr(buf_str(&help), "--zstd <integer> (default: 1)") != NULL,
-	   "and each option's default");
+	ok(strstr(buf_str(&help), "USAGE: vzdump [<vmid> ...] [OPTIONS]") != NULL, "help has a usage line");
+	ok(strstr(buf_str(&help), "--zstd <integer> (default: 1)") != NULL, "and each option's default");
 	ok(strstr(buf_str(&help), "--fleecing [[enabled=]<boolean>] [,storage=<storage>]") != NULL,
 	   "and a property string's keys");
 	ok(!strstr(buf_str(&help), "start-command"), "but not what only vzdump.conf takes");
@@ -195,16 +193,15 @@ static void test_fixed_arguments(void)
 	struct options o;
 	struct error *err = NULL;
 
-	works(options_parse(&extract, 4, argv, &o, &err), &err,
-	      "fixed arguments are filled in order");
+	works(options_parse(&extract, 4, argv, &o, &err), &err, "fixed arguments are filled in order");
 	same(options_get(&o, "archive"), "file", "the first");
 	same(options_get(&o, "dir"), "out", "the second");
 	options_clear(&o);
 	works(options_parse(&extract, 3, argv, &o, &err), &err, "optional ones may be left out");
 	ok(!options_given(&o, "dir"), "and are not given then");
 	options_clear(&o);
-	fails(options_parse(&extract, 1, argv, &o, &err), &err,
-	      "vma extract: argument <archive> is missing", "required ones may not");
+	fails(options_parse(&extract, 1, argv, &o, &err), &err, "vma extract: argument <archive> is missing",
+	      "required ones may not");
 	options_clear(&o);
 	fails(options_parse(&extract, 5, argv, &o, &err), &err, "unexpected argument 'more'",
 	      "more are refused");
@@ -250,8 +247,7 @@ static void test_conf(void)
 	ok(!options_given(&c, "dumpdir"), "storage beats dumpdir");
 	ok(!options_given(&c, "stdout"), "what belongs to the command line stays out");
 	same(options_get(&c, "mailto"), "root", "addresses are taken");
-	same(options_get(&c, "start-command"), "systemctl start vm@{vmid}: now",
-	     "a value may hold colons");
+	same(options_get(&c, "start-command"), "systemctl start vm@{vmid}: now", "a value may hold colons");
 	ok(options_given(&c, "bwlimit"), "no blank is needed behind the colon");
 	same(buf_str(&lines),
 	     "W parse error in 'f' - 'zstd': value 'many' is not an integer\n"
@@ -283,26 +279,30 @@ static void test_conf_lines(void)
 	conf_line("script:", "script", NULL, "");
 	conf_line("tmpdir: ", "tmpdir", NULL, "");
 	conf_line("dumpdir:", "dumpdir", NULL, "");
-	conf_line("prune-backups: keep-last=1,keep-all=1", "prune-backups", NULL,
-		  "W parse error in 'f' - 'prune-backups': keep-all cannot be set together with other options\n");
+	conf_line(
+		"prune-backups: keep-last=1,keep-all=1", "prune-backups", NULL,
+		"W parse error in 'f' - 'prune-backups': keep-all cannot be set together with other options\n");
 	conf_line("prune-backups: keep-last=0,keep-all=1", "prune-backups", "keep-last=0,keep-all=1", "");
-	conf_line("prune-backups: keep-lst=1", "prune-backups", NULL,
-		  "W parse error in 'f' - 'prune-backups': unknown key 'keep-lst' (known: keep-all, keep-last, "
-		  "keep-hourly, keep-daily, keep-weekly, keep-monthly, keep-yearly) (did you mean "
-		  "'keep-last'?)\n");
-	conf_line("mode: snapshto", "mode", NULL,
-		  "W parse error in 'f' - 'mode': value 'snapshto' is not one of snapshot, suspend, stop (did "
-		  "you mean 'snapshot'?)\n");
+	conf_line(
+		"prune-backups: keep-lst=1", "prune-backups", NULL,
+		"W parse error in 'f' - 'prune-backups': unknown key 'keep-lst' (known: keep-all, keep-last, "
+		"keep-hourly, keep-daily, keep-weekly, keep-monthly, keep-yearly) (did you mean "
+		"'keep-last'?)\n");
+	conf_line(
+		"mode: snapshto", "mode", NULL,
+		"W parse error in 'f' - 'mode': value 'snapshto' is not one of snapshot, suspend, stop (did "
+		"you mean 'snapshot'?)\n");
 	conf_line("start-command: run 'it", "start-command", NULL,
 		  "W parse error in 'f' - 'start-command': a quote is not closed in 'run 'it'\n");
 	conf_line("start-command:", "start-command", NULL,
 		  "W parse error in 'f' - 'start-command': value '' is no command\n");
-	conf_line("storage:", "storage", NULL,
-		  "W parse error in 'f' - 'storage': value '' is not a storage id (two or more letters, digits, '-', '_' "
-		  "or '.', starting with a letter, ending with a letter or digit)\n");
+	conf_line(
+		"storage:", "storage", NULL,
+		"W parse error in 'f' - 'storage': value '' is not a storage id (two or more letters, digits, '-', '_' "
+		"or '.', starting with a letter, ending with a letter or digit)\n");
 	for (size_t i = 0; i < 7; i++) {
-		static const char *const lines[] = { "vmid: 100", "all: 1", "exclude: 100", "pool: p",
-						     "node: n", "stop: 1", "job-id: x" };
+		static const char *const lines[] = { "vmid: 100", "all: 1",  "exclude: 100", "pool: p",
+						     "node: n",   "stop: 1", "job-id: x" };
 
 		conf_line(lines[i], "storage", NULL, "");
 	}

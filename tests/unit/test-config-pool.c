@@ -63,7 +63,8 @@ int main(void)
 	   "a pool that is not there: %s", error_message(err));
 	error_free(err);
 	err = NULL;
-	ok(pool_add_guest(&p, "bare", 101, NULL, &err) == 0 && pool_add_guest(&p, "web2", 103, NULL, &err) == 0 &&
+	ok(pool_add_guest(&p, "bare", 101, NULL, &err) == 0 &&
+		   pool_add_guest(&p, "web2", 103, NULL, &err) == 0 &&
 		   pool_add_guest(&p, "web2", 103, NULL, &err) == 0,
 	   "guests are put in");
 	io_read_file(file, 4096, &text, NULL);

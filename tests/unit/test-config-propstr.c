@@ -58,8 +58,7 @@ static void test_performance(void)
 
 	works(performance_config_parse(NULL, &c, &err), &err, "performance may be missing");
 	ok(c.max_workers == 16, "max-workers is 16 by default");
-	works(performance_config_parse("max-workers=256", &c, &err), &err,
-	      "256 workers are allowed");
+	works(performance_config_parse("max-workers=256", &c, &err), &err, "256 workers are allowed");
 	ok(c.max_workers == 256 && c.pbs_entries_max == 1048576, "the other key keeps its default");
 	fails(performance_config_parse("max-workers=0", &c, &err), &err, "the least is 1",
 	      "0 workers are too few");
@@ -67,8 +66,8 @@ static void test_performance(void)
 	      "257 workers are too many");
 	fails(performance_config_parse("8", &c, &err), &err, "value '8' has no key",
 	      "a value without key needs a default key");
-	fails(performance_config_parse("max-workers=99999999999999999999", &c, &err), &err,
-	      "out of range", "a huge number is out of range");
+	fails(performance_config_parse("max-workers=99999999999999999999", &c, &err), &err, "out of range",
+	      "a huge number is out of range");
 }
 
 static void test_prune(void)
@@ -77,10 +76,8 @@ static void test_prune(void)
 	struct error *err = NULL;
 	char *text;
 
-	works(prune_keep_parse("keep-last=3,keep-daily=2", &k, &err), &err,
-	      "retention is understood");
-	ok(!k.all && k.count[PRUNE_LAST] == 3 && k.count[PRUNE_DAILY] == 2,
-	   "both counts are there");
+	works(prune_keep_parse("keep-last=3,keep-daily=2", &k, &err), &err, "retention is understood");
+	ok(!k.all && k.count[PRUNE_LAST] == 3 && k.count[PRUNE_DAILY] == 2, "both counts are there");
 	text = prune_keep_describe(&k);
 	same(text, "keep-daily=2, keep-last=3", "it is shown sorted by name, as PVE logs it");
 	free(text);
@@ -88,29 +85,23 @@ static void test_prune(void)
 	ok(k.all, "and mean keep all");
 	fails(prune_keep_parse("keep-all=1,keep-last=1", &k, &err), &err,
 	      "keep-all cannot be set together with other options", "keep-all excludes others");
-	works(prune_keep_parse("keep-all=1,keep-last=0", &k, &err), &err,
-	      "keep-all beside a zero is fine");
+	works(prune_keep_parse("keep-all=1,keep-last=0", &k, &err), &err, "keep-all beside a zero is fine");
 	works(prune_keep_parse("keep-all=0,keep-last=1", &k, &err), &err, "keep-all=0 is fine");
 	ok(!k.all, "and keeps the count");
-	fails(prune_keep_parse("keep-last=-1", &k, &err), &err, "too small",
-	      "counts are not negative");
+	fails(prune_keep_parse("keep-last=-1", &k, &err), &err, "too small", "counts are not negative");
 }
 
 static void test_tolerant(void)
 {
 	static const struct propstr_key keys[] = {
-		{ .name = "file",
-		  .value = { .type = VALUE_STRING },
-		  .is_default = true,
-		  .required = true },
+		{ .name = "file", .value = { .type = VALUE_STRING }, .is_default = true, .required = true },
 		{ .name = "volume", .alias = "file" },
 	};
 	static const struct propstr_format f = { .name = "t", .keys = keys, .n_keys = 2, .tolerant = true };
 	struct propstr p = { 0 };
 	struct error *err = NULL;
 
-	works(propstr_parse(&f, "a:b,x=y=z", &p, &err), &err,
-	      "a tolerant format takes unknown keys");
+	works(propstr_parse(&f, "a:b,x=y=z", &p, &err), &err, "a tolerant format takes unknown keys");
 	same(propstr_get(&p, "x"), "y=z", "with all that follows the first =");
 	propstr_clear(&p);
 	works(propstr_parse(&f, "volume=q", &p, &err), &err, "an alias stands for its key");

@@ -21,16 +21,14 @@ __attribute__((unused)) static bool same(const char *got, const char *want, cons
 }
 
 /* r failed and the message holds part; frees *err. */
-__attribute__((unused)) static void fails(int r, struct error **err, const char *part,
-					  const char *name)
+__attribute__((unused)) static void fails(int r, struct error **err, const char *part, const char *name)
 {
-	bool good =
-		r < 0 && *err && strstr((*err)->message, part) && !strchr((*err)->message, '\n');
+	bool good = r < 0 && *err && strstr((*err)->message, part) && !strchr((*err)->message, '\n');
 
 	ok(good, "%s", name);
 	if (!good)
-		diag("result %d, message '%s', wanted '%s' in it", r,
-		     *err ? (*err)->message : "(none)", part);
+		diag("result %d, message '%s', wanted '%s' in it", r, *err ? (*err)->message : "(none)",
+		     part);
 	error_free(*err);
 	*err = NULL;
 }
@@ -48,8 +46,7 @@ __attribute__((unused)) static bool works(int r, struct error **err, const char 
 }
 
 /* Log lines into a buffer: "W text\n". */
-__attribute__((unused)) static void collect_line(void *opaque, enum log_level level,
-						 const char *line)
+__attribute__((unused)) static void collect_line(void *opaque, enum log_level level, const char *line)
 {
 	buf_addf(opaque, "%c %s\n", "IWE"[level], line);
 }

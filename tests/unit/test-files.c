@@ -17,8 +17,9 @@
 
 /* Version 2; user::rw-, user 65534: r--, group::r--, mask r--, other::---; numbers are little-endian. */
 static const unsigned char acl[] = {
-	2, 0, 0, 0, 0x01, 0, 6, 0, 255, 255, 255, 255, 0x02, 0, 4, 0, 254, 255, 0, 0, 0x04, 0, 4, 0,
-	255, 255, 255, 255, 0x10, 0, 4, 0, 255, 255, 255, 255, 0x20, 0, 0, 0, 255, 255, 255, 255,
+	2, 0,   0,   0,   0x01, 0,    6,    0, 255, 255, 255, 255, 0x02, 0,    4,
+	0, 254, 255, 0,   0,    0x04, 0,    4, 0,   255, 255, 255, 255,  0x10, 0,
+	4, 0,   255, 255, 255,  255,  0x20, 0, 0,   0,   255, 255, 255,  255,
 };
 
 static bool holds(const char *path, const char *want)
@@ -63,14 +64,15 @@ static void test_links(const char *dir)
 
 	write_text(victim, "precious", 0600);
 	ok(symlink(victim, link) == 0 && symlink(victim, tmp) == 0 && write_text(link, "ours", 0644) &&
-		   holds(victim, "precious") && lstat(link, &st) == 0 && S_ISREG(st.st_mode) && holds(link, "ours"),
+		   holds(victim, "precious") && lstat(link, &st) == 0 && S_ISREG(st.st_mode) &&
+		   holds(link, "ours"),
 	   "neither a link of the name nor one of the temporary file's name is written through");
 	unlink(link);
 	ok(symlink(victim, link) == 0 && (fd = io_create_fresh(link, 0600)) >= 0 &&
 		   io_write_all(fd, "z", 1) == 0 && holds(victim, "precious") && holds(link, "z"),
 	   "a fresh file takes the place of a link");
-	ok(io_is_named(fd, link) && unlink(link) == 0 && !io_is_named(fd, link) && write_text(link, "z", 0600) &&
-		   !io_is_named(fd, link),
+	ok(io_is_named(fd, link) && unlink(link) == 0 && !io_is_named(fd, link) &&
+		   write_text(link, "z", 0600) && !io_is_named(fd, link),
 	   "an open file that another one took the name of is told apart");
 	unlink(link);
 	ok(symlink(victim, link) == 0 && io_open_lock(link, true) == -ELOOP, "a lock is no link");
@@ -97,7 +99,8 @@ static void test_rename(const char *dir)
 
 	write_text(a, "a", 0600);
 	write_text(b, "b", 0600);
-	ok(io_rename(a, b, false, NULL, &err) == -EEXIST && holds(b, "b") && err, "a name that is taken stays so");
+	ok(io_rename(a, b, false, NULL, &err) == -EEXIST && holds(b, "b") && err,
+	   "a name that is taken stays so");
 	ok(io_rename(a, b, true, NULL, NULL) == 0 && holds(b, "a"), "unless it may be replaced");
 	ok(io_rename(b, a, false, NULL, NULL) == 0 && holds(a, "a"), "a free name is given");
 }
@@ -144,8 +147,7 @@ static void test_overlay(const char *dir)
 	_cleanup_free_ char *work = xasprintf("%s/work", base), *at = xasprintf("%s/at", base);
 	_cleanup_free_ char *stale = xasprintf("%s/stale", at), *high = xasprintf("%s/sub/high", stale);
 	_cleanup_free_ char *sub = xasprintf("%s/sub", stale), *below = xasprintf("%s/stale", lower);
-	_cleanup_free_ char *options =
-		xasprintf("lowerdir=%s,upperdir=%s,workdir=%s", lower, upper, work);
+	_cleanup_free_ char *options = xasprintf("lowerdir=%s,upperdir=%s,workdir=%s", lower, upper, work);
 
 	io_mkdir_p(below, 0700, NULL);
 	write_text(low, "x", 0600);
@@ -158,7 +160,8 @@ static void test_overlay(const char *dir)
 	if (mount("overlay", at, "overlay", 0, options) == 0) {
 		mkdir(sub, 0700);
 		write_text(high, "x", 0600);
-		ok(io_remove_tree(stale, NULL) == 0 && access(stale, F_OK) < 0, "a tree on an overlayfs goes");
+		ok(io_remove_tree(stale, NULL) == 0 && access(stale, F_OK) < 0,
+		   "a tree on an overlayfs goes");
 		umount(at);
 	}
 	umount(base);

@@ -107,7 +107,8 @@ static const char *upid(pid_t pid, char *text, size_t len)
 	uint64_t ticks = 0;
 
 	proc_start_ticks(pid, &ticks);
-	snprintf(text, len, "UPID:node-1:%08X:%08X:65A0B1C2:vzdump:100:root@pam:", (unsigned)pid, (unsigned)ticks);
+	snprintf(text, len, "UPID:node-1:%08X:%08X:65A0B1C2:vzdump:100:root@pam:", (unsigned)pid,
+		 (unsigned)ticks);
 	return text;
 }
 
@@ -146,8 +147,8 @@ static void test_upid(void)
 	   "a UPID has node, type and user");
 	ok(upid_parse(mine, &pid, &ticks) && pid == getpid() && ticks == my_ticks,
 	   "and names this process by pid and start");
-	ok(upid_parse("UPID:n:00001267:123456789:65A0B1C2:vzdump:100:root@pam:", &pid, &ticks) && pid == 0x1267 &&
-		   ticks == 0x123456789,
+	ok(upid_parse("UPID:n:00001267:123456789:65A0B1C2:vzdump:100:root@pam:", &pid, &ticks) &&
+		   pid == 0x1267 && ticks == 0x123456789,
 	   "a start that needs nine digits is read");
 	ok(!upid_parse("4711", &pid, &ticks) && !upid_parse("UPID:", &pid, &ticks) &&
 		   !upid_parse("UPID:n:1:2:3:vzdump::root@pam:", &pid, &ticks) &&

@@ -115,8 +115,8 @@ static void test_life(const struct paths *p)
 	ok(journal_load(p, 123, &read, NULL) == -EBUSY && !read,
 	   "nobody else takes it over while its process lives");
 	journal_free(TAKE_PTR(j));
-	ok(journal_load(p, 123, &read, NULL) == 0 && read->n == 3 &&
-		   read->entries[0].kind == JOURNAL_PID && read->entries[1].kind == JOURNAL_IMAGE &&
+	ok(journal_load(p, 123, &read, NULL) == 0 && read->n == 3 && read->entries[0].kind == JOURNAL_PID &&
+		   read->entries[1].kind == JOURNAL_IMAGE &&
 		   !strcmp(read->entries[1].value, "fast:123/vm-123-fleece-0.raw") &&
 		   !strcmp(read->entries[2].value, "/dump/with blank.dat"),
 	   "another process reads what was not struck out, without the torn last line");
@@ -124,12 +124,10 @@ static void test_life(const struct paths *p)
 	journal_free(TAKE_PTR(read));
 	ok(journal_load(p, 123, &read, NULL) == 0 && read->n == 4 && read->entries[3].kind == JOURNAL_PID,
 	   "which does not become the beginning of the next");
-	ok(journal_list(p, &vmids, &n, NULL) == 0 && n == 1 && vmids[0] == 123,
-	   "and finds it in the list");
+	ok(journal_list(p, &vmids, &n, NULL) == 0 && n == 1 && vmids[0] == 123, "and finds it in the list");
 	journal_strike(read, JOURNAL_IMAGE, "fast:123/vm-123-fleece-0.raw");
 	journal_strike(read, JOURNAL_FILE, "/dump/with blank.dat");
-	ok(journal_finish(read) && journal_load(p, 123, &j, NULL) == -ENOENT,
-	   "with nothing left it goes");
+	ok(journal_finish(read) && journal_load(p, 123, &j, NULL) == -ENOENT, "with nothing left it goes");
 }
 
 static void unlink_journal(const struct paths *p)
@@ -199,8 +197,7 @@ int main(void)
 	{
 		_cleanup_(journal_freep) struct journal *a = NULL, *b = NULL;
 
-		ok(journal_create(&p, 123, &a, NULL) == 0 &&
-			   journal_create(&p, 123, &b, NULL) == -EEXIST,
+		ok(journal_create(&p, 123, &a, NULL) == 0 && journal_create(&p, 123, &b, NULL) == -EEXIST,
 		   "a guest has one journal at a time");
 	}
 	unlink_journal(&p);

@@ -16,6 +16,7 @@ struct style {
 
 #define FILE_NODE(name) "driver=file,filename=@/disk.raw,node-name=" name
 
+/* clang-format off */
 static const struct style styles[] = {
 	{ "-blockdev + virtio-blk", "virtio0",
 	  false, false, DISK_SIZE,
@@ -66,6 +67,7 @@ static const struct style styles[] = {
 	    "file=/usr/share/seabios/bios-256k.bin",
 	    "-drive", "if=pflash,unit=1,id=drive-efidisk0,format=raw,file=@/disk.raw", NULL } },
 };
+/* clang-format on */
 
 /* Everything a test of one disk needs. */
 struct bench {
@@ -129,11 +131,13 @@ static void find(struct bench *b)
 	ok(step(graph_find_disk(b->q, b->style->key, b->disk_path, &b->disk, &err), &err, "find"),
 	   "the disk is found");
 	ok(b->disk.size == b->style->size && str_equal_null(b->disk.filename, b->disk_path) &&
-	   !strcmp(b->disk.driver, "raw"), "with size, file and driver");
+		   !strcmp(b->disk.driver, "raw"),
+	   "with size, file and driver");
 	ok((b->disk.throttle != NULL) == b->style->throttle, "throttle filter seen as it is");
 	ok((b->disk.iothread != NULL) == b->style->iothread, "iothread seen as it is");
 	ok((graph_check_insert(&b->features, &b->disk, NULL) == 0) ==
-	   !graph_needs_hold(&b->features, &b->disk), "insertion is refused where QEMU may crash");
+		   !graph_needs_hold(&b->features, &b->disk),
+	   "insertion is refused where QEMU may crash");
 }
 
 static bool add_image(struct bench *b, struct error **err)
@@ -196,8 +200,8 @@ static struct nbd_handle *connect_nbd(struct bench *b)
 	struct nbd_handle *nbd = nbd_create();
 	_cleanup_free_ char *context = xasprintf("qemu:dirty-bitmap:%s", b->names.bitmap);
 
-	if (!nbd || nbd_set_export_name(nbd, b->names.export) ||
-	    nbd_add_meta_context(nbd, context) || nbd_connect_unix(nbd, b->socket)) {
+	if (!nbd || nbd_set_export_name(nbd, b->names.export) || nbd_add_meta_context(nbd, context) ||
+	    nbd_connect_unix(nbd, b->socket)) {
 		diag("nbd: %s", nbd_get_error());
 		nbd_close(nbd);
 		return NULL;
@@ -231,8 +235,8 @@ static bool reads_old(struct nbd_handle *nbd, size_t size)
 	return true;
 }
 
-static int count_dirty(void *opaque, const char *context, uint64_t offset, uint32_t *entries,
-		       size_t n, int *error)
+static int count_dirty(void *opaque, const char *context, uint64_t offset, uint32_t *entries, size_t n,
+		       int *error)
 {
 	uint64_t *dirty = opaque;
 
@@ -250,8 +254,7 @@ static uint64_t dirty_bytes(struct nbd_handle *nbd, size_t size)
 	uint64_t dirty = 0;
 
 	if (nbd_block_status(nbd, size, 0,
-			     (nbd_extent_callback){ .callback = count_dirty, .user_data = &dirty },
-			     0))
+			     (nbd_extent_callback){ .callback = count_dirty, .user_data = &dirty }, 0))
 		diag("nbd: %s", nbd_get_error());
 	return dirty;
 }
@@ -335,7 +338,7 @@ static void test_style(const struct style *style, bool running)
 	check_restored(&b);
 	ok(undo_in_order(&b, &err), "and once more, with nothing there");
 	ok(guest_io(&b.vm, b.disk.qom_path, "write -P 0x77 0 64k") &&
-	   guest_io(&b.vm, b.disk.qom_path, "flush") && disk_has(&b, 0x77, 65536),
+		   guest_io(&b.vm, b.disk.qom_path, "flush") && disk_has(&b, 0x77, 65536),
 	   "the guest's writes arrive on its disk");
 	ok(vm_alive(&b.vm), "QEMU lives");
 	bench_clear(&b);
@@ -388,13 +391,13 @@ static void test_crash(const struct style *style, int steps)
 		struct graph_disk d = { 0 };
 
 		ok(graph_find_disk(b.q, style->key, NULL, &d, &err) == ERR_INVALID &&
-		   strstr(error_message(err), "--cleanup"), "a leftover filter is named");
+			   strstr(error_message(err), "--cleanup"),
+		   "a leftover filter is named");
 		error_free(TAKE_PTR(err));
 	}
-	ok(step(graph_cleanup(b.q, GRAPH_OURS_SERVER | GRAPH_OURS_STOPPED, NULL, &err), &err,
-		"cleanup"), "cleanup works");
-	ok(step(graph_has_leftovers(b.q, &left, &err), &err, "leftovers") && !left,
-	   "nothing is left");
+	ok(step(graph_cleanup(b.q, GRAPH_OURS_SERVER | GRAPH_OURS_STOPPED, NULL, &err), &err, "cleanup"),
+	   "cleanup works");
+	ok(step(graph_has_leftovers(b.q, &left, &err), &err, "leftovers") && !left, "nothing is left");
 	check_restored(&b);
 	bench_clear(&b);
 }

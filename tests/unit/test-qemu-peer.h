@@ -23,10 +23,10 @@
 
 /* The message is read after the condition, which sets it. */
 #ifndef ok_error
-#define ok_error(good, err, what)                                                                  \
-	do {                                                                                       \
-		bool good_ = (good);                                                               \
-		ok(good_, "%s: %s", what, error_message(err));                                     \
+#define ok_error(good, err, what)                              \
+	do {                                                   \
+		bool good_ = (good);                           \
+		ok(good_, "%s: %s", what, error_message(err)); \
 	} while (0)
 #endif
 

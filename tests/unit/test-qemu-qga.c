@@ -167,12 +167,12 @@ int main(void)
 	end(&t);
 
 	begin(&t, serve_stale);
-	ok(qga_freeze(t.agent, NULL, &count, &t.err) == 0 && count == 3,
-	   "answers to others are dropped");
+	ok(qga_freeze(t.agent, NULL, &count, &t.err) == 0 && count == 3, "answers to others are dropped");
 	end(&t);
 
 	begin(&t, serve_error);
-	ok_error(qga_freeze(t.agent, NULL, NULL, &t.err) == ERR_PEER && strstr(t.err->message, "weird"), t.err, "the agent's no");
+	ok_error(qga_freeze(t.agent, NULL, NULL, &t.err) == ERR_PEER && strstr(t.err->message, "weird"),
+		 t.err, "the agent's no");
 	end(&t);
 
 	begin(&t, serve_silence);

@@ -76,11 +76,11 @@ static void serve_bomb(int fd)
 	sleep(5);
 }
 
-#define NODE                                                                                       \
+#define NODE                                                                                                         \
 	"{\"iops_rd\":0,\"detect_zeroes\":\"off\",\"image\":{\"virtual-size\":1,\"filename\":\"/x\",\"format\":"     \
-	"\"raw\",\"dirty-flag\":false,\"format-specific\":{\"type\":\"file\",\"data\":{}}},\"ro\":false,\"cache\":" \
-	"{\"no-flush\":false,\"direct\":true,\"writeback\":true},\"dirty-bitmaps\":[{\"name\":\"b\",\"count\":0," \
-	"\"granularity\":65536}],\"children\":[{\"node-name\":\"f\",\"child\":\"file\"}],\"drv\":\"raw\",\"iops\"" \
+	"\"raw\",\"dirty-flag\":false,\"format-specific\":{\"type\":\"file\",\"data\":{}}},\"ro\":false,\"cache\":"  \
+	"{\"no-flush\":false,\"direct\":true,\"writeback\":true},\"dirty-bitmaps\":[{\"name\":\"b\",\"count\":0,"    \
+	"\"granularity\":65536}],\"children\":[{\"node-name\":\"f\",\"child\":\"file\"}],\"drv\":\"raw\",\"iops\""   \
 	":0,\"bps_wr\":0,\"write_threshold\":0,\"encrypted\":false,\"bps\":0,\"bps_rd\":0,\"file\":\"/a/long/name\"" \
 	",\"iops_wr\":0},"
 
@@ -154,9 +154,12 @@ static void test_openings(void)
 	struct qmp *q = NULL;
 	struct peer p;
 
-	ok_error(open_to(&p, serve_garbage_greeting, &q, &err) == ERR_CORRUPT && !q, err, "what is no QMP is refused");
+	ok_error(open_to(&p, serve_garbage_greeting, &q, &err) == ERR_CORRUPT && !q, err,
+		 "what is no QMP is refused");
 	end(&p, NULL, &err);
-	ok_error(open_to(&p, serve_silence, &q, &err) == ERR_TIMEOUT && strstr(err->message, "another client"), err, "a busy monitor");
+	ok_error(open_to(&p, serve_silence, &q, &err) == ERR_TIMEOUT &&
+			 strstr(err->message, "another client"),
+		 err, "a busy monitor");
 	end(&p, NULL, &err);
 	ok_error(qmp_open("/nonexistent/qmp", 1000, NULL, &q, &err) == -ENOENT, err, "no socket");
 	error_free(TAKE_PTR(err));
@@ -183,7 +186,8 @@ static void test_answers(void)
 	end(&p, TAKE_PTR(q), &err);
 
 	open_to(&p, serve_late, &q, &err);
-	ok_error(run(q, "query-a", &ret, &err) == ERR_TIMEOUT && strstr(err->message, "'query-a'"), err, "an answer that does not come");
+	ok_error(run(q, "query-a", &ret, &err) == ERR_TIMEOUT && strstr(err->message, "'query-a'"), err,
+		 "an answer that does not come");
 	error_free(TAKE_PTR(err));
 	usleep(400000);
 	ok(run(q, "query-b", &ret, &err) == 0 && !strcmp(json_object_get_string(ret), "good"),
@@ -194,7 +198,8 @@ static void test_answers(void)
 
 	open_to(&p, serve_error, &q, &err);
 	ok_error(run(q, "query-a", &ret, &err) == ERR_PEER && strstr(err->message, "No such thing") &&
-	   strstr(err->message, "query-a") && !strcmp(qmp_error_class(q), "DeviceNotFound"), err, "QEMU's no");
+			 strstr(err->message, "query-a") && !strcmp(qmp_error_class(q), "DeviceNotFound"),
+		 err, "QEMU's no");
 	error_free(TAKE_PTR(err));
 	ok(run(q, "query-a", &ret, &err) == ERR_CORRUPT && !*qmp_error_class(q), "neither yes nor no");
 	end(&p, TAKE_PTR(q), &err);
@@ -221,7 +226,8 @@ static void test_large(void)
 	struct peer p;
 
 	open_to(&p, serve_bomb, &q, &err);
-	ok_error(qmp_execute(q, "query-block", NULL, NULL, &err) == ERR_CORRUPT, err, "15 MiB of {}, are refused");
+	ok_error(qmp_execute(q, "query-block", NULL, NULL, &err) == ERR_CORRUPT, err,
+		 "15 MiB of {}, are refused");
 	ok(peak_mib() < MEMORY_MIB, "before they are parsed (%ld MiB)", peak_mib());
 	end(&p, TAKE_PTR(q), &err);
 
@@ -279,10 +285,11 @@ static void test_real(void)
 	ok(qmp_open(vm.qmp_path, 5000, NULL, &q, &err) == 0, "and waited for until it leaves");
 	ok(qemu_probe(q, &f, &err) == 0 && f.major >= 7 && qemu_require_filter(&f, &err) == 0,
 	   "QEMU %d.%d.%d can do it", f.major, f.minor, f.micro);
-	ok(f.snapshot_access && f.cbw_timeout &&
-	   f.cbw_min_cluster_size == qemu_version_at_least(&f, 9, 1, 0), "its options are known");
+	ok(f.snapshot_access && f.cbw_timeout && f.cbw_min_cluster_size == qemu_version_at_least(&f, 9, 1, 0),
+	   "its options are known");
 	ok_error(qmp_execute(q, "no-such-command", NULL, NULL, &err) == ERR_PEER &&
-	   !strcmp(qmp_error_class(q), "CommandNotFound"), err, "unknown command");
+			 !strcmp(qmp_error_class(q), "CommandNotFound"),
+		 err, "unknown command");
 	error_free(TAKE_PTR(err));
 	vm_kill(&vm);
 	ok_error(qmp_execute(q, "query-status", NULL, NULL, &err) == ERR_GONE, err, "QEMU dies");
@@ -299,12 +306,13 @@ static void test_versions(void)
 	struct qemu_features f = { .major = 7, .minor = 2, .package = NULL };
 	struct error *err = NULL;
 
-	ok(qemu_cbw_timeout(&f, 45) == 30 && qemu_cbw_timeout(&f, 4) == 4 &&
-	   qemu_cbw_timeout(&f, 1) == 1, "cbw-timeout steers round the overflow");
+	ok(qemu_cbw_timeout(&f, 45) == 30 && qemu_cbw_timeout(&f, 4) == 4 && qemu_cbw_timeout(&f, 1) == 1,
+	   "cbw-timeout steers round the overflow");
 	f.major = 9;
 	f.minor = 1;
 	ok(qemu_cbw_timeout(&f, 45) == 45, "where there is none it stays");
-	ok_error(qemu_require_filter(&f, &err) == ERR_UNSUPPORTED && strstr(err->message, "7.1"), err, "a QEMU without the filter");
+	ok_error(qemu_require_filter(&f, &err) == ERR_UNSUPPORTED && strstr(err->message, "7.1"), err,
+		 "a QEMU without the filter");
 	error_free(err);
 }
 

@@ -4,13 +4,14 @@
 #include "base/units.h"
 
 static const char *const two_disks[] = {
-	"-object", "throttle-group,id=tg",
+	"-object",   "throttle-group,id=tg",
 	"-blockdev", "driver=raw,node-name=f0,file.driver=file,file.filename=@/a.raw",
 	"-blockdev", "driver=throttle,node-name=drive-scsi0,throttle-group=tg,file=f0",
 	"-blockdev", "driver=raw,node-name=f1,file.driver=file,file.filename=@/b.raw",
-	"-device", "virtio-scsi-pci,id=virtioscsi0",
-	"-device", "scsi-hd,id=scsi0,drive=drive-scsi0,bus=virtioscsi0.0",
-	"-device", "virtio-blk-pci,id=virtio0,drive=f1", NULL,
+	"-device",   "virtio-scsi-pci,id=virtioscsi0",
+	"-device",   "scsi-hd,id=scsi0,drive=drive-scsi0,bus=virtioscsi0.0",
+	"-device",   "virtio-blk-pci,id=virtio0,drive=f1",
+	NULL,
 };
 
 struct lab {
@@ -94,8 +95,8 @@ static bool add(struct lab *l, int i, unsigned timeout)
 		r = graph_add_image(l->q, &l->names[i],
 				    &(struct graph_image){ protocol, "raw", 4 * MIB, false }, &err);
 	return step(r, &err, "target") &&
-	       step(graph_add_filter(l->q, &l->features, &l->disk[i], &l->names[i], &options, &err),
-		    &err, "filter");
+	       step(graph_add_filter(l->q, &l->features, &l->disk[i], &l->names[i], &options, &err), &err,
+		    "filter");
 }
 
 static bool is_running(struct lab *l)
@@ -130,7 +131,7 @@ static void test_instant(void)
 	error_free(TAKE_PTR(err));
 	ok(is_running(&l), "the vCPUs run");
 	ok(step(graph_del_filter(l.q, &l.names[0], &err), &err, "filter") &&
-	   step(graph_del_target(l.q, &l.names[0], &err), &err, "target"),
+		   step(graph_del_target(l.q, &l.names[0], &err), &err, "target"),
 	   "the first filter was taken out again");
 	check_restored(&l, "half an insertion");
 	lab_clear(&l);
@@ -173,8 +174,8 @@ static void test_sink(int how, unsigned timeout)
 	ok(guest_io(&l.vm, l.disk[1].qom_path, "write -P 2 1M 64k"),
 	   "and goes on writing when the sink is %s", how == SIGKILL ? "killed" : "stuck");
 	ns = units_now_ns() - start;
-	ok(ns < (timeout + 3) * UINT64_C(1000000000), "after %.2f s with cbw-timeout %u s",
-	   (double)ns / 1e9, timeout);
+	ok(ns < (timeout + 3) * UINT64_C(1000000000), "after %.2f s with cbw-timeout %u s", (double)ns / 1e9,
+	   timeout);
 	ok(guest_io(&l.vm, l.disk[1].qom_path, "write -P 3 2M 64k"), "further writes are free");
 	if (how == SIGSTOP)
 		kill(l.sink, SIGKILL);
@@ -198,13 +199,17 @@ static void test_strangers(void)
 	error_free(TAKE_PTR(err));
 	qmp_execute(l.vm.mon, "block-export-add",
 		    json_put_str(json_put_str(json_put_str(json_new_str("type", "nbd"), "id", "their"),
-					      "node-name", "f1"), "name", "x"), NULL, &err);
+					      "node-name", "f1"),
+				 "name", "x"),
+		    NULL, &err);
 	die_on(err, "their export");
 	ok_error(graph_check_strangers(l.q, &err) == ERR_INVALID, err, "an export is there");
 	error_free(TAKE_PTR(err));
 	ok(step(graph_cleanup(l.q, GRAPH_OURS_SERVER, NULL, &err), &err, "cleanup") &&
-	   graph_check_strangers(l.q, NULL) == ERR_INVALID, "cleanup leaves them alone");
-	ok_error(graph_find_disk(l.q, "scsi7", "/nonexistent", &l.disk[0], &err) == ERR_NOT_FOUND, err, "no such disk");
+		   graph_check_strangers(l.q, NULL) == ERR_INVALID,
+	   "cleanup leaves them alone");
+	ok_error(graph_find_disk(l.q, "scsi7", "/nonexistent", &l.disk[0], &err) == ERR_NOT_FOUND, err,
+		 "no such disk");
 	error_free(TAKE_PTR(err));
 	lab_clear(&l);
 }

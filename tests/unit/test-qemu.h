@@ -24,19 +24,19 @@
 
 /* The message is read after the condition, which sets it. */
 #ifndef ok_error
-#define ok_error(good, err, what)                                                                  \
-	do {                                                                                       \
-		bool good_ = (good);                                                               \
-		ok(good_, "%s: %s", what, error_message(err));                                     \
+#define ok_error(good, err, what)                              \
+	do {                                                   \
+		bool good_ = (good);                           \
+		ok(good_, "%s: %s", what, error_message(err)); \
 	} while (0)
 #endif
 
 struct vm {
-	char *dir;		/* temporary folder, everything of this VM is in it */
+	char *dir; /* temporary folder, everything of this VM is in it */
 	char **args;
 	pid_t pid;
-	char *qmp_path;		/* what the code under test uses */
-	char *mon_path;		/* the tests' own monitor */
+	char *qmp_path; /* what the code under test uses */
+	char *mon_path; /* the tests' own monitor */
 	struct qmp *mon;
 };
 
@@ -217,8 +217,8 @@ HELPER uint64_t allocated(const char *path)
 }
 
 /* What the guest would do: through the device's own backend. */
-__attribute__((format(printf, 3, 4))) HELPER bool guest_io(struct vm *vm, const char *device,
-							    const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) HELPER bool guest_io(struct vm *vm, const char *device, const char *fmt,
+							   ...)
 {
 	_cleanup_free_ char *io = NULL, *line = NULL;
 	_cleanup_json_ struct json_object *out = NULL;
@@ -229,14 +229,13 @@ __attribute__((format(printf, 3, 4))) HELPER bool guest_io(struct vm *vm, const 
 	io = xvasprintf(fmt, ap);
 	va_end(ap);
 	line = xasprintf("qemu-io -d %s \"%s\"", device, io);
-	if (qmp_execute_timeout(vm->mon, "human-monitor-command",
-				json_new_str("command-line", line), 60000, &out, &err) < 0) {
+	if (qmp_execute_timeout(vm->mon, "human-monitor-command", json_new_str("command-line", line), 60000,
+				&out, &err) < 0) {
 		diag("%s: %s", line, error_message(err));
 		return false;
 	}
 	/* 7.2 tells what came out, newer QEMU prints that on its own stdout. */
-	if (strstr(json_object_get_string(out), "rror") ||
-	    strstr(json_object_get_string(out), "failed")) {
+	if (strstr(json_object_get_string(out), "rror") || strstr(json_object_get_string(out), "failed")) {
 		diag("%s: %s", line, json_object_get_string(out));
 		return false;
 	}
@@ -250,8 +249,8 @@ HELPER char *graph_text(struct qmp *q)
 	struct buf b = BUF_INIT;
 	struct error *err = NULL;
 
-	qmp_execute(q, "query-named-block-nodes", json_put_bool(json_object_new_object(), "flat",
-								true), &nodes, &err);
+	qmp_execute(q, "query-named-block-nodes", json_put_bool(json_object_new_object(), "flat", true),
+		    &nodes, &err);
 	die_on(err, "query-named-block-nodes");
 	qmp_execute(q, "query-block", NULL, &devices, &err);
 	die_on(err, "query-block");
@@ -259,9 +258,8 @@ HELPER char *graph_text(struct qmp *q)
 		struct json_object *n = json_array_at(nodes, i);
 		const char *detect = json_get_str(n, "detect_zeroes");
 
-		buf_addf(&b, "%s %s %s ro=%d %s %s\n", json_get_str(n, "node-name"),
-			 json_get_str(n, "drv"), json_get_str(n, "file"),
-			 json_get_bool(n, "ro", false), detect,
+		buf_addf(&b, "%s %s %s ro=%d %s %s\n", json_get_str(n, "node-name"), json_get_str(n, "drv"),
+			 json_get_str(n, "file"), json_get_bool(n, "ro", false), detect,
 			 json_object_to_json_string(json_get_obj(n, "cache")));
 		if (json_get_array(n, "dirty-bitmaps"))
 			buf_adds(&b, " bitmaps\n");

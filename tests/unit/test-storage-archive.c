@@ -5,8 +5,7 @@
 #include "place/backups.h"
 #include "test-config-util.h"
 
-static void good(const char *path, bool standard, uint32_t vmid, const char *format,
-		 const char *compression)
+static void good(const char *path, bool standard, uint32_t vmid, const char *format, const char *compression)
 {
 	_cleanup_archive_name_ struct archive_name a = { 0 };
 	struct error *err = NULL;
@@ -23,8 +22,7 @@ static void bad(const char *path)
 	struct archive_name a;
 	struct error *err = NULL;
 
-	fails(archive_name_parse(path, &a, &err), &err, "couldn't determine archive info from",
-	      path);
+	fails(archive_name_parse(path, &a, &err), &err, "couldn't determine archive info from", path);
 }
 
 static void test_names(void)
@@ -86,8 +84,7 @@ static bool exists(const char *dir, const char *name)
 
 static void test_aux(const char *dir)
 {
-	_cleanup_free_ char *path =
-		xasprintf("%s/vzdump-qemu-100-2026_01_01-00_00_00.vma.zst", dir);
+	_cleanup_free_ char *path = xasprintf("%s/vzdump-qemu-100-2026_01_01-00_00_00.vma.zst", dir);
 	_cleanup_free_ char *notes = NULL;
 	struct error *err = NULL;
 
@@ -96,8 +93,7 @@ static void test_aux(const char *dir)
 	same(notes, "two\nlines", "as they were");
 	works(backup_set_protected(path, true, NULL, &err), &err, "an archive is protected");
 	ok(backup_is_protected(path), "which shows");
-	fails(backup_remove(path, NULL, &err), &err, "cannot remove protected archive",
-	      "and keeps it");
+	fails(backup_remove(path, NULL, &err), &err, "cannot remove protected archive", "and keeps it");
 	works(backup_set_protected(path, false, NULL, &err), &err, "protection ends");
 	works(backup_set_protected(path, false, NULL, &err), &err, "twice does no harm");
 	works(backup_remove(path, NULL, &err), &err, "then it can be removed");
@@ -123,8 +119,7 @@ static void test_prune(const char *dir)
 	backups_mark(&b, &keep, time(NULL));
 	works(backups_prune(&b, "store", &log, &removed, &err), &err, "and pruned");
 	ok(removed == 1, "one goes");
-	same(buf_str(&lines),
-	     "I removing backup 'store:backup/vzdump-qemu-100-2026_01_02-00_00_00.vma'\n",
+	same(buf_str(&lines), "I removing backup 'store:backup/vzdump-qemu-100-2026_01_02-00_00_00.vma'\n",
 	     "with PVE's line");
 	ok(exists(dir, "vzdump-qemu-100-2026_01_03-00_00_00.vma") &&
 		   exists(dir, "vzdump-qemu-100-2025_01_01-00_00_00.vma") &&

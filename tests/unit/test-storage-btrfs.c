@@ -66,15 +66,14 @@ static void test_names(const struct storage_config *c)
 {
 	static const char *const bad[] = { "bt:100/vm-100-disk-0@s.raw", "bt:100/a@b.qcow2",
 					   "bt:100/../x.raw", "bt:100/.raw", "bt:100/x" };
-	_cleanup_free_ char *want =
-		xasprintf("%s/mnt/vm/images/100/vm-100-disk-0/disk.raw", base);
+	_cleanup_free_ char *want = xasprintf("%s/mnt/vm/images/100/vm-100-disk-0/disk.raw", base);
 	_cleanup_volume_ struct volume v = { 0 }, clone = { 0 };
 	struct error *err = NULL;
 
 	works(volume_open(c, "bt:100/vm-100-disk-0.raw", NULL, &v, &err), &err, "a raw image");
 	same(v.path, want, "is disk.raw in a subvolume of its name");
-	works(volume_open(c, "bt:9/base-9-disk-0.qcow2/100/vm-100-disk-1.qcow2", NULL, &clone, &err),
-	      &err, "a linked clone");
+	works(volume_open(c, "bt:9/base-9-disk-0.qcow2/100/vm-100-disk-1.qcow2", NULL, &clone, &err), &err,
+	      "a linked clone");
 	ok(clone.vmid == 100 && strstr(clone.path, "/images/100/vm-100-disk-1.qcow2") != NULL,
 	   "is a file in its guest's directory");
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -135,8 +134,7 @@ static void test_nocow(const struct storage_config *c)
 static void test_failures(const struct storage_config *c)
 {
 	const struct storage *s = storage_find(c, "full");
-	struct volume_alloc a = { .vmid = 100, .name = "vm-100-big", .size = GIB,
-				  .format = IMAGE_QCOW2 };
+	struct volume_alloc a = { .vmid = 100, .name = "vm-100-big", .size = GIB, .format = IMAGE_QCOW2 };
 	_cleanup_free_ char *dir = xasprintf("%s/mnt/full/images/100", base);
 	struct volume v = { 0 };
 	struct error *err = NULL;

@@ -19,8 +19,8 @@ static void test_keys(void)
 	same(s ? s->path : NULL, "/mnt/pve/x", "it is mounted where the section says");
 	fails(storage_get(&c, "ceph", STORAGE_IMAGES, &s, &err), &err, "wrong content type",
 	      "fleecing images do not go there");
-	fails(volume_alloc(storage_find(&c, "ceph"), &a, &v, &err), &err,
-	      "images cannot be made or removed", "and cannot be made");
+	fails(volume_alloc(storage_find(&c, "ceph"), &a, &v, &err), &err, "images cannot be made or removed",
+	      "and cannot be made");
 	fails(storage_get(&c, "user", 0, &s, &err), &err, "username 'a,b' is not a name of Ceph",
 	      "a user is one word");
 	fails(storage_get(&c, "name", 0, &s, &err), &err, "fs-name '-x' is not a name of Ceph",
@@ -34,13 +34,12 @@ static char base[] = "/tmp/test-cephfs-XXXXXX";
 static void load_real(struct storage_config *c)
 {
 	_cleanup_free_ char *file = xasprintf("%s/storage.cfg", base);
-	_cleanup_free_ char *text =
-		xasprintf("cephfs: whole\n\tpath %s/whole\n\tfuse 1\n\n"
-			  "cephfs: part\n\tpath %s/part\n\tfuse 1\n\tsubdir /dump\n"
-			  "\tfs-name cephfs\n\tcontent iso\n\n"
-			  "cephfs: nofs\n\tpath %s/nofs\n\tfuse 1\n\tfs-name nowhere\n"
-			  "\toptions ro\n\n",
-			  base, base, base);
+	_cleanup_free_ char *text = xasprintf("cephfs: whole\n\tpath %s/whole\n\tfuse 1\n\n"
+					      "cephfs: part\n\tpath %s/part\n\tfuse 1\n\tsubdir /dump\n"
+					      "\tfs-name cephfs\n\tcontent iso\n\n"
+					      "cephfs: nofs\n\tpath %s/nofs\n\tfuse 1\n\tfs-name nowhere\n"
+					      "\toptions ro\n\n",
+					      base, base, base);
 
 	storage_config_parse(text, file, "me", "/nonexistent", NULL, c);
 }

@@ -102,8 +102,8 @@ static void test_real(const char *share)
 	mnt = xasprintf("%s/mnt", base);
 	load_real(&c, share);
 	password_is("real", "wrong");
-	fails(storage_activate(storage_find(&c, "real"), NULL, &err), &err,
-	      "Permission denied", "a wrong password is refused");
+	fails(storage_activate(storage_find(&c, "real"), NULL, &err), &err, "Permission denied",
+	      "a wrong password is refused");
 	fails(storage_activate(storage_find(&c, "wrong"), NULL, &err), &err,
 	      "'mount -t cifs //127.0.0.1/nowhere", "so is a share that is not there");
 	password_is("real", "secret");

@@ -54,8 +54,7 @@ static const char text[] = "dir: local\n"
 			   "\tcontnt backup\n"
 			   "\tcontent imgaes\n";
 
-static void refused(const struct storage_config *c, const char *id, unsigned content,
-		    const char *part)
+static void refused(const struct storage_config *c, const char *id, unsigned content, const char *part)
 {
 	const struct storage *s = NULL;
 	struct error *err = NULL;
@@ -76,11 +75,9 @@ static void test_use(const struct storage_config *c)
 	refused(c, "backupserver", 0,
 		"storage 'backupserver' is of type 'pbs', which is not supported (supported: dir");
 	refused(c, "pathless", 0, "storage 'pathless' has no path");
-	refused(c, "fast", STORAGE_BACKUP,
-		"can't use storage 'fast' for backup - wrong content type");
+	refused(c, "fast", STORAGE_BACKUP, "can't use storage 'fast' for backup - wrong content type");
 	refused(c, "here", STORAGE_IMAGES, "(it has 'none'");
-	ok(!storage_enabled(c, storage_find(c, "off")) &&
-		   !storage_enabled(c, storage_find(c, "away")) &&
+	ok(!storage_enabled(c, storage_find(c, "off")) && !storage_enabled(c, storage_find(c, "away")) &&
 		   storage_enabled(c, storage_find(c, "here")),
 	   "enabled follows disable and nodes");
 }
@@ -121,8 +118,7 @@ static void test_full(void)
 	same(s->mountpoint, "/fast", "is_mountpoint yes means the path");
 	ok(!s->create_base && !s->create_subdirs, "mkdir 0 makes nothing");
 	ok(s->content == (STORAGE_IMAGES | STORAGE_ROOTDIR), "dir's own content types");
-	ok(s->format == IMAGE_QCOW2 && s->preallocation == PREALLOC_FULL,
-	   "format and preallocation");
+	ok(s->format == IMAGE_QCOW2 && s->preallocation == PREALLOC_FULL, "format and preallocation");
 	ok(s->max_protected_backups == 5, "limit of protected backups");
 	same(s->prune_backups, "keep-last=3", "retention");
 	storage_dir(s, STORAGE_BACKUP, &dir, NULL);
@@ -175,8 +171,8 @@ static void test_odd(void)
 	     "what is odd is told with its line");
 	s = storage_find(&c, "local");
 	same(s->path, "/root/var/lib/vz", "a local without path lies where it always does");
-	ok(s->content == (STORAGE_BACKUP | STORAGE_IMAGES | STORAGE_ISO | STORAGE_ROOTDIR |
-			  STORAGE_SNIPPETS | STORAGE_VZTMPL),
+	ok(s->content == (STORAGE_BACKUP | STORAGE_IMAGES | STORAGE_ISO | STORAGE_ROOTDIR | STORAGE_SNIPPETS |
+			  STORAGE_VZTMPL),
 	   "for all that it is for");
 	same(s->prune_backups, "keep-all=1", "and keeps all backups");
 	s = storage_find(&c, "twice");

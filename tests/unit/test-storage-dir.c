@@ -35,16 +35,15 @@ static void test_activate(const struct storage_config *c)
 	_cleanup_free_ char *iso = xasprintf("%s/a/b/template", base);
 
 	works(storage_activate(storage_find(c, "aa"), NULL, &err), &err, "a directory is made");
-	ok(access(dump, F_OK) == 0 && access(iso, F_OK) != 0,
-	   "with those of its content types only");
+	ok(access(dump, F_OK) == 0 && access(iso, F_OK) != 0, "with those of its content types only");
 	works(storage_activate(storage_find(c, "aa"), NULL, &err), &err, "twice does no harm");
 	fails(storage_activate(storage_find(c, "nodir"), NULL, &err), &err,
 	      "unable to activate storage 'nodir' - directory", "mkdir 0 makes none");
 	fails(storage_activate(storage_find(c, "unmounted"), NULL, &err), &err,
 	      "expected to be a mount point but is not mounted", "a mount point must be one");
 	works(storage_activate(storage_find(c, "proc"), NULL, &err), &err, "and is found if it is");
-	fails(storage_activate(storage_find(c, "twice"), NULL, &err), &err,
-	      "for multiple content types", "two content types in one directory are refused");
+	fails(storage_activate(storage_find(c, "twice"), NULL, &err), &err, "for multiple content types",
+	      "two content types in one directory are refused");
 	works(storage_status(storage_find(c, "aa"), &st, &err), &err, "space can be asked for");
 	ok(st.total > 0 && st.used <= st.total && st.avail <= st.total, "and makes sense");
 	fails(storage_status(storage_find(c, "nodir"), &st, &err), &err, "storage 'nodir'",
@@ -62,12 +61,10 @@ static void bad_volume(const struct storage_config *c, const char *volid)
 }
 
 /* path: "@" stands for base. */
-static void volume_at(const struct storage_config *c, const char *volid, const char *format,
-		      const char *path)
+static void volume_at(const struct storage_config *c, const char *volid, const char *format, const char *path)
 {
 	_cleanup_volume_ struct volume v = { 0 };
-	_cleanup_free_ char *want =
-		path[0] == '@' ? xasprintf("%s%s", base, path + 1) : xstrdup(path);
+	_cleanup_free_ char *want = path[0] == '@' ? xasprintf("%s%s", base, path + 1) : xstrdup(path);
 	struct error *err = NULL;
 
 	works(volume_open(c, volid, format, &v, &err), &err, volid);
@@ -119,8 +116,8 @@ static void test_names(const struct storage_config *c)
 	fails(volume_open(c, "aa:100/x.raw", "qcow2", &v, &err), &err,
 	      "'format=qcow2' option different from storage format 'raw'",
 	      "format= must agree with the name");
-	fails(volume_open(c, "nope:100/x.raw", NULL, &v, &err), &err,
-	      "storage 'nope' does not exist", "the storage must exist");
+	fails(volume_open(c, "nope:100/x.raw", NULL, &v, &err), &err, "storage 'nope' does not exist",
+	      "the storage must exist");
 }
 
 static void test_paths(const struct storage_config *c)
@@ -129,8 +126,8 @@ static void test_paths(const struct storage_config *c)
 	_cleanup_free_ char *want = xasprintf("%s/a/b/images/200/vm-200-disk-0.qcow2", base);
 	struct error *err = NULL;
 
-	works(volume_open(c, "aa:100/base-100-disk-0.raw/200/vm-200-disk-0.qcow2", NULL, &v, &err),
-	      &err, "a linked clone has a name of its own");
+	works(volume_open(c, "aa:100/base-100-disk-0.raw/200/vm-200-disk-0.qcow2", NULL, &v, &err), &err,
+	      "a linked clone has a name of its own");
 	same(v.path, want, "and lies in its guest's directory");
 	ok(v.vmid == 200 && v.format == IMAGE_QCOW2 && v.content == STORAGE_IMAGES,
 	   "owner, format and content are known");
@@ -156,13 +153,12 @@ static void check_image(const struct storage *s, const struct volume_alloc *a, c
 	works(volume_size(&v, &size, &err), &err, "  its size can be asked for");
 	ok(size == a->size, "  and is exact (%" PRIu64 ")", size);
 	works(volume_used(&v, &used, &err), &err, "  so can what it takes");
-	ok(s->preallocation == PREALLOC_FULL ? used >= size : used < 1024 * 1024,
-	   "  which is %" PRIu64, used);
+	ok(s->preallocation == PREALLOC_FULL ? used >= size : used < 1024 * 1024, "  which is %" PRIu64,
+	   used);
 	ok(!volume_errors_come_late(&v), "  a local file system refuses at once");
 	works(volume_blockdev(&v, &node, &err), &err, "  QEMU's node");
 	same(json_object_get_string(json_object_object_get(node, "driver")), "file", "  is a file");
-	same(json_object_get_string(json_object_object_get(node, "filename")), v.path,
-	     "  at its path");
+	same(json_object_get_string(json_object_object_get(node, "filename")), v.path, "  at its path");
 	json_object_put(node);
 	if (a->name)
 		ok(volume_alloc(s, a, &again, &err) == -EEXIST, "  its name is taken");
@@ -200,12 +196,10 @@ static void test_alloc(const struct storage_config *c)
 	check_image(aa, &a, "an image without a name");
 
 	a.name = "../x";
-	fails(volume_alloc(aa, &a, &v, &err), &err, "aa:100/../x.raw",
-	      "a name may not leave the directory");
+	fails(volume_alloc(aa, &a, &v, &err), &err, "aa:100/../x.raw", "a name may not leave the directory");
 	a.name = "vm-100-x";
 	a.size = 1000;
-	fails(volume_alloc(aa, &a, &v, &err), &err, "not a multiple of 512",
-	      "sizes are whole sectors");
+	fails(volume_alloc(aa, &a, &v, &err), &err, "not a multiple of 512", "sizes are whole sectors");
 	a.size = 512;
 	a.format = IMAGE_SUBVOL;
 	fails(volume_alloc(aa, &a, &v, &err), &err, "format 'subvol' is a container's",
@@ -228,8 +222,7 @@ static void test_list(const struct storage_config *c)
 	volume_alloc(s, &a, &v[2], &err);
 	works(storage_list(s, 100, &images, &n, &err), &err, "images of one guest");
 	ok(n == 2, "are two");
-	same(n == 2 ? images[1].volname : NULL, "100/vm-100-disk-1.raw",
-	     "the second got the next number");
+	same(n == 2 ? images[1].volname : NULL, "100/vm-100-disk-1.raw", "the second got the next number");
 	storage_images_free(images, n);
 	works(storage_list(s, 0, &images, &n, &err), &err, "images of all guests");
 	ok(n == 3 && images[2].vmid == 101, "are three");

@@ -23,10 +23,9 @@ static const char lvs[] =
 	"\"pool_lv\":\"pool2\", \"data_percent\":\"0.00\", \"lv_tags\":\"\"},"
 	"{\"lv_name\":\"root\", \"lv_size\":\"8388608\", \"lv_attr\":\"-wi-ao----\", "
 	"\"pool_lv\":\"\", \"data_percent\":\"\", \"lv_tags\":\"\"}]}]}";
-static const char pool[] =
-	"  {\"report\": [{\"lv\": [{\"lv_name\":\"pool\", \"lv_size\":\"419430400\", "
-	"\"lv_attr\":\"twi-aotz--\", \"pool_lv\":\"\", \"data_percent\":\"1.25\", "
-	"\"lv_tags\":\"\"}]}]}";
+static const char pool[] = "  {\"report\": [{\"lv\": [{\"lv_name\":\"pool\", \"lv_size\":\"419430400\", "
+			   "\"lv_attr\":\"twi-aotz--\", \"pool_lv\":\"\", \"data_percent\":\"1.25\", "
+			   "\"lv_tags\":\"\"}]}]}";
 static const char vgs[] =
 	"  {\"report\": [{\"vg\": [{\"vg_size\":\"1069547520\", \"vg_free\":\"641728512\"}]}]}";
 
@@ -48,10 +47,8 @@ static void test_names(struct tools *t)
 	bad_names(t, bad, ARRAY_SIZE(bad));
 	fails(storage_get(&t->c, "odd", 0, &s, &err), &err, "'../vg' is not a name of LVM",
 	      "a group is no path");
-	fails(storage_get(&t->c, "option", 0, &s, &err), &err, "'-f' is not a name of LVM",
-	      "nor an option");
-	fails(storage_get(&t->c, "none", 0, &s, &err), &err, "no vgname in storage.cfg",
-	      "it must be named");
+	fails(storage_get(&t->c, "option", 0, &s, &err), &err, "'-f' is not a name of LVM", "nor an option");
+	fails(storage_get(&t->c, "none", 0, &s, &err), &err, "no vgname in storage.cfg", "it must be named");
 }
 
 static void check_list(struct tools *t, const char *id, uint32_t vmid, const char *want)
@@ -85,8 +82,7 @@ static void test_output(struct tools *t)
 	ok(st.total == 1069547520 && st.avail == 641728512 && st.used == 427819008, "  is vgs's");
 	tool_prints(t, "lvs", pool, "", 0);
 	works(storage_status(thin, &st, &err), &err, "a pool's space");
-	ok(st.total == 419430400 && st.used == 5242880 && st.avail == 414187520,
-	   "  follows data_percent");
+	ok(st.total == 419430400 && st.used == 5242880 && st.avail == 414187520, "  follows data_percent");
 }
 
 static void test_failures(struct tools *t)
@@ -109,8 +105,7 @@ static void test_failures(struct tools *t)
 		    5);
 	ok(volume_alloc(s, &a, &v, &err) == -ENOSPC, "so is a full group");
 	fails(-1, &err, "insufficient free space", "  in LVM's words");
-	tool_prints(t, "vgs", "",
-		    "  Volume group \"vgt\" not found\n  Cannot process volume group vgt", 5);
+	tool_prints(t, "vgs", "", "  Volume group \"vgt\" not found\n  Cannot process volume group vgt", 5);
 	ok(storage_status(s, &st, &err) == ERR_NOT_FOUND, "and a missing group");
 	fails(-1, &err, "Cannot process volume group vgt", "  with the last lines");
 	tool_prints(t, "lvs", "no json", "", 0);

@@ -84,8 +84,8 @@ static void test_failures(const struct storage_config *c)
 
 	fails(storage_activate(storage_find(c, "wrong"), NULL, &err), &err,
 	      "'mount -t nfs 127.0.0.1:/nowhere", "what the server does not export");
-	fails(storage_activate(storage_find(c, "nodir"), NULL, &err), &err,
-	      "nodir' does not exist", "a missing directory is an error");
+	fails(storage_activate(storage_find(c, "nodir"), NULL, &err), &err, "nodir' does not exist",
+	      "a missing directory is an error");
 	ok(access(nodir, F_OK) != 0, "where none may be made");
 }
 
@@ -115,8 +115,7 @@ static void test_gone(const struct storage_config *c)
 	struct error *err = NULL;
 
 	ok(RUN("ip", "link", "set", "lo", "down"), "the server goes away");
-	fails(storage_activate(s, NULL, &err), &err, "storage 'real' is not online",
-	      "which is noticed");
+	fails(storage_activate(s, NULL, &err), &err, "storage 'real' is not online", "which is noticed");
 	fails(storage_status(s, &st, &err), &err, "gave no result within 10 s and was killed",
 	      "and nobody hangs for ever");
 	ok(units_now_ns() - begin < UINT64_C(20000000000), "or for long");

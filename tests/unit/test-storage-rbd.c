@@ -29,9 +29,9 @@ static const char du[] = "{\"images\":[{\"name\":\"vm-100-disk-0\",\"id\":\"100f
 static void test_names(struct tools *t)
 {
 	static const char *const bad[] = {
-		"ceph:vm-100-a@snap", "ceph:vm-100-a/b",  "ceph:x",	 "ceph:vm-100-a:conf=/x",
-		"san:0.0.1.../x",     "san:0.0.1.a/../b", "san:0.0.x",	 "san:0.0.1.",
-		"lun:lunx",	      "lun:lun",	  "lun:lun99999",
+		"ceph:vm-100-a@snap", "ceph:vm-100-a/b",  "ceph:x",       "ceph:vm-100-a:conf=/x",
+		"san:0.0.1.../x",     "san:0.0.1.a/../b", "san:0.0.x",    "san:0.0.1.",
+		"lun:lunx",           "lun:lun",          "lun:lun99999",
 	};
 	struct error *err = NULL;
 	const struct storage *s;
@@ -54,9 +54,8 @@ static void check_blockdev(struct tools *t, const char *volid, const char *want)
 
 	volume_open(&t->c, volid, NULL, &v, NULL);
 	works(volume_blockdev(&v, &o, &err), &err, volid);
-	same(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-						       JSON_C_TO_STRING_NOSLASHESCAPE),
-	     want, "  QEMU's options");
+	same(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE), want,
+	     "  QEMU's options");
 	json_object_put(o);
 }
 
@@ -135,8 +134,8 @@ static void test_output(struct tools *t)
 	volume_clear(&v);
 	ok(volume_alloc(storage_find(&t->c, "ceph"), &a, &v, &err) == -EEXIST, "so is a taken name");
 	fails(-1, &err, "already exists", "  with both lines");
-	fails(volume_alloc(storage_find(&t->c, "lun"), &a, &v, &err), &err,
-	      "cannot be made or removed", "LUNs are not made");
+	fails(volume_alloc(storage_find(&t->c, "lun"), &a, &v, &err), &err, "cannot be made or removed",
+	      "LUNs are not made");
 }
 
 /* PVE maps the TPM's state for swtpm: a watcher that "rbd status" gives no name. */
@@ -149,9 +148,10 @@ static void test_users(struct tools *t)
 	volume_open(&t->c, "ceph:vm-100-disk-0", NULL, &v, NULL);
 	tool_prints(t, "rbd", "{\"watchers\":[]}", "", 0);
 	works(volume_check_unused(&v, NULL, NULL, &err), &err, "an image that nobody watches is unused");
-	tool_prints(t, "rbd",
-		    "{\"watchers\":[{\"address\":\"10.0.0.7:0/42\",\"client\":4,\"cookie\":1}]}", "", 0);
-	works(volume_check_unused(&v, "swtpm", NULL, &err), &err, "a watcher may be the swtpm that does not count");
+	tool_prints(t, "rbd", "{\"watchers\":[{\"address\":\"10.0.0.7:0/42\",\"client\":4,\"cookie\":1}]}",
+		    "", 0);
+	works(volume_check_unused(&v, "swtpm", NULL, &err), &err,
+	      "a watcher may be the swtpm that does not count");
 	/* one that died is forgotten after half a minute, which a signal ends */
 	cancel_init(&cancel, NULL);
 	cancel_request(&cancel);

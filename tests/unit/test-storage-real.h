@@ -74,8 +74,7 @@ static bool fill(const struct volume *v)
 static bool punch(const struct volume *v)
 {
 	int fd = open(v->path, O_RDWR | O_CLOEXEC);
-	bool good = fd >= 0 && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-					 4 * MIB) == 0;
+	bool good = fd >= 0 && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4 * MIB) == 0;
 
 	if (fd >= 0)
 		close(fd);
@@ -129,8 +128,8 @@ static void check_fleecing_image(const struct storage *s, enum image_format form
 	works(volume_size(&v, &size, &err), &err, "  its size");
 	ok(size == REAL_SIZE, "  is exact (%" PRIu64 ")", size);
 	storage_traits(s, format, &traits);
-	ok(traits.thin ? takes(&v, 0, MIB) : takes(&v, REAL_SIZE, UINT64_MAX),
-	   "  at first it takes %s", traits.thin ? "next to nothing" : "all");
+	ok(traits.thin ? takes(&v, 0, MIB) : takes(&v, REAL_SIZE, UINT64_MAX), "  at first it takes %s",
+	   traits.thin ? "next to nothing" : "all");
 	check_listed(s, &v, true);
 	ok(volume_alloc(s, &a, &again, &err) == -EEXIST, "  its name is taken");
 	error_free(err);

@@ -39,9 +39,8 @@ __attribute__((unused)) static void tool_prints(struct tools *t, const char *too
 						const char *errout, int status)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s", t->dir, tool);
-	_cleanup_free_ char *script =
-		xasprintf("#!/bin/sh\ncat <<'END'\n%s\nEND\ncat >&2 <<'END'\n%s\nEND\nexit %d\n", out,
-			  errout, status);
+	_cleanup_free_ char *script = xasprintf(
+		"#!/bin/sh\ncat <<'END'\n%s\nEND\ncat >&2 <<'END'\n%s\nEND\nexit %d\n", out, errout, status);
 
 	io_write_file_atomic(path, script, strlen(script), 0755, NULL, NULL);
 }

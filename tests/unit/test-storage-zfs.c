@@ -20,8 +20,12 @@ static const char list[] =
 static void test_names(struct tools *t)
 {
 	static const char *const bad[] = {
-		"local-zfs:vm-100-a@snap", "local-zfs:vm-100-../x",	   "local-zfs:swap",
-		"local-zfs:vm-100-a b",	   "local-zfs:vm-1-x/vm-100-disk-0", "local-zfs:/dev/sda",
+		"local-zfs:vm-100-a@snap",
+		"local-zfs:vm-100-../x",
+		"local-zfs:swap",
+		"local-zfs:vm-100-a b",
+		"local-zfs:vm-1-x/vm-100-disk-0",
+		"local-zfs:/dev/sda",
 		"local-zfs:subvol-103-disk-0",
 		"local-zfs:base-1-x/base-2-x/vm-100-disk-0",
 	};
@@ -29,8 +33,7 @@ static void test_names(struct tools *t)
 	const struct storage *s;
 
 	good_name(t, "local-zfs:vm-100-disk-0", 100, "/dev/zvol/rpool/data/vm-100-disk-0");
-	good_name(t, "local-zfs:base-101-disk-0/vm-102-disk-0", 102,
-		  "/dev/zvol/rpool/data/vm-102-disk-0");
+	good_name(t, "local-zfs:base-101-disk-0/vm-102-disk-0", 102, "/dev/zvol/rpool/data/vm-102-disk-0");
 	bad_names(t, bad, ARRAY_SIZE(bad));
 	fails(storage_get(&t->c, "odd", 0, &s, &err), &err, "'rpool/../x' is not a name of a ZFS",
 	      "a pool is no path");
@@ -51,9 +54,8 @@ static void test_output(struct tools *t)
 	tool_prints(t, "zfs", list, "", 0);
 	works(storage_list(s, 0, &images, &n, &err), &err, "zvols are listed");
 	for (size_t i = 0; i < n; i++)
-		buf_addf(&got, "%s %s %lu %lu;", images[i].volname,
-			 image_format_name(images[i].format), (unsigned long)images[i].size,
-			 (unsigned long)images[i].used);
+		buf_addf(&got, "%s %s %lu %lu;", images[i].volname, image_format_name(images[i].format),
+			 (unsigned long)images[i].size, (unsigned long)images[i].used);
 	same(buf_str(&got),
 	     "base-101-disk-0 raw 1048576 57344;"
 	     "base-101-disk-0/vm-102-disk-0 raw 1048576 8192;"
@@ -68,8 +70,7 @@ static void test_output(struct tools *t)
 	tool_prints(t, "zfs", "-", "", 0);
 	fails(volume_size(&v, &size, &err), &err, "zfs get volsize rpool/data/vm-100-disk-0",
 	      "a property without value is an error");
-	tool_prints(t, "zfs", "",
-		    "cannot open 'rpool/data/vm-100-disk-0': dataset does not exist", 1);
+	tool_prints(t, "zfs", "", "cannot open 'rpool/data/vm-100-disk-0': dataset does not exist", 1);
 	ok(volume_free(&v, &err) == ERR_NOT_FOUND, "a zvol that is gone is known as such");
 	fails(-1, &err, "dataset does not exist", "  in zfs's words");
 }

@@ -19,8 +19,7 @@ static unsigned replay(const char *folder, void (*target)(const uint8_t *, size_
 		_cleanup_buf_ struct buf b = BUF_INIT;
 		struct stat st;
 
-		if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) ||
-		    io_read_file(path, FUZZ_MAX, &b, NULL) < 0)
+		if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || io_read_file(path, FUZZ_MAX, &b, NULL) < 0)
 			continue;
 		target((const uint8_t *)buf_str(&b), b.len);
 		n++;

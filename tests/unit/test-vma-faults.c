@@ -30,8 +30,7 @@ static struct vma_writer *start(const struct vma_writer_options *o, int fd, stru
 	_cleanup_vma_header_ struct vma_header h = { 0 };
 	struct vma_writer *w = NULL;
 
-	if (vma_header_init(&h, err) < 0 ||
-	    vma_header_add_device(&h, disk.name, disk.size, NULL, err) < 0)
+	if (vma_header_init(&h, err) < 0 || vma_header_add_device(&h, disk.name, disk.size, NULL, err) < 0)
 		return NULL;
 	vma_writer_new(o, fd, &h, &w, err);
 	return w;
@@ -144,8 +143,7 @@ static void live_pipe(void)
 	pthread_create(&id, NULL, read_slowly, &r);
 	w = start(&kinds[0].o, fds[1], &err);
 	feed_init(&f, &disk, 1, false);
-	ok(w && feed_run(&f, w, 1) && vma_writer_finish(w, &stats, &err) == 0,
-	   "an archive goes into a pipe");
+	ok(w && feed_run(&f, w, 1) && vma_writer_finish(w, &stats, &err) == 0, "an archive goes into a pipe");
 	ok(!(fcntl(fds[1], F_GETFL) & O_NONBLOCK), "which stays as it was");
 	vma_writer_free(w);
 	free(f.keys);
@@ -156,8 +154,7 @@ static void live_pipe(void)
 }
 
 /* A pipe whose reader sleeps: the writer waits for ever, unless told not to. */
-static struct vma_writer *stuck_writer(const struct vma_writer_options *o, int fds[2],
-				       struct error **err)
+static struct vma_writer *stuck_writer(const struct vma_writer_options *o, int fds[2], struct error **err)
 {
 	struct vma_writer *w = NULL;
 

@@ -48,7 +48,8 @@ static void device_limits(void)
 	ok(vma_header_add_device(&h, "drive-scsi7", 512, NULL, &twice) == ERR_INVALID &&
 		   says(twice, "'drive-scsi7' is given twice"),
 	   "a name comes once");
-	ok(vma_header_add_device(&h, "none", 0, NULL, &none) == ERR_INVALID && says(none, "'none' has 0 bytes"),
+	ok(vma_header_add_device(&h, "none", 0, NULL, &none) == ERR_INVALID &&
+		   says(none, "'none' has 0 bytes"),
 	   "a device without content is refused, as readers take it for none");
 	ok(vma_header_add_device(&h, "huge", VMA_MAX_DEVICE_SIZE + 1, NULL, &huge) == ERR_INVALID &&
 		   says(huge, "256 TiB"),
@@ -116,8 +117,7 @@ static void another_reader(void)
 	vma_header_encode(&h, &b);
 	ok(b.len % 512 == 0, "an encoded header is a multiple of 512 bytes");
 	text = list(&b);
-	ok(text && str_prefix(text, wanted, NULL),
-	   "another reader finds in the header what was put in");
+	ok(text && str_prefix(text, wanted, NULL), "another reader finds in the header what was put in");
 }
 
 int main(void)

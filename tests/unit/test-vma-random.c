@@ -35,8 +35,7 @@ static void spread_index(struct vma_writer *w)
 
 static bool write_archive(const char *path, enum vma_compression compression, bool spread)
 {
-	const struct vma_writer_options o = { .compression = compression, .threads = 2,
-					      .ionice = -1 };
+	const struct vma_writer_options o = { .compression = compression, .threads = 2, .ionice = -1 };
 	_cleanup_vma_header_ struct vma_header h = { 0 };
 	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -44,8 +43,7 @@ static bool write_archive(const char *path, enum vma_compression compression, bo
 	bool good = vma_header_init(&h, NULL) == 0;
 
 	for (unsigned i = 0; i < N_DISKS; i++)
-		good = good && vma_header_add_device(&h, disks[i].name, disks[i].size, NULL,
-						     NULL) == 0;
+		good = good && vma_header_add_device(&h, disks[i].name, disks[i].size, NULL, NULL) == 0;
 	if (!good || vma_writer_new(&o, fd, &h, &w, NULL) < 0)
 		return false;
 	if (spread)
@@ -106,8 +104,8 @@ static void read_by_threads(struct vma_random *r, const char *name)
 		wrong += x[i].wrong;
 		failed += x[i].failed;
 	}
-	ok(!wrong && !failed, "%s: reads at random places from four threads (%u wrong, %u failed)",
-	   name, wrong, failed);
+	ok(!wrong && !failed, "%s: reads at random places from four threads (%u wrong, %u failed)", name,
+	   wrong, failed);
 }
 
 static void check_zeroes(const struct vma_random *r, const char *name)
@@ -205,8 +203,7 @@ static bool write_crafted(struct crafted *c, const char *path)
 
 	vma_index_root(&c->w, &c->h, 0, totals, c->e, &root, NULL);
 	add_frame(c, root.data, root.len);
-	frame_skippable_header(head, FRAME_SKIPPABLE_SEEK_TABLE,
-			       (uint32_t)(c->table.len + sizeof(footer)));
+	frame_skippable_header(head, FRAME_SKIPPABLE_SEEK_TABLE, (uint32_t)(c->table.len + sizeof(footer)));
 	put_le32(footer, (uint32_t)(c->table.len / SEEKTABLE_ENTRY_SIZE));
 	put_le32(footer + 5, SEEKTABLE_MAGIC);
 	buf_add(&c->file, head, sizeof(head));
@@ -391,8 +388,7 @@ static void check_flips(const char *path, off_t from_end, const char *name)
 		wrong += x.wrong;
 	}
 	ok(!wrong && refused > (unsigned)from_end / 2,
-	   "%s: no flipped byte gives wrong data (%u of %lld refused)", name, refused,
-	   (long long)from_end);
+	   "%s: no flipped byte gives wrong data (%u of %lld refused)", name, refused, (long long)from_end);
 }
 
 int main(void)
@@ -406,8 +402,7 @@ int main(void)
 	zst = xasprintf("%s/a.vma.zst", folder);
 	spread = xasprintf("%s/spread.vma.zst", folder);
 	plain = xasprintf("%s/a.vma", folder);
-	ok(write_archive(zst, VMA_COMPRESS_ZSTD, false) &&
-		   write_archive(spread, VMA_COMPRESS_ZSTD, true) &&
+	ok(write_archive(zst, VMA_COMPRESS_ZSTD, false) && write_archive(spread, VMA_COMPRESS_ZSTD, true) &&
 		   write_archive(plain, VMA_COMPRESS_NONE, false),
 	   "archives to read");
 	check_archive(zst, 0, "zstd");

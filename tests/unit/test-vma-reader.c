@@ -39,9 +39,7 @@ static int memory_file(const void *data, size_t len)
 
 static struct archive write_archive(enum vma_compression compression)
 {
-	const struct vma_writer_options o = { .compression = compression,
-					      .threads = 2,
-					      .ionice = -1 };
+	const struct vma_writer_options o = { .compression = compression, .threads = 2, .ionice = -1 };
 	_cleanup_vma_header_ struct vma_header h = { 0 };
 	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
 	_cleanup_close_ int fd = memory_file("", 0);
@@ -284,7 +282,10 @@ static void test_truncation(void)
  * Packed data has bits that may be one or the other: within a run of zeroes a match is the same whatever its
  * distance.  There, and only there, a flipped bit may go unseen, as every byte comes out as it was.
  */
-enum flip { FLIP_IN_CHECKED, FLIP_IN_PACKED };
+enum flip {
+	FLIP_IN_CHECKED,
+	FLIP_IN_PACKED
+};
 
 static bool flip_is_seen(struct archive *a, size_t at, enum flip where)
 {
@@ -295,8 +296,7 @@ static bool flip_is_seen(struct archive *a, size_t at, enum flip where)
 	strict = read_bytes(a->data, a->len, false);
 	loose = read_bytes(a->data, a->len, true);
 	a->data[at] ^= 0x10;
-	good = strict.code < 0 && (loose.code < 0 || loose.damages) && !loose.outside &&
-	       !strict.outside;
+	good = strict.code < 0 && (loose.code < 0 || loose.damages) && !loose.outside && !strict.outside;
 	if (where == FLIP_IN_PACKED)
 		good |= holds_disks(&strict) && holds_disks(&loose);
 	if (!good)
@@ -387,8 +387,8 @@ static void test_salvage_frame_header(void)
 		r = read_bytes(z.data, z.len, true);
 		z.data[frame + places[i]] ^= 0x55;
 		ok(r.code == 0 && lost && r.lost == lost,
-		   "byte %zu of a frame's header hurt: that frame alone is lost (%llu clusters)",
-		   places[i], (unsigned long long)r.lost);
+		   "byte %zu of a frame's header hurt: that frame alone is lost (%llu clusters)", places[i],
+		   (unsigned long long)r.lost);
 		result_clear(&r);
 	}
 	free(z.data);
@@ -494,8 +494,7 @@ static void test_moved(void)
 			a.data[extent + i] = zero ? 0 : a.data[extent + i] ^ 0x55;
 		r = read_bytes(a.data, a.len, true);
 		ok(r.damages && !r.wrong && r.lost && r.lost < VMA_CLUSTERS_PER_EXTENT,
-		   "a header that is hurt costs its own extent (%llu clusters)",
-		   (unsigned long long)r.lost);
+		   "a header that is hurt costs its own extent (%llu clusters)", (unsigned long long)r.lost);
 		result_clear(&r);
 	}
 	free(a.data);
@@ -551,8 +550,8 @@ static void expect(struct crafted *c, const char *words, const char *what)
 	struct result strict = read_bytes(c->b.data, c->b.len, false);
 	struct result loose = read_bytes(c->b.data, c->b.len, true);
 
-	ok(strict.code < 0 && strstr(strict.message, words) && !strict.outside && !loose.outside,
-	   "%s: %s", what, strict.message);
+	ok(strict.code < 0 && strstr(strict.message, words) && !strict.outside && !loose.outside, "%s: %s",
+	   what, strict.message);
 	result_clear(&strict);
 	result_clear(&loose);
 	buf_clear(&c->b);
@@ -566,7 +565,9 @@ static void test_extent_lies(void)
 		const char *words, *what;
 	} cases[] = {
 		{ { { 1, 1, 0 }, { 1, 1, 0 }, { 0, 1, 1 } }, 3, "comes twice", "a doubled cluster" },
-		{ { { 1, 1, 0 } }, 1, "cluster 1 (at byte 65536 of the disk) is missing",
+		{ { { 1, 1, 0 } },
+		  1,
+		  "cluster 1 (at byte 65536 of the disk) is missing",
 		  "a missing cluster" },
 		{ { { 1, 1, 0 }, { 0, 1, 2 } }, 2, "lies behind its end", "a cluster too far" },
 		{ { { 1, 1, 0 }, { 2, 1, 1 } }, 2, "blocks behind its end", "a block too far" },

@@ -12,9 +12,9 @@
 #include "vma-disks.h"
 
 #define MAX_DISKS 6
-#define DISK(name_, size_)                                                                         \
-	{                                                                                          \
-		.name = (name_), .size = (size_)                                                   \
+#define DISK(name_, size_)                       \
+	{                                        \
+		.name = (name_), .size = (size_) \
 	}
 
 static char folder[] = "/tmp/test-vma-writer.XXXXXX";
@@ -90,8 +90,7 @@ static bool fill_header(const struct round *r, struct vma_header *h)
 		    vma_header_add_config(h, "qemu-server.conf", "cores: 2\n", 9, NULL) == 0;
 
 	for (unsigned i = 0; i < count_disks(r); i++)
-		good = good && vma_header_add_device(h, r->disks[i].name, r->disks[i].size, NULL,
-						     NULL) == 0;
+		good = good && vma_header_add_device(h, r->disks[i].name, r->disks[i].size, NULL, NULL) == 0;
 	return good;
 }
 
@@ -158,16 +157,14 @@ static bool same_disk(const struct disk *d, const char *extracted)
 	       !memcmp(b.data, d->data, d->size);
 }
 
-static void check_stats(const struct round *r, const char *path,
-			const struct vma_writer_stats *stats)
+static void check_stats(const struct round *r, const char *path, const struct vma_writer_stats *stats)
 {
 	uint64_t total = 0;
 	struct stat st = { 0 };
 
 	for (unsigned i = 0; i < count_disks(r); i++)
 		total += r->disks[i].size;
-	ok(stats->data_bytes + stats->zero_bytes == total, "%s: each guest byte is counted once",
-	   r->name);
+	ok(stats->data_bytes + stats->zero_bytes == total, "%s: each guest byte is counted once", r->name);
 	ok(stat(path, &st) == 0 && (uint64_t)st.st_size == stats->file_bytes,
 	   "%s: the size of the file is known", r->name);
 }
@@ -184,8 +181,7 @@ static void run_round(struct round *r)
 		return;
 	check_stats(r, path, &stats);
 	text = extract(path, to);
-	ok(text && str_prefix(text, "ok: ", NULL), "%s: the plain reader finds nothing wrong",
-	   r->name);
+	ok(text && str_prefix(text, "ok: ", NULL), "%s: the plain reader finds nothing wrong", r->name);
 	diag("%s", text ? str_strip(text) : "");
 	for (unsigned i = 0; i < count_disks(r); i++) {
 		ok(same_disk(&r->disks[i], to), "%s: %s comes back", r->name, r->disks[i].name);
@@ -209,8 +205,7 @@ static void check_reader(void)
 	const char *argv[] = { "sh", "-c", sums, NULL };
 
 	text = extract("tests/fixtures/two-disks.vma.zst", to);
-	ok(text && process_run_ok(argv, NULL, NULL, NULL) == 0,
-	   "the plain reader reads what Proxmox wrote");
+	ok(text && process_run_ok(argv, NULL, NULL, NULL) == 0, "the plain reader reads what Proxmox wrote");
 	io_remove_tree(to, NULL);
 }
 

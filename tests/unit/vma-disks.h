@@ -46,8 +46,7 @@ static inline void disk_fill(struct disk *d, uint32_t seed)
 		uint64_t left = d->size - at;
 
 		if (at / VMA_CLUSTER_SIZE % 3 != 1)
-			disk_fill_block(d->data + at, left < VMA_BLOCK_SIZE ? left : VMA_BLOCK_SIZE,
-					&seed);
+			disk_fill_block(d->data + at, left < VMA_BLOCK_SIZE ? left : VMA_BLOCK_SIZE, &seed);
 	}
 }
 

@@ -102,8 +102,8 @@ static int btrfs_parse(struct volume *v, struct error **err)
 		return r;
 	file = strrchr(v->path, '/');
 	if (strchr(file, '@'))
-		return error_set(err, ERR_INVALID,
-				 "volume '%s': '%s' is a snapshot, not an image", v->volid, file + 1);
+		return error_set(err, ERR_INVALID, "volume '%s': '%s' is a snapshot, not an image", v->volid,
+				 file + 1);
 	if (v->format == IMAGE_RAW) {
 		_cleanup_free_ char *path = v->path;
 
@@ -121,8 +121,7 @@ static bool look(const char *dir, const char *entry, char **ret_name, enum image
 	if (strpbrk(entry, "@ \t\n"))
 		return false;
 	if (strchr(entry, '.'))
-		return !str_suffix(entry, ".raw") &&
-		       path_look(dir, entry, ret_name, ret_format, ret_st);
+		return !str_suffix(entry, ".raw") && path_look(dir, entry, ret_name, ret_format, ret_st);
 	file = xasprintf("%s/%s" RAW_FILE, dir, entry);
 	if (stat(file, ret_st) < 0 || !S_ISREG(ret_st->st_mode))
 		return false;
@@ -131,8 +130,8 @@ static bool look(const char *dir, const char *entry, char **ret_name, enum image
 	return true;
 }
 
-static int btrfs_list(const struct storage *s, uint32_t vmid, struct storage_image **ret,
-		      size_t *ret_n, struct error **err)
+static int btrfs_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
+		      struct error **err)
 {
 	return path_list_by(s, vmid, look, ret, ret_n, err);
 }
@@ -162,8 +161,7 @@ static int subvolume(const struct volume *v, const char *verb, const char *path,
 	return run(v, argv, err);
 }
 
-static int delete_snapshot(const struct volume *v, const char *path, const char *name,
-			   struct error **err)
+static int delete_snapshot(const struct volume *v, const char *path, const char *name, struct error **err)
 {
 	_cleanup_free_ char *snapshot = xasprintf("%s@%s", path, name);
 
@@ -216,14 +214,12 @@ static int alloc_raw(const struct volume *v, uint64_t size, struct error **err)
 	return r;
 }
 
-static int btrfs_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel,
-		       struct error **err)
+static int btrfs_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel, struct error **err)
 {
 	if (!is_raw_image(v))
 		return path_alloc(v, size, cancel, err);
 	if (size > INT64_MAX)
-		return error_set(err, ERR_INVALID, "size %" PRIu64 " is too large for a file",
-				 size);
+		return error_set(err, ERR_INVALID, "size %" PRIu64 " is too large for a file", size);
 	return alloc_raw(v, size, err);
 }
 
@@ -294,8 +290,8 @@ const struct storage_ops storage_btrfs_ops = {
 	.type = "btrfs",
 	.keys = "path shared prune-backups max-protected-backups format is_mountpoint nocow "
 		"mkdir create-base-path create-subdirs preallocation",
-	.content = STORAGE_IMAGES | STORAGE_ROOTDIR | STORAGE_ISO | STORAGE_VZTMPL |
-		   STORAGE_BACKUP | STORAGE_SNIPPETS | STORAGE_IMPORT,
+	.content = STORAGE_IMAGES | STORAGE_ROOTDIR | STORAGE_ISO | STORAGE_VZTMPL | STORAGE_BACKUP |
+		   STORAGE_SNIPPETS | STORAGE_IMPORT,
 	.content_default = STORAGE_IMAGES | STORAGE_ROOTDIR,
 	.formats = 1U << IMAGE_RAW | 1U << IMAGE_QCOW2 | 1U << IMAGE_VMDK | 1U << IMAGE_SUBVOL,
 	.format_default = IMAGE_RAW,

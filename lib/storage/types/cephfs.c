@@ -132,8 +132,7 @@ const struct storage_ops storage_cephfs_ops = {
 	.keys = "path content-dirs monhost subdir options username format mkdir "
 		"create-base-path create-subdirs fuse bwlimit keyring prune-backups "
 		"max-protected-backups fs-name",
-	.content = STORAGE_ISO | STORAGE_VZTMPL | STORAGE_BACKUP | STORAGE_SNIPPETS |
-		   STORAGE_IMPORT,
+	.content = STORAGE_ISO | STORAGE_VZTMPL | STORAGE_BACKUP | STORAGE_SNIPPETS | STORAGE_IMPORT,
 	.content_default = STORAGE_BACKUP,
 	.format_default = IMAGE_RAW,
 	.shared = true,

@@ -39,16 +39,14 @@ static char *source_of(const struct storage *s)
 {
 	_cleanup_free_ char *server = mount_server(s);
 
-	return xasprintf("//%s/%s%s", server, get(s, "share"),
-			 get(s, "subdir") ? get(s, "subdir") : "");
+	return xasprintf("//%s/%s%s", server, get(s, "share"), get(s, "subdir") ? get(s, "subdir") : "");
 }
 
 static bool is_ours(const struct storage *s, const struct mntent *mount)
 {
 	_cleanup_free_ char *source = source_of(s);
 
-	return (str_prefix(mount->mnt_type, "cifs", NULL) ||
-		strcmp(mount->mnt_type, "smb3") == 0) &&
+	return (str_prefix(mount->mnt_type, "cifs", NULL) || strcmp(mount->mnt_type, "smb3") == 0) &&
 	       mount_same_source(mount->mnt_fsname, source);
 }
 
@@ -61,9 +59,8 @@ static bool uses_kerberos(const struct storage *s)
 	for (char *p = text; *p; p++)
 		*p = (char)tolower((unsigned char)*p);
 	options = strv_split_list(text);
-	return options &&
-	       (strv_contains(options, "sec=krb5") || strv_contains(options, "sec=krb5i") ||
-		strv_contains(options, "sec=krb5p"));
+	return options && (strv_contains(options, "sec=krb5") || strv_contains(options, "sec=krb5i") ||
+			   strv_contains(options, "sec=krb5p"));
 }
 
 static void add_option(char ***argv, const char *name, const char *value)
@@ -104,16 +101,17 @@ static int cifs_blockdev(const struct volume *v, struct json_object **ret, struc
 	return r;
 }
 
-static int cifs_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel,
-		      struct error **err)
+static int cifs_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel, struct error **err)
 {
 	const struct storage *s = v->storage;
 	int r = path_alloc(v, size, cancel, err);
 
 	if (r < 0 && r != -EEXIST && v->format == IMAGE_QCOW2 &&
 	    !path_find_mount(s->path, keeps_locks_here, s))
-		error_prefix(err, "storage '%s' is mounted without the option nobrl, which qemu-img needs: "
-				  "add it to the section's options and mount it anew", s->id);
+		error_prefix(err,
+			     "storage '%s' is mounted without the option nobrl, which qemu-img needs: "
+			     "add it to the section's options and mount it anew",
+			     s->id);
 	return r;
 }
 
@@ -177,8 +175,8 @@ const struct storage_ops storage_cifs_ops = {
 	.keys = "path content-dirs server share subdir prune-backups max-protected-backups "
 		"format username password domain smbversion mkdir create-base-path "
 		"create-subdirs bwlimit preallocation options snapshot-as-volume-chain",
-	.content = STORAGE_IMAGES | STORAGE_ROOTDIR | STORAGE_ISO | STORAGE_VZTMPL |
-		   STORAGE_BACKUP | STORAGE_SNIPPETS | STORAGE_IMPORT,
+	.content = STORAGE_IMAGES | STORAGE_ROOTDIR | STORAGE_ISO | STORAGE_VZTMPL | STORAGE_BACKUP |
+		   STORAGE_SNIPPETS | STORAGE_IMPORT,
 	.content_default = STORAGE_IMAGES,
 	.formats = 1U << IMAGE_RAW | 1U << IMAGE_QCOW2 | 1U << IMAGE_VMDK,
 	.format_default = IMAGE_RAW,

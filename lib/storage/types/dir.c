@@ -7,8 +7,8 @@ const struct storage_ops storage_dir_ops = {
 	.keys = "path content-dirs shared prune-backups max-protected-backups format mkdir "
 		"create-base-path create-subdirs is_mountpoint bwlimit preallocation "
 		"snapshot-as-volume-chain",
-	.content = STORAGE_IMAGES | STORAGE_ROOTDIR | STORAGE_ISO | STORAGE_VZTMPL |
-		   STORAGE_BACKUP | STORAGE_SNIPPETS | STORAGE_IMPORT,
+	.content = STORAGE_IMAGES | STORAGE_ROOTDIR | STORAGE_ISO | STORAGE_VZTMPL | STORAGE_BACKUP |
+		   STORAGE_SNIPPETS | STORAGE_IMPORT,
 	.content_default = STORAGE_IMAGES | STORAGE_ROOTDIR,
 	.formats = 1U << IMAGE_RAW | 1U << IMAGE_QCOW2 | 1U << IMAGE_VMDK | 1U << IMAGE_SUBVOL,
 	.format_default = IMAGE_RAW,

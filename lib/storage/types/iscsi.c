@@ -17,7 +17,7 @@
 #include "storage/types.h"
 
 #define SESSIONS "/sys/class/iscsi_session"
-#define BY_ID	 "/dev/disk/by-id"
+#define BY_ID    "/dev/disk/by-id"
 
 static const struct tool_meaning meanings[] = {
 	{ "No active sessions", ERR_NOT_FOUND },
@@ -42,9 +42,8 @@ static int iscsi_parse(struct volume *v, struct error **err)
 		at = digits && at[digits] == '.' ? at + digits + 1 : NULL;
 	}
 	if (!at || !*at || *at == '.' || strpbrk(at, "/ \t\r\n\f\v"))
-		return error_set(err, ERR_INVALID,
-				 "volume '%s': unable to parse iscsi volume name '%s'", v->volid,
-				 v->volname);
+		return error_set(err, ERR_INVALID, "volume '%s': unable to parse iscsi volume name '%s'",
+				 v->volid, v->volname);
 	v->content = STORAGE_IMAGES;
 	v->format = IMAGE_RAW;
 	v->path = xasprintf(BY_ID "/%s", at);
@@ -54,11 +53,9 @@ static int iscsi_parse(struct volume *v, struct error **err)
 static int iscsiadm(const struct storage *s, const char *const argv[], int timeout_s, char **ret,
 		    struct error **err)
 {
-	return tool_run(&(struct tool){ .storage = s,
-					.argv = argv,
-					.timeout_s = timeout_s,
-					.meanings = meanings },
-			ret, err);
+	return tool_run(
+		&(struct tool){ .storage = s, .argv = argv, .timeout_s = timeout_s, .meanings = meanings },
+		ret, err);
 }
 
 /* ERR_NOT_FOUND without a session with the target. */
@@ -73,9 +70,9 @@ static int find_session(const struct storage *s, struct error **err)
 	for (const char *at = r == 0 ? strstr(out, target) : NULL; at; at = strstr(at + 1, target))
 		if (at > out && at[-1] == ' ' && (!at[n] || isspace((unsigned char)at[n])))
 			return 0;
-	return r < 0 ? r :
-		       error_set(err, ERR_NOT_FOUND, "storage '%s': no session with target '%s'",
-				 s->id, target);
+	return r < 0 ? r
+		     : error_set(err, ERR_NOT_FOUND, "storage '%s': no session with target '%s'", s->id,
+				 target);
 }
 
 /* The disks of a new session come with it, their links some moments later, by udev. */
@@ -98,8 +95,7 @@ static int iscsi_activate(const struct storage *s, const struct log *log, struct
 					 "--portal",
 					 section_get(&s->section, "portal"),
 					 NULL };
-	const char *const login[] = { "iscsiadm",     "--mode",	  "node", "--targetname",
-				      target, "--login", NULL };
+	const char *const login[] = { "iscsiadm", "--mode", "node", "--targetname", target, "--login", NULL };
 	_cleanup_error_ struct error *mine = NULL;
 	int r = find_session(s, &mine);
 
@@ -151,8 +147,7 @@ static char *stable_name(const char *device)
 		_cleanup_free_ char *path = xasprintf(BY_ID "/%s", e->d_name);
 		char target[256] = "";
 
-		if ((str_prefix(e->d_name, "scsi-", NULL) ||
-		     str_prefix(e->d_name, "dm-uuid-mpath-", NULL)) &&
+		if ((str_prefix(e->d_name, "scsi-", NULL) || str_prefix(e->d_name, "dm-uuid-mpath-", NULL)) &&
 		    readlink(path, target, sizeof(target) - 1) > 0 && strcmp(target, wanted) == 0)
 			found = xstrdup(e->d_name);
 	}
@@ -237,8 +232,8 @@ static void add_session(struct block_list *list, const char *session)
 		closedir(d);
 }
 
-static int iscsi_list(const struct storage *s, uint32_t vmid, struct storage_image **ret,
-		      size_t *ret_n, struct error **err)
+static int iscsi_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
+		      struct error **err)
 {
 	struct block_list list = { 0 };
 	DIR *d = vmid ? NULL : opendir(SESSIONS); /* LUNs have no owner */
@@ -258,8 +253,7 @@ static int iscsi_list(const struct storage *s, uint32_t vmid, struct storage_ima
 	return 0;
 }
 
-static void iscsi_traits(const struct storage *s, enum image_format format,
-			 struct image_traits *ret)
+static void iscsi_traits(const struct storage *s, enum image_format format, struct image_traits *ret)
 {
 	(void)s;
 	(void)format;

@@ -30,8 +30,7 @@ static bool parse_lun(const char *name, uint64_t *ret)
 {
 	const char *digits;
 
-	return str_prefix(name, "lun", &digits) &&
-	       units_parse_u64(digits, 0, 16383, "LUN", ret, NULL) == 0;
+	return str_prefix(name, "lun", &digits) && units_parse_u64(digits, 0, 16383, "LUN", ret, NULL) == 0;
 }
 
 static int direct_parse(struct volume *v, struct error **err)
@@ -40,8 +39,8 @@ static int direct_parse(struct volume *v, struct error **err)
 
 	if (!parse_lun(v->volname, &lun))
 		return error_set(err, ERR_INVALID,
-				 "volume '%s': unable to parse iscsi volume name '%s' (not lun<n>)",
-				 v->volid, v->volname);
+				 "volume '%s': unable to parse iscsi volume name '%s' (not lun<n>)", v->volid,
+				 v->volname);
 	v->content = STORAGE_IMAGES;
 	v->format = IMAGE_RAW;
 	return 0;
@@ -78,8 +77,8 @@ static void add_line(struct block_list *list, const char *line)
 		block_list_add(list, TAKE_PTR(name), 0, IMAGE_RAW, 0, 0);
 }
 
-static int direct_list(const struct storage *s, uint32_t vmid, struct storage_image **ret,
-		       size_t *ret_n, struct error **err)
+static int direct_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
+		       struct error **err)
 {
 	_cleanup_free_ char *portal = xasprintf("iscsi://%s", get(s, "portal"));
 	_cleanup_free_ char *out = NULL;
@@ -89,8 +88,7 @@ static int direct_list(const struct storage *s, uint32_t vmid, struct storage_im
 	int r = 0;
 
 	if (!vmid) /* LUNs have no owner */
-		r = tool_run(&(struct tool){ .storage = s, .argv = argv, .timeout_s = TOOL_ASK },
-			     &out, err);
+		r = tool_run(&(struct tool){ .storage = s, .argv = argv, .timeout_s = TOOL_ASK }, &out, err);
 	for (char *line = out, *next; line && *line; line = next) {
 		const char *target;
 
@@ -128,12 +126,10 @@ static int direct_size(const struct volume *v, uint64_t *ret, struct error **err
 {
 	_cleanup_free_ char *url = xasprintf("iscsi://%s/%s/%s", get(v->storage, "portal"),
 					     get(v->storage, "target"), v->volname + 3);
-	const char *const argv[] = { "qemu-img", "info", "-U",	"--output=json",
-				     "-f",	 "raw",	 url, NULL };
+	const char *const argv[] = { "qemu-img", "info", "-U", "--output=json", "-f", "raw", url, NULL };
 	_cleanup_tool_json_ struct json_object *info = NULL;
-	int r = tool_run_json(
-		&(struct tool){ .storage = v->storage, .argv = argv, .timeout_s = TOOL_ASK }, &info,
-		err);
+	int r = tool_run_json(&(struct tool){ .storage = v->storage, .argv = argv, .timeout_s = TOOL_ASK },
+			      &info, err);
 
 	if (r == 0 && !tool_json_u64(info, "virtual-size", ret))
 		r = error_set(err, ERR_PEER, "storage '%s': qemu-img info gives no size of '%s'",
@@ -147,8 +143,7 @@ static int direct_used(const struct volume *v, uint64_t *ret, struct error **err
 	return error_set(err, ERR_UNSUPPORTED, "nobody counts what '%s' takes", v->volid);
 }
 
-static void direct_traits(const struct storage *s, enum image_format format,
-			  struct image_traits *ret)
+static void direct_traits(const struct storage *s, enum image_format format, struct image_traits *ret)
 {
 	(void)s;
 	(void)format;

@@ -53,21 +53,18 @@ static int lvm_status(const struct storage *s, struct storage_status *ret, struc
 				     NULL };
 	_cleanup_tool_json_ struct json_object *root = NULL;
 	struct json_object *reports, *vgs, *vg;
-	int r = tool_run_json(&(struct tool){ .storage = s,
-					      .argv = argv,
-					      .timeout_s = TOOL_ASK,
-					      .meanings = lvm_meanings },
-			      &root, err);
+	int r = tool_run_json(
+		&(struct tool){ .storage = s, .argv = argv, .timeout_s = TOOL_ASK, .meanings = lvm_meanings },
+		&root, err);
 
 	if (r < 0)
 		return r;
 	reports = tool_json_get(root, "report");
-	vgs = tool_json_len(reports) ? tool_json_get(json_object_array_get_idx(reports, 0), "vg") :
-				       NULL;
+	vgs = tool_json_len(reports) ? tool_json_get(json_object_array_get_idx(reports, 0), "vg") : NULL;
 	vg = tool_json_len(vgs) ? json_object_array_get_idx(vgs, 0) : NULL;
 	*ret = (struct storage_status){ 0 };
-	if (!tool_json_u64(vg, "vg_size", &ret->total) ||
-	    !tool_json_u64(vg, "vg_free", &ret->avail) || ret->avail > ret->total)
+	if (!tool_json_u64(vg, "vg_size", &ret->total) || !tool_json_u64(vg, "vg_free", &ret->avail) ||
+	    ret->avail > ret->total)
 		return error_set(err, ERR_PEER, "storage '%s': vgs gives no sizes", s->id);
 	ret->used = ret->total - ret->avail;
 	return 0;
@@ -89,8 +86,7 @@ static bool tagged(const char *tags)
 	return false;
 }
 
-static void add_lv(struct block_list *list, const struct storage *s, uint32_t vmid,
-		   struct json_object *lv)
+static void add_lv(struct block_list *list, const struct storage *s, uint32_t vmid, struct json_object *lv)
 {
 	const char *name = tool_json_str(lv, "lv_name");
 	const char *attr = tool_json_str(lv, "lv_attr");
@@ -109,8 +105,8 @@ static void add_lv(struct block_list *list, const struct storage *s, uint32_t vm
 		->ctime = lvm_time(lv);
 }
 
-static int lvm_list(const struct storage *s, uint32_t vmid, struct storage_image **ret,
-		    size_t *ret_n, struct error **err)
+static int lvm_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
+		    struct error **err)
 {
 	_cleanup_tool_json_ struct json_object *root = NULL;
 	struct block_list list = { 0 };
@@ -170,8 +166,8 @@ static int lvm_used(const struct volume *v, uint64_t *ret, struct error **err)
 	int r = lvm_lvs(v->storage, v->volname, &root, &lvs, err);
 
 	if (r == 0 && !tool_json_u64(json_object_array_get_idx(lvs, 0), "lv_size", ret))
-		r = error_set(err, ERR_PEER, "storage '%s': lvs gives no size of '%s'",
-			      v->storage->id, v->volname);
+		r = error_set(err, ERR_PEER, "storage '%s': lvs gives no size of '%s'", v->storage->id,
+			      v->volname);
 	return r;
 }
 
@@ -185,16 +181,16 @@ static void lvm_traits(const struct storage *s, enum image_format format, struct
 	};
 }
 
-static int lvm_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel,
-		     struct error **err)
+static int lvm_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel, struct error **err)
 {
 	_cleanup_free_ char *bytes = xasprintf("%" PRIu64 "b", size);
 	_cleanup_free_ char *tag = xasprintf("pve-vm-%" PRIu32, v->vmid);
 	/* -W: signatures that lie there would be taken for the image's by udev and mount */
 	const char *const args[] = {
-		"-aly",		   "-Wy",   "--yes",	  "--size", bytes, "--name", v->volname,
-		"--setautoactivation", "n", "--addtag", tag,
-		section_get(&v->storage->section, "vgname"),	NULL
+		"-aly", "-Wy",      "--yes",    "--size",
+		bytes,  "--name",   v->volname, "--setautoactivation",
+		"n",    "--addtag", tag,        section_get(&v->storage->section, "vgname"),
+		NULL
 	};
 
 	if (v->format != IMAGE_RAW)
@@ -249,15 +245,16 @@ static int wipe_and_remove(const struct volume *v, const char *name, struct erro
 
 static int rename_lv(const struct volume *v, const char *to, struct error **err)
 {
-	const char *const argv[] = { "lvrename", section_get(&v->storage->section, "vgname"),
-				     v->volname, to, NULL };
+	const char *const argv[] = { "lvrename", section_get(&v->storage->section, "vgname"), v->volname, to,
+				     NULL };
 
-	return tool_run(&(struct tool){ .storage = v->storage,
-					.argv = argv,
-					.timeout_s = TOOL_CHANGE,
-					.meanings = (const struct tool_meaning[]){
-						{ "not found", ERR_NOT_FOUND }, { NULL, 0 } } },
-			NULL, err);
+	return tool_run(
+		&(struct tool){ .storage = v->storage,
+				.argv = argv,
+				.timeout_s = TOOL_CHANGE,
+				.meanings = (const struct tool_meaning[]){ { "not found", ERR_NOT_FOUND },
+									   { NULL, 0 } } },
+		NULL, err);
 }
 
 static int free_lv(const struct volume *v, struct error **err)
@@ -303,7 +300,8 @@ static int lvm_snapshot_delete(const struct volume *v, const char *name, struct 
 {
 	return error_set(err, ERR_UNSUPPORTED,
 			 "'%s' stands on '%s' (snapshot-as-volume-chain): it holds its space until the "
-			 "image is removed", v->volname, name);
+			 "image is removed",
+			 v->volname, name);
 }
 
 static int lvm_free(const struct volume *v, struct error **err)

@@ -94,8 +94,8 @@ static int thin_status(const struct storage *s, struct storage_status *ret, stru
 	return 0;
 }
 
-static int thin_list(const struct storage *s, uint32_t vmid, struct storage_image **ret,
-		     size_t *ret_n, struct error **err)
+static int thin_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
+		     struct error **err)
 {
 	_cleanup_tool_json_ struct json_object *root = NULL;
 	struct block_list list = { 0 };
@@ -136,15 +136,14 @@ static int thin_used(const struct volume *v, uint64_t *ret, struct error **err)
 	int r = ask(v->storage, v->volname, &root, &lv, err);
 
 	if (r == 0 && !tool_json_u64(lv, "lv_size", &size))
-		r = error_set(err, ERR_PEER, "storage '%s': lvs gives no size of '%s'",
-			      v->storage->id, v->volname);
+		r = error_set(err, ERR_PEER, "storage '%s': lvs gives no size of '%s'", v->storage->id,
+			      v->volname);
 	if (r == 0)
 		*ret = lvm_percent_of(tool_json_str(lv, "data_percent"), size);
 	return r;
 }
 
-static void thin_traits(const struct storage *s, enum image_format format,
-			struct image_traits *ret)
+static void thin_traits(const struct storage *s, enum image_format format, struct image_traits *ret)
 {
 	(void)s;
 	(void)format;
@@ -156,20 +155,17 @@ static void thin_traits(const struct storage *s, enum image_format format,
 	};
 }
 
-static int thin_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel,
-		      struct error **err)
+static int thin_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel, struct error **err)
 {
 	_cleanup_free_ char *bytes = xasprintf("%" PRIu64 "b", size);
 	_cleanup_free_ char *pool = lvm_name(v->storage, pool_of(v->storage));
 	_cleanup_free_ char *lv = lvm_name(v->storage, v->volname);
-	const char *const args[] = { "-aly",	 "-V",	       bytes, "--name",
-				     v->volname, "--thinpool", pool,  NULL };
+	const char *const args[] = { "-aly", "-V", bytes, "--name", v->volname, "--thinpool", pool, NULL };
 	int r = lvm_create(v->storage, args, cancel, err);
 
 	/* lvcreate takes this option for thick volumes only (LVM 2.03.31); it does no harm to fail */
 	if (r == 0)
-		lvm_change(v->storage,
-			   (const char *const[]){ "--setautoactivation", "n", lv, NULL }, NULL);
+		lvm_change(v->storage, (const char *const[]){ "--setautoactivation", "n", lv, NULL }, NULL);
 	return r;
 }
 

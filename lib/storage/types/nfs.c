@@ -34,8 +34,7 @@ static bool is_ours(const struct storage *s, const struct mntent *mount)
 {
 	_cleanup_free_ char *source = source_of(s);
 
-	return str_prefix(mount->mnt_type, "nfs", NULL) &&
-	       mount_same_source(mount->mnt_fsname, source);
+	return str_prefix(mount->mnt_type, "nfs", NULL) && mount_same_source(mount->mnt_fsname, source);
 }
 
 static char **command(const struct storage *s)
@@ -84,8 +83,8 @@ const struct storage_ops storage_nfs_ops = {
 	.keys = "path content-dirs server export prune-backups max-protected-backups options "
 		"format mkdir create-base-path create-subdirs bwlimit preallocation "
 		"snapshot-as-volume-chain",
-	.content = STORAGE_IMAGES | STORAGE_ROOTDIR | STORAGE_ISO | STORAGE_VZTMPL |
-		   STORAGE_BACKUP | STORAGE_SNIPPETS | STORAGE_IMPORT,
+	.content = STORAGE_IMAGES | STORAGE_ROOTDIR | STORAGE_ISO | STORAGE_VZTMPL | STORAGE_BACKUP |
+		   STORAGE_SNIPPETS | STORAGE_IMPORT,
 	.content_default = STORAGE_IMAGES,
 	.formats = 1U << IMAGE_RAW | 1U << IMAGE_QCOW2 | 1U << IMAGE_VMDK,
 	.format_default = IMAGE_RAW,

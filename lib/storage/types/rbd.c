@@ -20,8 +20,8 @@
 #include "storage/tool.h"
 #include "storage/types.h"
 
-#define MAP_TIMEOUT	 30
-#define DEFAULT_OBJECT	 (4 * MIB)
+#define MAP_TIMEOUT      30
+#define DEFAULT_OBJECT   (4 * MIB)
 #define DEFAULT_MON_PORT "3300"
 
 static const char *const bases[] = { "base", NULL };
@@ -64,8 +64,7 @@ static const char *image_of(const char *volname)
 static char *device_of(const struct storage *s, const char *image)
 {
 	const char *ns = section_get(&s->section, "namespace");
-	_cleanup_free_ char *name = xasprintf("%s%s%s/%s", pool_of(s), ns ? "/" : "", ns ? ns : "",
-					      image);
+	_cleanup_free_ char *name = xasprintf("%s%s%s/%s", pool_of(s), ns ? "/" : "", ns ? ns : "", image);
 	_cleanup_free_ char *pattern = xasprintf("/dev/rbd-pve/*/%s", name);
 	glob_t found = { 0 };
 	char *path = NULL;
@@ -202,11 +201,9 @@ static int rbd_status(const struct storage *s, struct storage_status *ret, struc
 	}
 	*ret = (struct storage_status){ 0 };
 	if (!tool_json_u64(stats, "max_avail", &ret->avail) ||
-	    (!tool_json_u64(stats, "stored", &ret->used) &&
-	     !tool_json_u64(stats, "bytes_used", &ret->used)))
-		return error_set(err, ERR_NOT_FOUND,
-				 "storage '%s': could not get usage stats for pool '%s'", s->id,
-				 data_pool ? data_pool : pool_of(s));
+	    (!tool_json_u64(stats, "stored", &ret->used) && !tool_json_u64(stats, "bytes_used", &ret->used)))
+		return error_set(err, ERR_NOT_FOUND, "storage '%s': could not get usage stats for pool '%s'",
+				 s->id, data_pool ? data_pool : pool_of(s));
 	ret->total = ret->used + ret->avail;
 	return 0;
 }
@@ -231,22 +228,20 @@ static void add_image(struct block_list *list, uint32_t vmid, struct json_object
 
 	if (!owner || (vmid && owner != vmid) || tool_json_get(o, "snapshot"))
 		return;
-	clone = base && block_name_owner(base, bases) &&
-		str_equal_null(snapshot, "__base__");
+	clone = base && block_name_owner(base, bases) && str_equal_null(snapshot, "__base__");
 	tool_json_u64(o, "size", &size);
-	added = block_list_add(list, clone ? xasprintf("%s/%s", base, name) : xstrdup(name), owner,
-			       IMAGE_RAW, size, 0);
+	added = block_list_add(list, clone ? xasprintf("%s/%s", base, name) : xstrdup(name), owner, IMAGE_RAW,
+			       size, 0);
 	if (base && snapshot)
 		added->parent = xasprintf("%s@%s", base, snapshot);
 }
 
-static int rbd_list(const struct storage *s, uint32_t vmid, struct storage_image **ret,
-		    size_t *ret_n, struct error **err)
+static int rbd_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
+		    struct error **err)
 {
 	_cleanup_tool_json_ struct json_object *root = NULL;
 	struct block_list list = { 0 };
-	int r = rbd_json(s, (const char *const[]){ "ls", "-l", "--format", "json", NULL }, &root,
-			 err);
+	int r = rbd_json(s, (const char *const[]){ "ls", "-l", "--format", "json", NULL }, &root, err);
 
 	for (size_t i = 0; r == 0 && i < tool_json_len(root); i++)
 		add_image(&list, vmid, json_object_array_get_idx(root, i));
@@ -293,8 +288,7 @@ static void add_servers(struct json_object *o, const char *monhost)
 }
 
 /* QEMU takes the keyring's place from the configuration file alone. */
-static int check_keyring(const struct storage *s, const char *keyring, const char *conf,
-			 struct error **err)
+static int check_keyring(const struct storage *s, const char *keyring, const char *conf, struct error **err)
 {
 	if (!keyring || conf)
 		return 0;
@@ -344,8 +338,8 @@ static int ask_info(const struct volume *v, const char *key, uint64_t *ret, stru
 	int r = rbd_json(v->storage, args, &info, err);
 
 	if (r == 0 && !tool_json_u64(info, key, ret))
-		r = error_set(err, ERR_PEER, "storage '%s': rbd info gives no %s of '%s'",
-			      v->storage->id, key, v->volname);
+		r = error_set(err, ERR_PEER, "storage '%s': rbd info gives no %s of '%s'", v->storage->id,
+			      key, v->volname);
 	return r;
 }
 
@@ -372,8 +366,7 @@ static int rbd_used(const struct volume *v, uint64_t *ret, struct error **err)
 		    tool_json_u64(o, "used_size", ret))
 			return 0;
 	}
-	return error_set(err, ERR_PEER, "storage '%s': got no matching image from rbd du",
-			 v->storage->id);
+	return error_set(err, ERR_PEER, "storage '%s': got no matching image from rbd du", v->storage->id);
 }
 
 /* ---- who has it ---- */
@@ -407,9 +400,10 @@ static bool names_image(const char *command, const void *opaque)
 {
 	const struct volume *v = opaque;
 	const char *image = image_of(v->volname), *ns = section_get(&v->storage->section, "namespace");
-	_cleanup_free_ char *name = xasprintf("rbd:%s%s%s/%s", pool_of(v->storage), ns ? "/" : "", ns ? ns : "",
-					      image);
-	_cleanup_free_ char *json = xasprintf("\"image\":\"%s", image), *option = xasprintf("image=%s", image);
+	_cleanup_free_ char *name =
+		xasprintf("rbd:%s%s%s/%s", pool_of(v->storage), ns ? "/" : "", ns ? ns : "", image);
+	_cleanup_free_ char *json = xasprintf("\"image\":\"%s", image),
+			    *option = xasprintf("image=%s", image);
 
 	return has_whole(command, name) ||
 	       (strstr(command, "rbd") && (has_whole(command, json) || has_whole(command, option)));
@@ -484,15 +478,13 @@ static int rbd_volume_traits(const struct volume *v, struct image_traits *ret, s
 	return ask_info(v, "object_size", &ret->discard_granularity, err);
 }
 
-static int rbd_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel,
-		     struct error **err)
+static int rbd_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel, struct error **err)
 {
 	const char *data_pool = section_get(&v->storage->section, "data-pool");
 	_cleanup_free_ char *mib = xasprintf("%" PRIu64, (size + MIB - 1) / MIB);
-	const char *const plain[] = { "create", "--image-format", "2", "--size", mib,
-				      image_of(v->volname), NULL };
-	const char *const erasure[] = { "create", "--image-format",	 "2",
-					"--size", mib,		     "--data-pool",
+	const char *const plain[] = { "create", "--image-format",     "2", "--size",
+				      mib,      image_of(v->volname), NULL };
+	const char *const erasure[] = { "create",  "--image-format",     "2", "--size", mib, "--data-pool",
 					data_pool, image_of(v->volname), NULL };
 	int r = cancel_check(cancel, err);
 
@@ -544,8 +536,8 @@ static int unprotect(const struct volume *v, const char *name, struct error **er
 		if (!one || (name && strcmp(one, name) != 0) || !is_protected(snapshot))
 			continue;
 		r = rbd(v->storage,
-			(const char *const[]){ "snap", "unprotect", "--snap", one,
-					       image_of(v->volname), NULL },
+			(const char *const[]){ "snap", "unprotect", "--snap", one, image_of(v->volname),
+					       NULL },
 			TOOL_CHANGE, err);
 	}
 	return r;
@@ -567,8 +559,7 @@ static int rbd_free(const struct volume *v, struct error **err)
 	if (r == 0)
 		r = unprotect(v, NULL, err);
 	if (r == 0)
-		r = rbd(v->storage, (const char *const[]){ "snap", "purge", name, NULL },
-			TOOL_REMOVE, err);
+		r = rbd(v->storage, (const char *const[]){ "snap", "purge", name, NULL }, TOOL_REMOVE, err);
 	if (r == 0)
 		r = rbd(v->storage, (const char *const[]){ "rm", name, NULL }, TOOL_REMOVE, err);
 	return r;
@@ -587,7 +578,8 @@ static void add_name_part(struct buf *b, const char *key, const char *value)
 static char *rbd_qemu_name(const struct volume *v)
 {
 	const struct storage *s = v->storage;
-	const char *ns = section_get(&s->section, "namespace"), *monhost = section_get(&s->section, "monhost");
+	const char *ns = section_get(&s->section, "namespace"),
+		   *monhost = section_get(&s->section, "monhost");
 	const char *user = section_get(&s->section, "username");
 	_cleanup_free_ char *conf = ceph_conf(s), *keyring = keyring_of(s);
 	struct buf b = BUF_INIT;

@@ -72,8 +72,8 @@ static int zfs_check(const struct storage *s, struct error **err)
 			*next++ = '\0';
 		if (!block_word_valid(part))
 			return error_set(err, ERR_INVALID,
-					 "storage '%s': pool '%s' is not a name of a ZFS dataset",
-					 s->id, pool);
+					 "storage '%s': pool '%s' is not a name of a ZFS dataset", s->id,
+					 pool);
 	}
 	if (text && *text && !blocksize_of(s))
 		return error_set(err, ERR_INVALID,
@@ -95,8 +95,7 @@ static int zfs_parse(struct volume *v, struct error **err)
 				 v->volid, v->volname);
 	if (block_name_owner(name, subvols))
 		return error_set(err, ERR_UNSUPPORTED,
-				 "volume '%s' is a container's subvolume, no image of a guest",
-				 v->volid);
+				 "volume '%s' is a container's subvolume, no image of a guest", v->volid);
 	v->content = STORAGE_IMAGES;
 	v->format = IMAGE_RAW;
 	v->path = xasprintf("/dev/zvol/%s/%s", pool_of(v->storage), name);
@@ -134,8 +133,8 @@ static bool is_imported(const struct storage *s, const char *pool, struct error 
 static int zfs_activate(const struct storage *s, const struct log *log, struct error **err)
 {
 	_cleanup_free_ char *pool = xstrndup(pool_of(s), strcspn(pool_of(s), "/"));
-	const char *const import[] = { "zpool", "import", "-d", "/dev/disk/by-id/",
-				       "-o",	"cachefile=none", pool, NULL };
+	const char *const import[] = { "zpool", "import",         "-d", "/dev/disk/by-id/",
+				       "-o",    "cachefile=none", pool, NULL };
 	_cleanup_error_ struct error *mine = NULL;
 	int r;
 
@@ -159,8 +158,8 @@ static int zfs_activate(const struct storage *s, const struct log *log, struct e
 }
 
 /* One numeric property; ERR_NOT_FOUND if the dataset is not there. */
-static int get_number(const struct storage *s, const char *dataset, const char *property,
-		      uint64_t *ret, struct error **err)
+static int get_number(const struct storage *s, const char *dataset, const char *property, uint64_t *ret,
+		      struct error **err)
 {
 	const char *const argv[] = { "zfs", "get", "-Hp", "-o", "value", property, dataset, NULL };
 	_cleanup_free_ char *out = NULL;
@@ -233,19 +232,14 @@ static void add_line(struct block_list *list, const struct storage *s, uint32_t 
 		added->parent = xstrdup(str_prefix(origin, pool, &parent) ? parent : origin);
 }
 
-static int zfs_list(const struct storage *s, uint32_t vmid, struct storage_image **ret,
-		    size_t *ret_n, struct error **err)
+static int zfs_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
+		    struct error **err)
 {
-	const char *const argv[] = { "zfs",
-				     "list",
-				     "-Hp",
-				     "-d1",
-				     "-t",
-				     "volume,filesystem",
-				     "-o",
-				     "name,volsize,origin,type,refquota,usedbydataset",
-				     pool_of(s),
-				     NULL };
+	const char *const argv[] = { "zfs",      "list",
+				     "-Hp",      "-d1",
+				     "-t",       "volume,filesystem",
+				     "-o",       "name,volsize,origin,type,refquota,usedbydataset",
+				     pool_of(s), NULL };
 	_cleanup_free_ char *out = NULL;
 	struct block_list list = { 0 };
 	int r = run(s, argv, TOOL_ASK, &out, err);
@@ -291,8 +285,7 @@ static void zfs_traits(const struct storage *s, enum image_format format, struct
 	};
 }
 
-static int zfs_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel,
-		     struct error **err)
+static int zfs_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel, struct error **err)
 {
 	_cleanup_free_ char *dataset = dataset_of(v);
 	/* as PVE: sizes that are no multiple of the block are refused, and 1 MiB always is one */
@@ -330,7 +323,8 @@ static int zfs_free(const struct volume *v, struct error **err)
 static int zfs_snapshots(const struct volume *v, char ***ret, struct error **err)
 {
 	_cleanup_free_ char *dataset = dataset_of(v), *out = NULL;
-	const char *const argv[] = { "zfs", "list", "-Hp", "-d1", "-t", "snapshot", "-o", "name", dataset, NULL };
+	const char *const argv[] = { "zfs",      "list", "-Hp",  "-d1",   "-t",
+				     "snapshot", "-o",   "name", dataset, NULL };
 	int r = run(v->storage, argv, TOOL_ASK, &out, err);
 
 	for (char *at = out, *line; r == 0 && (line = cut(&at, '\n'));) {
