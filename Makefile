@@ -8,7 +8,7 @@
 #   check-faults        slow faults: a kill at every step, full storages, a dying QEMU
 #   check-storage       one suite on a real storage of each type: ZFS, LVM, NFS, Ceph and others
 #   fuzz                the archive parsers, FUZZ_TIME=600 seconds each (clang with its libFuzzer)
-#   lint                clang-tidy, cppcheck, shellcheck, mandoc, headers compile alone, white space
+#   lint                clang-format, clang-tidy, cppcheck, shellcheck, mandoc, headers compile alone
 #   bench               speed, memory and guest latency as ratios against other tools
 #   demo                the main job on a real QEMU, shown step by step
 #   deps                install (as root) what build and tests need, or print the line to run
