@@ -8,7 +8,7 @@
 #   check-faults        slow faults: a kill at every step, full storages, a dying QEMU
 #   check-storage       one suite on a real storage of each type: ZFS, LVM, NFS, Ceph and others
 #   fuzz                the archive parsers, FUZZ_TIME=600 seconds each (clang with its libFuzzer)
-#   lint                clang-format, clang-tidy, cppcheck, shellcheck, mandoc, headers compile alone
+#   lint                clang-format, clang-tidy, cppcheck, shellcheck, mandoc, headers compile alone, layers
 #   bench               speed, memory and guest latency as ratios against other tools
 #   demo                the main job on a real QEMU, shown step by step
 #   deps                install (as root) what build and tests need, or print the line to run
@@ -142,7 +142,8 @@ run-faults: all units
 .PHONY: lint bench demo
 lint:
 	@scripts/deps build lint
-	@FLAGS='$(subst ','\'',$(ALL_CFLAGS))' scripts/lint
+	@$(MAKE) --no-print-directory all
+	@BUILD='$(BUILD)' FLAGS='$(subst ','\'',$(ALL_CFLAGS))' scripts/lint
 
 bench:
 	@scripts/deps build run bench
