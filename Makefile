@@ -20,6 +20,7 @@
 #   SANITIZE=address,undefined  build with sanitizers, in a build directory of its own
 #   CC=clang CFLAGS=... BUILD=dir
 #   TEST=name                   tests: run only files whose name contains this
+#   NAME='sentence'             tests: run only those whose name contains this
 
 comma := ,
 
@@ -31,6 +32,7 @@ override BUILD := $(patsubst $(CURDIR)/%,%,$(abspath $(BUILD)))
 CFLAGS     ?= -O2 -g
 V          ?=
 TEST       ?=
+NAME       ?=
 
 Q     := $(if $(V),,@)
 say    = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
@@ -116,7 +118,7 @@ $(BUILD)/tests/qmp: $(BUILD)/obj/tests/lib/qmp.o
 
 # A machine may lack everything at first, pkg-config too, which this file has asked by then: install,
 # then let a new make build and test.
-TESTS = BUILD='$(abspath $(BUILD))' TEST='$(TEST)' V='$(V)'
+TESTS = BUILD='$(abspath $(BUILD))' TEST='$(TEST)' NAME='$(subst ','\'',$(NAME))' V='$(V)'
 
 .PHONY: deps check run-check check-qemu-matrix run-matrix check-faults run-faults
 deps:
