@@ -136,9 +136,7 @@ int bounded_reach(const char *path, int timeout_ms, const struct cancel *cancel,
 	const struct bounded_call c = { .call = do_reach, .clear = free, .arg = xstrdup(path) };
 	int r = bounded_run(&c, timeout_ms, cancel, err);
 
-	if (r == ERR_TIMEOUT)
-		error_prefix(err, "'%s'", path);
-	return r;
+	return r == ERR_TIMEOUT ? error_wrap(err, r, "'%s'", path) : r;
 }
 
 static int do_unlink(void *arg, struct error **err)
@@ -155,9 +153,7 @@ int bounded_unlink(const char *path, int timeout_ms, struct error **err)
 	const struct bounded_call c = { .call = do_unlink, .clear = free, .arg = xstrdup(path) };
 	int r = bounded_run(&c, timeout_ms, NULL, err);
 
-	if (r == ERR_TIMEOUT)
-		error_prefix(err, "cannot remove '%s'", path);
-	return r;
+	return r == ERR_TIMEOUT ? error_wrap(err, r, "cannot remove '%s'", path) : r;
 }
 
 static int do_close(void *arg, struct error **err)

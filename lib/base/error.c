@@ -45,21 +45,36 @@ int error_errno(struct error **err, int errnum, const char *fmt, ...)
 			   xasprintf("%s: %s", text, strerror(errnum ? errnum : EIO)));
 }
 
+__attribute__((format(printf, 2, 0))) static void put_in_front(struct error *e, const char *fmt, va_list ap)
+{
+	_cleanup_free_ char *text = xvasprintf(fmt, ap), *rest = e->message;
+
+	e->message = xasprintf("%s: %s", text, rest);
+	text_clean(e->message);
+}
+
+int error_wrap(struct error **err, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err || !*err)
+		return code;
+	va_start(ap, fmt);
+	put_in_front(*err, fmt, ap);
+	va_end(ap);
+	(*err)->code = code;
+	return code;
+}
+
 int error_prefix(struct error **err, const char *fmt, ...)
 {
 	va_list ap;
-	_cleanup_free_ char *text = NULL;
-	char *message;
 
 	if (!err || !*err)
 		return 0;
 	va_start(ap, fmt);
-	text = xvasprintf(fmt, ap);
+	put_in_front(*err, fmt, ap);
 	va_end(ap);
-	message = xasprintf("%s: %s", text, (*err)->message);
-	text_clean(message);
-	free((*err)->message);
-	(*err)->message = message;
 	return (*err)->code;
 }
 

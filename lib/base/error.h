@@ -36,7 +36,13 @@ int error_set(struct error **err, int code, const char *fmt, ...) __attribute__(
 /* As error_set() with code -errnum and ": strerror" appended.  errnum is positive, as errno. */
 int error_errno(struct error **err, int errnum, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Puts "text: " in front of *err's message, if there is one.  Returns its code (0 without one). */
+/*
+ * Puts "text: " in front of *err's message, if there is one, and returns code, whether there is one or not:
+ * `return error_wrap(err, r, ...)` is a failure also when the caller passed NULL.  *err has that code then.
+ */
+int error_wrap(struct error **err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* The same for who returns no code.  Do not write `return error_prefix(...)`: without an error it is 0. */
 int error_prefix(struct error **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Moves *src into *dst if *dst is empty, else frees it.  Keeps the first of several errors. */

@@ -76,9 +76,8 @@ static int place_all(struct qmp *q, const struct graph_insertion *items, size_t 
 		int r = graph_place(q, items[i].disk, items[i].names->cbw, err);
 
 		if (r < 0) {
-			error_prefix(err, "inserting the filter for %s", items[i].disk->key);
 			take_back(q, items, i);
-			return r;
+			return error_wrap(err, r, "inserting the filter for %s", items[i].disk->key);
 		}
 	}
 	return 0;

@@ -144,9 +144,7 @@ static int run(struct qga *q, const char *command, int timeout_ms, struct json_o
 {
 	int r = execute(q, command, timeout_ms, ret, err);
 
-	if (r < 0)
-		error_prefix(err, "guest agent command '%s' failed", command);
-	return r;
+	return r < 0 ? error_wrap(err, r, "guest agent command '%s' failed", command) : r;
 }
 
 int qga_ping(struct qga *q, struct error **err)
@@ -198,8 +196,7 @@ static int wait_frozen(struct qga *q, const struct log *log, struct error **err)
 					 "unable to freeze guest fs - unexpected status 'thawed'");
 		if (r != ERR_TIMEOUT) {
 			error_keep_first(err, &e);
-			error_prefix(err, "querying status after freezing guest fs failed");
-			return r;
+			return error_wrap(err, r, "querying status after freezing guest fs failed");
 		}
 	}
 	return error_set(err, ERR_TIMEOUT, "unable to freeze guest fs - timeout after %d minutes",
@@ -224,9 +221,9 @@ int qga_freeze(struct qga *q, const struct log *log, int *ret_count, struct erro
 		return wait_frozen(q, log, err);
 	if (r < 0) {
 		error_keep_first(err, &e);
-		error_prefix(err, "unable to freeze guest fs");
+		return error_wrap(err, r, "unable to freeze guest fs");
 	}
-	return r;
+	return 0;
 }
 
 int qga_thaw(struct qga *q, int timeout_ms, int *ret_count, struct error **err)
@@ -236,9 +233,7 @@ int qga_thaw(struct qga *q, int timeout_ms, int *ret_count, struct error **err)
 
 	r = execute(q, "guest-fsfreeze-thaw", timeout_ms, &o, err);
 	take_count(o, ret_count);
-	if (r < 0)
-		error_prefix(err, "unable to thaw guest filesystem");
-	return r;
+	return r < 0 ? error_wrap(err, r, "unable to thaw guest filesystem") : 0;
 }
 
 int qga_shutdown(struct qga *q, struct error **err)
@@ -253,7 +248,7 @@ int qga_shutdown(struct qga *q, struct error **err)
 		return 0;
 	if (r < 0) {
 		error_keep_first(err, &e);
-		error_prefix(err, "guest agent command 'guest-shutdown' failed");
+		return error_wrap(err, r, "guest agent command 'guest-shutdown' failed");
 	}
-	return r;
+	return 0;
 }

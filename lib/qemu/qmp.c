@@ -97,10 +97,8 @@ static int read_greeting(struct qmp *q, uint64_t deadline, struct error **err)
 				 "another client holds the QMP socket '%s' and a monitor serves "
 				 "one at a time; try again when it has left",
 				 q->channel.path);
-	if (r < 0) {
-		error_prefix(err, "waiting for the QMP greeting");
-		return r;
-	}
+	if (r < 0)
+		return error_wrap(err, r, "waiting for the QMP greeting");
 	if (!json_get_obj(q->greeting, "QMP"))
 		return error_set(err, ERR_CORRUPT, "'%s' is no QMP socket: no greeting came",
 				 q->channel.path);
@@ -206,9 +204,7 @@ static int execute_named(struct qmp *q, const char *command, struct json_object 
 	q->error_class = NULL;
 	r = execute(q, command, args, pass_fd, timeout_ms, ret, err);
 	json_object_put(args);
-	if (r < 0)
-		error_prefix(err, "QMP command '%s' failed", command);
-	return r;
+	return r < 0 ? error_wrap(err, r, "QMP command '%s' failed", command) : r;
 }
 
 int qmp_execute_timeout(struct qmp *q, const char *command, struct json_object *args, int timeout_ms,

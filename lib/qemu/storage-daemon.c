@@ -167,13 +167,13 @@ static int connect_export(const struct storage_daemon *o, const char *export, st
 	return nbd_client_connect_unix(*ret, o->socket, START_TIMEOUT_MS, o->cancel, err);
 }
 
-/* Ends the connection, and says what the error of it is about. */
+/* Ends the connection, and says what its error is about. */
 static int disconnect(struct nbd_handle *h, const char *export, int r, struct error **err)
 {
-	if (r < 0 && r != ERR_CANCELED)
-		error_prefix(err, "qemu-storage-daemon does not serve '%s'", export);
 	if (h)
 		nbd_close(h);
+	if (r < 0 && r != ERR_CANCELED)
+		return error_wrap(err, r, "qemu-storage-daemon does not serve '%s'", export);
 	return r;
 }
 

@@ -42,6 +42,20 @@ static void test_error_is_one_line(void)
 	error_free(err);
 }
 
+static void test_context_keeps_the_failure(void)
+{
+	struct error *err = NULL;
+
+	ok(error_wrap(NULL, ERR_CORRUPT, "index") == ERR_CORRUPT,
+	   "a failure stays one for who wants no text");
+	ok(error_wrap(&err, -EIO, "index") == -EIO && !err, "and where there is none yet");
+	error_set(&err, ERR_PEER, "no");
+	ok(error_wrap(&err, ERR_INVALID, "disk '%s'", "scsi0") == ERR_INVALID && err->code == ERR_INVALID,
+	   "the code given is the error's, too");
+	is_text(xstrdup(error_message(err)), "disk 'scsi0': no", "the context stands in front");
+	error_free(err);
+}
+
 /* NOLINTBEGIN(misc-misleading-bidirectional): that is what it is about */
 static void test_text_is_harmless(void)
 {
@@ -443,6 +457,7 @@ static void test_files(void)
 int main(void)
 {
 	test_error_is_one_line();
+	test_context_keeps_the_failure();
 	test_text_is_harmless();
 	test_text_of_noise();
 	test_log_is_harmless();
