@@ -3,13 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/unix-socket.h"
 
 /* The time as RFC 3164 has it, in English whatever the locale. */
 static char *timestamp(void)
@@ -46,15 +46,9 @@ static void on_line(void *opaque, enum log_level level, const char *line)
 void system_log_open(struct system_log *s, const struct paths *p)
 {
 	_cleanup_free_ char *path = paths_get(p, "/dev/log");
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
 	*s = (struct system_log){ .log = { .line = on_line, .opaque = s }, .fd = -1 };
-	if (strlen(path) >= sizeof(a.sun_path))
-		return;
-	memcpy(a.sun_path, path, strlen(path) + 1);
-	s->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (s->fd >= 0 && connect(s->fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
-		system_log_close(s);
+	s->fd = unix_socket_connect(path, SOCK_DGRAM, NULL);
 }
 
 void system_log_close(struct system_log *s)

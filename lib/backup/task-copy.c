@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "backup/recover.h"
@@ -114,7 +113,6 @@ static int on_barrier(void *opaque, struct error **err)
 static int open_archive(struct task *t, struct error **err)
 {
 	_cleanup_vma_header_ struct vma_header hdr = { 0 };
-	const uint8_t *u = hdr.uuid;
 	int r = vma_header_init(&hdr, err);
 
 	if (r == 0)
@@ -125,9 +123,7 @@ static int open_archive(struct task *t, struct error **err)
 		r = vma_header_add_device(&hdr, t->disks[i].device, t->disks[i].size, &t->disks[i].dev, err);
 	if (r < 0)
 		return r;
-	snprintf(t->uuid, sizeof(t->uuid),
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2],
-		 u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+	uuid_text(t->uuid, hdr.uuid);
 	if (t->archive.is_stdout)
 		log_info(t->log, "sending archive to stdout");
 	else

@@ -4,6 +4,7 @@
 
 #include <time.h>
 
+#include "base/uuid.h"
 #include "place/archive.h"
 #include "copy/copy.h"
 #include "qemu/storage-daemon.h"
@@ -71,7 +72,7 @@ struct task {
 	struct archive archive;
 	struct copy *copy;
 	struct usage *usage;
-	char uuid[37];
+	char uuid[UUID_TEXT_SIZE];
 
 	struct progress_disk *progress_disks;
 	struct progress_lines lines;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 #include "base/units.h"
 
 /* Shared by the thread and who waits for it; the last of both frees it. */
@@ -60,18 +60,14 @@ static void *body(void *opaque)
 
 static int start(struct shared *s)
 {
-	sigset_t all, before;
 	pthread_t id;
-	int e;
+	int r;
 
 	s->users = 2;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	e = pthread_create(&id, NULL, body, s);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (e == 0)
+	r = thread_start(&id, body, s, NULL);
+	if (r == 0)
 		pthread_detach(id);
-	return e;
+	return r;
 }
 
 static int wait_for(const struct shared *s, int timeout_ms, const struct cancel *cancel, struct error **err)
@@ -104,7 +100,7 @@ int bounded_run(const struct bounded_call *c, int timeout_ms, const struct cance
 	s->c = *c;
 	pthread_mutex_init(&s->lock, NULL);
 	s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->done_fd < 0 || start(s) != 0) {
+	if (s->done_fd < 0 || start(s) < 0) {
 		/* better made and waited for than not made at all */
 		s->users = 1;
 		s->r = c->call(c->arg, &s->err);

@@ -6,16 +6,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "copy/copy-internal.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/thread.h"
+#include "base/unix-socket.h"
 
 #define MAGIC_INIT     UINT64_C(0x4e42444d41474943) /* "NBDMAGIC" */
 #define MAGIC_OPTION   UINT64_C(0x49484156454f5054) /* "IHAVEOPT" */
@@ -412,34 +411,16 @@ static void *sink_thread(void *opaque)
 
 static int listen_on(struct copy_sink *s, struct error **err)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	size_t len = strlen(s->path);
-
-	if (len >= sizeof(a.sun_path))
-		return error_set(err, ERR_INVALID,
-				 "socket path '%s' is longer than %zu bytes: use a shorter root", s->path,
-				 sizeof(a.sun_path) - 1);
-	memcpy(a.sun_path, s->path, len + 1);
-	s->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (s->listen_fd < 0 || bind(s->listen_fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
-	    chmod(s->path, 0600) < 0 || listen(s->listen_fd, 1) < 0)
-		return error_errno(err, errno, "cannot listen on '%s'", s->path);
-	return 0;
+	s->listen_fd = unix_socket_listen(s->path, 1, err);
+	return s->listen_fd < 0 ? s->listen_fd : 0;
 }
 
 static int start_thread(struct copy_sink *s, struct error **err)
 {
-	sigset_t all, old;
-	int e;
+	int r = thread_start(&s->thread, sink_thread, s, err);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	e = pthread_create(&s->thread, NULL, sink_thread, s);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (e)
-		return error_errno(err, e, "cannot start a thread");
-	s->started = true;
-	return 0;
+	s->started = r == 0;
+	return r;
 }
 
 int copy_listen(struct copy *c, unsigned disk, const char *path, struct error **err)

@@ -2,9 +2,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/unix-socket.h"
 #include "guest/power.h"
 #include "base/buf.h"
 #include "base/io.h"
@@ -21,27 +21,20 @@ enum {
 /* 1: somebody listens there, 0: nobody, negative: cannot tell.  *ret_pid: who made the socket, or 0. */
 static int probe_socket(const char *path, struct power_state *ret, pid_t *ret_pid, struct error **err)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	struct ucred cred = { 0 };
 	socklen_t len = sizeof(cred);
+	_cleanup_error_ struct error *mine = NULL;
 	_cleanup_close_ int fd = -1;
 
 	*ret_pid = 0;
-	if (strlen(path) >= sizeof(a.sun_path))
-		return error_set(err, ERR_INVALID,
-				 "socket path '%s' is longer than %zu bytes: use a shorter root", path,
-				 sizeof(a.sun_path) - 1);
-	memcpy(a.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return error_errno(err, errno, "creating a socket");
-	if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0) {
-		if (errno == ENOENT || errno == ECONNREFUSED)
-			return 0;
-		if (errno != EAGAIN) /* others are waiting for it: it runs */
-			return error_errno(err, errno, "cannot connect to '%s'", path);
+	fd = unix_socket_connect(path, SOCK_STREAM, &mine);
+	if (fd == -ENOENT || fd == -ECONNREFUSED)
+		return 0;
+	if (fd == -EAGAIN) /* others are waiting for it: it runs */
 		return 1;
-	}
+	error_keep_first(err, &mine);
+	if (fd < 0)
+		return fd;
 	/* of a socket that was connected to: who listens */
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0) {
 		ret->uid = cred.uid;

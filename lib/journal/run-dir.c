@@ -4,14 +4,14 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/unix-socket.h"
 
 /* "/<key>.sock" behind the folder's name must fit a socket address. */
-#define LENGTH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - sizeof("/efidisk0.sock"))
+#define LENGTH_MAX (UNIX_SOCKET_PATH_MAX - strlen("/efidisk0.sock"))
 
 #define TRIES 8
 

@@ -4,10 +4,10 @@
 #include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "base/mem.h"
 #include "base/units.h"
+#include "base/unix-socket.h"
 
 enum {
 	RECEIVE_CHUNK = 64 * 1024,
@@ -39,57 +39,36 @@ void channel_clear(struct channel *c)
 	*c = (struct channel)CHANNEL_INIT;
 }
 
-static int set_address(const char *path, struct sockaddr_un *ret, struct error **err)
+/* Returns the descriptor. */
+static int connect_patiently(const char *path, uint64_t deadline, const struct cancel *cancel,
+			     struct error **err)
 {
-	size_t len = strlen(path);
+	for (;;) {
+		_cleanup_error_ struct error *mine = NULL;
+		int r = unix_socket_connect(path, SOCK_STREAM, &mine);
 
-	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (len >= sizeof(ret->sun_path))
-		return error_set(err, ERR_INVALID,
-				 "socket path '%s' is too long (%zu bytes, %zu are allowed)", path, len,
-				 sizeof(ret->sun_path) - 1);
-	memcpy(ret->sun_path, path, len);
-	return 0;
-}
-
-/* A unix socket with a full backlog says EAGAIN at once and cannot be polled for room. */
-static int connect_patiently(int fd, const struct sockaddr_un *addr, uint64_t deadline,
-			     const struct cancel *cancel, struct error **err)
-{
-	int r;
-
-	while (connect(fd, (const struct sockaddr *)addr, sizeof(*addr))) {
-		if (errno != EAGAIN && errno != EINTR)
-			return error_errno(err, errno, "unable to connect to socket '%s'", addr->sun_path);
+		if (r != -EAGAIN) {
+			error_keep_first(err, &mine);
+			return r;
+		}
 		if (!remaining_ms(deadline))
 			return error_set(err, ERR_TIMEOUT,
-					 "unable to connect to socket '%s': it is busy with other "
-					 "clients",
-					 addr->sun_path);
+					 "cannot connect to socket '%s': it is busy with other clients",
+					 path);
 		r = cancel_sleep(cancel, CONNECT_RETRY_MS, err);
 		if (r < 0)
 			return r;
 	}
-	return 0;
 }
 
 int channel_connect(struct channel *c, const char *path, const struct channel_limits *limits,
 		    uint64_t deadline, const struct cancel *cancel, struct error **err)
 {
-	_cleanup_close_ int fd = -1;
-	struct sockaddr_un addr;
-	int r;
+	int fd = connect_patiently(path, deadline, cancel, err);
 
-	r = set_address(path, &addr, err);
-	if (r < 0)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return error_errno(err, errno, "unable to create a socket");
-	r = connect_patiently(fd, &addr, deadline, cancel, err);
-	if (r < 0)
-		return r;
-	c->fd = TAKE_FD(fd);
+		return fd;
+	c->fd = fd;
 	c->path = xstrdup(path);
 	c->limits = *limits;
 	c->cancel = cancel;

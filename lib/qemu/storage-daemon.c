@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -12,30 +10,10 @@
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/strv.h"
+#include "base/unix-socket.h"
 #include "qemu/nbd.h"
 
 #define START_TIMEOUT_MS 30000
-
-static int listen_socket(const char *path, struct error **err)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd;
-
-	if (strlen(path) >= sizeof(a.sun_path))
-		return error_set(err, ERR_INVALID,
-				 "socket path '%s' is longer than %zu bytes: use a shorter root", path,
-				 sizeof(a.sun_path) - 1);
-	memcpy(a.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 64) < 0) {
-		int r = error_errno(err, errno, "cannot listen on '%s'", path);
-
-		if (fd >= 0)
-			close(fd);
-		return r;
-	}
-	return fd;
-}
 
 /* Without "\/" for "/": whoever looks for an image's user with ps or pgrep finds it. */
 static void add_json(char ***argv, const char *option, struct json_object *o)
@@ -143,7 +121,7 @@ int storage_daemon_start(struct storage_daemon *o, const char *dir, const struct
 	*o = (struct storage_daemon){ .socket = xasprintf("%s/offline.sock", dir),
 				      .log_path = xasprintf("%s/offline.log", dir),
 				      .cancel = cancel };
-	listen_fd = listen_socket(o->socket, err);
+	listen_fd = unix_socket_listen(o->socket, 64, err);
 	if (listen_fd < 0)
 		return listen_fd;
 	strv_add(&argv, "qemu-storage-daemon");

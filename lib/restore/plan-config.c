@@ -153,7 +153,7 @@ static int add_line(const struct plan *p, const char *line, const struct plan_gu
 		    struct buf *out, struct error **err)
 {
 	_cleanup_free_ char *key = NULL, *value = NULL;
-	char uuid[37];
+	char uuid[UUID_TEXT_SIZE];
 	int r = 0;
 
 	if (is_left_out(line))

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/uuid.h"
 
 /*
  * "key: value" of a line, both copies; false for comments, sections and all else.  PVE's old "cdrom" is
@@ -22,7 +23,7 @@ bool plan_drive_option_allowed(const char *key);
 bool plan_cdrom_allowed(const char *file);
 
 /* plan-unique.c */
-int plan_new_uuid(char out[37], struct error **err);
+int plan_new_uuid(char out[UUID_TEXT_SIZE], struct error **err);
 /* Puts a new address for the first one in the value of a net line; without one nothing happens. */
 int plan_new_mac(char *value, const char *prefix, const struct log *log, struct error **err);
 /* Appends the line smbios1 with a new uuid. */

@@ -19,18 +19,14 @@ static int random_bytes(void *data, size_t len, struct error **err)
 	return 0;
 }
 
-int plan_new_uuid(char out[37], struct error **err)
+int plan_new_uuid(char out[UUID_TEXT_SIZE], struct error **err)
 {
-	uint8_t b[16];
-	int r = random_bytes(b, sizeof(b), err);
+	uint8_t uuid[UUID_SIZE];
+	int r = uuid_random(uuid, err);
 
-	if (r < 0)
-		return r;
-	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-		 b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
-	return 0;
+	if (r == 0)
+		uuid_text(out, uuid);
+	return r;
 }
 
 /* The first "AA:BB:CC:DD:EE:FF" in text; NULL if there is none. */
@@ -94,7 +90,7 @@ int plan_new_mac(char *value, const char *prefix, const struct log *log, struct 
 int plan_add_smbios(const char *value, struct buf *out, struct error **err)
 {
 	_cleanup_free_ char *copy = xstrdup(value);
-	char *save = NULL, uuid[37];
+	char *save = NULL, uuid[UUID_TEXT_SIZE];
 	int r = plan_new_uuid(uuid, err);
 
 	if (r < 0)

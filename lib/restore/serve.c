@@ -4,9 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -15,6 +13,7 @@
 #include "base/process.h"
 #include "base/strv.h"
 #include "base/units.h"
+#include "base/unix-socket.h"
 #include "qemu/nbd.h"
 
 #define START_TIMEOUT_MS 30000
@@ -40,12 +39,10 @@ static char *find_plugin(void)
 
 static bool answers(const char *path)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_close_ int fd = unix_socket_connect(path, SOCK_STREAM, NULL);
 
-	memcpy(a.sun_path, path, strlen(path) + 1);
 	/* EAGAIN: one that stands still, with others waiting for it */
-	return fd >= 0 && (connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0 || errno == EAGAIN);
+	return fd >= 0 || fd == -EAGAIN;
 }
 
 /* A whole handshake: who only connects makes nbdkit complain of him. */
@@ -65,9 +62,10 @@ static bool serves(const char *path, const struct cancel *cancel)
 static int check_socket(const char *path, struct error **err)
 {
 	struct stat st;
+	int r = unix_socket_check_path(path, err);
 
-	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		return error_set(err, ERR_INVALID, "socket path '%s' is too long; give a shorter one", path);
+	if (r < 0)
+		return r;
 	if (lstat(path, &st) < 0)
 		return 0;
 	if (!S_ISSOCK(st.st_mode) || answers(path))

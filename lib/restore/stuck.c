@@ -2,11 +2,12 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "base/thread.h"
 
 #define PATIENCE_MS 30000 /* a slow disk may take as long for its fsync() */
 
@@ -32,20 +33,13 @@ static void *body(void *opaque)
 
 void stuck_watch(struct stuck *s, const struct cancel *cancel, void (*call)(void *opaque), void *opaque)
 {
-	sigset_t all, before;
-	int e;
-
 	*s = (struct stuck){ .cancel = cancel, .call = call, .opaque = opaque, .done_fd = -1 };
 	if (!cancel || !call)
 		return;
 	s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->done_fd < 0)
 		return;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	e = pthread_create(&s->thread, NULL, body, s);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (e) {
+	if (thread_start(&s->thread, body, s, NULL) < 0) {
 		close(s->done_fd);
 		s->done_fd = -1;
 	}

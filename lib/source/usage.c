@@ -2,11 +2,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 #include "base/bounded.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "base/units.h"
 
 /*
@@ -207,8 +207,7 @@ int usage_start(const struct volume *const images[], size_t n, const struct log 
 {
 	struct usage *u = xcalloc(1, sizeof(*u));
 	pthread_condattr_t monotonic;
-	sigset_t all, old;
-	int e;
+	int r;
 
 	u->n = n;
 	u->log = log;
@@ -225,13 +224,10 @@ int usage_start(const struct volume *const images[], size_t n, const struct log 
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&u->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	e = pthread_create(&u->thread, NULL, usage_thread, u);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (e) {
+	r = thread_start(&u->thread, usage_thread, u, err);
+	if (r < 0) {
 		usage_free(u);
-		return error_errno(err, e, "cannot start a thread");
+		return r;
 	}
 	*ret = u;
 	return 0;

@@ -1,29 +1,19 @@
 /* The header of an archive: building and encoding it. */
-#include <errno.h>
 #include <md5.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "base/mem.h"
+#include "base/uuid.h"
 #include "stream/bytes.h"
 #include "vma/format-internal.h"
 #include "vma/format.h"
 
-static void set_uuid_v4(uint8_t uuid[VMA_UUID_SIZE])
-{
-	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
-	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
-}
-
 int vma_header_init(struct vma_header *h, struct error **err)
 {
 	memset(h, 0, sizeof(*h));
-	if (getrandom(h->uuid, sizeof(h->uuid), 0) != (ssize_t)sizeof(h->uuid))
-		return error_errno(err, errno, "cannot get random bytes for the archive's uuid");
-	set_uuid_v4(h->uuid);
 	h->ctime = (int64_t)time(NULL);
-	return 0;
+	return uuid_random(h->uuid, err);
 }
 
 void vma_header_clear(struct vma_header *h)

@@ -1,10 +1,10 @@
 /* The threads of the reader. */
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <zstd.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 #include "stream/frame.h"
 #include "vma/reader-internal.h"
 
@@ -146,20 +146,12 @@ static void *body(void *arg)
 	return NULL;
 }
 
-/* Signals are for the thread that reads. */
 static int start(struct reader_thread *t, struct error **err)
 {
-	sigset_t all, before;
-	int s;
-
 	t->unpacker = ZSTD_createDCtx();
 	if (!t->unpacker)
 		return error_set(err, -ENOMEM, "no memory for a zstd decompressor");
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	s = pthread_create(&t->id, NULL, body, t);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return s ? error_errno(err, s, "cannot start a thread for reading") : 0;
+	return thread_start(&t->id, body, t, err);
 }
 
 /* Hands chunks to the workers until the end or a failure. */

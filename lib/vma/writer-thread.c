@@ -1,10 +1,10 @@
 /* Starting and ending the writer's threads. */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/syscall.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 #include "base/units.h"
 #include "vma/writer-internal.h"
 
@@ -69,19 +69,6 @@ static int init_worker(struct vma_writer *w, struct writer_thread *t, struct err
 	return writer_is_zstd(w) ? frame_encoder_new(w->o.level, &t->encoder, err) : 0;
 }
 
-/* A thread gets its signal mask from the one that starts it. */
-static int start(struct writer_thread *t, struct error **err)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&t->id, NULL, body, t);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r ? error_errno(err, r, "cannot start a thread for the archive") : 0;
-}
-
 static int init_and_start(struct vma_writer *w, unsigned i, struct error **err)
 {
 	struct writer_thread *t = &w->threads[i];
@@ -97,7 +84,7 @@ static int init_and_start(struct vma_writer *w, unsigned i, struct error **err)
 	pthread_mutex_lock(&w->lock);
 	w->running++;
 	pthread_mutex_unlock(&w->lock);
-	r = start(t, err);
+	r = thread_start(&t->id, body, t, err);
 	if (r < 0)
 		ended(w);
 	else
