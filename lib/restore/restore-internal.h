@@ -72,7 +72,7 @@ struct restore {
  */
 int restore_check_stopped(const struct restore *r, struct error **err);
 
-/* restore-volumes.c: makes and opens what the data goes to. */
+/* volumes.c: makes and opens what the data goes to. */
 int restore_make_volumes(struct restore *r, struct error **err);
 int restore_open_targets(struct restore *r, struct error **err);
 /* All is on disk, and closed. */
@@ -84,10 +84,10 @@ bool restore_name_taken(const struct storage *s, uint32_t vmid, const char *voli
 /* False if the volume is gone for certain. */
 bool restore_is_there(const struct volume *v);
 
-/* restore-data.c: the archive into the targets. */
+/* fill.c: the archive into the targets. */
 int restore_copy(struct restore *r, struct error **err);
 
-/* restore-commit.c: from now on the guest is the new one. */
+/* commit.c: from now on the guest is the new one. */
 int restore_commit(struct restore *r, struct error **err);
 /* r->config for a whole guest */
 int restore_make_config(struct restore *r, struct error **err);
@@ -99,7 +99,7 @@ int restore_write_firewall(struct restore *r, struct error **err);
 int restore_keep(struct restore *r, struct error **err);
 
 /*
- * restore-old.c: the volumes of the guest that is replaced.  What the archive has a disk for goes, the
+ * replaced.c: the volumes of the guest that is replaced.  What the archive has a disk for goes, the
  * rest is kept: the lines "unusedN: ..." are added to r->config.  Snapshots go from both, as their
  * configuration does.  Facts: restore_cleanup_oldconf and rescan of PVE::QemuServer.
  */
@@ -111,16 +111,16 @@ void restore_remove_old(struct restore *r);
 /* False for what is not the guest's own: others' disks, paths.  True also if nobody can tell. */
 bool restore_may_own(const struct restore *r, const char *volid);
 
-/* restore-template.c: whether the template may be replaced; -EBUSY if linked clones stand on it. */
+/* template.c: whether the template may be replaced; -EBUSY if linked clones stand on it. */
 int restore_check_template(const struct restore *r, struct error **err);
 
-/* restore-live.c: the guest starts at once. */
+/* live.c: the guest starts at once. */
 int restore_live_check(struct restore *r, struct error **err);
 int restore_live(struct restore *r, struct error **err);
 /* Path of the copy of the replaced guest's configuration.  Caller frees. */
 char *restore_old_copy(const struct restore *r);
 void restore_live_clear(struct restore *r);
-/* restore-live-watch.c: until all is on the volumes. */
+/* live-watch.c: until all is on the volumes. */
 int restore_live_watch(struct restore *r, struct error **err);
 /*
  * What qemu-img takes for a disk as the guest left it: the overlay over the archive, which is served at that
@@ -128,7 +128,7 @@ int restore_live_watch(struct restore *r, struct error **err);
  */
 int restore_whole_disk(const struct restore_volume *v, const char *socket, char **ret, struct error **err);
 
-/* restore-finish.c: its path, which the caller frees; and writing it. */
+/* finish-script.c: its path, which the caller frees; and writing it. */
 char *restore_finish_script(const struct restore *r);
 int restore_write_finish(struct restore *r, struct error **err);
 
