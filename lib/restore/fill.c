@@ -1,59 +1,68 @@
-/* The data of a restore, held to the rate that is allowed. */
-#include <errno.h>
+#include "restore/fill.h"
+
+#include <stdatomic.h>
 #include <string.h>
 
-#include "base/units.h"
-#include "restore/restore-internal.h"
+#include "base/pace.h"
+
+struct fill {
+	const struct restore_context *context;
+	struct targets *targets;
+	struct pace pace;
+	atomic_bool target_failed; /* otherwise it is the archive's fault that the copy ended */
+};
 
 static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data, size_t len,
 		   struct error **err)
 {
-	struct restore *r = opaque;
-	int res;
+	struct fill *f = opaque;
+	struct target *t = &f->targets->of[dev];
+	int r;
 
-	if (!target_is_open(&r->targets[dev]))
+	if (!target_is_open(t))
 		return 0;
-	res = pace_take(&r->pace, len, r->host->cancel, err);
-	if (res == 0)
-		res = target_write(&r->targets[dev], offset, data, len, err);
-	if (res < 0)
-		atomic_store(&r->target_failed, true);
-	return res;
+	r = pace_take(&f->pace, len, f->context->host->cancel, err);
+	if (r == 0)
+		r = target_write(t, offset, data, len, err);
+	if (r < 0)
+		atomic_store(&f->target_failed, true);
+	return r;
 }
 
 /* New volumes read as zeroes. */
 static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, struct error **err)
 {
-	const struct restore *r = opaque;
+	const struct fill *f = opaque;
 
 	(void)dev;
 	(void)offset;
 	(void)len;
-	return cancel_check(r->host->cancel, err);
+	return cancel_check(f->context->host->cancel, err);
 }
 
 static void on_progress(void *opaque, uint64_t clusters)
 {
-	const struct restore *r = opaque;
+	const struct restore_params *p = ((const struct fill *)opaque)->context->params;
 
-	if (r->p->progress)
-		r->p->progress(r->p->opaque, clusters);
+	if (p->progress)
+		p->progress(p->opaque, clusters);
 }
 
-int restore_copy(struct restore *r, struct error **err)
+int fill_targets(const struct restore_context *c, struct vma_reader *reader, struct targets *t,
+		 uint64_t bwlimit, struct error **err)
 {
 	const struct vma_sink sink = { .data = on_data, .zero = on_zero, .progress = on_progress };
-	int res;
+	struct fill f = { .context = c, .targets = t };
+	int r;
 
-	r->start_ns = units_now_ns();
-	pace_init(&r->pace, r->bwlimit);
-	res = vma_reader_run(r->reader, &sink, r, err);
-	if (res >= 0 || res == ERR_CANCELED || atomic_load(&r->target_failed))
-		return res;
-	if (!strcmp(r->p->archive, "-"))
+	pace_init(&f.pace, bwlimit);
+	r = vma_reader_run(reader, &sink, &f, err);
+	if (r >= 0 || r == ERR_CANCELED || atomic_load(&f.target_failed))
+		return r;
+	if (!strcmp(c->params->archive, "-"))
 		error_prefix(err, "cannot read the archive on standard input");
 	else
 		error_prefix(err, "cannot read archive '%s' ('vma verify' reports what is lost)",
-			     r->p->archive);
-	return res;
+			     c->params->archive);
+	return r;
 }

@@ -1,15 +1,16 @@
 /*
- * The shell script that finishes a live restore, should qmrestore not live to do it: killed, interrupted,
- * given up.  It is written before the guest runs and removed when all is done; to be run when the guest is
- * shut down.
+ * The shell script that finishes a live restore, should qmrestore not live to do it: killed, interrupted, or
+ * after an error.  It is written before the guest runs and removed when all is done.  It is to be run when
+ * the guest is shut down.
  */
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "backup/recover.h"
 #include "base/io.h"
 #include "base/mem.h"
-#include "restore/restore-internal.h"
+#include "restore/live-internal.h"
 
 /* As one word of the shell. */
 static void add_word(struct buf *b, const char *text)
@@ -32,7 +33,7 @@ static void add_line(struct buf *b, const char *before, const char *word)
 }
 
 /* Our own tools go first: Proxmox's vma cannot serve. */
-static void add_head(const struct restore *r, struct buf *b)
+static void add_head(const struct restore_context *c, struct buf *b)
 {
 	char exe[4096];
 	const ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
@@ -40,9 +41,9 @@ static void add_head(const struct restore *r, struct buf *b)
 	buf_addf(b,
 		 "#!/bin/sh\n# Finishes the live restore of VM %" PRIu32
 		 " when the guest is shut down.\nset -e\n",
-		 r->p->vmid);
-	if (*r->host->paths->root)
-		add_line(b, "export VZDUMP_ROOT=", r->host->paths->root);
+		 c->params->vmid);
+	if (*c->host->paths->root)
+		add_line(b, "export VZDUMP_ROOT=", c->host->paths->root);
 	exe[n > 0 ? n : 0] = '\0';
 	if (strrchr(exe, '/')) {
 		*strrchr(exe, '/') = '\0';
@@ -52,11 +53,11 @@ static void add_head(const struct restore *r, struct buf *b)
 	}
 }
 
-static void add_server(const struct restore *r, const char *socket, struct buf *b)
+static void add_server(const struct restore_context *c, const char *socket, struct buf *b)
 {
-	_cleanup_free_ char *archive = realpath(r->p->archive, NULL);
+	_cleanup_free_ char *archive = realpath(c->params->archive, NULL);
 
-	add_line(b, "archive=", archive ? archive : r->p->archive);
+	add_line(b, "archive=", archive ? archive : c->params->archive);
 	add_line(b, "socket=", socket);
 	buf_adds(b, "vma serve \"$archive\" --socket \"$socket\" > /dev/null &\n"
 		    "server=$!\n"
@@ -65,67 +66,70 @@ static void add_server(const struct restore *r, const char *socket, struct buf *
 }
 
 /* A disk whose overlay is gone is complete. */
-static int add_disk(const struct restore *r, const struct restore_volume *v, const char *socket,
+static int add_disk(const struct restore_context *c, const struct live_disk *d, const char *socket,
 		    struct buf *b, struct error **err)
 {
-	_cleanup_free_ char *to = volume_qemu_name(&v->volume), *from = NULL;
-	int res = restore_whole_disk(v, socket, &from, err);
+	const struct volume *v = &d->to->volume;
+	_cleanup_free_ char *to = volume_qemu_name(v), *from = NULL;
+	int r = live_disk_image(d, socket, &from, err);
 
-	if (res < 0)
-		return res;
+	if (r < 0)
+		return r;
 	/* a step of its own: its failure ends the script.  A folder that is not mounted lists nothing. */
-	buf_addf(b, "volumes=$(pvesm list %s --vmid %" PRIu32 ")\n", v->volume.storage->id, r->p->vmid);
+	buf_addf(b, "volumes=$(pvesm list %s --vmid %" PRIu32 ")\n", v->storage->id, c->params->vmid);
 	buf_addf(b,
 		 "echo \"$volumes\" | grep -qF '%s ' || {\n"
 		 "\techo \"volume '%s' is not on its storage now; run this again when it is\" >&2\n"
 		 "\texit 1\n}\n",
-		 v->volume.volid, v->volume.volid);
-	buf_addf(b, "if echo \"$volumes\" | grep -qF '%s '; then\n", v->overlay.volid);
+		 v->volid, v->volid);
+	buf_addf(b, "if echo \"$volumes\" | grep -qF '%s '; then\n", d->overlay.volid);
 	/* by itself qemu-img writes nothing out, and does not say if that fails */
-	buf_addf(b, "\tqemu-img convert -n %s-O %s ", v->volume.path ? "" : "-t writeback ",
-		 image_format_name(v->volume.format));
+	buf_addf(b, "\tqemu-img convert -n %s-O %s ", v->path ? "" : "-t writeback ",
+		 image_format_name(v->format));
 	add_word(b, from);
 	add_line(b, " ", to);
-	if (v->volume.path)
-		add_line(b, "\tsync ", v->volume.path);
-	buf_addf(b, "\tpvesm free %s\nfi\n", v->overlay.volid);
+	if (v->path)
+		add_line(b, "\tsync ", v->path);
+	buf_addf(b, "\tpvesm free %s\nfi\n", d->overlay.volid);
 	return 0;
 }
 
-static void add_end(const struct restore *r, struct buf *b)
+static void add_end(const struct live_restore *l, struct buf *b)
 {
-	_cleanup_free_ char *conf = guest_config_path(r->host->paths, r->p->vmid);
-	_cleanup_free_ char *copy = restore_old_copy(r);
+	const struct restore_context *c = l->parts.context;
+	const struct replaced *old = l->parts.replaced;
+	_cleanup_free_ char *conf = guest_config_path(c->host->paths, c->params->vmid);
+	_cleanup_free_ char *copy = live_old_config(l);
 
 	add_line(b, "sed -i '/^freeze: 1$/d; /^lock: " RESTORE_LOCK "$/d' ", conf);
-	if (r->has_old)
+	if (old->exists)
 		add_line(b, "rm -f ", copy);
 	/* QEMU's server has ended with it */
-	add_line(b, "rm -rf ", r->dir);
-	for (size_t i = 0; r->doomed && r->doomed[i]; i++)
-		buf_addf(b, "pvesm free %s || true\n", r->doomed[i]);
-	buf_addf(b, "rm -f \"$0\"\necho 'VM %" PRIu32 " is on its own volumes now.'\n", r->p->vmid);
+	add_line(b, "rm -rf ", c->dir);
+	for (size_t i = 0; old->doomed && old->doomed[i]; i++)
+		buf_addf(b, "pvesm free %s || true\n", old->doomed[i]);
+	buf_addf(b, "rm -f \"$0\"\necho 'VM %" PRIu32 " is on its own volumes now.'\n", c->params->vmid);
 }
 
-char *restore_finish_script(const struct restore *r)
+char *finish_script_path(const struct restore_context *c)
 {
-	return paths_get(r->host->paths, "/var/lib/vzdump/%u.finish", r->p->vmid);
+	return paths_get(c->host->paths, "/var/lib/vzdump/%u.finish", c->params->vmid);
 }
 
-int restore_write_finish(struct restore *r, struct error **err)
+int finish_script_write(const struct live_restore *l, struct error **err)
 {
-	_cleanup_free_ char *path = restore_finish_script(r);
-	_cleanup_free_ char *socket = paths_get(r->host->paths, "/run/vma-%u.sock", r->p->vmid);
+	const struct restore_context *c = l->parts.context;
+	_cleanup_free_ char *path = finish_script_path(c);
+	_cleanup_free_ char *socket = paths_get(c->host->paths, "/run/vma-%u.sock", c->params->vmid);
 	_cleanup_buf_ struct buf b = BUF_INIT;
-	int res = 0;
+	int r = 0;
 
-	add_head(r, &b);
-	add_server(r, socket, &b);
-	for (size_t i = 0; res == 0 && i < r->n; i++)
-		if (r->volumes[i].live)
-			res = add_disk(r, &r->volumes[i], socket, &b, err);
-	add_end(r, &b);
-	if (res == 0)
-		res = journal_add(r->journal, JOURNAL_FILE, path, err);
-	return res < 0 ? res : io_write_file_atomic(path, buf_str(&b), b.len, 0700, NULL, err);
+	add_head(c, &b);
+	add_server(c, socket, &b);
+	for (size_t i = 0; r == 0 && i < l->n; i++)
+		r = add_disk(c, &l->disks[i], socket, &b, err);
+	add_end(l, &b);
+	if (r == 0)
+		r = journal_add(c->journal, JOURNAL_FILE, path, err);
+	return r < 0 ? r : io_write_file_atomic(path, buf_str(&b), b.len, 0700, NULL, err);
 }

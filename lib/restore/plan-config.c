@@ -11,8 +11,7 @@
 char *plan_disk_line(const struct plan_disk *d, const struct guest_drive *old)
 {
 	static const char *const renewed[] = { "file", "format", "size", NULL };
-	const uint64_t rounded = (d->size + PLAN_SIZE_STEP - 1) / PLAN_SIZE_STEP * PLAN_SIZE_STEP;
-	_cleanup_free_ char *size = units_disk_size(rounded);
+	_cleanup_free_ char *size = units_disk_size(plan_volume_size(d));
 	struct buf b = BUF_INIT;
 
 	buf_addf(&b, "%s: %s", d->key, d->volid);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/strv.h"
 #include "base/units.h"
 #include "guest/guest.h"
@@ -41,6 +42,7 @@ void plan_clear(struct plan *p)
 		free(p->disks[i].volid);
 	}
 	free(p->disks);
+	free(p->chosen);
 	free(p->config);
 	free(p->firewall);
 	*p = (struct plan){ 0 };
@@ -186,12 +188,12 @@ static void drop_disk(struct plan *p, size_t i)
 }
 
 /* Mapped, but not there: a guest without its disk is no restored guest. */
-static int check_absent(struct plan *p, bool whole, struct error **err)
+static int check_absent(struct plan *p, enum plan_scope scope, struct error **err)
 {
 	for (size_t i = 0; i < p->n;) {
 		if (p->disks[i].dev)
 			i++;
-		else if (!whole)
+		else if (scope == PLAN_SINGLE_DISKS)
 			drop_disk(p, i);
 		else
 			return error_set(err, ERR_CORRUPT,
@@ -214,7 +216,7 @@ static char *config_text(const struct vma_header *h, const char *name)
 	return NULL;
 }
 
-int plan_read(const struct vma_header *h, bool whole, const struct log *log, struct plan *ret,
+int plan_read(const struct vma_header *h, enum plan_scope scope, const struct log *log, struct plan *ret,
 	      struct error **err)
 {
 	_cleanup_plan_ struct plan p = { 0 };
@@ -231,7 +233,7 @@ int plan_read(const struct vma_header *h, bool whole, const struct log *log, str
 		if (h->devices[i].name)
 			r = find_device(&p, h, i, log, err);
 	if (r == 0)
-		r = check_absent(&p, whole, err);
+		r = check_absent(&p, scope, err);
 	if (r == 0)
 		r = read_lines(&p, false, err);
 	if (r == 0) {
@@ -239,4 +241,47 @@ int plan_read(const struct vma_header *h, bool whole, const struct log *log, str
 		p = (struct plan){ 0 };
 	}
 	return r;
+}
+
+/* ---- choosing ---- */
+
+static void choose(struct plan *p, struct plan_disk *d)
+{
+	for (size_t i = 0; i < p->n_chosen; i++)
+		if (p->chosen[i] == d)
+			return;
+	p->chosen = xreallocarray(p->chosen, p->n_chosen + 1, sizeof(struct plan_disk *));
+	p->chosen[p->n_chosen++] = d;
+}
+
+static int unknown_disk(const struct plan *p, const char *name, struct error **err)
+{
+	struct nearest n = nearest_begin(name);
+	_cleanup_free_ char *hint = NULL;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->disks[i].dev)
+			nearest_offer(&n, p->disks[i].key);
+	hint = nearest_hint(&n);
+	return error_set(err, ERR_NOT_FOUND, "disk '%s' is not in the archive%s%s", name, hint,
+			 *hint ? "" : " (vma list shows what there is)");
+}
+
+int plan_choose(struct plan *p, char *const *keys, struct error **err)
+{
+	for (size_t i = 0; !keys && i < p->n; i++)
+		choose(p, &p->disks[i]);
+	for (size_t i = 0; keys && keys[i]; i++) {
+		struct plan_disk *d = plan_find(p, keys[i]);
+
+		if (!d || !d->dev)
+			return unknown_disk(p, keys[i], err);
+		choose(p, d);
+	}
+	return 0;
+}
+
+uint64_t plan_volume_size(const struct plan_disk *d)
+{
+	return (d->size + KIB - 1) / KIB * KIB;
 }

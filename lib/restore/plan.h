@@ -17,8 +17,6 @@
 #include "guest/guest.h"
 #include "vma/format.h"
 
-#define PLAN_SIZE_STEP 1024u /* volumes are that much rounded up: PVE allocates in KiB */
-
 struct plan_disk {
 	char key[16];   /* "scsi0" */
 	uint8_t dev;    /* in the archive; 0: made anew (cloud-init) */
@@ -35,21 +33,37 @@ struct plan {
 	char *firewall; /* its qemu-server.fw, or NULL */
 	struct plan_disk *disks;
 	size_t n;
+	struct plan_disk **chosen; /* of disks, those that are restored; see plan_choose() */
+	size_t n_chosen;
+};
+
+enum plan_scope {
+	PLAN_WHOLE_GUEST,
+	PLAN_SINGLE_DISKS, /* into a guest that exists */
 };
 
 /*
- * Reads the archive's header.  Disks are those of the archive, by their #qmdump#map line or else by
- * their name drive-<key>; a cloud-init drive of the configuration is added.  A vmstate is warned
- * about and left out.  ERR_CORRUPT: no configuration, or one that cannot be meant; with `whole` also
- * one that maps a disk of which the archive has no data (else the disk is left out).
+ * Reads the archive's header.  The disks are the archive's, named by their #qmdump#map line, or else by the
+ * device's name drive-<key>; a cloud-init drive of the configuration is added.  A vmstate is warned about and
+ * left out.  ERR_CORRUPT: there is no configuration, or it contradicts itself, or it maps a disk of which the
+ * archive has no data; such a disk is only left out with PLAN_SINGLE_DISKS.  Nothing is chosen yet.
  */
-int plan_read(const struct vma_header *h, bool whole, const struct log *log, struct plan *ret,
+int plan_read(const struct vma_header *h, enum plan_scope scope, const struct log *log, struct plan *ret,
 	      struct error **err);
 void plan_clear(struct plan *p);
 #define _cleanup_plan_ _cleanup_(plan_clear)
 
 /* By key or by name of the device, NULL if there is none. */
 struct plan_disk *plan_find(const struct plan *p, const char *name);
+
+/*
+ * Chooses the disks that are restored: those of keys (NULL at its end), each once and in that order, or all
+ * if keys is NULL.  ERR_NOT_FOUND for one that the archive has no data of.
+ */
+int plan_choose(struct plan *p, char *const *keys, struct error **err);
+
+/* Bytes of the disk's volume: rounded up to KiB, in which PVE allocates. */
+uint64_t plan_volume_size(const struct plan_disk *d);
 
 struct plan_guest {
 	uint32_t vmid;

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "base/strv.h"
-#include "restore/restore-internal.h"
+#include "restore/replaced.h"
 #include "place/content.h"
 
 /*
@@ -36,48 +36,48 @@ static int check_volume(const struct volume *base, struct error **err)
 	_cleanup_free_ char *head = xasprintf("%s:%s/", base->storage->id, own_name(base->volname));
 	struct storage_volume *volumes = NULL;
 	size_t n = 0;
-	int res = storage_content_list(base->storage, 0, STORAGE_IMAGES, NULL, &volumes, &n, err);
+	int r = storage_content_list(base->storage, 0, STORAGE_IMAGES, NULL, &volumes, &n, err);
 
-	for (size_t i = 0; res == 0 && i < n; i++)
+	for (size_t i = 0; r == 0 && i < n; i++)
 		if (str_prefix(volumes[i].volid, head, NULL))
-			res = error_set(err, -EBUSY,
-					"'%s' of VM %" PRIu32
-					" is a linked clone of its '%s': give that guest "
-					"disks of its own, or restore to another id",
-					volumes[i].volid, volumes[i].vmid, base->volid);
+			r = error_set(err, -EBUSY,
+				      "'%s' of VM %" PRIu32 " is a linked clone of its '%s': give that guest "
+				      "disks of its own, or restore to another id",
+				      volumes[i].volid, volumes[i].vmid, base->volid);
 	storage_volumes_free(volumes, n);
-	return res;
+	return r;
 }
 
-static int check_clones(const struct restore *r, struct error **err)
+static int check_clones(const struct replaced *old, struct error **err)
 {
 	_cleanup_guest_disks_ struct guest_disks disks = { 0 };
-	int res = guest_config_volumes(&r->old, &disks, err);
+	int r = guest_config_volumes(&old->config, &disks, err);
 
-	for (size_t i = 0; res == 0 && i < disks.n; i++) {
+	for (size_t i = 0; r == 0 && i < disks.n; i++) {
 		_cleanup_volume_ struct volume v = { 0 };
 
-		/* a storage that is gone: its volume is kept */
-		if (volume_open(r->host->storages, disks.disks[i].volid, NULL, &v, NULL) < 0)
+		/* the volume of a storage that is gone is kept */
+		if (volume_open(old->context->host->storages, disks.disks[i].volid, NULL, &v, NULL) < 0)
 			continue;
-		if (v.storage && v.vmid == r->p->vmid && is_base(v.volname))
-			res = check_volume(&v, err);
+		if (v.storage && v.vmid == old->context->params->vmid && is_base(v.volname))
+			r = check_volume(&v, err);
 	}
-	return res;
+	return r;
 }
 
-int restore_check_template(const struct restore *r, struct error **err)
+int template_check(const struct replaced *old, struct error **err)
 {
-	int res;
+	int r;
 
-	if (r->p->disks)
+	if (old->context->params->disks)
 		return error_set(err, -EPERM,
 				 "unable to restore VM %" PRIu32
 				 " - it is a template, which single disks do not go into; --force replaces "
 				 "all of it",
-				 r->p->vmid);
-	res = check_clones(r, err);
-	if (res < 0)
-		error_prefix(err, "unable to restore VM %" PRIu32 " - it is a template", r->p->vmid);
-	return res;
+				 old->context->params->vmid);
+	r = check_clones(old, err);
+	if (r < 0)
+		error_prefix(err, "unable to restore VM %" PRIu32 " - it is a template",
+			     old->context->params->vmid);
+	return r;
 }

@@ -1,29 +1,44 @@
-/* The volumes of a restore: where they go, making them, opening them. */
+#include "restore/volumes.h"
+
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
-#include "journal/run-dir.h"
-#include "restore/restore-internal.h"
-#include "restore/serve.h"
+#include "base/units.h"
 
-static int choose_storage(const struct restore *r, const struct plan_disk *d, const struct storage **ret,
-			  struct error **err)
+void volumes_init(struct volumes *vs, const struct restore_context *c, const struct plan *p)
 {
-	const char *id = r->p->storage ? r->p->storage : d->storage ? d->storage : "local";
-	int s = storage_get(r->host->storages, id, STORAGE_IMAGES, ret, err);
+	*vs = (struct volumes){ .context = c, .n = p->n_chosen };
+	vs->v = xcalloc(vs->n, sizeof(*vs->v));
+	for (size_t i = 0; i < vs->n; i++)
+		vs->v[i].disk = p->chosen[i];
+}
 
-	if (s == 0)
-		s = storage_activate(*ret, r->host->log, err);
-	if (s < 0)
-		error_prefix(err, "%s%s", d->key, r->p->storage ? "" : " (--storage puts it elsewhere)");
-	return s;
+void volumes_clear(struct volumes *vs)
+{
+	for (size_t i = 0; i < vs->n; i++)
+		volume_clear(&vs->v[i].volume);
+	free(vs->v);
+	*vs = (struct volumes){ 0 };
+}
+
+/* ---- where one goes ---- */
+
+static int choose_storage(const struct restore_context *c, const struct plan_disk *d,
+			  const struct storage **ret, struct error **err)
+{
+	const char *wanted = c->params->storage;
+	const char *id = wanted ? wanted : d->storage ? d->storage : "local";
+	int r = storage_get(c->host->storages, id, STORAGE_IMAGES, ret, err);
+
+	if (r == 0)
+		r = storage_activate(*ret, c->host->log, err);
+	if (r < 0)
+		error_prefix(err, "%s%s", d->key, wanted ? "" : " (--storage puts it elsewhere)");
+	return r;
 }
 
 /* The one it had, where the storage takes that. */
@@ -38,7 +53,26 @@ static enum image_format choose_format(const struct storage *s, const struct pla
 	return s->format;
 }
 
-bool restore_name_taken(const struct storage *s, uint32_t vmid, const char *volid)
+uint64_t volumes_bwlimit(const struct volumes *vs)
+{
+	uint64_t limit = vs->context->params->bwlimit;
+
+	if (limit != RESTORE_BWLIMIT_OF_STORAGES)
+		return limit;
+	/* one rate holds for all, so the slowest storage's */
+	for (size_t i = 0; i < vs->n; i++) {
+		const struct storage *s = vs->v[i].volume.storage;
+		const uint64_t one = s ? storage_restore_bwlimit(s) * KIB : 0;
+
+		if (one && one < limit)
+			limit = one;
+	}
+	return limit == RESTORE_BWLIMIT_OF_STORAGES ? 0 : limit;
+}
+
+/* ---- is it there? ---- */
+
+bool volumes_name_taken(const struct storage *s, uint32_t vmid, const char *volid)
 {
 	struct storage_image *images = NULL;
 	bool taken = false;
@@ -52,13 +86,14 @@ bool restore_name_taken(const struct storage *s, uint32_t vmid, const char *voli
 	return taken;
 }
 
-bool restore_is_there(const struct volume *v)
+/* True also if the storage cannot say. */
+static bool is_there(const struct volume *v)
 {
 	struct storage_image *images = NULL;
 	bool found = false;
 	size_t n = 0;
 
-	/* a device is also gone when its volume is not active */
+	/* a volume that is not active has no device, but exists */
 	if (v->path && access(v->path, F_OK) == 0)
 		return true;
 	if (storage_list(v->storage, v->vmid, &images, &n, NULL) < 0)
@@ -68,6 +103,21 @@ bool restore_is_there(const struct volume *v)
 	storage_images_free(images, n);
 	return found;
 }
+
+int volumes_check_there(const struct volumes *vs, struct error **err)
+{
+	for (size_t i = 0; i < vs->n; i++) {
+		const struct volume *v = &vs->v[i].volume;
+
+		if (v->volid && !is_there(v))
+			return error_set(err, ERR_NOT_FOUND,
+					 "volume '%s' of this restore is gone: somebody else removed it",
+					 v->volid);
+	}
+	return 0;
+}
+
+/* ---- making them ---- */
 
 /* "vm-100-disk-1" of "local:100/vm-100-disk-1.qcow2".  Caller frees. */
 static char *name_of(const char *volid, enum image_format format)
@@ -80,151 +130,72 @@ static char *name_of(const char *volid, enum image_format format)
 	return xstrndup(file, str_suffix(file, extension) ? len - strlen(extension) : len);
 }
 
-static int allocate(struct restore *r, const struct storage *s, const char *volid, struct restore_volume *v,
-		    struct error **err)
+static int allocate(const struct restore_context *c, const struct storage *s, const char *volid,
+		    struct new_volume *v, struct error **err)
 {
 	const enum image_format format = choose_format(s, v->disk);
 	_cleanup_free_ char *name = name_of(volid, format);
 	const struct volume_alloc a = {
-		.vmid = r->p->vmid,
+		.vmid = c->params->vmid,
 		.name = name,
 		.format = format,
-		.size = (v->disk->size + PLAN_SIZE_STEP - 1) / PLAN_SIZE_STEP * PLAN_SIZE_STEP,
-		.cancel = r->host->cancel,
+		.size = plan_volume_size(v->disk),
+		.cancel = c->host->cancel,
 	};
-	int res = journal_add(r->journal, JOURNAL_IMAGE, volid, err);
+	int r = journal_add(c->journal, JOURNAL_IMAGE, volid, err);
 
-	if (res == 0)
-		res = volume_alloc(s, &a, &v->volume, err);
-	if (res == -EEXIST)
-		journal_strike(r->journal, JOURNAL_IMAGE, volid);
-	return res;
+	if (r == 0)
+		r = volume_alloc(s, &a, &v->volume, err);
+	if (r == -EEXIST)
+		journal_strike(c->journal, JOURNAL_IMAGE, volid);
+	return r;
 }
 
 /*
- * The name is found first: a kill between journal and allocation must not cost somebody an image of
- * that name.
+ * The name is found first: a kill between journal and allocation must not cost somebody an image of that
+ * name.
  */
-static int make_volume(struct restore *r, struct restore_volume *v, struct error **err)
+static int make_volume(const struct restore_context *c, struct new_volume *v, struct error **err)
 {
 	struct plan_disk *d = v->disk;
-	_cleanup_free_ char *cloudinit = xasprintf("vm-%" PRIu32 "-cloudinit", r->p->vmid);
-	struct volume_alloc a = { .vmid = r->p->vmid, .name = d->cloudinit ? cloudinit : NULL };
+	_cleanup_free_ char *cloudinit = xasprintf("vm-%" PRIu32 "-cloudinit", c->params->vmid);
+	struct volume_alloc a = { .vmid = c->params->vmid, .name = d->cloudinit ? cloudinit : NULL };
 	const struct storage *s;
-	int res = choose_storage(r, d, &s, err);
+	int r = choose_storage(c, d, &s, err);
 
-	if (res < 0)
-		return res;
+	if (r < 0)
+		return r;
 	a.format = choose_format(s, d);
-	res = volume_alloc_id(s, &a, &d->volid, err);
-	/* the guest that is replaced may have one, and its content is made anew anyway */
-	if (res == 0 && d->cloudinit && restore_name_taken(s, r->p->vmid, d->volid))
+	r = volume_alloc_id(s, &a, &d->volid, err);
+	/* the guest that is replaced may have one, and its content is generated anew anyway */
+	if (r == 0 && d->cloudinit && volumes_name_taken(s, c->params->vmid, d->volid))
 		return 0;
-	if (res == 0)
-		res = allocate(r, s, d->volid, v, err);
-	if (res < 0)
-		return error_prefix(err, "%s", d->key), res;
-	log_info(r->host->log, "new volume ID is '%s'", d->volid);
+	if (r == 0)
+		r = allocate(c, s, d->volid, v, err);
+	if (r < 0)
+		return error_prefix(err, "%s", d->key), r;
+	log_info(c->host->log, "new volume ID is '%s'", d->volid);
 	return volume_activate(&v->volume, err);
 }
 
-int restore_make_volumes(struct restore *r, struct error **err)
+int volumes_make(struct volumes *vs, struct error **err)
 {
-	int res = 0;
+	int r = 0;
 
-	for (size_t i = 0; res == 0 && i < r->n; i++) {
-		res = make_volume(r, &r->volumes[i], err);
-		if (res == 0)
-			res = cancel_check(r->host->cancel, err);
+	for (size_t i = 0; r == 0 && i < vs->n; i++) {
+		r = make_volume(vs->context, &vs->v[i], err);
+		if (r == 0)
+			r = cancel_check(vs->context->host->cancel, err);
 	}
-	return res;
+	return r;
 }
 
-/* ---- where data is written ---- */
-
-/* Raw volumes with a path are written as they are; what else there is needs QEMU's drivers. */
-static bool is_direct(const struct volume *v)
+void volumes_deactivate(const struct volumes *vs)
 {
-	return v->path && v->format == IMAGE_RAW;
-}
+	for (size_t i = 0; i < vs->n; i++) {
+		_cleanup_error_ struct error *err = NULL;
 
-static int start_daemon(struct restore *r, struct error **err)
-{
-	_cleanup_free_ struct storage_daemon_disk *disks = xcalloc(r->n, sizeof(*disks));
-	size_t n = 0;
-	int res = 0;
-
-	for (size_t i = 0; res == 0 && i < r->n; i++) {
-		struct restore_volume *v = &r->volumes[i];
-		struct json_object *protocol = NULL;
-
-		if (!v->disk->dev || v->live || is_direct(&v->volume))
-			continue;
-		res = volume_blockdev(&v->volume, &protocol, err);
-		disks[n++] = (struct storage_daemon_disk){ .export = v->disk->key,
-							   .protocol = protocol,
-							   .format = image_format_name(v->volume.format),
-							   .writable = true };
+		if (vs->v[i].volume.volid && volume_deactivate(&vs->v[i].volume, &err) < 0)
+			log_warn(vs->context->host->log, "%s", error_message(err));
 	}
-	if (res == 0 && n) {
-		if (!r->dir)
-			res = run_dir_make(r->host->paths, r->journal, &r->dir, err);
-		if (res == 0)
-			res = storage_daemon_start(&r->daemon, r->dir, disks, n, r->host->cancel, err);
-	}
-	for (size_t i = 0; i < n; i++)
-		json_object_put(disks[i].protocol);
-	return res;
-}
-
-static int open_target(struct restore *r, const struct restore_volume *v, struct error **err)
-{
-	const struct plan_disk *d = v->disk;
-	_cleanup_free_ char *path =
-		is_direct(&v->volume) ? xstrdup(v->volume.path) : serve_uri(r->daemon.socket, d->key);
-	int res = target_existing(&r->targets[d->dev], path, d->size, false, err);
-
-	if (res == 0)
-		log_info(r->host->log, "map '%s' to '%s' (write zeros = 0)", d->device,
-			 v->volume.path ? v->volume.path : path);
-	return res < 0 ? (error_prefix(err, "%s", d->key), res) : 0;
-}
-
-int restore_open_targets(struct restore *r, struct error **err)
-{
-	int res = start_daemon(r, err);
-
-	for (size_t i = 0; res == 0 && i < r->n; i++)
-		if (r->volumes[i].disk->dev && !r->volumes[i].live)
-			res = open_target(r, &r->volumes[i], err);
-	return res;
-}
-
-/* Of a file that is synced its name may still be lost, and the folder's own. */
-static int sync_names(const struct volume *v, struct error **err)
-{
-	_cleanup_free_ char *folder = NULL, *parent = NULL;
-	struct stat st;
-	int res;
-
-	if (!v->path || stat(v->path, &st) < 0 || !S_ISREG(st.st_mode))
-		return 0;
-	folder = io_parent(v->path);
-	parent = io_parent(folder);
-	res = io_fsync_dir(folder, err);
-	return res == 0 ? io_fsync_dir(parent, err) : res;
-}
-
-int restore_close_targets(struct restore *r, struct error **err)
-{
-	int res = 0;
-
-	for (unsigned i = 1; res == 0 && i <= VMA_MAX_DEVICES; i++)
-		if (target_is_open(&r->targets[i]))
-			res = target_finish(&r->targets[i], err);
-	/* the daemon writes back what it holds of a qcow2 image when it ends */
-	storage_daemon_stop(&r->daemon);
-	for (size_t i = 0; res == 0 && i < r->n; i++)
-		res = sync_names(&r->volumes[i].volume, err);
-	return res;
 }

@@ -203,7 +203,7 @@ static inline void fuzz_plan(const uint8_t *data, size_t len)
 	if (len > 65535 || vma_header_add_config(&h, "qemu-server.conf", data, len, NULL) < 0)
 		return;
 	h.devices[1] = (struct vma_device){ .name = xstrdup("drive-scsi0"), .size = 65536 };
-	if (plan_read(&h, true, NULL, &plan, NULL) < 0)
+	if (plan_read(&h, PLAN_WHOLE_GUEST, NULL, &plan, NULL) < 0)
 		return;
 	disk = plan_find(&plan, "drive-scsi0");
 	if (!disk)

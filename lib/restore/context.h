@@ -1,0 +1,19 @@
+/* What every part of a restore works with: the host, the caller's wishes, the journal, a private folder. */
+#ifndef VZDUMP_RESTORE_CONTEXT_H
+#define VZDUMP_RESTORE_CONTEXT_H
+
+#include "journal/journal.h"
+#include "restore/restore.h"
+#include "storage/host.h"
+
+struct restore_context {
+	const struct host *host;             /* borrowed */
+	const struct restore_params *params; /* borrowed */
+	struct journal *journal;             /* NULL until it is opened, and after commit_keep() */
+	char *dir;                           /* private folder for sockets; NULL until it is made */
+};
+
+/* Makes the private folder, in the journal, unless there is one. */
+int restore_context_dir(struct restore_context *c, struct error **err);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * Among live*.c and finish-script.c.  Calls go one way:
+ *
+ *	live ── live-prepare ─────────────── live-disk
+ *	     ── live-start ── finish-script ── live-disk
+ *	     ── live-watch ── live-offline ─── live-disk, finish-script
+ */
+#ifndef VZDUMP_RESTORE_LIVE_INTERNAL_H
+#define VZDUMP_RESTORE_LIVE_INTERNAL_H
+
+#include "guest/power.h"
+#include "qemu/live.h"
+#include "restore/live.h"
+#include "restore/serve.h"
+#include "vma/random.h"
+
+#define LIVE_ALIVE "qmrestore-alive" /* QEMU's name for the pipe's end, see live_restore.alive */
+
+enum live_stage {
+	LIVE_FILLING, /* the guest runs on the overlay; the volume is being filled */
+	LIVE_BROKEN,  /* the same, but the volume will not be filled while the guest runs */
+	LIVE_MOVING,  /* live_finish() was begun, and may have to be done again */
+	LIVE_MOVED, /* the guest is on its volume, or it was filled after a shutdown; the overlay is there */
+	LIVE_DONE,  /* the overlay is gone, or removing it was tried */
+};
+
+struct live_disk {
+	const struct new_volume *to;
+	struct volume overlay;
+	struct graph_disk graph; /* as QEMU had it before live_attach() */
+	struct live_names names;
+	struct live_progress progress;
+	enum live_stage stage;
+};
+
+struct live_restore {
+	struct live_parts parts;
+	struct vma_random *archive;
+	struct live_disk *disks;
+	size_t n;
+	struct buf config; /* the guest's configuration when all is done */
+	struct serve server;
+	int alive[2]; /* a pipe: the server lives as long as anybody has its second end */
+	struct power_state power;
+	uint64_t bwlimit; /* bytes per second, of all disks together; 0: no limit */
+};
+
+/* True when the disk does not need its overlay any more. */
+static inline bool live_disk_is_complete(const struct live_disk *d)
+{
+	return d->stage >= LIVE_MOVED;
+}
+
+/* ---- live-disk.c ---- */
+
+/* Makes the overlay, beside the new volume, in the journal.  number: which of this guest's. */
+int live_disk_make_overlay(const struct live_restore *l, struct live_disk *d, unsigned number,
+			   struct error **err);
+/* LIVE_DONE.  A failure is warned about. */
+void live_disk_remove_overlay(const struct live_restore *l, struct live_disk *d);
+/*
+ * What qemu-img takes for the disk as the guest left it: the overlay over the archive, which is served at
+ * that socket.  Caller frees *ret.
+ */
+int live_disk_image(const struct live_disk *d, const char *socket, char **ret, struct error **err);
+
+/* ---- live-prepare.c ---- */
+
+/*
+ * All that must be there before the start: disks that cannot be filled later, overlays, room for what is
+ * known to come, firewall rules, and the configuration that the guest starts with.
+ */
+int live_prepare(struct live_restore *l, struct error **err);
+/* Path of the copy of the replaced guest's configuration.  Caller frees. */
+char *live_old_config(const struct live_restore *l);
+
+/* ---- live-start.c ---- */
+
+/* Starts QEMU and the archive's server, attaches the disks, and lets the guest run. */
+int live_start(struct live_restore *l, struct error **err);
+
+/* ---- live-watch.c ---- */
+
+/* Returns when all is on the volumes; otherwise says what is not. */
+int live_watch(struct live_restore *l, struct error **err);
+
+/* ---- live-offline.c ---- */
+
+/* The guest was shut down: copies what is not on the volumes yet. */
+int live_finish_offline(struct live_restore *l, struct error **err);
+
+/* ---- finish-script.c ---- */
+
+/* Its path, which the caller frees. */
+char *finish_script_path(const struct restore_context *c);
+/* Writes it, in the journal. */
+int finish_script_write(const struct live_restore *l, struct error **err);
+
+#endif
