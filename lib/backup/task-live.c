@@ -426,7 +426,7 @@ static int connect_views(struct task *t, const char *path, struct error **err)
 	for (size_t i = 0; i < t->n; i++) {
 		const struct task_disk *d = &t->disks[i];
 		const bool fleecing = d->way == WAY_FLEECING;
-		const struct copy_source s = {
+		const struct source_endpoint s = {
 			.socket = path,
 			.export = d->names.export,
 			.bitmap = fleecing ? d->names.bitmap : NULL,

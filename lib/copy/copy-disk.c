@@ -244,7 +244,7 @@ static uint64_t bytes_of(const struct copy_disk *d, uint32_t first, uint32_t n)
 	return (uint64_t)(n - 1) * CLUSTER + copy_cluster_len(d, first + n - 1);
 }
 
-/* Puts off what block status says about [first, end), see copy_source.distrust_ranges. */
+/* Puts off what block status says about [first, end), see source_endpoint.distrust_ranges. */
 static void collect_zero(struct copy_disk *d, uint32_t first, uint32_t end)
 {
 	uint64_t bytes = 0;
@@ -669,7 +669,7 @@ bool copy_disk_idle(const struct copy_disk *d)
 	return !d->status_in_flight && !d->dirty_in_flight && !d->trims_in_flight;
 }
 
-static int connect_nbd(struct copy_disk *d, const struct copy_source *s, const char *context,
+static int connect_nbd(struct copy_disk *d, const struct source_endpoint *s, const char *context,
 		       struct nbd_handle **ret, struct error **err)
 {
 	struct nbd_handle *h = nbd_create();
@@ -702,7 +702,7 @@ static uint32_t granule_clusters(uint64_t bytes)
 	return n < 1 ? 1 : n > TRIM_MAX_CLUSTERS ? TRIM_MAX_CLUSTERS : (uint32_t)n;
 }
 
-int copy_disk_open(struct copy_disk *d, const struct copy_source *s, struct error **err)
+int copy_disk_open(struct copy_disk *d, const struct source_endpoint *s, struct error **err)
 {
 	_cleanup_free_ char *context = NULL;
 	int64_t size;

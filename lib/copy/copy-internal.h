@@ -125,7 +125,7 @@ void copy_disk_trim(struct copy_disk *d, uint32_t first, uint32_t n);
 /* Confirms them, now that the dirty bitmap is complete (after the barrier). */
 void copy_disk_check_zeroes(struct copy_disk *d);
 bool copy_disk_idle(const struct copy_disk *d);
-int copy_disk_open(struct copy_disk *d, const struct copy_source *s, struct error **err);
+int copy_disk_open(struct copy_disk *d, const struct source_endpoint *s, struct error **err);
 
 void copy_sink_free(struct copy_sink *s);
 

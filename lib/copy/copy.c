@@ -115,7 +115,7 @@ int copy_add_disk(struct copy *c, const char *name, uint8_t dev, uint64_t size, 
 	return 0;
 }
 
-int copy_connect(struct copy *c, unsigned disk, const struct copy_source *s, struct error **err)
+int copy_connect(struct copy *c, unsigned disk, const struct source_endpoint *s, struct error **err)
 {
 	return copy_disk_open(c->disks[disk], s, err);
 }

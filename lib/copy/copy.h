@@ -28,6 +28,7 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
+#include "source/endpoint.h"
 #include "vma/writer.h"
 
 struct copy;
@@ -46,27 +47,6 @@ struct copy_options {
 	 */
 	int (*barrier)(void *opaque, struct error **err);
 	void *opaque;
-};
-
-struct copy_source {
-	const char *socket; /* unix socket of the NBD server */
-	const char *export; /* export name */
-	const char *bitmap; /* name of the exported dirty bitmap, NULL: no drain first */
-	bool trim;          /* TRIM what was read */
-	/*
-	 * Bytes; a TRIM of less frees nothing (a thin pool's chunk, an RBD object; QEMU's filter
-	 * copies and discards in such units too where it knows them).  Each unit is TRIMmed when all
-	 * of it is done, and read as a whole when the guest rewrites a part.  Up to 64 KiB, also 0:
-	 * cluster by cluster.
-	 */
-	uint64_t trim_granularity;
-	/*
-	 * This QEMU takes rewritten clusters for untouched ones when it is asked about several at
-	 * once (see qemu_reads_mixed_ranges()): read one cluster at a time, and believe that a
-	 * cluster is zero only when the dirty bitmap, asked after copy_options.barrier, says that
-	 * the guest has not touched it.  Needs a bitmap.
-	 */
-	bool distrust_ranges;
 };
 
 struct copy_progress {
@@ -97,7 +77,7 @@ int copy_add_disk(struct copy *c, const char *name, uint8_t dev, uint64_t size, 
 int copy_listen(struct copy *c, unsigned disk, const char *path, struct error **err);
 
 /* Connects to where the disk is read from. */
-int copy_connect(struct copy *c, unsigned disk, const struct copy_source *s, struct error **err);
+int copy_connect(struct copy *c, unsigned disk, const struct source_endpoint *s, struct error **err);
 
 /*
  * Runs until every cluster is in an extent.  On return, good or bad, nothing is in flight any more
