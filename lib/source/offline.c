@@ -191,7 +191,8 @@ int task_offline_start(struct task *t, struct error **err)
 int task_offline_connect(struct task *t, struct error **err)
 {
 	for (size_t i = 0; i < t->n; i++) {
-		const struct source_endpoint s = { .socket = t->offline.socket, .export = t->disks[i].device };
+		const struct source_endpoint s = { .socket = t->offline.socket,
+						   .export = t->disks[i].device };
 		int r;
 
 		if (t->disks[i].way != WAY_OFFLINE)
