@@ -15,6 +15,7 @@
 #include "vma-commands.h"
 #include "vma-daemon.h"
 #include "vma-image.h"
+#include "vma/compression.h"
 #include "vma/writer.h"
 
 static const char *const args[] = { "archive", "pathname", NULL };
@@ -316,13 +317,19 @@ static enum vma_compression compression_of(const char *path)
 static int write_archive(struct create *c, int fd, enum vma_compression compression, struct error **err)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	const struct vma_writer_options wo = { .compression = compression,
+	const struct vma_writer_options wo = { .layout = vma_compression_layout(compression),
 					       .threads = cpus > 0 ? (unsigned)cpus : 1,
 					       .ionice = -1,
 					       .cancel = c->stop };
 	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
 	struct feed f = { .c = c, .percent = -1 };
-	int r = vma_writer_new(&wo, fd, &c->hdr, &w, err);
+	struct output *output = NULL;
+	int r = output_plain_new(fd, &output, err);
+
+	if (r == 0)
+		r = vma_compression_filter(compression, wo.threads, &output, err);
+	if (r == 0)
+		r = vma_writer_new(&wo, output, &c->hdr, &w, err);
 
 	f.w = w;
 	vma_progress_init(&f.progress, &c->hdr, stderr, -1);

@@ -143,14 +143,17 @@ static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, str
 static int convert(struct vma_reader *reader, int fd, const struct cancel *stop, struct error **err)
 {
 	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	const struct vma_writer_options wo = { .compression = VMA_COMPRESS_ZSTD,
-					       .threads = cpus > 0 ? (unsigned)cpus : 1,
-					       .ionice = -1,
-					       .cancel = stop };
+	const struct vma_writer_options wo = {
+		.layout = VMA_FRAMES, .threads = cpus > 0 ? (unsigned)cpus : 1, .ionice = -1, .cancel = stop
+	};
 	const struct vma_sink sink = { .data = on_data, .zero = on_zero };
 	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
 	struct feed f = { .h = vma_reader_header(reader) };
-	int r = vma_writer_new(&wo, fd, f.h, &w, err);
+	struct output *output = NULL;
+	int r = output_plain_new(fd, &output, err);
+
+	if (r == 0)
+		r = vma_writer_new(&wo, output, f.h, &w, err);
 
 	f.w = w;
 	if (r == 0)

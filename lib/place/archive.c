@@ -71,11 +71,12 @@ void archive_init(struct archive *a, const char *dir, const char *stem, const st
 int archive_open(struct archive *a, const struct options *o, int stdout_fd, const struct vma_header *hdr,
 		 struct journal *j, const struct cancel *cancel, struct error **err)
 {
-	const struct vma_writer_options w = { .compression = compression(o),
+	const struct vma_writer_options w = { .layout = vma_compression_layout(compression(o)),
 					      .threads = threads(o),
 					      .level = (int)options_int(o, "zstd-level"),
 					      .ionice = (int)options_int(o, "ionice"),
 					      .cancel = cancel };
+	struct output *output = NULL;
 	int r;
 
 	a->cancel = cancel;
@@ -92,7 +93,10 @@ int archive_open(struct archive *a, const struct options *o, int stdout_fd, cons
 		if (a->fd < 0)
 			return error_errno(err, errno, "unable to open file '%s'", a->part);
 	}
-	return vma_writer_new(&w, a->is_stdout ? stdout_fd : a->fd, hdr, &a->writer, err);
+	r = output_plain_new(a->is_stdout ? stdout_fd : a->fd, &output, err);
+	if (r == 0)
+		r = vma_compression_filter(compression(o), threads(o), &output, err);
+	return r < 0 ? r : vma_writer_new(&w, output, hdr, &a->writer, err);
 }
 
 static int do_sync(void *arg, struct error **err)

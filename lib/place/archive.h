@@ -7,6 +7,7 @@
 
 #include "storage/host.h"
 #include "journal/journal.h"
+#include "vma/compression.h"
 #include "vma/writer.h"
 
 struct archive {

@@ -77,6 +77,11 @@ static int filter_finish(struct output *o, struct error **err)
 	return output_finish(f->to, err);
 }
 
+static void filter_stop(struct output *o)
+{
+	output_stop(((struct filter *)o)->to);
+}
+
 static void filter_free(struct output *o)
 {
 	struct filter *f = (struct filter *)o;
@@ -92,6 +97,7 @@ static void filter_free(struct output *o)
 static const struct output_ops filter_ops = {
 	.write = filter_write,
 	.finish = filter_finish,
+	.stop = filter_stop,
 	.free = filter_free,
 };
 

@@ -3,13 +3,16 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "base/bounded.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "stream/output.h"
 
+#define CLOSE_MS          1000
 #define PIPE_SIZE         (1 << 20)
 #define ATOMIC_PIPE_WRITE 4096 /* a pipe that polls writable takes this without waiting */
 #define WRITEBACK_STEP    (4 * MIB)
@@ -17,9 +20,9 @@
 
 struct plain {
 	struct output base;
-	int fd;
-	int own_fd; /* a description of ours for the same pipe, or -1 */
-	int stop_fd;
+	int fd;        /* a duplicate of the caller's */
+	int own_fd;    /* a description of ours for the same pipe, or -1 */
+	int stop_fd;   /* readable: no more waiting */
 	bool may_wait; /* pipe or socket: writes must not block */
 	bool is_socket;
 	bool writeback;
@@ -138,18 +141,33 @@ static int plain_finish(struct output *o, struct error **err)
 	return 0;
 }
 
+static void plain_stop(struct output *o)
+{
+	const uint64_t one = 1;
+
+	if (write(((struct plain *)o)->stop_fd, &one, sizeof(one)) < 0) {
+		/* full means readable already, which is all that is wanted */
+	}
+}
+
+/* Closing a file on a network file system writes back, and may hang there. */
 static void plain_free(struct output *o)
 {
 	struct plain *p = (struct plain *)o;
 
 	if (p->own_fd >= 0)
 		close(p->own_fd);
+	if (p->stop_fd >= 0)
+		close(p->stop_fd);
+	if (p->fd >= 0)
+		bounded_close(p->fd, CLOSE_MS);
 	free(p);
 }
 
 static const struct output_ops plain_ops = {
 	.write = plain_write,
 	.finish = plain_finish,
+	.stop = plain_stop,
 	.free = plain_free,
 };
 
@@ -176,24 +194,40 @@ static void open_file(struct plain *p)
 	p->pos = p->started = p->dropped = (uint64_t)pos;
 }
 
-int output_plain_new(int fd, int stop_fd, struct output **ret, struct error **err)
+static int plain_init(struct plain *p, int fd, struct error **err)
 {
-	struct plain *p;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return error_errno(err, errno, "cannot use descriptor %d for the archive", fd);
-	p = xcalloc(1, sizeof(*p));
-	p->base.ops = &plain_ops;
-	p->fd = fd;
-	p->own_fd = -1;
-	p->stop_fd = stop_fd;
+	/* a thread that hangs in the file system may outlive the caller's descriptor */
+	p->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (p->fd < 0)
+		return error_errno(err, errno, "cannot use descriptor %d for the archive", fd);
+	p->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (p->stop_fd < 0)
+		return error_errno(err, errno, "creating an eventfd");
 	if (S_ISFIFO(st.st_mode))
 		open_pipe(p);
 	else if (S_ISSOCK(st.st_mode))
 		p->may_wait = p->is_socket = true;
 	else if (S_ISREG(st.st_mode))
 		open_file(p);
+	return 0;
+}
+
+int output_plain_new(int fd, struct output **ret, struct error **err)
+{
+	struct plain *p = xcalloc(1, sizeof(*p));
+	int r;
+
+	p->base.ops = &plain_ops;
+	p->fd = p->own_fd = p->stop_fd = -1;
+	r = plain_init(p, fd, err);
+	if (r < 0) {
+		plain_free(&p->base);
+		return r;
+	}
 	*ret = &p->base;
 	return 0;
 }

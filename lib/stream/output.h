@@ -1,13 +1,13 @@
 /*
  * Where a stream of bytes goes: a descriptor as it stands, or a compressor in front of one.
  *
- *	output_plain_new(fd, stop_fd, ...)		// file, block device, pipe, socket
+ *	output_plain_new(fd, ...)			// file, block device, pipe, socket
  *	output_filter_new(OUTPUT_LZOP, 0, plain, ...)	// compresses, then writes to plain
  *	output_write(o, data, len, err) ...
  *	output_finish(o, err)
  *
- * One thread uses an output; output_bytes() may be asked from any.  Signals must be blocked in the
- * thread that writes, SIGPIPE above all.
+ * One thread uses an output; output_bytes() and output_stop() may be called by any.  Signals must be
+ * blocked in the thread that writes, SIGPIPE above all.
  */
 #ifndef VZDUMP_STREAM_OUTPUT_H
 #define VZDUMP_STREAM_OUTPUT_H
@@ -26,7 +26,9 @@ struct output_ops {
 	int (*write)(struct output *o, const void *data, size_t len, struct error **err);
 	/* Flushes what is held back.  Nothing is written afterwards. */
 	int (*finish)(struct output *o, struct error **err);
-	/* Frees, also in the middle; the descriptor of the caller stays open. */
+	/* Ends a wait in write, from another thread. */
+	void (*stop)(struct output *o);
+	/* Frees, also in the middle of a stream. */
 	void (*free)(struct output *o);
 };
 
@@ -36,11 +38,11 @@ struct output {
 };
 
 /*
- * Writes to fd, which stays the caller's.  stop_fd (-1: none) readable ends a wait for a slow reader
- * with -ECANCELED.  On a regular file writeback starts early, so that an fsync at the end is short,
- * and pages that are on disk leave the page cache.
+ * Writes to a duplicate of fd: fd stays the caller's, who may close it at any time, and is not synced.
+ * On a regular file writeback starts early, so that an fsync at the end is short, and pages that are on
+ * disk leave the page cache.
  */
-int output_plain_new(int fd, int stop_fd, struct output **ret, struct error **err);
+int output_plain_new(int fd, struct output **ret, struct error **err);
 
 enum output_filter {
 	OUTPUT_GZIP, /* in this process */
@@ -63,6 +65,15 @@ static inline int output_write(struct output *o, const void *data, size_t len, s
 static inline int output_finish(struct output *o, struct error **err)
 {
 	return o->ops->finish(o, err);
+}
+
+/*
+ * Ends a wait for a slow reader, now or later, with -ECANCELED.  A thread that hangs in the file system
+ * itself is not reached.
+ */
+static inline void output_stop(struct output *o)
+{
+	o->ops->stop(o);
 }
 
 /* Bytes that went to the descriptor so far. */

@@ -107,9 +107,7 @@ struct vma_writer {
 	unsigned n_batches;
 	struct frame *frames;
 	unsigned n_frames;
-	int fd; /* a duplicate of the caller's */
 	int event_fd;
-	int stop_fd;                   /* readable: the output thread must not wait any longer */
 	struct writer_thread *threads; /* workers, then the output */
 	unsigned n_threads, n_started;
 
@@ -136,7 +134,7 @@ struct writer_thread {
 
 static inline bool writer_is_zstd(const struct vma_writer *w)
 {
-	return w->o.compression == VMA_COMPRESS_ZSTD;
+	return w->o.layout == VMA_FRAMES;
 }
 
 /* writer-pool.c: memory. */

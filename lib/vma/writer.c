@@ -1,18 +1,15 @@
 #include "vma/writer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 
-#include "base/bounded.h"
 #include "base/mem.h"
 #include "vma/writer-internal.h"
 
 #define CANCEL_POLL_MS 100
 #define MAX_THREADS    256
-#define CLOSE_MS       1000
 
 static void ring(int fd)
 {
@@ -65,7 +62,7 @@ void writer_fail_locked(struct vma_writer *w, struct error **err)
 	pthread_cond_broadcast(&w->done_cond);
 	pthread_cond_broadcast(&w->free_cond);
 	ring(w->event_fd);
-	ring(w->stop_fd);
+	output_stop(w->output);
 }
 
 void writer_fail(struct vma_writer *w, struct error **err)
@@ -115,33 +112,9 @@ static void init_sync(struct vma_writer *w)
 static int init_fds(struct vma_writer *w, struct error **err)
 {
 	w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	w->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (w->event_fd < 0 || w->stop_fd < 0)
+	if (w->event_fd < 0)
 		return error_errno(err, errno, "creating an eventfd");
 	return 0;
-}
-
-/* gzip and lzop have the stream compressed on its way out; then one worker will do. */
-static int init_output(struct vma_writer *w, unsigned threads, int fd, struct error **err)
-{
-	struct output *plain = NULL;
-	enum output_filter filter = OUTPUT_LZOP;
-	int r;
-
-	/* a thread that hangs in the file system may outlive the caller's descriptor */
-	w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (w->fd < 0)
-		return error_errno(err, errno, "cannot use descriptor %d for the archive", fd);
-	r = output_plain_new(w->fd, w->stop_fd, &plain, err);
-	if (r < 0)
-		return r;
-	if (w->o.compression == VMA_COMPRESS_NONE || writer_is_zstd(w)) {
-		w->output = plain;
-		return 0;
-	}
-	if (w->o.compression == VMA_COMPRESS_GZIP)
-		filter = threads ? OUTPUT_PIGZ : OUTPUT_GZIP;
-	return output_filter_new(filter, threads, plain, &w->output, err);
 }
 
 static int init_header(struct vma_writer *w, const struct vma_header *hdr, struct error **err)
@@ -166,19 +139,20 @@ static int init_header(struct vma_writer *w, const struct vma_header *hdr, struc
 static void init_options(struct vma_writer *w, const struct vma_writer_options *o)
 {
 	w->o = *o;
-	if (o->compression != VMA_COMPRESS_ZSTD || !o->threads)
+	if (o->layout != VMA_FRAMES || !o->threads)
 		w->o.threads = 1;
 	if (w->o.threads > MAX_THREADS)
 		w->o.threads = MAX_THREADS;
 }
 
-int vma_writer_new(const struct vma_writer_options *o, int fd, const struct vma_header *hdr,
+int vma_writer_new(const struct vma_writer_options *o, struct output *output, const struct vma_header *hdr,
 		   struct vma_writer **ret, struct error **err)
 {
 	_cleanup_(vma_writer_freep) struct vma_writer *w = xcalloc(1, sizeof(*w));
 	int r;
 
-	w->fd = w->event_fd = w->stop_fd = -1;
+	w->output = output;
+	w->event_fd = -1;
 	init_options(w, o);
 	init_sync(w);
 	r = init_fds(w, err);
@@ -186,8 +160,6 @@ int vma_writer_new(const struct vma_writer_options *o, int fd, const struct vma_
 		r = writer_pool_init(w, err);
 	if (r == 0)
 		r = init_header(w, hdr, err);
-	if (r == 0)
-		r = init_output(w, o->threads, fd, err);
 	if (r == 0)
 		r = writer_threads_start(w, err);
 	if (r < 0)
@@ -272,11 +244,6 @@ static void close_fds(struct vma_writer *w)
 {
 	if (w->event_fd >= 0)
 		close(w->event_fd);
-	if (w->stop_fd >= 0)
-		close(w->stop_fd);
-	/* which writes back on a network file system */
-	if (w->fd >= 0)
-		bounded_close(w->fd, CLOSE_MS);
 }
 
 void writer_free(struct vma_writer *w)

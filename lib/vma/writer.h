@@ -26,19 +26,18 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
+#include "stream/output.h"
 #include "vma/format.h"
 
-enum vma_compression {
-	VMA_COMPRESS_NONE,
-	VMA_COMPRESS_LZO,  /* "lzop" */
-	VMA_COMPRESS_GZIP, /* gzip, or pigz with threads */
-	VMA_COMPRESS_ZSTD, /* our frames, with index and seek table */
+enum vma_layout {
+	VMA_STREAM, /* as it stands; the output may compress it */
+	VMA_FRAMES, /* zstd frames, with index and seek table */
 };
 
 struct vma_writer_options {
-	enum vma_compression compression;
-	unsigned threads;            /* zstd workers (>= 1); pigz threads (0 = gzip) */
-	int level;                   /* zstd level; 0 = 3 */
+	enum vma_layout layout;
+	unsigned threads;            /* that compress frames (0 = 1); a stream needs but one */
+	int level;                   /* of zstd; 0 = 3 */
 	int ionice;                  /* -1 = leave; else PVE's 0..8 for the compressing and writing threads */
 	const struct cancel *cancel; /* ends every wait below with ERR_CANCELED; may be NULL */
 };
@@ -69,14 +68,14 @@ struct vma_extent {
 };
 
 /*
- * Starts threads and writes the header.  fd is the output, not owned, not closed, not fsynced; a
- * pipe will do.  hdr is copied.  A later failure (full disk, dead compressor) shows in
- * vma_writer_check(), in the get functions and in vma_writer_finish().
+ * Starts threads and writes the header.  The output belongs to the writer from now on, also when this
+ * fails.  hdr is copied.  A later failure (full disk, dead compressor) shows in vma_writer_check(), in
+ * the get functions and in vma_writer_finish().
  *
  * Memory: threads + 6 extents of 3.7 MiB, a packed frame and some tables a thread; for an archive
  * of zstd frames some six bytes per frame and what the index holds back (4 MiB at most).
  */
-int vma_writer_new(const struct vma_writer_options *o, int fd, const struct vma_header *hdr,
+int vma_writer_new(const struct vma_writer_options *o, struct output *output, const struct vma_header *hdr,
 		   struct vma_writer **ret, struct error **err);
 
 /*

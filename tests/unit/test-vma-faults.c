@@ -25,21 +25,33 @@ static bool says(const struct error *err, const char *text)
 	return false;
 }
 
-static struct vma_writer *start(const struct vma_writer_options *o, int fd, struct error **err)
+static const struct kind {
+	const char *name;
+	enum vma_compression compression;
+	struct vma_writer_options o;
+} kinds[] = {
+	{ "zstd", VMA_COMPRESS_ZSTD, { .threads = 2, .ionice = -1 } },
+	{ "none", VMA_COMPRESS_NONE, { .ionice = 8 } },
+	{ "gzip", VMA_COMPRESS_GZIP, { .ionice = -1 } },
+	{ "pigz", VMA_COMPRESS_GZIP, { .threads = 2, .ionice = -1 } },
+	{ "lzop", VMA_COMPRESS_LZO, { .ionice = -1 } },
+};
+
+static struct vma_writer *start(const struct kind *k, int fd, struct error **err)
 {
 	_cleanup_vma_header_ struct vma_header h = { 0 };
 	struct vma_writer *w = NULL;
 
 	if (vma_header_init(&h, err) < 0 || vma_header_add_device(&h, disk.name, disk.size, NULL, err) < 0)
 		return NULL;
-	vma_writer_new(o, fd, &h, &w, err);
+	disk_writer(k->compression, &k->o, fd, &h, &w, err);
 	return w;
 }
 
 /* Writes the disk to fd, and returns what finish says. */
-static int write_to(const struct vma_writer_options *o, int fd, struct error **err)
+static int write_to(const struct kind *k, int fd, struct error **err)
 {
-	_cleanup_(vma_writer_freep) struct vma_writer *w = start(o, fd, err);
+	_cleanup_(vma_writer_freep) struct vma_writer *w = start(k, fd, err);
 	struct feed f;
 	bool good;
 	int r;
@@ -55,23 +67,12 @@ static int write_to(const struct vma_writer_options *o, int fd, struct error **e
 	return r;
 }
 
-static const struct kind {
-	const char *name;
-	struct vma_writer_options o;
-} kinds[] = {
-	{ "zstd", { .compression = VMA_COMPRESS_ZSTD, .threads = 2, .ionice = -1 } },
-	{ "none", { .compression = VMA_COMPRESS_NONE, .ionice = 8 } },
-	{ "gzip", { .compression = VMA_COMPRESS_GZIP, .ionice = -1 } },
-	{ "pigz", { .compression = VMA_COMPRESS_GZIP, .threads = 2, .ionice = -1 } },
-	{ "lzop", { .compression = VMA_COMPRESS_LZO, .ionice = -1 } },
-};
-
 static void full_device(const struct kind *k)
 {
 	_cleanup_close_ int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
 	_cleanup_error_ struct error *err = NULL;
 
-	ok(write_to(&k->o, fd, &err) == -ENOSPC && says(err, "No space left on device") &&
+	ok(write_to(k, fd, &err) == -ENOSPC && says(err, "No space left on device") &&
 		   says(err, "choose another storage"),
 	   "%s: a full device is named as the cause", k->name);
 }
@@ -83,7 +84,7 @@ static void broken_pipe(const struct kind *k)
 
 	if (pipe(fds) == 0)
 		close(fds[0]);
-	ok(write_to(&k->o, fds[1], &err) == -EPIPE && says(err, "broken pipe"),
+	ok(write_to(k, fds[1], &err) == -EPIPE && says(err, "broken pipe"),
 	   "%s: a reader that went away is named as the cause", k->name);
 	close(fds[1]);
 }
@@ -103,7 +104,7 @@ static void full_file_system(void)
 	}
 	path = xasprintf("%s/archive", folder);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	ok(write_to(&kinds[1].o, fd, &err) == -ENOSPC && says(err, "after 2.0 MiB"),
+	ok(write_to(&kinds[1], fd, &err) == -ENOSPC && says(err, "after 2.0 MiB"),
 	   "a full file system is named as the cause, with how much it took");
 	close(fd);
 	umount(folder);
@@ -141,7 +142,7 @@ static void live_pipe(void)
 		return;
 	r.fd = fds[0];
 	pthread_create(&id, NULL, read_slowly, &r);
-	w = start(&kinds[0].o, fds[1], &err);
+	w = start(&kinds[0], fds[1], &err);
 	feed_init(&f, &disk, 1, false);
 	ok(w && feed_run(&f, w, 1) && vma_writer_finish(w, &stats, &err) == 0, "an archive goes into a pipe");
 	ok(!(fcntl(fds[1], F_GETFL) & O_NONBLOCK), "which stays as it was");
@@ -154,12 +155,12 @@ static void live_pipe(void)
 }
 
 /* A pipe whose reader sleeps: the writer waits for ever, unless told not to. */
-static struct vma_writer *stuck_writer(const struct vma_writer_options *o, int fds[2], struct error **err)
+static struct vma_writer *stuck_writer(const struct kind *k, int fds[2], struct error **err)
 {
 	struct vma_writer *w = NULL;
 
 	if (pipe(fds) == 0)
-		w = start(o, fds[1], err);
+		w = start(k, fds[1], err);
 	for (int r = 1; w && r == 1;) {
 		struct vma_extent *e = NULL;
 		struct pollfd p = { .fd = vma_writer_event_fd(w), .events = POLLIN };
@@ -195,7 +196,7 @@ static void stuck_then_aborted(const struct kind *k)
 	_cleanup_error_ struct error *err = NULL;
 	struct vma_extent *e = NULL;
 	int fds[2];
-	struct vma_writer *w = stuck_writer(&k->o, fds, &err);
+	struct vma_writer *w = stuck_writer(k, fds, &err);
 	struct pollfd p = { .events = POLLIN };
 	pthread_t id;
 
@@ -222,7 +223,7 @@ static void *cancel_soon(void *c)
 
 static void stuck_then_signaled(void)
 {
-	struct vma_writer_options o = kinds[0].o;
+	struct kind k = kinds[0];
 	_cleanup_error_ struct error *err = NULL;
 	struct cancel c;
 	struct vma_writer *w;
@@ -230,8 +231,8 @@ static void stuck_then_signaled(void)
 	int fds[2];
 
 	cancel_init(&c, NULL);
-	o.cancel = &c;
-	w = stuck_writer(&o, fds, &err);
+	k.o.cancel = &c;
+	w = stuck_writer(&k, fds, &err);
 	pthread_create(&id, NULL, cancel_soon, &c);
 	ok(w && vma_writer_finish(w, NULL, &err) == ERR_CANCELED && says(err, "signal"),
 	   "a signal ends a finish that waits for a sleeping reader");
@@ -246,7 +247,7 @@ static void wrong_slots(void)
 {
 	_cleanup_close_ int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	_cleanup_error_ struct error *err = NULL, *zero = NULL;
-	_cleanup_(vma_writer_freep) struct vma_writer *w = start(&kinds[0].o, fd, &err);
+	_cleanup_(vma_writer_freep) struct vma_writer *w = start(&kinds[0], fd, &err);
 	struct vma_extent *e = NULL;
 
 	ok(vma_writer_zero(w, 1, DISK_SIZE / VMA_CLUSTER_SIZE, 1, &zero) == ERR_INVALID &&
@@ -266,19 +267,19 @@ static void missing_program(void)
 	_cleanup_error_ struct error *err = NULL;
 
 	setenv("PATH", "/nonexistent", 1);
-	ok(!start(&kinds[4].o, fd, &err) && says(err, "install the package lzop"),
+	ok(!start(&kinds[4], fd, &err) && says(err, "install the package lzop"),
 	   "a missing compressor is named, with its package");
 	setenv("PATH", path, 1);
 }
 
 static void wrong_level(void)
 {
-	struct vma_writer_options o = kinds[0].o;
+	struct kind k = kinds[0];
 	_cleanup_close_ int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	_cleanup_error_ struct error *err = NULL;
 
-	o.level = 99;
-	ok(!start(&o, fd, &err) && says(err, "zstd level 99"), "a level zstd has not is refused");
+	k.o.level = 99;
+	ok(!start(&k, fd, &err) && says(err, "zstd level 99"), "a level zstd has not is refused");
 }
 
 int main(void)

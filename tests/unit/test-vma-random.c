@@ -35,7 +35,7 @@ static void spread_index(struct vma_writer *w)
 
 static bool write_archive(const char *path, enum vma_compression compression, bool spread)
 {
-	const struct vma_writer_options o = { .compression = compression, .threads = 2, .ionice = -1 };
+	const struct vma_writer_options o = { .threads = 2, .ionice = -1 };
 	_cleanup_vma_header_ struct vma_header h = { 0 };
 	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -44,7 +44,7 @@ static bool write_archive(const char *path, enum vma_compression compression, bo
 
 	for (unsigned i = 0; i < N_DISKS; i++)
 		good = good && vma_header_add_device(&h, disks[i].name, disks[i].size, NULL, NULL) == 0;
-	if (!good || vma_writer_new(&o, fd, &h, &w, NULL) < 0)
+	if (!good || disk_writer(compression, &o, fd, &h, &w, NULL) < 0)
 		return false;
 	if (spread)
 		spread_index(w);

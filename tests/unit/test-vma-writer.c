@@ -105,9 +105,7 @@ static void set_part_max(struct vma_writer *w, size_t max)
 
 static bool write_archive(const struct round *r, const char *path, struct vma_writer_stats *stats)
 {
-	const struct vma_writer_options o = { .compression = r->compression,
-					      .threads = r->threads,
-					      .ionice = 7 };
+	const struct vma_writer_options o = { .threads = r->threads, .ionice = 7 };
 	_cleanup_vma_header_ struct vma_header h = { 0 };
 	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
 	_cleanup_error_ struct error *err = NULL;
@@ -115,7 +113,7 @@ static bool write_archive(const struct round *r, const char *path, struct vma_wr
 	struct feed f;
 	bool good;
 
-	if (!fill_header(r, &h) || vma_writer_new(&o, fd, &h, &w, &err) < 0) {
+	if (!fill_header(r, &h) || disk_writer(r->compression, &o, fd, &h, &w, &err) < 0) {
 		diag("%s", error_message(err));
 		return false;
 	}

@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "vma/compression.h"
 #include "vma/writer.h"
 
 struct disk {
@@ -20,6 +21,20 @@ static inline uint32_t disk_random(uint32_t *state)
 {
 	*state = *state * 1664525u + 1013904223u;
 	return *state >> 8;
+}
+
+/* A writer to fd; the options' threads are the compressor's as well. */
+static inline int disk_writer(enum vma_compression c, const struct vma_writer_options *o, int fd,
+			      const struct vma_header *h, struct vma_writer **ret, struct error **err)
+{
+	struct vma_writer_options own = *o;
+	struct output *output = NULL;
+	int r = output_plain_new(fd, &output, err);
+
+	own.layout = vma_compression_layout(c);
+	if (r == 0)
+		r = vma_compression_filter(c, o->threads, &output, err);
+	return r < 0 ? r : vma_writer_new(&own, output, h, ret, err);
 }
 
 /* A block that is zero, noise, zero but for its last byte, or text. */

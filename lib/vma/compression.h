@@ -1,0 +1,31 @@
+/*
+ * How an archive is packed.  zstd is the writer's own, in frames that can be read one by one; the others
+ * compress the stream on its way out.
+ */
+#ifndef VZDUMP_VMA_COMPRESSION_H
+#define VZDUMP_VMA_COMPRESSION_H
+
+#include "base/error.h"
+#include "stream/output.h"
+#include "vma/writer.h"
+
+enum vma_compression {
+	VMA_COMPRESS_NONE,
+	VMA_COMPRESS_LZO,  /* the program lzop */
+	VMA_COMPRESS_GZIP, /* zlib, or the program pigz with threads */
+	VMA_COMPRESS_ZSTD, /* frames, with index and seek table */
+};
+
+/* What the writer must make. */
+static inline enum vma_layout vma_compression_layout(enum vma_compression c)
+{
+	return c == VMA_COMPRESS_ZSTD ? VMA_FRAMES : VMA_STREAM;
+}
+
+/*
+ * Puts the compressor, if the compression has one, in front of *o.  threads are pigz's (0: gzip in this
+ * process).  On failure *o is freed and NULL.  May start a program: output_filter_new().
+ */
+int vma_compression_filter(enum vma_compression c, unsigned threads, struct output **o, struct error **err);
+
+#endif
