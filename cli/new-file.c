@@ -32,7 +32,7 @@ static int open_locked(const char *part, struct error **err)
 
 		if (fd < 0)
 			return error_errno(err, errno, "cannot create '%s'", part);
-		/* file systems without locks are none to wait for */
+		/* where the file system has no locks there is nobody to wait for */
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
 			close(fd);
 			return being_written(part, err);
@@ -44,7 +44,7 @@ static int open_locked(const char *part, struct error **err)
 	}
 }
 
-/* Empty, or it begins as what we write does; and it has no other name, by which somebody may want it. */
+/* It is empty or begins as an archive does, and it has no other name by which somebody may want it. */
 static bool is_ours(int fd)
 {
 	static const char *const magics[] = { "VMA", "\x28\xb5\x2f\xfd", "\x1f\x8b", "\x89LZO" };
@@ -63,10 +63,10 @@ static bool is_ours(int fd)
 	return n == 0;
 }
 
-int new_file_open(struct new_file *f, const char *name, bool replace, struct error **err)
+int new_file_open(struct new_file *f, const char *name, enum new_file_mode mode, struct error **err)
 {
-	*f = (struct new_file){ .fd = -1 };
-	if (!replace && access(name, F_OK) == 0)
+	*f = (struct new_file){ .fd = -1, .mode = mode };
+	if (mode == NEW_FILE_CREATES && access(name, F_OK) == 0)
 		return exists_already(name, err);
 	f->name = xstrdup(name);
 	f->part = xasprintf("%s.part", name);
@@ -81,8 +81,9 @@ int new_file_open(struct new_file *f, const char *name, bool replace, struct err
 	return ftruncate(f->fd, 0) < 0 ? error_errno(err, errno, "cannot empty '%s'", f->part) : 0;
 }
 
-int new_file_commit(struct new_file *f, bool replace, struct error **err)
+int new_file_commit(struct new_file *f, struct error **err)
 {
+	const bool replace = f->mode == NEW_FILE_REPLACES;
 	_cleanup_error_ struct error *not_synced = NULL;
 	int r;
 

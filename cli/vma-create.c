@@ -355,14 +355,14 @@ static int give_mode(int fd, const char *path, struct error **err)
 static int write_new(struct create *c, const char *path, struct error **err)
 {
 	struct new_file to;
-	int r = new_file_open(&to, path, false, err);
+	int r = new_file_open(&to, path, NEW_FILE_CREATES, err);
 
 	if (r == 0)
 		r = write_archive(c, to.fd, compression_of(path), err);
 	if (r == 0)
 		r = give_mode(to.fd, path, err);
 	if (r == 0)
-		r = new_file_commit(&to, false, err);
+		r = new_file_commit(&to, err);
 	new_file_clear(&to);
 	return r;
 }

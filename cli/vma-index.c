@@ -222,20 +222,20 @@ static int write_new(struct vma_reader *reader, int in, const struct new_file *t
 static int index_to(const char *archive, const char *target, const struct cancel *stop, struct error **err)
 {
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
-	const bool replace = !strcmp(archive, target);
+	const enum new_file_mode mode = strcmp(archive, target) ? NEW_FILE_CREATES : NEW_FILE_REPLACES;
 	_cleanup_close_ int in = -1;
 	struct new_file to;
 	int r = vma_open_threads(archive, 1, stop, &in, &reader, err);
 
 	if (r < 0)
 		return r;
-	r = new_file_open(&to, target, replace, err);
+	r = new_file_open(&to, target, mode, err);
 	if (r == 0)
 		r = write_new(reader, in, &to, stop, err);
 	if (r == 0)
 		r = check(to.part, err);
 	if (r == 0)
-		r = new_file_commit(&to, replace, err);
+		r = new_file_commit(&to, err);
 	new_file_clear(&to);
 	if (r == 0)
 		show("%s has an index now\n", target);
