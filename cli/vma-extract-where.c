@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/strv.h"
-#include "restore/serve.h"
+#include "qemu/nbd-uri.h"
 #include "signals.h"
 #include "vma-extract.h"
 
@@ -207,9 +207,10 @@ static int open_mapped(struct extract *x, struct error **err)
 
 		if (!x->mapped[i] || !l->image)
 			continue;
-		uri = readmap_is_raw(l) ? xstrdup(l->image) : serve_uri(x->daemon.offline.socket, l->disk);
+		uri = readmap_is_raw(l) ? xstrdup(l->image) : nbd_uri(x->daemon.offline.socket, l->disk);
 		x->targets[i].cancel = x->stop;
-		r = target_existing(&x->targets[i], uri, x->h->devices[i].size, l->write_zero, err);
+		r = target_open_existing(&x->targets[i], uri, x->h->devices[i].size,
+					 l->write_zero ? TARGET_HOLDS_DATA : TARGET_READS_ZERO, err);
 	}
 	return r;
 }

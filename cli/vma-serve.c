@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "qemu/nbd-uri.h"
 #include "restore/serve.h"
 #include "show.h"
 #include "signals.h"
@@ -49,7 +50,7 @@ static int print_disks(const char *archive, const char *socket, struct error **e
 
 		if (!d->name)
 			continue;
-		uri = serve_uri(socket, d->name);
+		uri = nbd_uri(socket, d->name);
 		show("%s %" PRIu64 " %s\n", d->name, d->size, uri);
 	}
 	return 0;

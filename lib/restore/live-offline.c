@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/process.h"
+#include "qemu/nbd-uri.h"
 #include "qemu/storage-daemon.h"
 #include "restore/live-internal.h"
 
@@ -14,7 +15,7 @@ static int flush_volume(const struct restore_context *c, const char *uri, uint64
 
 	target_init(&t);
 	t.cancel = c->host->cancel;
-	r = target_existing(&t, uri, size, false, err);
+	r = target_open_existing(&t, uri, size, TARGET_READS_ZERO, err);
 	if (r == 0)
 		r = target_finish(&t, err);
 	target_clear(&t);
@@ -25,7 +26,7 @@ static int flush_volume(const struct restore_context *c, const char *uri, uint64
 static int convert(const struct restore_context *c, const struct live_disk *d, const char *image,
 		   const struct storage_daemon *daemon, struct error **err)
 {
-	_cleanup_free_ char *to = serve_uri(daemon->socket, d->to->disk->key);
+	_cleanup_free_ char *to = nbd_uri(daemon->socket, d->to->disk->key);
 	const char *argv[] = { "qemu-img", "convert", "-n", "-O", "raw", image, to, NULL };
 	const struct process_options o = { .cancel = c->host->cancel };
 	int r = process_run_ok(argv, &o, NULL, err);

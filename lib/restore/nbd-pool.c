@@ -1,11 +1,12 @@
-/* Targets behind NBD: a few connections that threads share, each with one request at a time. */
+#include "restore/nbd-pool.h"
+
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "qemu/nbd.h"
-#include "restore/target.h"
 
 #define CONNECTIONS 4u
 #define WRITE_MAX   ((size_t)8 << 20)
@@ -25,7 +26,7 @@ struct nbd_pool {
 	const struct cancel *cancel;
 };
 
-/* Of a call of libnbd's that does not wait. */
+/* The error of a libnbd call that does not wait. */
 static int failed(const struct nbd_pool *p, const char *what, struct error **err)
 {
 	const char *text = nbd_get_error();
@@ -33,7 +34,7 @@ static int failed(const struct nbd_pool *p, const char *what, struct error **err
 	return error_set(err, ERR_PEER, "cannot %s '%s': %s", what, p->uri, text ? text : "unknown error");
 }
 
-/* Waits for a command; what is said of a failure begins with where it was. */
+/* Waits for a command; `what` it does begins the text of its error. */
 static int finish(const struct nbd_pool *p, struct nbd_handle *h, int64_t cookie, const char *what,
 		  struct error **err)
 {
@@ -69,7 +70,7 @@ static int connect_one(struct nbd_pool *p, struct error **err)
 	return r;
 }
 
-static int look(struct nbd_pool *p, struct error **err)
+static int read_properties(struct nbd_pool *p, struct error **err)
 {
 	int64_t size = nbd_get_size(p->c[0].h);
 
@@ -93,7 +94,7 @@ int nbd_pool_open(const char *uri, const struct cancel *cancel, struct nbd_pool 
 	p->cancel = cancel;
 	r = connect_one(p, err);
 	if (r == 0)
-		r = look(p, err);
+		r = read_properties(p, err);
 	if (r == 0 && nbd_can_multi_conn(p->c[0].h) == 1)
 		while (r == 0 && p->n < CONNECTIONS)
 			r = connect_one(p, err);
@@ -110,7 +111,7 @@ uint64_t nbd_pool_size(const struct nbd_pool *p)
 	return p->size;
 }
 
-/* A free connection, else the one this place of the disk belongs to. */
+/* A free connection; if there is none, the one that this place of the disk belongs to. */
 static struct connection *take(struct nbd_pool *p, uint64_t offset)
 {
 	unsigned first = (unsigned)(offset / WRITE_MAX % p->n);

@@ -20,7 +20,7 @@
 #define STOP_MS          2000
 #define PLUGIN           "nbdkit-vma-plugin.so"
 
-/* The plugin of a build tree beside this program, else the installed one, which nbdkit finds. */
+/* In a build tree, the plugin beside this program; otherwise the installed one, which nbdkit finds. */
 static char *find_plugin(void)
 {
 	char exe[4096];
@@ -41,11 +41,11 @@ static bool answers(const char *path)
 {
 	_cleanup_close_ int fd = unix_socket_connect(path, SOCK_STREAM, NULL);
 
-	/* EAGAIN: one that stands still, with others waiting for it */
+	/* EAGAIN: a server that does not go on, with others waiting for it */
 	return fd >= 0 || fd == -EAGAIN;
 }
 
-/* A whole handshake: who only connects makes nbdkit complain of him. */
+/* A whole handshake: nbdkit complains of clients that only connect. */
 static bool serves(const char *path, const struct cancel *cancel)
 {
 	struct nbd_handle *h = nbd_create();
@@ -58,7 +58,7 @@ static bool serves(const char *path, const struct cancel *cancel)
 	return good;
 }
 
-/* Nobody's socket is taken over; one that a dead server left is removed. */
+/* Nobody's socket is taken over, but one that a dead server left is removed. */
 static int check_socket(const char *path, struct error **err)
 {
 	struct stat st;
@@ -81,7 +81,7 @@ static int nbdkit_failed(const struct serve_options *o, int status, struct error
 			 words ? ": " : "", words ? words : "");
 }
 
-/* The server itself has ended, or, of one that detaches, what started it. */
+/* The child that has ended is the server, or, if that detaches, the process that started it. */
 static int check_child(struct serve *s, const struct serve_options *o, struct error **err)
 {
 	int status;
@@ -94,7 +94,7 @@ static int check_child(struct serve *s, const struct serve_options *o, struct er
 	return o->detach && status == 0 ? 0 : nbdkit_failed(o, status, err);
 }
 
-/* Written when it serves; empty for a moment. */
+/* 0 as long as the file is not complete.  nbdkit writes it when it serves. */
 static pid_t read_pid(const char *path)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -132,26 +132,28 @@ static int wait_until_it_answers(struct serve *s, const struct serve_options *o,
 	return error_set(err, ERR_TIMEOUT, "nbdkit does not answer after %d s", START_TIMEOUT_MS / 1000);
 }
 
+static int open_log(const char *path, struct error **err)
+{
+	const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	return fd < 0 ? error_errno(err, errno, "cannot create '%s'", path) : fd;
+}
+
 /*
  * nbdkit ends with its parent, whoever that is (seen with 1.32: PR_SET_PDEATHSIG in its main()).  Only as a
- * daemon it has none.
+ * daemon (pidfile is not NULL) it has none.
  */
-int serve_start(struct serve *s, const struct serve_options *o, struct error **err)
+static int spawn(struct serve *s, const struct serve_options *o, const char *pidfile, int log_fd,
+		 struct error **err)
 {
 	_cleanup_free_ char *plugin = find_plugin();
 	_cleanup_free_ char *file = xasprintf("file=%s", o->archive);
 	_cleanup_free_ char *disk = o->disk ? xasprintf("disk=%s", o->disk) : NULL;
 	_cleanup_free_ char *alive = xasprintf("exit-when-pipe-closed=%d", o->alive_fd);
-	_cleanup_free_ char *pidfile = o->detach ? xasprintf("%s.pid", o->socket) : NULL;
+	struct process_options po = { .detach = o->detach, .stderr_fd = log_fd };
 	const char *argv[16] = { "nbdkit", "--readonly", "--unix", o->socket };
 	size_t n = 4;
-	_cleanup_close_ int log_fd = -1;
-	struct process_options po = { .detach = o->detach };
-	int r = check_socket(o->socket, err);
 
-	*s = (struct serve){ 0 };
-	if (r < 0)
-		return r;
 	argv[n++] = pidfile ? "--pidfile" : "--foreground";
 	if (pidfile)
 		argv[n++] = pidfile;
@@ -169,13 +171,20 @@ int serve_start(struct serve *s, const struct serve_options *o, struct error **e
 	}
 	if (disk)
 		argv[n++] = disk;
-	if (o->log) {
-		log_fd = open(o->log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		if (log_fd < 0)
-			return error_errno(err, errno, "cannot create '%s'", o->log);
-		po.stderr_fd = log_fd;
-	}
-	r = process_spawn(argv, &po, &s->child, err);
+	return process_spawn(argv, &po, &s->child, err);
+}
+
+int serve_start(struct serve *s, const struct serve_options *o, struct error **err)
+{
+	_cleanup_free_ char *pidfile = o->detach ? xasprintf("%s.pid", o->socket) : NULL;
+	_cleanup_close_ int log_fd = -1;
+	int r = check_socket(o->socket, err);
+
+	*s = (struct serve){ 0 };
+	if (r == 0 && o->log)
+		r = log_fd = open_log(o->log, err);
+	if (r >= 0)
+		r = spawn(s, o, pidfile, o->log ? log_fd : 0, err);
 	if (r < 0)
 		return r;
 	s->socket = xstrdup(o->socket);
@@ -221,27 +230,4 @@ void serve_leave(struct serve *s)
 {
 	free(s->socket);
 	*s = (struct serve){ 0 };
-}
-
-/* What has a meaning in a URI is escaped. */
-static void add_escaped(struct buf *b, const char *text, const char *keep)
-{
-	for (; *text; text++) {
-		if (strchr("-._~0123456789", *text) || (*text >= 'a' && *text <= 'z') ||
-		    (*text >= 'A' && *text <= 'Z') || strchr(keep, *text))
-			buf_addc(b, *text);
-		else
-			buf_addf(b, "%%%02X", (unsigned char)*text);
-	}
-}
-
-char *serve_uri(const char *socket, const char *disk)
-{
-	struct buf b = BUF_INIT;
-
-	buf_adds(&b, "nbd+unix:///");
-	add_escaped(&b, disk, "");
-	buf_adds(&b, "?socket=");
-	add_escaped(&b, socket, "/");
-	return buf_steal(&b);
 }

@@ -2,8 +2,8 @@
  * Serving the disks of an archive over NBD on a unix socket: nbdkit with our plugin, as a child, or as a
  * daemon of its own.
  *
- *	serve_start(&s, &o, err)		// answers when this returns
- *	serve_uri(&s, "drive-scsi0")
+ *	serve_start(&s, &o, err)		// it answers when this returns
+ *	nbd_uri(s.socket, "drive-scsi0")	// qemu/nbd-uri.h
  *	serve_stop(&s)
  */
 #ifndef VZDUMP_RESTORE_SERVE_H
@@ -15,11 +15,12 @@
 #include "base/cancel.h"
 #include "base/error.h"
 
+/* All borrowed. */
 struct serve_options {
-	const char *archive;
-	const char *socket; /* path; made, must not exist */
-	const char *disk;   /* the default export, or NULL */
-	bool detach;        /* lives on when this process ends: a guest reads from it; <socket>.pid is made */
+	const char *archive; /* path */
+	const char *socket;  /* path; it is made, and must not be in use */
+	const char *disk;    /* the default export, or NULL */
+	bool detach; /* it lives on when this process ends, as a guest reads from it; makes <socket>.pid */
 	/* > 0: the reading end of a pipe; nbdkit ends when nobody has the other end nor a connection
 	 * any more (nbdkit-exitwhen-filter) */
 	int alive_fd;
@@ -33,14 +34,17 @@ struct serve {
 	char *socket;
 };
 
+/*
+ * Starts nbdkit and waits until it serves, for half a minute at most.  ERR_INVALID: the socket's path is too
+ * long; -EEXIST: the socket is in use; ERR_NOT_FOUND: there is no nbdkit; ERR_PEER: nbdkit ended, with its
+ * last words if there is a log; ERR_TIMEOUT; ERR_CANCELED.  After an error nothing runs.
+ */
 int serve_start(struct serve *s, const struct serve_options *o, struct error **err);
-/* Returns when the server has ended by itself (ERR_PEER) or on a cancel (0). */
+/* Waits until a child's server has ended by itself (ERR_PEER), or for a request to stop (0). */
 int serve_wait(struct serve *s, const struct cancel *cancel, struct error **err);
 /* Ends the server and removes the socket; harmless if it never ran. */
 void serve_stop(struct serve *s);
-/* Forgets one that is detached; it goes on. */
+/* Forgets a server that is detached; it goes on. */
 void serve_leave(struct serve *s);
-/* "nbd+unix:///drive-scsi0?socket=/run/x.sock".  Caller frees. */
-char *serve_uri(const char *socket, const char *disk);
 
 #endif

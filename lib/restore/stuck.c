@@ -11,7 +11,7 @@
 
 #define PATIENCE_MS 30000 /* a slow disk may take as long for its fsync() */
 
-/* True when it is done, false after ms (-1: never) or when there is a request that counts. */
+/* True when the work is done, false after ms (-1: no limit) or on a request to stop (cancel may be NULL). */
 static bool wait_done(const struct stuck *s, const struct cancel *cancel, int ms)
 {
 	struct pollfd p[2] = { { .fd = s->done_fd, .events = POLLIN },
@@ -22,7 +22,7 @@ static bool wait_done(const struct stuck *s, const struct cancel *cancel, int ms
 	return p[0].revents;
 }
 
-static void *body(void *opaque)
+static void *watch(void *opaque)
 {
 	const struct stuck *s = opaque;
 
@@ -39,7 +39,7 @@ void stuck_watch(struct stuck *s, const struct cancel *cancel, void (*call)(void
 	s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->done_fd < 0)
 		return;
-	if (thread_start(&s->thread, body, s, NULL) < 0) {
+	if (thread_start(&s->thread, watch, s, NULL) < 0) {
 		close(s->done_fd);
 		s->done_fd = -1;
 	}
@@ -52,7 +52,7 @@ void stuck_unwatch(struct stuck *s)
 	if (s->done_fd < 0)
 		return;
 	if (write(s->done_fd, &one, sizeof(one)) < 0) {
-		/* full means readable already */
+		/* it is full, so it can be read already */
 	}
 	pthread_join(s->thread, NULL);
 	close(s->done_fd);

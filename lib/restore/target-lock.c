@@ -1,10 +1,10 @@
-/* What vma extract is to fill, no QEMU may have open meanwhile: see storage/image-lock.h. */
+/* No QEMU may have open what vma extract fills meanwhile: see storage/image-lock.h. */
 #include <errno.h>
 
 #include "restore/target.h"
 #include "storage/image-lock.h"
 
-/* False if it is somebody's.  A file system that knows no locks has none to ask for. */
+/* False if somebody else has the lock.  True where the file system knows no locks. */
 static bool take(int fd, int base, unsigned permission)
 {
 	struct flock l = image_lock(base, permission, F_RDLCK);
@@ -18,7 +18,7 @@ int target_lock(const struct target *t, struct error **err)
 
 	if (t->fd < 0)
 		return 0;
-	/* first all, then the look: of two that come at once, one at least sees the other */
+	/* first all are taken, then looked at: of two that come at once, at least one sees the other */
 	for (unsigned i = 0; is_free && i < IMAGE_PERMISSIONS; i++)
 		is_free = take(t->fd, IMAGE_LOCK_USES, i) && take(t->fd, IMAGE_LOCK_KEEPS, i);
 	for (unsigned i = 0; is_free && i < IMAGE_PERMISSIONS; i++)

@@ -1,4 +1,4 @@
-/* Opening targets: nothing of them is changed here. */
+/* Opening targets, which changes nothing in them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -6,11 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "restore/nbd-pool.h"
 #include "restore/target.h"
 
-#define SLACK (UINT64_C(4) << 20) /* storages round sizes up; as Proxmox's vma allows */
+#define SLACK (UINT64_C(4) << 20) /* storages round sizes up; Proxmox's vma allows as much */
 
 bool target_is_uri(const char *text)
 {
@@ -43,7 +45,7 @@ static int open_uri(struct target *t, uint64_t size, uint64_t max, struct error 
 /* A mistyped device must not become a file that fills the memory. */
 static bool is_below_dev(const char *path)
 {
-	_cleanup_free_ char *folder = target_folder(path);
+	_cleanup_free_ char *folder = io_parent(path);
 	_cleanup_free_ char *real = realpath(folder, NULL);
 
 	return real && (!strcmp(real, "/dev") || str_prefix(real, "/dev/", NULL));
@@ -61,7 +63,7 @@ static int make_file(struct target *t, struct error **err)
 	return 0;
 }
 
-static int look(struct target *t, struct error **err)
+static int check_kind(struct target *t, struct error **err)
 {
 	struct stat st;
 
@@ -74,22 +76,28 @@ static int look(struct target *t, struct error **err)
 	return 0;
 }
 
+enum absent {
+	ABSENT_IS_ERROR,
+	ABSENT_IS_MADE
+};
+
 /* With O_EXCL the kernel refuses a device that is mounted or part of another one. */
-static int open_path(struct target *t, bool make, struct error **err)
+static int open_path(struct target *t, enum absent absent, struct error **err)
 {
 	struct stat st;
 	bool is_block = stat(t->path, &st) == 0 && S_ISBLK(st.st_mode);
 	int r = 0;
 
-	/* reading is what shared locks need */
+	/* shared locks need a file that is open for reading */
 	t->fd = open(t->path, O_RDWR | O_CLOEXEC | (is_block ? O_EXCL : 0));
 	if (t->fd < 0 && is_block && errno == EBUSY)
 		return error_set(err, -EBUSY, "device '%s' is in use (mounted, or part of another device)",
 				 t->path);
 	if (t->fd < 0)
-		r = make && errno == ENOENT ? make_file(t, err)
-					    : error_errno(err, errno, "cannot open '%s'", t->path);
-	return r < 0 ? r : look(t, err);
+		r = absent == ABSENT_IS_MADE && errno == ENOENT
+			    ? make_file(t, err)
+			    : error_errno(err, errno, "cannot open '%s'", t->path);
+	return r < 0 ? r : check_kind(t, err);
 }
 
 int target_open(struct target *t, const char *path, uint64_t size, struct error **err)
@@ -100,7 +108,7 @@ int target_open(struct target *t, const char *path, uint64_t size, struct error 
 	t->write_zero = true;
 	if (target_is_uri(path))
 		return open_uri(t, size, UINT64_MAX, err);
-	r = open_path(t, true, err);
+	r = open_path(t, ABSENT_IS_MADE, err);
 	if (r < 0)
 		return r;
 	t->sync = t->is_block;
@@ -111,16 +119,17 @@ int target_open(struct target *t, const char *path, uint64_t size, struct error 
 	return 0;
 }
 
-int target_existing(struct target *t, const char *path, uint64_t size, bool write_zero, struct error **err)
+int target_open_existing(struct target *t, const char *path, uint64_t size, enum target_content content,
+			 struct error **err)
 {
 	int r;
 
 	t->path = xstrdup(path);
 	t->sync = true;
-	t->write_zero = write_zero;
+	t->write_zero = content == TARGET_HOLDS_DATA;
 	if (target_is_uri(path))
 		return open_uri(t, size, size + SLACK, err);
-	r = open_path(t, false, err);
+	r = open_path(t, ABSENT_IS_ERROR, err);
 	return r < 0 ? r : check_size(t, size, size + SLACK, err);
 }
 

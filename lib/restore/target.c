@@ -5,11 +5,11 @@
 #include <inttypes.h>
 #include <linux/falloc.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "restore/nbd-pool.h"
 
 #define WRITE_STEP ((size_t)64 << 10)
 #define ZERO_STEP  ((uint64_t)1 << 20)
@@ -31,15 +31,6 @@ void target_init(struct target *t)
 {
 	*t = (struct target){ .fd = -1, .mode = 0600 };
 	pthread_mutex_init(&t->lock, NULL);
-}
-
-char *target_folder(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (!slash)
-		return xstrdup(".");
-	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
 }
 
 bool target_is_open(const struct target *t)
@@ -67,8 +58,8 @@ int target_begin(struct target *t, uint64_t size, struct error **err)
 }
 
 /*
- * Has the kernel begin to write what it holds, now and then: it would otherwise let much of the machine's
- * memory fill up first, and the sync at the end would wait for all of it.
+ * Now and then the kernel is told to begin writing what it holds: otherwise it would first let much of the
+ * machine's memory fill up, and the sync at the end would wait for all of it.
  */
 static bool is_time_to_flush(struct target *t, size_t len)
 {
@@ -96,7 +87,7 @@ int target_write(struct target *t, uint64_t offset, const void *data, size_t len
 	pthread_mutex_unlock(&t->lock);
 	if (r < 0)
 		return write_error(t, -r, offset, err);
-	/* its errors come again with fsync() */
+	/* fsync() reports its errors again */
 	if (flush && t->sync)
 		sync_file_range(t->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return 0;
@@ -117,7 +108,7 @@ static int write_zeroes(struct target *t, uint64_t offset, uint64_t len, struct 
 	return r;
 }
 
-/* A hole reads as zeroes, on devices too or the kernel refuses it. */
+/* A hole reads as zeroes; on a device where it would not, the kernel refuses to make it. */
 int target_zero(struct target *t, uint64_t offset, uint64_t len, struct error **err)
 {
 	if (!t->write_zero)
@@ -134,7 +125,7 @@ int target_zero(struct target *t, uint64_t offset, uint64_t len, struct error **
 
 static int sync_folder(const struct target *t, struct error **err)
 {
-	_cleanup_free_ char *folder = target_folder(t->path);
+	_cleanup_free_ char *folder = io_parent(t->path);
 
 	return io_fsync_dir(folder, err);
 }

@@ -4,7 +4,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
-#include "restore/serve.h"
+#include "qemu/nbd-uri.h"
 
 void targets_init(struct targets *t, const struct cancel *cancel)
 {
@@ -65,8 +65,8 @@ static int open_target(struct targets *t, const struct restore_context *c, const
 {
 	const struct plan_disk *d = v->disk;
 	_cleanup_free_ char *path =
-		is_direct(&v->volume) ? xstrdup(v->volume.path) : serve_uri(t->daemon.socket, d->key);
-	int r = target_existing(&t->of[d->dev], path, d->size, false, err);
+		is_direct(&v->volume) ? xstrdup(v->volume.path) : nbd_uri(t->daemon.socket, d->key);
+	int r = target_open_existing(&t->of[d->dev], path, d->size, TARGET_READS_ZERO, err);
 
 	if (r == 0)
 		log_info(c->host->log, "map '%s' to '%s' (write zeros = 0)", d->device,
