@@ -5,7 +5,7 @@
 #include "backup/task-internal.h"
 #include "base/buf.h"
 #include "base/mem.h"
-#include "place/notes-template.h"
+#include "config/notes-template.h"
 #include "config/section.h"
 #include "place/backups.h"
 

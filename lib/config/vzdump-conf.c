@@ -1,4 +1,4 @@
-/* /etc/vzdump.conf, and what holds when both it and the command line speak. */
+/* Reads /etc/vzdump.conf. */
 #include <errno.h>
 #include <string.h>
 
@@ -7,8 +7,6 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/strv.h"
-#include "config/formats.h"
-#include "place/notes-template.h"
 #include "config/vzdump-options.h"
 
 #define CONF_MAX (1024 * 1024)
@@ -151,151 +149,5 @@ int vzdump_conf_load(const struct paths *p, struct options *ret, const struct lo
 	}
 	if (r >= 0)
 		vzdump_conf_parse(buf_str(&text), file, ret, log);
-	return 0;
-}
-
-/* "max-workers=8,pbs-entries-max=5": a's keys, then those only b has.  Both were checked. */
-static char *merge_performance(const char *a, const char *b)
-{
-	_cleanup_propstr_ struct propstr pa = { 0 };
-	_cleanup_propstr_ struct propstr pb = { 0 };
-	_cleanup_buf_ struct buf out = BUF_INIT;
-
-	propstr_parse(&performance_format, a, &pa, NULL);
-	propstr_parse(&performance_format, b, &pb, NULL);
-	buf_adds(&out, a);
-	for (size_t i = 0; i < pb.n; i++)
-		if (!propstr_has(&pa, pb.pairs[i].key))
-			buf_addf(&out, "%s%s=%s", out.len ? "," : "", pb.pairs[i].key, pb.pairs[i].value);
-	return buf_steal(&out);
-}
-
-/*
- * Not taken as they are: those merged in their own way, and those that choose guests, as PVE has
- * chosen them before it reads the file.
- */
-static bool taken_apart(const char *name)
-{
-	static const char *const names[] = {
-		"exclude-path", "prune-backups", "performance", "vmid", "all",
-		"exclude",      "pool",          "node",        "stop", "quiet",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
-}
-
-static bool is_target(const char *name)
-{
-	return strcmp(name, "storage") == 0 || strcmp(name, "dumpdir") == 0;
-}
-
-static int merge_row(struct options *cli, const struct options *conf, const char *name, struct error **err)
-{
-	int r = options_set(cli, name, options_get(conf, name), err);
-
-	if (r < 0)
-		error_prefix(err, "option '%s' of vzdump.conf", name);
-	return r;
-}
-
-/* As PVE: what is there, but empty, is none.  Only now, as "--script ''" puts vzdump.conf's out of force. */
-static void drop_empty(struct options *o)
-{
-	static const char *const names[] = { "dumpdir", "script", "tmpdir" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (options_given(o, names[i]) && !*options_get(o, names[i]))
-			options_unset(o, names[i]);
-}
-
-int vzdump_options_merge(struct options *cli, const struct options *conf, struct error **err)
-{
-	bool target = options_given(cli, "storage") || options_given(cli, "dumpdir");
-	char *const *patterns = options_array(conf, "exclude-path");
-	int r = 0;
-
-	for (size_t i = 0; i < conf->table->n_rows && r == 0; i++) {
-		const char *name = conf->table->rows[i].name;
-
-		if (!options_given(conf, name) || options_given(cli, name) || taken_apart(name) ||
-		    (target && is_target(name)))
-			continue;
-		r = merge_row(cli, conf, name, err);
-	}
-	for (size_t i = 0; r == 0 && patterns && patterns[i]; i++)
-		r = options_set(cli, "exclude-path", patterns[i], err);
-	if (r == 0 && options_given(conf, "performance")) {
-		const char *own = options_given(cli, "performance") ? options_get(cli, "performance") : "";
-		_cleanup_free_ char *merged = merge_performance(own, options_get(conf, "performance"));
-
-		r = options_set(cli, "performance", merged, err);
-	}
-	drop_empty(cli);
-	return r;
-}
-
-void vzdump_options_warn(const struct options *o, const struct log *log)
-{
-	const char *text = options_get(o, "fleecing");
-	_cleanup_propstr_ struct propstr p = { 0 };
-	const char *storage;
-
-	if (!text || propstr_parse(&fleecing_format, text, &p, NULL) < 0)
-		return;
-	storage = propstr_get(&p, "storage");
-	/* enabled=0 beside it is meant */
-	if (storage && !propstr_has(&p, "enabled"))
-		log_warn(log,
-			 "fleecing is off, though storage '%s' is given for it: "
-			 "enabled=1,storage=%s turns it on",
-			 storage, storage);
-}
-
-static bool names_guests(const struct options *o)
-{
-	const char *ids = options_get(o, "vmid");
-	_cleanup_strv_ char **list = ids ? strv_split_list(ids) : NULL;
-
-	return strv_len(list) > 0;
-}
-
-static int check_notes(const struct options *o, struct error **err)
-{
-	const char *template = options_get(o, "notes-template");
-	const int r = template ? notes_template_check(template, err) : 0;
-
-	if (r < 0)
-		error_prefix(err, "vzdump: option --notes-template");
-	return r;
-}
-
-int vzdump_options_verify(struct options *o, struct error **err)
-{
-	const char *pool = options_get(o, "pool");
-	const bool has_pool = pool && *pool, guests = names_guests(o);
-	static const char *const rivals[] = { "all", "exclude", "pool" };
-	const char *exclude = options_get(o, "exclude");
-
-	for (size_t i = 0; i < ARRAY_SIZE(rivals); i++) {
-		const char *value = options_get(o, rivals[i]);
-
-		if (guests && value && *value && strcmp(value, "0") != 0)
-			return error_set(err, ERR_INVALID,
-					 "vzdump: option --%s conflicts with guest ids, give only "
-					 "one of them",
-					 rivals[i]);
-	}
-	if (check_notes(o, err) < 0)
-		return ERR_INVALID;
-	if (exclude && !has_pool)
-		return options_set(o, "all", "1", err);
-	if (!guests && !has_pool && !options_bool(o, "all") && !options_bool(o, "stop") &&
-	    !options_bool(o, "cleanup"))
-		return error_set(
-			err, ERR_INVALID,
-			"vzdump: no guest given, name guest ids or use --all or --pool (see --help)");
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* The template of --notes-template. */
-#include "place/notes-template.h"
+#include "config/notes-template.h"
 #include "test-config-util.h"
 
 static void expands(const char *template, const char *want)

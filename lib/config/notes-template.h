@@ -2,8 +2,8 @@
  * The template of --notes-template: one line of text in which {{cluster}}, {{guestname}}, {{node}} and
  * {{vmid}} stand for what they say, \n for a new line and \\ for a backslash.  Facts: PVE::VZDump.
  */
-#ifndef VZDUMP_PLACE_NOTES_TEMPLATE_H
-#define VZDUMP_PLACE_NOTES_TEMPLATE_H
+#ifndef VZDUMP_CONFIG_NOTES_TEMPLATE_H
+#define VZDUMP_CONFIG_NOTES_TEMPLATE_H
 
 #include "base/error.h"
 

@@ -1,4 +1,4 @@
-#include "place/notes-template.h"
+#include "config/notes-template.h"
 
 #include <string.h>
 

@@ -1,0 +1,227 @@
+#include "config/settings.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/strv.h"
+#include "config/vzdump-options.h"
+
+/* Where archives go if nobody says so, as in PVE. */
+#define DEFAULT_STORAGE "local"
+
+/* ---- what the command line alone decides ---- */
+
+/* The list was checked when the option was set. */
+static uint32_t *parse_vmids(const char *list, size_t *ret_n)
+{
+	_cleanup_strv_ char **texts = strv_split_list(list ? list : "");
+	uint32_t *vmids = xcalloc(strv_len(texts) + 1, sizeof(*vmids));
+
+	*ret_n = strv_len(texts);
+	for (size_t i = 0; i < *ret_n; i++)
+		vmids[i] = vmid_parse(texts[i]);
+	return vmids;
+}
+
+/* NULL also for what is there, but empty. */
+static char *copy_filled(const struct options *o, const char *name)
+{
+	const char *value = options_get(o, name);
+
+	return value && *value ? xstrdup(value) : NULL;
+}
+
+void settings_init(struct settings *ret, const struct options *cli)
+{
+	struct settings_request *q = &ret->request;
+
+	*ret = (struct settings){ 0 };
+	q->vmids = parse_vmids(options_get(cli, "vmid"), &q->n_vmids);
+	q->by_id = options_given(cli, "vmid");
+	q->pool = copy_filled(cli, "pool");
+	q->all = options_bool(cli, "all");
+	q->excludes = options_given(cli, "exclude");
+	q->excluded = parse_vmids(options_get(cli, "exclude"), &q->n_excluded);
+	q->node = xstrdup_null(options_get(cli, "node"));
+	q->stop = options_bool(cli, "stop");
+	q->cleanup = options_bool(cli, "cleanup");
+	q->to_stdout = options_bool(cli, "stdout");
+	q->quiet = options_bool(cli, "quiet");
+}
+
+static void clear_request(struct settings_request *q)
+{
+	free(q->vmids);
+	free(q->pool);
+	free(q->excluded);
+	free(q->node);
+}
+
+/* ---- the rest, of the merged options ---- */
+
+/* With standard output a storage of vzdump.conf is overruled; one of the command line is a contradiction. */
+static int check_place(const struct options *merged, bool cli_names_storage, struct error **err)
+{
+	const bool storage = options_given(merged, "storage"), to_stdout = options_bool(merged, "stdout");
+
+	if (storage && to_stdout && cli_names_storage)
+		return error_set(err, ERR_INVALID,
+				 "cannot use options 'storage' and 'stdout' at the same time");
+	if (storage && options_given(merged, "dumpdir") && !to_stdout)
+		return error_set(err, ERR_INVALID,
+				 "cannot use options 'storage' and 'dumpdir' at the same time");
+	return 0;
+}
+
+static void fill_place(struct settings_place *p, const struct options *o)
+{
+	p->dumpdir = xstrdup_null(options_get(o, "dumpdir"));
+	p->storage = xstrdup_null(options_get(o, "storage"));
+	if (!p->storage && !p->dumpdir)
+		p->storage = xstrdup(DEFAULT_STORAGE);
+}
+
+static enum settings_compression compression(const char *name)
+{
+	if (!strcmp(name, "0"))
+		return SETTINGS_COMPRESS_NONE;
+	if (!strcmp(name, "gzip"))
+		return SETTINGS_COMPRESS_GZIP;
+	if (!strcmp(name, "zstd"))
+		return SETTINGS_COMPRESS_ZSTD;
+	return SETTINGS_COMPRESS_LZO; /* "1" and "lzo" */
+}
+
+static unsigned half_of_the_cores(void)
+{
+	const long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n > 1 ? (unsigned)((n + 1) / 2) : 1;
+}
+
+/* PVE's numbers: pigz takes 1 for half of the cores and 0 for none, zstd takes 0 for half of them. */
+static unsigned compress_threads(const struct options *o, enum settings_compression c)
+{
+	const bool gzip = c == SETTINGS_COMPRESS_GZIP;
+	const int64_t n = options_int(o, gzip ? "pigz" : "zstd");
+
+	if (gzip)
+		return n <= 0 ? 0 : n == 1 ? half_of_the_cores() : (unsigned)n;
+	return n <= 0 ? half_of_the_cores() : (unsigned)n;
+}
+
+static void fill_archive(struct settings_archive *a, const struct options *o)
+{
+	a->compression = compression(options_get(o, "compress"));
+	a->threads = compress_threads(o, a->compression);
+	a->level = (int)options_int(o, "zstd-level");
+	a->ionice = (int)options_int(o, "ionice");
+}
+
+static void fill_simple(struct settings *s, const struct options *o)
+{
+	s->mode = xstrdup(options_get(o, "mode"));
+	s->hook.script = copy_filled(o, "script");
+	s->hook.timeout_s = (unsigned)options_int(o, "hook-timeout");
+	s->commands.start = xstrdup(options_get(o, "start-command"));
+	s->commands.start_paused = xstrdup_null(options_get(o, "start-paused-command"));
+	s->bwlimit_kib = (uint64_t)options_int(o, "bwlimit");
+	s->lockwait_minutes = (uint64_t)options_int(o, "lockwait");
+	s->stopwait_minutes = (uint64_t)options_int(o, "stopwait");
+	s->notes_template = copy_filled(o, "notes-template");
+	s->protect = options_bool(o, "protected");
+	s->tmpdir = xstrdup_null(options_get(o, "tmpdir"));
+	s->without_effect = options_without_effect(o);
+}
+
+/* vzdump.conf's prune-backups is not among the merged options: the storage's stands between the two. */
+static int fill_retention(struct settings_retention *r, const struct options *merged,
+			  const struct options *conf, struct error **err)
+{
+	int result = 0;
+
+	r->remove = options_bool(merged, "remove");
+	r->on_command_line = options_given(merged, "prune-backups");
+	if (r->on_command_line)
+		result = prune_keep_parse(options_get(merged, "prune-backups"), &r->command_line, err);
+	if (result == 0)
+		result = prune_keep_parse(options_get(conf, "prune-backups"), &r->conf, err);
+	return result;
+}
+
+static int fill_formats(struct settings *s, const struct options *o, struct error **err)
+{
+	struct performance_config performance;
+	int r = fleecing_config_parse(options_get(o, "fleecing"), &s->fleecing, err);
+
+	if (r == 0)
+		r = performance_config_parse(options_get(o, "performance"), &performance, err);
+	if (r == 0)
+		s->max_workers = performance.max_workers;
+	return r;
+}
+
+/* cli is the merged set afterwards. */
+static int load(struct settings *s, struct options *cli, const struct paths *p, const struct log *log,
+		struct error **err)
+{
+	_cleanup_options_ struct options conf = { 0 };
+	int r = vzdump_conf_load(p, &conf, log, err);
+
+	if (r == 0)
+		r = vzdump_options_merge(cli, &conf, err);
+	if (r < 0)
+		return r;
+	fill_place(&s->place, cli);
+	fill_archive(&s->archive, cli);
+	fill_simple(s, cli);
+	r = fill_formats(s, cli, err);
+	return r == 0 ? fill_retention(&s->retention, cli, &conf, err) : r;
+}
+
+int settings_load(struct settings *s, struct options *cli, const struct paths *p, const struct log *log,
+		  struct error **err)
+{
+	const bool cli_names_storage = options_given(cli, "storage");
+	int r = load(s, cli, p, log, err);
+
+	if (r < 0 || s->request.cleanup)
+		return r;
+	vzdump_options_warn(cli, log);
+	return check_place(cli, cli_names_storage, err);
+}
+
+int settings_load_conf(struct settings *ret, const struct paths *p, const struct log *log, struct error **err)
+{
+	_cleanup_options_ struct options none = { 0 };
+
+	options_init(&none, &vzdump_options);
+	settings_init(ret, &none);
+	return load(ret, &none, p, log, err);
+}
+
+void settings_clear(struct settings *s)
+{
+	clear_request(&s->request);
+	free(s->place.storage);
+	free(s->place.dumpdir);
+	free(s->mode);
+	fleecing_config_clear(&s->fleecing);
+	free(s->hook.script);
+	free(s->commands.start);
+	free(s->commands.start_paused);
+	free(s->notes_template);
+	free(s->tmpdir);
+	free(s->without_effect);
+	*s = (struct settings){ 0 };
+}
+
+int settings_keep(const struct settings_retention *r, const char *of_storage, struct prune_keep *ret,
+		  struct error **err)
+{
+	if (!r->on_command_line && of_storage)
+		return prune_keep_parse(of_storage, ret, err);
+	*ret = r->on_command_line ? r->command_line : r->conf;
+	return 0;
+}

@@ -1,0 +1,129 @@
+/*
+ * What a backup job is to do, as typed values: the command line and /etc/vzdump.conf are read here once, and
+ * nothing below looks up an option by its name.
+ *
+ * Who has the last word, in this order: the command line; the storage (its prune-backups only);
+ * vzdump.conf; the defaults of the table vzdump_options.  Each part of a backup gets the sub-struct that it
+ * needs.  Strings and arrays belong to struct settings.
+ */
+#ifndef VZDUMP_CONFIG_SETTINGS_H
+#define VZDUMP_CONFIG_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/paths.h"
+#include "config/formats.h"
+#include "config/options.h"
+
+/* What the command line alone decides: which guests, and what is done beside or instead of a backup. */
+struct settings_request {
+	uint32_t *vmids; /* in the order given; an id that is named twice stands twice */
+	size_t n_vmids;
+	bool by_id;    /* guests are named one by one; the list may still be empty ("vzdump ,") */
+	char *pool;    /* NULL: none */
+	bool all;      /* every guest but the excluded ones */
+	bool excludes; /* there is a list of guests to leave out; it may be empty */
+	uint32_t *excluded;
+	size_t n_excluded;
+	char *node;     /* the job is only for the host of this name; NULL: for any */
+	bool stop;      /* stop the job that runs now */
+	bool cleanup;   /* no backup: undo what killed runs left behind */
+	bool to_stdout; /* the archive goes to standard output */
+	bool quiet;
+};
+
+/* Where the archive goes, unless request.to_stdout overrules it; a hook script sees it in either case. */
+struct settings_place {
+	char *storage; /* its id; NULL if dumpdir is given */
+	char *dumpdir; /* as it was given; NULL: the storage's */
+};
+
+enum settings_compression {
+	SETTINGS_COMPRESS_NONE,
+	SETTINGS_COMPRESS_LZO,
+	SETTINGS_COMPRESS_GZIP,
+	SETTINGS_COMPRESS_ZSTD,
+};
+
+/* How the archive is written. */
+struct settings_archive {
+	enum settings_compression compression;
+	unsigned threads; /* that compress; 0: the writer's own, one external gzip */
+	int level;        /* of zstd, 1 .. 19 */
+	int ionice;       /* 0 .. 7: best effort, 8: idle */
+};
+
+struct settings_hook {
+	char *script;       /* NULL: none */
+	unsigned timeout_s; /* 0: no limit */
+};
+
+/* Commands that the administrator set in vzdump.conf; "{vmid}" stands for the guest's id. */
+struct settings_commands {
+	char *start;
+	char *start_paused; /* NULL: none */
+};
+
+/* Which backups of a guest are kept; see settings_keep(). */
+struct settings_retention {
+	bool on_command_line;
+	struct prune_keep command_line; /* only if on_command_line */
+	struct prune_keep conf;         /* of vzdump.conf, else the default: keep all */
+	bool remove; /* what is not kept is removed; else one backup too many is an error */
+};
+
+struct settings {
+	struct settings_request request;
+	struct settings_place place;
+	char *mode; /* snapshot, suspend, stop */
+	struct fleecing_config fleecing;
+	struct settings_archive archive;
+	struct settings_hook hook;
+	struct settings_commands commands;
+	struct settings_retention retention;
+	unsigned max_workers;      /* requests in flight to the guest's disks, 1 .. 256 */
+	uint64_t bwlimit_kib;      /* KiB per second that are read at most; 0: no limit */
+	uint64_t lockwait_minutes; /* for the job's lock */
+	uint64_t stopwait_minutes; /* for a guest that shuts down */
+	char *notes_template;      /* NULL: no notes */
+	bool protect;              /* the archive is protected from removal */
+	char *tmpdir;              /* must exist if given; NULL: not given */
+	char *without_effect; /* options that were given and have no effect yet, "--mailto, ..."; or NULL */
+};
+
+/*
+ * Reads what the command line alone decides: only ret->request is filled.  cli is a checked set of
+ * vzdump_options.  The caller clears *ret.
+ */
+void settings_init(struct settings *ret, const struct options *cli);
+
+/*
+ * Fills the rest, after settings_init() with the same cli: reads vzdump.conf and lays the command line over
+ * it.  log gets warnings about the file's lines and about what was asked for and comes to nothing.
+ * ERR_INVALID: an option of the one contradicts one of the other, or --storage, --dumpdir and --stdout
+ * contradict each other (for --cleanup that does not matter).  cli is changed, do not use it afterwards.
+ */
+int settings_load(struct settings *s, struct options *cli, const struct paths *p, const struct log *log,
+		  struct error **err);
+
+/*
+ * vzdump.conf alone, for commands with options of their own: as settings_init() and settings_load() with an
+ * empty command line.  The caller clears *ret, also after an error.
+ */
+int settings_load_conf(struct settings *ret, const struct paths *p, const struct log *log,
+		       struct error **err);
+
+void settings_clear(struct settings *s);
+#define _cleanup_settings_ _cleanup_(settings_clear)
+
+/*
+ * What retention keeps on a storage whose prune-backups is of_storage (NULL: it has none, or there is no
+ * storage).  ERR_INVALID: of_storage, where it has the last word, cannot be understood.
+ */
+int settings_keep(const struct settings_retention *r, const char *of_storage, struct prune_keep *ret,
+		  struct error **err);
+
+#endif

@@ -1,0 +1,280 @@
+/* Settings: who has the last word, and which values come of the options. */
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "config/settings.h"
+#include "config/vzdump-options.h"
+#include "test-config-util.h"
+
+static struct paths paths;
+
+static void write_conf(const char *text)
+{
+	_cleanup_free_ char *folder = paths_get(&paths, "/etc");
+	_cleanup_free_ char *path = paths_get(&paths, "/etc/vzdump.conf");
+
+	io_mkdir_p(folder, 0755, NULL);
+	io_write_file_atomic(path, text, strlen(text), 0640, NULL, NULL);
+}
+
+/* line: options that are split as by a shell; conf: the text of vzdump.conf. */
+static int load(const char *line, const char *conf, struct settings *ret, struct buf *log_text,
+		struct error **err)
+{
+	_cleanup_free_ char *all = xasprintf("vzdump %s", line);
+	_cleanup_strv_ char **argv = strv_split_args(all);
+	_cleanup_options_ struct options o = { 0 };
+	struct log log = LOG_INTO(*log_text);
+	int r = options_parse(&vzdump_options, (int)strv_len(argv), argv, &o, err);
+
+	if (r == 0)
+		r = vzdump_options_verify(&o, err);
+	if (r < 0)
+		return r;
+	write_conf(conf);
+	settings_init(ret, &o);
+	return settings_load(ret, &o, &paths, &log, err);
+}
+
+/* ---- precedence ---- */
+
+static char *ids(const uint32_t *v, size_t n)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&b, "%s%u", i ? " " : "", v[i]);
+	return buf_steal(&b);
+}
+
+static const char *text_of(const char *text)
+{
+	return text ? text : "-";
+}
+
+/* The values that a row of the table may look at, each as text. */
+static char *show(const struct settings *s, const char *what)
+{
+	const struct settings_request *q = &s->request;
+
+	if (!strcmp(what, "place"))
+		return xasprintf("storage %s dumpdir %s stdout %d", text_of(s->place.storage),
+				 text_of(s->place.dumpdir), q->to_stdout);
+	if (!strcmp(what, "archive"))
+		return xasprintf("compression %d threads %u level %d ionice %d", s->archive.compression,
+				 s->archive.threads, s->archive.level, s->archive.ionice);
+	if (!strcmp(what, "hook"))
+		return xasprintf("%s %u", text_of(s->hook.script), s->hook.timeout_s);
+	if (!strcmp(what, "commands"))
+		return xasprintf("%s, %s", s->commands.start, text_of(s->commands.start_paused));
+	if (!strcmp(what, "fleecing"))
+		return xasprintf("%d %s", s->fleecing.enabled, text_of(s->fleecing.storage));
+	if (!strcmp(what, "workers"))
+		return xasprintf("%u", s->max_workers);
+	if (!strcmp(what, "waits"))
+		return xasprintf("bwlimit %lu lockwait %lu stopwait %lu", (unsigned long)s->bwlimit_kib,
+				 (unsigned long)s->lockwait_minutes, (unsigned long)s->stopwait_minutes);
+	if (!strcmp(what, "after"))
+		return xasprintf("notes %s protect %d remove %d tmpdir %s", text_of(s->notes_template),
+				 s->protect, s->retention.remove, text_of(s->tmpdir));
+	if (!strcmp(what, "idle"))
+		return xstrdup(text_of(s->without_effect));
+	if (!strcmp(what, "mode"))
+		return xstrdup(s->mode);
+	if (!strcmp(what, "guests")) {
+		_cleanup_free_ char *v = ids(q->vmids, q->n_vmids), *x = ids(q->excluded, q->n_excluded);
+
+		return xasprintf("by id %d (%s) pool %s all %d excludes %d (%s) node %s", q->by_id, v,
+				 text_of(q->pool), q->all, q->excludes, x, text_of(q->node));
+	}
+	return xasprintf("stop %d cleanup %d quiet %d", q->stop, q->cleanup, q->quiet);
+}
+
+static void test_precedence(void)
+{
+	static const struct {
+		const char *line, *conf, *what, *want;
+	} rows[] = {
+		/* the default, vzdump.conf over it, the command line over both */
+		{ "100", "", "mode", "snapshot" },
+		{ "100", "mode: stop", "mode", "stop" },
+		{ "100 --mode suspend", "mode: stop", "mode", "suspend" },
+		{ "100", "", "waits", "bwlimit 0 lockwait 180 stopwait 10" },
+		{ "100", "bwlimit: 5\nlockwait: 6\nstopwait: 7", "waits", "bwlimit 5 lockwait 6 stopwait 7" },
+		{ "100 --bwlimit 0 --lockwait 1 --stopwait 2", "bwlimit: 5\nlockwait: 6\nstopwait: 7",
+		  "waits", "bwlimit 0 lockwait 1 stopwait 2" },
+		{ "100", "", "hook", "- 0" },
+		{ "100", "script: /a\nhook-timeout: 9", "hook", "/a 9" },
+		{ "100 --script /b", "script: /a", "hook", "/b 0" },
+		{ "100 --script ''", "script: /a", "hook", "- 0" },
+		{ "100", "", "after", "notes - protect 0 remove 1 tmpdir -" },
+		{ "100", "notes-template: x\nprotected: 1\nremove: 0\ntmpdir: /t", "after",
+		  "notes x protect 1 remove 0 tmpdir /t" },
+		{ "100 --storage aa --notes-template '' --protected 0 --remove 1 --tmpdir /u",
+		  "notes-template: x\nprotected: 1\nremove: 0\ntmpdir: /t", "after",
+		  "notes - protect 0 remove 1 tmpdir /u" },
+		/* storage and dumpdir go together */
+		{ "100", "", "place", "storage local dumpdir - stdout 0" },
+		{ "100", "storage: aa", "place", "storage aa dumpdir - stdout 0" },
+		{ "100", "dumpdir: /d", "place", "storage - dumpdir /d stdout 0" },
+		{ "100 --storage bb", "dumpdir: /d", "place", "storage bb dumpdir - stdout 0" },
+		{ "100 --dumpdir /e", "storage: aa", "place", "storage - dumpdir /e stdout 0" },
+		{ "100 --dumpdir ''", "storage: aa", "place", "storage local dumpdir - stdout 0" },
+		{ "100 --stdout", "storage: aa", "place", "storage aa dumpdir - stdout 1" },
+		{ "100 --stdout", "", "place", "storage local dumpdir - stdout 1" },
+		{ "100", "stdout: 1", "place", "storage local dumpdir - stdout 0" },
+		/* 0 none, 1 lzo, 2 gzip, 3 zstd */
+		{ "100 --zstd 2", "", "archive", "compression 0 threads 2 level 3 ionice 7" },
+		{ "100", "compress: zstd\nzstd: 4\nzstd-level: 9\nionice: 8", "archive",
+		  "compression 3 threads 4 level 9 ionice 8" },
+		{ "100 --zstd 5", "compress: zstd\nzstd: 4", "archive",
+		  "compression 3 threads 5 level 3 ionice 7" },
+		{ "100 --compress gzip", "compress: zstd\nzstd: 4", "archive",
+		  "compression 2 threads 0 level 3 ionice 7" },
+		{ "100 --compress gzip --pigz 6", "", "archive", "compression 2 threads 6 level 3 ionice 7" },
+		{ "100 --compress lzo", "", "archive", "compression 1 threads 1 level 3 ionice 7" },
+		{ "100 --compress 1", "", "archive", "compression 1 threads 1 level 3 ionice 7" },
+		/* a whole property string, but performance key by key */
+		{ "100", "", "fleecing", "0 -" },
+		{ "100", "fleecing: 1,storage=aa", "fleecing", "1 aa" },
+		{ "100 --fleecing 1", "fleecing: 1,storage=aa", "fleecing", "1 -" },
+		{ "100", "", "workers", "16" },
+		{ "100 --performance pbs-entries-max=9", "performance: max-workers=3", "workers", "3" },
+		{ "100 --performance max-workers=2", "performance: max-workers=3", "workers", "2" },
+		/* only in vzdump.conf */
+		{ "100", "", "commands", "qm start {vmid} --skiplock, -" },
+		{ "100", "start-command: up {vmid}\nstart-paused-command: up -S {vmid}", "commands",
+		  "up {vmid}, up -S {vmid}" },
+		/* only on the command line */
+		{ "102 100,102", "vmid: 9\npool: p", "guests",
+		  "by id 1 (102 100 102) pool - all 0 excludes 0 () node -" },
+		{ "--all --node n", "exclude: 9\nnode: m", "guests",
+		  "by id 0 () pool - all 1 excludes 0 () node n" },
+		{ "--exclude 100 --exclude 101", "", "guests",
+		  "by id 0 () pool - all 1 excludes 1 (100 101) node -" },
+		{ "--pool p --exclude 100", "all: 1", "guests",
+		  "by id 0 () pool p all 0 excludes 1 (100) node -" },
+		{ "--stop", "quiet: 1", "rest", "stop 1 cleanup 0 quiet 0" },
+		{ "--cleanup --quiet", "stop: 1", "rest", "stop 0 cleanup 1 quiet 1" },
+		/* asked for in vain */
+		{ "100", "mailto: root", "idle", "--mailto" },
+		{ "100 --mailto ''", "mailto: root", "idle", "-" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_settings_ struct settings s = { 0 };
+		_cleanup_buf_ struct buf lines = BUF_INIT;
+		_cleanup_free_ char *got = NULL;
+		_cleanup_free_ char *name = xasprintf("'%s' over '%s': %s is '%s'", rows[i].line,
+						      rows[i].conf, rows[i].what, rows[i].want);
+		struct error *err = NULL;
+
+		for (char *at = name; *at; at++)
+			*at = *at == '\n' ? ' ' : *at;
+		if (works(load(rows[i].line, rows[i].conf, &s, &lines, &err), &err, name)) {
+			got = show(&s, rows[i].what);
+			same(got, rows[i].want, "  so it is");
+		}
+	}
+}
+
+/* ---- retention, where the storage stands between the two ---- */
+
+static void test_retention(void)
+{
+	static const struct {
+		const char *line, *storage, *conf, *want;
+	} rows[] = {
+		{ "100", NULL, "", "keep-all=1" },
+		{ "100", NULL, "prune-backups: keep-last=1", "keep-last=1" },
+		{ "100", "keep-last=2", "", "keep-last=2" },
+		{ "100", "keep-last=2", "prune-backups: keep-last=1", "keep-last=2" },
+		{ "100 --prune-backups keep-last=3", NULL, "prune-backups: keep-last=1", "keep-last=3" },
+		{ "100 --prune-backups keep-last=3", "keep-last=2", "prune-backups: keep-last=1",
+		  "keep-last=3" },
+		{ "100 --prune-backups keep-all=1", "keep-last=2", "prune-backups: keep-last=1",
+		  "keep-all=1" },
+		{ "100 --prune-backups keep-last=3", "nonsense", "", "keep-last=3" },
+	};
+	_cleanup_settings_ struct settings s = { 0 };
+	struct prune_keep keep;
+	struct error *err = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_settings_ struct settings mine = { 0 };
+		_cleanup_buf_ struct buf lines = BUF_INIT;
+		_cleanup_free_ char *name =
+			xasprintf("'%s' over storage '%s' over '%s' keeps %s", rows[i].line,
+				  text_of(rows[i].storage), rows[i].conf, rows[i].want);
+		_cleanup_free_ char *got = NULL;
+		int r = load(rows[i].line, rows[i].conf, &mine, &lines, &err);
+
+		if (r == 0)
+			r = settings_keep(&mine.retention, rows[i].storage, &keep, &err);
+		if (works(r, &err, name)) {
+			got = prune_keep_describe(&keep);
+			same(got, rows[i].want, "  so it does");
+		}
+	}
+	fails(settings_keep(&s.retention, "nonsense", &keep, &err), &err, "nonsense",
+	      "a storage's nonsense is an error where it counts");
+}
+
+/* ---- contradictions ---- */
+
+static void refused(const char *line, const char *conf, const char *part)
+{
+	_cleanup_settings_ struct settings s = { 0 };
+	_cleanup_buf_ struct buf lines = BUF_INIT;
+	_cleanup_free_ char *name = xasprintf("'%s' over '%s' is %s", line, conf, part ? "refused" : "taken");
+	struct error *err = NULL;
+	int r = load(line, conf, &s, &lines, &err);
+
+	if (part)
+		fails(r, &err, part, name);
+	else
+		works(r, &err, name);
+}
+
+static void test_contradictions(void)
+{
+	refused("100 --storage aa --stdout", "", "'storage' and 'stdout' at the same time");
+	refused("100 --storage aa --dumpdir /d", "", "'storage' and 'dumpdir' at the same time");
+	refused("100 --stdout", "storage: aa", NULL);
+	refused("100 --stdout --dumpdir /d", "", NULL);
+	refused("100 --cleanup --storage aa --dumpdir /d", "", NULL);
+}
+
+static void test_warnings(void)
+{
+	_cleanup_settings_ struct settings saves = { 0 }, cleans = { 0 }, alone = { 0 };
+	_cleanup_buf_ struct buf one = BUF_INIT, two = BUF_INIT, three = BUF_INIT;
+	struct log log = LOG_INTO(three);
+	struct error *err = NULL;
+
+	works(load("100", "fleecing: storage=fast", &saves, &one, &err), &err, "fleecing without a word on");
+	ok(strstr(buf_str(&one), "fleecing is off") != NULL, "  is warned about");
+	works(load("100 --cleanup", "fleecing: storage=fast", &cleans, &two, &err), &err, "of a cleanup");
+	same(buf_str(&two), "", "  it is not");
+	works(settings_load_conf(&alone, &paths, &log, &err), &err, "vzdump.conf alone");
+	same(buf_str(&three), "", "  nor there");
+	same(alone.commands.start, "qm start {vmid} --skiplock", "  its values are there");
+}
+
+int main(void)
+{
+	char root[] = "/tmp/test-settings.XXXXXX";
+
+	if (!mkdtemp(root))
+		return 1;
+	paths_init(&paths, root);
+	test_precedence();
+	test_retention();
+	test_contradictions();
+	test_warnings();
+	paths_clear(&paths);
+	io_remove_tree(root, NULL);
+	return done_testing();
+}
