@@ -14,7 +14,7 @@
 #include "base/units.h"
 #include "command.h"
 #include "guest/pool.h"
-#include "config/vzdump-options.h"
+#include "config/settings.h"
 #include "output.h"
 #include "restore/restore.h"
 #include "signals.h"
@@ -163,8 +163,8 @@ static int add_to_pool(const struct host *host, const char *pool, uint32_t vmid,
 	return r;
 }
 
-static int restore(const struct host *host, const struct options *o, const char *path,
-		   struct vma_progress *progress, struct error **err)
+static int restore(const struct host *host, const struct settings *settings, const struct options *o,
+		   const char *path, struct vma_progress *progress, struct error **err)
 {
 	_cleanup_close_ int fd = open_archive(path, err);
 	_cleanup_free_ char *shown = text_cleaned(path);
@@ -173,6 +173,7 @@ static int restore(const struct host *host, const struct options *o, const char 
 		.archive = path,
 		.fd = fd,
 		.vmid = vmid,
+		.commands = &settings->commands,
 		.storage = options_get(o, "storage"),
 		.force = options_bool(o, "force"),
 		.unique = options_bool(o, "unique"),
@@ -202,7 +203,7 @@ static int restore(const struct host *host, const struct options *o, const char 
 		r = add_to_pool(host, options_get(o, "pool"), vmid, err);
 	if (r == 0 && options_bool(o, "start") && !p.live) {
 		puts("starting VM");
-		r = power_run_command(host, "start-command", vmid, host->cancel, host->log, err);
+		r = power_start(&settings->commands, vmid, host->cancel, host->log, err);
 		if (r < 0)
 			error_prefix(err, "VM %" PRIu32 " is restored, but does not start", vmid);
 	}
@@ -213,25 +214,25 @@ static int run(struct options *o, struct error **err)
 {
 	struct vma_progress progress = { 0 };
 	const struct log log = { .line = on_line, .opaque = &progress };
-	_cleanup_options_ struct options conf = { 0 };
+	_cleanup_settings_ struct settings settings = { 0 };
 	struct storage_config storages = { 0 };
 	struct paths paths;
 	struct cancel *stop;
 	_cleanup_free_ char *path = NULL;
-	struct host host = { .paths = &paths, .storages = &storages, .options = &conf, .log = &log };
+	struct host host = { .paths = &paths, .storages = &storages, .log = &log };
 	int r;
 
 	paths_init(&paths, getenv("VZDUMP_ROOT"));
 	r = signals_catch(&stop, err);
 	host.cancel = stop;
 	if (r == 0)
-		r = vzdump_conf_load(&paths, &conf, &log, err);
+		r = settings_load_conf(&settings, &paths, &log, err);
 	if (r == 0)
 		r = storage_config_load(&paths, &log, &storages, err);
 	if (r == 0)
 		r = backup_path(&storages, options_get(o, "archive"), &log, &path, err);
 	if (r == 0)
-		r = restore(&host, o, path, &progress, err);
+		r = restore(&host, &settings, o, path, &progress, err);
 	storage_config_clear(&storages);
 	paths_clear(&paths);
 	cancel_clear(stop);

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "config/settings.h"
 #include "config/vzdump-options.h"
 #include "command.h"
 #include "signals.h"
@@ -41,87 +42,81 @@ static char *command_line(const struct options *o)
 	return buf_steal(&b);
 }
 
-static int run_job(struct host *host, struct options *cli, struct ui *ui, const struct selection *selection,
-		   struct error **err)
+static int run_job(const struct host *host, struct settings *settings, struct options *cli, struct ui *ui,
+		   const struct selection *selection, struct error **err)
 {
-	_cleanup_options_ struct options conf = { 0 };
 	_cleanup_free_ char *line = command_line(cli);
-	struct job_params params = { .selection = selection,
-				     .command_line = line,
-				     .target_from_cli = options_given(cli, "storage"),
-				     .stdout_fd = STDOUT_FILENO,
-				     .progress = ui_progress,
-				     .shows_progress = ui->live.on,
-				     .opaque = ui };
-	int r;
+	const struct job_params params = { .settings = settings,
+					   .selection = selection,
+					   .command_line = line,
+					   .stdout_fd = STDOUT_FILENO,
+					   .progress = ui_progress,
+					   .shows_progress = ui->live.on,
+					   .opaque = ui };
+	int r = settings_load(settings, cli, host->paths, host->log, err);
 
-	r = vzdump_conf_load(host->paths, &conf, host->log, err);
-	if (r == 0)
-		r = vzdump_options_merge(cli, &conf, err);
-	if (r == 0)
-		vzdump_options_warn(cli, host->log);
-	params.conf_prune_backups = options_get(&conf, "prune-backups");
 	return r == 0 ? job_run(host, &params, err) : r;
 }
 
-static int run_backup(struct host *host, struct options *cli, struct ui *ui, struct error **err)
+static int run_backup(const struct host *host, struct settings *settings, struct options *cli, struct ui *ui,
+		      struct error **err)
 {
 	_cleanup_selection_ struct selection selection = { 0 };
-	int r = job_choose(host, &selection, err);
+	int r = job_choose(host, &settings->request, &selection, err);
 
 	if (r <= 0)
 		return r;
-	r = run_job(host, cli, ui, &selection, err);
+	r = run_job(host, settings, cli, ui, &selection, err);
 	if (r == 0 && ui->warnings)
 		fprintf(stderr, "Task finished with %u warning(s)!\n", ui->warnings);
 	return r;
 }
 
-static int run_cleanup(const struct host *base, struct options *cli, struct error **err)
+static int run_cleanup(const struct host *base, struct settings *settings, struct options *cli,
+		       struct error **err)
 {
-	_cleanup_options_ struct options conf = { 0 };
 	struct storage_config storages = { 0 };
 	struct host host = *base;
 	int r = storage_config_load(host.paths, host.log, &storages, err);
 
 	host.storages = &storages;
 	if (r == 0)
-		r = vzdump_conf_load(host.paths, &conf, host.log, err);
+		r = settings_load(settings, cli, host.paths, host.log, err);
 	if (r == 0)
-		r = vzdump_options_merge(cli, &conf, err);
-	if (r == 0)
-		r = job_cleanup(&host, err);
+		r = job_cleanup(&host, settings, err);
 	storage_config_clear(&storages);
 	return r;
 }
 
 static int run(struct options *cli, struct error **err)
 {
-	const bool to_stdout = options_bool(cli, "stdout");
+	_cleanup_settings_ struct settings settings = { 0 };
+	const struct settings_request *request = &settings.request;
 	struct ui ui;
 	struct paths paths;
 	struct system_log syslog;
-	struct host host = { .paths = &paths, .options = cli, .log = &ui.log, .syslog = &syslog.log };
+	struct host host = { .paths = &paths, .log = &ui.log, .syslog = &syslog.log };
 	struct cancel *stop;
 	int r;
 
 	r = vzdump_options_verify(cli, err);
 	if (r < 0)
 		return r;
-	if (to_stdout && isatty(STDOUT_FILENO))
+	settings_init(&settings, cli);
+	if (request->to_stdout && isatty(STDOUT_FILENO))
 		return error_set(
 			err, ERR_INVALID,
 			"vzdump: option --stdout: standard output is a terminal: send it to a file or "
 			"another program (vzdump ... --stdout > FILE)");
 	/* with --stdout the archive owns standard output */
-	ui_init(&ui, to_stdout ? stderr : stdout, options_bool(cli, "quiet"));
+	ui_init(&ui, request->to_stdout ? stderr : stdout, request->quiet);
 	paths_init(&paths, getenv("VZDUMP_ROOT"));
 	system_log_open(&syslog, &paths);
 	r = signals_catch(&stop, err);
 	host.cancel = stop;
 	if (r == 0)
-		r = options_bool(cli, "cleanup") ? run_cleanup(&host, cli, err)
-						 : run_backup(&host, cli, &ui, err);
+		r = request->cleanup ? run_cleanup(&host, &settings, cli, err)
+				     : run_backup(&host, &settings, cli, &ui, err);
 	ui_clear(&ui);
 	system_log_close(&syslog);
 	paths_clear(&paths);

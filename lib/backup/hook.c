@@ -9,8 +9,6 @@
 #include "base/process.h"
 #include "base/strv.h"
 
-#define DEFAULT_STORAGE "local"
-
 static int check_script(const char *script, struct error **err)
 {
 	struct stat st;
@@ -39,14 +37,13 @@ static void add_dumpdir(char ***env, const char *dumpdir)
 		strv_addf(env, "DUMPDIR=%.*s", (int)len, dumpdir);
 }
 
-static char **environment(const struct host *host, const struct hook_guest *guest, const char *dumpdir)
+static char **environment(const struct settings_place *place, const struct hook_guest *guest,
+			  const char *dumpdir)
 {
-	const char *storage = options_get(host->options, "storage");
-	const char *option = options_get(host->options, "dumpdir");
 	char **vars = NULL;
 
-	add_env(&vars, "STOREID", storage ? storage : option ? NULL : DEFAULT_STORAGE);
-	add_dumpdir(&vars, dumpdir ? dumpdir : option);
+	add_env(&vars, "STOREID", place->storage);
+	add_dumpdir(&vars, dumpdir ? dumpdir : place->dumpdir);
 	if (guest && guest->known) {
 		add_env(&vars, "VMTYPE", "qemu");
 		add_env(&vars, "HOSTNAME", guest->hostname);
@@ -83,27 +80,28 @@ static int judge(const char *const argv[], int r, const struct process_result *r
 	return error_set(err, ERR_PEER, "command '%s' failed: exit code %d", words, result->status);
 }
 
-static int run(const struct host *host, const char *phase, const struct hook_guest *guest,
-	       const char *dumpdir, unsigned cancel_ignored, const struct log *log, struct error **err)
+static int run(const struct host *host, const struct settings *s, const char *phase,
+	       const struct hook_guest *guest, const char *dumpdir, unsigned cancel_ignored,
+	       const struct log *log, struct error **err)
 {
-	const char *script = options_get(host->options, "script");
+	const char *script = s->hook.script;
 	_cleanup_strv_ char **argv = NULL, **vars = NULL;
 	struct process_result result = { 0 };
 	int r;
 
-	if (!script || !*script)
+	if (!script)
 		return 0;
 	r = check_script(script, err);
 	if (r < 0)
 		return r;
 	argv = command(script, phase, guest);
-	vars = environment(host, guest, dumpdir);
+	vars = environment(&s->place, guest, dumpdir);
 	r = process_run((const char *const *)(const void *)argv,
 			&(struct process_options){
 				.env = (const char *const *)(const void *)vars,
 				.clean_env = true,
 				.group = true,
-				.timeout_ms = (int)options_int(host->options, "hook-timeout") * 1000,
+				.timeout_ms = (int)s->hook.timeout_s * 1000,
 				.cancel = host->cancel,
 				.cancel_ignored = cancel_ignored,
 				.log_output = log,
@@ -114,14 +112,15 @@ static int run(const struct host *host, const char *phase, const struct hook_gue
 	return r;
 }
 
-int hook_run(const struct host *host, const char *phase, const struct hook_guest *guest, const char *dumpdir,
-	     const struct log *log, struct error **err)
+int hook_run(const struct host *host, const struct settings *s, const char *phase,
+	     const struct hook_guest *guest, const char *dumpdir, const struct log *log, struct error **err)
 {
-	return run(host, phase, guest, dumpdir, 0, log, err);
+	return run(host, s, phase, guest, dumpdir, 0, log, err);
 }
 
-int hook_run_after(const struct host *host, const char *phase, const struct hook_guest *guest,
-		   const char *dumpdir, const struct log *log, struct error **err)
+int hook_run_after(const struct host *host, const struct settings *s, const char *phase,
+		   const struct hook_guest *guest, const char *dumpdir, const struct log *log,
+		   struct error **err)
 {
-	return run(host, phase, guest, dumpdir, cancel_count(host->cancel), log, err);
+	return run(host, s, phase, guest, dumpdir, cancel_count(host->cancel), log, err);
 }

@@ -7,6 +7,7 @@
 #ifndef VZDUMP_BACKUP_HOOK_H
 #define VZDUMP_BACKUP_HOOK_H
 
+#include "config/settings.h"
 #include "storage/host.h"
 
 /* What the script learns about the guest that is being saved; NULL members are left out. */
@@ -24,11 +25,12 @@ struct hook_guest {
  * guest is NULL for the phases of the job (job-init, job-start, job-end, job-abort).
  * dumpdir may be NULL: then it is that of --dumpdir, if any.
  */
-int hook_run(const struct host *host, const char *phase, const struct hook_guest *guest, const char *dumpdir,
-	     const struct log *log, struct error **err);
+int hook_run(const struct host *host, const struct settings *s, const char *phase,
+	     const struct hook_guest *guest, const char *dumpdir, const struct log *log, struct error **err);
 
 /* The same for what comes also after a signal (backup-abort, ...): only a further one ends it. */
-int hook_run_after(const struct host *host, const char *phase, const struct hook_guest *guest,
-		   const char *dumpdir, const struct log *log, struct error **err);
+int hook_run_after(const struct host *host, const struct settings *s, const char *phase,
+		   const struct hook_guest *guest, const char *dumpdir, const struct log *log,
+		   struct error **err);
 
 #endif

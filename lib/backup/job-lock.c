@@ -92,7 +92,7 @@ static int write_pid(const struct host *host, const char *path, struct error **e
 	return 0;
 }
 
-int job_lock_take(struct job_lock *l, const struct host *host, struct error **err)
+int job_lock_take(struct job_lock *l, const struct host *host, uint64_t minutes, struct error **err)
 {
 	_cleanup_free_ char *path = lock_path(host);
 	_cleanup_close_ int fd = -1;
@@ -101,7 +101,7 @@ int job_lock_take(struct job_lock *l, const struct host *host, struct error **er
 	fd = open_lock(host, path, err);
 	if (fd < 0)
 		return fd;
-	r = wait_for(fd, path, (uint64_t)options_int(host->options, "lockwait"), host, err);
+	r = wait_for(fd, path, minutes, host, err);
 	if (r < 0)
 		return r;
 	l->pid_path = pid_path(host);

@@ -16,8 +16,8 @@ struct job_lock {
 		.fd = -1 \
 	}
 
-/* Waits up to --lockwait minutes, saying so. */
-int job_lock_take(struct job_lock *l, const struct host *host, struct error **err);
+/* Waits up to `minutes`, saying so. */
+int job_lock_take(struct job_lock *l, const struct host *host, uint64_t minutes, struct error **err);
 void job_lock_release(struct job_lock *l);
 
 #endif

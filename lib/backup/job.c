@@ -83,53 +83,30 @@ static int choose_storage(struct job *j, const char *id, struct error **err)
 	return look_at_storage(j, s, err);
 }
 
-/* What contradicts itself is refused before anything is done. */
-static int check_target(const struct job *j, struct error **err)
+static int choose_place(struct job *j, struct error **err)
 {
-	const struct options *o = j->host.options;
-	const bool storage = options_given(o, "storage");
-
-	if (storage && options_bool(o, "stdout") && j->p->target_from_cli)
-		return error_set(err, ERR_INVALID,
-				 "cannot use options 'storage' and 'stdout' at the same time");
-	if (storage && options_given(o, "dumpdir") && !options_bool(o, "stdout"))
-		return error_set(err, ERR_INVALID,
-				 "cannot use options 'storage' and 'dumpdir' at the same time");
-	return 0;
-}
-
-static int choose_target(struct job *j, struct error **err)
-{
-	const struct options *o = j->host.options;
-	const char *storage = options_get(o, "storage"), *dumpdir = options_get(o, "dumpdir");
+	const struct settings_place *place = &j->p->settings->place;
 	int r;
 
-	if (options_bool(o, "stdout"))
+	if (j->p->settings->request.to_stdout)
 		return 0;
-	r = dumpdir ? choose_dumpdir(j, dumpdir, err) : choose_storage(j, storage ? storage : "local", err);
+	r = place->dumpdir ? choose_dumpdir(j, place->dumpdir, err) : choose_storage(j, place->storage, err);
 	j->task.dumpdir = j->dumpdir;
 	return r;
 }
 
 static int choose_retention(struct job *j, struct error **err)
 {
-	const struct options *o = j->host.options;
-	const char *text = j->p->conf_prune_backups;
-	int r;
+	const struct settings_retention *retention = &j->p->settings->retention;
+	int r = settings_keep(retention, j->task.storage ? j->task.storage->prune_backups : NULL,
+			      &j->task.keep, err);
 
-	/* command line, then the storage's, then vzdump.conf's, then keep-all: PVE's order */
-	if (options_given(o, "prune-backups"))
-		text = options_get(o, "prune-backups");
-	else if (j->task.storage && j->task.storage->prune_backups)
-		text = j->task.storage->prune_backups;
-	r = prune_keep_parse(text, &j->task.keep, err);
-	j->task.remove = options_bool(o, "remove") && !j->task.keep.all;
+	j->task.remove = retention->remove && !j->task.keep.all;
 	return r;
 }
 
-static int check_tmpdir(const struct options *o, struct error **err)
+static int check_tmpdir(const char *tmpdir, struct error **err)
 {
-	const char *tmpdir = options_get(o, "tmpdir");
 	struct stat st;
 
 	if (tmpdir && (stat(tmpdir, &st) < 0 || !S_ISDIR(st.st_mode)))
@@ -163,42 +140,21 @@ static int prepare(struct job *j, struct error **err)
 	_cleanup_error_ struct error *all = NULL;
 	struct error *mine = NULL;
 	int code = 0;
-	int r = hook_run(&j->host, "job-init", NULL, NULL, j->host.log, &mine);
+	int r = hook_run(&j->host, j->p->settings, "job-init", NULL, NULL, j->host.log, &mine);
 
 	collect(&all, &code, r, &mine);
 	if (r != ERR_CANCELED) {
 		r = storage_config_load(j->host.paths, j->host.log, &j->storages, &mine);
 		storage_config_set_cancel(&j->storages, j->host.cancel);
 		if (r == 0)
-			r = choose_target(j, &mine);
+			r = choose_place(j, &mine);
 		collect(&all, &code, r, &mine);
 		collect(&all, &code, choose_retention(j, &mine), &mine);
-		collect(&all, &code, check_tmpdir(j->host.options, &mine), &mine);
+		collect(&all, &code, check_tmpdir(j->p->settings->tmpdir, &mine), &mine);
 	}
 	if (code < 0)
 		error_keep_first(err, &all);
 	return code;
-}
-
-static int configure(struct job *j, struct error **err)
-{
-	const struct options *o = j->host.options;
-	struct performance_config performance;
-	int r;
-
-	j->task.mode = options_get(o, "mode");
-	j->task.stdout_fd = j->p->stdout_fd;
-	j->task.progress = j->p->progress;
-	j->task.shows_progress = j->p->shows_progress;
-	j->task.opaque = j->p->opaque;
-	r = fleecing_config_parse(options_get(o, "fleecing"), &j->task.fleecing, err);
-	if (r == 0)
-		r = performance_config_parse(options_get(o, "performance"), &performance, err);
-	if (r < 0)
-		return r;
-	j->task.max_workers = performance.max_workers;
-	r = check_target(j, err);
-	return r == 0 ? prepare(j, err) : r;
 }
 
 /* ---- the guests ---- */
@@ -235,19 +191,19 @@ static int run_guest(struct job *j, const struct selected_guest *g, struct error
 static int run_tasks(struct job *j, struct error **err)
 {
 	const struct selection *s = j->p->selection;
-	int r = hook_run(&j->host, "job-start", NULL, j->dumpdir, j->host.log, err);
+	int r = hook_run(&j->host, j->p->settings, "job-start", NULL, j->dumpdir, j->host.log, err);
 
 	for (size_t i = 0; i < s->n && r == 0; i++)
 		r = run_guest(j, &s->guests[i], err);
 	if (r == 0)
-		r = hook_run(&j->host, "job-end", NULL, j->dumpdir, j->host.log, err);
+		r = hook_run(&j->host, j->p->settings, "job-end", NULL, j->dumpdir, j->host.log, err);
 	return r;
 }
 
 static void say_beginning(struct job *j)
 {
 	_cleanup_free_ char *external = selection_external_text(j->p->selection);
-	_cleanup_free_ char *idle = options_without_effect(j->host.options);
+	const char *idle = j->p->settings->without_effect;
 
 	event_info(&j->host, j->host.log, "starting new backup job: %s", j->p->command_line);
 	if (*external)
@@ -278,14 +234,14 @@ static int run_locked(struct job *j, struct error **err)
 	int r;
 
 	say_beginning(j);
-	if (recover_all(&j->host, 0, NULL, &leftovers) < 0)
+	if (recover_all(&j->host, &j->p->settings->commands, 0, NULL, &leftovers) < 0)
 		log_warn(log, "%s", error_message(leftovers));
 	r = run_tasks(j, err);
 	say_not_saved(j);
 	if (r < 0) {
 		_cleanup_error_ struct error *mine = NULL;
 
-		if (hook_run_after(&j->host, "job-abort", NULL, j->dumpdir, log, &mine) < 0)
+		if (hook_run_after(&j->host, j->p->settings, "job-abort", NULL, j->dumpdir, log, &mine) < 0)
 			log_warn(log, "%s", error_message(mine));
 		event_error(&j->host, log, "Backup job failed - %s",
 			    err && *err ? error_message(*err) : "unknown error");
@@ -301,18 +257,25 @@ static int run_locked(struct job *j, struct error **err)
 
 int job_run(const struct host *host, const struct job_params *p, struct error **err)
 {
-	struct job j = { .host = *host, .p = p };
+	struct job j = {
+		.host = *host,
+		.p = p,
+		.task = { .settings = p->settings,
+			  .stdout_fd = p->stdout_fd,
+			  .progress = p->progress,
+			  .shows_progress = p->shows_progress,
+			  .opaque = p->opaque },
+	};
 	struct job_lock lock = JOB_LOCK_INIT;
 	int r;
 
 	j.host.storages = &j.storages;
-	r = configure(&j, err);
+	r = prepare(&j, err);
 	if (r == 0)
-		r = job_lock_take(&lock, &j.host, err);
+		r = job_lock_take(&lock, &j.host, p->settings->lockwait_minutes, err);
 	if (r == 0)
 		r = run_locked(&j, err);
 	job_lock_release(&lock);
-	fleecing_config_clear(&j.task.fleecing);
 	storage_config_clear(&j.storages);
 	free(j.dumpdir);
 	return r;
@@ -320,47 +283,46 @@ int job_run(const struct host *host, const struct job_params *p, struct error **
 
 /* ---- before it, and without it ---- */
 
-static bool is_for_other_node(const struct host *host)
+static bool is_for_other_node(const struct host *host, const char *node)
 {
-	const char *node = options_get(host->options, "node");
 	_cleanup_free_ char *here = paths_nodename(host->paths);
 
 	return node && strcmp(node, here) != 0;
 }
 
-int job_choose(const struct host *host, struct selection *ret, struct error **err)
+int job_choose(const struct host *host, const struct settings_request *q, struct selection *ret,
+	       struct error **err)
 {
-	const struct options *o = host->options;
 	int r;
 
 	*ret = (struct selection){ 0 };
-	if (is_for_other_node(host))
+	if (is_for_other_node(host, q->node))
 		return 0;
-	r = selection_make(host, ret, err);
-	if (r == 0 && options_bool(o, "stop"))
+	r = selection_make(host, q, ret, err);
+	if (r == 0 && q->stop)
 		r = job_stop_running(host, err);
 	if (r < 0)
 		return r;
-	if (!ret->n && (options_bool(o, "stop") || !options_bool(o, "all")))
+	if (!ret->n && (q->stop || !q->all))
 		return 0;
-	if (options_bool(o, "stdout") && ret->n != 1)
+	if (q->to_stdout && ret->n != 1)
 		return error_set(err, ERR_INVALID, "you can only backup a single VM with option --stdout");
 	return 1;
 }
 
-int job_cleanup(const struct host *host, struct error **err)
+int job_cleanup(const struct host *host, const struct settings *s, struct error **err)
 {
 	struct job_lock lock = JOB_LOCK_INIT;
 	_cleanup_free_ uint32_t *vmids = NULL;
 	unsigned n = 0, total = 0;
 	size_t n_vmids = 0;
 	bool all = false;
-	int r = selection_for_cleanup(host, &vmids, &n_vmids, &all, err);
+	int r = selection_for_cleanup(host, &s->request, &vmids, &n_vmids, &all, err);
 
 	if (r == 0)
-		r = job_lock_take(&lock, host, err);
+		r = job_lock_take(&lock, host, s->lockwait_minutes, err);
 	for (size_t i = 0; i < (all ? 1 : n_vmids) && r == 0; i++) {
-		r = recover_all(host, all ? 0 : vmids[i], &n, err);
+		r = recover_all(host, &s->commands, all ? 0 : vmids[i], &n, err);
 		total += n;
 	}
 	if (r == 0)

@@ -10,13 +10,10 @@
 #include "backup/select.h"
 
 struct job_params {
+	const struct settings *settings;
 	const struct selection *selection; /* of job_choose() */
 	const char *command_line;          /* "vzdump 123 --mode snapshot", for the log */
-	/* host->options as merged; false if --storage and --dumpdir only come from vzdump.conf, where
-	 * --stdout overrules them */
-	bool target_from_cli;
-	const char *conf_prune_backups; /* of vzdump.conf, NULL without: counts after the storage's */
-	int stdout_fd;                  /* --stdout: where the archive goes */
+	int stdout_fd;                     /* --stdout: where the archive goes */
 	void (*progress)(void *opaque, const struct progress *p); /* may be NULL */
 	bool shows_progress; /* progress() does: the log's lines about it are for its file only */
 	void *opaque;
@@ -26,20 +23,21 @@ struct job_params {
  * What comes before all else: whether the job is for this node, which guests are meant, --stop.  1 if there
  * is something to run; 0 if not, and the run has silently succeeded: another node's job, no guest here,
  * nothing but --stop.  Errors: a pool that does not exist, --stdout with other than one guest, --stop in
- * vain.  Only looks at what the command line says: call it before vzdump.conf is merged.
+ * vain.  settings_init() is enough for it: vzdump.conf need not have been read.
  * The caller clears *ret, also after an error.
  */
-int job_choose(const struct host *host, struct selection *ret, struct error **err);
+int job_choose(const struct host *host, const struct settings_request *q, struct selection *ret,
+	       struct error **err);
 
 /*
- * Runs the job that host->options describe; storage.cfg is read after the hook script's job-init, so
+ * Runs the job; storage.cfg is read after the hook script's job-init, so
  * host->storages is not looked at.  0 when every guest was saved.  "job errors" when a guest failed; each said
  * why in the log.
  */
 int job_run(const struct host *host, const struct job_params *p, struct error **err);
 
-/* --cleanup: undoes what killed runs left behind, of the guests in the options or of all. */
-int job_cleanup(const struct host *host, struct error **err);
+/* --cleanup: undoes what killed runs left behind, of the guests that the request names or of all. */
+int job_cleanup(const struct host *host, const struct settings *s, struct error **err);
 
 /*
  * --stop: ends the running job on this host, PVE's or ours, and waits up to 15 s for it.  A holder of the

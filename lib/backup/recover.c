@@ -129,7 +129,8 @@ static int is_here(const struct host *host, uint32_t vmid, const struct log *log
 	return 0;
 }
 
-static int start_again(const struct host *host, uint32_t vmid, const struct log *log, struct error **err)
+static int start_again(const struct host *host, const struct settings_commands *c, uint32_t vmid,
+		       const struct log *log, struct error **err)
 {
 	struct power_state state;
 	int r = is_here(host, vmid, log, err);
@@ -140,11 +141,11 @@ static int start_again(const struct host *host, uint32_t vmid, const struct log 
 	if (r < 0 || state.running)
 		return r;
 	log_info(log, "restarting vm");
-	return power_run_command(host, "start-command", vmid, NULL, log, err);
+	return power_start(c, vmid, NULL, log, err);
 }
 
-static int undo_one(const struct host *host, struct journal *j, const struct journal_entry *e,
-		    const struct log *log, struct error **err)
+static int undo_one(const struct host *host, const struct settings_commands *c, struct journal *j,
+		    const struct journal_entry *e, const struct log *log, struct error **err)
 {
 	switch (e->kind) {
 	case JOURNAL_STARTED:
@@ -168,7 +169,7 @@ static int undo_one(const struct host *host, struct journal *j, const struct jou
 	case JOURNAL_LOCK:
 		return unlock(host, j, e->value, err);
 	case JOURNAL_DOWN:
-		return start_again(host, j->vmid, log, err);
+		return start_again(host, c, j->vmid, log, err);
 	default:
 		return 0;
 	}
@@ -181,7 +182,8 @@ static bool is_needed(const struct journal *j, enum journal_kind kind)
 					  journal_has(j, JOURNAL_FIREWALL) || journal_has(j, JOURNAL_IMAGE));
 }
 
-int recover_rest(const struct host *host, struct journal *j, const struct log *log, struct error **err)
+int recover_rest(const struct host *host, const struct settings_commands *c, struct journal *j,
+		 const struct log *log, struct error **err)
 {
 	/* what a restore looks up in others (guest, commit) goes after them */
 	static const enum journal_kind order[] = { JOURNAL_STARTED,  JOURNAL_CONFIG,   JOURNAL_IMAGE,
@@ -197,7 +199,7 @@ int recover_rest(const struct host *host, struct journal *j, const struct log *l
 			_cleanup_free_ char *value = NULL;
 
 			if (j->entries[i].kind != order[k] || is_needed(j, order[k]) ||
-			    undo_one(host, j, &j->entries[i], log, &mine) < 0) {
+			    undo_one(host, c, j, &j->entries[i], log, &mine) < 0) {
 				recover_note(log, "cleaning up", &first, &mine);
 				i++;
 				continue;
@@ -213,7 +215,8 @@ int recover_rest(const struct host *host, struct journal *j, const struct log *l
 }
 
 /* Positive: there is nothing to do. */
-static int recover_one(const struct host *host, uint32_t vmid, struct error **err)
+static int recover_one(const struct host *host, const struct settings_commands *c, uint32_t vmid,
+		       struct error **err)
 {
 	_cleanup_(journal_freep) struct journal *j = NULL;
 	_cleanup_error_ struct error *mine = NULL;
@@ -238,9 +241,9 @@ static int recover_one(const struct host *host, uint32_t vmid, struct error **er
 	journal_add_pid(j, NULL); /* this may be killed too */
 	r = recover_guest(host, j, host->log, err);
 	if (r == 0)
-		r = recover_rest(host, j, host->log, err);
+		r = recover_rest(host, c, j, host->log, err);
 	else
-		recover_rest(host, j, host->log, NULL);
+		recover_rest(host, c, j, host->log, NULL);
 	journal_finish(j);
 	return r;
 }
@@ -258,7 +261,8 @@ static void say_unfinished(const struct host *host, uint32_t vmid)
 			vmid, script);
 }
 
-int recover_all(const struct host *host, uint32_t vmid, unsigned *ret_n, struct error **err)
+int recover_all(const struct host *host, const struct settings_commands *c, uint32_t vmid, unsigned *ret_n,
+		struct error **err)
 {
 	_cleanup_error_ struct error *first = NULL;
 	_cleanup_free_ uint32_t *vmids = NULL;
@@ -275,7 +279,7 @@ int recover_all(const struct host *host, uint32_t vmid, unsigned *ret_n, struct 
 		if (vmid && vmids[i] != vmid)
 			continue;
 		log_guest(host->log, vmids[i]);
-		one = recover_one(host, vmids[i], &mine);
+		one = recover_one(host, c, vmids[i], &mine);
 		if (ret_n && one <= 0)
 			(*ret_n)++;
 		if (one < 0) {

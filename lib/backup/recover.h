@@ -30,14 +30,16 @@ int recover_note_process(struct journal *j, const struct power_process *p, struc
 
 /*
  * The rest: fleecing images (unless the guest's QEMU still has them), temporary files and folders,
- * lock: backup, and starting a guest that was shut down for its backup.
+ * lock: backup, and starting a guest, by c->start, that was shut down for its backup.
  */
-int recover_rest(const struct host *host, struct journal *j, const struct log *log, struct error **err);
+int recover_rest(const struct host *host, const struct settings_commands *c, struct journal *j,
+		 const struct log *log, struct error **err);
 
 /*
  * Both, for each guest with a journal of a dead process (vmid 0: all).  The caller holds the global
  * lock, so nobody else works on them.  Says what it does in log.  *ret_n (may be NULL): how many.
  */
-int recover_all(const struct host *host, uint32_t vmid, unsigned *ret_n, struct error **err);
+int recover_all(const struct host *host, const struct settings_commands *c, uint32_t vmid, unsigned *ret_n,
+		struct error **err);
 
 #endif

@@ -7,10 +7,8 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "base/strv.h"
 #include "guest/guest-list.h"
 #include "guest/pool.h"
-#include "config/schema.h"
 
 struct ids {
 	uint32_t *v;
@@ -30,19 +28,16 @@ static void ids_add(struct ids *ids, uint32_t vmid)
 	ids->v[ids->n++] = vmid;
 }
 
-/* Checked when the options were read. */
-static void ids_parse(const char *list, struct ids *ret)
+static void ids_add_all(struct ids *ids, const uint32_t *v, size_t n)
 {
-	_cleanup_strv_ char **texts = strv_split_list(list ? list : "");
-
-	for (char **text = texts; *text; text++)
-		ids_add(ret, vmid_parse(*text));
+	for (size_t i = 0; i < n; i++)
+		ids_add(ids, v[i]);
 }
 
-static bool ids_have(const struct ids *ids, uint32_t vmid)
+static bool is_excluded(const struct settings_request *q, uint32_t vmid)
 {
-	for (size_t i = 0; i < ids->n; i++)
-		if (ids->v[i] == vmid)
+	for (size_t i = 0; i < q->n_excluded; i++)
+		if (q->excluded[i] == vmid)
 			return true;
 	return false;
 }
@@ -84,13 +79,6 @@ static void add(struct selection *s, uint32_t vmid, const struct guest_entry *e)
 	};
 }
 
-static const char *pool_of(const struct options *o)
-{
-	const char *pool = options_get(o, "pool");
-
-	return pool && *pool ? pool : NULL;
-}
-
 static int load_pool(const struct host *host, const char *pool, struct ids *ret, struct error **err)
 {
 	const int r = pool_guests(host->paths, pool, &ret->v, &ret->n, err);
@@ -115,21 +103,18 @@ static int add_pool(const struct host *host, const char *pool, const struct gues
 	return r;
 }
 
-static void add_all(const struct options *o, const struct guest_list *all, struct selection *s)
+static void add_all(const struct settings_request *q, const struct guest_list *all, struct selection *s)
 {
-	_cleanup_ids_ struct ids excluded = { 0 };
-
-	ids_parse(options_get(o, "exclude"), &excluded);
 	for (size_t i = 0; i < all->n; i++)
-		if (!ids_have(&excluded, all->entries[i].vmid))
+		if (!is_excluded(q, all->entries[i].vmid))
 			add(s, all->entries[i].vmid, &all->entries[i]);
 }
 
-static void add_named(const struct options *o, const struct guest_list *all, struct selection *s)
+static void add_named(const struct settings_request *q, const struct guest_list *all, struct selection *s)
 {
 	_cleanup_ids_ struct ids ids = { 0 };
 
-	ids_parse(options_get(o, "vmid"), &ids);
+	ids_add_all(&ids, q->vmids, q->n_vmids);
 	ids_sort(&ids);
 	for (size_t i = 0; i < ids.n; i++)
 		add(s, ids.v[i], guest_list_find(all, ids.v[i]));
@@ -150,57 +135,57 @@ static int check_folder(const struct host *host, struct error **err)
 		path);
 }
 
-int selection_make(const struct host *host, struct selection *ret, struct error **err)
+int selection_make(const struct host *host, const struct settings_request *q, struct selection *ret,
+		   struct error **err)
 {
 	_cleanup_guest_list_ struct guest_list all = { 0 };
-	const struct options *o = host->options;
 	int r;
 
 	*ret = (struct selection){ 0 };
-	if (!pool_of(o) && !options_given(o, "vmid") && !options_bool(o, "all"))
+	if (!q->pool && !q->by_id && !q->all)
 		return 0;
 	r = guest_list_load(host->paths, &all, err);
 	if (r < 0)
 		return r;
-	if (pool_of(o))
-		r = add_pool(host, pool_of(o), &all, ret, err);
-	else if (options_given(o, "vmid"))
-		add_named(o, &all, ret);
-	else if (options_bool(o, "all"))
-		add_all(o, &all, ret);
-	if (options_bool(o, "all") && !pool_of(o))
+	if (q->pool)
+		r = add_pool(host, q->pool, &all, ret, err);
+	else if (q->by_id)
+		add_named(q, &all, ret);
+	else if (q->all)
+		add_all(q, &all, ret);
+	if (q->all && !q->pool)
 		r = check_folder(host, err);
-	if (options_given(o, "node"))
+	if (q->node)
 		ret->n_external = 0;
 	return r;
 }
 
-static int load_not_excluded(const struct host *host, struct ids *ret, struct error **err)
+static int load_not_excluded(const struct host *host, const struct settings_request *q, struct ids *ret,
+			     struct error **err)
 {
 	_cleanup_guest_list_ struct guest_list all = { 0 };
 	_cleanup_selection_ struct selection s = { 0 };
 	const int r = guest_list_load(host->paths, &all, err);
 
-	add_all(host->options, &all, &s);
+	add_all(q, &all, &s);
 	for (size_t i = 0; i < s.n; i++)
 		ids_add(ret, s.guests[i].vmid);
 	return r;
 }
 
-int selection_for_cleanup(const struct host *host, uint32_t **ret, size_t *ret_n, bool *ret_all,
-			  struct error **err)
+int selection_for_cleanup(const struct host *host, const struct settings_request *q, uint32_t **ret,
+			  size_t *ret_n, bool *ret_all, struct error **err)
 {
 	_cleanup_ids_ struct ids ids = { 0 };
-	const struct options *o = host->options;
 	int r = 0;
 
 	*ret_all = false;
-	if (pool_of(o))
-		r = load_pool(host, pool_of(o), &ids, err);
-	else if (options_given(o, "vmid"))
-		ids_parse(options_get(o, "vmid"), &ids);
-	else if (options_given(o, "exclude"))
-		r = load_not_excluded(host, &ids, err);
+	if (q->pool)
+		r = load_pool(host, q->pool, &ids, err);
+	else if (q->by_id)
+		ids_add_all(&ids, q->vmids, q->n_vmids);
+	else if (q->excludes)
+		r = load_not_excluded(host, q, &ids, err);
 	else
 		*ret_all = true;
 	ids_sort(&ids);

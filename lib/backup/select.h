@@ -6,6 +6,7 @@
 #ifndef VZDUMP_BACKUP_SELECT_H
 #define VZDUMP_BACKUP_SELECT_H
 
+#include "config/settings.h"
 #include "storage/host.h"
 
 struct selected_guest {
@@ -23,12 +24,13 @@ struct selection {
 };
 
 /*
- * By "vmid", "pool", "all" and "exclude" of host->options (with a pool, "exclude" says nothing, as in PVE).
- * With "node" nothing is said of guests elsewhere.  ERR_NOT_FOUND: there is no such pool.  All guests of a
+ * By ids, pool or all but the excluded ones (with a pool, exclusions do not count, as in PVE).
+ * With q->node nothing is said of guests elsewhere.  ERR_NOT_FOUND: there is no such pool.  All guests of a
  * host without the folder of their configurations are an error too: that would be a backup of nothing.
  * The caller clears *ret, also after an error.
  */
-int selection_make(const struct host *host, struct selection *ret, struct error **err);
+int selection_make(const struct host *host, const struct settings_request *q, struct selection *ret,
+		   struct error **err);
 void selection_clear(struct selection *s);
 #define _cleanup_selection_ _cleanup_(selection_clear)
 
@@ -38,8 +40,8 @@ void selection_clear(struct selection *s);
  * does not matter: its backup was here.
  * The caller frees *ret.
  */
-int selection_for_cleanup(const struct host *host, uint32_t **ret, size_t *ret_n, bool *ret_all,
-			  struct error **err);
+int selection_for_cleanup(const struct host *host, const struct settings_request *q, uint32_t **ret,
+			  size_t *ret_n, bool *ret_all, struct error **err);
 
 /* "201, 202".  Caller frees. */
 char *selection_external_text(const struct selection *s);

@@ -37,7 +37,7 @@ static int check_firewall(const struct task *t, struct error **err)
 static int check_count(struct task *t, struct error **err)
 {
 	/* without a storage vzdump.conf's "protected" does not count */
-	const bool protect = t->o->storage && options_bool(t->host->options, "protected");
+	const bool protect = t->o->storage && t->o->settings->protect;
 	const uint64_t limit = backup_limit(&t->o->keep);
 	_cleanup_backups_ struct backups b = { 0 };
 	uint64_t count = 0, protected_count = 0;
@@ -110,11 +110,11 @@ static int write_notes(struct task *t, const char *notes, struct error **err)
 
 static void add_notes(struct task *t)
 {
-	const char *template = options_get(t->host->options, "notes-template");
+	const char *template = t->o->settings->notes_template;
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_free_ char *notes = NULL;
 
-	if (!template || !*template)
+	if (!template)
 		return;
 	log_info(t->log, "adding notes to backup");
 	/* one of vzdump.conf is only looked at here */
@@ -164,7 +164,7 @@ int task_after(struct task *t, struct error **err)
 	/* marked as protected before pruning */
 	if (t->o->storage) {
 		add_notes(t);
-		if (options_bool(t->host->options, "protected")) {
+		if (t->o->settings->protect) {
 			log_info(t->log, "marking backup as protected");
 			r = backup_set_protected(t->archive.target, true, t->log, err);
 			if (r < 0)

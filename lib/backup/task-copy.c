@@ -128,16 +128,16 @@ static int open_archive(struct task *t, struct error **err)
 		log_info(t->log, "sending archive to stdout");
 	else
 		log_info(t->log, "creating vzdump archive '%s'", t->archive.target);
-	return archive_open(&t->archive, t->host->options, t->o->stdout_fd, &hdr, t->journal, t->host->cancel,
-			    err);
+	return archive_open(&t->archive, &t->o->settings->archive, t->o->stdout_fd, &hdr, t->journal,
+			    t->host->cancel, err);
 }
 
 static int make_copy(struct task *t, struct error **err)
 {
 	const struct copy_options o = {
 		.writer = t->archive.writer,
-		.max_workers = t->o->max_workers,
-		.bwlimit = (uint64_t)options_int(t->host->options, "bwlimit") * KIB,
+		.max_workers = t->o->settings->max_workers,
+		.bwlimit = t->o->settings->bwlimit_kib * KIB,
 		.cancel = t->host->cancel,
 		.tick = on_tick,
 		.barrier = on_barrier,

@@ -29,7 +29,7 @@ static int hook(struct task *t, const char *phase, struct error **err)
 {
 	const struct hook_guest g = hook_guest(t);
 
-	return hook_run(t->host, phase, &g, t->o->dumpdir, t->log, err);
+	return hook_run(t->host, t->o->settings, phase, &g, t->o->dumpdir, t->log, err);
 }
 
 /* A phase that comes whatever happened, where a failure is said and nothing else. */
@@ -37,7 +37,7 @@ static int last_hook(struct task *t, const char *phase)
 {
 	const struct hook_guest g = hook_guest(t);
 	_cleanup_error_ struct error *err = NULL;
-	int r = hook_run_after(t->host, phase, &g, t->o->dumpdir, t->log, &err);
+	int r = hook_run_after(t->host, t->o->settings, phase, &g, t->o->dumpdir, t->log, &err);
 
 	if (r < 0)
 		log_warn(t->log, "%s", error_message(err));
@@ -56,7 +56,7 @@ static void name_archive(struct task *t, bool is_there)
 	for (;;) {
 		_cleanup_free_ char *stem = archive_stem("qemu", t->vmid, t->start);
 
-		archive_init(&t->archive, t->o->dumpdir, stem, t->host->options);
+		archive_init(&t->archive, t->o->dumpdir, stem, &t->o->settings->archive);
 		if (t->archive.is_stdout || !is_there || access(t->archive.target, F_OK) < 0 ||
 		    cancel_sleep(t->host->cancel, 100, NULL) < 0)
 			return;
@@ -217,7 +217,7 @@ static int begin_suspend(struct task *t, struct error **err)
 /* The guest is down; start it paused where the administrator says how, and save it while it runs. */
 static int start_paused(struct task *t, struct error **err)
 {
-	int r = power_run_command(t->host, "start-paused-command", t->vmid, t->host->cancel, t->log, err);
+	int r = power_start_paused(&t->o->settings->commands, t->vmid, t->host->cancel, t->log, err);
 
 	if (r == 0)
 		r = journal_add(t->journal, JOURNAL_STOPPED, NULL, err);
@@ -243,21 +243,20 @@ static int begin_stop(struct task *t, struct error **err)
 	if (r == 0)
 		r = journal_add(t->journal, JOURNAL_DOWN, NULL, err);
 	if (r == 0)
-		r = power_shutdown(t->host, &t->conf, (uint64_t)options_int(t->host->options, "stopwait"),
-				   t->log, err);
-	if (r == 0 && options_get(t->host->options, "start-paused-command"))
+		r = power_shutdown(t->host, &t->conf, t->o->settings->stopwait_minutes, t->log, err);
+	if (r == 0 && t->o->settings->commands.start_paused)
 		r = start_paused(t, err);
 	return r;
 }
 
 static void log_settings(struct task *t)
 {
-	int64_t limit = options_int(t->host->options, "bwlimit");
+	const uint64_t limit = t->o->settings->bwlimit_kib;
 
 	log_info(t->log, "backup mode: %s", t->mode);
 	if (limit)
-		log_info(t->log, "bandwidth limit: %ld KiB/s", (long)limit);
-	log_info(t->log, "ionice priority: %ld", (long)options_int(t->host->options, "ionice"));
+		log_info(t->log, "bandwidth limit: %lu KiB/s", (unsigned long)limit);
+	log_info(t->log, "ionice priority: %d", t->o->settings->archive.ionice);
 }
 
 static int begin(struct task *t, struct error **err)
@@ -281,7 +280,7 @@ static int begin(struct task *t, struct error **err)
 /* The HA manager would start a guest again that is shut down for its backup. */
 static int check_ha(struct task *t, struct error **err)
 {
-	int r = strcmp(t->o->mode, "stop") ? 0 : ha_keeps_running(t->host->paths, t->vmid, err);
+	int r = strcmp(t->o->settings->mode, "stop") ? 0 : ha_keeps_running(t->host->paths, t->vmid, err);
 
 	if (r > 0)
 		r = error_set(
@@ -322,7 +321,7 @@ static int save(struct task *t, struct task_result *ret, struct error **err)
 	if (r < 0)
 		return r;
 	log_info(t->log, "status = %s", t->power.running ? "running" : "stopped");
-	t->mode = t->power.running ? t->o->mode : "stop";
+	t->mode = t->power.running ? t->o->settings->mode : "stop";
 	r = lock_guest(t, err);
 	if (r == 0)
 		r = begin(t, err);
@@ -381,7 +380,7 @@ static void clean_up(struct task *t)
 		log_info(t->log, "resume vm");
 	recover_guest(t->host, t->journal, t->log, NULL);
 	usage_stop(TAKE_PTR(t->usage));
-	if (recover_rest(t->host, t->journal, t->log, NULL) == 0 && restart) {
+	if (recover_rest(t->host, &t->o->settings->commands, t->journal, t->log, NULL) == 0 && restart) {
 		if (told)
 			last_hook(t, "post-restart");
 		log_online_again(t);
@@ -451,7 +450,9 @@ static int open_log(struct task *t, struct error **err)
 int task_run(const struct host *host, const struct task_options *o, uint32_t vmid, struct task_result *ret,
 	     struct error **err)
 {
-	struct task t = { .host = host, .o = o, .vmid = vmid, .mode = o->mode, .start = time(NULL) };
+	struct task t = {
+		.host = host, .o = o, .vmid = vmid, .mode = o->settings->mode, .start = time(NULL)
+	};
 	_cleanup_error_ struct error *mine = NULL, *away = NULL;
 	_cleanup_free_ char *now = task_log_time();
 	uint64_t begin_ns = units_now_ns();

@@ -4,17 +4,15 @@
 
 #include "storage/host.h"
 #include "backup/progress.h"
-#include "config/formats.h"
+#include "config/settings.h"
 
 /* What all guests of a job have in common.  Borrowed. */
 struct task_options {
-	const char *mode;              /* snapshot, suspend, stop */
-	const struct storage *storage; /* NULL with --dumpdir and --stdout */
-	const char *dumpdir;           /* NULL with --stdout */
-	int stdout_fd;                 /* --stdout: where the archive goes */
-	struct fleecing_config fleecing;
-	unsigned max_workers;
-	struct prune_keep keep;                                   /* retention */
+	const struct settings *settings;
+	const struct storage *storage;                            /* NULL with --dumpdir and --stdout */
+	const char *dumpdir;                                      /* NULL with --stdout */
+	int stdout_fd;                                            /* --stdout: where the archive goes */
+	struct prune_keep keep;                                   /* retention, by settings_keep() */
 	bool remove;                                              /* prune after the backup */
 	void (*progress)(void *opaque, const struct progress *p); /* may be NULL; every 200 ms */
 	bool shows_progress; /* progress() does it: those lines go to the guest's log file only */

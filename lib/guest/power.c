@@ -169,18 +169,18 @@ int power_quit(const struct paths *p, uint32_t vmid, struct error **err)
 	return r;
 }
 
-int power_run_command(const struct host *host, const char *option, uint32_t vmid, const struct cancel *cancel,
-		      const struct log *log, struct error **err)
+/* name: of the key in vzdump.conf, for messages */
+static int run_command(const char *name, const char *command, uint32_t vmid, const struct cancel *cancel,
+		       const struct log *log, struct error **err)
 {
-	const char *command = options_get(host->options, option);
 	_cleanup_strv_ char **argv = command ? strv_split_args(command) : NULL;
 	struct process_result result = { 0 };
 	char id[16];
 	int r;
 
 	if (!argv || !argv[0])
-		return error_set(err, ERR_INVALID, "%s: '%s' is no command: correct it in vzdump.conf",
-				 option, command ? command : "");
+		return error_set(err, ERR_INVALID, "%s: '%s' is no command: correct it in vzdump.conf", name,
+				 command ? command : "");
 	snprintf(id, sizeof(id), "%u", vmid);
 	for (char **arg = argv; *arg; arg++) {
 		char *at = strstr(*arg, "{vmid}");
@@ -197,8 +197,20 @@ int power_run_command(const struct host *host, const char *option, uint32_t vmid
 				.log_output = log, .timeout_ms = 300000, .group = true, .cancel = cancel },
 			&result, err);
 	if (r == 0 && result.status != 0)
-		r = error_set(err, ERR_PEER, "%s '%s' failed with exit status %d", option, command,
+		r = error_set(err, ERR_PEER, "%s '%s' failed with exit status %d", name, command,
 			      result.status);
 	process_result_clear(&result);
 	return r;
+}
+
+int power_start(const struct settings_commands *c, uint32_t vmid, const struct cancel *cancel,
+		const struct log *log, struct error **err)
+{
+	return run_command("start-command", c->start, vmid, cancel, log, err);
+}
+
+int power_start_paused(const struct settings_commands *c, uint32_t vmid, const struct cancel *cancel,
+		       const struct log *log, struct error **err)
+{
+	return run_command("start-paused-command", c->start_paused, vmid, cancel, log, err);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "config/settings.h"
 #include "storage/host.h"
 #include "guest/guest.h"
 #include "qemu/qga.h"
@@ -66,11 +67,14 @@ int power_shutdown(const struct host *host, const struct guest_config *conf, uin
 		   const struct log *log, struct error **err);
 
 /*
- * Runs the command of vzdump.conf's `option` (start-command, ...), {vmid} filled in.  It gets five
- * minutes; cancel ends it too, with all of its process group.  NULL where a guest must come back.
+ * Starts the guest by the administrator's command, which gets five minutes; cancel ends it too, with all of
+ * its process group.  cancel is NULL where a guest must come back.  What it prints goes to log.
  */
-int power_run_command(const struct host *host, const char *option, uint32_t vmid, const struct cancel *cancel,
-		      const struct log *log, struct error **err);
+int power_start(const struct settings_commands *c, uint32_t vmid, const struct cancel *cancel,
+		const struct log *log, struct error **err);
+/* The same with its vCPUs paused; c->start_paused is not NULL. */
+int power_start_paused(const struct settings_commands *c, uint32_t vmid, const struct cancel *cancel,
+		       const struct log *log, struct error **err);
 
 /*
  * QEMU may run as somebody else and must be able to open what we make: a file, socket or block

@@ -11,70 +11,38 @@
 
 #define CLOSE_MS 1000
 
-/* PVE: N = 0 means half of the cores. */
-static unsigned half_of_the_cores(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
+/* By enum settings_compression. */
+static const struct {
+	enum vma_compression compression;
+	const char *extension;
+} formats[] = {
+	[SETTINGS_COMPRESS_NONE] = { VMA_COMPRESS_NONE, ".vma" },
+	[SETTINGS_COMPRESS_LZO] = { VMA_COMPRESS_LZO, ".vma.lzo" },
+	[SETTINGS_COMPRESS_GZIP] = { VMA_COMPRESS_GZIP, ".vma.gz" },
+	[SETTINGS_COMPRESS_ZSTD] = { VMA_COMPRESS_ZSTD, ".vma.zst" },
+};
 
-	return n > 1 ? (unsigned)((n + 1) / 2) : 1;
-}
-
-static enum vma_compression compression(const struct options *o)
-{
-	const char *name = options_get(o, "compress");
-
-	if (!name || !strcmp(name, "0"))
-		return VMA_COMPRESS_NONE;
-	if (!strcmp(name, "gzip"))
-		return VMA_COMPRESS_GZIP;
-	if (!strcmp(name, "zstd"))
-		return VMA_COMPRESS_ZSTD;
-	return VMA_COMPRESS_LZO; /* "1" and "lzo" */
-}
-
-const char *archive_extension(const struct options *o)
-{
-	static const char *const extensions[] = {
-		[VMA_COMPRESS_NONE] = ".vma",
-		[VMA_COMPRESS_LZO] = ".vma.lzo",
-		[VMA_COMPRESS_GZIP] = ".vma.gz",
-		[VMA_COMPRESS_ZSTD] = ".vma.zst",
-	};
-
-	return extensions[compression(o)];
-}
-
-static unsigned threads(const struct options *o)
-{
-	int64_t n;
-
-	if (compression(o) == VMA_COMPRESS_GZIP) {
-		n = options_int(o, "pigz");
-		return n <= 0 ? 0 : n == 1 ? half_of_the_cores() : (unsigned)n;
-	}
-	n = options_int(o, "zstd");
-	return n <= 0 ? half_of_the_cores() : (unsigned)n;
-}
-
-void archive_init(struct archive *a, const char *dir, const char *stem, const struct options *o)
+void archive_init(struct archive *a, const char *dir, const char *stem, const struct settings_archive *s)
 {
 	*a = (struct archive){ .fd = -1, .is_stdout = !dir };
 	if (a->is_stdout) {
 		a->target = xstrdup("-");
 		return;
 	}
-	a->target = xasprintf("%s/%s%s", dir, stem, archive_extension(o));
+	a->target = xasprintf("%s/%s%s", dir, stem, formats[s->compression].extension);
 	/* PVE replaces the last extension */
 	a->part = xasprintf("%.*s.dat", (int)(strrchr(a->target, '.') - a->target), a->target);
 }
 
-int archive_open(struct archive *a, const struct options *o, int stdout_fd, const struct vma_header *hdr,
-		 struct journal *j, const struct cancel *cancel, struct error **err)
+int archive_open(struct archive *a, const struct settings_archive *s, int stdout_fd,
+		 const struct vma_header *hdr, struct journal *j, const struct cancel *cancel,
+		 struct error **err)
 {
-	const struct vma_writer_options w = { .layout = vma_compression_layout(compression(o)),
-					      .threads = threads(o),
-					      .level = (int)options_int(o, "zstd-level"),
-					      .ionice = (int)options_int(o, "ionice"),
+	const struct vma_writer_options w = { .layout = vma_compression_layout(
+						      formats[s->compression].compression),
+					      .threads = s->threads,
+					      .level = s->level,
+					      .ionice = s->ionice,
 					      .cancel = cancel };
 	struct output *output = NULL;
 	int r;
@@ -95,7 +63,7 @@ int archive_open(struct archive *a, const struct options *o, int stdout_fd, cons
 	}
 	r = output_plain_new(a->is_stdout ? stdout_fd : a->fd, &output, err);
 	if (r == 0)
-		r = vma_compression_filter(compression(o), threads(o), &output, err);
+		r = vma_compression_filter(formats[s->compression].compression, s->threads, &output, err);
 	return r < 0 ? r : vma_writer_new(&w, output, hdr, &a->writer, err);
 }
 

@@ -5,7 +5,7 @@
 #ifndef VZDUMP_PLACE_ARCHIVE_H
 #define VZDUMP_PLACE_ARCHIVE_H
 
-#include "storage/host.h"
+#include "config/settings.h"
 #include "journal/journal.h"
 #include "vma/compression.h"
 #include "vma/writer.h"
@@ -20,16 +20,15 @@ struct archive {
 	const struct cancel *cancel;
 };
 
-/* ".vma", ".vma.zst", ... by --compress. */
-const char *archive_extension(const struct options *o);
 /* dir/stem + extension; for stdout (dir NULL) the descriptor is borrowed. */
-void archive_init(struct archive *a, const char *dir, const char *stem, const struct options *o);
+void archive_init(struct archive *a, const char *dir, const char *stem, const struct settings_archive *s);
 /*
  * Creates the file (journalled) and writes the header.  cancel (may be NULL) ends every wait from here
  * on, also one for a file system that hangs.
  */
-int archive_open(struct archive *a, const struct options *o, int stdout_fd, const struct vma_header *hdr,
-		 struct journal *j, const struct cancel *cancel, struct error **err);
+int archive_open(struct archive *a, const struct settings_archive *s, int stdout_fd,
+		 const struct vma_header *hdr, struct journal *j, const struct cancel *cancel,
+		 struct error **err);
 /* Completes, syncs, renames; the last may be in place, but a->not_synced. */
 int archive_complete(struct archive *a, struct journal *j, struct vma_writer_stats *ret, struct error **err);
 /* Frees; a file that was not completed stays for recover_rest().  Does not wait for a hung target. */

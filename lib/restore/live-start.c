@@ -45,7 +45,7 @@ static int start_qemu(struct live_restore *l, struct error **err)
 	if (r < 0)
 		return r;
 	log_info(c->host->log, "starting VM for live-restore");
-	r = power_run_command(c->host, "start-command", c->params->vmid, c->host->cancel, c->host->log, err);
+	r = power_start(c->params->commands, c->params->vmid, c->host->cancel, c->host->log, err);
 	if (r == 0)
 		r = wait_for_qemu(l, err);
 	if (r == 0)
@@ -57,7 +57,7 @@ static int start_qemu(struct live_restore *l, struct error **err)
 				 "start-command '%s' let VM %" PRIu32
 				 " run at once: for a live restore it must heed 'freeze: 1' in the "
 				 "configuration (QEMU's -S)",
-				 options_get(c->host->options, "start-command"), c->params->vmid);
+				 c->params->commands->start, c->params->vmid);
 	return r;
 }
 

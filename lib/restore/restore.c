@@ -56,7 +56,7 @@ static int prepare_live(struct restore *x, struct error **err)
 
 static int open_journal(struct restore_context *c, struct error **err)
 {
-	int r = recover_all(c->host, c->params->vmid, NULL, err);
+	int r = recover_all(c->host, c->params->commands, c->params->vmid, NULL, err);
 
 	return r < 0 ? r : journal_create(c->host->paths, c->params->vmid, &c->journal, err);
 }
@@ -145,12 +145,11 @@ static void undo(const struct restore_context *c)
 {
 	const struct host host = { .paths = c->host->paths,
 				   .storages = c->host->storages,
-				   .options = c->host->options,
 				   .log = c->host->log };
 
 	if (!c->journal)
 		return;
-	recover_rest(&host, c->journal, c->host->log, NULL);
+	recover_rest(&host, c->params->commands, c->journal, c->host->log, NULL);
 	if (!journal_finish(c->journal))
 		log_warn(c->host->log, "something is left; 'vzdump --cleanup %" PRIu32 "' tries again",
 			 c->params->vmid);

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/settings.h"
 #include "storage/host.h"
 #include "vma/reader.h"
 
@@ -25,9 +26,10 @@ struct restore_params {
 	const char *archive; /* path, for messages */
 	int fd;              /* the archive; a pipe will do */
 	uint32_t vmid;
-	const char *storage;  /* for all volumes; NULL: where each disk came from */
-	bool force;           /* replace an existing guest */
-	bool unique;          /* new MAC addresses and system uuid */
+	const char *storage;                      /* for all volumes; NULL: where each disk came from */
+	bool force;                               /* replace an existing guest */
+	const struct settings_commands *commands; /* how it is started */
+	bool unique;                              /* new MAC addresses and system uuid */
 	bool keep_host_lines; /* lines of the configuration that reach out of the guest are kept */
 	bool starts;          /* the caller starts it behind that: its volumes stay active */
 	bool live;            /* start it at once, fill its volumes meanwhile; needs an index */
@@ -48,7 +50,7 @@ struct restore_params {
 };
 
 /*
- * host->options are those of vzdump.conf.  Log lines are PVE's.  After an error nothing is left,
+ * Log lines are PVE's.  After an error nothing is left,
  * or a warning says what and how to remove it.
  */
 int restore_run(const struct host *host, const struct restore_params *p, struct error **err);

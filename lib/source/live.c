@@ -24,7 +24,7 @@ static bool is_small(const struct task_disk *d)
 /* With fleecing asked for: can this QEMU do it?  PVE goes on without. */
 static bool fleecing_possible(struct task *t)
 {
-	if (!t->o->fleecing.enabled)
+	if (!t->o->settings->fleecing.enabled)
 		return false;
 	if (t->features.export_bitmaps)
 		return true;
@@ -109,7 +109,7 @@ int task_live_prepare(struct task *t, struct error **err)
 static int fleecing_storage(struct task *t, const struct task_disk *d, const struct storage **ret,
 			    struct error **err)
 {
-	const char *id = t->o->fleecing.storage;
+	const char *id = t->o->settings->fleecing.storage;
 	int r;
 
 	if (!id && !d->volume.storage)

@@ -1,17 +1,15 @@
-/* What every part of a backup job needs from its caller.  All borrowed. */
+/* What every part of a backup or restore needs from its caller.  All borrowed. */
 #ifndef VZDUMP_STORAGE_HOST_H
 #define VZDUMP_STORAGE_HOST_H
 
 #include "base/cancel.h"
 #include "base/log.h"
 #include "base/paths.h"
-#include "config/options.h"
 #include "storage/storage.h"
 
 struct host {
 	const struct paths *paths;
 	const struct storage_config *storages;
-	const struct options *options; /* of vzdump_options, merged with vzdump.conf */
 	const struct log *log;
 	const struct log *syslog; /* see event.h; may be NULL */
 	const struct cancel *cancel;

@@ -3,6 +3,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "config/settings.h"
 #include "config/vzdump-options.h"
 #include "test-config-util.h"
 
@@ -34,36 +35,38 @@ static char *describe(const struct selection *s)
 }
 
 /* line: options that are split at blanks. */
-static void read_options(const char *line, struct options *ret)
+static void read_options(const char *line, struct settings *ret)
 {
+	_cleanup_options_ struct options o = { 0 };
 	_cleanup_free_ char *all = xasprintf("vzdump %s", line);
 	_cleanup_strv_ char **argv = strv_split_args(all);
 	struct error *err = NULL;
 
-	if (options_parse(&vzdump_options, (int)strv_len(argv), argv, ret, &err) < 0 ||
-	    vzdump_options_verify(ret, &err) < 0)
+	if (options_parse(&vzdump_options, (int)strv_len(argv), argv, &o, &err) < 0 ||
+	    vzdump_options_verify(&o, &err) < 0)
 		diag("%s", error_message(err));
+	settings_init(ret, &o);
 	error_free(err);
 }
 
 static void selects(const struct paths *p, const char *line, const char *want)
 {
-	_cleanup_options_ struct options o = { 0 };
+	_cleanup_settings_ struct settings o = { 0 };
 	_cleanup_selection_ struct selection s = { 0 };
-	const struct host host = { .paths = p, .options = &o };
+	const struct host host = { .paths = p };
 	_cleanup_free_ char *got = NULL;
 	struct error *err = NULL;
 
 	read_options(line, &o);
-	works(selection_make(&host, &s, &err), &err, line);
+	works(selection_make(&host, &o.request, &s, &err), &err, line);
 	got = describe(&s);
 	same(got, want, line);
 }
 
 static void cleans(const struct paths *p, const char *line, const char *want)
 {
-	_cleanup_options_ struct options o = { 0 };
-	const struct host host = { .paths = p, .options = &o };
+	_cleanup_settings_ struct settings o = { 0 };
+	const struct host host = { .paths = p };
 	_cleanup_buf_ struct buf got = BUF_INIT;
 	_cleanup_free_ uint32_t *ids = NULL;
 	struct error *err = NULL;
@@ -71,7 +74,7 @@ static void cleans(const struct paths *p, const char *line, const char *want)
 	bool all;
 
 	read_options(line, &o);
-	works(selection_for_cleanup(&host, &ids, &n, &all, &err), &err, line);
+	works(selection_for_cleanup(&host, &o.request, &ids, &n, &all, &err), &err, line);
 	if (all)
 		buf_adds(&got, "all");
 	for (size_t i = 0; i < n; i++)
@@ -81,9 +84,9 @@ static void cleans(const struct paths *p, const char *line, const char *want)
 
 static void test_selection(const struct paths *p)
 {
-	_cleanup_options_ struct options o = { 0 };
+	_cleanup_settings_ struct settings o = { 0 };
 	_cleanup_selection_ struct selection s = { 0 };
-	const struct host host = { .paths = p, .options = &o };
+	const struct host host = { .paths = p };
 	struct error *err = NULL;
 
 	selects(p, "--all", "101 103 105(container) 1000 external: 201, 202");
@@ -100,7 +103,7 @@ static void test_selection(const struct paths *p)
 	selects(p, "--pool empty --all", "");
 	selects(p, "--stop", "");
 	read_options("--pool nope", &o);
-	fails(selection_make(&host, &s, &err), &err, "pool 'nope' does not exist",
+	fails(selection_make(&host, &o.request, &s, &err), &err, "pool 'nope' does not exist",
 	      "an unknown pool is an error");
 }
 
@@ -108,15 +111,15 @@ static void test_selection(const struct paths *p)
 static void test_no_folder(const struct paths *p)
 {
 	_cleanup_free_ char *folder = paths_get(p, "/etc/pve/qemu-server");
-	_cleanup_options_ struct options o = { 0 };
+	_cleanup_settings_ struct settings o = { 0 };
 	_cleanup_selection_ struct selection s = { 0 };
-	const struct host host = { .paths = p, .options = &o };
+	const struct host host = { .paths = p };
 	struct error *err = NULL;
 
 	io_remove_tree(folder, NULL);
 	selects(p, "101", "101(nobody's) ");
 	read_options("--all", &o);
-	fails(selection_make(&host, &s, &err), &err, "/etc/pve/qemu-server",
+	fails(selection_make(&host, &o.request, &s, &err), &err, "/etc/pve/qemu-server",
 	      "all guests of a host without their folder are an error");
 }
 
