@@ -1,6 +1,5 @@
-/* Before and after the copy: limits of a storage, notes, protection, retention. */
+/* After the copy: notes, protection, retention. */
 #include <string.h>
-#include <sys/stat.h>
 
 #include "backup/task-internal.h"
 #include "base/buf.h"
@@ -9,79 +8,9 @@
 #include "config/section.h"
 #include "place/backups.h"
 
-/* How many backups retention keeps at most; 0: no limit. */
-static uint64_t backup_limit(const struct prune_keep *k)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < PRUNE_PERIODS && !k->all; i++)
-		sum += k->count[i];
-	return sum;
-}
-
-/* The archive's format has 16 bits for a file's length, and a backup without the rules would look whole. */
-static int check_firewall(const struct task *t, struct error **err)
-{
-	_cleanup_free_ char *path = paths_get(t->host->paths, "/etc/pve/firewall/%u.fw", t->vmid);
-	struct stat st;
-
-	if (stat(path, &st) < 0 || st.st_size <= VMA_MAX_BLOB)
-		return 0;
-	return error_set(
-		err, ERR_INVALID,
-		"firewall rules '%s' have %lld bytes, an archive holds %u at most: shorten them (comments, "
-		"IP sets and aliases that the datacenter's cluster.fw can hold)",
-		path, (long long)st.st_size, (unsigned)VMA_MAX_BLOB);
-}
-
-static int check_count(struct task *t, struct error **err)
-{
-	/* without a storage vzdump.conf's "protected" does not count */
-	const bool protect = t->o->storage && t->o->settings->protect;
-	const uint64_t limit = backup_limit(&t->o->keep);
-	_cleanup_backups_ struct backups b = { 0 };
-	uint64_t count = 0, protected_count = 0;
-	int r;
-
-	if (!t->o->dumpdir || !((limit && !t->o->remove) || protect))
-		return 0;
-	r = backups_list(t->o->dumpdir, "qemu", t->vmid, &b, err);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < b.n; i++) {
-		if (b.list[i].is_protected)
-			protected_count++;
-		else
-			count++;
-	}
-	if (protect) {
-		const int max = t->o->storage->max_protected_backups;
-
-		if (max > -1 && protected_count >= (uint64_t)max)
-			return error_set(err, ERR_INVALID,
-					 "The number of protected backups per guest is limited to %d on "
-					 "storage '%s'",
-					 max, t->o->storage->id);
-	} else if (count >= limit) {
-		return error_set(err, ERR_INVALID,
-				 "There is a max backup limit of %lu enforced by the target storage or "
-				 "the vzdump parameters. Either increase the limit or delete old "
-				 "backups.",
-				 (unsigned long)limit);
-	}
-	return 0;
-}
-
-int task_check_limits(struct task *t, struct error **err)
-{
-	int r = check_firewall(t, err);
-
-	return r == 0 ? check_count(t, err) : r;
-}
-
 static char *make_notes(struct task *t, const char *template)
 {
-	const char *name = guest_config_get(&t->conf, "name");
+	const char *name = guest_config_get(&t->guest.conf, "name");
 	_cleanup_free_ char *vmid = xasprintf("%u", t->vmid);
 	_cleanup_free_ char *guest = name ? xstrdup(name) : xasprintf("VM %u", t->vmid);
 	_cleanup_free_ char *node = paths_nodename(t->host->paths);
@@ -99,12 +28,12 @@ static char *make_notes(struct task *t, const char *template)
 static int write_notes(struct task *t, const char *notes, struct error **err)
 {
 	_cleanup_free_ char *tmp = backup_notes_unfinished(t->archive.target);
-	int r = journal_add(t->journal, JOURNAL_FILE, tmp, err);
+	int r = journal_add(t->guest.journal, JOURNAL_FILE, tmp, err);
 
 	if (r < 0)
 		return r;
 	r = backup_set_notes(t->archive.target, notes, t->log, err);
-	journal_strike(t->journal, JOURNAL_FILE, tmp);
+	journal_strike(t->guest.journal, JOURNAL_FILE, tmp);
 	return r;
 }
 

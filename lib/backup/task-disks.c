@@ -1,11 +1,9 @@
-/* Which disks a guest's backup has, and what the archive says about them. */
-#include <errno.h>
+/* Which disks a guest's backup has. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "backup/task-internal.h"
-#include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
@@ -19,7 +17,7 @@ static void log_included(struct task *t, const struct guest_disk *d)
 	log_info(t->log, "include disk '%s' '%s'%s%s", d->key, d->volid, size ? " " : "", size ? size : "");
 }
 
-static int refuse_empty(const struct task_disk *d, struct error **err)
+int task_refuse_empty(const struct task_disk *d, struct error **err)
 {
 	return error_set(
 		err, ERR_INVALID,
@@ -28,18 +26,7 @@ static int refuse_empty(const struct task_disk *d, struct error **err)
 		d->conf->volid);
 }
 
-int task_check_sizes(const struct task *t, struct error **err)
-{
-	for (size_t i = 0; i < t->n; i++) {
-		if (t->disks[i].size)
-			continue;
-		refuse_empty(&t->disks[i], err);
-		return error_prefix(err, "disk '%s'", t->disks[i].conf->key), ERR_INVALID;
-	}
-	return 0;
-}
-
-/* Of a file that can be told before the guest is stopped for it. */
+/* Found before the guest is stopped for it; other disks of 0 bytes are found once their sizes are known. */
 static bool is_empty_file(const struct volume *v)
 {
 	struct stat st;
@@ -50,13 +37,13 @@ static bool is_empty_file(const struct volume *v)
 
 static int add_disk(struct task *t, const struct guest_disk *conf, struct error **err)
 {
-	struct task_disk *d = &t->disks[t->n];
+	struct task_disk *d = &t->disks.list[t->disks.n];
 	int r;
 
-	*d = (struct task_disk){ .conf = conf, .way = WAY_OFFLINE };
+	*d = (struct task_disk){ .conf = conf };
 	/* the TPM's state gets a node of its own for the backup, which shows in PVE's name for it */
 	d->device = xasprintf("drive-%s%s", conf->key, !strcmp(conf->key, "tpmstate0") ? "-backup" : "");
-	t->n++;
+	t->disks.n++;
 	r = volume_open(t->host->storages, conf->volid, conf->format, &d->volume, err);
 	if (r == 0 && d->volume.storage)
 		r = storage_activate(d->volume.storage, t->log, err);
@@ -65,10 +52,8 @@ static int add_disk(struct task *t, const struct guest_disk *conf, struct error 
 	if (r == 0)
 		r = volume_activate(&d->volume, err);
 	if (r == 0 && is_empty_file(&d->volume))
-		r = refuse_empty(d, err);
-	if (r < 0)
-		error_prefix(err, "disk '%s'", conf->key);
-	return r;
+		r = task_refuse_empty(d, err);
+	return r < 0 ? error_wrap(err, r, "disk '%s'", conf->key) : 0;
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -103,7 +88,7 @@ static int check_lost_disks(const struct task *t, struct error **err)
 	const char *newest;
 	int r;
 
-	if (t->conf_disks.n || !t->o->dumpdir)
+	if (t->disks.conf.n || !t->o->dumpdir)
 		return 0;
 	r = backups_list(t->o->dumpdir, "qemu", t->vmid, &b, err);
 	if (r < 0 || !b.n)
@@ -118,21 +103,21 @@ static int check_lost_disks(const struct task *t, struct error **err)
 		t->vmid, newest);
 }
 
-int task_load_disks(struct task *t, struct error **err)
+int task_disks_load(struct task *t, struct error **err)
 {
-	const char *name = guest_config_get(&t->conf, "name");
+	const char *name = guest_config_get(&t->guest.conf, "name");
 	int r;
 
 	if (name)
 		log_info(t->log, "VM Name: %s", name);
-	r = guest_config_disks(&t->conf, &t->conf_disks, err);
+	r = guest_config_disks(&t->guest.conf, &t->disks.conf, err);
 	if (r == 0)
 		r = check_lost_disks(t, err);
 	if (r < 0)
 		return r;
-	t->disks = xcalloc(t->conf_disks.n, sizeof(*t->disks));
-	for (size_t i = 0; i < t->conf_disks.n; i++) {
-		const struct guest_disk *d = &t->conf_disks.disks[i];
+	t->disks.list = xcalloc(t->disks.conf.n, sizeof(*t->disks.list));
+	for (size_t i = 0; i < t->disks.conf.n; i++) {
+		const struct guest_disk *d = &t->disks.conf.disks[i];
 
 		if (!d->included) {
 			log_info(t->log, "exclude disk '%s' '%s' (%s)", d->key, d->volid, d->reason);
@@ -144,7 +129,7 @@ int task_load_disks(struct task *t, struct error **err)
 			return r;
 	}
 	/* PVE's order of the devices in an archive */
-	qsort(t->disks, t->n, sizeof(*t->disks), compare_keys);
+	qsort(t->disks.list, t->disks.n, sizeof(*t->disks.list), compare_keys);
 	return 0;
 }
 
@@ -153,56 +138,20 @@ static void deactivate(struct task *t, struct task_disk *d)
 {
 	_cleanup_error_ struct error *mine = NULL;
 
-	if (d->activated && d->way == WAY_OFFLINE && volume_deactivate(&d->volume, &mine) < 0)
+	if (volume_deactivate(&d->volume, &mine) < 0)
 		log_warn(t->log, "%s", error_message(mine));
 }
 
-void task_clear_disks(struct task *t)
+void task_disks_clear(struct task *t)
 {
-	for (size_t i = 0; i < t->n; i++) {
-		struct task_disk *d = &t->disks[i];
+	for (size_t i = 0; i < t->disks.n; i++) {
+		struct task_disk *d = &t->disks.list[i];
 
-		deactivate(t, d);
+		if (d->activated && !(d->source && d->source->live))
+			deactivate(t, d);
 		free(d->device);
 		volume_clear(&d->volume);
-		volume_clear(&d->image);
-		graph_disk_clear(&d->graph);
 	}
-	free(t->disks);
-	guest_disks_clear(&t->conf_disks);
-}
-
-static int add_firewall(struct task *t, struct vma_header *hdr, struct error **err)
-{
-	_cleanup_free_ char *path = paths_get(t->host->paths, "/etc/pve/firewall/%u.fw", t->vmid);
-	_cleanup_buf_ struct buf text = BUF_INIT;
-	_cleanup_error_ struct error *mine = NULL;
-	int r = io_read_file(path, VMA_MAX_BLOB, &text, &mine);
-
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0) {
-		error_keep_first(err, &mine);
-		return r;
-	}
-	return vma_header_add_config(hdr, "qemu-server.fw", buf_str(&text), text.len, err);
-}
-
-int task_add_configs(struct task *t, struct vma_header *hdr, struct error **err)
-{
-	_cleanup_buf_ struct buf maps = BUF_INIT, text = BUF_INIT;
-	int r;
-
-	for (size_t i = 0; i < t->n; i++) {
-		const struct task_disk *d = &t->disks[i];
-
-		guest_config_add_map(&maps, d->conf->key, d->device,
-				     d->volume.storage ? d->volume.storage->id : NULL,
-				     image_format_name(d->volume.format));
-	}
-	guest_config_assemble(&t->conf, buf_str(&maps), t->log, &text);
-	r = vma_header_add_config(hdr, "qemu-server.conf", buf_str(&text), text.len, err);
-	if (r == 0)
-		r = add_firewall(t, hdr, err);
-	return r;
+	free(t->disks.list);
+	guest_disks_clear(&t->disks.conf);
 }

@@ -1,130 +1,131 @@
-/* Shared by the parts of a guest's backup; see task.h. */
+/*
+ * Shared by the parts of a guest's backup; see task.h.  Each part has its own members of struct task, which
+ * others only read, and one file:
+ *
+ *	guest		task-guest.c	its lock, journal and mode: paused, shut down, on again
+ *	disks		task-disks.c	which disks are saved
+ *	sources		lib/source	where they are read from
+ *	archive		task-archive.c	what is written, and where
+ *	copy		task-copy.c	from the sources to the archive
+ *	meter		task-meter.c	how far it is
+ */
 #ifndef VZDUMP_BACKUP_TASK_INTERNAL_H
 #define VZDUMP_BACKUP_TASK_INTERNAL_H
 
 #include <time.h>
 
-#include "base/uuid.h"
 #include "place/archive.h"
 #include "copy/copy.h"
-#include "qemu/storage-daemon.h"
 #include "guest/power.h"
 #include "backup/task-log.h"
 #include "backup/task.h"
+#include "base/uuid.h"
 #include "guest/guest.h"
 #include "journal/journal.h"
-#include "source/usage.h"
-#include "qemu/graph.h"
-#include "qemu/probe.h"
-#include "storage/in-use.h"
+#include "source/source.h"
 #include "vma/format.h"
 
-/* How a disk is read. */
-enum task_way {
-	WAY_OFFLINE,  /* through a read-only qemu-storage-daemon */
-	WAY_SINK,     /* frozen view; old data is pushed to vzdump */
-	WAY_FLEECING, /* frozen view; old data goes to a fleecing image */
+struct task_guest {
+	const char *mode; /* what it became: a guest that does not run is "stop" */
+	bool known;       /* there is a guest of that id on this node */
+	struct guest_config conf;
+	struct power_state power;
+	struct journal *journal; /* NULL: nothing was begun */
+	bool live;               /* the disks are read from a QEMU (running, or started paused) */
+	bool suspended; /* mode suspend got as far as pausing it: the hook script hears of it at the end */
+	uint64_t down_since_ns; /* stop and suspend: since when the guest is away; 0: it is not */
 };
 
 struct task_disk {
 	const struct guest_disk *conf;
 	char *device; /* name in the archive, "drive-scsi0" */
 	struct volume volume;
-	enum task_way way;
-	uint64_t size;           /* bytes, as QEMU sees it */
-	uint8_t dev;             /* device id in the archive */
-	struct graph_disk graph; /* not for WAY_OFFLINE */
-	struct graph_names names;
-	struct volume_mark mark; /* WAY_OFFLINE: before it was read */
-	bool activated;          /* by this backup, which deactivates it */
-	struct volume image;     /* WAY_FLEECING */
-	uint64_t granularity;    /* of the image's discards, bytes */
-	size_t usage_index;
+	bool activated;        /* by this backup, which deactivates it */
+	struct source *source; /* in task.sources */
+	uint8_t dev;           /* device id in the archive */
+};
+
+struct task_disks {
+	struct guest_disks conf; /* all of the guest's, also those that are left out */
+	struct task_disk *list;  /* those that are saved, sorted by key */
+	size_t n;
+};
+
+struct task_meter {
+	struct progress_disk *disks;
+	struct progress_lines lines;
+	struct progress_rate read_rate, write_rate;
+	uint64_t start_ns;
+	struct progress last; /* the last moment */
 };
 
 struct task {
 	const struct host *host;
 	const struct task_options *o;
 	uint32_t vmid;
-	const char *mode; /* what it became: a guest that does not run is "stop" */
-	time_t start;
 	struct task_log tlog;
 	const struct log *log; /* &tlog.log */
-	bool known;            /* there is a guest of that id on this node */
-	char *target;          /* path of the archive, "-" for standard output */
 	char *logfile;         /* path that the log is copied to; NULL: it is not */
-	struct power_state power;
-	bool live;              /* the disks are read from a QEMU (running, or started paused) */
-	bool vcpus_ran;         /* they are to run again after the instant */
-	bool suspended;         /* mode suspend got as far as pausing it: hooks are told at the end */
-	uint64_t down_since_ns; /* stop and suspend: since when the guest is away; 0: it is not */
+	char *target;          /* path of the archive, "-" for standard output; outlives `archive` */
 
-	struct guest_config conf;
-	struct guest_disks conf_disks;
-	struct task_disk *disks;
-	size_t n;
-
-	struct journal *journal;
-	char *run_dir;   /* private folder for sockets */
-	struct qmp *qmp; /* only during bursts */
-	struct qemu_features features;
-	struct storage_daemon offline;
+	struct task_guest guest;
+	struct task_disks disks;
+	struct sources *sources;
+	char *run_dir; /* private folder for sockets */
 	struct archive archive;
+	char uuid[UUID_TEXT_SIZE]; /* of the archive */
 	struct copy *copy;
-	struct usage *usage;
-	char uuid[UUID_TEXT_SIZE];
-
-	struct progress_disk *progress_disks;
-	struct progress_lines lines;
-	struct progress_rate read_rate, write_rate;
-	uint64_t copy_start_ns;
-	struct progress last; /* the last moment */
+	struct task_meter meter;
 };
 
-/* ---- task-disks.c: which disks, and where they are ---- */
-int task_load_disks(struct task *t, struct error **err);
-void task_clear_disks(struct task *t);
-/* An error for a disk of 0 bytes; all sizes are known. */
-int task_check_sizes(const struct task *t, struct error **err);
-/* The archive's configuration files, appended to the header. */
-int task_add_configs(struct task *t, struct vma_header *hdr, struct error **err);
+/* ---- task-hook.c: the hook script's phases of a guest ---- */
+int task_hook(const struct task *t, const char *phase, struct error **err);
+/* A phase that comes whatever happened: a failure is a warning, and returned. */
+int task_hook_after(const struct task *t, const char *phase);
 
-/* ---- task-compare.c: QEMU beside the configuration; what differs is a warning ---- */
-/* After graph_find_disk(): another file, one that QEMU decrypts. */
-void task_compare_disk(const struct task *t, const struct task_disk *d);
-/* Disks of the guest that the configuration does not name.  t->qmp is open. */
-int task_compare_guest(const struct task *t, struct error **err);
-
-/* ---- task-live.c: disks of a QEMU ---- */
-/* Finds the disks in QEMU and what it can do; decides each disk's way. */
-int task_live_prepare(struct task *t, struct error **err);
-/* Writes out what the host holds back of the disks, before the guest has to wait for it. */
-void task_write_out(const struct task *t);
-/* Images, nodes, the instant, exports.  t->copy listens for the sinks already. */
-int task_live_start(struct task *t, struct error **err);
-/* task-guard.c: keeps others from the disks, through t->qmp; the filters are in. */
-int task_add_guards(struct task *t, struct error **err);
-/* Returns when no request of the guest is half done in QEMU (copy_options.barrier). */
-int task_barrier(struct task *t, struct error **err);
+/* ---- task-guest.c ---- */
+/* "status = ...", the mode that follows from it, the lock in the configuration, the journal. */
+int task_guest_lock(struct task *t, struct error **err);
+/* The guest becomes what its mode says; disks and sources are found on the way. */
+int task_guest_begin(struct task *t, struct error **err);
 /* Lets vCPUs that were stopped for the backup go on. */
-int task_resume(struct task *t, struct error **err);
+int task_guest_resume(struct task *t, struct error **err);
+/* A connection has ended (r), to the monitor or to an export: adds what became of QEMU to err. */
+void task_guest_explain(const struct task *t, int r, struct error **err);
+/* Whatever happened: undoes all that the journal has.  The guest runs again as it did. */
+void task_guest_end(struct task *t);
 
-/* ---- task-offline.c: disks that no QEMU of the guest has ---- */
-/* Serves them, if nobody has them open for writing; their sizes. */
-int task_offline_start(struct task *t, struct error **err);
-/* Each to its disk of t->copy. */
-int task_offline_connect(struct task *t, struct error **err);
-/* A cheap look while they are read: -EBUSY if one was written. */
-int task_offline_look(const struct task *t, struct error **err);
-/* All has been read: the same, and whether anybody has one open for writing now. */
-int task_offline_check(const struct task *t, struct error **err);
+/* ---- task-disks.c ---- */
+int task_disks_load(struct task *t, struct error **err);
+void task_disks_clear(struct task *t);
+/* The error for a disk of 0 bytes. */
+int task_refuse_empty(const struct task_disk *d, struct error **err);
 
-/* ---- task-copy.c: the archive and what goes into it ---- */
-int task_copy(struct task *t, struct vma_writer_stats *ret, struct error **err);
+/* ---- task-archive.c ---- */
+/*
+ * Names the archive and the log beside it after the time of the start; where an archive of this very second
+ * exists, after the next one.  reachable: the folder can be looked at.
+ */
+void task_archive_name(struct task *t, time_t start, bool reachable);
+/* Whether one more backup is allowed, asked before anything is done. */
+int task_archive_check(struct task *t, struct error **err);
+/* The header, which needs the sizes of all disks. */
+int task_archive_open(struct task *t, struct error **err);
+
+/* ---- task-copy.c ---- */
+/* From the instant until nothing of ours is left in QEMU. */
+int task_copy(struct task *t, struct error **err);
+
+/* ---- task-meter.c: progress ---- */
+void task_meter_start(struct task *t);
+/* Looks at copy, writer and sources; lines and callback as they are due. */
+void task_meter_tick(struct task *t);
+/* The copy is complete: the last line, and what fleecing took. */
+void task_meter_end(struct task *t);
+/* The archive is complete. */
+void task_meter_summary(struct task *t, const struct vma_writer_stats *stats);
 
 /* ---- task-after.c: notes, protection, retention ---- */
-/* Whether one more backup is allowed, asked before anything is done. */
-int task_check_limits(struct task *t, struct error **err);
 int task_after(struct task *t, struct error **err);
 
 #endif

@@ -1,14 +1,14 @@
-/* What the running QEMU has, beside what the configuration says: what differs is said. */
+/* What the running QEMU has, beside what the configuration says: what differs is a warning. */
 #include <string.h>
 #include <sys/stat.h>
 
-#include "backup/task-internal.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "source/live.h"
 
 /* ---- each disk ---- */
 
-/* Names that tell nothing outside of QEMU: of a descriptor it was given, of options, relative ones. */
+/* Other names mean nothing outside of QEMU: of a descriptor it was given, of options, relative ones. */
 static bool is_comparable(const char *filename)
 {
 	return (*filename == '/' && !str_prefix(filename, "/dev/fdset/", NULL) &&
@@ -37,19 +37,19 @@ static bool names_volume(const char *filename, const struct volume *v)
 	return !v->vmid || strstr(filename, slash ? slash + 1 : v->volname);
 }
 
-void task_compare_disk(const struct task *t, const struct task_disk *d)
+void compare_disk(const struct sources *s, const struct source *d)
 {
-	const char *filename = d->graph.filename;
-	const struct volume *v = &d->volume;
+	const char *filename = d->live->graph.filename;
+	const struct volume *v = d->volume;
 
 	if (is_comparable(filename) && !(v->path ? same_file(filename, v->path) : names_volume(filename, v)))
-		log_warn(t->log,
+		log_warn(s->p.log,
 			 "%s: QEMU has '%s' there, the configuration says '%s'%s%s%s: what QEMU has is saved",
 			 d->conf->key, filename, v->volid, v->path ? " ('" : "", v->path ? v->path : "",
 			 v->path ? "')" : "");
-	if (d->graph.encrypted)
+	if (d->live->graph.encrypted)
 		log_warn(
-			t->log,
+			s->p.log,
 			"%s: QEMU decrypts this disk (LUKS): the archive holds plain text, so keep it as safe "
 			"as the key",
 			d->conf->key);
@@ -58,35 +58,36 @@ void task_compare_disk(const struct task *t, const struct task_disk *d)
 /* ---- all of them ---- */
 
 /* Also those that are left out on purpose.  One that cannot be opened is found by its name. */
-static char *path_of(const struct task *t, const struct guest_disk *d)
+static char *path_of(const struct sources *s, const struct guest_disk *d)
 {
 	_cleanup_volume_ struct volume v = { 0 };
 
-	if (volume_open(t->host->storages, d->volid, d->format, &v, NULL) < 0 || !v.path)
+	if (volume_open(s->p.host->storages, d->volid, d->format, &v, NULL) < 0 || !v.path)
 		return NULL;
 	return xstrdup(v.path);
 }
 
-int task_compare_guest(const struct task *t, struct error **err)
+int compare_guest(const struct sources *s, struct qmp *q, struct error **err)
 {
-	const size_t n = t->conf_disks.n;
+	const size_t n = s->p.conf_disks->n;
 	_cleanup_free_ struct graph_claim *claims = xcalloc(n, sizeof(*claims));
 	_cleanup_strv_ char **others = NULL, **paths = NULL;
 	int r;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct guest_disk *d = &t->conf_disks.disks[i];
-		char *path = path_of(t, d);
+		const struct guest_disk *d = &s->p.conf_disks->disks[i];
+		char *path = path_of(s, d);
 
 		strv_add(&paths, path ? path : "");
 		free(path);
 	}
 	for (size_t i = 0; i < n; i++)
-		claims[i] = (struct graph_claim){ .key = t->conf_disks.disks[i].key,
+		claims[i] = (struct graph_claim){ .key = s->p.conf_disks->disks[i].key,
 						  .path = *paths[i] ? paths[i] : NULL };
-	r = graph_find_unclaimed(t->qmp, claims, n, &others, err);
+	r = graph_find_unclaimed(q, claims, n, &others, err);
 	for (size_t i = 0; others && others[i]; i++)
-		log_warn(t->log, "QEMU has a disk that the configuration does not name: %s; it is not saved",
+		log_warn(s->p.log,
+			 "QEMU has a disk that the configuration does not name: %s; it is not saved",
 			 others[i]);
 	return r;
 }

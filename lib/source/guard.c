@@ -1,13 +1,13 @@
 /* Which guard each disk gets, see qemu/graph.h. */
 #include <string.h>
 
-#include "backup/task-internal.h"
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/strv.h"
+#include "source/live.h"
 
-/* "discard=unmap" of -drive and -blockdev, also as JSON; "file.discard" alone is not enough. */
-static bool asks_to_discard(const char *word)
+/* "file.discard" alone is not enough. */
+bool guard_asks_to_discard(const char *word)
 {
 	for (const char *at = word; (at = strstr(at, "discard"));) {
 		const bool of_child = at > word && at[-1] == '.';
@@ -20,61 +20,61 @@ static bool asks_to_discard(const char *word)
 	return false;
 }
 
-static bool is_about(const char *word, const struct task_disk *d)
+static bool is_about(const char *word, const struct source *d)
 {
-	return strstr(word, d->device) || strstr(word, d->graph.node) ||
-	       (*d->graph.filename && strstr(word, d->graph.filename));
+	const struct graph_disk *g = &d->live->graph;
+
+	return strstr(word, d->device) || strstr(word, g->node) ||
+	       (*g->filename && strstr(word, g->filename));
 }
 
 /*
  * Whether the guest's TRIMs get through to the disk, so that a guard which drops them will not do.  QEMU
- * tells nobody how a node was opened; the configuration does where PVE starts the guest, else the command
- * line.  Where neither can be read they are taken to get through.
+ * does not say how a node was opened; the configuration does where PVE starts the guest, else the command
+ * line.  Where neither can be read, they are taken to get through.
  */
-static bool passes_trims(const struct task *t, const struct task_disk *d)
+static bool passes_trims(const struct sources *s, const struct source *d)
 {
-	const char *value = guest_config_get(&t->conf, d->conf->key);
+	const char *value = guest_config_get(s->p.conf, d->conf->key);
 	_cleanup_guest_drive_ struct guest_drive drive = { 0 };
-	_cleanup_strv_ char **words = proc_arguments(t->power.process.pid);
+	_cleanup_strv_ char **words = proc_arguments(s->p.power->process.pid);
 
 	if (value && guest_drive_parse(value, &drive, NULL) == 0 &&
 	    str_equal_null(propstr_get(&drive.line, "discard"), "on"))
 		return true;
 	for (char **word = words; word && *word; word++)
-		if (is_about(*word, d) && asks_to_discard(*word))
+		if (is_about(*word, d) && guard_asks_to_discard(*word))
 			return true;
 	return !words;
 }
 
-static int add_guard(struct task *t, struct task_disk *d, const char *image, struct error **err)
+static int add_one(const struct sources *s, const struct source *d, struct qmp *q, const char *image,
+		   struct error **err)
 {
-	_cleanup_free_ char *sink = NULL;
+	const struct graph_disk *disk = &d->live->graph;
+	_cleanup_free_ char *target = NULL;
 	int r = 0;
 
-	if (!d->graph.throttle && !d->graph.read_only && !passes_trims(t, d)) {
-		sink = xasprintf("%s/guard-%s.raw", t->run_dir, d->conf->key);
-		r = graph_guard_sink(sink, d->size, err);
+	if (!disk->throttle && !disk->read_only && !passes_trims(s, d)) {
+		target = xasprintf("%s/guard-%s.raw", s->run_dir, d->conf->key);
+		r = graph_guard_sink(target, d->size, err);
 		if (r == 0)
-			r = power_give(&t->power, sink, err);
+			r = power_give(s->p.power, target, err);
 	}
-	return r == 0 ? graph_add_guard(t->qmp, &d->graph, &d->names, image, sink, err) : r;
+	if (r == 0)
+		r = graph_add_guard(q, disk, &d->live->names, image, target, err);
+	return r < 0 ? error_wrap(err, r, "%s: keeping others from the disk", d->device) : 0;
 }
 
-int task_add_guards(struct task *t, struct error **err)
+int guard_add(const struct sources *s, struct source *const *disks, size_t n, struct qmp *q,
+	      struct error **err)
 {
-	_cleanup_free_ char *image = xasprintf("%s/guard.qcow2", t->run_dir);
+	_cleanup_free_ char *image = xasprintf("%s/guard.qcow2", s->run_dir);
 	int r = graph_guard_image(image, err);
 
 	if (r == 0)
-		r = power_give(&t->power, image, err);
-	for (size_t i = 0; i < t->n && r == 0; i++) {
-		struct task_disk *d = &t->disks[i];
-
-		if (d->way == WAY_OFFLINE)
-			continue;
-		r = add_guard(t, d, image, err);
-		if (r < 0)
-			error_prefix(err, "%s: keeping others from the disk", d->device);
-	}
+		r = power_give(s->p.power, image, err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = add_one(s, disks[i], q, image, err);
 	return r;
 }

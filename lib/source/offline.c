@@ -1,58 +1,63 @@
 /*
  * Disks that no QEMU of this guest has: nobody may write to them from the first byte to the last.
  *
- * Before, it is asked who has them open for writing.  Meanwhile QEMU's locks keep other QEMUs out (see
- * offline.h), and a mark that changes ends the copy.  At the end both are asked again, for what no lock
- * and no mark shows.  The TPM's state of a guest that runs is the exception: swtpm has it open, PVE reads it
- * all the same, and a write amid that is told.
+ * Before they are read, everybody who has them open for writing is looked for.  Meanwhile QEMU's locks keep
+ * other QEMUs out (see qemu/storage-daemon.h), and a mark that changes ends the copy.  At the end both are
+ * looked at again, for what no lock and no mark shows.  The TPM's state of a guest that runs is the exception:
+ * swtpm has it open, PVE reads it all the same, and a write in the middle of that is a warning.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "backup/disk-user.h"
-#include "backup/task-internal.h"
 #include "base/mem.h"
-#include "base/units.h"
-#include "stream/bytes.h"
+#include "qemu/graph.h"
+#include "qemu/storage-daemon.h"
+#include "source/luks.h"
+#include "source/source.h"
+#include "storage/in-use.h"
 
 #define SWTPM "swtpm"
 
-enum {
-	LUKS_HEAD = 112,
-	LUKS_PAYLOAD_AT = 104, /* LUKS1: where the data begins, in sectors of 512 bytes, big-endian */
+/* struct source.state */
+struct offline {
+	struct volume_mark mark; /* before it was read */
 };
 
-static void free_protocols(struct storage_daemon_disk *disks, size_t n)
+static const char *where_is(const struct source *d)
 {
-	for (size_t i = 0; i < n; i++)
-		json_object_put(disks[i].protocol);
-	free(disks);
+	return d->volume->path ? d->volume->path : d->volume->volid;
 }
 
 /* ---- who else ---- */
 
-static int check_unused(const struct task *t, const struct task_disk *d, struct error **err)
+static int check_unused(const struct sources *s, const struct source *d, struct error **err)
 {
-	int r = disk_check_unused(t->host, t->vmid, &d->volume, t->live ? SWTPM : NULL, err);
+	int r = disk_check_unused(s->p.host, s->p.vmid, d->volume, s->live ? SWTPM : NULL, err);
 
-	return r < 0 ? (error_prefix(err, "disk '%s'", d->conf->key), r) : 0;
+	return r < 0 ? error_wrap(err, r, "disk '%s'", d->conf->key) : 0;
 }
 
-static int check_all(const struct task *t, struct error **err)
+static int check_all_unused(const struct sources *s, struct source *const *disks, size_t n,
+			    struct error **err)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < t->n && r == 0; i++)
-		if (t->disks[i].way == WAY_OFFLINE)
-			r = check_unused(t, &t->disks[i], err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = check_unused(s, disks[i], err);
 	return r;
 }
 
-static int say_written(const struct task *t, const struct task_disk *d, struct error **err)
+static bool was_written(const struct source *d)
 {
-	const char *where = d->volume.path ? d->volume.path : d->volume.volid;
+	const struct offline *o = d->state;
+
+	return volume_was_written(d->volume, &o->mark);
+}
+
+static int refuse_written(const struct sources *s, const struct source *d, struct error **err)
+{
 	/* by whom, if he is still there */
-	int r = check_unused(t, d, err);
+	int r = check_unused(s, d, err);
 
 	if (r < 0)
 		return r;
@@ -60,34 +65,30 @@ static int say_written(const struct task *t, const struct task_disk *d, struct e
 		err, -EBUSY,
 		"disk '%s': somebody wrote to '%s' while it was read, so what was read is no state that it "
 		"ever had: back it up again when nobody does",
-		d->conf->key, where);
+		d->conf->key, where_is(d));
 }
 
-int task_offline_look(const struct task *t, struct error **err)
+static int offline_look(struct sources *s, struct source *const *disks, size_t n, struct error **err)
 {
-	for (size_t i = 0; i < t->n && !t->live; i++) {
-		const struct task_disk *d = &t->disks[i];
-
-		if (d->way == WAY_OFFLINE && volume_was_written(&d->volume, &d->mark))
-			return say_written(t, d, err);
+	for (size_t i = 0; i < n && !s->live; i++) {
+		if (was_written(disks[i]))
+			return refuse_written(s, disks[i], err);
 	}
 	return 0;
 }
 
-int task_offline_check(const struct task *t, struct error **err)
+static int offline_check(struct sources *s, struct source *const *disks, size_t n, struct error **err)
 {
-	int r = check_all(t, err);
+	int r = check_all_unused(s, disks, n, err);
 
 	if (r == 0)
-		r = task_offline_look(t, err);
-	for (size_t i = 0; i < t->n && r == 0 && t->live; i++) {
-		const struct task_disk *d = &t->disks[i];
-
-		if (d->way == WAY_OFFLINE && volume_was_written(&d->volume, &d->mark))
-			log_warn(t->log,
+		r = offline_look(s, disks, n, err);
+	for (size_t i = 0; i < n && r == 0 && s->live; i++) {
+		if (was_written(disks[i]))
+			log_warn(s->p.log,
 				 "%s: the guest's TPM wrote its state while it was read: what is in the "
 				 "archive may be neither the old nor the new one",
-				 d->conf->key);
+				 disks[i]->conf->key);
 	}
 	return r;
 }
@@ -95,49 +96,50 @@ int task_offline_check(const struct task *t, struct error **err)
 /* ---- LUKS ---- */
 
 /*
- * A disk that begins with a LUKS header is one that the guest itself encrypts, which is data as any other, or
- * one that QEMU decrypts for the guest: then a backup of the running guest holds the plain text, which is
- * smaller by the header, and here there is no key.  The size that the configuration tells, knows.
+ * A disk that begins with a LUKS header is one that the guest itself encrypts, which is data like any other,
+ * or one that QEMU decrypts for the guest: then a backup of the running guest holds the plain text, and here
+ * there is no key.
  */
-static int check_luks(const struct task *t, const struct task_disk *d, struct error **err)
+static int check_luks(const struct sources *s, const struct source *d, struct error **err)
 {
-	static const uint8_t magic[] = { 'L', 'U', 'K', 'S', 0xba, 0xbe };
-	const char *where = d->volume.path ? d->volume.path : d->volume.volid;
+	const uint64_t *conf_size = d->conf->has_size ? &d->conf->size : NULL;
+	enum luks_verdict verdict;
 	uint8_t head[LUKS_HEAD];
-	uint64_t payload;
 	int r;
 
 	if (d->size < sizeof(head))
 		return 0;
-	r = storage_daemon_read(&t->offline, d->device, head, sizeof(head), err);
-	if (r < 0 || memcmp(head, magic, sizeof(magic)) != 0)
+	r = storage_daemon_read(s->daemon, d->device, head, sizeof(head), err);
+	if (r < 0)
 		return r;
-	if (d->conf->has_size && d->conf->size == d->size)
-		return 0;
-	payload = (uint64_t)get_be32(head + LUKS_PAYLOAD_AT) * 512;
-	if (d->conf->has_size && d->conf->size + payload == d->size)
+	verdict = luks_judge(head, conf_size, d->size);
+	if (verdict == LUKS_DECRYPTED)
 		return error_set(
 			err, ERR_UNSUPPORTED,
 			"disk '%s': '%s' is encrypted (LUKS) and QEMU decrypts it for the guest, as the "
-			"size in the configuration tells: without the key only a running guest's plain "
+			"size in the configuration shows: without the key only a running guest's plain "
 			"text can be saved; start the guest, or leave the disk out with backup=0",
-			d->conf->key, where);
-	log_warn(t->log,
-		 "%s: '%s' begins with a LUKS header and is saved as it is, encrypted: if it is QEMU "
-		 "that decrypts it, a backup of the running guest is another disk, in plain text",
-		 d->conf->key, where);
+			d->conf->key, where_is(d));
+	if (verdict == LUKS_UNKNOWN)
+		log_warn(s->p.log,
+			 "%s: '%s' begins with a LUKS header and is saved as it is, encrypted: if QEMU "
+			 "decrypts it, a backup of the running guest is another disk, in plain text",
+			 d->conf->key, where_is(d));
 	return 0;
 }
 
-/* ---- from the daemon to the copy ---- */
+/* ---- the daemon ---- */
 
-/* A lock tells of a user, but not who it is. */
-static int start_daemon(struct task *t, const struct storage_daemon_disk *disks, size_t n, struct error **err)
+/* A lock shows that there is a user, but not who it is. */
+static int start_daemon(struct sources *s, struct source *const *disks, size_t n,
+			const struct storage_daemon_disk *exports, struct error **err)
 {
 	_cleanup_error_ struct error *mine = NULL, *user = NULL;
-	int r = storage_daemon_start(&t->offline, t->run_dir, disks, n, t->host->cancel, &mine);
+	int r;
 
-	if (r == ERR_PEER && check_all(t, &user) == -EBUSY) {
+	s->daemon = xcalloc(1, sizeof(*s->daemon));
+	r = storage_daemon_start(s->daemon, s->run_dir, exports, n, s->p.host->cancel, &mine);
+	if (r == ERR_PEER && check_all_unused(s, disks, n, &user) == -EBUSY) {
 		r = user->code;
 		error_keep_first(err, &user);
 	}
@@ -145,61 +147,75 @@ static int start_daemon(struct task *t, const struct storage_daemon_disk *disks,
 	return r;
 }
 
-static int look_at(struct task *t, struct task_disk *d, struct error **err)
+static int describe(const struct sources *s, struct source *d, struct storage_daemon_disk *ret,
+		    struct error **err)
 {
-	int r = storage_daemon_size(&t->offline, d->device, &d->size, err);
+	struct offline *o = d->state = xcalloc(1, sizeof(struct offline));
+	int r = check_unused(s, d, err);
 
-	return r < 0 ? r : check_luks(t, d, err);
+	if (r == 0)
+		r = volume_blockdev(d->volume, &ret->protocol, err);
+	if (r < 0)
+		return r;
+	/* what a guest that was killed has left in memory is not a write that comes meanwhile */
+	graph_write_out(d->volume->path);
+	volume_get_mark(d->volume, &o->mark);
+	ret->export = d->device;
+	ret->format = image_format_name(d->volume->format);
+	ret->shared = s->live != NULL;
+	return 0;
 }
 
-int task_offline_start(struct task *t, struct error **err)
+static int serve(struct sources *s, struct source *const *disks, size_t n,
+		 struct storage_daemon_disk *exports, struct error **err)
 {
-	struct storage_daemon_disk *disks = xcalloc(t->n, sizeof(*disks));
-	size_t n = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < t->n && r == 0; i++) {
-		struct task_disk *d = &t->disks[i];
-
-		if (d->way != WAY_OFFLINE)
-			continue;
-		r = check_unused(t, d, err);
-		if (r == 0)
-			r = volume_blockdev(&d->volume, &disks[n].protocol, err);
-		if (r < 0)
-			break;
-		/* what a guest that was killed has left in memory is no write that comes meanwhile */
-		graph_write_out(d->volume.path);
-		volume_get_mark(&d->volume, &d->mark);
-		disks[n].export = d->device;
-		disks[n].format = image_format_name(d->volume.format);
-		disks[n].shared = t->live;
-		n++;
-	}
-	if (r == 0 && n)
-		r = start_daemon(t, disks, n, err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = describe(s, disks[i], &exports[i], err);
+	if (r == 0)
+		r = start_daemon(s, disks, n, exports, err);
 	/* who came between the first look and the mark */
-	if (r == 0 && n)
-		r = check_all(t, err);
-	for (size_t i = 0; i < t->n && r == 0; i++)
-		if (t->disks[i].way == WAY_OFFLINE)
-			r = look_at(t, &t->disks[i], err);
-	free_protocols(disks, n);
+	if (r == 0)
+		r = check_all_unused(s, disks, n, err);
 	return r;
 }
 
-int task_offline_connect(struct task *t, struct error **err)
+static int look_at(const struct sources *s, struct source *d, struct error **err)
 {
-	for (size_t i = 0; i < t->n; i++) {
-		const struct source_endpoint s = { .socket = t->offline.socket,
-						   .export = t->disks[i].device };
-		int r;
+	int r = storage_daemon_size(s->daemon, d->device, &d->size, err);
 
-		if (t->disks[i].way != WAY_OFFLINE)
-			continue;
-		r = copy_connect(t->copy, (unsigned)i, &s, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return r < 0 ? r : check_luks(s, d, err);
 }
+
+static int offline_open(struct sources *s, struct source *const *disks, size_t n, struct error **err)
+{
+	_cleanup_free_ struct storage_daemon_disk *exports = xcalloc(n, sizeof(*exports));
+	int r = serve(s, disks, n, exports, err);
+
+	for (size_t i = 0; i < n; i++)
+		json_object_put(exports[i].protocol);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = look_at(s, disks[i], err);
+	return r;
+}
+
+static void offline_endpoint(const struct sources *s, const struct source *d, struct source_endpoint *ret)
+{
+	ret->socket = s->daemon->socket;
+	ret->export = d->device;
+}
+
+static void offline_close(struct source *d)
+{
+	free(d->state);
+}
+
+const struct source_ops source_offline = {
+	.name = "offline",
+	.open = offline_open,
+	.look = offline_look,
+	.check = offline_check,
+	.endpoint = offline_endpoint,
+	.close = offline_close,
+};

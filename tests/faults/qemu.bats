@@ -73,7 +73,7 @@ qemu_dies() {
 	[[ $second -lt 2000 ]] || fail "the next guest write took $second ms"
 	kill -CONT "$PID"
 	ends_with 255
-	log_has "ERROR: Backup of VM 123 failed - drive-scsi0: QEMU gave up the frozen view .* in time: "
+	log_has "ERROR: Backup of VM 123 failed - drive-scsi0: QEMU gave up the snapshot .* in time: "
 	no_archive
 	all_well 123
 }

@@ -1,0 +1,186 @@
+/* The archive: its name, whether it may be made, and its header. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backup/task-internal.h"
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "place/backups.h"
+#include "storage/archive-name.h"
+
+/* ---- its name ---- */
+
+void task_archive_name(struct task *t, time_t start, bool reachable)
+{
+	for (;;) {
+		_cleanup_free_ char *stem = archive_stem("qemu", t->vmid, start);
+
+		archive_init(&t->archive, t->o->dumpdir, stem, &t->o->settings->archive);
+		if (t->archive.is_stdout || !reachable || access(t->archive.target, F_OK) < 0 ||
+		    cancel_sleep(t->host->cancel, 100, NULL) < 0)
+			break;
+		archive_clear(&t->archive);
+		start = time(NULL);
+	}
+	t->target = xstrdup(t->archive.target);
+	if (t->o->dumpdir) {
+		_cleanup_free_ char *stem = archive_stem("qemu", t->vmid, start);
+
+		t->logfile = xasprintf("%s/%s.log", t->o->dumpdir, stem);
+	}
+}
+
+/* ---- whether it may be made ---- */
+
+/* How many backups retention keeps at most; 0: no limit. */
+static uint64_t backup_limit(const struct prune_keep *k)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < PRUNE_PERIODS && !k->all; i++)
+		sum += k->count[i];
+	return sum;
+}
+
+/* The archive's format has 16 bits for a file's length, and a backup without the rules would look whole. */
+static int check_firewall(const struct task *t, struct error **err)
+{
+	_cleanup_free_ char *path = paths_get(t->host->paths, "/etc/pve/firewall/%u.fw", t->vmid);
+	struct stat st;
+
+	if (stat(path, &st) < 0 || st.st_size <= VMA_MAX_BLOB)
+		return 0;
+	return error_set(
+		err, ERR_INVALID,
+		"firewall rules '%s' have %lld bytes, an archive holds %u at most: shorten them (comments, "
+		"IP sets and aliases that the datacenter's cluster.fw can hold)",
+		path, (long long)st.st_size, (unsigned)VMA_MAX_BLOB);
+}
+
+static int check_count(struct task *t, struct error **err)
+{
+	/* without a storage vzdump.conf's "protected" does not count */
+	const bool protect = t->o->storage && t->o->settings->protect;
+	const uint64_t limit = backup_limit(&t->o->keep);
+	_cleanup_backups_ struct backups b = { 0 };
+	uint64_t count = 0, protected_count = 0;
+	int r;
+
+	if (!t->o->dumpdir || !((limit && !t->o->remove) || protect))
+		return 0;
+	r = backups_list(t->o->dumpdir, "qemu", t->vmid, &b, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < b.n; i++) {
+		if (b.list[i].is_protected)
+			protected_count++;
+		else
+			count++;
+	}
+	if (protect) {
+		const int max = t->o->storage->max_protected_backups;
+
+		if (max > -1 && protected_count >= (uint64_t)max)
+			return error_set(err, ERR_INVALID,
+					 "The number of protected backups per guest is limited to %d on "
+					 "storage '%s'",
+					 max, t->o->storage->id);
+	} else if (count >= limit) {
+		return error_set(err, ERR_INVALID,
+				 "There is a max backup limit of %lu enforced by the target storage or "
+				 "the vzdump parameters. Either increase the limit or delete old "
+				 "backups.",
+				 (unsigned long)limit);
+	}
+	return 0;
+}
+
+int task_archive_check(struct task *t, struct error **err)
+{
+	int r = check_firewall(t, err);
+
+	return r == 0 ? check_count(t, err) : r;
+}
+
+/* ---- its header ---- */
+
+static int check_sizes(const struct task *t, struct error **err)
+{
+	for (size_t i = 0; i < t->disks.n; i++) {
+		const struct task_disk *d = &t->disks.list[i];
+
+		if (!d->source->size)
+			return error_wrap(err, task_refuse_empty(d, err), "disk '%s'", d->conf->key);
+	}
+	return 0;
+}
+
+static int add_firewall(const struct task *t, struct vma_header *hdr, struct error **err)
+{
+	_cleanup_free_ char *path = paths_get(t->host->paths, "/etc/pve/firewall/%u.fw", t->vmid);
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_error_ struct error *mine = NULL;
+	int r = io_read_file(path, VMA_MAX_BLOB, &text, &mine);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0) {
+		error_keep_first(err, &mine);
+		return r;
+	}
+	return vma_header_add_config(hdr, "qemu-server.fw", buf_str(&text), text.len, err);
+}
+
+static int add_configs(const struct task *t, struct vma_header *hdr, struct error **err)
+{
+	_cleanup_buf_ struct buf maps = BUF_INIT, text = BUF_INIT;
+	int r;
+
+	for (size_t i = 0; i < t->disks.n; i++) {
+		const struct task_disk *d = &t->disks.list[i];
+
+		guest_config_add_map(&maps, d->conf->key, d->device,
+				     d->volume.storage ? d->volume.storage->id : NULL,
+				     image_format_name(d->volume.format));
+	}
+	guest_config_assemble(&t->guest.conf, buf_str(&maps), t->log, &text);
+	r = vma_header_add_config(hdr, "qemu-server.conf", buf_str(&text), text.len, err);
+	if (r == 0)
+		r = add_firewall(t, hdr, err);
+	return r;
+}
+
+static int fill_header(struct task *t, struct vma_header *hdr, struct error **err)
+{
+	int r = vma_header_init(hdr, err);
+
+	if (r == 0)
+		r = check_sizes(t, err);
+	if (r == 0)
+		r = add_configs(t, hdr, err);
+	for (size_t i = 0; i < t->disks.n && r == 0; i++) {
+		struct task_disk *d = &t->disks.list[i];
+
+		r = vma_header_add_device(hdr, d->device, d->source->size, &d->dev, err);
+	}
+	return r;
+}
+
+int task_archive_open(struct task *t, struct error **err)
+{
+	_cleanup_vma_header_ struct vma_header hdr = { 0 };
+	int r = fill_header(t, &hdr, err);
+
+	if (r < 0)
+		return r;
+	uuid_text(t->uuid, hdr.uuid);
+	if (t->archive.is_stdout)
+		log_info(t->log, "sending archive to stdout");
+	else
+		log_info(t->log, "creating vzdump archive '%s'", t->archive.target);
+	return archive_open(&t->archive, &t->o->settings->archive, t->o->stdout_fd, &hdr, t->guest.journal,
+			    t->host->cancel, err);
+}

@@ -1,0 +1,345 @@
+/* The guest during its backup: lock and journal, the three modes, and how it is put right at the end. */
+#include <errno.h>
+#include <string.h>
+
+#include "backup/recover.h"
+#include "backup/task-internal.h"
+#include "base/units.h"
+#include "qemu/qmp.h"
+
+/* ---- lock and journal ---- */
+
+/* Tries again to remove what an earlier run left in QEMU, which may be possible now. */
+static int clean_before(struct task *t, struct error **err)
+{
+	static const enum journal_kind in_the_way[] = { JOURNAL_GRAPH, JOURNAL_SERVER, JOURNAL_STOPPED };
+	struct journal *j = t->guest.journal;
+	bool found = false;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(in_the_way); i++)
+		found = found || journal_has(j, in_the_way[i]);
+	if (!found)
+		return 0;
+	/* its lines were logged when the job began */
+	r = recover_guest(t->host, j, NULL, err);
+	for (size_t i = 0; i < ARRAY_SIZE(in_the_way) && r < 0; i++) {
+		if (journal_has(j, in_the_way[i]))
+			return error_wrap(err, r,
+					  "an earlier backup could not be cleaned up "
+					  "('vzdump --cleanup %u' tries again)",
+					  t->vmid);
+	}
+	/* what is left, such as a frozen file system, does not keep the guest from being saved */
+	if (r < 0 && err)
+		error_free(TAKE_PTR(*err));
+	return 0;
+}
+
+/*
+ * Files of a killed run whose storage is away just now do not keep the guest from being saved: they
+ * stay in the journal, and this run tries again.  What is still in QEMU does.  File systems that may be
+ * frozen do not either: only the guest's agent knows whether they are, and it may say no for ever.
+ */
+static int open_journal(struct task *t, struct error **err)
+{
+	_cleanup_error_ struct error *mine = NULL;
+	struct journal **j = &t->guest.journal;
+	int r = journal_create(t->host->paths, t->vmid, j, &mine);
+
+	if (r != -EEXIST) {
+		error_keep_first(err, &mine);
+		return r;
+	}
+	r = journal_load(t->host->paths, t->vmid, j, err);
+	if (r < 0)
+		return r;
+	r = journal_add_pid(*j, err);
+	if (r == 0)
+		r = clean_before(t, err);
+	if (r < 0) {
+		journal_finish(*j);
+		journal_free(TAKE_PTR(*j));
+	}
+	return r;
+}
+
+static int set_lock(struct task *t, struct error **err)
+{
+	_cleanup_error_ struct error *not_synced = NULL;
+	struct journal *j = t->guest.journal;
+	int r = journal_add(j, JOURNAL_LOCK, NULL, err);
+
+	if (r < 0)
+		return r;
+	r = guest_config_set_lock(t->host->paths, t->vmid, "backup", t->host->cancel, &not_synced, err);
+	/* a lock that was there is somebody else's */
+	if (r < 0)
+		journal_strike(j, JOURNAL_LOCK, NULL);
+	/* the lock is for the time that we live */
+	if (not_synced)
+		log_warn(t->log, "VM %u is locked, but its configuration's storage has trouble: %s", t->vmid,
+			 error_message(not_synced));
+	return r;
+}
+
+static int lock_guest(struct task *t, struct error **err)
+{
+	const char *lock = guest_config_lock(&t->guest.conf);
+	int r;
+
+	/* asked before the journal says that the lock is ours */
+	if (lock)
+		return guest_config_locked(t->host->paths, t->vmid, lock, err);
+	r = open_journal(t, err);
+	return r == 0 ? set_lock(t, err) : r;
+}
+
+int task_guest_lock(struct task *t, struct error **err)
+{
+	struct task_guest *g = &t->guest;
+	int r = power_get(t->host->paths, t->vmid, &g->power, err);
+
+	if (r < 0)
+		return r;
+	log_info(t->log, "status = %s", g->power.running ? "running" : "stopped");
+	g->mode = g->power.running ? t->o->settings->mode : "stop";
+	return lock_guest(t, err);
+}
+
+/* ---- the three modes ---- */
+
+/* The old data of a disk goes to the copy, which is made when the sources need it. */
+static int listen_for_old_data(void *opaque, size_t disk, const char *path, struct error **err)
+{
+	const struct task *t = opaque;
+
+	return copy_listen(t->copy, (unsigned)disk, path, err);
+}
+
+static void make_sources(struct task *t)
+{
+	t->sources = sources_new(&(struct source_params){ .host = t->host,
+							  .log = t->log,
+							  .vmid = t->vmid,
+							  .conf = &t->guest.conf,
+							  .conf_disks = &t->disks.conf,
+							  .power = &t->guest.power,
+							  .fleecing = &t->o->settings->fleecing,
+							  .journal = t->guest.journal,
+							  .listen = listen_for_old_data,
+							  .opaque = t });
+	for (size_t i = 0; i < t->disks.n; i++) {
+		struct task_disk *d = &t->disks.list[i];
+
+		d->source = sources_add(t->sources, d->conf, d->device, &d->volume);
+	}
+}
+
+static int find_in_qemu(struct task *t, struct error **err)
+{
+	int r = recover_note_process(t->guest.journal, &t->guest.power.process, err);
+
+	return r == 0 ? sources_find(t->sources, err) : r;
+}
+
+static int begin_snapshot(struct task *t, struct error **err)
+{
+	int r = task_hook(t, "backup-start", err);
+
+	t->guest.live = true;
+	if (r == 0)
+		r = task_hook(t, "pre-stop", err);
+	if (r == 0)
+		r = find_in_qemu(t, err);
+	if (r == 0)
+		r = task_hook(t, "pre-restart", err);
+	if (r == 0)
+		r = task_hook(t, "post-restart", err);
+	return r;
+}
+
+static int suspend(struct task *t, struct error **err)
+{
+	_cleanup_qmp_ struct qmp *q = NULL;
+	int r;
+
+	if (!sources_vcpus_ran(t->sources))
+		return 0;
+	r = journal_add(t->guest.journal, JOURNAL_STOPPED, NULL, err);
+	if (r == 0)
+		r = power_open_qmp(t->host->paths, t->vmid, t->host->cancel, &q, err);
+	if (r == 0)
+		r = qmp_execute(q, "stop", NULL, NULL, err);
+	return r;
+}
+
+static int begin_suspend(struct task *t, struct error **err)
+{
+	int r = task_hook(t, "backup-start", err);
+
+	t->guest.live = true;
+	if (r == 0)
+		r = find_in_qemu(t, err);
+	if (r < 0)
+		return r;
+	sources_write_out(t->sources);
+	log_info(t->log, "suspending guest");
+	r = task_hook(t, "pre-stop", err);
+	if (r == 0) {
+		t->guest.suspended = true;
+		t->guest.down_since_ns = units_now_ns();
+		r = suspend(t, err);
+	}
+	return r;
+}
+
+/* The guest is down; start it paused in the administrator's way, and save it while it runs. */
+static int start_paused(struct task *t, struct error **err)
+{
+	struct power_state *power = &t->guest.power;
+	int r = power_start_paused(&t->o->settings->commands, t->vmid, t->host->cancel, t->log, err);
+
+	if (r == 0)
+		r = journal_add(t->guest.journal, JOURNAL_STOPPED, NULL, err);
+	if (r == 0)
+		r = power_get(t->host->paths, t->vmid, power, err);
+	if (r == 0 && !power->running)
+		r = error_set(err, ERR_PEER, "start-paused-command ran, but VM %u does not run", t->vmid);
+	if (r < 0)
+		return r;
+	t->guest.live = true;
+	return find_in_qemu(t, err);
+}
+
+static int begin_stop(struct task *t, struct error **err)
+{
+	int r = task_hook(t, "backup-start", err);
+
+	if (r < 0 || !t->guest.power.running)
+		return r;
+	log_info(t->log, "stopping virtual guest");
+	t->guest.down_since_ns = units_now_ns();
+	r = task_hook(t, "pre-stop", err);
+	if (r == 0)
+		r = journal_add(t->guest.journal, JOURNAL_DOWN, NULL, err);
+	if (r == 0)
+		r = power_shutdown(t->host, &t->guest.conf, t->o->settings->stopwait_minutes, t->log, err);
+	if (r == 0 && t->o->settings->commands.start_paused)
+		r = start_paused(t, err);
+	return r;
+}
+
+static void log_settings(struct task *t)
+{
+	const uint64_t limit = t->o->settings->bwlimit_kib;
+
+	log_info(t->log, "backup mode: %s", t->guest.mode);
+	if (limit)
+		log_info(t->log, "bandwidth limit: %lu KiB/s", (unsigned long)limit);
+	log_info(t->log, "ionice priority: %d", t->o->settings->archive.ionice);
+}
+
+int task_guest_begin(struct task *t, struct error **err)
+{
+	const bool snapshot = !strcmp(t->guest.mode, "snapshot");
+	int r;
+
+	/* the order of these lines is PVE's */
+	if (!snapshot)
+		log_settings(t);
+	r = task_disks_load(t, err);
+	if (r < 0)
+		return r;
+	make_sources(t);
+	if (snapshot)
+		log_settings(t);
+	if (snapshot)
+		return begin_snapshot(t, err);
+	return strcmp(t->guest.mode, "suspend") == 0 ? begin_suspend(t, err) : begin_stop(t, err);
+}
+
+/* ---- on again ---- */
+
+int task_guest_resume(struct task *t, struct error **err)
+{
+	struct task_guest *g = &t->guest;
+	const bool stopped = journal_has(g->journal, JOURNAL_STOPPED);
+	_cleanup_qmp_ struct qmp *q = NULL;
+	int r;
+
+	if (g->down_since_ns && stopped)
+		log_info(t->log, "resuming VM again after %lu seconds",
+			 (unsigned long)((units_now_ns() - g->down_since_ns) / 1000000000u));
+	else if (sources_vcpus_ran(t->sources))
+		log_info(t->log, "resuming VM again");
+	if (!stopped)
+		return 0;
+	r = power_open_qmp(t->host->paths, t->vmid, NULL, &q, err);
+	if (r == 0)
+		r = qmp_execute(q, "cont", NULL, NULL, err);
+	if (r < 0)
+		return error_wrap(err, r, "resuming VM %u", t->vmid);
+	g->down_since_ns = 0;
+	journal_strike(g->journal, JOURNAL_STOPPED, NULL);
+	return 0;
+}
+
+void task_guest_explain(const struct task *t, int r, struct error **err)
+{
+	const struct power_process *p = &t->guest.power.process;
+
+	if (!t->guest.live || !p->pid || r == ERR_CANCELED)
+		return;
+	if (r == ERR_GONE ? power_process_ends(p) : !power_process_lives(p))
+		error_prefix(err, "QEMU (pid %d) was stopped or crashed", (int)p->pid);
+	else if (r == ERR_GONE)
+		error_prefix(err, "QEMU (pid %d) runs on, but a connection to it has ended", (int)p->pid);
+}
+
+static void log_online_again(struct task *t)
+{
+	uint64_t seconds;
+
+	if (!t->guest.down_since_ns)
+		return;
+	seconds = (units_now_ns() - t->guest.down_since_ns) / 1000000000u;
+	if (seconds)
+		log_info(t->log, "guest is online again after %lu seconds", (unsigned long)seconds);
+	else
+		log_info(t->log, "guest is online again after <1 seconds");
+	t->guest.down_since_ns = 0;
+}
+
+/*
+ * Whether the hook script hears that the guest goes on.  Milliseconds of stopped vCPUs in mode snapshot do not
+ * count; of a suspended guest it hears here, as in PVE, although the guest may run again since long.
+ */
+static bool is_restart(const struct task_guest *g)
+{
+	return g->suspended || journal_has(g->journal, JOURNAL_DOWN) ||
+	       (g->down_since_ns && journal_has(g->journal, JOURNAL_STOPPED));
+}
+
+void task_guest_end(struct task *t)
+{
+	struct task_guest *g = &t->guest;
+	const bool restart = is_restart(g);
+	bool heard = true;
+
+	/* PVE leaves the guest alone where this fails; here one that we stopped goes on in any case */
+	if (restart && task_hook_after(t, "pre-restart") < 0)
+		heard = false;
+	else if (g->suspended)
+		log_info(t->log, "resume vm");
+	recover_guest(t->host, g->journal, t->log, NULL);
+	sources_end(t->sources);
+	if (recover_rest(t->host, &t->o->settings->commands, g->journal, t->log, NULL) == 0 && restart) {
+		if (heard)
+			task_hook_after(t, "post-restart");
+		log_online_again(t);
+	}
+	if (!journal_finish(g->journal))
+		log_warn(t->log, "something was left behind: 'vzdump --cleanup %u' tries again", t->vmid);
+	journal_free(TAKE_PTR(g->journal));
+}

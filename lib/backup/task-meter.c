@@ -1,0 +1,116 @@
+/* How far a guest's backup is: the lines of the log, what the live view shows, what fleecing took. */
+#include "backup/task-internal.h"
+#include "base/mem.h"
+#include "base/units.h"
+
+void task_meter_start(struct task *t)
+{
+	struct task_meter *m = &t->meter;
+
+	m->disks = xcalloc(t->disks.n, sizeof(*m->disks));
+	progress_lines_init(&m->lines, t->o->shows_progress ? &t->tlog.file : t->log);
+	m->start_ns = units_now_ns();
+}
+
+static double seconds_since_start(const struct task_meter *m)
+{
+	return (double)(units_now_ns() - m->start_ns) / 1e9;
+}
+
+/* Adds it to the sums in p. */
+static void look_at_disk(const struct task *t, size_t i, struct progress *p)
+{
+	struct progress_disk *d = &t->meter.disks[i];
+	const struct task_disk *disk = &t->disks.list[i];
+	struct source_space space;
+	struct copy_progress c;
+
+	copy_get_progress(t->copy, (unsigned)i, &c);
+	*d = (struct progress_disk){ .name = disk->device, .to_read = c.to_read, .read = c.read };
+	d->fleecing = source_get_space(t->sources, disk->source, &space);
+	if (d->fleecing) {
+		d->fleecing_now = space.used.now;
+		d->fleecing_peak = space.used.peak;
+	}
+	p->size += c.size;
+	p->done += c.done;
+	p->to_read += c.to_read;
+	p->read += c.read;
+}
+
+static void look_at_all(struct task *t)
+{
+	struct task_meter *m = &t->meter;
+	struct progress *p = &m->last;
+	struct vma_writer_stats stats;
+	struct usage_value space;
+
+	vma_writer_get_stats(t->archive.writer, &stats);
+	*p = (struct progress){ .vmid = t->vmid,
+				.disks = m->disks,
+				.n_disks = t->disks.n,
+				.zero = stats.zero_bytes,
+				.written = stats.file_bytes,
+				.seconds = seconds_since_start(m) };
+	for (size_t i = 0; i < t->disks.n; i++)
+		look_at_disk(t, i, p);
+	p->read_rate = progress_rate_update(&m->read_rate, p->seconds, p->read);
+	p->write_rate =
+		progress_rate_update(&m->write_rate, p->seconds, p->done > p->zero ? p->done - p->zero : 0);
+	p->fleecing = sources_get_space(t->sources, &space);
+	if (p->fleecing) {
+		p->fleecing_now = space.now;
+		p->fleecing_peak = space.peak;
+	}
+}
+
+static void show(const struct task *t)
+{
+	if (t->o->progress)
+		t->o->progress(t->o->opaque, &t->meter.last);
+}
+
+void task_meter_tick(struct task *t)
+{
+	look_at_all(t);
+	progress_lines_update(&t->meter.lines, &t->meter.last, false);
+	show(t);
+}
+
+static void log_fleecing(const struct task *t, size_t i)
+{
+	_cleanup_free_ char *peak = NULL, *copied = NULL, *discarded = NULL;
+	const struct task_disk *d = &t->disks.list[i];
+	struct source_space space;
+	struct copy_progress c;
+
+	if (!source_get_space(t->sources, d->source, &space))
+		return;
+	copy_get_progress(t->copy, (unsigned)i, &c);
+	/* the dirty bitmap misses what came and was read between two looks; the image does not */
+	if (!space.reserved && c.rewritten < space.used.peak)
+		c.rewritten = space.used.peak;
+	peak = units_bytes(space.used.peak, 1);
+	copied = units_bytes(c.rewritten, 1);
+	discarded = units_bytes(space.reserved ? 0 : c.rewritten - space.used.now, 1);
+	log_info(t->log, "fleecing %s: peak %s, copied %s, discarded %s", d->device, peak, copied, discarded);
+}
+
+void task_meter_end(struct task *t)
+{
+	sources_sample_space(t->sources);
+	look_at_all(t);
+	show(t);
+	progress_lines_update(&t->meter.lines, &t->meter.last, true);
+	for (size_t i = 0; i < t->disks.n; i++)
+		log_fleecing(t, i);
+}
+
+void task_meter_summary(struct task *t, const struct vma_writer_stats *stats)
+{
+	struct task_meter *m = &t->meter;
+
+	m->last.zero = stats->zero_bytes;
+	m->last.seconds = seconds_since_start(m);
+	progress_summary(&m->last, t->log);
+}

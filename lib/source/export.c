@@ -1,0 +1,40 @@
+/* The NBD exports of the snapshots, in the guest's QEMU. */
+#include "backup/recover.h"
+#include "base/mem.h"
+#include "source/live.h"
+
+static int start_server(const struct sources *s, struct qmp *q, struct error **err)
+{
+	int r = journal_add(s->p.journal, JOURNAL_SERVER, NULL, err);
+
+	if (r < 0)
+		return r;
+	r = graph_server_start(q, s->live->socket, err);
+	/* a stranger's server is not ours to stop; where an answer is missing, ours may be there */
+	if (r == ERR_PEER || r == ERR_INVALID)
+		journal_strike(s->p.journal, JOURNAL_SERVER, NULL);
+	return r;
+}
+
+static int export_one(const struct source *d, struct qmp *q, struct error **err)
+{
+	int r = graph_add_snapshot(q, &d->live->names, err);
+
+	if (r == 0)
+		r = graph_add_export(q, &d->live->names, err);
+	return r < 0 ? error_wrap(err, r, "%s", d->device) : 0;
+}
+
+int export_snapshots(struct sources *s, struct source *const *disks, size_t n, struct error **err)
+{
+	_cleanup_qmp_ struct qmp *q = NULL;
+	int r;
+
+	s->live->socket = xasprintf("%s/" RECOVER_NBD_SOCKET, s->run_dir);
+	r = live_monitor(s, &q, err);
+	if (r == 0)
+		r = start_server(s, q, err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = export_one(disks[i], q, err);
+	return r;
+}

@@ -1,0 +1,185 @@
+/* Old data goes to a fleecing image, which is read through QEMU's snapshot and shrinks as it is read. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "source/live.h"
+#include "source/room.h"
+
+struct fleecing {
+	struct volume image;
+	uint64_t granularity; /* of its discards, bytes */
+	size_t usage_index;   /* in struct sources.usage */
+};
+
+/* Asked before the journal says that it is ours: a kill in between must not cost somebody his image. */
+static int check_name_is_free(const struct storage *s, uint32_t vmid, const char *volid, struct error **err)
+{
+	struct storage_image *images = NULL;
+	size_t n = 0;
+	int r = storage_list(s, vmid, &images, &n, err);
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (!strcmp(images[i].volname, strchr(volid, ':') + 1))
+			r = error_set(err, -EEXIST,
+				      "image '%s' exists already and is not this backup's: remove it if "
+				      "nobody needs it",
+				      volid);
+	}
+	storage_images_free(images, n);
+	return r;
+}
+
+static int choose_storage(const struct sources *s, const struct source *d, const struct storage **ret,
+			  struct error **err)
+{
+	int r = room_storage(s->p.host->storages, s->p.fleecing->storage, d->volume, ret, err);
+
+	if (r == 0)
+		r = storage_activate(*ret, s->p.log, err);
+	if (r == 0)
+		r = room_check(*ret, storage_fleecing_format(*ret), d->size, d->device, s->p.log, err);
+	return r;
+}
+
+static int make_image(const struct sources *s, const struct source *d, unsigned number, struct error **err)
+{
+	_cleanup_free_ char *name = xasprintf("vm-%u-fleece-%u", s->p.vmid, number);
+	_cleanup_free_ char *volid = NULL;
+	struct fleecing *f = d->state;
+	/* LVM knows sectors; a disk that ends within one is backed up all the same */
+	struct volume_alloc a = { .vmid = s->p.vmid,
+				  .name = name,
+				  .size = (d->size + 511) / 512 * 512,
+				  .cancel = s->p.host->cancel,
+				  .scratch = true };
+	const struct storage *storage;
+	int r = choose_storage(s, d, &storage, err);
+
+	if (r < 0)
+		return r;
+	a.format = storage_fleecing_format(storage);
+	r = volume_alloc_id(storage, &a, &volid, err);
+	if (r == 0)
+		r = check_name_is_free(storage, s->p.vmid, volid, err);
+	if (r == 0)
+		r = journal_add(s->p.journal, JOURNAL_IMAGE, volid, err);
+	if (r == 0) {
+		r = volume_alloc(storage, &a, &f->image, err);
+		/* somebody else's image of that name must not be removed by us */
+		if (r == -EEXIST)
+			journal_strike(s->p.journal, JOURNAL_IMAGE, volid);
+	}
+	return r;
+}
+
+static int allocate_image(const struct sources *s, struct source *d, unsigned number, struct error **err)
+{
+	struct fleecing *f = d->state = xcalloc(1, sizeof(struct fleecing));
+	struct image_traits traits = { 0 };
+	int r = make_image(s, d, number, err);
+
+	if (r == 0)
+		r = volume_activate(&f->image, err);
+	if (r == 0)
+		r = volume_traits(&f->image, &traits, err);
+	f->granularity = traits.discard_granularity;
+	if (r == 0)
+		r = power_give(s->p.power, f->image.path, err);
+	return r < 0 ? error_wrap(err, r, "allocating fleecing image for %s", d->conf->key) : 0;
+}
+
+static int start_usage(struct sources *s, struct source *const *disks, size_t n, struct error **err)
+{
+	_cleanup_free_ const struct volume **images = xcalloc(n, sizeof(*images));
+
+	for (size_t i = 0; i < n; i++) {
+		struct fleecing *f = disks[i]->state;
+
+		f->usage_index = i;
+		images[i] = &f->image;
+	}
+	return usage_start(images, n, s->p.log, &s->usage, err);
+}
+
+static int fleecing_prepare(struct sources *s, struct source *const *disks, size_t n, struct error **err)
+{
+	for (size_t i = 0; i < n; i++) {
+		int r = allocate_image(s, disks[i], (unsigned)i, err);
+
+		if (r < 0)
+			return r;
+	}
+	return start_usage(s, disks, n, err);
+}
+
+static int fleecing_attach(struct sources *s, struct source *d, struct qmp *q, struct error **err)
+{
+	const struct fleecing *f = d->state;
+	struct json_object *protocol = NULL;
+	int r = volume_blockdev(&f->image, &protocol, err);
+
+	if (r < 0)
+		return r;
+	log_info(s->p.log, "%s: attaching fleecing image %s to QEMU", d->device, f->image.volid);
+	r = graph_add_image(q, &d->live->names,
+			    &(struct graph_image){ .protocol = protocol,
+						   .format = image_format_name(f->image.format),
+						   .size = d->size,
+						   .direct = volume_errors_come_late(&f->image) },
+			    err);
+	json_object_put(protocol);
+	return r;
+}
+
+static void fleecing_endpoint(const struct sources *s, const struct source *d, struct source_endpoint *ret)
+{
+	const struct fleecing *f = d->state;
+
+	live_endpoint(s, d, ret);
+	ret->bitmap = d->live->names.bitmap;
+	ret->trim_granularity = f->granularity;
+	/* a sink needs none of these: what was pushed there is never read */
+	ret->distrust_ranges = !qemu_reads_mixed_ranges(&s->live->features);
+}
+
+static int fleecing_explain(const struct source *d, int code, struct error **err)
+{
+	const struct fleecing *f = d->state;
+
+	return error_set(err, code,
+			 "QEMU gave up the snapshot of the disk, since it could not write the guest's old "
+			 "data to '%s' in time",
+			 f->image.volid);
+}
+
+static void fleecing_space(const struct sources *s, const struct source *d, struct source_space *ret)
+{
+	const struct fleecing *f = d->state;
+	struct image_traits traits;
+
+	usage_get(s->usage, f->usage_index, &ret->used);
+	storage_traits(f->image.storage, f->image.format, &traits);
+	ret->reserved = !traits.thin && ret->used.peak >= d->size;
+}
+
+static void fleecing_close(struct source *d)
+{
+	struct fleecing *f = d->state;
+
+	if (f)
+		volume_clear(&f->image);
+	free(f);
+}
+
+const struct source_ops source_fleecing = {
+	.name = "fleecing",
+	.open = live_open,
+	.prepare = fleecing_prepare,
+	.attach = fleecing_attach,
+	.begin = live_begin,
+	.endpoint = fleecing_endpoint,
+	.explain = fleecing_explain,
+	.space = fleecing_space,
+	.close = fleecing_close,
+};

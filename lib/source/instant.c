@@ -1,0 +1,80 @@
+/* The one instant at which all disks are frozen: file systems, filters, guards. */
+#include "base/mem.h"
+#include "source/live.h"
+
+static int insert_filters(const struct sources *s, struct source *const *disks, size_t n, struct qmp *q,
+			  struct error **err)
+{
+	_cleanup_free_ struct graph_insertion *items = xcalloc(n, sizeof(*items));
+	struct graph_instant instant;
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		items[i] = (struct graph_insertion){ &disks[i]->live->graph, &disks[i]->live->names };
+	r = graph_insert(q, items, n, &instant, err);
+	if (r == 0 && instant.stopped)
+		log_info(s->p.log, "vCPUs stopped for %.1f ms for the snapshot of %zu disk(s)",
+			 (double)instant.stopped_ns / 1e6, n);
+	return r;
+}
+
+/* The guards follow at once: the filter does not keep others from the disk. */
+static int insert_in_a_burst(const struct sources *s, struct source *const *disks, size_t n,
+			     struct error **err)
+{
+	_cleanup_qmp_ struct qmp *q = NULL;
+	int r = cancel_check(s->p.host->cancel, err);
+
+	if (r == 0)
+		r = live_monitor(s, &q, err);
+	if (r == 0)
+		r = insert_filters(s, disks, n, q, err);
+	if (r == 0)
+		r = guard_add(s, disks, n, q, err);
+	return r;
+}
+
+static void freeze(const struct sources *s, struct qga *agent)
+{
+	_cleanup_error_ struct error *err = NULL;
+
+	log_info(s->p.log, "issuing guest-agent 'fs-freeze' command");
+	if (qga_freeze(agent, s->p.log, NULL, &err) < 0)
+		log_error(s->p.log, "%s", error_message(err));
+}
+
+/* Also after errors: what may be frozen is thawed. */
+static void thaw(const struct sources *s, struct qga *agent)
+{
+	_cleanup_error_ struct error *err = NULL;
+	bool over;
+
+	log_info(s->p.log, "issuing guest-agent 'fs-thaw' command");
+	if (power_thaw(agent, s->p.host->cancel, QGA_THAW_TIMEOUT_MS, &over, &err) < 0)
+		log_error(s->p.log, "%s", error_message(err));
+	if (over)
+		journal_strike(s->p.journal, JOURNAL_FROZEN, NULL);
+}
+
+/* No monitor is open while the agent is asked, which may take its time. */
+int instant_take(struct sources *s, struct source *const *disks, size_t n, struct error **err)
+{
+	_cleanup_qga_ struct qga *agent = NULL;
+	int r = 0;
+
+	/* a guest whose vCPUs do not run cannot freeze anything, and need not */
+	if (s->live->vcpus_ran && s->freeze == SOURCES_FREEZE)
+		power_open_agent(s->p.host, s->p.conf, s->p.log, &agent);
+	if (agent && !journal_has(s->p.journal, JOURNAL_FROZEN))
+		r = journal_add(s->p.journal, JOURNAL_FROZEN, NULL, err);
+	if (r < 0)
+		return r;
+	if (agent) {
+		live_write_out(s);
+		freeze(s, agent);
+	}
+	r = insert_in_a_burst(s, disks, n, err);
+	if (agent)
+		thaw(s, agent);
+	return r;
+}

@@ -1,0 +1,69 @@
+/*
+ * Disks that the guest's QEMU has: what fleecing and sink have in common (qemu/graph.h has the picture).
+ * The monitor is connected to for bursts only, since others need it too.
+ */
+#ifndef VZDUMP_SOURCE_LIVE_H
+#define VZDUMP_SOURCE_LIVE_H
+
+#include "qemu/graph.h"
+#include "qemu/probe.h"
+#include "source/source.h"
+
+/* The guest's QEMU. */
+struct live {
+	struct qemu_features features;
+	bool vcpus_ran; /* when it was looked at: they are to run again after the instant */
+	char *socket;   /* of the NBD server that we start in it; NULL: not yet */
+};
+
+/* One disk there. */
+struct live_disk {
+	struct graph_disk graph;
+	struct graph_names names;
+};
+
+struct live *live_new(void);
+void live_free(struct live *l);
+void live_disk_free(struct live_disk *d);
+
+/* Whether this QEMU can do what fleecing needs; after live_open(). */
+bool live_can_fleece(const struct live *l);
+/* Connects to the monitor for a burst. */
+int live_monitor(const struct sources *s, struct qmp **ret, struct error **err);
+/* Writes out what the host caches of the disks. */
+void live_write_out(const struct sources *s);
+/* See sources_barrier(). */
+int live_barrier(struct sources *s, struct error **err);
+
+/* `open` of both kinds: finds the disks in QEMU.  Leaves QEMU as it is. */
+int live_open(struct sources *s, struct source *const *disks, size_t n, struct error **err);
+/* `begin` of both kinds: nodes, the instant, exports. */
+int live_begin(struct sources *s, struct source *const *disks, size_t n, struct error **err);
+/* `endpoint` of both kinds, to which fleecing adds what its images need. */
+void live_endpoint(const struct sources *s, const struct source *d, struct source_endpoint *ret);
+
+/* ---- compare.c: QEMU beside the configuration; what differs is a warning ---- */
+
+/* Another file than the configuration's, one that QEMU decrypts. */
+void compare_disk(const struct sources *s, const struct source *d);
+/* Disks of the guest that the configuration does not name. */
+int compare_guest(const struct sources *s, struct qmp *q, struct error **err);
+
+/* ---- instant.c ---- */
+
+/* Freezes file systems if s->freeze says so, puts the filters and guards in, thaws. */
+int instant_take(struct sources *s, struct source *const *disks, size_t n, struct error **err);
+
+/* ---- guard.c: keeps others from the disks; the filters are in ---- */
+
+int guard_add(const struct sources *s, struct source *const *disks, size_t n, struct qmp *q,
+	      struct error **err);
+/* A word of QEMU's command line: "discard=unmap" of -drive and -blockdev, also as JSON. */
+bool guard_asks_to_discard(const char *word);
+
+/* ---- export.c ---- */
+
+/* Starts the NBD server in QEMU and exports the snapshots of the disks; sets s->live->socket. */
+int export_snapshots(struct sources *s, struct source *const *disks, size_t n, struct error **err);
+
+#endif

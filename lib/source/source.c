@@ -1,0 +1,214 @@
+#include "source/source.h"
+
+#include <errno.h>
+
+#include "base/mem.h"
+#include "base/strv.h"
+#include "qemu/storage-daemon.h"
+#include "source/choose.h"
+#include "source/live.h"
+
+struct sources *sources_new(const struct source_params *p)
+{
+	struct sources *s = xcalloc(1, sizeof(*s));
+
+	s->p = *p;
+	return s;
+}
+
+struct source *sources_add(struct sources *s, const struct guest_disk *conf, const char *device,
+			   const struct volume *volume)
+{
+	struct source *d = xcalloc(1, sizeof(*d));
+
+	*d = (struct source){
+		.ops = &source_offline, .number = s->n, .conf = conf, .device = device, .volume = volume
+	};
+	s->list = xreallocarray(s->list, s->n + 1, sizeof(*s->list));
+	s->list[s->n++] = d;
+	return d;
+}
+
+void sources_end(struct sources *s)
+{
+	if (!s)
+		return;
+	usage_stop(TAKE_PTR(s->usage));
+	if (s->daemon)
+		storage_daemon_stop(s->daemon);
+}
+
+static void source_free(struct source *d)
+{
+	if (d->ops->close)
+		d->ops->close(d);
+	live_disk_free(d->live);
+	free(d);
+}
+
+void sources_free(struct sources *s)
+{
+	if (!s)
+		return;
+	sources_end(s);
+	for (size_t i = 0; i < s->n; i++)
+		source_free(s->list[i]);
+	live_free(s->live);
+	free(s->daemon);
+	free(s->list);
+	free(s);
+}
+
+/* ---- a step of all disks ---- */
+
+typedef int source_step(struct sources *s, struct source *const *disks, size_t n, struct error **err);
+
+/* Calls one function with all disks for which `step_of` names it. */
+static int run_step(struct sources *s, source_step *step, source_step *(*step_of)(const struct source_ops *),
+		    struct error **err)
+{
+	_cleanup_free_ struct source **disks = xcalloc(s->n, sizeof(struct source *));
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (step_of(s->list[i]->ops) == step)
+			disks[n++] = s->list[i];
+	}
+	return step(s, disks, n, err);
+}
+
+static bool came_before(const struct sources *s, size_t i, source_step *(*step_of)(const struct source_ops *))
+{
+	for (size_t k = 0; k < i; k++) {
+		if (step_of(s->list[k]->ops) == step_of(s->list[i]->ops))
+			return true;
+	}
+	return false;
+}
+
+static int run_steps(struct sources *s, source_step *(*step_of)(const struct source_ops *),
+		     struct error **err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->n && r == 0; i++) {
+		source_step *step = step_of(s->list[i]->ops);
+
+		if (step && !came_before(s, i, step_of))
+			r = run_step(s, step, step_of, err);
+	}
+	return r;
+}
+
+/* clang-format off */
+static source_step *open_of(const struct source_ops *o)    { return o->open; }
+static source_step *prepare_of(const struct source_ops *o) { return o->prepare; }
+static source_step *begin_of(const struct source_ops *o)   { return o->begin; }
+static source_step *look_of(const struct source_ops *o)    { return o->look; }
+static source_step *check_of(const struct source_ops *o)   { return o->check; }
+/* clang-format on */
+
+/* ---- the steps ---- */
+
+int sources_find(struct sources *s, struct error **err)
+{
+	int r;
+
+	s->live = live_new();
+	for (size_t i = 0; i < s->n; i++)
+		s->list[i]->ops = source_choose(s->list[i]->conf->key, s->p.fleecing->enabled);
+	r = run_step(s, live_open, open_of, err);
+	if (r < 0 || !s->p.fleecing->enabled || live_can_fleece(s->live))
+		return r;
+	log_warn(s->p.log, "running QEMU version does not support backup fleecing - continuing without");
+	for (size_t i = 0; i < s->n; i++)
+		s->list[i]->ops = source_choose(s->list[i]->conf->key, false);
+	return 0;
+}
+
+bool sources_vcpus_ran(const struct sources *s)
+{
+	return s->live && s->live->vcpus_ran;
+}
+
+void sources_write_out(const struct sources *s)
+{
+	live_write_out(s);
+}
+
+static source_step *open_of_others(const struct source_ops *o)
+{
+	return o->open == live_open ? NULL : o->open;
+}
+
+int sources_open(struct sources *s, const char *run_dir, struct error **err)
+{
+	s->run_dir = run_dir;
+	return run_steps(s, open_of_others, err);
+}
+
+int sources_begin(struct sources *s, enum sources_freeze freeze, struct error **err)
+{
+	int r;
+
+	s->freeze = freeze;
+	r = run_steps(s, prepare_of, err);
+	return r == 0 ? run_steps(s, begin_of, err) : r;
+}
+
+int sources_look(struct sources *s, struct error **err)
+{
+	return run_steps(s, look_of, err);
+}
+
+int sources_check(struct sources *s, struct error **err)
+{
+	return run_steps(s, check_of, err);
+}
+
+void sources_endpoint(const struct sources *s, const struct source *d, struct source_endpoint *ret)
+{
+	*ret = (struct source_endpoint){ 0 };
+	d->ops->endpoint(s, d, ret);
+}
+
+int sources_barrier(struct sources *s, struct error **err)
+{
+	return live_barrier(s, err);
+}
+
+/*
+ * Reads of a snapshot that QEMU has given up, so that the guest could go on, end with EINVAL and no cause.
+ * The storage knows it, or the way that the old data takes does.
+ */
+int sources_explain(struct sources *s, const struct source *d, int code, struct error **err)
+{
+	int r = s->usage ? usage_explain(s->usage, err) : 0;
+
+	if (r < 0 || code != -EINVAL || !d || !d->ops->explain)
+		return r;
+	return d->ops->explain(d, code, err);
+}
+
+/* ---- space ---- */
+
+bool source_get_space(const struct sources *s, const struct source *d, struct source_space *ret)
+{
+	if (!s->usage || !d->ops->space)
+		return false;
+	d->ops->space(s, d, ret);
+	return true;
+}
+
+bool sources_get_space(const struct sources *s, struct usage_value *ret)
+{
+	if (s->usage)
+		usage_get_total(s->usage, ret);
+	return s->usage != NULL;
+}
+
+void sources_sample_space(struct sources *s)
+{
+	if (s->usage)
+		usage_sample(s->usage);
+}

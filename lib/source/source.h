@@ -1,0 +1,183 @@
+/*
+ * Where the disks of a guest are read from.
+ *
+ *	fleecing	the guest's QEMU: its snapshot of the disk; old data goes to a fleecing image
+ *	sink		the same, but old data is pushed to this process
+ *	offline		no QEMU of the guest has the disk: a read-only qemu-storage-daemon
+ *
+ * Each of these kinds is one file that fills a struct source_ops.  A guest may need all three at once
+ * (fleecing for its disks, a sink for the small EFI disk, offline for the TPM's state), so the disks are
+ * opened and begun as a set.  In this order:
+ *
+ *	sources_new(), sources_add() for each disk
+ *	sources_find()		if the guest has a QEMU: what it has of the disks
+ *	sources_open()		the other disks; the sizes of all are known then
+ *	sources_begin()		the one instant at which all disks are frozen; file systems around it
+ *	sources_endpoint()	for each disk, whoever reads it connects
+ *	sources_look()		now and then while they are read
+ *	sources_check()		when all has been read
+ *	sources_end()		when the readers are gone and the guest's journal is undone
+ *
+ * Everything that is made is in the journal before it exists, and undone by it; sources_end() and
+ * sources_free() only let go of what belongs to this process.  All functions are called from one thread.
+ */
+#ifndef VZDUMP_SOURCE_SOURCE_H
+#define VZDUMP_SOURCE_SOURCE_H
+
+#include "guest/guest.h"
+#include "guest/power.h"
+#include "journal/journal.h"
+#include "source/endpoint.h"
+#include "source/usage.h"
+
+struct live;
+struct live_disk;
+struct qmp;
+struct source_ops;
+struct sources;
+struct storage_daemon;
+
+struct source_params {
+	const struct host *host;
+	const struct log *log; /* the guest's */
+	uint32_t vmid;
+	const struct guest_config *conf;
+	const struct guest_disks *conf_disks;   /* all of conf, also those that are left out */
+	const struct power_state *power;        /* who runs the guest's QEMU, if one runs */
+	const struct fleecing_config *fleecing; /* what was asked for */
+	struct journal *journal;
+	/*
+	 * Starts an NBD server at `path` (a new socket) that takes the old data of one disk, under the export
+	 * name SOURCE_SINK_EXPORT; the disk is its number in the order of sources_add().
+	 */
+	int (*listen)(void *opaque, size_t disk, const char *path, struct error **err);
+	void *opaque;
+};
+
+#define SOURCE_SINK_EXPORT "sink"
+
+/* One disk. */
+struct source {
+	const struct source_ops *ops;  /* offline until sources_find() has found it in QEMU */
+	size_t number;                 /* in the order of sources_add() */
+	const struct guest_disk *conf; /* borrowed */
+	const char *device;            /* "drive-scsi0", for messages and as an export's name; borrowed */
+	const struct volume *volume;   /* active; borrowed */
+	uint64_t size;                 /* bytes, once it is opened */
+	struct live_disk *live;        /* how the guest's QEMU has it, see live.h; NULL: it has not */
+	void *state;                   /* the ops' own, freed by their `close` */
+};
+
+/* Nothing is done yet.  p is copied, what it points to is borrowed.  sources_free() takes NULL. */
+struct sources *sources_new(const struct source_params *p);
+void sources_free(struct sources *s);
+/* Owned by s. */
+struct source *sources_add(struct sources *s, const struct guest_disk *conf, const char *device,
+			   const struct volume *volume);
+
+/*
+ * Looks for the disks in the guest's QEMU, which must run, and decides each disk's kind.  What differs
+ * from the configuration is warned about.  ERR_UNSUPPORTED if this QEMU, or one of the disks, cannot be
+ * backed up while it runs.  Nothing is changed but for leftovers of an earlier backup, which are removed.
+ */
+int sources_find(struct sources *s, struct error **err);
+/* After sources_find(): the vCPUs ran then.  A guest whose vCPUs do not run is left like that. */
+bool sources_vcpus_ran(const struct sources *s);
+/* Writes out what the host caches of the disks in QEMU, before the guest has to wait for that. */
+void sources_write_out(const struct sources *s);
+
+/*
+ * Opens the disks that no QEMU of the guest has.  run_dir: a private folder for sockets, borrowed until
+ * sources_end().  -EBUSY if somebody has one open for writing.
+ */
+int sources_open(struct sources *s, const char *run_dir, struct error **err);
+
+enum sources_freeze {
+	SOURCES_FREEZE,    /* the file systems too, where the guest's agent can and may do that */
+	SOURCES_NO_FREEZE, /* the guest is paused or has just been started */
+};
+/*
+ * The instant: what is read afterwards are the disks as they were at one moment.  vCPUs that are stopped
+ * for it run again afterwards.
+ */
+int sources_begin(struct sources *s, enum sources_freeze freeze, struct error **err);
+
+/* Where to read it, after sources_begin(). */
+void sources_endpoint(const struct sources *s, const struct source *d, struct source_endpoint *ret);
+/* A quick look while the disks are read: -EBUSY if one was written that must not be. */
+int sources_look(struct sources *s, struct error **err);
+/* All has been read: the same, and a thorough look at who has them open now. */
+int sources_check(struct sources *s, struct error **err);
+/*
+ * Returns when no request of the guest is half done in QEMU (copy_options.barrier).  A monitor that is away
+ * for some seconds is waited for.
+ */
+int sources_barrier(struct sources *s, struct error **err);
+/*
+ * Why a read of d (NULL: unknown) failed with this code, if the source knows better than the error that the
+ * reader got: sets err, returns its code.  0: it does not.
+ */
+int sources_explain(struct sources *s, const struct source *d, int code, struct error **err);
+
+/* Bytes of a disk's fleecing image. */
+struct source_space {
+	struct usage_value used;
+	bool reserved; /* its storage counts the whole image from the start, whatever is in it */
+};
+/* False if the disk has no fleecing image. */
+bool source_get_space(const struct sources *s, const struct source *d, struct source_space *ret);
+/* Of all images; false if there is none. */
+bool sources_get_space(const struct sources *s, struct usage_value *ret);
+/* Asks the storages once more, now. */
+void sources_sample_space(struct sources *s);
+
+/* Ends what serves the disks in this process; idempotent. */
+void sources_end(struct sources *s);
+
+/* ---- for the kinds of sources ---- */
+
+struct sources {
+	struct source_params p;
+	struct source **list;
+	size_t n;
+	const char *run_dir;           /* from sources_open() on */
+	enum sources_freeze freeze;    /* from sources_begin() on */
+	struct live *live;             /* the guest's QEMU, see live.h; NULL: it is not looked at */
+	struct storage_daemon *daemon; /* what reads the disks offline, see offline.c; NULL: none */
+	struct usage *usage;           /* of the fleecing images, see fleecing.c; NULL: none */
+};
+
+/*
+ * What a kind of source does.  The first five get all of the guest's disks that have the same function there,
+ * at once and in their order, also if they are of different kinds.
+ */
+struct source_ops {
+	const char *name; /* "fleecing" */
+
+	/* Finds the disks and their sizes. */
+	int (*open)(struct sources *s, struct source *const *disks, size_t n, struct error **err);
+	/* Makes what takes its time and must be there before the instant.  NULL: nothing. */
+	int (*prepare)(struct sources *s, struct source *const *disks, size_t n, struct error **err);
+	/* The instant, after which the endpoints are up.  NULL: they are since `open`. */
+	int (*begin)(struct sources *s, struct source *const *disks, size_t n, struct error **err);
+	/* See sources_look() and sources_check().  NULL: nothing can happen to what is read. */
+	int (*look)(struct sources *s, struct source *const *disks, size_t n, struct error **err);
+	int (*check)(struct sources *s, struct source *const *disks, size_t n, struct error **err);
+
+	/*
+	 * Adds the target of the disk's filter to QEMU, called by live_begin() between `prepare` and the
+	 * instant.  NULL for kinds that are not of QEMU.
+	 */
+	int (*attach)(struct sources *s, struct source *d, struct qmp *q, struct error **err);
+	void (*endpoint)(const struct sources *s, const struct source *d, struct source_endpoint *ret);
+	/* Why QEMU gave up the snapshot of the disk: sets err.  NULL: there is nothing to say. */
+	int (*explain)(const struct source *d, int code, struct error **err);
+	/* NULL: it takes no space. */
+	void (*space)(const struct sources *s, const struct source *d, struct source_space *ret);
+	/* Frees d->state.  NULL: there is none. */
+	void (*close)(struct source *d);
+};
+
+extern const struct source_ops source_fleecing, source_sink, source_offline;
+
+#endif
