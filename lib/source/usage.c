@@ -16,12 +16,12 @@
 #define SAMPLE_NS     (200 * UINT64_C(1000000))
 #define SAMPLE_MAX_NS (2000 * UINT64_C(1000000))
 /*
- * Less than this free is full: QEMU's filter copies up to 1 MiB at once, and file systems refuse before
- * the last block is taken (xfs).
+ * A storage with less than this free is full: QEMU's filter copies up to 1 MiB at once, and some file systems
+ * (xfs) refuse before the last block is taken.
  */
 #define FULL_BYTES (2 * MIB)
 
-/* A storage that takes longer to say anything at all hangs. */
+/* A storage that does not answer for this long hangs. */
 #define REACH_MS 5000
 
 struct watched_storage {
@@ -71,7 +71,7 @@ static uint64_t sample_image(struct usage *u, size_t i)
 	return used;
 }
 
-/* A thread of ours that asks a mount that hangs would never come back. */
+/* Asked first, as a thread that asks a hanging mount for anything would never come back. */
 static int reach(const struct storage *s, struct error **err)
 {
 	return s->path ? bounded_reach(s->path, REACH_MS, NULL, err) : 0;
@@ -91,7 +91,7 @@ static bool is_due(struct usage *u, struct watched_storage *w, uint64_t now_ns)
 	return !w->hangs;
 }
 
-/* Those whose storage is due; the others count with what they were. */
+/* Only those whose storage is due; the others count as they were before. */
 static void sample_images(struct usage *u, uint64_t now_ns)
 {
 	uint64_t sum = 0;
@@ -124,7 +124,7 @@ static void check_room(struct usage *u, struct watched_storage *w)
 	}
 }
 
-/* now_ns: UINT64_MAX takes all as due. */
+/* With UINT64_MAX for the time all storages are due. */
 static void sample(struct usage *u, uint64_t now_ns)
 {
 	pthread_mutex_lock(&u->sampling);
@@ -268,7 +268,7 @@ int usage_explain(struct usage *u, struct error **err)
 		int r = reach(s, &mine);
 
 		r = r < 0 ? r : storage_status(s, &st, &mine);
-		/* a cluster of Ceph that counts nothing (no manager) is no reason */
+		/* a Ceph cluster without a manager counts nothing, which is not why a read fails */
 		if (r == ERR_NOT_FOUND && !s->path)
 			continue;
 		if (r < 0) {

@@ -1,7 +1,7 @@
 /*
- * How much space the fleecing images take, sampled by a thread of its own since asking a storage may
- * take a while.  The numbers are the storage's (volume_used()), so they lag as it does.  A storage
- * that is asked by running a tool is asked no more often than storage_ask_interval_ms() says.
+ * How much space the fleecing images take.  A thread of its own samples it, since a storage may take a while
+ * to answer.  The numbers are the storage's (volume_used()), so they lag as far behind as the storage's do.
+ * Where asking means running a tool, the storage is asked no more often than storage_ask_interval_ms() says.
  */
 #ifndef VZDUMP_SOURCE_USAGE_H
 #define VZDUMP_SOURCE_USAGE_H
@@ -22,18 +22,17 @@ struct usage_value {
  */
 int usage_start(const struct volume *const images[], size_t n, const struct log *log, struct usage **ret,
 		struct error **err);
-/* Any thread. */
+/* The image's number is its place in `images`.  These two from any thread. */
 void usage_get(struct usage *u, size_t image, struct usage_value *ret);
 void usage_get_total(struct usage *u, struct usage_value *ret);
-/* One more sample, now. */
+/* Takes one more sample, now, and returns when it is there. */
 void usage_sample(struct usage *u);
-/* Ends the thread and frees. */
+/* Ends the thread and frees; NULL is fine. */
 void usage_stop(struct usage *u);
 
 /*
- * If a storage of these images has no room left for a cluster, or does not answer any more: says
- * so (error set, negative).  0 if all is well.  This is how a full fleecing storage is told from
- * other reasons, since QEMU names none.
+ * Whether the storages of these images are why a read fails, as QEMU gives no reason: -ENOSPC if one has no
+ * room left for a cluster, another error if one does not answer any more.  0 if all is well.
  */
 int usage_explain(struct usage *u, struct error **err);
 

@@ -1,0 +1,49 @@
+/* From the disks that were found in QEMU to their exports: nodes, filters, the instant. */
+#include "source/live.h"
+
+#define CBW_TIMEOUT_S 45
+
+static int add_nodes(struct sources *s, struct source *d, struct qmp *q, struct error **err)
+{
+	const struct graph_filter_options o = { .cbw_timeout_s = CBW_TIMEOUT_S };
+	struct live_disk *l = d->live;
+	int r = d->ops->attach(s, d, q, err);
+
+	if (r == 0)
+		r = graph_add_filter(q, &s->live->features, &l->graph, &l->names, &o, err);
+	if (r == 0)
+		r = graph_add_bitmap(q, &l->names, err);
+	return r < 0 ? error_wrap(err, r, "%s", d->device) : 0;
+}
+
+static int add_all_nodes(struct sources *s, struct source *const *disks, size_t n, struct error **err)
+{
+	_cleanup_qmp_ struct qmp *q = NULL;
+	int r = live_monitor(s, &q, err);
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = add_nodes(s, disks[i], q, err);
+	return r;
+}
+
+int live_begin(struct sources *s, struct source *const *disks, size_t n, struct error **err)
+{
+	struct journal *j = s->p.journal;
+	/* for the instant; some QEMUs need it for each change of the graph */
+	const bool may_pause = s->live->vcpus_ran && !journal_has(j, JOURNAL_STOPPED);
+	int r = power_give(s->p.power, s->run_dir, err);
+
+	if (r == 0)
+		r = journal_add(j, JOURNAL_GRAPH, NULL, err);
+	if (r == 0 && may_pause)
+		r = journal_add(j, JOURNAL_STOPPED, NULL, err);
+	if (r == 0)
+		r = add_all_nodes(s, disks, n, err);
+	if (r == 0)
+		r = instant_take(s, disks, n, err);
+	if (r == 0)
+		r = export_snapshots(s, disks, n, err);
+	if (r == 0 && may_pause)
+		journal_strike(j, JOURNAL_STOPPED, NULL);
+	return r;
+}
