@@ -317,8 +317,9 @@ static enum vma_compression compression_of(const char *path)
 static int write_archive(struct create *c, int fd, enum vma_compression compression, struct error **err)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct budget budget;
 	const struct vma_writer_options wo = { .layout = vma_compression_layout(compression),
-					       .threads = cpus > 0 ? (unsigned)cpus : 1,
+					       .budget = &budget,
 					       .ionice = -1,
 					       .cancel = c->stop };
 	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
@@ -326,8 +327,9 @@ static int write_archive(struct create *c, int fd, enum vma_compression compress
 	struct output *output = NULL;
 	int r = output_plain_new(fd, &output, err);
 
+	budget_init(&budget, &(struct budget_limits){ .threads = cpus > 0 ? (unsigned)cpus : 1 });
 	if (r == 0)
-		r = vma_compression_filter(compression, wo.threads, &output, err);
+		r = vma_compression_filter(compression, budget.threads, &output, err);
 	if (r == 0)
 		r = vma_writer_new(&wo, output, &c->hdr, &w, err);
 

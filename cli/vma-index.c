@@ -143,8 +143,9 @@ static int on_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, str
 static int convert(struct vma_reader *reader, int fd, const struct cancel *stop, struct error **err)
 {
 	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct budget budget;
 	const struct vma_writer_options wo = {
-		.layout = VMA_FRAMES, .threads = cpus > 0 ? (unsigned)cpus : 1, .ionice = -1, .cancel = stop
+		.layout = VMA_FRAMES, .budget = &budget, .ionice = -1, .cancel = stop
 	};
 	const struct vma_sink sink = { .data = on_data, .zero = on_zero };
 	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
@@ -152,6 +153,7 @@ static int convert(struct vma_reader *reader, int fd, const struct cancel *stop,
 	struct output *output = NULL;
 	int r = output_plain_new(fd, &output, err);
 
+	budget_init(&budget, &(struct budget_limits){ .threads = cpus > 0 ? (unsigned)cpus : 1 });
 	if (r == 0)
 		r = vma_writer_new(&wo, output, f.h, &w, err);
 

@@ -38,15 +38,17 @@ int archive_open(struct archive *a, const struct settings_archive *s, int stdout
 		 const struct vma_header *hdr, struct journal *j, const struct cancel *cancel,
 		 struct error **err)
 {
+	struct budget budget;
 	const struct vma_writer_options w = { .layout = vma_compression_layout(
 						      formats[s->compression].compression),
-					      .threads = s->threads,
+					      .budget = &budget,
 					      .level = s->level,
 					      .ionice = s->ionice,
 					      .cancel = cancel };
 	struct output *output = NULL;
 	int r;
 
+	budget_init(&budget, &(struct budget_limits){ .threads = s->threads });
 	a->cancel = cancel;
 	if (!a->is_stdout) {
 		r = journal_add(j, JOURNAL_FILE, a->part, err);

@@ -1,130 +1,125 @@
-/* The output thread: frames in order, then the index and the seek table. */
-#include "vma/writer-internal.h"
+#include "vma/writer-output.h"
 
-/* Waits for the frame of this number; NULL: there is none any more. */
-static struct frame *take(struct vma_writer *w, uint64_t number)
+int writer_output_init(struct writer_output *o, const struct vma_writer_options *wo, struct error **err)
 {
-	struct frame *f = NULL;
+	_cleanup_buf_ struct buf encoded = BUF_INIT;
+	int r;
 
-	pthread_mutex_lock(&w->lock);
-	for (;;) {
-		if (w->failed)
-			break;
-		if (number < w->next_number) {
-			f = w->pending[number % w->n_frames];
-			if (f->done)
-				break;
-			f = NULL;
-		} else if (w->finishing && !w->todo_len) {
-			break;
-		}
-		pthread_cond_wait(&w->done_cond, &w->lock);
+	vma_header_encode(o->hdr, &encoded);
+	o->header_vma_len = encoded.len;
+	if (wo->layout != VMA_FRAMES) {
+		buf_add(&o->header, encoded.data, encoded.len);
+		return 0;
 	}
-	pthread_mutex_unlock(&w->lock);
-	return f;
+	r = frame_encoder_new(wo->level, &o->encoder, err);
+	if (r < 0)
+		return r;
+	vma_index_writer_init(&o->index, o->hdr->uuid);
+	if (wo->index_part_max)
+		o->index.part_max = wo->index_part_max;
+	if (wo->index_held_max)
+		o->index.held_max = wo->index_held_max;
+	return frame_append(o->encoder, encoded.data, encoded.len, &o->header, err);
 }
 
-static void give_back(struct vma_writer *w, struct frame *f)
+void writer_output_clear(struct writer_output *o)
 {
-	pthread_mutex_lock(&w->lock);
-	if (f->extent)
-		writer_give_extent(w, f->extent);
-	f->next = w->free_frames;
-	w->free_frames = f;
-	pthread_cond_signal(&w->todo_cond);
-	pthread_mutex_unlock(&w->lock);
+	frame_encoder_free(o->encoder);
+	seektable_writer_clear(&o->seektable);
+	vma_index_writer_clear(&o->index);
+	buf_clear(&o->header);
 }
 
-/* Writes a frame, or without zstd just a part of the stream. */
-static int write_frame(struct vma_writer *w, const void *data, size_t len, size_t vma_len, struct error **err)
+/* Writes a frame, or a piece of the stream. */
+static int write_frame(struct writer_output *o, const void *data, size_t len, size_t vma_len,
+		       struct error **err)
 {
-	int r = output_write(w->output, data, len, err);
+	int r = output_write(o->output, data, len, err);
 
 	if (r < 0)
 		return r;
-	atomic_fetch_add_explicit(&w->vma_bytes, vma_len, memory_order_relaxed);
-	w->frame_count++;
-	return writer_is_zstd(w) ? seektable_add(&w->seektable, len, vma_len, err) : 0;
+	atomic_fetch_add_explicit(&o->vma_bytes, vma_len, memory_order_relaxed);
+	o->n_frames++;
+	return o->encoder ? seektable_add(&o->seektable, len, vma_len, err) : 0;
 }
 
 /* Writes the parts of the index that were held back. */
-static int write_parts(struct vma_writer *w, struct error **err)
+static int write_parts(struct writer_output *o, struct error **err)
 {
-	uint64_t first = w->frame_count;
+	uint64_t first = o->n_frames;
 	const void *part;
 	size_t len;
 
-	for (size_t i = 0; (part = vma_index_held(&w->index, i, &len)); i++) {
-		int r = write_frame(w, part, len, 0, err);
+	for (size_t i = 0; (part = vma_index_held(&o->index, i, &len)); i++) {
+		int r = write_frame(o, part, len, 0, err);
 
 		if (r < 0)
 			return r;
 	}
-	vma_index_written(&w->index, first);
+	vma_index_written(&o->index, first);
 	return 0;
 }
 
-static int index_frame(struct vma_writer *w, const struct frame *f, struct error **err)
+static int index_frame(struct writer_output *o, const struct frame *f, struct error **err)
 {
 	int r;
 
 	if (!f->n_keys)
 		return 0;
-	r = vma_index_add(&w->index, w->frame_count - 1, f->keys, f->n_keys, w->side, err);
-	if (r == 0 && vma_index_is_full(&w->index))
-		r = write_parts(w, err);
+	r = vma_index_add(&o->index, o->n_frames - 1, f->keys, f->n_keys, o->encoder, err);
+	if (r == 0 && vma_index_is_full(&o->index))
+		r = write_parts(o, err);
 	return r;
 }
 
-static int write_root(struct vma_writer *w, struct error **err)
+static int write_root(struct writer_output *o, struct error **err)
 {
 	struct vma_index_device devices[VMA_MAX_DEVICES + 1];
 	_cleanup_buf_ struct buf root = BUF_INIT;
 	int r;
 
 	for (unsigned i = 0; i <= VMA_MAX_DEVICES; i++) {
-		devices[i].data_bytes = atomic_load(&w->counts[i].data);
-		devices[i].zero_bytes = atomic_load(&w->counts[i].zero);
+		devices[i].data_bytes = writer_count_data(o->counts, i);
+		devices[i].zero_bytes = writer_count_zero(o->counts, i);
 	}
-	r = vma_index_root(&w->index, &w->hdr, atomic_load(&w->vma_bytes), devices, w->side, &root, err);
-	return r < 0 ? r : write_frame(w, root.data, root.len, 0, err);
+	r = vma_index_root(&o->index, o->hdr, atomic_load(&o->vma_bytes), devices, o->encoder, &root, err);
+	return r < 0 ? r : write_frame(o, root.data, root.len, 0, err);
 }
 
-static int write_index(struct vma_writer *w, struct error **err)
+static int write_index(struct writer_output *o, struct error **err)
 {
-	int r = vma_index_seal(&w->index, w->side, err);
+	int r = vma_index_seal(&o->index, o->encoder, err);
 
 	if (r == 0)
-		r = write_parts(w, err);
+		r = write_parts(o, err);
 	if (r == 0)
-		r = write_root(w, err);
-	return r < 0 ? r : seektable_write(&w->seektable, w->output, err);
+		r = write_root(o, err);
+	return r < 0 ? r : seektable_write(&o->seektable, o->output, err);
 }
 
-static bool is_complete(struct vma_writer *w)
-{
-	bool complete;
-
-	pthread_mutex_lock(&w->lock);
-	complete = !w->failed;
-	pthread_mutex_unlock(&w->lock);
-	return complete;
-}
-
-int writer_output_run(struct vma_writer *w, struct error **err)
+static int write_all(struct writer_output *o, struct error **err)
 {
 	struct frame *f;
-	int r = write_frame(w, w->header.data, w->header.len, w->header_vma_len, err);
+	int r = write_frame(o, o->header.data, o->header.len, o->header_vma_len, err);
 
-	for (uint64_t number = 0; r == 0 && (f = take(w, number)); number++) {
-		r = write_frame(w, f->data, f->len, f->vma_len, err);
-		if (r == 0 && writer_is_zstd(w))
-			r = index_frame(w, f, err);
-		give_back(w, f);
+	while (r == 0 && (f = pool_next_frame(o->pool))) {
+		r = write_frame(o, f->data, f->len, f->vma_len, err);
+		if (r == 0 && o->encoder)
+			r = index_frame(o, f, err);
+		pool_frame_put(o->pool, f);
 	}
-	if (r < 0 || !is_complete(w))
-		return r;
-	if (writer_is_zstd(w))
-		r = write_index(w, err);
-	return r < 0 ? r : output_finish(w->output, err);
+	if (r == 0)
+		r = pool_check(o->pool, err);
+	if (r == 0 && o->encoder)
+		r = write_index(o, err);
+	return r < 0 ? r : output_finish(o->output, err);
+}
+
+void writer_output_run(void *writer_output)
+{
+	struct writer_output *o = writer_output;
+	struct error *err = NULL;
+
+	if (write_all(o, &err) < 0)
+		pool_fail(o->pool, &err);
 }

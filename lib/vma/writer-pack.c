@@ -1,19 +1,14 @@
-/* Clusters become an extent: zero blocks are found, gaps closed, the header written in front. */
+#include "vma/writer-pack.h"
+
 #include <string.h>
 
 #include "base/io.h"
-#include "vma/writer-internal.h"
-
-static void count(struct vma_writer *w, uint8_t dev, uint64_t data, uint64_t zero)
-{
-	atomic_fetch_add_explicit(&w->counts[dev].data, data, memory_order_relaxed);
-	atomic_fetch_add_explicit(&w->counts[dev].zero, zero, memory_order_relaxed);
-}
+#include "vma/index.h"
 
 /* What the caller claims must fit the devices, or the archive would be unreadable. */
-static int check_slot(const struct vma_writer *w, const struct vma_slot *s, struct error **err)
+static int check_slot(const struct vma_header *hdr, const struct vma_slot *s, struct error **err)
 {
-	const struct vma_device *d = &w->hdr.devices[s->dev];
+	const struct vma_device *d = &hdr->devices[s->dev];
 
 	if (!d->name || s->cluster >= vma_clusters(d->size))
 		return error_set(err, ERR_INVALID,
@@ -27,7 +22,7 @@ static int check_slot(const struct vma_writer *w, const struct vma_slot *s, stru
 }
 
 /* Which blocks of the cluster are not zero. */
-static uint16_t scan(const uint8_t *cluster)
+static uint16_t blocks_with_data(const uint8_t *cluster)
 {
 	unsigned mask = 0;
 
@@ -37,7 +32,7 @@ static uint16_t scan(const uint8_t *cluster)
 	return (uint16_t)mask;
 }
 
-/* Moves the blocks of the mask to `to`, which lies at or in front of them.  Returns their end. */
+/* Moves the blocks of the mask to `to`, which is where they are or before it.  Returns their end. */
 static uint8_t *move_blocks(uint8_t *to, const uint8_t *cluster, uint16_t mask)
 {
 	for (unsigned i = 0; i < VMA_CLUSTER_BLOCKS;) {
@@ -49,7 +44,7 @@ static uint8_t *move_blocks(uint8_t *to, const uint8_t *cluster, uint16_t mask)
 		if (n && to != from)
 			memmove(to, from, (size_t)n * VMA_BLOCK_SIZE);
 		to += (size_t)n * VMA_BLOCK_SIZE;
-		i += n + 1; /* the one behind the row is zero */
+		i += n + 1; /* the one after the row is zero */
 	}
 	return to;
 }
@@ -65,24 +60,24 @@ static void add_key(struct packed_extent *p, uint64_t key)
 }
 
 /* Packs one slot at `to`.  Returns the new end of the blocks. */
-static uint8_t *pack_slot(struct vma_writer *w, const struct vma_slot *s, uint8_t *cluster, uint8_t *to,
-			  struct packed_extent *p, struct vma_block_info *info)
+static uint8_t *pack_slot(const struct vma_slot *s, uint8_t *cluster, uint8_t *to,
+			  struct writer_counts *counts, struct packed_extent *p, struct vma_block_info *info)
 {
 	uint16_t mask;
 	uint32_t stored;
 
 	memset(cluster + s->len, 0, VMA_CLUSTER_SIZE - s->len);
-	mask = scan(cluster);
+	mask = blocks_with_data(cluster);
 	stored = vma_stored_bytes(mask, s->len);
 	*info = (struct vma_block_info){ .mask = mask, .dev = s->dev, .cluster = s->cluster };
-	count(w, s->dev, stored, s->len - stored);
+	writer_count(counts, s->dev, stored, s->len - stored);
 	if (mask)
 		add_key(p, vma_cluster_key(s->dev, s->cluster));
 	return move_blocks(to, cluster, mask);
 }
 
-int writer_pack_extent(struct vma_writer *w, struct vma_extent *e, struct packed_extent *ret,
-		       struct error **err)
+int pack_extent(const struct vma_header *hdr, const struct vma_extent *e, struct writer_counts *counts,
+		struct packed_extent *ret, struct error **err)
 {
 	struct vma_block_info infos[VMA_CLUSTERS_PER_EXTENT] = { 0 };
 	uint8_t *header = e->data - VMA_EXTENT_HEADER_SIZE, *end = e->data;
@@ -95,40 +90,13 @@ int writer_pack_extent(struct vma_writer *w, struct vma_extent *e, struct packed
 
 		if (!s->dev)
 			continue;
-		r = check_slot(w, s, err);
+		r = check_slot(hdr, s, err);
 		if (r < 0)
 			return r;
-		end = pack_slot(w, s, vma_extent_slot(e, i), end, ret, &infos[n++]);
+		end = pack_slot(s, vma_extent_slot(e, i), end, counts, ret, &infos[n++]);
 	}
-	vma_extent_header_encode(header, w->hdr.uuid, infos);
+	vma_extent_header_encode(header, hdr->uuid, infos);
 	ret->data = header;
 	ret->len = (size_t)(end - header);
 	return 0;
-}
-
-size_t writer_pack_batch(const struct vma_writer *w, const struct zero_batch *b, uint8_t *out)
-{
-	struct vma_block_info infos[VMA_CLUSTERS_PER_EXTENT] = { 0 };
-	uint8_t *at = out;
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < b->n_runs; i++) {
-		const struct zero_run *run = &b->runs[i];
-
-		for (uint32_t k = 0; k < run->n; k++) {
-			infos[n].dev = run->dev;
-			infos[n].cluster = run->first + k;
-			if (++n < VMA_CLUSTERS_PER_EXTENT)
-				continue;
-			vma_extent_header_encode(at, w->hdr.uuid, infos);
-			at += VMA_EXTENT_HEADER_SIZE;
-			n = 0;
-		}
-	}
-	if (n || at == out) {
-		memset(infos + n, 0, sizeof(*infos) * (VMA_CLUSTERS_PER_EXTENT - n));
-		vma_extent_header_encode(at, w->hdr.uuid, infos);
-		at += VMA_EXTENT_HEADER_SIZE;
-	}
-	return (size_t)(at - out);
 }

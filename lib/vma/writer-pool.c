@@ -1,91 +1,361 @@
-/* The writer's memory: all of it is got at the start, and touched only as it is needed. */
+#include "vma/writer-pool.h"
+
 #include <errno.h>
-#include <sys/mman.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/mem.h"
-#include "vma/writer-internal.h"
+#include "vma/cond.h"
 
-#define EXTENT_MAP_SIZE (EXTENT_ALIGN + VMA_CLUSTERS_PER_EXTENT * VMA_CLUSTER_SIZE)
+#define CANCEL_POLL_MS 100
 
-static uint8_t *map(size_t size, struct error **err)
+/* ---- with the lock held: what comes free ---- */
+
+static void ring_event(const struct pool *p)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const uint64_t one = 1;
 
-	if (p == MAP_FAILED) {
-		error_errno(err, errno, "cannot get %zu bytes of memory for the archive", size);
-		return NULL;
+	if (write(p->event_fd, &one, sizeof(one)) < 0) {
+		/* full means readable already, which is all that is wanted */
 	}
-	return p;
 }
 
-/* The header of the extent goes right in front of the data, which is aligned to a page. */
-static int init_extents(struct vma_writer *w, struct error **err)
+static void free_extent(struct pool *p, struct vma_extent *e)
 {
-	w->n_extents = w->o.threads + 6;
-	w->extents = xcalloc(w->n_extents, sizeof(*w->extents));
-	for (unsigned i = 0; i < w->n_extents; i++) {
-		uint8_t *p = map(EXTENT_MAP_SIZE, err);
-
-		if (!p)
-			return -ENOMEM;
-		w->extents[i].data = p + EXTENT_ALIGN;
-		writer_give_extent(w, &w->extents[i]);
-	}
-	return 0;
+	e->next = p->free_extents;
+	p->free_extents = e;
+	p->n_free_extents++;
+	pthread_cond_broadcast(&p->free_cond);
+	ring_event(p);
 }
 
-static void init_batches(struct vma_writer *w)
+static void free_zeroes(struct pool *p, struct zeroes *z)
 {
-	w->n_batches = w->o.threads + 2;
-	w->batches = xcalloc(w->n_batches, sizeof(*w->batches));
-	for (unsigned i = 0; i < w->n_batches; i++)
-		writer_give_batch(w, &w->batches[i]);
+	z->n_runs = z->clusters = 0;
+	z->next = p->free_zeroes;
+	p->free_zeroes = z;
+	pthread_cond_broadcast(&p->free_cond);
 }
 
-/* Without zstd only batches need memory; extents are written from where they are. */
-static int init_frames(struct vma_writer *w, struct error **err)
+static void free_frame(struct pool *p, struct frame *f)
 {
-	size_t cap = writer_is_zstd(w) ? frame_bound(VMA_EXTENT_MAX_SIZE) : ZERO_FRAME_SIZE;
-
-	w->n_frames = w->o.threads + 2;
-	w->frames = xcalloc(w->n_frames, sizeof(*w->frames));
-	w->pending = xcalloc(w->n_frames, sizeof(struct frame *));
-	for (unsigned i = 0; i < w->n_frames; i++) {
-		struct frame *f = &w->frames[i];
-
-		f->out = map(cap, err);
-		if (!f->out)
-			return -ENOMEM;
-		f->out_cap = cap;
-		f->next = w->free_frames;
-		w->free_frames = f;
-	}
-	return 0;
+	f->next = p->free_frames;
+	p->free_frames = f;
+	pthread_cond_signal(&p->work_cond);
 }
 
-int writer_pool_init(struct vma_writer *w, struct error **err)
+static void free_input(struct pool *p, const struct work_item *item)
 {
-	int r = init_extents(w, err);
+	if (item->kind == WORK_EXTENT)
+		free_extent(p, item->extent);
+	else if (item->kind == WORK_ZEROES)
+		free_zeroes(p, item->zeroes);
+}
 
-	if (r == 0)
-		r = init_frames(w, err);
+static struct work_item *item_at(struct pool *p, uint64_t number)
+{
+	return &p->ring[number % p->ring_size];
+}
+
+/* ---- start and end ---- */
+
+int pool_init(struct pool *p, size_t frame_size, struct output *output, const struct cancel *cancel,
+	      struct error **err)
+{
+	struct writer_memory *m = &p->memory;
+	int r;
+
+	pthread_mutex_init(&p->lock, NULL);
+	cond_init(&p->work_cond);
+	cond_init(&p->ready_cond);
+	cond_init(&p->free_cond);
+	p->output = output;
+	p->cancel = cancel;
+	p->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (p->event_fd < 0)
+		return error_errno(err, errno, "creating an eventfd");
+	r = writer_memory_init(m, frame_size, err);
 	if (r < 0)
 		return r;
-	init_batches(w);
-	w->todo_cap = w->n_extents + w->n_batches;
-	w->todo = xcalloc(w->todo_cap, sizeof(*w->todo));
+	p->ring_size = m->n_extents + m->n_zeroes + m->n_frames;
+	p->ring = xcalloc(p->ring_size, sizeof(*p->ring));
+	for (unsigned i = 0; i < m->n_extents; i++)
+		free_extent(p, &m->extents[i]);
+	for (unsigned i = 0; i < m->n_zeroes; i++)
+		free_zeroes(p, &m->zeroes[i]);
+	for (unsigned i = 0; i < m->n_frames; i++)
+		free_frame(p, &m->frames[i]);
 	return 0;
 }
 
-void writer_pool_clear(struct vma_writer *w)
+void pool_clear(struct pool *p)
 {
-	for (unsigned i = 0; i < w->n_extents && w->extents[i].data; i++)
-		munmap(w->extents[i].data - EXTENT_ALIGN, EXTENT_MAP_SIZE);
-	for (unsigned i = 0; i < w->n_frames && w->frames[i].out; i++)
-		munmap(w->frames[i].out, w->frames[i].out_cap);
-	free(w->extents);
-	free(w->frames);
-	free(w->pending);
-	free(w->batches);
-	free(w->todo);
+	writer_memory_clear(&p->memory);
+	free(p->ring);
+	error_free(p->failure);
+	if (p->event_fd >= 0)
+		close(p->event_fd);
+	pthread_mutex_destroy(&p->lock);
+	pthread_cond_destroy(&p->work_cond);
+	pthread_cond_destroy(&p->ready_cond);
+	pthread_cond_destroy(&p->free_cond);
+}
+
+/* ---- failure ---- */
+
+static void wake_all(struct pool *p)
+{
+	pthread_cond_broadcast(&p->work_cond);
+	pthread_cond_broadcast(&p->ready_cond);
+	pthread_cond_broadcast(&p->free_cond);
+}
+
+/* Items that no worker has taken are dropped, so that extents come back. */
+static void fail_locked(struct pool *p, struct error **err)
+{
+	error_keep_first(&p->failure, err);
+	if (p->failed)
+		return;
+	p->failed = true;
+	for (; p->n_submitted > p->n_taken; p->n_submitted--)
+		free_input(p, item_at(p, p->n_submitted - 1));
+	wake_all(p);
+	ring_event(p);
+	output_stop(p->output);
+}
+
+void pool_fail(struct pool *p, struct error **err)
+{
+	pthread_mutex_lock(&p->lock);
+	fail_locked(p, err);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static int check_locked(struct pool *p, struct error **err)
+{
+	_cleanup_error_ struct error *canceled = NULL;
+
+	if (!p->failed && cancel_check(p->cancel, &canceled) < 0)
+		fail_locked(p, &canceled);
+	if (!p->failed)
+		return 0;
+	return error_set(err, p->failure->code, "%s", p->failure->message);
+}
+
+int pool_check(struct pool *p, struct error **err)
+{
+	int r;
+
+	pthread_mutex_lock(&p->lock);
+	r = check_locked(p, err);
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+/* Not so long that a request to stop would go unseen. */
+static void wait_free(struct pool *p)
+{
+	cond_wait_ms(&p->free_cond, &p->lock, CANCEL_POLL_MS);
+}
+
+/* ---- callers ---- */
+
+static struct vma_extent *pop_extent(struct pool *p)
+{
+	struct vma_extent *e = p->free_extents;
+
+	p->free_extents = e->next;
+	p->n_free_extents--;
+	e->next = NULL;
+	e->user = NULL;
+	memset(e->slots, 0, sizeof(e->slots));
+	return e;
+}
+
+int pool_extent_try_get(struct pool *p, unsigned reserve, struct vma_extent **ret, struct error **err)
+{
+	int r;
+
+	pthread_mutex_lock(&p->lock);
+	r = check_locked(p, err);
+	if (r == 0 && p->n_free_extents > reserve) {
+		*ret = pop_extent(p);
+		r = 1;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+int pool_extent_get(struct pool *p, unsigned reserve, struct vma_extent **ret, struct error **err)
+{
+	int r;
+
+	pthread_mutex_lock(&p->lock);
+	while ((r = check_locked(p, err)) == 0 && p->n_free_extents <= reserve)
+		wait_free(p);
+	if (r == 0) {
+		*ret = pop_extent(p);
+		r = 1;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+static void submit(struct pool *p, struct work_item item)
+{
+	*item_at(p, p->n_submitted++) = item;
+	pthread_cond_signal(&p->work_cond);
+}
+
+static bool has_slots(const struct vma_extent *e)
+{
+	for (unsigned i = 0; i < VMA_CLUSTERS_PER_EXTENT; i++)
+		if (e->slots[i].dev)
+			return true;
+	return false;
+}
+
+void pool_extent_put(struct pool *p, struct vma_extent *e)
+{
+	bool used = has_slots(e);
+
+	pthread_mutex_lock(&p->lock);
+	if (used && !p->failed)
+		submit(p, (struct work_item){ .kind = WORK_EXTENT, .extent = e });
+	else
+		free_extent(p, e);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void open_zeroes(struct pool *p)
+{
+	p->open_zeroes = p->free_zeroes;
+	p->free_zeroes = p->open_zeroes->next;
+}
+
+static void submit_zeroes(struct pool *p)
+{
+	submit(p, (struct work_item){ .kind = WORK_ZEROES, .zeroes = TAKE_PTR(p->open_zeroes) });
+}
+
+/* Gives the lock away while it waits. */
+static int need_open_zeroes(struct pool *p, struct error **err)
+{
+	int r;
+
+	while ((r = check_locked(p, err)) == 0 && !p->open_zeroes && !p->free_zeroes)
+		wait_free(p);
+	if (r == 0 && !p->open_zeroes)
+		open_zeroes(p);
+	return r;
+}
+
+int pool_zeroes_add(struct pool *p, uint8_t dev, uint32_t first, uint32_t n, struct error **err)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&p->lock);
+	while (n && (r = need_open_zeroes(p, err)) == 0) {
+		uint32_t taken = zeroes_add(p->open_zeroes, dev, first, n);
+
+		first += taken;
+		n -= taken;
+		if (zeroes_full(p->open_zeroes))
+			submit_zeroes(p);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+bool pool_zeroes_ready(struct pool *p)
+{
+	bool ready;
+
+	pthread_mutex_lock(&p->lock);
+	ready = p->failed || p->free_zeroes;
+	pthread_mutex_unlock(&p->lock);
+	return ready;
+}
+
+void pool_close(struct pool *p)
+{
+	pthread_mutex_lock(&p->lock);
+	if (!p->failed && !p->n_submitted && !p->open_zeroes)
+		open_zeroes(p);
+	if (!p->failed && p->open_zeroes)
+		submit_zeroes(p);
+	p->closed = true;
+	wake_all(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- workers ---- */
+
+static bool has_work(const struct pool *p)
+{
+	return p->n_taken < p->n_submitted;
+}
+
+bool pool_take(struct pool *p, struct work_item *ret, uint64_t *ret_number, struct frame **ret_frame)
+{
+	bool got = false;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->failed && !(has_work(p) && p->free_frames) && !(p->closed && !has_work(p)))
+		pthread_cond_wait(&p->work_cond, &p->lock);
+	if (!p->failed && has_work(p)) {
+		*ret = *item_at(p, p->n_taken);
+		*ret_number = p->n_taken++;
+		*ret_frame = p->free_frames;
+		p->free_frames = p->free_frames->next;
+		(*ret_frame)->extent = NULL;
+		(*ret_frame)->n_keys = 0;
+		got = true;
+	}
+	if (p->closed && !has_work(p))
+		pthread_cond_broadcast(&p->work_cond); /* the others have nothing to wait for */
+	pthread_mutex_unlock(&p->lock);
+	return got;
+}
+
+void pool_ready(struct pool *p, const struct work_item *item, uint64_t number, struct frame *f)
+{
+	pthread_mutex_lock(&p->lock);
+	if (item->kind == WORK_ZEROES || !f->extent)
+		free_input(p, item);
+	*item_at(p, number) = (struct work_item){ .kind = WORK_FRAME, .frame = f };
+	pthread_cond_signal(&p->ready_cond);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- the output ---- */
+
+struct frame *pool_next_frame(struct pool *p)
+{
+	struct frame *f = NULL;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->failed && !f) {
+		const struct work_item *item = item_at(p, p->n_written);
+
+		if (p->n_written < p->n_taken && item->kind == WORK_FRAME)
+			f = item->frame;
+		else if (p->n_written == p->n_submitted && p->closed)
+			break;
+		else
+			pthread_cond_wait(&p->ready_cond, &p->lock);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return f;
+}
+
+void pool_frame_put(struct pool *p, struct frame *f)
+{
+	pthread_mutex_lock(&p->lock);
+	p->n_written++;
+	if (f->extent)
+		free_extent(p, f->extent);
+	free_frame(p, f);
+	pthread_mutex_unlock(&p->lock);
 }

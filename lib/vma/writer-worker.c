@@ -1,69 +1,45 @@
-/* A worker thread: takes jobs in order and makes frames of them. */
+#include "vma/writer-worker.h"
+
 #include <string.h>
 
-#include "vma/writer-internal.h"
+#include "base/mem.h"
+#include "vma/writer-pack.h"
 
-static void push_frame(struct vma_writer *w, struct frame *f)
+/* In a stream only zeroes need memory; extents are written from where they are. */
+size_t worker_frame_size(enum vma_layout layout)
 {
-	f->number = w->next_number++;
-	f->done = false;
-	f->extent = NULL;
-	f->n_keys = 0;
-	w->pending[f->number % w->n_frames] = f;
+	return layout == VMA_FRAMES ? frame_bound(VMA_EXTENT_MAX_SIZE) : ZEROES_SIZE;
 }
 
-/* Waits for a job and a frame; false: it is over. */
-static bool take(struct vma_writer *w, struct job *ret, struct frame **ret_frame)
+int worker_init(struct worker *k, enum vma_layout layout, int level, struct error **err)
 {
-	bool got = false;
-
-	pthread_mutex_lock(&w->lock);
-	while (!w->failed && !(w->todo_len && w->free_frames) && !(w->finishing && !w->todo_len))
-		pthread_cond_wait(&w->todo_cond, &w->lock);
-	if (!w->failed && w->todo_len) {
-		*ret = w->todo[w->todo_head];
-		w->todo_head = (w->todo_head + 1) % w->todo_cap;
-		w->todo_len--;
-		*ret_frame = w->free_frames;
-		w->free_frames = w->free_frames->next;
-		push_frame(w, *ret_frame);
-		got = true;
-	}
-	if (w->finishing && !w->todo_len)
-		pthread_cond_broadcast(&w->todo_cond); /* the others have nothing to wait for */
-	pthread_mutex_unlock(&w->lock);
-	return got;
+	if (layout != VMA_FRAMES)
+		return 0;
+	k->scratch = xmalloc(ZEROES_SIZE);
+	return frame_encoder_new(level, &k->encoder, err);
 }
 
-/* Gives back what the frame does not need any more and hands the frame on. */
-static void hand_on(struct vma_writer *w, const struct job *job, struct frame *f)
+void worker_clear(struct worker *k)
 {
-	pthread_mutex_lock(&w->lock);
-	if (job->batch)
-		writer_give_batch(w, job->batch);
-	else if (!f->extent)
-		writer_give_extent(w, job->extent);
-	f->done = true;
-	pthread_cond_signal(&w->done_cond);
-	pthread_mutex_unlock(&w->lock);
+	frame_encoder_free(k->encoder);
+	free(k->scratch);
 }
 
-static int encode(struct writer_thread *t, struct frame *f, const uint8_t *data, size_t len,
-		  struct error **err)
+static int encode(struct worker *k, struct frame *f, const uint8_t *data, size_t len, struct error **err)
 {
 	f->vma_len = len;
 	f->data = f->out;
-	return frame_encode(t->encoder, f->out, f->out_cap, data, len, &f->len, err);
+	return frame_encode(k->encoder, f->out, f->out_cap, data, len, &f->len, err);
 }
 
-static int make_extent(struct writer_thread *t, struct vma_extent *e, struct frame *f, struct error **err)
+static int make_extent(struct worker *k, struct vma_extent *e, struct frame *f, struct error **err)
 {
 	struct packed_extent p;
-	int r = writer_pack_extent(t->w, e, &p, err);
+	int r = pack_extent(k->hdr, e, k->counts, &p, err);
 
 	if (r < 0)
 		return r;
-	if (!writer_is_zstd(t->w)) {
+	if (!k->encoder) {
 		f->extent = e;
 		f->data = p.data;
 		f->len = f->vma_len = p.len;
@@ -71,30 +47,38 @@ static int make_extent(struct writer_thread *t, struct vma_extent *e, struct fra
 	}
 	memcpy(f->keys, p.keys, p.n_keys * sizeof(*p.keys));
 	f->n_keys = p.n_keys;
-	return encode(t, f, p.data, p.len, err);
+	return encode(k, f, p.data, p.len, err);
 }
 
-static int make_batch(struct writer_thread *t, const struct zero_batch *b, struct frame *f,
-		      struct error **err)
+static int make_zeroes(struct worker *k, const struct zeroes *z, struct frame *f, struct error **err)
 {
-	if (writer_is_zstd(t->w))
-		return encode(t, f, t->scratch, writer_pack_batch(t->w, b, t->scratch), err);
+	if (k->encoder)
+		return encode(k, f, k->scratch, zeroes_pack(z, k->hdr->uuid, k->scratch), err);
 	f->data = f->out;
-	f->len = f->vma_len = writer_pack_batch(t->w, b, f->out);
+	f->len = f->vma_len = zeroes_pack(z, k->hdr->uuid, f->out);
 	return 0;
 }
 
-int writer_worker_run(struct writer_thread *t, struct error **err)
+static int make_frame(struct worker *k, const struct work_item *item, struct frame *f, struct error **err)
 {
-	struct job job;
+	return item->kind == WORK_EXTENT ? make_extent(k, item->extent, f, err)
+					 : make_zeroes(k, item->zeroes, f, err);
+}
+
+void worker_run(void *worker)
+{
+	struct worker *k = worker;
+	struct error *err = NULL;
+	struct work_item item;
 	struct frame *f;
+	uint64_t number;
+	int r = 0;
 
-	while (take(t->w, &job, &f)) {
-		int r = job.batch ? make_batch(t, job.batch, f, err) : make_extent(t, job.extent, f, err);
-
-		if (r < 0)
-			return r;
-		hand_on(t->w, &job, f);
+	while (r == 0 && pool_take(k->pool, &item, &number, &f)) {
+		r = make_frame(k, &item, f, &err);
+		if (r == 0)
+			pool_ready(k->pool, &item, number, f);
 	}
-	return 0;
+	if (r < 0)
+		pool_fail(k->pool, &err);
 }

@@ -1,148 +1,90 @@
 #include "vma/writer.h"
 
 #include <errno.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <time.h>
+#include <stdio.h>
 
 #include "base/mem.h"
-#include "vma/writer-internal.h"
+#include "vma/writer-crew.h"
+#include "vma/writer-output.h"
+#include "vma/writer-pool.h"
+#include "vma/writer-worker.h"
 
 #define CANCEL_POLL_MS 100
 #define MAX_THREADS    256
+/* Beside one for each thread: some that are read into, some that wait, one that is written. */
+#define MORE_EXTENTS 6
+#define MIN_EXTENTS  4 /* each caller holds one, and one is in reserve */
+#define MORE_ZEROES  2
+#define MORE_FRAMES  2
 
-static void ring(int fd)
+struct vma_writer {
+	struct vma_header hdr;
+	struct output *output;
+	struct writer_counts counts;
+	struct pool pool;
+	struct worker *workers;
+	unsigned n_workers;
+	struct writer_output out;
+	struct crew crew; /* the workers, then the output */
+};
+
+/* A stream is compressed on its way out, if at all; then one worker will do. */
+static unsigned count_workers(const struct vma_writer_options *o)
 {
-	const uint64_t one = 1;
+	const unsigned n = o->budget ? o->budget->threads : 1;
 
-	if (write(fd, &one, sizeof(one)) < 0) {
-		/* full means readable already, which is all that is wanted */
+	if (o->layout != VMA_FRAMES || !n)
+		return 1;
+	return n < MAX_THREADS ? n : MAX_THREADS;
+}
+
+static int init_pool(struct vma_writer *w, const struct vma_writer_options *o, struct error **err)
+{
+	struct writer_memory *m = &w->pool.memory;
+
+	m->n_extents = o->budget ? o->budget->extents : 0;
+	if (!m->n_extents)
+		m->n_extents = w->n_workers + MORE_EXTENTS;
+	if (m->n_extents < MIN_EXTENTS)
+		m->n_extents = MIN_EXTENTS;
+	m->n_zeroes = w->n_workers + MORE_ZEROES;
+	m->n_frames = w->n_workers + MORE_FRAMES;
+	return pool_init(&w->pool, worker_frame_size(o->layout), w->output, o->cancel, err);
+}
+
+static int init_workers(struct vma_writer *w, const struct vma_writer_options *o, struct error **err)
+{
+	int r = 0;
+
+	w->workers = xcalloc(w->n_workers, sizeof(*w->workers));
+	for (unsigned i = 0; r == 0 && i < w->n_workers; i++) {
+		w->workers[i] = (struct worker){ .pool = &w->pool, .hdr = &w->hdr, .counts = &w->counts };
+		r = worker_init(&w->workers[i], o->layout, o->level, err);
 	}
+	return r;
 }
 
-void writer_give_extent(struct vma_writer *w, struct vma_extent *e)
+static int init_output(struct vma_writer *w, const struct vma_writer_options *o, struct error **err)
 {
-	e->next = w->free_extents;
-	w->free_extents = e;
-	w->n_free++;
-	pthread_cond_broadcast(&w->free_cond);
-	ring(w->event_fd);
+	w->out.pool = &w->pool;
+	w->out.output = w->output;
+	w->out.hdr = &w->hdr;
+	w->out.counts = &w->counts;
+	return writer_output_init(&w->out, o, err);
 }
 
-void writer_give_batch(struct vma_writer *w, struct zero_batch *b)
+static int start_threads(struct vma_writer *w, struct error **err)
 {
-	b->n_runs = b->clusters = 0;
-	b->next = w->free_batches;
-	w->free_batches = b;
-	pthread_cond_broadcast(&w->free_cond);
-}
+	char name[24];
+	int r = 0;
 
-/* What waits in todo is dropped, so that extents come back. */
-static void drop_todo(struct vma_writer *w)
-{
-	for (; w->todo_len; w->todo_len--) {
-		struct job job = w->todo[w->todo_head];
-
-		w->todo_head = (w->todo_head + 1) % w->todo_cap;
-		if (job.extent)
-			writer_give_extent(w, job.extent);
-		else
-			writer_give_batch(w, job.batch);
+	for (unsigned i = 0; r == 0 && i < w->n_workers; i++) {
+		snprintf(name, sizeof(name), "vma-pack-%u", i);
+		r = crew_start(&w->crew, name, worker_run, &w->workers[i], err);
 	}
-}
-
-void writer_fail_locked(struct vma_writer *w, struct error **err)
-{
-	error_keep_first(&w->failure, err);
-	if (w->failed)
-		return;
-	w->failed = true;
-	drop_todo(w);
-	pthread_cond_broadcast(&w->todo_cond);
-	pthread_cond_broadcast(&w->done_cond);
-	pthread_cond_broadcast(&w->free_cond);
-	ring(w->event_fd);
-	output_stop(w->output);
-}
-
-void writer_fail(struct vma_writer *w, struct error **err)
-{
-	pthread_mutex_lock(&w->lock);
-	writer_fail_locked(w, err);
-	pthread_mutex_unlock(&w->lock);
-}
-
-int writer_check_locked(struct vma_writer *w, struct error **err)
-{
-	_cleanup_error_ struct error *canceled = NULL;
-
-	if (!w->failed && cancel_check(w->o.cancel, &canceled) < 0)
-		writer_fail_locked(w, &canceled);
-	if (!w->failed)
-		return 0;
-	return error_set(err, w->failure->code, "%s", w->failure->message);
-}
-
-void writer_wait_free(struct vma_writer *w)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += CANCEL_POLL_MS * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
-	pthread_cond_timedwait(&w->free_cond, &w->lock, &until);
-}
-
-static void init_sync(struct vma_writer *w)
-{
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->todo_cond, NULL);
-	pthread_cond_init(&w->done_cond, NULL);
-	pthread_cond_init(&w->free_cond, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
-static int init_fds(struct vma_writer *w, struct error **err)
-{
-	w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (w->event_fd < 0)
-		return error_errno(err, errno, "creating an eventfd");
-	return 0;
-}
-
-static int init_header(struct vma_writer *w, const struct vma_header *hdr, struct error **err)
-{
-	_cleanup_buf_ struct buf encoded = BUF_INIT;
-	int r;
-
-	vma_header_copy(&w->hdr, hdr);
-	vma_header_encode(hdr, &encoded);
-	w->header_vma_len = encoded.len;
-	if (!writer_is_zstd(w)) {
-		buf_add(&w->header, encoded.data, encoded.len);
-		return 0;
-	}
-	r = frame_encoder_new(w->o.level, &w->side, err);
-	if (r < 0)
-		return r;
-	vma_index_writer_init(&w->index, hdr->uuid);
-	return frame_append(w->side, encoded.data, encoded.len, &w->header, err);
-}
-
-static void init_options(struct vma_writer *w, const struct vma_writer_options *o)
-{
-	w->o = *o;
-	if (o->layout != VMA_FRAMES || !o->threads)
-		w->o.threads = 1;
-	if (w->o.threads > MAX_THREADS)
-		w->o.threads = MAX_THREADS;
+	if (r == 0)
+		r = crew_start(&w->crew, "vma-write", writer_output_run, &w->out, err);
+	return r < 0 ? error_wrap(err, r, "writing the archive") : 0;
 }
 
 int vma_writer_new(const struct vma_writer_options *o, struct output *output, const struct vma_header *hdr,
@@ -152,73 +94,108 @@ int vma_writer_new(const struct vma_writer_options *o, struct output *output, co
 	int r;
 
 	w->output = output;
-	w->event_fd = -1;
-	init_options(w, o);
-	init_sync(w);
-	r = init_fds(w, err);
+	w->n_workers = count_workers(o);
+	vma_header_copy(&w->hdr, hdr);
+	crew_init(&w->crew, w->n_workers + 1, o->ionice);
+	r = init_pool(w, o, err);
 	if (r == 0)
-		r = writer_pool_init(w, err);
+		r = init_output(w, o, err);
 	if (r == 0)
-		r = init_header(w, hdr, err);
+		r = init_workers(w, o, err);
 	if (r == 0)
-		r = writer_threads_start(w, err);
+		r = start_threads(w, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(w);
 	return 0;
 }
 
+int vma_writer_extent_try_get(struct vma_writer *w, unsigned reserve, struct vma_extent **ret,
+			      struct error **err)
+{
+	return pool_extent_try_get(&w->pool, reserve, ret, err);
+}
+
+int vma_writer_extent_get(struct vma_writer *w, unsigned reserve, struct vma_extent **ret, struct error **err)
+{
+	return pool_extent_get(&w->pool, reserve, ret, err);
+}
+
+void vma_writer_extent_put(struct vma_writer *w, struct vma_extent *e)
+{
+	pool_extent_put(&w->pool, e);
+}
+
 int vma_writer_event_fd(const struct vma_writer *w)
 {
-	return w->event_fd;
+	return w->pool.event_fd;
+}
+
+static int check_zero(const struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t n, struct error **err)
+{
+	const struct vma_device *d = &w->hdr.devices[dev];
+
+	if (d->name && (uint64_t)first + n <= vma_clusters(d->size))
+		return 0;
+	return error_set(err, ERR_INVALID,
+			 "internal error: clusters %u+%u of device %u are not in the archive", first, n, dev);
+}
+
+/* Guest bytes in a row of clusters. */
+static uint64_t row_bytes(const struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t n)
+{
+	uint64_t start = (uint64_t)first * VMA_CLUSTER_SIZE;
+	uint64_t end = ((uint64_t)first + n) * VMA_CLUSTER_SIZE, size = w->hdr.devices[dev].size;
+
+	return (end < size ? end : size) - start;
+}
+
+int vma_writer_zero(struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t n, struct error **err)
+{
+	int r = check_zero(w, dev, first, n, err);
+
+	if (r < 0 || !n)
+		return r;
+	writer_count(&w->counts, dev, 0, row_bytes(w, dev, first, n));
+	return pool_zeroes_add(&w->pool, dev, first, n, err);
+}
+
+bool vma_writer_zero_ready(struct vma_writer *w)
+{
+	return pool_zeroes_ready(&w->pool);
 }
 
 int vma_writer_check(struct vma_writer *w, struct error **err)
 {
-	int r;
-
-	pthread_mutex_lock(&w->lock);
-	r = writer_check_locked(w, err);
-	pthread_mutex_unlock(&w->lock);
-	return r;
+	return pool_check(&w->pool, err);
 }
 
 void vma_writer_get_stats(struct vma_writer *w, struct vma_writer_stats *ret)
 {
 	*ret = (struct vma_writer_stats){ 0 };
 	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
-		ret->data_bytes += atomic_load_explicit(&w->counts[i].data, memory_order_relaxed);
-		ret->zero_bytes += atomic_load_explicit(&w->counts[i].zero, memory_order_relaxed);
+		ret->data_bytes += writer_count_data(&w->counts, i);
+		ret->zero_bytes += writer_count_zero(&w->counts, i);
 	}
-	ret->vma_bytes = atomic_load_explicit(&w->vma_bytes, memory_order_relaxed);
+	ret->vma_bytes = atomic_load_explicit(&w->out.vma_bytes, memory_order_relaxed);
 	ret->file_bytes = output_bytes(w->output);
 }
 
 uint64_t vma_writer_zero_bytes(const struct vma_writer *w, uint8_t dev)
 {
-	return atomic_load_explicit(&w->counts[dev].zero, memory_order_relaxed);
-}
-
-/* Tells the threads that nothing more comes and waits for their end. */
-static int drain(struct vma_writer *w, struct error **err)
-{
-	int r;
-
-	pthread_mutex_lock(&w->lock);
-	writer_submit_last(w);
-	w->finishing = true;
-	pthread_cond_broadcast(&w->todo_cond);
-	pthread_cond_broadcast(&w->done_cond);
-	while ((r = writer_check_locked(w, err)) == 0 && w->running)
-		writer_wait_free(w);
-	pthread_mutex_unlock(&w->lock);
-	return r;
+	return writer_count_zero(&w->counts, dev);
 }
 
 int vma_writer_finish(struct vma_writer *w, struct vma_writer_stats *ret, struct error **err)
 {
-	int r = drain(w, err);
+	bool ended;
+	int r;
 
+	pool_close(&w->pool);
+	do {
+		ended = crew_wait(&w->crew, CANCEL_POLL_MS);
+		r = pool_check(&w->pool, err);
+	} while (r == 0 && !ended);
 	if (ret)
 		vma_writer_get_stats(w, ret);
 	return r;
@@ -229,36 +206,21 @@ void vma_writer_abort(struct vma_writer *w)
 	_cleanup_error_ struct error *err = NULL;
 
 	error_set(&err, ERR_CANCELED, "writing the archive was canceled");
-	writer_fail(w, &err);
+	pool_fail(&w->pool, &err);
 }
 
-static void clear_sync(struct vma_writer *w)
+static void free_all(void *arg)
 {
-	pthread_mutex_destroy(&w->lock);
-	pthread_cond_destroy(&w->todo_cond);
-	pthread_cond_destroy(&w->done_cond);
-	pthread_cond_destroy(&w->free_cond);
-}
+	struct vma_writer *w = arg;
 
-static void close_fds(struct vma_writer *w)
-{
-	if (w->event_fd >= 0)
-		close(w->event_fd);
-}
-
-void writer_free(struct vma_writer *w)
-{
-	writer_threads_clear(w);
+	for (unsigned i = 0; w->workers && i < w->n_workers; i++)
+		worker_clear(&w->workers[i]);
+	free(w->workers);
+	writer_output_clear(&w->out);
 	output_free(w->output);
-	frame_encoder_free(w->side);
-	seektable_writer_clear(&w->seektable);
-	vma_index_writer_clear(&w->index);
-	writer_pool_clear(w);
+	pool_clear(&w->pool);
+	crew_clear(&w->crew);
 	vma_header_clear(&w->hdr);
-	buf_clear(&w->header);
-	error_free(w->failure);
-	close_fds(w);
-	clear_sync(w);
 	free(w);
 }
 
@@ -267,6 +229,6 @@ void vma_writer_free(struct vma_writer *w)
 	if (!w)
 		return;
 	vma_writer_abort(w);
-	if (writer_threads_join(w))
-		writer_free(w);
+	if (crew_join(&w->crew, free_all, w))
+		free_all(w);
 }

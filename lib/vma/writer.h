@@ -14,7 +14,7 @@
  *	vma_writer_zero(w, dev, first, n)	// clusters known to be zero
  *	vma_writer_finish(w, &stats, err)
  *
- * Who owns exactly-once (every cluster of every device once) is the caller.
+ * That every cluster of every device comes exactly once is the caller's duty.
  * Layout and meaning: lib/vma/format.h.
  */
 #ifndef VZDUMP_VMA_WRITER_H
@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/budget.h"
 #include "base/cancel.h"
 #include "base/error.h"
 #include "stream/output.h"
@@ -36,10 +37,15 @@ enum vma_layout {
 
 struct vma_writer_options {
 	enum vma_layout layout;
-	unsigned threads;            /* that compress frames (0 = 1); a stream needs but one */
+	/*
+	 * How many threads compress frames (0: one; a stream needs no more) and how many extents there are
+	 * (0: six more than threads).  NULL: both 0.  Only vma_writer_new() looks at it.
+	 */
+	const struct budget *budget;
 	int level;                   /* of zstd; 0 = 3 */
 	int ionice;                  /* -1 = leave; else PVE's 0..8 for the compressing and writing threads */
 	const struct cancel *cancel; /* ends every wait below with ERR_CANCELED; may be NULL */
+	size_t index_part_max, index_held_max; /* of vma/index.h; 0: as there.  Tests take less */
 };
 
 struct vma_writer_stats {
@@ -72,8 +78,8 @@ struct vma_extent {
  * fails.  hdr is copied.  A later failure (full disk, dead compressor) shows in vma_writer_check(), in
  * the get functions and in vma_writer_finish().
  *
- * Memory: threads + 6 extents of 3.7 MiB, a packed frame and some tables a thread; for an archive
- * of zstd frames some six bytes per frame and what the index holds back (4 MiB at most).
+ * Memory: the extents, 3.7 MiB each; a compressed frame and some tables for each thread; for an archive
+ * of zstd frames some six bytes a frame and what the index holds back (4 MiB at most).
  */
 int vma_writer_new(const struct vma_writer_options *o, struct output *output, const struct vma_header *hdr,
 		   struct vma_writer **ret, struct error **err);
@@ -129,8 +135,8 @@ void vma_writer_get_stats(struct vma_writer *w, struct vma_writer_stats *ret);
 uint64_t vma_writer_zero_bytes(const struct vma_writer *w, uint8_t dev);
 
 /*
- * All extents must have been put.  Writes what is left, index and seek table.  When it is good, all is
- * written and no thread runs any more; when it fails one may still hang in the target's file system.
+ * All extents must have been put.  Writes what is left, index and seek table.  After success all is
+ * written and no thread runs any more; after a failure one may still hang in the output's file system.
  */
 int vma_writer_finish(struct vma_writer *w, struct vma_writer_stats *ret, struct error **err);
 
@@ -142,7 +148,7 @@ void vma_writer_abort(struct vma_writer *w);
 
 /*
  * Stops without finishing if need be; frees.  Extents still held by the caller become invalid.  Returns
- * within a second or two: a thread that hangs in the target's file system is left to itself, and ends
+ * within a second or two: a thread that hangs in the output's file system is left to itself, and ends
  * with the process at the latest.
  */
 void vma_writer_free(struct vma_writer *w);

@@ -28,13 +28,14 @@ static bool says(const struct error *err, const char *text)
 static const struct kind {
 	const char *name;
 	enum vma_compression compression;
+	unsigned threads;
 	struct vma_writer_options o;
 } kinds[] = {
-	{ "zstd", VMA_COMPRESS_ZSTD, { .threads = 2, .ionice = -1 } },
-	{ "none", VMA_COMPRESS_NONE, { .ionice = 8 } },
-	{ "gzip", VMA_COMPRESS_GZIP, { .ionice = -1 } },
-	{ "pigz", VMA_COMPRESS_GZIP, { .threads = 2, .ionice = -1 } },
-	{ "lzop", VMA_COMPRESS_LZO, { .ionice = -1 } },
+	{ "zstd", VMA_COMPRESS_ZSTD, 2, { .ionice = -1 } },
+	{ "none", VMA_COMPRESS_NONE, 0, { .ionice = 8 } },
+	{ "gzip", VMA_COMPRESS_GZIP, 0, { .ionice = -1 } },
+	{ "pigz", VMA_COMPRESS_GZIP, 2, { .ionice = -1 } },
+	{ "lzop", VMA_COMPRESS_LZO, 0, { .ionice = -1 } },
 };
 
 static struct vma_writer *start(const struct kind *k, int fd, struct error **err)
@@ -44,7 +45,7 @@ static struct vma_writer *start(const struct kind *k, int fd, struct error **err
 
 	if (vma_header_init(&h, err) < 0 || vma_header_add_device(&h, disk.name, disk.size, NULL, err) < 0)
 		return NULL;
-	disk_writer(k->compression, &k->o, fd, &h, &w, err);
+	disk_writer(k->compression, k->threads, &k->o, fd, &h, &w, err);
 	return w;
 }
 

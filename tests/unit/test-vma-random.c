@@ -9,7 +9,6 @@
 #include "stream/seektable.h"
 #include "vma/index.h"
 #include "vma/random.h"
-#include "vma/writer-internal.h"
 
 #include "tap.h"
 #include "vma-disks.h"
@@ -24,18 +23,12 @@ static struct disk disks[N_DISKS] = {
 	{ .name = "vmstate", .size = (9u << 20) + 4095 },
 };
 
-/* Parts of the index between the data, and many frames. */
-static void spread_index(struct vma_writer *w)
-{
-	pthread_mutex_lock(&w->lock);
-	w->index.part_max = 40;
-	w->index.held_max = 100;
-	pthread_mutex_unlock(&w->lock);
-}
-
+/* Spread: parts of the index between the data, and many frames. */
 static bool write_archive(const char *path, enum vma_compression compression, bool spread)
 {
-	const struct vma_writer_options o = { .threads = 2, .ionice = -1 };
+	const struct vma_writer_options o = { .ionice = -1,
+					      .index_part_max = spread ? 40 : 0,
+					      .index_held_max = spread ? 100 : 0 };
 	_cleanup_vma_header_ struct vma_header h = { 0 };
 	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -44,10 +37,8 @@ static bool write_archive(const char *path, enum vma_compression compression, bo
 
 	for (unsigned i = 0; i < N_DISKS; i++)
 		good = good && vma_header_add_device(&h, disks[i].name, disks[i].size, NULL, NULL) == 0;
-	if (!good || disk_writer(compression, &o, fd, &h, &w, NULL) < 0)
+	if (!good || disk_writer(compression, 2, &o, fd, &h, &w, NULL) < 0)
 		return false;
-	if (spread)
-		spread_index(w);
 	feed_init(&f, disks, N_DISKS, true);
 	f.say_zero = true;
 	good = feed_run(&f, w, 2);

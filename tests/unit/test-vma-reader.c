@@ -39,7 +39,7 @@ static int memory_file(const void *data, size_t len)
 
 static struct archive write_archive(enum vma_compression compression)
 {
-	const struct vma_writer_options o = { .threads = 2, .ionice = -1 };
+	const struct vma_writer_options o = { .ionice = -1 };
 	_cleanup_vma_header_ struct vma_header h = { 0 };
 	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
 	_cleanup_close_ int fd = memory_file("", 0);
@@ -52,7 +52,7 @@ static struct archive write_archive(enum vma_compression compression)
 		vma_header_add_device(&h, disks[i].name, disks[i].size, NULL, NULL);
 	feed_init(&f, disks, N_DISKS, false);
 	f.say_zero = true;
-	if (disk_writer(compression, &o, fd, &h, &w, NULL) < 0 || !feed_run(&f, w, 1) ||
+	if (disk_writer(compression, 2, &o, fd, &h, &w, NULL) < 0 || !feed_run(&f, w, 1) ||
 	    vma_writer_finish(w, NULL, NULL) < 0)
 		diag("cannot write an archive");
 	free(f.keys);

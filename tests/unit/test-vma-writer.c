@@ -6,7 +6,6 @@
 
 #include "base/process.h"
 #include "base/strv.h"
-#include "vma/writer-internal.h"
 
 #include "tap.h"
 #include "vma-disks.h"
@@ -94,18 +93,12 @@ static bool fill_header(const struct round *r, struct vma_header *h)
 	return good;
 }
 
-/* Each part is written when it is closed, so that some stand between the data. */
-static void set_part_max(struct vma_writer *w, size_t max)
-{
-	pthread_mutex_lock(&w->lock);
-	w->index.part_max = max;
-	w->index.held_max = 100;
-	pthread_mutex_unlock(&w->lock);
-}
-
+/* With part_max each part of the index is written when it is closed, so that some stand between the data. */
 static bool write_archive(const struct round *r, const char *path, struct vma_writer_stats *stats)
 {
-	const struct vma_writer_options o = { .threads = r->threads, .ionice = 7 };
+	const struct vma_writer_options o = { .ionice = 7,
+					      .index_part_max = r->part_max,
+					      .index_held_max = r->part_max ? 100 : 0 };
 	_cleanup_vma_header_ struct vma_header h = { 0 };
 	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
 	_cleanup_error_ struct error *err = NULL;
@@ -113,12 +106,10 @@ static bool write_archive(const struct round *r, const char *path, struct vma_wr
 	struct feed f;
 	bool good;
 
-	if (!fill_header(r, &h) || disk_writer(r->compression, &o, fd, &h, &w, &err) < 0) {
+	if (!fill_header(r, &h) || disk_writer(r->compression, r->threads, &o, fd, &h, &w, &err) < 0) {
 		diag("%s", error_message(err));
 		return false;
 	}
-	if (r->part_max)
-		set_part_max(w, r->part_max);
 	feed_init(&f, r->disks, count_disks(r), r->shuffle);
 	f.say_zero = r->say_zero;
 	good = feed_run(&f, w, r->feeders);

@@ -23,17 +23,20 @@ static inline uint32_t disk_random(uint32_t *state)
 	return *state >> 8;
 }
 
-/* A writer to fd; the options' threads are the compressor's as well. */
-static inline int disk_writer(enum vma_compression c, const struct vma_writer_options *o, int fd,
-			      const struct vma_header *h, struct vma_writer **ret, struct error **err)
+/* A writer to fd with so many threads. */
+static inline int disk_writer(enum vma_compression c, unsigned threads, const struct vma_writer_options *o,
+			      int fd, const struct vma_header *h, struct vma_writer **ret, struct error **err)
 {
+	struct budget budget;
 	struct vma_writer_options own = *o;
 	struct output *output = NULL;
 	int r = output_plain_new(fd, &output, err);
 
+	budget_init(&budget, &(struct budget_limits){ .threads = threads });
+	own.budget = &budget;
 	own.layout = vma_compression_layout(c);
 	if (r == 0)
-		r = vma_compression_filter(c, o->threads, &output, err);
+		r = vma_compression_filter(c, threads, &output, err);
 	return r < 0 ? r : vma_writer_new(&own, output, h, ret, err);
 }
 

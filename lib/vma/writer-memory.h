@@ -1,0 +1,32 @@
+/* The writer's memory: all of it is got at the start, and touched only as it is needed. */
+#ifndef VZDUMP_VMA_WRITER_MEMORY_H
+#define VZDUMP_VMA_WRITER_MEMORY_H
+
+#include "vma/writer-zeroes.h"
+#include "vma/writer.h"
+
+/* What is to be written next: a compressed frame, or a piece of the stream. */
+struct frame {
+	struct frame *next;        /* while it is free */
+	uint8_t *out;              /* memory of its own */
+	size_t out_cap;            /* of out */
+	const uint8_t *data;       /* what is to be written: out, or the extent's memory */
+	size_t len;                /* of data */
+	size_t vma_len;            /* unpacked */
+	struct vma_extent *extent; /* given back when data is written, or NULL */
+	unsigned n_keys;
+	uint64_t keys[VMA_CLUSTERS_PER_EXTENT]; /* clusters it stores, ascending */
+};
+
+struct writer_memory {
+	unsigned n_extents, n_zeroes, n_frames;
+	struct vma_extent *extents; /* with room for the header in front of the data */
+	struct zeroes *zeroes;
+	struct frame *frames;
+};
+
+/* n_extents, n_zeroes and n_frames are set; frame_size is how much a frame's out must hold. */
+int writer_memory_init(struct writer_memory *m, size_t frame_size, struct error **err);
+void writer_memory_clear(struct writer_memory *m);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * The ring of work items between those who hand clusters in, the workers and the output.
+ *
+ *	caller:  an extent, or zeroes ─▶ a new item at the end of the ring
+ *	worker:  takes the oldest item that none has taken ─▶ makes it a ready frame, in the same place
+ *	output:  takes the oldest item once it is a ready frame
+ *
+ * So the order of the archive is that in which items came, whichever worker is done first.  A worker gets
+ * the frame that it fills together with the item, under one lock: the oldest item always has one, and the
+ * output never starves.  Nothing is allocated per item; the number of extents bounds the memory.
+ */
+#ifndef VZDUMP_VMA_WRITER_POOL_H
+#define VZDUMP_VMA_WRITER_POOL_H
+
+#include <pthread.h>
+
+#include "vma/writer-memory.h"
+
+struct work_item {
+	enum {
+		WORK_EXTENT, /* to be packed */
+		WORK_ZEROES, /* to be packed */
+		WORK_FRAME   /* ready */
+	} kind;
+	union {
+		struct vma_extent *extent;
+		struct zeroes *zeroes;
+		struct frame *frame;
+	};
+};
+
+struct pool {
+	pthread_mutex_t lock;      /* guards all down to the next comment */
+	pthread_cond_t work_cond;  /* an item came, a frame came free, or the end */
+	pthread_cond_t ready_cond; /* a frame is ready, or the end */
+	pthread_cond_t free_cond;  /* an extent or zeroes came free, or failure */
+	struct vma_extent *free_extents;
+	unsigned n_free_extents;
+	struct zeroes *free_zeroes;
+	struct zeroes *open_zeroes; /* being filled, not in the ring yet */
+	struct frame *free_frames;
+	struct work_item *ring; /* item i is at i modulo ring_size */
+	/* items so far; n_written <= n_taken <= n_submitted */
+	uint64_t n_submitted, n_taken, n_written;
+	bool closed; /* no item comes any more */
+	bool failed;
+	struct error *failure;
+
+	/* Fixed after the start. */
+	struct writer_memory memory;
+	unsigned ring_size;
+	int event_fd;
+	struct output *output; /* is stopped when the pool fails */
+	const struct cancel *cancel;
+};
+
+/*
+ * p->memory's numbers are set, all else is zero.  output and cancel (which may be NULL) stay the caller's.
+ * After a failure, too, pool_clear() is needed.
+ */
+int pool_init(struct pool *p, size_t frame_size, struct output *output, const struct cancel *cancel,
+	      struct error **err);
+/* No thread may use the pool any more. */
+void pool_clear(struct pool *p);
+
+/* ---- any thread ---- */
+
+/* The first failure stays; takes *err.  Whoever waits, here or in the output, is woken. */
+void pool_fail(struct pool *p, struct error **err);
+/* A copy of the failure, which a request to stop becomes too; 0 without one. */
+int pool_check(struct pool *p, struct error **err);
+
+/* ---- callers: vma_writer_extent_try_get() and its like say what these do ---- */
+
+int pool_extent_try_get(struct pool *p, unsigned reserve, struct vma_extent **ret, struct error **err);
+int pool_extent_get(struct pool *p, unsigned reserve, struct vma_extent **ret, struct error **err);
+void pool_extent_put(struct pool *p, struct vma_extent *e);
+int pool_zeroes_add(struct pool *p, uint8_t dev, uint32_t first, uint32_t n, struct error **err);
+bool pool_zeroes_ready(struct pool *p);
+/* Nothing more comes.  Without any item so far there will be one empty extent, as Proxmox writes it. */
+void pool_close(struct pool *p);
+
+/* ---- workers ---- */
+
+/*
+ * Waits for an item to be packed and for a frame to put it into; false: there is none any more, or the
+ * pool has failed.
+ */
+bool pool_take(struct pool *p, struct work_item *ret, uint64_t *ret_number, struct frame **ret_frame);
+/*
+ * The item with that number is a ready frame now.  Its extent or zeroes come free, unless the frame
+ * refers to the extent.
+ */
+void pool_ready(struct pool *p, const struct work_item *item, uint64_t number, struct frame *f);
+
+/* ---- the output ---- */
+
+/* Waits for the next frame; NULL: there is none any more, or the pool has failed. */
+struct frame *pool_next_frame(struct pool *p);
+/* It is written. */
+void pool_frame_put(struct pool *p, struct frame *f);
+
+#endif
