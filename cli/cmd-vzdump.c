@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backup/hook.h"
 #include "backup/job.h"
 #include "base/buf.h"
 #include "base/mem.h"
@@ -42,85 +43,99 @@ static char *command_line(const struct options *o)
 	return buf_steal(&b);
 }
 
-static int run_job(const struct host *host, struct settings *settings, struct options *cli, struct ui *ui,
-		   const struct selection *selection, struct error **err)
+/* What a run of this command has. */
+struct vzdump {
+	struct settings settings;
+	struct options *cli;
+	struct host host;
+	struct ui ui;
+	struct system_log system_log;
+};
+
+static int run_job(struct vzdump *v, const struct selection *selection, struct error **err)
 {
-	_cleanup_free_ char *line = command_line(cli);
-	const struct job_params params = { .settings = settings,
+	_cleanup_free_ char *line = command_line(v->cli);
+	const struct hook hook = { .settings = &v->settings, .cancel = v->host.cancel };
+	const struct observer list[] = { hook_observer(&hook), system_log_observer(&v->system_log),
+					 ui_observer(&v->ui) };
+	const struct observers observers = { .list = list, .n = ARRAY_SIZE(list) };
+	const struct job_params params = { .settings = &v->settings,
 					   .selection = selection,
 					   .command_line = line,
 					   .stdout_fd = STDOUT_FILENO,
-					   .progress = ui_progress,
-					   .shows_progress = ui->live.on,
-					   .opaque = ui };
-	int r = settings_load(settings, cli, host->paths, host->log, err);
+					   .observers = &observers };
+	int r = settings_load(&v->settings, v->cli, v->host.paths, v->host.log, err);
 
-	return r == 0 ? job_run(host, &params, err) : r;
+	return r == 0 ? job_run(&v->host, &params, err) : r;
 }
 
-static int run_backup(const struct host *host, struct settings *settings, struct options *cli, struct ui *ui,
-		      struct error **err)
+static int run_backup(struct vzdump *v, struct error **err)
 {
 	_cleanup_selection_ struct selection selection = { 0 };
-	int r = job_choose(host, &settings->request, &selection, err);
+	int r = job_choose(&v->host, &v->settings.request, &selection, err);
 
 	if (r <= 0)
 		return r;
-	r = run_job(host, settings, cli, ui, &selection, err);
-	if (r == 0 && ui->warnings)
-		fprintf(stderr, "Task finished with %u warning(s)!\n", ui->warnings);
+	r = run_job(v, &selection, err);
+	if (r == 0 && v->ui.warnings)
+		fprintf(stderr, "Task finished with %u warning(s)!\n", v->ui.warnings);
 	return r;
 }
 
-static int run_cleanup(const struct host *base, struct settings *settings, struct options *cli,
-		       struct error **err)
+static int run_cleanup(struct vzdump *v, struct error **err)
 {
+	const struct observer list[] = { system_log_observer(&v->system_log) };
+	const struct observers observers = { .list = list, .n = ARRAY_SIZE(list) };
 	struct storage_config storages = { 0 };
-	struct host host = *base;
-	int r = storage_config_load(host.paths, host.log, &storages, err);
+	int r = storage_config_load(v->host.paths, v->host.log, &storages, err);
 
-	host.storages = &storages;
+	v->host.storages = &storages;
 	if (r == 0)
-		r = settings_load(settings, cli, host.paths, host.log, err);
+		r = settings_load(&v->settings, v->cli, v->host.paths, v->host.log, err);
 	if (r == 0)
-		r = job_cleanup(&host, settings, err);
+		r = job_cleanup(&v->host, &v->settings, &observers, err);
+	v->host.storages = NULL;
 	storage_config_clear(&storages);
+	return r;
+}
+
+static int run_request(struct vzdump *v, struct error **err)
+{
+	const struct settings_request *request = &v->settings.request;
+	struct paths paths;
+	struct cancel *stop;
+	int r;
+
+	/* with --stdout the archive owns standard output */
+	ui_init(&v->ui, request->to_stdout ? stderr : stdout, request->quiet);
+	paths_init(&paths, getenv("VZDUMP_ROOT"));
+	system_log_open(&v->system_log, &paths);
+	r = signals_catch(&stop, err);
+	v->host = (struct host){ .paths = &paths, .log = &v->ui.log, .cancel = stop };
+	if (r == 0)
+		r = request->cleanup ? run_cleanup(v, err) : run_backup(v, err);
+	ui_clear(&v->ui);
+	system_log_close(&v->system_log);
+	paths_clear(&paths);
+	cancel_clear(stop);
 	return r;
 }
 
 static int run(struct options *cli, struct error **err)
 {
-	_cleanup_settings_ struct settings settings = { 0 };
-	const struct settings_request *request = &settings.request;
-	struct ui ui;
-	struct paths paths;
-	struct system_log syslog;
-	struct host host = { .paths = &paths, .log = &ui.log, .syslog = &syslog.log };
-	struct cancel *stop;
-	int r;
+	struct vzdump v = { .cli = cli };
+	int r = vzdump_options_verify(cli, err);
 
-	r = vzdump_options_verify(cli, err);
 	if (r < 0)
 		return r;
-	settings_init(&settings, cli);
-	if (request->to_stdout && isatty(STDOUT_FILENO))
-		return error_set(
-			err, ERR_INVALID,
-			"vzdump: option --stdout: standard output is a terminal: send it to a file or "
-			"another program (vzdump ... --stdout > FILE)");
-	/* with --stdout the archive owns standard output */
-	ui_init(&ui, request->to_stdout ? stderr : stdout, request->quiet);
-	paths_init(&paths, getenv("VZDUMP_ROOT"));
-	system_log_open(&syslog, &paths);
-	r = signals_catch(&stop, err);
-	host.cancel = stop;
-	if (r == 0)
-		r = request->cleanup ? run_cleanup(&host, &settings, cli, err)
-				     : run_backup(&host, &settings, cli, &ui, err);
-	ui_clear(&ui);
-	system_log_close(&syslog);
-	paths_clear(&paths);
-	cancel_clear(stop);
+	settings_init(&v.settings, cli);
+	if (v.settings.request.to_stdout && isatty(STDOUT_FILENO))
+		r = error_set(err, ERR_INVALID,
+			      "vzdump: option --stdout: standard output is a terminal: send it to a file or "
+			      "another program (vzdump ... --stdout > FILE)");
+	else
+		r = run_request(&v, err);
+	settings_clear(&v.settings);
 	return r;
 }
 

@@ -23,7 +23,7 @@ static char *timestamp(void)
 			 tm.tm_sec);
 }
 
-static void on_line(void *opaque, enum log_level level, const char *line)
+static void on_event(void *opaque, enum log_level level, const char *line)
 {
 	static const struct {
 		const char *name;
@@ -47,7 +47,7 @@ void system_log_open(struct system_log *s, const struct paths *p)
 {
 	_cleanup_free_ char *path = paths_get(p, "/dev/log");
 
-	*s = (struct system_log){ .log = { .line = on_line, .opaque = s }, .fd = -1 };
+	*s = (struct system_log){ .fd = -1 };
 	s->fd = unix_socket_connect(path, SOCK_DGRAM, NULL);
 }
 
@@ -56,4 +56,9 @@ void system_log_close(struct system_log *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
+}
+
+struct observer system_log_observer(struct system_log *s)
+{
+	return (struct observer){ .event = on_event, .opaque = s };
 }

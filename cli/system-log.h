@@ -6,16 +6,17 @@
 #ifndef VZDUMP_CLI_SYSTEM_LOG_H
 #define VZDUMP_CLI_SYSTEM_LOG_H
 
-#include "base/log.h"
+#include "backup/observer.h"
 #include "base/paths.h"
 
 struct system_log {
-	struct log log; /* for the library */
-	int fd;         /* -1: nobody listens */
+	int fd; /* -1: nobody listens */
 };
 
 /* Connects to /dev/log.  That nobody listens there is fine. */
 void system_log_open(struct system_log *s, const struct paths *p);
 void system_log_close(struct system_log *s);
+/* Sends a job's events there; s must live as long as it is used. */
+struct observer system_log_observer(struct system_log *s);
 
 #endif

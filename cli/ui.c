@@ -136,7 +136,7 @@ static void add_total(struct buf *b, const struct progress *p, int name_width, s
 	buf_addf(b, "%s\n", buf_str(&line));
 }
 
-void ui_progress(void *opaque, const struct progress *p)
+static void on_progress(void *opaque, const struct progress *p)
 {
 	struct ui *u = opaque;
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -156,4 +156,9 @@ void ui_progress(void *opaque, const struct progress *p)
 		add_disk(&text, &p->disks[i], name_width, width);
 	live_show(&u->live, buf_str(&text));
 	pthread_mutex_unlock(&u->lock);
+}
+
+struct observer ui_observer(struct ui *u)
+{
+	return (struct observer){ .progress = on_progress, .shows_progress = u->live.on, .opaque = u };
 }

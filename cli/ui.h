@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "backup/progress.h"
+#include "backup/observer.h"
 #include "base/log.h"
 #include "live.h"
 
@@ -23,7 +23,7 @@ struct ui {
 void ui_init(struct ui *u, FILE *out, bool quiet);
 /* Takes the live view off the screen. */
 void ui_clear(struct ui *u);
-/* A struct ui as opaque: for job_params.progress. */
-void ui_progress(void *opaque, const struct progress *p);
+/* The live view of a job; u must live as long as it is used. */
+struct observer ui_observer(struct ui *u);
 
 #endif

@@ -5,17 +5,31 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 
-#define DEFINE_EVENT(name, log_line)                                                    \
-	void name(const struct host *host, const struct log *log, const char *fmt, ...) \
-	{                                                                               \
-		_cleanup_free_ char *text = NULL;                                       \
-		va_list ap;                                                             \
-                                                                                        \
-		va_start(ap, fmt);                                                      \
-		text = xvasprintf(fmt, ap);                                             \
-		va_end(ap);                                                             \
-		log_line(log, "%s", text);                                              \
-		log_line(host->syslog, "%s", text);                                     \
+struct listeners {
+	const struct observers *observers;
+};
+
+static void on_line(void *opaque, enum log_level level, const char *line)
+{
+	const struct listeners *l = opaque;
+
+	observers_event(l->observers, level, line);
+}
+
+/* The observers as a log: they get single lines that are harmless to a terminal. */
+#define DEFINE_EVENT(name, log_line)                                                              \
+	void name(const struct observers *observers, const struct log *log, const char *fmt, ...) \
+	{                                                                                         \
+		struct listeners listeners = { .observers = observers };                          \
+		const struct log to_observers = { .line = on_line, .opaque = &listeners };        \
+		_cleanup_free_ char *text = NULL;                                                 \
+		va_list ap;                                                                       \
+                                                                                                  \
+		va_start(ap, fmt);                                                                \
+		text = xvasprintf(fmt, ap);                                                       \
+		va_end(ap);                                                                       \
+		log_line(log, "%s", text);                                                        \
+		log_line(&to_observers, "%s", text);                                              \
 	}
 
 DEFINE_EVENT(event_info, log_info)

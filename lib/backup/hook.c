@@ -37,31 +37,31 @@ static void add_dumpdir(char ***env, const char *dumpdir)
 		strv_addf(env, "DUMPDIR=%.*s", (int)len, dumpdir);
 }
 
-static char **environment(const struct settings_place *place, const struct hook_guest *guest,
-			  const char *dumpdir)
+static char **environment(const struct settings_place *place, const struct phase *p)
 {
+	const struct phase_guest *guest = p->guest;
 	char **vars = NULL;
 
 	add_env(&vars, "STOREID", place->storage);
-	add_dumpdir(&vars, dumpdir ? dumpdir : place->dumpdir);
+	add_dumpdir(&vars, p->dumpdir ? p->dumpdir : place->dumpdir);
 	if (guest && guest->known) {
 		add_env(&vars, "VMTYPE", "qemu");
 		add_env(&vars, "HOSTNAME", guest->hostname);
-		add_env(&vars, "TARGET", guest->target);
+		add_env(&vars, "TARGET", guest->archive);
 		add_env(&vars, "LOGFILE", guest->logfile);
 	}
 	return vars;
 }
 
-static char **command(const char *script, const char *phase, const struct hook_guest *guest)
+static char **command(const char *script, const struct phase *p)
 {
 	char **argv = NULL;
 
 	strv_add(&argv, script);
-	strv_add(&argv, phase);
-	if (guest) {
-		strv_add(&argv, guest->mode);
-		strv_addf(&argv, "%u", guest->vmid);
+	strv_add(&argv, p->name);
+	if (p->guest) {
+		strv_add(&argv, p->guest->mode);
+		strv_addf(&argv, "%u", p->guest->vmid);
 	}
 	return argv;
 }
@@ -80,31 +80,30 @@ static int judge(const char *const argv[], int r, const struct process_result *r
 	return error_set(err, ERR_PEER, "command '%s' failed: exit code %d", words, result->status);
 }
 
-static int run(const struct host *host, const struct settings *s, const char *phase,
-	       const struct hook_guest *guest, const char *dumpdir, unsigned cancel_ignored,
-	       const struct log *log, struct error **err)
+static int on_phase(void *opaque, const struct phase *p, struct error **err)
 {
-	const char *script = s->hook.script;
+	const struct hook *h = opaque;
+	const struct settings_hook *s = &h->settings->hook;
 	_cleanup_strv_ char **argv = NULL, **vars = NULL;
 	struct process_result result = { 0 };
 	int r;
 
-	if (!script)
+	if (!s->script)
 		return 0;
-	r = check_script(script, err);
+	r = check_script(s->script, err);
 	if (r < 0)
 		return r;
-	argv = command(script, phase, guest);
-	vars = environment(&s->place, guest, dumpdir);
+	argv = command(s->script, p);
+	vars = environment(&h->settings->place, p);
 	r = process_run((const char *const *)(const void *)argv,
 			&(struct process_options){
 				.env = (const char *const *)(const void *)vars,
 				.clean_env = true,
 				.group = true,
-				.timeout_ms = (int)s->hook.timeout_s * 1000,
-				.cancel = host->cancel,
-				.cancel_ignored = cancel_ignored,
-				.log_output = log,
+				.timeout_ms = (int)s->timeout_s * 1000,
+				.cancel = h->cancel,
+				.cancel_ignored = p->rule == PHASE_ALWAYS ? cancel_count(h->cancel) : 0,
+				.log_output = p->log,
 			},
 			&result, err);
 	r = judge((const char *const *)(const void *)argv, r, &result, err);
@@ -112,15 +111,7 @@ static int run(const struct host *host, const struct settings *s, const char *ph
 	return r;
 }
 
-int hook_run(const struct host *host, const struct settings *s, const char *phase,
-	     const struct hook_guest *guest, const char *dumpdir, const struct log *log, struct error **err)
+struct observer hook_observer(const struct hook *h)
 {
-	return run(host, s, phase, guest, dumpdir, 0, log, err);
-}
-
-int hook_run_after(const struct host *host, const struct settings *s, const char *phase,
-		   const struct hook_guest *guest, const char *dumpdir, const struct log *log,
-		   struct error **err)
-{
-	return run(host, s, phase, guest, dumpdir, cancel_count(host->cancel), log, err);
+	return (struct observer){ .phase = on_phase, .opaque = (void *)(uintptr_t)h };
 }

@@ -45,15 +45,16 @@ static int open_lock(const struct host *host, const char *path, struct error **e
 	return fd < 0 ? error_errno(err, -fd, "can't open lock on file '%s'", path) : fd;
 }
 
-static int no_lock(const struct host *host, int code, const char *path, const char *why, const char *holder,
-		   struct error **err)
+static int no_lock(const struct observers *observers, int code, const char *path, const char *why,
+		   const char *holder, struct error **err)
 {
-	event_error(host, NULL, "can't acquire lock '%s'%s", path, why);
+	event_error(observers, NULL, "can't acquire lock '%s'%s", path, why);
 	return error_set(err, code, "can't acquire lock '%s'%s: %s", path, why, holder);
 }
 
 /* flock() has no time limit of its own, and a signal must end the wait: ask again and again. */
-static int wait_for(int fd, const char *path, uint64_t minutes, const struct host *host, struct error **err)
+static int wait_for(int fd, const char *path, uint64_t minutes, const struct host *host,
+		    const struct observers *observers, struct error **err)
 {
 	uint64_t end = units_now_ns() + minutes * 60 * UINT64_C(1000000000);
 	_cleanup_free_ char *holder = NULL;
@@ -63,20 +64,20 @@ static int wait_for(int fd, const char *path, uint64_t minutes, const struct hos
 		return 0;
 	holder = lock_holder_text(path);
 	if (!minutes)
-		return no_lock(host, -EAGAIN, path, " (wait = 0)", holder, err);
-	event_info(host, host->log, "trying to get global lock - waiting...");
+		return no_lock(observers, -EAGAIN, path, " (wait = 0)", holder, err);
+	event_info(observers, host->log, "trying to get global lock - waiting...");
 	log_info(host->log, "the global lock is %s", holder);
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (units_now_ns() >= end) {
 			free(holder);
 			holder = lock_holder_text(path);
-			return no_lock(host, ERR_TIMEOUT, path, " - got timeout", holder, err);
+			return no_lock(observers, ERR_TIMEOUT, path, " - got timeout", holder, err);
 		}
 		r = cancel_sleep(host->cancel, POLL_MS, err);
 		if (r < 0)
 			return r;
 	}
-	event_info(host, host->log, "got global lock");
+	event_info(observers, host->log, "got global lock");
 	return 0;
 }
 
@@ -92,7 +93,8 @@ static int write_pid(const struct host *host, const char *path, struct error **e
 	return 0;
 }
 
-int job_lock_take(struct job_lock *l, const struct host *host, uint64_t minutes, struct error **err)
+int job_lock_take(struct job_lock *l, const struct host *host, uint64_t minutes,
+		  const struct observers *observers, struct error **err)
 {
 	_cleanup_free_ char *path = lock_path(host);
 	_cleanup_close_ int fd = -1;
@@ -101,7 +103,7 @@ int job_lock_take(struct job_lock *l, const struct host *host, uint64_t minutes,
 	fd = open_lock(host, path, err);
 	if (fd < 0)
 		return fd;
-	r = wait_for(fd, path, minutes, host, err);
+	r = wait_for(fd, path, minutes, host, observers, err);
 	if (r < 0)
 		return r;
 	l->pid_path = pid_path(host);

@@ -5,6 +5,7 @@
 #ifndef VZDUMP_BACKUP_JOB_LOCK_H
 #define VZDUMP_BACKUP_JOB_LOCK_H
 
+#include "backup/observer.h"
 #include "storage/host.h"
 
 struct job_lock {
@@ -16,8 +17,9 @@ struct job_lock {
 		.fd = -1 \
 	}
 
-/* Waits up to `minutes`, saying so. */
-int job_lock_take(struct job_lock *l, const struct host *host, uint64_t minutes, struct error **err);
+/* Waits up to `minutes`, which the log and observers are told. */
+int job_lock_take(struct job_lock *l, const struct host *host, uint64_t minutes,
+		  const struct observers *observers, struct error **err);
 void job_lock_release(struct job_lock *l);
 
 #endif

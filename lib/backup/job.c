@@ -6,13 +6,13 @@
 #include <unistd.h>
 
 #include "backup/event.h"
-#include "backup/hook.h"
 #include "backup/job-lock.h"
 #include "backup/recover.h"
 #include "backup/task.h"
 #include "base/bounded.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/units.h"
 
 struct job {
 	struct host host; /* the caller's, with the storages as they are after job-init */
@@ -20,7 +20,8 @@ struct job {
 	struct storage_config storages;
 	struct task_options task;
 	char *dumpdir;
-	unsigned failed; /* guests */
+	struct budget budget;
+	struct job_report report;
 };
 
 /* ---- where to, and how ---- */
@@ -131,6 +132,15 @@ static void collect(struct error **all, int *ret_code, int r, struct error **min
 	*all = TAKE_PTR(*mine);
 }
 
+/* job-init comes before j->dumpdir is known. */
+static int reach_phase(struct job *j, const char *name, enum phase_rule rule, struct error **err)
+{
+	return observers_phase(
+		j->p->observers,
+		&(struct phase){ .name = name, .rule = rule, .dumpdir = j->dumpdir, .log = j->host.log },
+		err);
+}
+
 /*
  * The hook script comes first: it may mount what the rest looks at, or change storage.cfg.  One run tells all
  * that is wrong, as in PVE.
@@ -140,7 +150,7 @@ static int prepare(struct job *j, struct error **err)
 	_cleanup_error_ struct error *all = NULL;
 	struct error *mine = NULL;
 	int code = 0;
-	int r = hook_run(&j->host, j->p->settings, "job-init", NULL, NULL, j->host.log, &mine);
+	int r = reach_phase(j, "job-init", PHASE_MAY_FAIL, &mine);
 
 	collect(&all, &code, r, &mine);
 	if (r != ERR_CANCELED) {
@@ -162,7 +172,7 @@ static int prepare(struct job *j, struct error **err)
 static void say_container(struct job *j, const struct selected_guest *g)
 {
 	if (j->p->selection->by_id)
-		event_error(&j->host, j->host.log,
+		event_error(j->p->observers, j->host.log,
 			    "Backup of VM %u failed - it is a container (%s): only VMs can be saved so far",
 			    g->vmid, g->path);
 	else
@@ -172,31 +182,31 @@ static void say_container(struct job *j, const struct selected_guest *g)
 
 static int run_guest(struct job *j, const struct selected_guest *g, struct error **err)
 {
-	struct task_result result;
-	_cleanup_error_ struct error *mine = NULL;
+	struct task_report *report = report_add(&j->report, g->vmid);
 
+	if (g->container)
+		report->outcome = TASK_UNSUPPORTED;
+	observers_task_begin(j->p->observers, report);
 	if (g->container) {
 		say_container(j, g);
-		j->failed++;
-		return 0;
+	} else {
+		log_guest(j->host.log, g->vmid);
+		task_run(&j->host, &j->task, report);
+		log_guest(j->host.log, 0);
 	}
-	log_guest(j->host.log, g->vmid);
-	if (task_run(&j->host, &j->task, g->vmid, &result, &mine) < 0)
-		j->failed++;
-	log_guest(j->host.log, 0);
-	free(result.target);
-	return cancel_check(j->host.cancel, err);
+	observers_task_end(j->p->observers, report);
+	return g->container ? 0 : cancel_check(j->host.cancel, err);
 }
 
 static int run_tasks(struct job *j, struct error **err)
 {
 	const struct selection *s = j->p->selection;
-	int r = hook_run(&j->host, j->p->settings, "job-start", NULL, j->dumpdir, j->host.log, err);
+	int r = reach_phase(j, "job-start", PHASE_MAY_FAIL, err);
 
 	for (size_t i = 0; i < s->n && r == 0; i++)
 		r = run_guest(j, &s->guests[i], err);
 	if (r == 0)
-		r = hook_run(&j->host, j->p->settings, "job-end", NULL, j->dumpdir, j->host.log, err);
+		r = reach_phase(j, "job-end", PHASE_MAY_FAIL, err);
 	return r;
 }
 
@@ -205,7 +215,7 @@ static void say_beginning(struct job *j)
 	_cleanup_free_ char *external = selection_external_text(j->p->selection);
 	const char *idle = j->p->settings->without_effect;
 
-	event_info(&j->host, j->host.log, "starting new backup job: %s", j->p->command_line);
+	event_info(j->p->observers, j->host.log, "starting new backup job: %s", j->p->command_line);
 	if (*external)
 		log_info(j->host.log, "skip external VMs: %s", external);
 	if (idle)
@@ -217,8 +227,8 @@ static void say_beginning(struct job *j)
 
 static void say_not_saved(struct job *j)
 {
-	const struct selection *s = j->p->selection;
 	_cleanup_buf_ struct buf text = BUF_INIT;
+	const struct selection *s = j->p->selection;
 
 	for (size_t i = 0; i < s->n; i++)
 		if (s->guests[i].container)
@@ -227,32 +237,57 @@ static void say_not_saved(struct job *j)
 		log_error(j->host.log, "not saved: %s", buf_str(&text));
 }
 
-static int run_locked(struct job *j, struct error **err)
+static int run_guests(struct job *j, struct error **err)
 {
-	const struct log *log = j->host.log;
 	_cleanup_error_ struct error *leftovers = NULL;
 	int r;
 
 	say_beginning(j);
 	if (recover_all(&j->host, &j->p->settings->commands, 0, NULL, &leftovers) < 0)
-		log_warn(log, "%s", error_message(leftovers));
+		log_warn(j->host.log, "%s", error_message(leftovers));
 	r = run_tasks(j, err);
 	say_not_saved(j);
-	if (r < 0) {
-		_cleanup_error_ struct error *mine = NULL;
+	return r;
+}
 
-		if (hook_run_after(&j->host, j->p->settings, "job-abort", NULL, j->dumpdir, log, &mine) < 0)
-			log_warn(log, "%s", error_message(mine));
-		event_error(&j->host, log, "Backup job failed - %s",
-			    err && *err ? error_message(*err) : "unknown error");
-		return r;
+static void say_aborted(struct job *j, const struct error *err)
+{
+	_cleanup_error_ struct error *mine = NULL;
+
+	if (reach_phase(j, "job-abort", PHASE_ALWAYS, &mine) < 0)
+		log_warn(j->host.log, "%s", error_message(mine));
+	event_error(j->p->observers, j->host.log, "Backup job failed - %s", error_message(err));
+}
+
+static int run_locked(struct job *j, struct error **err)
+{
+	_cleanup_error_ struct error *mine = NULL;
+	const uint64_t start_ns = units_now_ns();
+	int r;
+
+	j->report.start = time(NULL);
+	observers_job_begin(j->p->observers, &j->report);
+	r = run_guests(j, &mine);
+	if (r < 0) {
+		say_aborted(j, mine);
+	} else if (report_count(&j->report, TASK_SAVED) < j->report.n) {
+		event_info(j->p->observers, j->host.log, "Backup job finished with errors");
+		r = error_set(&mine, ERR_PEER, "job errors");
+	} else {
+		event_info(j->p->observers, j->host.log, "Backup job finished successfully");
 	}
-	if (j->failed) {
-		event_info(&j->host, log, "Backup job finished with errors");
-		return error_set(err, ERR_PEER, "job errors");
-	}
-	event_info(&j->host, log, "Backup job finished successfully");
-	return 0;
+	j->report.seconds = (units_now_ns() - start_ns) / 1000000000u;
+	j->report.error = r < 0 ? xstrdup(error_message(mine)) : NULL;
+	observers_job_end(j->p->observers, &j->report);
+	error_keep_first(err, &mine);
+	return r;
+}
+
+static void init_budget(struct budget *b, const struct settings *s)
+{
+	budget_init(b, &(struct budget_limits){ .bytes_per_s = s->bwlimit_kib * KIB,
+						.workers = s->max_workers,
+						.threads = s->archive.threads });
 }
 
 int job_run(const struct host *host, const struct job_params *p, struct error **err)
@@ -260,23 +295,22 @@ int job_run(const struct host *host, const struct job_params *p, struct error **
 	struct job j = {
 		.host = *host,
 		.p = p,
-		.task = { .settings = p->settings,
-			  .stdout_fd = p->stdout_fd,
-			  .progress = p->progress,
-			  .shows_progress = p->shows_progress,
-			  .opaque = p->opaque },
+		.task = { .settings = p->settings, .stdout_fd = p->stdout_fd, .observers = p->observers },
 	};
 	struct job_lock lock = JOB_LOCK_INIT;
 	int r;
 
 	j.host.storages = &j.storages;
+	init_budget(&j.budget, p->settings);
+	j.task.budget = &j.budget;
 	r = prepare(&j, err);
 	if (r == 0)
-		r = job_lock_take(&lock, &j.host, p->settings->lockwait_minutes, err);
+		r = job_lock_take(&lock, &j.host, p->settings->lockwait_minutes, p->observers, err);
 	if (r == 0)
 		r = run_locked(&j, err);
 	job_lock_release(&lock);
 	storage_config_clear(&j.storages);
+	report_clear(&j.report);
 	free(j.dumpdir);
 	return r;
 }
@@ -310,7 +344,8 @@ int job_choose(const struct host *host, const struct settings_request *q, struct
 	return 1;
 }
 
-int job_cleanup(const struct host *host, const struct settings *s, struct error **err)
+int job_cleanup(const struct host *host, const struct settings *s, const struct observers *observers,
+		struct error **err)
 {
 	struct job_lock lock = JOB_LOCK_INIT;
 	_cleanup_free_ uint32_t *vmids = NULL;
@@ -320,7 +355,7 @@ int job_cleanup(const struct host *host, const struct settings *s, struct error 
 	int r = selection_for_cleanup(host, &s->request, &vmids, &n_vmids, &all, err);
 
 	if (r == 0)
-		r = job_lock_take(&lock, host, s->lockwait_minutes, err);
+		r = job_lock_take(&lock, host, s->lockwait_minutes, observers, err);
 	for (size_t i = 0; i < (all ? 1 : n_vmids) && r == 0; i++) {
 		r = recover_all(host, &s->commands, all ? 0 : vmids[i], &n, err);
 		total += n;

@@ -5,18 +5,17 @@
 #ifndef VZDUMP_BACKUP_JOB_H
 #define VZDUMP_BACKUP_JOB_H
 
-#include "storage/host.h"
-#include "backup/progress.h"
+#include "backup/observer.h"
 #include "backup/select.h"
+#include "config/settings.h"
+#include "storage/host.h"
 
 struct job_params {
 	const struct settings *settings;
 	const struct selection *selection; /* of job_choose() */
 	const char *command_line;          /* "vzdump 123 --mode snapshot", for the log */
 	int stdout_fd;                     /* --stdout: where the archive goes */
-	void (*progress)(void *opaque, const struct progress *p); /* may be NULL */
-	bool shows_progress; /* progress() does: the log's lines about it are for its file only */
-	void *opaque;
+	const struct observers *observers; /* the hook script, the terminal, ...; may be NULL */
 };
 
 /*
@@ -30,14 +29,15 @@ int job_choose(const struct host *host, const struct settings_request *q, struct
 	       struct error **err);
 
 /*
- * Runs the job; storage.cfg is read after the hook script's job-init, so
- * host->storages is not looked at.  0 when every guest was saved.  "job errors" when a guest failed; each said
- * why in the log.
+ * Runs the job; storage.cfg is read after the phase job-init, so host->storages is not looked at.  0 when
+ * every guest was saved.  "job errors" when a guest failed; the log has each one's reason, and so has the
+ * report that observers get.
  */
 int job_run(const struct host *host, const struct job_params *p, struct error **err);
 
 /* --cleanup: undoes what killed runs left behind, of the guests that the request names or of all. */
-int job_cleanup(const struct host *host, const struct settings *s, struct error **err);
+int job_cleanup(const struct host *host, const struct settings *s, const struct observers *observers,
+		struct error **err);
 
 /*
  * --stop: ends the running job on this host, PVE's or ours, and waits up to 15 s for it.  A holder of the

@@ -1,28 +1,29 @@
-#include "backup/hook.h"
 #include "backup/task-internal.h"
 
-static struct hook_guest describe_guest(const struct task *t)
+static int reach_phase(const struct task *t, const char *name, enum phase_rule rule, struct error **err)
 {
-	return (struct hook_guest){ .mode = t->guest.mode,
-				    .vmid = t->vmid,
-				    .known = t->guest.known,
-				    .hostname = guest_config_get(&t->guest.conf, "name"),
-				    .target = t->target,
-				    .logfile = t->logfile };
+	const struct phase_guest g = { .mode = t->guest.mode,
+				       .vmid = t->vmid,
+				       .known = t->guest.known,
+				       .hostname = guest_config_get(&t->guest.conf, "name"),
+				       .archive = t->target,
+				       .logfile = t->logfile };
+	const struct phase p = {
+		.name = name, .rule = rule, .guest = &g, .dumpdir = t->o->dumpdir, .log = t->log
+	};
+
+	return observers_phase(t->o->observers, &p, err);
 }
 
 int task_hook(const struct task *t, const char *phase, struct error **err)
 {
-	const struct hook_guest g = describe_guest(t);
-
-	return hook_run(t->host, t->o->settings, phase, &g, t->o->dumpdir, t->log, err);
+	return reach_phase(t, phase, PHASE_MAY_FAIL, err);
 }
 
 int task_hook_after(const struct task *t, const char *phase)
 {
-	const struct hook_guest g = describe_guest(t);
 	_cleanup_error_ struct error *err = NULL;
-	int r = hook_run_after(t->host, t->o->settings, phase, &g, t->o->dumpdir, t->log, &err);
+	int r = reach_phase(t, phase, PHASE_ALWAYS, &err);
 
 	if (r < 0)
 		log_warn(t->log, "%s", error_message(err));

@@ -78,7 +78,7 @@ struct task {
 	struct task_meter meter;
 };
 
-/* ---- task-hook.c: the hook script's phases of a guest ---- */
+/* ---- task-hook.c: phases of a guest's backup, which the hook script and other observers hear of ---- */
 int task_hook(const struct task *t, const char *phase, struct error **err);
 /* A phase that comes whatever happened: a failure is a warning, and returned. */
 int task_hook_after(const struct task *t, const char *phase);

@@ -8,7 +8,7 @@ void task_meter_start(struct task *t)
 	struct task_meter *m = &t->meter;
 
 	m->disks = xcalloc(t->disks.n, sizeof(*m->disks));
-	progress_lines_init(&m->lines, t->o->shows_progress ? &t->tlog.file : t->log);
+	progress_lines_init(&m->lines, observers_show_progress(t->o->observers) ? &t->tlog.file : t->log);
 	m->start_ns = units_now_ns();
 }
 
@@ -64,17 +64,11 @@ static void look_at_all(struct task *t)
 	}
 }
 
-static void show(const struct task *t)
-{
-	if (t->o->progress)
-		t->o->progress(t->o->opaque, &t->meter.last);
-}
-
 void task_meter_tick(struct task *t)
 {
 	look_at_all(t);
 	progress_lines_update(&t->meter.lines, &t->meter.last, false);
-	show(t);
+	observers_progress(t->o->observers, &t->meter.last);
 }
 
 static void log_fleecing(const struct task *t, size_t i)
@@ -100,7 +94,7 @@ void task_meter_end(struct task *t)
 {
 	sources_sample_space(t->sources);
 	look_at_all(t);
-	show(t);
+	observers_progress(t->o->observers, &t->meter.last);
 	progress_lines_update(&t->meter.lines, &t->meter.last, true);
 	for (size_t i = 0; i < t->disks.n; i++)
 		log_fleecing(t, i);

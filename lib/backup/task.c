@@ -5,6 +5,7 @@
 #include "backup/event.h"
 #include "backup/task-internal.h"
 #include "base/bounded.h"
+#include "base/mem.h"
 #include "base/units.h"
 #include "guest/ha.h"
 #include "journal/run-dir.h"
@@ -60,7 +61,7 @@ static int copy(struct task *t, struct error **err)
 	return task_copy(t, err);
 }
 
-static int complete_archive(struct task *t, struct task_result *ret, struct error **err)
+static int complete_archive(struct task *t, struct task_report *report, struct error **err)
 {
 	_cleanup_free_ char *size = NULL;
 	struct vma_writer_stats stats;
@@ -72,13 +73,13 @@ static int complete_archive(struct task *t, struct task_result *ret, struct erro
 		task_meter_summary(t, &stats);
 	if (t->archive.is_stdout)
 		return 0;
-	ret->size = stats.file_bytes;
-	size = units_archive_size(ret->size);
+	report->size = stats.file_bytes;
+	size = units_archive_size(report->size);
 	log_info(t->log, "archive file size: %s", size);
 	return 0;
 }
 
-static int save(struct task *t, struct task_result *ret, struct error **err)
+static int save(struct task *t, struct task_report *report, struct error **err)
 {
 	int r = check(t, err);
 
@@ -90,7 +91,7 @@ static int save(struct task *t, struct task_result *ret, struct error **err)
 	if (r == 0)
 		r = copy(t, err);
 	if (r == 0)
-		r = complete_archive(t, ret, err);
+		r = complete_archive(t, report, err);
 	if (r < 0) {
 		task_guest_explain(t, r, err);
 		return r;
@@ -127,7 +128,7 @@ static void say_started(const struct task *t)
 
 	if (!t->guest.known)
 		return;
-	event_info(t->host, t->log, "Starting Backup of VM %u (qemu)", t->vmid);
+	event_info(t->o->observers, t->log, "Starting Backup of VM %u (qemu)", t->vmid);
 	log_info(t->host->log, "Backup started at %s", now);
 }
 
@@ -135,7 +136,7 @@ static void say_failed(const struct task *t, const struct error *err)
 {
 	_cleanup_free_ char *now = task_log_time();
 
-	event_error(t->host, t->log, "Backup of VM %u failed - %s", t->vmid, error_message(err));
+	event_error(t->o->observers, t->log, "Backup of VM %u failed - %s", t->vmid, error_message(err));
 	log_info(t->host->log, "Failed at %s", now);
 	task_hook_after(t, "backup-abort");
 }
@@ -145,7 +146,7 @@ static void say_finished(const struct task *t, uint64_t seconds)
 	_cleanup_free_ char *now = task_log_time();
 	_cleanup_free_ char *took = units_hms(seconds);
 
-	event_info(t->host, t->log, "Finished Backup of VM %u (%s)", t->vmid, took);
+	event_info(t->o->observers, t->log, "Finished Backup of VM %u (%s)", t->vmid, took);
 	log_info(t->host->log, "Backup finished at %s", now);
 }
 
@@ -179,34 +180,38 @@ static void task_clear(struct task *t)
 	free(t->run_dir);
 }
 
-int task_run(const struct host *host, const struct task_options *o, uint32_t vmid, struct task_result *ret,
-	     struct error **err)
+static void fill_report(struct task *t, int r, const struct error *err, struct task_report *report)
 {
-	struct task t = { .host = host, .o = o, .vmid = vmid, .guest.mode = o->settings->mode };
-	_cleanup_error_ struct error *mine = NULL, *away = NULL;
+	report->outcome = r < 0 ? TASK_FAILED : TASK_SAVED;
+	report->error = r < 0 ? xstrdup(error_message(err)) : NULL;
+	report->archive = TAKE_PTR(t->target);
+	report->fleecing_peak = t->meter.last.fleecing_peak;
+}
+
+void task_run(const struct host *host, const struct task_options *o, struct task_report *report)
+{
+	struct task t = { .host = host, .o = o, .vmid = report->vmid, .guest.mode = o->settings->mode };
+	_cleanup_error_ struct error *err = NULL, *away = NULL;
 	const time_t start = time(NULL);
 	const uint64_t start_ns = units_now_ns();
 	const int reach = reach_dumpdir(&t, &away);
 	int r;
 
-	*ret = (struct task_result){ 0 };
 	task_archive_name(&t, start, reach == 0);
-	r = open_log(&t, &mine);
+	r = open_log(&t, &err);
 	say_started(&t);
 	if (r == 0)
 		r = reach;
-	error_keep_first(&mine, &away);
+	error_keep_first(&err, &away);
 	if (r == 0)
-		r = save(&t, ret, &mine);
+		r = save(&t, report, &err);
 	clean_up(&t);
-	ret->seconds = (units_now_ns() - start_ns) / 1000000000u;
+	report->seconds = (units_now_ns() - start_ns) / 1000000000u;
 	if (r < 0)
-		say_failed(&t, mine);
+		say_failed(&t, err);
 	else
-		say_finished(&t, ret->seconds);
+		say_finished(&t, report->seconds);
 	copy_log(&t);
-	ret->target = t.target;
-	error_keep_first(err, &mine);
+	fill_report(&t, r, err, report);
 	task_clear(&t);
-	return r;
 }

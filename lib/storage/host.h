@@ -11,7 +11,6 @@ struct host {
 	const struct paths *paths;
 	const struct storage_config *storages;
 	const struct log *log;
-	const struct log *syslog; /* see event.h; may be NULL */
 	const struct cancel *cancel;
 };
 

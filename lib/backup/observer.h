@@ -1,0 +1,93 @@
+/*
+ * Who follows a job while it runs: the hook script, the terminal's live view, the system log, and whoever is
+ * to come (notifications).  The job knows none of them; cli/ makes the list.
+ *
+ *	const struct observer list[] = { hook_observer(&hook), ui_observer(&ui) };
+ *	const struct observers observers = { .list = list, .n = ARRAY_SIZE(list) };
+ *
+ * Callbacks run one after the other, in the order of the list, in the thread that runs the job; each may be
+ * NULL.  Log lines are no matter of observers (base/log.h), except those that are events.
+ */
+#ifndef VZDUMP_BACKUP_OBSERVER_H
+#define VZDUMP_BACKUP_OBSERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backup/progress.h"
+#include "backup/report.h"
+#include "base/error.h"
+#include "base/log.h"
+
+/* The guest that is being saved; members that are not known yet are NULL. */
+struct phase_guest {
+	const char *mode; /* snapshot, suspend, stop */
+	uint32_t vmid;
+	bool known;           /* there is such a guest; false: nothing else is known of it */
+	const char *hostname; /* the guest's name */
+	const char *archive;  /* its path, or "-" */
+	const char *logfile;  /* beside the archive; it is there from log-end on */
+};
+
+enum phase_rule {
+	PHASE_MAY_FAIL, /* an error ends the guest's backup, or the job */
+	PHASE_ALWAYS,   /* comes whatever happened, also after a request to stop; an error changes nothing */
+};
+
+/* A point in a job, by PVE's name: job-init, job-start, job-end, job-abort, backup-start, pre-stop, ... */
+struct phase {
+	const char *name;
+	enum phase_rule rule;
+	const struct phase_guest *guest; /* NULL: a phase of the job */
+	const char *dumpdir;             /* where archives go; NULL: not known yet, or standard output */
+	const struct log *log;           /* for what the observer prints */
+};
+
+struct observer {
+	/* The job has its lock and begins; the report has no guests yet. */
+	void (*job_begin)(void *opaque, const struct job_report *r);
+	/* A guest's turn; with a container TASK_UNSUPPORTED, and task_end() comes at once. */
+	void (*task_begin)(void *opaque, const struct task_report *r);
+	/* Every 200 ms while disks are read, and when all is read. */
+	void (*progress)(void *opaque, const struct progress *p);
+	/* All of it is over, the guest runs again if it did, and its log has been copied. */
+	void (*task_end)(void *opaque, const struct task_report *r);
+	/* The last that comes of a job that began. */
+	void (*job_end)(void *opaque, const struct job_report *r);
+
+	/* A phase is reached.  0 or an error, which counts by p->rule. */
+	int (*phase)(void *opaque, const struct phase *p, struct error **err);
+	/*
+	 * One of the lines that PVE's vzdump sends to the system log too (event.h): begin and end of the job
+	 * and of each guest's backup, waiting for the lock.  Also of a job that does not begin.
+	 */
+	void (*event)(void *opaque, enum log_level level, const char *line);
+
+	bool shows_progress; /* progress() does: log lines about it are for the guest's log file only */
+	void *opaque;
+};
+
+/* Borrowed; NULL in place of it is an empty list. */
+struct observers {
+	const struct observer *list;
+	size_t n;
+};
+
+/* Each calls every observer that has the callback. */
+void observers_job_begin(const struct observers *o, const struct job_report *r);
+void observers_task_begin(const struct observers *o, const struct task_report *r);
+void observers_progress(const struct observers *o, const struct progress *p);
+void observers_task_end(const struct observers *o, const struct task_report *r);
+void observers_job_end(const struct observers *o, const struct job_report *r);
+void observers_event(const struct observers *o, enum log_level level, const char *line);
+
+/*
+ * PHASE_MAY_FAIL: the first error is returned, later observers are not called.  PHASE_ALWAYS: all are called
+ * and the first error is returned, which the caller only logs.
+ */
+int observers_phase(const struct observers *o, const struct phase *p, struct error **err);
+/* Whether any of them shows progress. */
+bool observers_show_progress(const struct observers *o);
+
+#endif

@@ -1,0 +1,229 @@
+/* What observers hear of a job, in which order, and what its report says; without a QEMU. */
+#include <sys/stat.h>
+
+#include "backup/job.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "config/vzdump-options.h"
+#include "test-config-util.h"
+
+static struct paths paths;
+
+static void put(const char *file, const char *text)
+{
+	_cleanup_free_ char *path = paths_get(&paths, "%s", file);
+	_cleanup_free_ char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+
+	io_mkdir_p(folder, 0755, NULL);
+	io_write_file_atomic(path, text, strlen(text), 0640, NULL, NULL);
+}
+
+/* ---- one that writes down all it hears ---- */
+
+struct recorder {
+	struct buf heard;
+	const char *fails_at; /* this phase; NULL: none */
+	const char *name;     /* NULL: it is alone */
+};
+
+static const char *outcome_name(enum task_outcome o)
+{
+	static const char *const names[] = {
+		[TASK_RUNS] = "runs",
+		[TASK_SAVED] = "saved",
+		[TASK_FAILED] = "failed",
+		[TASK_UNSUPPORTED] = "unsupported",
+	};
+
+	return names[o];
+}
+
+static void on_job_begin(void *opaque, const struct job_report *r)
+{
+	struct recorder *x = opaque;
+
+	buf_addf(&x->heard, "job begin: %zu\n", r->n);
+}
+
+static void on_task_begin(void *opaque, const struct task_report *r)
+{
+	struct recorder *x = opaque;
+
+	buf_addf(&x->heard, "begin %u: %s\n", r->vmid, outcome_name(r->outcome));
+}
+
+static void on_task_end(void *opaque, const struct task_report *r)
+{
+	struct recorder *x = opaque;
+
+	buf_addf(&x->heard, "end %u: %s%s%s, archive %s\n", r->vmid, outcome_name(r->outcome),
+		 r->error ? ", " : "", r->error ? r->error : "", r->archive ? "named" : "not named");
+}
+
+static void on_job_end(void *opaque, const struct job_report *r)
+{
+	struct recorder *x = opaque;
+
+	buf_addf(&x->heard, "job end: %zu guests, %zu failed: %s\n", r->n, report_count(r, TASK_FAILED),
+		 r->error ? r->error : "good");
+}
+
+static int on_phase(void *opaque, const struct phase *p, struct error **err)
+{
+	struct recorder *x = opaque;
+
+	buf_addf(&x->heard, "%sphase %s", x->name ? x->name : "", p->name);
+	if (p->guest)
+		buf_addf(&x->heard, " of %u (%s)", p->guest->vmid, p->guest->known ? "known" : "unknown");
+	buf_adds(&x->heard, p->rule == PHASE_ALWAYS ? ", always\n" : "\n");
+	return x->fails_at && !strcmp(x->fails_at, p->name) ? error_set(err, ERR_PEER, "no %s", p->name) : 0;
+}
+
+static void on_event(void *opaque, enum log_level level, const char *line)
+{
+	struct recorder *x = opaque;
+
+	buf_addf(&x->heard, "event %s%s\n", level == LOG_LEVEL_ERROR ? "ERROR " : "", line);
+}
+
+static struct observer observe(struct recorder *x)
+{
+	return (struct observer){ .job_begin = on_job_begin,
+				  .task_begin = on_task_begin,
+				  .task_end = on_task_end,
+				  .job_end = on_job_end,
+				  .phase = on_phase,
+				  .event = on_event,
+				  .opaque = x };
+}
+
+/* ---- jobs ---- */
+
+static int run_job(const char *line, struct recorder *x, struct error **err)
+{
+	_cleanup_free_ char *all = xasprintf("vzdump %s --dumpdir %s/dump", line, paths.root);
+	_cleanup_strv_ char **argv = strv_split_args(all);
+	_cleanup_options_ struct options o = { 0 };
+	_cleanup_settings_ struct settings settings = { 0 };
+	_cleanup_selection_ struct selection selection = { 0 };
+	const struct host host = { .paths = &paths };
+	const struct observer list[] = { { 0 }, observe(x) };
+	const struct observers observers = { .list = list, .n = ARRAY_SIZE(list) };
+	const struct job_params params = {
+		.settings = &settings, .selection = &selection, .command_line = line, .observers = &observers
+	};
+	int r = options_parse(&vzdump_options, (int)strv_len(argv), argv, &o, err);
+
+	settings_init(&settings, &o);
+	if (r == 0)
+		r = settings_load(&settings, &o, &paths, NULL, err);
+	if (r == 0)
+		r = job_choose(&host, &settings.request, &selection, err);
+	return r > 0 ? job_run(&host, &params, err) : r;
+}
+
+static void test_order(void)
+{
+	_cleanup_free_ char *why =
+		xasprintf("unable to find VM '999' (no file %s/etc/pve/qemu-server/999.conf)", paths.root);
+	_cleanup_free_ char *want = NULL;
+	struct recorder x = { .heard = BUF_INIT };
+	struct error *err = NULL;
+
+	fails(run_job("999 105", &x, &err), &err, "job errors", "a job whose guests fail has errors");
+	want = xasprintf(
+		"phase job-init\n"
+		"job begin: 0\n"
+		"event starting new backup job: 999 105\n"
+		"phase job-start\n"
+		"begin 105: unsupported\n"
+		"event ERROR Backup of VM 105 failed - it is a container (%s/etc/pve/lxc/105.conf): only VMs can be saved so far\n"
+		"end 105: unsupported, archive not named\n"
+		"begin 999: runs\n"
+		"event ERROR Backup of VM 999 failed - %s\n"
+		"phase backup-abort of 999 (unknown), always\n"
+		"phase log-end of 999 (unknown), always\n"
+		"end 999: failed, %s, archive named\n"
+		"phase job-end\n"
+		"event Backup job finished with errors\n"
+		"job end: 2 guests, 1 failed: job errors\n",
+		paths.root, why, why);
+	same(buf_str(&x.heard), want, "and observers hear all of it in order");
+	buf_clear(&x.heard);
+}
+
+static void test_refused_phase(void)
+{
+	struct recorder x = { .heard = BUF_INIT, .fails_at = "job-start" };
+	struct error *err = NULL;
+
+	fails(run_job("999", &x, &err), &err, "no job-start",
+	      "an observer that refuses a phase ends the job");
+	same(buf_str(&x.heard),
+	     "phase job-init\n"
+	     "job begin: 0\n"
+	     "event starting new backup job: 999\n"
+	     "phase job-start\n"
+	     "phase job-abort, always\n"
+	     "event ERROR Backup job failed - no job-start\n"
+	     "job end: 0 guests, 0 failed: no job-start\n",
+	     "and no guest's turn comes");
+	buf_clear(&x.heard);
+
+	x = (struct recorder){ .heard = BUF_INIT, .fails_at = "job-init" };
+	fails(run_job("999", &x, &err), &err, "no job-init", "one that refuses job-init too");
+	same(buf_str(&x.heard), "phase job-init\n", "and the job has not begun");
+	buf_clear(&x.heard);
+}
+
+/* ---- several observers ---- */
+
+static void reached(enum phase_rule rule, const char *want, const char *name)
+{
+	struct recorder one = { .heard = BUF_INIT, .fails_at = "p", .name = "1 " };
+	struct recorder two = { .heard = BUF_INIT, .fails_at = "p", .name = "2 " };
+	const struct observer list[] = { observe(&one), observe(&two) };
+	const struct observers observers = { .list = list, .n = ARRAY_SIZE(list) };
+	_cleanup_free_ char *both = NULL;
+	struct error *err = NULL;
+
+	fails(observers_phase(&observers, &(struct phase){ .name = "p", .rule = rule }, &err), &err, "no p",
+	      name);
+	both = xasprintf("%s%s", buf_str(&one.heard), buf_str(&two.heard));
+	same(both, want, "  and these hear of it");
+	buf_clear(&one.heard);
+	buf_clear(&two.heard);
+}
+
+static void test_observers(void)
+{
+	const struct observer list[] = { { 0 }, { .shows_progress = true } };
+	const struct observers shows = { .list = list, .n = 2 }, does_not = { .list = list, .n = 1 };
+
+	reached(PHASE_MAY_FAIL, "1 phase p\n", "a phase that fails goes no further");
+	reached(PHASE_ALWAYS, "1 phase p, always\n2 phase p, always\n", "one that always comes reaches all");
+	ok(observers_show_progress(&shows) && !observers_show_progress(&does_not), "who shows progress");
+	ok(!observers_show_progress(NULL), "nobody shows progress if nobody is there");
+	ok(observers_phase(NULL, &(struct phase){ .name = "p" }, NULL) == 0, "nor does anybody fail");
+}
+
+int main(void)
+{
+	char root[] = "/tmp/vz-test-job.XXXXXX";
+	_cleanup_free_ char *dump = NULL;
+
+	ok(mkdtemp(root) != NULL, "a directory for files");
+	paths_init(&paths, root);
+	dump = paths_get(&paths, "/dump");
+	io_mkdir_p(dump, 0755, NULL);
+	put("/etc/hostname", "here\n");
+	put("/etc/pve/lxc/105.conf", "");
+	put("/etc/pve/qemu-server/100.conf", "");
+	test_order();
+	test_refused_phase();
+	test_observers();
+	paths_clear(&paths);
+	io_remove_tree(root, NULL);
+	return done_testing();
+}
