@@ -18,7 +18,7 @@
 #include "output.h"
 #include "restore/restore.h"
 #include "signals.h"
-#include "place/backups.h"
+#include "place/backup-path.h"
 #include "vma-commands.h"
 
 static const char *const args[] = { "archive", "vmid", NULL };

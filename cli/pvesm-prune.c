@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "pvesm-commands.h"
-#include "place/backups.h"
+#include "place/retention.h"
 
 static const char *const args[] = { "storage", NULL };
 static const char *const types[] = { "qemu", "lxc", NULL };
@@ -186,15 +186,15 @@ static struct json_object *to_json(const struct storage *s, const struct backups
 	return all;
 }
 
-/* What is done is told line by line; as JSON there is nothing to tell. */
-static int prune(struct options *o, struct pvesm *p, const struct storage *s, struct backups *b,
+/* Reports line by line what is removed; as JSON there is nothing to report. */
+static int prune(struct options *o, struct pvesm *p, const struct place *place, const struct backups *b,
 		 struct error **err)
 {
 	unsigned removed = 0;
 
 	if (!pvesm_is_text(o))
 		p->log.opaque = stderr;
-	if (backups_prune(b, s->id, &p->log, &removed, NULL) < 0)
+	if (backups_prune(place, b, &p->log, &removed, NULL) < 0)
 		return error_set(err, -EIO, "error pruning backups - check log");
 	if (!pvesm_is_text(o))
 		pvesm_print_json(o, NULL);
@@ -204,7 +204,7 @@ static int prune(struct options *o, struct pvesm *p, const struct storage *s, st
 static int work(struct options *o, struct pvesm *p, const struct storage *s, struct error **err)
 {
 	_cleanup_backups_ struct backups b = { 0 };
-	_cleanup_free_ char *dir = NULL;
+	_cleanup_place_ struct place *place = NULL;
 	struct prune_keep keep;
 	const uint32_t vmid = options_given(o, "vmid") ? (uint32_t)options_int(o, "vmid") : 0;
 	int r = read_keep(o, s, &keep, err);
@@ -212,14 +212,14 @@ static int work(struct options *o, struct pvesm *p, const struct storage *s, str
 	if (r == 0)
 		r = storage_activate(s, &p->log, err);
 	if (r == 0)
-		r = storage_dir(s, STORAGE_BACKUP, &dir, err);
+		r = place_of_storage(s, &place, err);
 	if (r == 0)
-		r = backups_list(dir, options_get(o, "type"), vmid, &b, err);
+		r = place_list(place, options_get(o, "type"), vmid, &b, err);
 	if (r < 0)
 		return r;
 	mark_all(&b, &keep, &p->log);
 	if (!options_bool(o, "dry-run"))
-		return prune(o, p, s, &b, err);
+		return prune(o, p, place, &b, err);
 	if (b.n)
 		qsort(b.list, b.n, sizeof(*b.list), by_guest_and_time);
 	if (pvesm_is_text(o))

@@ -14,7 +14,8 @@
 #include "base/units.h"
 #include "pvesm-commands.h"
 #include "show.h"
-#include "place/backups.h"
+#include "place/backup-path.h"
+#include "place/place.h"
 #include "vma/reader.h"
 
 static const char *const volume_args[] = { "volume", NULL };
@@ -170,9 +171,15 @@ static const struct option_table free_table = {
 
 static int remove_backup(struct pvesm *p, const struct volume *v, struct error **err)
 {
-	if (access(v->path, F_OK) < 0)
-		return error_errno(err, errno, "cannot remove '%s'", v->volid);
-	return backup_remove(v->path, &p->log, err);
+	_cleanup_place_ struct place *place = NULL;
+	const char *name = strrchr(v->volname, '/') + 1;
+	int r = place_of_storage(v->storage, &place, err);
+
+	if (r < 0)
+		return r;
+	if (!place_exists(place, name))
+		return error_errno(err, ENOENT, "cannot remove '%s'", v->volid);
+	return place_remove(place, name, &p->log, err);
 }
 
 static int free_run(struct options *o, struct error **err)

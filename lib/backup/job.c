@@ -50,6 +50,7 @@ static int choose_dumpdir(struct job *j, const char *dumpdir, struct error **err
 		return error_set(err, ERR_NOT_FOUND,
 				 "dumpdir '%s' does not exist: create it or name another folder", dumpdir);
 	j->dumpdir = absolute_folder(dumpdir);
+	j->task.place = place_dir_new(j->dumpdir, NULL);
 	return 0;
 }
 
@@ -64,6 +65,8 @@ static int look_at_storage(struct job *j, const struct storage *s, struct error 
 			      s->id);
 	if (r == 0)
 		r = storage_dir(s, STORAGE_BACKUP, &j->dumpdir, err);
+	if (r == 0)
+		r = place_of_storage(s, &j->task.place, err);
 	if (r < 0)
 		error_prefix(err, "could not get storage information for '%s'", s->id);
 	return r;
@@ -89,8 +92,10 @@ static int choose_place(struct job *j, struct error **err)
 	const struct settings_place *place = &j->p->settings->place;
 	int r;
 
-	if (j->p->settings->request.to_stdout)
+	if (j->p->settings->request.to_stdout) {
+		j->task.place = place_stdout_new(j->p->stdout_fd);
 		return 0;
+	}
 	r = place->dumpdir ? choose_dumpdir(j, place->dumpdir, err) : choose_storage(j, place->storage, err);
 	j->task.dumpdir = j->dumpdir;
 	return r;
@@ -295,7 +300,7 @@ int job_run(const struct host *host, const struct job_params *p, struct error **
 	struct job j = {
 		.host = *host,
 		.p = p,
-		.task = { .settings = p->settings, .stdout_fd = p->stdout_fd, .observers = p->observers },
+		.task = { .settings = p->settings, .observers = p->observers },
 	};
 	struct job_lock lock = JOB_LOCK_INIT;
 	int r;
@@ -309,6 +314,7 @@ int job_run(const struct host *host, const struct job_params *p, struct error **
 	if (r == 0)
 		r = run_locked(&j, err);
 	job_lock_release(&lock);
+	place_free(j.task.place);
 	storage_config_clear(&j.storages);
 	report_clear(&j.report);
 	free(j.dumpdir);

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "config/notes-template.h"
 #include "config/section.h"
-#include "place/backups.h"
+#include "place/retention.h"
 
 static char *make_notes(struct task *t, const char *template)
 {
@@ -24,19 +24,6 @@ static char *make_notes(struct task *t, const char *template)
 							     .vmid = vmid });
 }
 
-/* A kill on the way leaves a file that the journal knows. */
-static int write_notes(struct task *t, const char *notes, struct error **err)
-{
-	_cleanup_free_ char *tmp = backup_notes_unfinished(t->archive.target);
-	int r = journal_add(t->guest.journal, JOURNAL_FILE, tmp, err);
-
-	if (r < 0)
-		return r;
-	r = backup_set_notes(t->archive.target, notes, t->log, err);
-	journal_strike(t->guest.journal, JOURNAL_FILE, tmp);
-	return r;
-}
-
 static void add_notes(struct task *t)
 {
 	const char *template = t->o->settings->notes_template;
@@ -52,7 +39,7 @@ static void add_notes(struct task *t)
 		return;
 	}
 	notes = make_notes(t, template);
-	if (write_notes(t, notes, &err) < 0)
+	if (place_set_notes(t->o->place, t->archive.name, notes, t->guest.journal, t->log, &err) < 0)
 		log_warn(t->log, "unable to add notes - %s", error_message(err));
 }
 
@@ -64,14 +51,14 @@ static int prune(struct task *t, struct error **err)
 	int r;
 
 	log_info(t->log, "prune older backups with retention: %s", keep);
-	r = backups_list(t->o->dumpdir, "qemu", t->vmid, &b, err);
+	r = place_list(t->o->place, "qemu", t->vmid, &b, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < b.n; i++)
-		b.list[i].is_new = !strcmp(b.list[i].path, t->archive.target);
+		b.list[i].is_new = !strcmp(b.list[i].name.filename, t->archive.name);
 	backups_mark(&b, &t->o->keep, time(NULL));
 	backups_warn_future(&b, t->log);
-	r = backups_prune(&b, t->o->storage ? t->o->storage->id : NULL, t->log, &removed, err);
+	r = backups_prune(t->o->place, &b, t->log, &removed, err);
 	if (r == 0)
 		log_info(t->log, "pruned %u backup(s)%s", removed,
 			 removed ? " not covered by keep-retention policy" : "");
@@ -82,25 +69,25 @@ int task_after(struct task *t, struct error **err)
 {
 	int r = 0;
 
-	if (!t->o->dumpdir)
+	if (!place_keeps(t->o->place))
 		return 0;
-	if (t->archive.not_synced)
+	if (t->archive.file->not_synced)
 		log_warn(
 			t->log,
 			"the archive is complete, but a power cut may still take it away: %s; no older backup is "
 			"removed for it",
-			error_message(t->archive.not_synced));
+			error_message(t->archive.file->not_synced));
 	/* marked as protected before pruning */
 	if (t->o->storage) {
 		add_notes(t);
 		if (t->o->settings->protect) {
 			log_info(t->log, "marking backup as protected");
-			r = backup_set_protected(t->archive.target, true, t->log, err);
+			r = place_protect(t->o->place, t->archive.name, t->log, err);
 			if (r < 0)
 				error_prefix(err, "unable to set protected flag");
 		}
 	}
-	if (r == 0 && t->o->remove && !t->archive.not_synced)
+	if (r == 0 && t->o->remove && !t->archive.file->not_synced)
 		r = prune(t, err);
 	return r;
 }

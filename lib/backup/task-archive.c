@@ -1,4 +1,4 @@
-/* The archive: its name, whether it may be made, and its header. */
+/* The archive: its name, whether it may be made, its header, how it is written and published. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,29 +8,40 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/mem.h"
-#include "place/backups.h"
 #include "storage/archive-name.h"
+#include "vma/compression.h"
 
 /* ---- its name ---- */
 
-void task_archive_name(struct task *t, time_t start, bool reachable)
-{
-	for (;;) {
-		_cleanup_free_ char *stem = archive_stem("qemu", t->vmid, start);
+/* By enum settings_compression. */
+static const struct {
+	enum vma_compression compression;
+	const char *extension;
+} formats[] = {
+	[SETTINGS_COMPRESS_NONE] = { VMA_COMPRESS_NONE, ".vma" },
+	[SETTINGS_COMPRESS_LZO] = { VMA_COMPRESS_LZO, ".vma.lzo" },
+	[SETTINGS_COMPRESS_GZIP] = { VMA_COMPRESS_GZIP, ".vma.gz" },
+	[SETTINGS_COMPRESS_ZSTD] = { VMA_COMPRESS_ZSTD, ".vma.zst" },
+};
 
-		archive_init(&t->archive, t->o->dumpdir, stem, &t->o->settings->archive);
-		if (t->archive.is_stdout || !reachable || access(t->archive.target, F_OK) < 0 ||
+void task_archive_name(struct task *t, time_t start, enum place_state state)
+{
+	const struct place *p = t->o->place;
+	struct task_archive *a = &t->archive;
+
+	for (;;) {
+		a->stem = archive_stem("qemu", t->vmid, start);
+		a->name = xasprintf("%s%s", a->stem, formats[t->o->settings->archive.compression].extension);
+		if (state == PLACE_IS_AWAY || !place_exists(p, a->name) ||
 		    cancel_sleep(t->host->cancel, 100, NULL) < 0)
 			break;
-		archive_clear(&t->archive);
+		free(a->stem);
+		free(a->name);
 		start = time(NULL);
 	}
-	t->target = xstrdup(t->archive.target);
-	if (t->o->dumpdir) {
-		_cleanup_free_ char *stem = archive_stem("qemu", t->vmid, start);
-
-		t->logfile = xasprintf("%s/%s.log", t->o->dumpdir, stem);
-	}
+	a->path = place_path(p, a->name);
+	if (place_keeps(p))
+		t->logfile = place_log_path(p, a->stem);
 }
 
 /* ---- whether it may be made ---- */
@@ -69,9 +80,9 @@ static int check_count(struct task *t, struct error **err)
 	uint64_t count = 0, protected_count = 0;
 	int r;
 
-	if (!t->o->dumpdir || !((limit && !t->o->remove) || protect))
+	if (!place_keeps(t->o->place) || !((limit && !t->o->remove) || protect))
 		return 0;
-	r = backups_list(t->o->dumpdir, "qemu", t->vmid, &b, err);
+	r = place_list(t->o->place, "qemu", t->vmid, &b, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < b.n; i++) {
@@ -105,7 +116,7 @@ int task_archive_check(struct task *t, struct error **err)
 	return r == 0 ? check_count(t, err) : r;
 }
 
-/* ---- its header ---- */
+/* ---- its header and its data ---- */
 
 static int check_sizes(const struct task *t, struct error **err)
 {
@@ -169,18 +180,52 @@ static int fill_header(struct task *t, struct vma_header *hdr, struct error **er
 	return r;
 }
 
+static int open_writer(struct task *t, const struct vma_header *hdr, struct error **err)
+{
+	const struct settings_archive *s = &t->o->settings->archive;
+	const enum vma_compression compression = formats[s->compression].compression;
+	struct budget budget;
+	const struct vma_writer_options o = { .layout = vma_compression_layout(compression),
+					      .budget = &budget,
+					      .level = s->level,
+					      .ionice = s->ionice,
+					      .cancel = t->host->cancel };
+	struct archive *file = t->archive.file;
+	int r = vma_compression_filter(compression, s->threads, &file->output, err);
+
+	budget_init(&budget, &(struct budget_limits){ .threads = s->threads });
+	return r == 0 ? vma_writer_new(&o, TAKE_PTR(file->output), hdr, &t->archive.writer, err) : r;
+}
+
 int task_archive_open(struct task *t, struct error **err)
 {
 	_cleanup_vma_header_ struct vma_header hdr = { 0 };
+	struct task_archive *a = &t->archive;
 	int r = fill_header(t, &hdr, err);
 
 	if (r < 0)
 		return r;
-	uuid_text(t->uuid, hdr.uuid);
-	if (t->archive.is_stdout)
-		log_info(t->log, "sending archive to stdout");
+	uuid_text(a->uuid, hdr.uuid);
+	if (place_keeps(t->o->place))
+		log_info(t->log, "creating vzdump archive '%s'", a->path);
 	else
-		log_info(t->log, "creating vzdump archive '%s'", t->archive.target);
-	return archive_open(&t->archive, &t->o->settings->archive, t->o->stdout_fd, &hdr, t->guest.journal,
-			    t->host->cancel, err);
+		log_info(t->log, "sending archive to stdout");
+	r = place_create(t->o->place, a->name, t->guest.journal, t->host->cancel, &a->file, err);
+	return r == 0 ? open_writer(t, &hdr, err) : r;
+}
+
+int task_archive_finish(struct task *t, struct vma_writer_stats *ret, struct error **err)
+{
+	int r = vma_writer_finish(t->archive.writer, ret, err);
+
+	if (r == 0)
+		r = place_publish(t->archive.file, err);
+	return r < 0 ? error_wrap(err, r, "writing archive '%s'", t->archive.path) : 0;
+}
+
+void task_archive_close(struct task *t)
+{
+	if (t->archive.writer)
+		vma_writer_free(TAKE_PTR(t->archive.writer));
+	place_abort(TAKE_PTR(t->archive.file));
 }

@@ -68,7 +68,7 @@ static int explain(struct task *t, int r, struct error **err)
 	failed = vma_writer_check(t->archive.writer, NULL);
 	/* a copy that fails for another reason cancels the writer */
 	if (failed < 0 && failed != ERR_CANCELED)
-		return t->archive.is_stdout ? r : error_wrap(err, r, "'%s'", t->archive.target);
+		return place_keeps(t->o->place) ? error_wrap(err, r, "'%s'", t->archive.path) : r;
 	d = disk_of(t, error_message(*err));
 	if (sources_explain(t->sources, d ? d->source : NULL, r, &cause) < 0) {
 		/* the failed read says nothing more: the disk and the cause do */
@@ -107,7 +107,7 @@ static int run_copy(struct task *t, struct error **err)
 
 	if (r < 0)
 		return explain(t, r, err);
-	log_info(t->log, "started backup task '%s'", t->uuid);
+	log_info(t->log, "started backup task '%s'", t->archive.uuid);
 	/* what came before, the guest agent above all, says nothing of how fast disks are read */
 	t->meter.start_ns = units_now_ns();
 	r = task_guest_resume(t, err);

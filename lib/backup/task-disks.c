@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
-#include "place/backups.h"
 #include "vma/reader.h"
 
 static void log_included(struct task *t, const struct guest_disk *d)
@@ -88,9 +87,9 @@ static int check_lost_disks(const struct task *t, struct error **err)
 	const char *newest;
 	int r;
 
-	if (t->disks.conf.n || !t->o->dumpdir)
+	if (t->disks.conf.n || !place_keeps(t->o->place))
 		return 0;
-	r = backups_list(t->o->dumpdir, "qemu", t->vmid, &b, err);
+	r = place_list(t->o->place, "qemu", t->vmid, &b, err);
 	if (r < 0 || !b.n)
 		return r;
 	newest = b.list[b.n - 1].path;

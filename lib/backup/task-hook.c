@@ -6,7 +6,7 @@ static int reach_phase(const struct task *t, const char *name, enum phase_rule r
 				       .vmid = t->vmid,
 				       .known = t->guest.known,
 				       .hostname = guest_config_get(&t->guest.conf, "name"),
-				       .archive = t->target,
+				       .archive = t->archive.path,
 				       .logfile = t->logfile };
 	const struct phase p = {
 		.name = name, .rule = rule, .guest = &g, .dumpdir = t->o->dumpdir, .log = t->log

@@ -14,7 +14,6 @@
 
 #include <time.h>
 
-#include "place/archive.h"
 #include "copy/copy.h"
 #include "guest/power.h"
 #include "backup/task-log.h"
@@ -24,6 +23,7 @@
 #include "journal/journal.h"
 #include "source/source.h"
 #include "vma/format.h"
+#include "vma/writer.h"
 
 struct task_guest {
 	const char *mode; /* what it became: a guest that does not run is "stop" */
@@ -51,6 +51,15 @@ struct task_disks {
 	size_t n;
 };
 
+struct task_archive {
+	char *stem; /* of its name */
+	char *name; /* at its place */
+	char *path; /* place_path() */
+	struct archive *file;
+	struct vma_writer *writer; /* into file */
+	char uuid[UUID_TEXT_SIZE];
+};
+
 struct task_meter {
 	struct progress_disk *disks;
 	struct progress_lines lines;
@@ -66,14 +75,12 @@ struct task {
 	struct task_log tlog;
 	const struct log *log; /* &tlog.log */
 	char *logfile;         /* path that the log is copied to; NULL: it is not */
-	char *target;          /* path of the archive, "-" for standard output; outlives `archive` */
 
 	struct task_guest guest;
 	struct task_disks disks;
 	struct sources *sources;
 	char *run_dir; /* private folder for sockets */
-	struct archive archive;
-	char uuid[UUID_TEXT_SIZE]; /* of the archive */
+	struct task_archive archive;
 	struct copy *copy;
 	struct task_meter meter;
 };
@@ -102,15 +109,23 @@ void task_disks_clear(struct task *t);
 int task_refuse_empty(const struct task_disk *d, struct error **err);
 
 /* ---- task-archive.c ---- */
+enum place_state {
+	PLACE_ANSWERS,
+	PLACE_IS_AWAY,
+};
 /*
- * Names the archive and the log beside it after the time of the start; where an archive of this very second
- * exists, after the next one.  reachable: the folder can be looked at.
+ * Names the archive and the log beside it after the time of the start; if the place answers and has an
+ * archive of this very second, after a later one.
  */
-void task_archive_name(struct task *t, time_t start, bool reachable);
+void task_archive_name(struct task *t, time_t start, enum place_state state);
 /* Whether one more backup is allowed, asked before anything is done. */
 int task_archive_check(struct task *t, struct error **err);
 /* The header, which needs the sizes of all disks. */
 int task_archive_open(struct task *t, struct error **err);
+/* Completes and publishes it; it may be in place, but archive.file->not_synced. */
+int task_archive_finish(struct task *t, struct vma_writer_stats *ret, struct error **err);
+/* One that was not published stays in the journal. */
+void task_archive_close(struct task *t);
 
 /* ---- task-copy.c ---- */
 /* From the instant until nothing of ours is left in QEMU. */

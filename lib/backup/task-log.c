@@ -6,13 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/bounded.h"
-#include "base/buf.h"
 #include "base/io.h"
 #include "base/mem.h"
 
 #define LOG_MAX (64u << 20)
-#define COPY_MS 5000
 
 char *task_log_time(void)
 {
@@ -81,48 +78,9 @@ int task_log_open(struct task_log *t, const struct paths *p, uint32_t vmid, cons
 	return 0;
 }
 
-struct copy {
-	char *path;
-	struct buf text;
-};
-
-static void copy_clear(void *opaque)
+int task_log_read(const struct task_log *t, struct buf *ret, struct error **err)
 {
-	struct copy *c = opaque;
-
-	buf_clear(&c->text);
-	free(c->path);
-	free(c);
-}
-
-/*
- * Not by way of a temporary file: the journal is closed by now, and half a log is no harm.  But never into
- * what is there: the folder may be somebody else's, and so the link in it.
- */
-static int do_copy(void *opaque, struct error **err)
-{
-	struct copy *c = opaque;
-	_cleanup_close_ int fd = io_create_fresh(c->path, 0640);
-	int r = fd < 0 ? fd : io_write_all(fd, buf_str(&c->text), c->text.len);
-
-	return r < 0 ? error_errno(err, -r, "cannot write '%s'", c->path) : 0;
-}
-
-int task_log_copy(const struct task_log *t, const char *path, struct error **err)
-{
-	struct copy *c = xcalloc(1, sizeof(*c));
-	int r = io_read_file(t->path, LOG_MAX, &c->text, err);
-
-	if (r < 0) {
-		copy_clear(c);
-		return r;
-	}
-	c->path = xstrdup(path);
-	r = bounded_run(&(struct bounded_call){ .call = do_copy, .clear = copy_clear, .arg = c }, COPY_MS,
-			NULL, err);
-	if (r == ERR_TIMEOUT)
-		error_prefix(err, "cannot write '%s'", path);
-	return r;
+	return io_read_file(t->path, LOG_MAX, ret, err);
 }
 
 void task_log_clear(struct task_log *t)

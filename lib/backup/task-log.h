@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/error.h"
 #include "base/paths.h"
@@ -26,8 +27,8 @@ int task_log_open(struct task_log *t, const struct paths *p, uint32_t vmid, cons
 		  struct error **err);
 /* Without a file: only outer gets the lines. */
 void task_log_none(struct task_log *t, const struct log *outer);
-/* Copies what was written so far to path.  A file system that does not answer is an error. */
-int task_log_copy(const struct task_log *t, const char *path, struct error **err);
+/* What was written so far. */
+int task_log_read(const struct task_log *t, struct buf *ret, struct error **err);
 void task_log_clear(struct task_log *t);
 
 /* "2026-11-22 20:15:00", local time, now.  Caller frees. */

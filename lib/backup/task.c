@@ -4,17 +4,10 @@
 
 #include "backup/event.h"
 #include "backup/task-internal.h"
-#include "base/bounded.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "guest/ha.h"
 #include "journal/run-dir.h"
-
-/* Asked again for each guest, before anything is done in the folder or to the guest. */
-static int reach_dumpdir(const struct task *t, struct error **err)
-{
-	return t->o->dumpdir ? bounded_reach(t->o->dumpdir, BOUNDED_REACH_MS, t->host->cancel, err) : 0;
-}
 
 /* The HA manager would start a guest again that is shut down for its backup. */
 static int check_ha(struct task *t, struct error **err)
@@ -65,13 +58,13 @@ static int complete_archive(struct task *t, struct task_report *report, struct e
 {
 	_cleanup_free_ char *size = NULL;
 	struct vma_writer_stats stats;
-	int r = archive_complete(&t->archive, t->guest.journal, &stats, err);
+	int r = task_archive_finish(t, &stats, err);
 
 	if (r < 0)
 		return r;
 	if (t->disks.n)
 		task_meter_summary(t, &stats);
-	if (t->archive.is_stdout)
+	if (!place_keeps(t->o->place))
 		return 0;
 	report->size = stats.file_bytes;
 	size = units_archive_size(report->size);
@@ -150,12 +143,20 @@ static void say_finished(const struct task *t, uint64_t seconds)
 	log_info(t->host->log, "Backup finished at %s", now);
 }
 
+static int keep_log(struct task *t, struct error **err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	int r = task_log_read(&t->tlog, &text, err);
+
+	return r == 0 ? place_keep_log(t->o->place, t->archive.stem, &text, err) : r;
+}
+
 /* Lines that come after this are not in the copy. */
 static void copy_log(struct task *t)
 {
 	_cleanup_error_ struct error *err = NULL;
 
-	if (t->guest.known && t->logfile && task_log_copy(&t->tlog, t->logfile, &err) < 0)
+	if (t->guest.known && t->logfile && keep_log(t, &err) < 0)
 		log_warn(t->host->log, "%s", error_message(err));
 	task_hook_after(t, "log-end");
 }
@@ -164,7 +165,7 @@ static void copy_log(struct task *t)
 static void clean_up(struct task *t)
 {
 	copy_free(TAKE_PTR(t->copy));
-	archive_clear(&t->archive);
+	task_archive_close(t);
 	if (t->guest.journal)
 		task_guest_end(t);
 }
@@ -175,6 +176,9 @@ static void task_clear(struct task *t)
 	sources_free(t->sources);
 	guest_config_clear(&t->guest.conf);
 	task_log_clear(&t->tlog);
+	free(t->archive.stem);
+	free(t->archive.name);
+	free(t->archive.path);
 	free(t->logfile);
 	free(t->meter.disks);
 	free(t->run_dir);
@@ -184,7 +188,7 @@ static void fill_report(struct task *t, int r, const struct error *err, struct t
 {
 	report->outcome = r < 0 ? TASK_FAILED : TASK_SAVED;
 	report->error = r < 0 ? xstrdup(error_message(err)) : NULL;
-	report->archive = TAKE_PTR(t->target);
+	report->archive = TAKE_PTR(t->archive.path);
 	report->fleecing_peak = t->meter.last.fleecing_peak;
 }
 
@@ -194,10 +198,11 @@ void task_run(const struct host *host, const struct task_options *o, struct task
 	_cleanup_error_ struct error *err = NULL, *away = NULL;
 	const time_t start = time(NULL);
 	const uint64_t start_ns = units_now_ns();
-	const int reach = reach_dumpdir(&t, &away);
+	/* asked again for each guest, before anything is done at the place or to the guest */
+	const int reach = place_reach(o->place, host->cancel, &away);
 	int r;
 
-	task_archive_name(&t, start, reach == 0);
+	task_archive_name(&t, start, reach == 0 ? PLACE_ANSWERS : PLACE_IS_AWAY);
 	r = open_log(&t, &err);
 	say_started(&t);
 	if (r == 0)

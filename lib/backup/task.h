@@ -5,14 +5,15 @@
 #include "backup/observer.h"
 #include "base/budget.h"
 #include "config/settings.h"
+#include "place/place.h"
 #include "storage/host.h"
 
 /* What all guests of a job have in common.  Borrowed. */
 struct task_options {
 	const struct settings *settings;
 	const struct storage *storage; /* NULL with --dumpdir and --stdout */
-	const char *dumpdir;           /* NULL with --stdout */
-	int stdout_fd;                 /* --stdout: where the archive goes */
+	struct place *place;           /* where the archive goes */
+	const char *dumpdir;           /* for hook scripts; NULL with --stdout */
 	struct prune_keep keep;        /* retention, by settings_keep() */
 	bool remove;                   /* prune after the backup */
 	struct budget *budget;         /* shared by all of the job's guests */

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
-#include "place/backups.h"
+#include "place/place.h"
 #include "storage/path.h"
 #include "storage/tool.h"
 #include "storage/types.h"
@@ -163,7 +163,7 @@ static char *backup_format(const struct archive_name *n)
 	return *n->compression ? xasprintf("%s.%s", n->format, n->compression) : xstrdup(n->format);
 }
 
-static void add_backup(struct list *l, const struct backup *b)
+static void add_backup(struct list *l, const struct place *p, const struct backup *b)
 {
 	_cleanup_free_ char *volname = xasprintf("backup/%s", b->name.filename);
 	struct storage_volume *v = add(l, STORAGE_BACKUP, volname);
@@ -174,20 +174,20 @@ static void add_backup(struct list *l, const struct backup *b)
 	v->ctime = b->ctime;
 	v->subtype = xstrdup(*b->name.type ? b->name.type : "unknown");
 	v->is_protected = b->is_protected;
-	if (backup_get_notes(b->path, &v->notes, NULL) == 0)
+	if (place_notes(p, b->name.filename, &v->notes, NULL) == 0)
 		v->notes[strcspn(v->notes, "\n")] = '\0';
 }
 
 static int add_backups(struct list *l, uint32_t vmid, struct error **err)
 {
 	_cleanup_backups_ struct backups b = { 0 };
-	_cleanup_free_ char *dir = NULL;
-	int r = storage_dir(l->s, STORAGE_BACKUP, &dir, err);
+	_cleanup_place_ struct place *p = NULL;
+	int r = place_of_storage(l->s, &p, err);
 
 	if (r == 0)
-		r = backups_list(dir, NULL, vmid, &b, err);
+		r = place_list(p, NULL, vmid, &b, err);
 	for (size_t i = 0; i < b.n; i++)
-		add_backup(l, &b.list[i]);
+		add_backup(l, p, &b.list[i]);
 	return r;
 }
 

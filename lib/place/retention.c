@@ -1,9 +1,9 @@
-/* Which backups to keep.  Facts: PVE::Storage::prune_mark_backup_group. */
+#include "place/retention.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "place/backups.h"
 
 /* Two backups of one period have one id. */
 static int64_t period_id(enum prune_period period, time_t when)
@@ -35,21 +35,21 @@ static int64_t period_id(enum prune_period period, time_t when)
 	return period == PRUNE_DAILY ? id : id * 24 + tm.tm_hour;
 }
 
-/* A backup that takes part, with its id in the period looked at. */
+/* A backup that is counted, with its id in the kind of period at hand. */
 struct entry {
 	struct backup *b;
 	int64_t id;
-	bool kept_now; /* kept in this very period */
+	bool kept_now; /* for this very period */
 };
 
-/* How an entry's period stands when its turn comes: looks at those kept so far. */
+/* What was kept of an entry's period when its turn comes. */
 enum period_state {
-	PERIOD_NEW,
-	PERIOD_COUNTED,
-	PERIOD_COVERED
+	PERIOD_NEW,     /* nothing */
+	PERIOD_COUNTED, /* a backup, and the period was counted for it */
+	PERIOD_COVERED, /* a backup that another kind of period has kept */
 };
 
-static enum period_state look(const struct entry *entries, size_t n, int64_t id)
+static enum period_state state_of_period(const struct entry *entries, size_t n, int64_t id)
 {
 	enum period_state state = PERIOD_NEW;
 
@@ -63,7 +63,7 @@ static enum period_state look(const struct entry *entries, size_t n, int64_t id)
 	return state;
 }
 
-/* entries: newest first.  Keeps the newest of each of `count` periods that none before covers. */
+/* entries: newest first.  Keeps the newest of each of `count` periods that no earlier kind covers. */
 static void mark_period(struct entry *entries, size_t n, enum prune_period period, uint64_t count)
 {
 	uint64_t counted = 0;
@@ -79,7 +79,7 @@ static void mark_period(struct entry *entries, size_t n, enum prune_period perio
 
 		if (entries[i].b->mark != PRUNE_NONE)
 			continue;
-		state = look(entries, n, entries[i].id);
+		state = state_of_period(entries, n, entries[i].id);
 		if (state == PERIOD_COVERED)
 			continue;
 		if (state == PERIOD_COUNTED) {
@@ -93,7 +93,7 @@ static void mark_period(struct entry *entries, size_t n, enum prune_period perio
 	}
 }
 
-/* Newest first, which is what this run has made; of one instant in the order they stand. */
+/* The newest, which is what this job has made, first; those of one instant in the order of the list. */
 static int compare_entries(const void *a, const void *b)
 {
 	const struct backup *x = ((const struct entry *)a)->b;
@@ -106,6 +106,7 @@ static int compare_entries(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* The mark of a backup that takes no part; PRUNE_NONE for one that does. */
 static enum prune_mark first_mark(const struct backup *b, time_t now)
 {
 	if (b->is_protected)
@@ -148,4 +149,45 @@ void backups_mark(struct backups *b, const struct prune_keep *keep, time_t now)
 	for (size_t i = 0; i < n; i++)
 		if (entries[i].b->mark == PRUNE_NONE)
 			entries[i].b->mark = keep->all ? PRUNE_KEEP : PRUNE_REMOVE;
+}
+
+static int prune_backup(const struct place *p, const struct backup *b, const struct log *log,
+			struct error **err)
+{
+	_cleanup_free_ char *volid = NULL;
+	int r;
+
+	if (!p->storage) {
+		log_info(log, "delete old backup '%s'", b->path);
+		return place_remove(p, b->name.filename, log, err);
+	}
+	volid = xasprintf("%s:backup/%s", p->storage, b->name.filename);
+	log_info(log, "removing backup '%s'", volid);
+	r = place_remove(p, b->name.filename, log, err);
+	if (r < 0)
+		error_prefix(err, "error when removing backup '%s'", volid);
+	return r;
+}
+
+int backups_prune(const struct place *p, const struct backups *b, const struct log *log,
+		  unsigned *ret_removed, struct error **err)
+{
+	int result = 0;
+
+	*ret_removed = 0;
+	for (size_t i = 0; i < b->n; i++) {
+		_cleanup_error_ struct error *mine = NULL;
+		int r;
+
+		if (b->list[i].mark != PRUNE_REMOVE)
+			continue;
+		++*ret_removed;
+		r = prune_backup(p, &b->list[i], log, &mine);
+		if (r == 0)
+			continue;
+		log_error(log, "%s", error_message(mine));
+		if (result == 0)
+			result = error_set(err, r, "%s", error_message(mine));
+	}
+	return result;
 }

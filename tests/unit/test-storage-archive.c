@@ -2,7 +2,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
-#include "place/backups.h"
+#include "place/retention.h"
 #include "test-config-util.h"
 
 static void good(const char *path, bool standard, uint32_t vmid, const char *format, const char *compression)
@@ -82,29 +82,34 @@ static bool exists(const char *dir, const char *name)
 	return access(path, F_OK) == 0;
 }
 
-static void test_aux(const char *dir)
+static void test_beside(const char *dir, const struct place *p)
 {
-	_cleanup_free_ char *path = xasprintf("%s/vzdump-qemu-100-2026_01_01-00_00_00.vma.zst", dir);
-	_cleanup_free_ char *notes = NULL;
+	static const char name[] = "vzdump-qemu-100-2026_01_01-00_00_00.vma.zst";
+	_cleanup_free_ char *marker = xasprintf("%s/%s.protected", dir, name);
+	_cleanup_free_ char *notes = NULL, *none = NULL;
 	struct error *err = NULL;
 
-	works(backup_set_notes(path, "two\nlines", NULL, &err), &err, "notes are written");
-	works(backup_get_notes(path, &notes, &err), &err, "and read");
+	works(place_set_notes(p, name, "two\nlines", NULL, NULL, &err), &err, "notes are written");
+	works(place_notes(p, name, &notes, &err), &err, "and read");
 	same(notes, "two\nlines", "as they were");
-	works(backup_set_protected(path, true, NULL, &err), &err, "an archive is protected");
-	ok(backup_is_protected(path), "which shows");
-	fails(backup_remove(path, NULL, &err), &err, "cannot remove protected archive", "and keeps it");
-	works(backup_set_protected(path, false, NULL, &err), &err, "protection ends");
-	works(backup_set_protected(path, false, NULL, &err), &err, "twice does no harm");
-	works(backup_remove(path, NULL, &err), &err, "then it can be removed");
-	ok(!exists(dir, "vzdump-qemu-100-2026_01_01-00_00_00.vma.zst") &&
-		   !exists(dir, "vzdump-qemu-100-2026_01_01-00_00_00.vma.zst.notes") &&
+	works(place_set_notes(p, name, "", NULL, NULL, &err), &err, "empty notes");
+	works(place_notes(p, name, &none, &err), &err, "are read, too");
+	same(none, "", "as none");
+	works(place_set_notes(p, name, "more", NULL, NULL, &err), &err, "and others are written");
+	works(place_protect(p, name, NULL, &err), &err, "an archive is protected");
+	works(place_protect(p, name, NULL, &err), &err, "twice does no harm");
+	ok(access(marker, F_OK) == 0, "which shows");
+	fails(place_remove(p, name, NULL, &err), &err, "cannot remove protected archive", "and keeps it");
+	ok(place_exists(p, name), "it is still there");
+	ok(unlink(marker) == 0, "protection ends");
+	works(place_remove(p, name, NULL, &err), &err, "then it can be removed");
+	ok(!exists(dir, name) && !exists(dir, "vzdump-qemu-100-2026_01_01-00_00_00.vma.zst.notes") &&
 		   !exists(dir, "vzdump-qemu-100-2026_01_01-00_00_00.log"),
 	   "with its log and notes");
-	works(backup_remove(path, NULL, &err), &err, "a missing one is fine");
+	works(place_remove(p, name, NULL, &err), &err, "a missing one is fine");
 }
 
-static void test_prune(const char *dir)
+static void test_prune(const char *dir, const struct place *p)
 {
 	_cleanup_backups_ struct backups b = { 0 };
 	_cleanup_buf_ struct buf lines = BUF_INIT;
@@ -113,11 +118,11 @@ static void test_prune(const char *dir)
 	struct error *err = NULL;
 	unsigned removed;
 
-	works(backups_list(dir, "qemu", 100, &b, &err), &err, "backups of a guest are listed");
+	works(place_list(p, "qemu", 100, &b, &err), &err, "backups of a guest are listed");
 	ok(b.n == 4, "four of them");
 	prune_keep_parse("keep-last=1", &keep, NULL);
 	backups_mark(&b, &keep, time(NULL));
-	works(backups_prune(&b, "store", &log, &removed, &err), &err, "and pruned");
+	works(backups_prune(p, &b, &log, &removed, &err), &err, "and pruned");
 	ok(removed == 1, "one goes");
 	same(buf_str(&lines), "I removing backup 'store:backup/vzdump-qemu-100-2026_01_02-00_00_00.vma'\n",
 	     "with PVE's line");
@@ -142,16 +147,18 @@ static void test_files(void)
 		"other",
 	};
 	char dir[] = "/tmp/test-archive-XXXXXX";
+	_cleanup_place_ struct place *p = NULL;
 	struct backups b;
 	struct error *err = NULL;
 
 	ok(mkdtemp(dir) != NULL, "a directory for files");
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		touch(dir, files[i]);
-	test_aux(dir);
-	test_prune(dir);
+	p = place_dir_new(dir, "store");
+	test_beside(dir, p);
+	test_prune(dir, p);
 	io_remove_tree(dir, NULL);
-	works(backups_list(dir, NULL, 0, &b, &err), &err, "a missing directory");
+	works(place_list(p, NULL, 0, &b, &err), &err, "a missing directory");
 	ok(b.n == 0, "has no backups");
 }
 

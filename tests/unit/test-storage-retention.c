@@ -1,7 +1,7 @@
 /* Each row: backups of one guest, oldest first, and the marks they get. */
 #include "base/mem.h"
 #include "base/strv.h"
-#include "place/backups.h"
+#include "place/retention.h"
 #include "test-config-util.h"
 
 #define NOW 1830297600 /* 2028-01-01 00:00:00 UTC */

@@ -1,0 +1,110 @@
+/*
+ * An archive in a folder while it is being made: <name>.dat, which is synced and renamed when it is
+ * complete, so that a file with its final name is complete.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bounded.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "place/dir-internal.h"
+
+#define CLOSE_MS 1000
+
+struct dir_archive {
+	struct archive base;
+	char *path; /* when it is published */
+	char *part; /* while it is written */
+	struct journal *journal;
+	const struct cancel *cancel;
+};
+
+static int create_part(struct dir_archive *a, struct error **err)
+{
+	int r = journal_add(a->journal, JOURNAL_FILE, a->part, err);
+
+	if (r < 0)
+		return r;
+	if (access(a->path, F_OK) == 0)
+		return error_set(err, -EEXIST, "archive '%s' exists already: wait a second and start again",
+				 a->path);
+	unlink(a->part);
+	a->base.fd = open(a->part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (a->base.fd < 0)
+		return error_errno(err, errno, "unable to open file '%s'", a->part);
+	return 0;
+}
+
+int dir_create(struct place *p, const char *name, struct journal *j, const struct cancel *cancel,
+	       struct archive **ret, struct error **err)
+{
+	struct dir_archive *a = xcalloc(1, sizeof(*a));
+	int r;
+
+	a->base = (struct archive){ .place = p, .fd = -1 };
+	a->path = dir_path(p, name);
+	/* PVE replaces the last extension */
+	a->part = xasprintf("%.*s.dat", (int)(strrchr(a->path, '.') - a->path), a->path);
+	a->journal = j;
+	a->cancel = cancel;
+	r = create_part(a, err);
+	if (r < 0)
+		dir_abort(&a->base);
+	else
+		*ret = &a->base;
+	return r;
+}
+
+static int do_sync(void *arg, struct error **err)
+{
+	return fsync(*(const int *)arg) < 0 ? error_errno(err, errno, "fsync") : 0;
+}
+
+static void close_and_free(void *arg)
+{
+	close(*(const int *)arg);
+	free(arg);
+}
+
+/* May take minutes on a slow file system, and for ever on one whose server is away. */
+static int sync_part(const struct dir_archive *a, struct error **err)
+{
+	struct bounded_call c = { .call = do_sync, .clear = close_and_free };
+	int fd = fcntl(a->base.fd, F_DUPFD_CLOEXEC, 3), r;
+
+	if (fd < 0)
+		return error_errno(err, errno, "cannot sync '%s'", a->part);
+	c.arg = xmalloc(sizeof(int));
+	*(int *)c.arg = fd;
+	r = bounded_run(&c, 0, a->cancel, err);
+	if (r < 0 && r != ERR_CANCELED)
+		error_prefix(err, "cannot sync '%s'", a->part);
+	return r;
+}
+
+int dir_publish(struct archive *archive, struct error **err)
+{
+	struct dir_archive *a = (struct dir_archive *)archive;
+	int r = sync_part(a, err);
+
+	if (r == 0)
+		r = io_rename(a->part, a->path, true, &archive->not_synced, err);
+	if (r == 0)
+		journal_strike(a->journal, JOURNAL_FILE, a->part);
+	return r;
+}
+
+void dir_abort(struct archive *archive)
+{
+	struct dir_archive *a = (struct dir_archive *)archive;
+
+	if (archive->fd >= 0)
+		bounded_close(archive->fd, CLOSE_MS);
+	free(a->path);
+	free(a->part);
+	free(a);
+}
