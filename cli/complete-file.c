@@ -8,7 +8,6 @@
 #include "base/strv.h"
 #include "complete.h"
 #include "storage/archive-name.h"
-#include "storage/types.h"
 #include "vma/reader.h"
 
 /* ---- files ---- */

@@ -15,7 +15,7 @@
 #include "place/place.h"
 #include "storage/path.h"
 #include "storage/tool.h"
-#include "storage/types.h"
+#include "storage/volume-path.h"
 
 struct list {
 	const struct storage *s;

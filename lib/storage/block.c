@@ -72,25 +72,6 @@ bool block_word_valid(const char *word)
 	return is_word(word, strlen(word)) && word[0] != '-' && word[0] != '.';
 }
 
-int block_required(const struct storage *s, const char *key, const char **ret, struct error **err)
-{
-	const char *value = section_get(&s->section, key);
-
-	if (!value)
-		return error_set(err, ERR_INVALID, "storage '%s' has no %s in storage.cfg", s->id, key);
-	if (ret)
-		*ret = value;
-	return 0;
-}
-
-bool block_flag(const struct storage *s, const char *key)
-{
-	const char *value = section_get(&s->section, key);
-	bool on = false;
-
-	return value && units_parse_bool(value, &on) && on;
-}
-
 /* ---- devices ---- */
 
 static bool is_block(const char *path)
@@ -182,34 +163,6 @@ int block_zero(const char *path, const struct block_zero_options *o, struct erro
 			return r;
 	}
 	return fsync(fd) < 0 ? error_errno(err, errno, "cannot zero '%s'", path) : 0;
-}
-
-/* ---- lists ---- */
-
-struct storage_image *block_list_add(struct block_list *l, char *volname, uint32_t vmid,
-				     enum image_format format, uint64_t size, uint64_t used)
-{
-	l->images = xreallocarray(l->images, l->n + 1, sizeof(*l->images));
-	l->images[l->n++] = (struct storage_image){
-		.volname = volname, .vmid = vmid, .format = format, .size = size, .used = used
-	};
-	return &l->images[l->n - 1];
-}
-
-static int compare_images(const void *a, const void *b)
-{
-	const struct storage_image *x = a, *y = b;
-
-	return strcmp(x->volname, y->volname);
-}
-
-void block_list_finish(struct block_list *l, struct storage_image **ret, size_t *ret_n)
-{
-	if (l->n)
-		qsort(l->images, l->n, sizeof(*l->images), compare_images);
-	*ret = l->images;
-	*ret_n = l->n;
-	*l = (struct block_list){ 0 };
 }
 
 /* ---- callbacks ---- */

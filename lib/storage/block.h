@@ -1,6 +1,6 @@
 /*
  * What the storage types without a directory share (lvm, lvmthin, zfspool, rbd, iscsi): names of
- * images, waiting for a device, its discard granularity, zeroing, growing a list.
+ * images, waiting for a device, its discard granularity, zeroing.
  */
 #ifndef VZDUMP_STORAGE_BLOCK_H
 #define VZDUMP_STORAGE_BLOCK_H
@@ -17,10 +17,6 @@ uint32_t block_clone_owner(const char *volname, const char *const bases[], const
 			   const char **ret_name);
 /* True for the name of a volume group, a pool, a namespace: as above, not beginning with "-". */
 bool block_word_valid(const char *word);
-
-/* Value of a key that the section must have; ERR_INVALID names it.  Borrowed. */
-int block_required(const struct storage *s, const char *key, const char **ret, struct error **err);
-bool block_flag(const struct storage *s, const char *key);
 
 /*
  * Waits until path is a block device.  udev makes the links: after timeout_s, or at once if no udev
@@ -41,16 +37,6 @@ struct block_zero_options {
 	const struct cancel *cancel;
 };
 int block_zero(const char *path, const struct block_zero_options *o, struct error **err);
-
-struct block_list {
-	struct storage_image *images;
-	size_t n;
-};
-/* Takes volname over; what it returns is for more of it, and valid until the next call. */
-struct storage_image *block_list_add(struct block_list *l, char *volname, uint32_t vmid,
-				     enum image_format format, uint64_t size, uint64_t used);
-/* Sorts by name and hands over. */
-void block_list_finish(struct block_list *l, struct storage_image **ret, size_t *ret_n);
 
 /* Callbacks of struct storage_ops that are the same for all of them. */
 char *block_volname(const struct storage *s, uint32_t vmid, const char *name, enum image_format format);

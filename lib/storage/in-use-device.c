@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "base/open-files.h"
 #include "base/strv.h"
-#include "storage/in-use.h"
+#include "storage/in-use-process.h"
 
 #define MAX_DEPTH 8 /* devices on devices */
 

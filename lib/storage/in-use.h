@@ -20,6 +20,7 @@
 #define VZDUMP_STORAGE_IN_USE_H
 
 #include "base/cancel.h"
+#include "storage/in-use-process.h"
 #include "storage/storage.h"
 
 /*
@@ -44,18 +45,5 @@ struct volume_mark {
 void volume_get_mark(const struct volume *v, struct volume_mark *ret);
 /* False as well if nothing is known. */
 bool volume_was_written(const struct volume *v, const struct volume_mark *since);
-
-/* How a QEMU is called there. */
-#define IN_USE_QEMU "QEMU"
-
-/* ---- for the storages' own ways ---- */
-
-/* "QEMU (pid 4711)", "dd (pid 4712)".  Caller frees. */
-char *in_use_process(pid_t pid);
-/*
- * The same of a QEMU of this host whose command line `is_it` takes, or NULL: what was plugged in later does
- * not stand there.  Caller frees.
- */
-char *in_use_command(bool (*is_it)(const char *command, const void *opaque), const void *opaque);
 
 #endif

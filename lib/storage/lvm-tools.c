@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "storage/block.h"
+#include "storage/key.h"
 
 #define BUSY_TRIES 5
 
@@ -21,7 +22,7 @@ const struct tool_meaning lvm_meanings[] = {
 static int check_word(const struct storage *s, const char *key, struct error **err)
 {
 	const char *value;
-	int r = block_required(s, key, &value, err);
+	int r = storage_key_required(s, key, &value, err);
 
 	if (r == 0 && (!block_word_valid(value) || strchr(value, ':')))
 		r = error_set(err, ERR_INVALID, "storage '%s': %s '%s' is not a name of LVM", s->id, key,

@@ -14,16 +14,12 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
+#include "storage/key.h"
 #include "storage/path.h"
 #include "storage/tool.h"
 
 /* As PVE: somebody who waits for a dead server wants to know soon. */
 #define CONNECT_TIMEOUT_MS 2000
-
-static const char *get(const struct storage *s, const char *key)
-{
-	return section_get(&s->section, key);
-}
 
 /* ---- keys ---- */
 
@@ -34,7 +30,7 @@ static bool is_v6(const char *server)
 	return inet_pton(AF_INET6, server, &addr) == 1;
 }
 
-/* It stands in an argument of mount: no option, nothing but a name. */
+/* It becomes an argument of mount: a name, which cannot be taken for an option. */
 static bool is_server(const char *text)
 {
 	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
@@ -57,8 +53,9 @@ static bool is_options(const char *text)
 	return *text && !strpbrk(text, " \t\r\n\f\v");
 }
 
-int mount_check(const struct storage *s, const char *const required[], struct error **err)
+int mount_check(const struct storage *s, struct error **err)
 {
+	const char *const *required = s->ops->mount->required;
 	static const struct {
 		const char *key;
 		bool (*good)(const char *text);
@@ -70,12 +67,12 @@ int mount_check(const struct storage *s, const char *const required[], struct er
 		{ "options", is_options, "a list of mount options without blanks" },
 	};
 
-	for (size_t i = 0; required[i]; i++)
-		if (!get(s, required[i]))
+	for (size_t i = 0; required && required[i]; i++)
+		if (!storage_key(s, required[i]))
 			return error_set(err, ERR_INVALID, "storage '%s' has no %s in storage.cfg", s->id,
 					 required[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		const char *value = get(s, keys[i].key);
+		const char *value = storage_key(s, keys[i].key);
 
 		if (value && !keys[i].good(value))
 			return error_set(err, ERR_INVALID, "storage '%s': %s '%s' is not %s", s->id,
@@ -86,7 +83,7 @@ int mount_check(const struct storage *s, const char *const required[], struct er
 
 char *mount_server(const struct storage *s)
 {
-	const char *server = get(s, "server");
+	const char *server = storage_key(s, "server");
 
 	return is_v6(server) ? xasprintf("[%s]", server) : xstrdup(server);
 }
@@ -107,7 +104,7 @@ bool mount_same_source(const char *a, const char *b)
 	return n == length_without_slashes(b) && memcmp(a, b, n) == 0;
 }
 
-/* ---- is the server there? ---- */
+/* ---- whether the server answers ---- */
 
 static bool connects(const struct addrinfo *to)
 {
@@ -142,10 +139,10 @@ static bool answers_at(const char *server, unsigned port)
 	return good;
 }
 
-/* "port=" of the options; 0 if it is not there or asks for the port to be found out. */
+/* "port=" of the options; 0 without it, or if it leaves it to mount to find the port. */
 static unsigned port_option(const struct storage *s)
 {
-	const char *text = get(s, "options");
+	const char *text = storage_key(s, "options");
 	_cleanup_strv_ char **options = text ? strv_split_list(text) : NULL;
 	uint64_t port = 0;
 
@@ -162,22 +159,32 @@ bool mount_server_answers(const struct storage *s, unsigned port, unsigned other
 {
 	unsigned own = port_option(s);
 
-	return answers_at(get(s, "server"), own ? own : port) || answers_at(get(s, "server"), other);
+	return answers_at(storage_key(s, "server"), own ? own : port) ||
+	       answers_at(storage_key(s, "server"), other);
 }
 
 /* ---- what is mounted ---- */
 
-/* Links are followed only when nothing is mounted at the path itself: that may hang. */
-static bool is_mounted(const struct storage *s, const struct mount_type *t)
+/*
+ * Whether a mount that is_meant() accepts (NULL: any) is at the storage's path.  Links are followed only when
+ * nothing is mounted at the path itself: that may hang.
+ */
+static bool find_mount(const struct storage *s,
+		       bool (*is_meant)(const struct storage *, const struct mntent *))
 {
 	_cleanup_free_ char *real = NULL;
 
-	if (path_find_mount(s->path, t ? t->is_ours : NULL, s))
+	if (path_find_mount(s->path, is_meant, s))
 		return true;
 	if (path_find_mount(s->path, NULL, s))
 		return false;
 	real = realpath(s->path, NULL);
-	return real && path_find_mount(real, t ? t->is_ours : NULL, s);
+	return real && path_find_mount(real, is_meant, s);
+}
+
+static bool is_mounted(const struct storage *s)
+{
+	return find_mount(s, s->ops->mount->is_ours);
 }
 
 /* Space in bytes, asked by a child that can be killed: statfs() of a dead server never returns. */
@@ -200,9 +207,9 @@ static int ask_space(const struct storage *s, struct storage_status *ret, struct
 	return 0;
 }
 
-static int check_helper(const struct storage *s, const struct mount_type *t, const char *command,
-			struct error **err)
+static int check_helper(const struct storage *s, const char *command, struct error **err)
 {
+	const struct mount_type *t = s->ops->mount;
 	_cleanup_free_ char *path = xasprintf("/sbin/%s", t->helper);
 
 	if (strcmp(command, "mount") != 0 || access(path, X_OK) == 0)
@@ -211,26 +218,25 @@ static int check_helper(const struct storage *s, const struct mount_type *t, con
 			 path, t->package);
 }
 
-static int mount_it(const struct storage *s, const struct mount_type *t, const struct log *log,
-		    struct error **err)
+static int mount_storage(const struct storage *s, const struct log *log, struct error **err)
 {
-	_cleanup_strv_ char **argv = t->command(s);
+	_cleanup_strv_ char **argv = s->ops->mount->command(s);
 	_cleanup_error_ struct error *mine = NULL;
-	int r = check_helper(s, t, argv[0], err);
+	int r = check_helper(s, argv[0], err);
 
 	if (r == 0)
 		r = path_make_base(s, err);
 	if (r < 0)
 		return r;
-	if (is_mounted(s, NULL))
+	if (find_mount(s, NULL))
 		log_warn(log, "storage '%s': something else is mounted on '%s', mounting over it", s->id,
 			 s->path);
 	r = tool_run(&(struct tool){ .storage = s,
 				     .argv = (const char *const *)(const void *)argv,
 				     .timeout_s = MOUNT_TIMEOUT },
 		     NULL, &mine);
-	/* somebody else may have been faster; and some helpers fail with status 0 */
-	if (is_mounted(s, t))
+	/* another process may have been faster, and some helpers fail with status 0 */
+	if (is_mounted(s))
 		return 0;
 	if (r == 0)
 		return error_set(err, ERR_PEER, "storage '%s': '%s' said that it mounted '%s', but did not",
@@ -239,26 +245,25 @@ static int mount_it(const struct storage *s, const struct mount_type *t, const s
 	return r;
 }
 
-int mount_activate(const struct storage *s, const struct mount_type *t, const struct log *log,
-		   struct error **err)
+int mount_activate(const struct storage *s, const struct log *log, struct error **err)
 {
+	const struct mount_type *t = s->ops->mount;
 	struct storage_status st;
 	int r = 0;
 
 	if (t->is_online && !t->is_online(s))
 		return error_set(err, ERR_PEER, "storage '%s' is not online (no answer from '%s')", s->id,
-				 get(s, "server"));
-	if (!is_mounted(s, t))
-		r = mount_it(s, t, log, err);
+				 storage_key(s, "server"));
+	if (!is_mounted(s))
+		r = mount_storage(s, log, err);
 	if (r == 0)
 		r = ask_space(s, &st, err);
 	return r < 0 ? r : path_activate(s, log, err);
 }
 
-int mount_status(const struct storage *s, const struct mount_type *t, struct storage_status *ret,
-		 struct error **err)
+int mount_status(const struct storage *s, struct storage_status *ret, struct error **err)
 {
-	if (!is_mounted(s, t))
+	if (!is_mounted(s))
 		return error_set(err, ERR_NOT_FOUND, "storage '%s' is not mounted on '%s'", s->id, s->path);
 	return ask_space(s, ret, err);
 }

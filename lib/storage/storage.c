@@ -9,14 +9,6 @@
 #include "base/strv.h"
 #include "base/units.h"
 
-const struct storage *storage_find(const struct storage_config *c, const char *id)
-{
-	for (size_t i = 0; i < c->n; i++)
-		if (strcmp(c->storages[i].id, id) == 0)
-			return &c->storages[i];
-	return NULL;
-}
-
 static bool on_node(const struct storage_config *c, const struct storage *s)
 {
 	return !s->nodes || strv_contains(s->nodes, c->node);
@@ -27,15 +19,15 @@ bool storage_enabled(const struct storage_config *c, const struct storage *s)
 	return !s->disabled && on_node(c, s);
 }
 
-static int unknown_type(const struct storage *s, struct error **err)
+static int unknown_type(const struct storage_config *c, const struct storage *s, struct error **err)
 {
 	_cleanup_buf_ struct buf known = BUF_INIT;
 	struct nearest n = nearest_begin(s->type);
 	_cleanup_free_ char *hint = NULL;
 
-	for (size_t i = 0; storage_types[i]; i++) {
-		buf_addf(&known, "%s%s", i ? ", " : "", storage_types[i]->type);
-		nearest_offer(&n, storage_types[i]->type);
+	for (size_t i = 0; c->types[i]; i++) {
+		buf_addf(&known, "%s%s", i ? ", " : "", c->types[i]->type);
+		nearest_offer(&n, c->types[i]->type);
 	}
 	hint = nearest_hint(&n);
 	return error_set(err, ERR_UNSUPPORTED,
@@ -80,7 +72,7 @@ int storage_get(const struct storage_config *c, const char *id, unsigned content
 	if (!on_node(c, s))
 		return error_set(err, ERR_INVALID, "storage '%s' is not available on node '%s'", id, c->node);
 	if (!s->ops)
-		return unknown_type(s, err);
+		return unknown_type(c, s, err);
 	if (s->ops->has_path && !s->path)
 		return error_set(err, ERR_INVALID, "storage '%s' has no path in storage.cfg", id);
 	if (content && !(s->content & content))
@@ -141,15 +133,6 @@ int storage_list(const struct storage *s, uint32_t vmid, struct storage_image **
 	*ret = NULL;
 	*ret_n = 0;
 	return s->ops->list(s, vmid, ret, ret_n, err);
-}
-
-void storage_images_free(struct storage_image *images, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		free(images[i].volname);
-		free(images[i].parent);
-	}
-	free(images);
 }
 
 void storage_traits(const struct storage *s, enum image_format format, struct image_traits *ret)

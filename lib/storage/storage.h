@@ -1,9 +1,9 @@
 /*
  * Storages of /etc/pve/storage.cfg.
  *
- * A storage type is one file that fills a struct storage_ops and has one line in the array
- * storage_types[] of registry.c; everything here goes through that struct.  A type this build does
- * not know is refused by name when it is used, never when it merely stands in the file.
+ * A storage type is one file that fills a struct storage_ops and has one line in the array of
+ * registry.c; everything here goes through that struct.  A type that this build does not know is
+ * refused by name when it is used, never when it is merely in the file.
  *
  * A volume is named "<storage>:<volname>"; a disk of a guest may also be an absolute path.
  * All sizes are bytes.  Facts: PVE::Storage::Plugin, PVE::Storage::DirPlugin.
@@ -21,28 +21,12 @@
 #include "base/paths.h"
 #include "config/formats.h"
 #include "config/section.h"
+#include "storage/format.h"
 
 struct json_object;
+struct mount_type;
 struct storage_ops;
 struct volume;
-
-enum storage_content {
-	STORAGE_IMAGES = 1 << 0,
-	STORAGE_ROOTDIR = 1 << 1,
-	STORAGE_ISO = 1 << 2,
-	STORAGE_VZTMPL = 1 << 3,
-	STORAGE_BACKUP = 1 << 4,
-	STORAGE_SNIPPETS = 1 << 5,
-	STORAGE_IMPORT = 1 << 6,
-};
-
-enum image_format {
-	IMAGE_RAW,
-	IMAGE_QCOW2,
-	IMAGE_VMDK,
-	IMAGE_SUBVOL,
-	IMAGE_FORMATS
-};
 
 enum preallocation {
 	PREALLOC_DEFAULT, /* not configured: qcow2 metadata, raw off */
@@ -82,7 +66,8 @@ struct storage {
 };
 
 struct storage_config {
-	struct storage *storages; /* "local" is always among them */
+	const struct storage_ops *const *types; /* all that this build knows; NULL-terminated */
+	struct storage *storages;               /* "local" is always among them */
 	size_t n;
 	char *node; /* this node's name */
 };
@@ -125,12 +110,6 @@ int storage_get(const struct storage_config *c, const char *id, unsigned content
  * cannot be read limits nothing.  Facts: PVE::Storage::get_bandwidth_limit.
  */
 uint64_t storage_restore_bwlimit(const struct storage *s);
-
-/* "images", "backup", ... */
-const char *storage_content_name(enum storage_content c);
-/* "raw", "qcow2", ... and back; -1 if it is none. */
-const char *image_format_name(enum image_format f);
-int image_format_parse(const char *name);
 
 /* ---- a storage ---- */
 
@@ -311,7 +290,8 @@ struct storage_ops {
 	enum image_format format_default;
 	bool shared;   /* always shared (network) */
 	bool has_path; /* "path" is required, or */
-	bool mounts;   /* is /mnt/pve/<id> by default */
+	/* What it mounts there (mount.h), at /mnt/pve/<id> by default; NULL: nothing. */
+	const struct mount_type *mount;
 	/* Words: the keys of its sections beside nodes, disable and content, as PVE's options().
 	 * Others are warned about and ignored. */
 	const char *keys;
@@ -365,8 +345,5 @@ struct storage_ops {
 	/* Only with snapshots; name is one of those. */
 	int (*snapshot_delete)(const struct volume *v, const char *name, struct error **err);
 };
-
-/* NULL-terminated. */
-extern const struct storage_ops *const storage_types[];
 
 #endif

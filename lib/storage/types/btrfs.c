@@ -25,6 +25,7 @@
 #include "storage/block.h"
 #include "storage/path.h"
 #include "storage/tool.h"
+#include "storage/key.h"
 #include "storage/types.h"
 
 #define RAW_FILE "/disk.raw"
@@ -188,7 +189,7 @@ static int make_file(const struct volume *v, uint64_t size, struct error **err)
 
 	if (fd < 0)
 		return fd;
-	if (block_flag(v->storage, "nocow"))
+	if (storage_key_flag(v->storage, "nocow"))
 		r = set_nocow(fd, v->path, err);
 	if (r == 0 && ftruncate(fd, (off_t)size) < 0)
 		r = error_errno(err, errno, "cannot set the size of '%s'", v->path);

@@ -14,17 +14,12 @@
 #include "storage/ceph.h"
 #include "storage/mount.h"
 #include "storage/path.h"
+#include "storage/key.h"
 #include "storage/types.h"
-
-static const char *get(const struct storage *s, const char *key)
-{
-	return section_get(&s->section, key);
-}
 
 static int cephfs_check(const struct storage *s, struct error **err)
 {
-	static const char *const required[] = { NULL };
-	int r = mount_check(s, required, err);
+	int r = mount_check(s, err);
 
 	if (r == 0)
 		r = ceph_check_word(s, "username", err);
@@ -33,12 +28,12 @@ static int cephfs_check(const struct storage *s, struct error **err)
 
 static const char *subdir_of(const struct storage *s)
 {
-	return get(s, "subdir") ? get(s, "subdir") : "/";
+	return storage_key(s, "subdir") ? storage_key(s, "subdir") : "/";
 }
 
 static const char *user_of(const struct storage *s)
 {
-	return get(s, "username") ? get(s, "username") : "admin";
+	return storage_key(s, "username") ? storage_key(s, "username") : "admin";
 }
 
 /* The kernel shows "<monitors>:<subdir>", or "<user>@<cluster>.<name>=<subdir>". */
@@ -65,7 +60,8 @@ static void add(char ***argv, const char *option, const char *value)
 static char **fuse_command(const struct storage *s)
 {
 	_cleanup_free_ char *conf = ceph_conf(s), *secret = ceph_file(s, "secret");
-	_cleanup_free_ char *hosts = get(s, "monhost") ? ceph_hosts(get(s, "monhost"), ',') : NULL;
+	_cleanup_free_ char *hosts =
+		storage_key(s, "monhost") ? ceph_hosts(storage_key(s, "monhost"), ',') : NULL;
 	char **argv = NULL;
 
 	strv_add(&argv, "ceph-fuse");
@@ -73,9 +69,9 @@ static char **fuse_command(const struct storage *s)
 	add(&argv, "-m", hosts);
 	add(&argv, "--id", user_of(s));
 	add(&argv, "--keyfile", secret);
-	add(&argv, "--client_fs", get(s, "fs-name"));
+	add(&argv, "--client_fs", storage_key(s, "fs-name"));
 	add(&argv, "-r", subdir_of(s));
-	add(&argv, "-o", get(s, "options"));
+	add(&argv, "-o", storage_key(s, "options"));
 	strv_add(&argv, s->path);
 	return argv;
 }
@@ -83,7 +79,8 @@ static char **fuse_command(const struct storage *s)
 static char **kernel_command(const struct storage *s)
 {
 	_cleanup_free_ char *conf = ceph_conf(s), *secret = ceph_file(s, "secret");
-	_cleanup_free_ char *hosts = get(s, "monhost") ? ceph_hosts(get(s, "monhost"), ',') : NULL;
+	_cleanup_free_ char *hosts =
+		storage_key(s, "monhost") ? ceph_hosts(storage_key(s, "monhost"), ',') : NULL;
 	_cleanup_buf_ struct buf options = BUF_INIT;
 	char **argv = NULL;
 
@@ -92,10 +89,10 @@ static char **kernel_command(const struct storage *s)
 		buf_addf(&options, ",secretfile=%s", secret);
 	if (conf)
 		buf_addf(&options, ",conf=%s", conf);
-	if (get(s, "fs-name"))
-		buf_addf(&options, ",fs=%s", get(s, "fs-name"));
-	if (get(s, "options"))
-		buf_addf(&options, ",%s", get(s, "options"));
+	if (storage_key(s, "fs-name"))
+		buf_addf(&options, ",fs=%s", storage_key(s, "fs-name"));
+	if (storage_key(s, "options"))
+		buf_addf(&options, ",%s", storage_key(s, "options"));
 	strv_add(&argv, "mount");
 	add(&argv, "-t", "ceph");
 	/* without monitors mount.ceph finds them in the configuration */
@@ -107,25 +104,15 @@ static char **kernel_command(const struct storage *s)
 
 static char **command(const struct storage *s)
 {
-	return block_flag(s, "fuse") ? fuse_command(s) : kernel_command(s);
+	return storage_key_flag(s, "fuse") ? fuse_command(s) : kernel_command(s);
 }
 
-static const struct mount_type cephfs = {
+static const struct mount_type cephfs_mount = {
 	.is_ours = is_ours,
 	.command = command,
 	.helper = "mount.ceph",
 	.package = "ceph-common",
 };
-
-static int cephfs_activate(const struct storage *s, const struct log *log, struct error **err)
-{
-	return mount_activate(s, &cephfs, log, err);
-}
-
-static int cephfs_status(const struct storage *s, struct storage_status *ret, struct error **err)
-{
-	return mount_status(s, &cephfs, ret, err);
-}
 
 const struct storage_ops storage_cephfs_ops = {
 	.type = "cephfs",
@@ -137,11 +124,11 @@ const struct storage_ops storage_cephfs_ops = {
 	.format_default = IMAGE_RAW,
 	.shared = true,
 	.has_path = true,
-	.mounts = true,
+	.mount = &cephfs_mount,
 	.ask_interval_ms = MOUNT_ASK_INTERVAL_MS,
 	.check = cephfs_check,
-	.activate = cephfs_activate,
-	.status = cephfs_status,
+	.activate = mount_activate,
+	.status = mount_status,
 	.dir = path_dir,
 	.list = path_list,
 	.traits = path_traits,

@@ -15,31 +15,22 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "storage/key.h"
 #include "storage/mount.h"
 #include "storage/path.h"
 #include "storage/types.h"
+#include "storage/volume-path.h"
 
 #define SMB_PORT     445
 #define NETBIOS_PORT 139
-
-static const char *get(const struct storage *s, const char *key)
-{
-	return section_get(&s->section, key);
-}
-
-static int cifs_check(const struct storage *s, struct error **err)
-{
-	static const char *const required[] = { "server", "share", NULL };
-
-	return mount_check(s, required, err);
-}
 
 /* "//server/share/subdir".  Caller frees. */
 static char *source_of(const struct storage *s)
 {
 	_cleanup_free_ char *server = mount_server(s);
 
-	return xasprintf("//%s/%s%s", server, get(s, "share"), get(s, "subdir") ? get(s, "subdir") : "");
+	return xasprintf("//%s/%s%s", server, storage_key(s, "share"),
+			 storage_key(s, "subdir") ? storage_key(s, "subdir") : "");
 }
 
 static bool is_ours(const struct storage *s, const struct mntent *mount)
@@ -53,7 +44,7 @@ static bool is_ours(const struct storage *s, const struct mntent *mount)
 /* sec=krb5, krb5i or krb5p among the options: the ticket says who one is. */
 static bool uses_kerberos(const struct storage *s)
 {
-	_cleanup_free_ char *text = xstrdup(get(s, "options") ? get(s, "options") : "");
+	_cleanup_free_ char *text = xstrdup(storage_key(s, "options") ? storage_key(s, "options") : "");
 	_cleanup_strv_ char **options = NULL;
 
 	for (char *p = text; *p; p++)
@@ -81,9 +72,9 @@ static void add_user(char ***argv, const struct storage *s)
 		add_option(argv, "guest,username=", "guest");
 		return;
 	}
-	add_option(argv, "username=", get(s, "username"));
+	add_option(argv, "username=", storage_key(s, "username"));
 	add_option(argv, "credentials=", file);
-	add_option(argv, "domain=", get(s, "domain"));
+	add_option(argv, "domain=", storage_key(s, "domain"));
 }
 
 static bool keeps_locks_here(const struct storage *s, const struct mntent *mount)
@@ -117,7 +108,7 @@ static int cifs_alloc(const struct volume *v, uint64_t size, const struct cancel
 
 static char **command(const struct storage *s)
 {
-	const char *version = get(s, "smbversion");
+	const char *version = storage_key(s, "smbversion");
 	_cleanup_free_ char *source = source_of(s);
 	char **argv = NULL;
 
@@ -129,7 +120,7 @@ static char **command(const struct storage *s)
 	add_option(&argv, "", "soft");
 	add_user(&argv, s);
 	add_option(&argv, "vers=", version ? version : "default");
-	add_option(&argv, "", get(s, "options"));
+	add_option(&argv, "", storage_key(s, "options"));
 	return argv;
 }
 
@@ -138,23 +129,16 @@ static bool is_online(const struct storage *s)
 	return mount_server_answers(s, SMB_PORT, NETBIOS_PORT);
 }
 
-static const struct mount_type cifs = {
+static const char *const required[] = { "server", "share", NULL };
+
+static const struct mount_type cifs_mount = {
+	.required = required,
 	.is_ours = is_ours,
 	.command = command,
 	.helper = "mount.cifs",
 	.package = "cifs-utils",
 	.is_online = is_online,
 };
-
-static int cifs_activate(const struct storage *s, const struct log *log, struct error **err)
-{
-	return mount_activate(s, &cifs, log, err);
-}
-
-static int cifs_status(const struct storage *s, struct storage_status *ret, struct error **err)
-{
-	return mount_status(s, &cifs, ret, err);
-}
 
 /*
  * The client takes a file whose length was set for full, and asks the server no more while somebody
@@ -182,11 +166,11 @@ const struct storage_ops storage_cifs_ops = {
 	.format_default = IMAGE_RAW,
 	.shared = true,
 	.has_path = true,
-	.mounts = true,
+	.mount = &cifs_mount,
 	.ask_interval_ms = MOUNT_ASK_INTERVAL_MS,
-	.check = cifs_check,
-	.activate = cifs_activate,
-	.status = cifs_status,
+	.check = mount_check,
+	.activate = mount_activate,
+	.status = mount_status,
 	.dir = path_dir,
 	.list = path_list,
 	.traits = path_traits,

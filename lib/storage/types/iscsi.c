@@ -14,6 +14,8 @@
 #include "base/units.h"
 #include "storage/block.h"
 #include "storage/tool.h"
+#include "storage/key.h"
+#include "storage/image-list.h"
 #include "storage/types.h"
 
 #define SESSIONS "/sys/class/iscsi_session"
@@ -27,9 +29,9 @@ static const struct tool_meaning meanings[] = {
 
 static int iscsi_check(const struct storage *s, struct error **err)
 {
-	int r = block_required(s, "portal", NULL, err);
+	int r = storage_key_required(s, "portal", NULL, err);
 
-	return r < 0 ? r : block_required(s, "target", NULL, err);
+	return r < 0 ? r : storage_key_required(s, "target", NULL, err);
 }
 
 static int iscsi_parse(struct volume *v, struct error **err)
@@ -172,7 +174,7 @@ static char *only_entry(const char *path)
 }
 
 /* A device "<host>:<channel>:<id>:<lun>" of the SCSI bus. */
-static void add_lun(struct block_list *list, const char *address)
+static void add_lun(struct image_list *list, const char *address)
 {
 	_cleanup_free_ char *base = xasprintf("/sys/bus/scsi/devices/%s", address);
 	_cleanup_free_ char *type_path = xasprintf("%s/type", base);
@@ -195,10 +197,12 @@ static void add_lun(struct block_list *list, const char *address)
 	for (char *at = place; *at; at++)
 		if (*at == ':')
 			*at = '.';
-	block_list_add(list, xasprintf("%s.%s", place, stable), 0, IMAGE_RAW, n * 512, 0);
+	image_list_add(list, (struct storage_image){ .volname = xasprintf("%s.%s", place, stable),
+						     .format = IMAGE_RAW,
+						     .size = n * 512 });
 }
 
-static void add_host(struct block_list *list, const char *host)
+static void add_host(struct image_list *list, const char *host)
 {
 	_cleanup_free_ char *prefix = xasprintf("%s:", host);
 	DIR *d = opendir("/sys/bus/scsi/devices");
@@ -212,7 +216,7 @@ static void add_host(struct block_list *list, const char *host)
 }
 
 /* A session's device folder has an entry "target<host>:<channel>:<id>". */
-static void add_session(struct block_list *list, const char *session)
+static void add_session(struct image_list *list, const char *session)
 {
 	_cleanup_free_ char *path = xasprintf(SESSIONS "/%s/device", session);
 	DIR *d = opendir(path);
@@ -235,7 +239,7 @@ static void add_session(struct block_list *list, const char *session)
 static int iscsi_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
 		      struct error **err)
 {
-	struct block_list list = { 0 };
+	struct image_list list = { 0 };
 	DIR *d = vmid ? NULL : opendir(SESSIONS); /* LUNs have no owner */
 	struct dirent *e;
 
@@ -249,7 +253,7 @@ static int iscsi_list(const struct storage *s, uint32_t vmid, struct storage_ima
 	}
 	if (d)
 		closedir(d);
-	block_list_finish(&list, ret, ret_n);
+	image_list_finish(&list, ret, ret_n);
 	return 0;
 }
 

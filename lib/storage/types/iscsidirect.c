@@ -9,8 +9,10 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "storage/block.h"
-#include "storage/in-use.h"
+#include "storage/in-use-process.h"
 #include "storage/tool.h"
+#include "storage/key.h"
+#include "storage/image-list.h"
 #include "storage/types.h"
 
 static const char *get(const struct storage *s, const char *key)
@@ -20,9 +22,9 @@ static const char *get(const struct storage *s, const char *key)
 
 static int direct_check(const struct storage *s, struct error **err)
 {
-	int r = block_required(s, "portal", NULL, err);
+	int r = storage_key_required(s, "portal", NULL, err);
 
-	return r < 0 ? r : block_required(s, "target", NULL, err);
+	return r < 0 ? r : storage_key_required(s, "target", NULL, err);
 }
 
 /* "lun7" -> 7; false if it is none. */
@@ -64,7 +66,7 @@ static int direct_status(const struct storage *s, struct storage_status *ret, st
 }
 
 /* "Lun:1    Type:DIRECT_ACCESS (Size:9M)": sizes are rounded, volume_size() tells the exact one. */
-static void add_line(struct block_list *list, const char *line)
+static void add_line(struct image_list *list, const char *line)
 {
 	const char *at;
 	_cleanup_free_ char *name = NULL;
@@ -74,7 +76,8 @@ static void add_line(struct block_list *list, const char *line)
 		return;
 	name = xasprintf("lun%.*s", (int)strspn(at, "0123456789"), at);
 	if (parse_lun(name, &lun) && strstr(at, "(Size:"))
-		block_list_add(list, TAKE_PTR(name), 0, IMAGE_RAW, 0, 0);
+		image_list_add(list,
+			       (struct storage_image){ .volname = TAKE_PTR(name), .format = IMAGE_RAW });
 }
 
 static int direct_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
@@ -83,7 +86,7 @@ static int direct_list(const struct storage *s, uint32_t vmid, struct storage_im
 	_cleanup_free_ char *portal = xasprintf("iscsi://%s", get(s, "portal"));
 	_cleanup_free_ char *out = NULL;
 	const char *const argv[] = { "iscsi-ls", "-s", portal, NULL };
-	struct block_list list = { 0 };
+	struct image_list list = { 0 };
 	bool ours = false;
 	int r = 0;
 
@@ -104,7 +107,7 @@ static int direct_list(const struct storage *s, uint32_t vmid, struct storage_im
 			add_line(&list, line);
 		}
 	}
-	block_list_finish(&list, ret, ret_n);
+	image_list_finish(&list, ret, ret_n);
 	return r;
 }
 

@@ -14,6 +14,8 @@
 #include "base/units.h"
 #include "storage/block.h"
 #include "storage/lvm-tools.h"
+#include "storage/key.h"
+#include "storage/image-list.h"
 #include "storage/types.h"
 
 static const char *const prefixes[] = { "vm", NULL };
@@ -86,7 +88,7 @@ static bool tagged(const char *tags)
 	return false;
 }
 
-static void add_lv(struct block_list *list, const struct storage *s, uint32_t vmid, struct json_object *lv)
+static void add_lv(struct image_list *list, const struct storage *s, uint32_t vmid, struct json_object *lv)
 {
 	const char *name = tool_json_str(lv, "lv_name");
 	const char *attr = tool_json_str(lv, "lv_attr");
@@ -97,19 +99,23 @@ static void add_lv(struct block_list *list, const struct storage *s, uint32_t vm
 	/* mirrored and RAID ones too, but no thin ones, snapshots, or parts of others */
 	if (!owner || (vmid && owner != vmid) || !attr || !*attr || !strchr("-mMrR", attr[0]))
 		return;
-	if (block_flag(s, "tagged_only") && !tagged(tool_json_str(lv, "lv_tags")))
+	if (storage_key_flag(s, "tagged_only") && !tagged(tool_json_str(lv, "lv_tags")))
 		return;
 	tool_json_u64(lv, "lv_size", &size);
 	qcow2 = str_suffix(name, ".qcow2");
-	block_list_add(list, xstrdup(name), owner, qcow2 ? IMAGE_QCOW2 : IMAGE_RAW, qcow2 ? 0 : size, size)
-		->ctime = lvm_time(lv);
+	image_list_add(list, (struct storage_image){ .volname = xstrdup(name),
+						     .vmid = owner,
+						     .format = qcow2 ? IMAGE_QCOW2 : IMAGE_RAW,
+						     .size = qcow2 ? 0 : size,
+						     .used = size,
+						     .ctime = lvm_time(lv) });
 }
 
 static int lvm_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
 		    struct error **err)
 {
 	_cleanup_tool_json_ struct json_object *root = NULL;
-	struct block_list list = { 0 };
+	struct image_list list = { 0 };
 	struct json_object *lvs;
 	int r = lvm_lvs(s, NULL, &root, &lvs, err);
 
@@ -117,7 +123,7 @@ static int lvm_list(const struct storage *s, uint32_t vmid, struct storage_image
 		return r;
 	for (size_t i = 0; i < tool_json_len(lvs); i++)
 		add_lv(&list, s, vmid, json_object_array_get_idx(lvs, i));
-	block_list_finish(&list, ret, ret_n);
+	image_list_finish(&list, ret, ret_n);
 	return 0;
 }
 
@@ -265,7 +271,7 @@ static int free_lv(const struct volume *v, struct error **err)
 	struct json_object *lvs;
 	int r;
 
-	if (!block_flag(v->storage, "saferemove"))
+	if (!storage_key_flag(v->storage, "saferemove"))
 		return lvm_remove(v->storage, v->volname, err);
 	r = rename_lv(v, doomed, &mine);
 	/* somebody was killed between the name and the end */

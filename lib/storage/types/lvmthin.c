@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "storage/block.h"
 #include "storage/lvm-tools.h"
+#include "storage/image-list.h"
 #include "storage/types.h"
 
 static const char *const prefixes[] = { "vm", "base", NULL };
@@ -98,7 +99,7 @@ static int thin_list(const struct storage *s, uint32_t vmid, struct storage_imag
 		     struct error **err)
 {
 	_cleanup_tool_json_ struct json_object *root = NULL;
-	struct block_list list = { 0 };
+	struct image_list list = { 0 };
 	struct json_object *lvs;
 	int r = lvm_lvs(s, NULL, &root, &lvs, err);
 
@@ -113,11 +114,15 @@ static int thin_list(const struct storage *s, uint32_t vmid, struct storage_imag
 		    !str_equal_null(tool_json_str(lv, "pool_lv"), pool_of(s)))
 			continue;
 		tool_json_u64(lv, "lv_size", &size);
-		block_list_add(&list, xstrdup(name), owner, IMAGE_RAW, size,
-			       lvm_percent_of(tool_json_str(lv, "data_percent"), size))
-			->ctime = lvm_time(lv);
+		image_list_add(&list, (struct storage_image){
+					      .volname = xstrdup(name),
+					      .vmid = owner,
+					      .format = IMAGE_RAW,
+					      .size = size,
+					      .used = lvm_percent_of(tool_json_str(lv, "data_percent"), size),
+					      .ctime = lvm_time(lv) });
 	}
-	block_list_finish(&list, ret, ret_n);
+	image_list_finish(&list, ret, ret_n);
 	return r;
 }
 

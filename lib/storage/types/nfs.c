@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/strv.h"
+#include "storage/key.h"
 #include "storage/mount.h"
 #include "storage/path.h"
 #include "storage/types.h"
@@ -10,24 +11,12 @@
 #define NFS_PORT     2049
 #define RPCBIND_PORT 111
 
-static const char *get(const struct storage *s, const char *key)
-{
-	return section_get(&s->section, key);
-}
-
-static int nfs_check(const struct storage *s, struct error **err)
-{
-	static const char *const required[] = { "server", "export", NULL };
-
-	return mount_check(s, required, err);
-}
-
 /* "server:/export".  Caller frees. */
 static char *source_of(const struct storage *s)
 {
 	_cleanup_free_ char *server = mount_server(s);
 
-	return xasprintf("%s:%s", server, get(s, "export"));
+	return xasprintf("%s:%s", server, storage_key(s, "export"));
 }
 
 static bool is_ours(const struct storage *s, const struct mntent *mount)
@@ -47,9 +36,9 @@ static char **command(const struct storage *s)
 	strv_add(&argv, "nfs");
 	strv_add(&argv, source);
 	strv_add(&argv, s->path);
-	if (get(s, "options")) {
+	if (storage_key(s, "options")) {
 		strv_add(&argv, "-o");
-		strv_add(&argv, get(s, "options"));
+		strv_add(&argv, storage_key(s, "options"));
 	}
 	return argv;
 }
@@ -60,23 +49,16 @@ static bool is_online(const struct storage *s)
 	return mount_server_answers(s, NFS_PORT, RPCBIND_PORT);
 }
 
-static const struct mount_type nfs = {
+static const char *const required[] = { "server", "export", NULL };
+
+static const struct mount_type nfs_mount = {
+	.required = required,
 	.is_ours = is_ours,
 	.command = command,
 	.helper = "mount.nfs",
 	.package = "nfs-common",
 	.is_online = is_online,
 };
-
-static int nfs_activate(const struct storage *s, const struct log *log, struct error **err)
-{
-	return mount_activate(s, &nfs, log, err);
-}
-
-static int nfs_status(const struct storage *s, struct storage_status *ret, struct error **err)
-{
-	return mount_status(s, &nfs, ret, err);
-}
 
 const struct storage_ops storage_nfs_ops = {
 	.type = "nfs",
@@ -90,11 +72,11 @@ const struct storage_ops storage_nfs_ops = {
 	.format_default = IMAGE_RAW,
 	.shared = true,
 	.has_path = true,
-	.mounts = true,
+	.mount = &nfs_mount,
 	.ask_interval_ms = MOUNT_ASK_INTERVAL_MS,
-	.check = nfs_check,
-	.activate = nfs_activate,
-	.status = nfs_status,
+	.check = mount_check,
+	.activate = mount_activate,
+	.status = mount_status,
 	.dir = path_dir,
 	.list = path_list,
 	.traits = path_traits,

@@ -16,8 +16,10 @@
 #include "base/units.h"
 #include "storage/block.h"
 #include "storage/ceph.h"
-#include "storage/in-use.h"
+#include "storage/in-use-process.h"
 #include "storage/tool.h"
+#include "storage/key.h"
+#include "storage/image-list.h"
 #include "storage/types.h"
 
 #define MAP_TIMEOUT      30
@@ -88,7 +90,7 @@ static int rbd_parse(struct volume *v, struct error **err)
 				 v->volid, v->volname);
 	v->content = STORAGE_IMAGES;
 	v->format = IMAGE_RAW;
-	if (block_flag(v->storage, "krbd"))
+	if (storage_key_flag(v->storage, "krbd"))
 		v->path = device_of(v->storage, name);
 	return 0;
 }
@@ -216,7 +218,7 @@ static int rbd_activate(const struct storage *s, const struct log *log, struct e
 	return 0;
 }
 
-static void add_image(struct block_list *list, uint32_t vmid, struct json_object *o)
+static void add_image(struct image_list *list, uint32_t vmid, struct json_object *o)
 {
 	const char *name = tool_json_str(o, "image");
 	struct json_object *parent = tool_json_get(o, "parent");
@@ -230,8 +232,11 @@ static void add_image(struct block_list *list, uint32_t vmid, struct json_object
 		return;
 	clone = base && block_name_owner(base, bases) && str_equal_null(snapshot, "__base__");
 	tool_json_u64(o, "size", &size);
-	added = block_list_add(list, clone ? xasprintf("%s/%s", base, name) : xstrdup(name), owner, IMAGE_RAW,
-			       size, 0);
+	added = image_list_add(list, (struct storage_image){ .volname = clone ? xasprintf("%s/%s", base, name)
+									      : xstrdup(name),
+							     .vmid = owner,
+							     .format = IMAGE_RAW,
+							     .size = size });
 	if (base && snapshot)
 		added->parent = xasprintf("%s@%s", base, snapshot);
 }
@@ -240,12 +245,12 @@ static int rbd_list(const struct storage *s, uint32_t vmid, struct storage_image
 		    struct error **err)
 {
 	_cleanup_tool_json_ struct json_object *root = NULL;
-	struct block_list list = { 0 };
+	struct image_list list = { 0 };
 	int r = rbd_json(s, (const char *const[]){ "ls", "-l", "--format", "json", NULL }, &root, err);
 
 	for (size_t i = 0; r == 0 && i < tool_json_len(root); i++)
 		add_image(&list, vmid, json_object_array_get_idx(root, i));
-	block_list_finish(&list, ret, ret_n);
+	image_list_finish(&list, ret, ret_n);
 	return r;
 }
 

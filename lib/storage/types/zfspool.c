@@ -12,6 +12,8 @@
 #include "base/units.h"
 #include "storage/block.h"
 #include "storage/tool.h"
+#include "storage/key.h"
+#include "storage/image-list.h"
 #include "storage/types.h"
 
 /* udev makes /dev/zvol links after the fact; PVE gives 10 s, in a task 5 min. */
@@ -61,7 +63,7 @@ static int zfs_check(const struct storage *s, struct error **err)
 	const char *text = section_get(&s->section, "blocksize");
 	_cleanup_free_ char *copy = NULL;
 	const char *pool;
-	int r = block_required(s, "pool", &pool, err);
+	int r = storage_key_required(s, "pool", &pool, err);
 
 	if (r < 0)
 		return r;
@@ -208,7 +210,7 @@ static char *volname_with_base(const struct storage *s, const char *name, const 
 	return xstrdup(name);
 }
 
-static void add_line(struct block_list *list, const struct storage *s, uint32_t vmid, char *line)
+static void add_line(struct image_list *list, const struct storage *s, uint32_t vmid, char *line)
 {
 	_cleanup_free_ char *pool = xasprintf("%s/", pool_of(s));
 	const char *dataset = cut(&line, '\t'), *volsize = cut(&line, '\t'), *origin = cut(&line, '\t');
@@ -226,8 +228,11 @@ static void add_line(struct block_list *list, const struct storage *s, uint32_t 
 		return;
 	units_parse_u64(subvol ? refquota : volsize, 0, UINT64_MAX, "size", &size, NULL);
 	units_parse_u64(used, 0, UINT64_MAX, "used", &taken, NULL);
-	added = block_list_add(list, volname_with_base(s, name, origin), owner,
-			       subvol ? IMAGE_SUBVOL : IMAGE_RAW, size, taken);
+	added = image_list_add(list, (struct storage_image){ .volname = volname_with_base(s, name, origin),
+							     .vmid = owner,
+							     .format = subvol ? IMAGE_SUBVOL : IMAGE_RAW,
+							     .size = size,
+							     .used = taken });
 	if (strcmp(origin, "-") != 0)
 		added->parent = xstrdup(str_prefix(origin, pool, &parent) ? parent : origin);
 }
@@ -241,12 +246,12 @@ static int zfs_list(const struct storage *s, uint32_t vmid, struct storage_image
 				     "-o",       "name,volsize,origin,type,refquota,usedbydataset",
 				     pool_of(s), NULL };
 	_cleanup_free_ char *out = NULL;
-	struct block_list list = { 0 };
+	struct image_list list = { 0 };
 	int r = run(s, argv, TOOL_ASK, &out, err);
 
 	for (char *at = out, *line; r == 0 && (line = cut(&at, '\n'));)
 		add_line(&list, s, vmid, line);
-	block_list_finish(&list, ret, ret_n);
+	image_list_finish(&list, ret, ret_n);
 	return r;
 }
 
@@ -274,7 +279,7 @@ static int zfs_used(const struct volume *v, uint64_t *ret, struct error **err)
 static void zfs_traits(const struct storage *s, enum image_format format, struct image_traits *ret)
 {
 	uint64_t blocksize = blocksize_of(s);
-	bool sparse = block_flag(s, "sparse");
+	bool sparse = storage_key_flag(s, "sparse");
 
 	(void)format;
 	*ret = (struct image_traits){
@@ -298,7 +303,7 @@ static int zfs_alloc(const struct volume *v, uint64_t size, const struct cancel 
 		return r;
 	strv_add(&argv, "zfs");
 	strv_add(&argv, "create");
-	if (block_flag(v->storage, "sparse"))
+	if (storage_key_flag(v->storage, "sparse"))
 		strv_add(&argv, "-s");
 	if (blocksize && *blocksize) {
 		strv_add(&argv, "-b");

@@ -1,0 +1,18 @@
+/* Reading storage.cfg, for registry.c, which knows the types. */
+#ifndef VZDUMP_STORAGE_CONFIG_H
+#define VZDUMP_STORAGE_CONFIG_H
+
+#include "storage/storage.h"
+
+struct storage_config_source {
+	const char *file;       /* for messages */
+	const char *node;       /* this node's name */
+	const char *local_path; /* where "local" lies if no section says so */
+};
+
+/* storage_config_parse() for these types (NULL-terminated), which *ret refers to. */
+void storage_config_read(const char *text, const struct storage_config_source *source,
+			 const struct storage_ops *const *types, const struct log *log,
+			 struct storage_config *ret);
+
+#endif
