@@ -17,6 +17,7 @@
 
 struct dir_archive {
 	struct archive base;
+	int fd;
 	char *path; /* when it is published */
 	char *part; /* while it is written */
 	struct journal *journal;
@@ -33,8 +34,8 @@ static int create_part(struct dir_archive *a, struct error **err)
 		return error_set(err, -EEXIST, "archive '%s' exists already: wait a second and start again",
 				 a->path);
 	unlink(a->part);
-	a->base.fd = open(a->part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
-	if (a->base.fd < 0)
+	a->fd = open(a->part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (a->fd < 0)
 		return error_errno(err, errno, "unable to open file '%s'", a->part);
 	return 0;
 }
@@ -45,13 +46,16 @@ int dir_create(struct place *p, const char *name, struct journal *j, const struc
 	struct dir_archive *a = xcalloc(1, sizeof(*a));
 	int r;
 
-	a->base = (struct archive){ .place = p, .fd = -1 };
+	a->base.place = p;
+	a->fd = -1;
 	a->path = dir_path(p, name);
 	/* PVE replaces the last extension */
 	a->part = xasprintf("%.*s.dat", (int)(strrchr(a->path, '.') - a->path), a->path);
 	a->journal = j;
 	a->cancel = cancel;
 	r = create_part(a, err);
+	if (r == 0)
+		r = output_plain_new(a->fd, &a->base.output, err);
 	if (r < 0)
 		dir_abort(&a->base);
 	else
@@ -74,7 +78,7 @@ static void close_and_free(void *arg)
 static int sync_part(const struct dir_archive *a, struct error **err)
 {
 	struct bounded_call c = { .call = do_sync, .clear = close_and_free };
-	int fd = fcntl(a->base.fd, F_DUPFD_CLOEXEC, 3), r;
+	int fd = fcntl(a->fd, F_DUPFD_CLOEXEC, 3), r;
 
 	if (fd < 0)
 		return error_errno(err, errno, "cannot sync '%s'", a->part);
@@ -102,8 +106,8 @@ void dir_abort(struct archive *archive)
 {
 	struct dir_archive *a = (struct dir_archive *)archive;
 
-	if (archive->fd >= 0)
-		bounded_close(archive->fd, CLOSE_MS);
+	if (a->fd >= 0)
+		bounded_close(a->fd, CLOSE_MS);
 	free(a->path);
 	free(a->part);
 	free(a);

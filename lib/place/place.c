@@ -47,6 +47,7 @@ void place_abort(struct archive *a)
 {
 	if (!a)
 		return;
+	output_free(a->output);
 	error_free(a->not_synced);
 	a->place->ops->abort(a);
 }

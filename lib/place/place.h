@@ -25,6 +25,7 @@
 #include "journal/journal.h"
 #include "place/backups.h"
 #include "storage/storage.h"
+#include "stream/output.h"
 
 struct place_ops;
 
@@ -36,7 +37,7 @@ struct place {
 /* An archive that is being made.  Each kind of place has more of it behind this. */
 struct archive {
 	struct place *place;
-	int fd; /* what the writer writes to */
+	struct output *output; /* what the writer writes to, and takes over (TAKE_PTR()) */
 	struct error *
 		not_synced; /* after place_publish(): it is complete, but a power cut may remove it; or NULL */
 };

@@ -19,15 +19,16 @@ static char *stdout_path(const struct place *p, const char *name)
 static int stdout_create(struct place *p, const char *name, struct journal *j, const struct cancel *cancel,
 			 struct archive **ret, struct error **err)
 {
-	struct archive *a = xcalloc(1, sizeof(*a));
+	struct output *output;
+	int r = output_plain_new(((struct place_stdout *)p)->fd, &output, err);
 
 	(void)name;
 	(void)j;
 	(void)cancel;
-	(void)err;
-	a->place = p;
-	a->fd = ((struct place_stdout *)p)->fd;
-	*ret = a;
+	if (r < 0)
+		return r;
+	*ret = xcalloc(1, sizeof(**ret));
+	**ret = (struct archive){ .place = p, .output = output };
 	return 0;
 }
 
