@@ -25,8 +25,7 @@ static int make_copy(struct task *t, struct error **err)
 {
 	const struct copy_options o = {
 		.writer = t->archive.writer,
-		.max_workers = t->o->settings->max_workers,
-		.bwlimit = t->o->settings->bwlimit_kib * KIB,
+		.budget = t->o->budget,
 		.cancel = t->host->cancel,
 		.tick = on_tick,
 		.barrier = on_barrier,

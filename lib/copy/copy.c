@@ -1,33 +1,60 @@
-/* The loop of the copy engine. */
 #include "copy/copy.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "copy/copy-internal.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "copy/cover.h"
+#include "copy/fill.h"
+#include "copy/nbd-source.h"
+#include "copy/push.h"
+#include "copy/queue.h"
+#include "copy/sink.h"
 
 #define TICK_NS (200 * UINT64_C(1000000))
 /* Poll at least this often while something depends on time (drains, TRIMs, the limit). */
 #define POLL_MS 10
-/* bwlimit: unused allowance is kept for this long. */
-#define BURST_NS (100 * UINT64_C(1000000))
+/* Clusters that vma_writer_zero() takes without waiting once vma_writer_zero_ready() said so. */
+#define ZEROES_AT_ONCE 65536u
 
-/* Before anything is known of a disk it is taken to be full, which so many bytes of status outweigh. */
-#define PRIOR (256 * MIB)
+struct copy_disk {
+	char *name;
+	uint8_t dev;
+	struct cover cover;
+	struct queue queue;
+	struct nbd_source *source; /* NULL: not connected */
+	struct push push;
+	struct sink *sink; /* NULL: none */
+	unsigned reads;    /* in flight */
+};
+
+struct copy {
+	struct copy_options o;
+	struct copy_disk **disks;
+	unsigned n_disks;
+	unsigned turn;         /* disk whose turn it is */
+	struct fill read;      /* where the clusters that are read go */
+	struct fill pushed;    /* where the sinks' clusters go */
+	int wake_fd;           /* the sinks wake the loop */
+	struct error *failure; /* of a read that has ended */
+	struct pollfd *fds;
+	uint64_t tick_at_ns;
+};
 
 struct request {
-	struct copy_disk *d;
-	struct vma_extent *e;
+	struct nbd_read read; /* the first member: it is what comes back */
+	struct copy *copy;
+	struct copy_disk *disk;
+	struct queue_read what;
+	struct vma_extent *extent;
 	unsigned slot;
-	struct run run;
-	bool last_try;
-	int error;
 };
+
+/* ---- life ---- */
 
 int copy_new(const struct copy_options *o, struct copy **ret, struct error **err)
 {
@@ -41,56 +68,57 @@ int copy_new(const struct copy_options *o, struct copy **ret, struct error **err
 		free(c);
 		return r;
 	}
-	/* The reader leaves extents for the sinks, which a guest waits for. */
-	fill_init(&c->reader, o->writer, 2);
+	/* reads leave extents for the sinks, which a guest waits for */
+	fill_init(&c->read, o->writer, 2);
 	fill_init(&c->pushed, o->writer, 0);
 	*ret = c;
 	return 0;
 }
 
-static void disk_free(struct copy_disk *d)
+static void free_disk(struct copy_disk *d)
 {
-	if (d->nbd)
-		nbd_close(d->nbd);
-	if (d->nbd_dirty)
-		nbd_close(d->nbd_dirty);
-	map_clear(&d->done);
-	map_clear(&d->claimed);
-	map_clear(&d->rewritten);
-	map_clear(&d->zero);
-	runs_clear(&d->data);
-	runs_clear(&d->status_data);
-	runs_clear(&d->drain);
-	runs_clear(&d->retry);
-	runs_clear(&d->trims);
-	runs_clear(&d->dirty_found);
-	pthread_mutex_destroy(&d->lock);
+	nbd_source_free(d->source);
+	queue_clear(&d->queue);
+	cover_clear(&d->cover);
 	free(d->name);
 	free(d);
 }
 
-/* A sink may wait for an extent, which a target that takes nothing never gives back. */
-static void free_sinks(struct copy *c, bool failed)
+static void free_sources(struct copy *c)
+{
+	for (unsigned i = 0; i < c->n_disks; i++)
+		nbd_source_free(TAKE_PTR(c->disks[i]->source));
+}
+
+static void free_sinks(struct copy *c)
+{
+	for (unsigned i = 0; i < c->n_disks; i++)
+		sink_free(TAKE_PTR(c->disks[i]->sink));
+}
+
+/* A sink may wait for an extent, which an archive that takes nothing never gives back. */
+static void abort_sinks(struct copy *c)
 {
 	for (unsigned i = 0; i < c->n_disks; i++) {
-		if (failed && c->disks[i]->sink)
+		if (c->disks[i]->sink)
 			vma_writer_abort(c->o.writer);
-		copy_sink_free(TAKE_PTR(c->disks[i]->sink));
 	}
+	free_sinks(c);
 }
 
 void copy_free(struct copy *c)
 {
 	if (!c)
 		return;
-	free_sinks(c, true);
+	abort_sinks(c);
 	for (unsigned i = 0; i < c->n_disks; i++)
-		disk_free(c->disks[i]);
+		free_disk(c->disks[i]);
 	free(c->disks);
-	fill_clear(&c->reader);
+	fill_clear(&c->read);
 	fill_clear(&c->pushed);
 	close(c->wake_fd);
 	error_free(c->failure);
+	free(c->fds);
 	free(c);
 }
 
@@ -98,149 +126,187 @@ int copy_add_disk(struct copy *c, const char *name, uint8_t dev, uint64_t size, 
 {
 	struct copy_disk *d = xcalloc(1, sizeof(*d));
 
-	d->copy = c;
-	d->name = xstrdup(name);
-	d->dev = dev;
-	d->size = size;
-	d->clusters = (uint32_t)vma_clusters(size);
-	pthread_mutex_init(&d->lock, NULL);
-	if (!map_init(&d->done, d->clusters) || !map_init(&d->claimed, d->clusters) ||
-	    !map_init(&d->rewritten, d->clusters) || !map_init(&d->zero, d->clusters)) {
-		disk_free(d);
+	if (!cover_init(&d->cover, size)) {
+		free(d);
 		return error_set(err, -ENOMEM, "%s: no memory for the maps of its %lu bytes", name,
 				 (unsigned long)size);
 	}
+	d->name = xstrdup(name);
+	d->dev = dev;
+	d->push = (struct push){ .cover = &d->cover,
+				 .fill = &c->pushed,
+				 .writer = c->o.writer,
+				 .dev = dev,
+				 .wake_fd = c->wake_fd };
 	c->disks = xreallocarray(c->disks, c->n_disks + 1, sizeof(struct copy_disk *));
 	c->disks[c->n_disks++] = d;
 	return 0;
 }
 
-int copy_connect(struct copy *c, unsigned disk, const struct source_endpoint *s, struct error **err)
+int copy_listen(struct copy *c, unsigned disk, const char *path, struct error **err)
 {
-	return copy_disk_open(c->disks[disk], s, err);
-}
+	struct copy_disk *d = c->disks[disk];
+	const struct sink_options o = {
+		.size = d->cover.size, .align = VMA_CLUSTER_SIZE, .ops = &push_sink_ops, .opaque = &d->push
+	};
 
-/* Of the disk's bytes those that are read, as far as is known: see copy_progress. */
-static uint64_t estimate_to_read(const struct copy_disk *d, uint64_t read)
-{
-	const uint64_t known = atomic_load(&d->known_bytes), skip = atomic_load(&d->skip_bytes);
-	const uint64_t data = known > skip ? known - skip : 0;
-	uint64_t ahead = d->size - known;
-
-	if (atomic_load(&d->n_done) == d->clusters)
-		return read;
-	ahead = (uint64_t)((double)ahead * ((double)(data + PRIOR) / (double)(known + PRIOR)));
-	return data + ahead > read ? data + ahead : read;
+	return sink_new(path, &o, &d->sink, err);
 }
 
 void copy_get_progress(struct copy *c, unsigned disk, struct copy_progress *ret)
 {
-	struct copy_disk *d = c->disks[disk];
-	const uint64_t skipped = atomic_load(&d->skipped_bytes);
+	cover_get_progress(&c->disks[disk]->cover, ret);
+}
 
-	ret->size = d->size;
-	ret->done = atomic_load(&d->done_bytes);
-	ret->read = ret->done > skipped ? ret->done - skipped : 0;
-	ret->to_read = estimate_to_read(d, ret->read);
-	ret->rewritten = atomic_load(&d->rewritten_bytes);
-	ret->pushed = atomic_load(&d->pushed_bytes);
+void copy_describe(struct copy *c, unsigned disk, struct buf *b)
+{
+	struct copy_disk *d = c->disks[disk];
+
+	buf_addf(b, "disk %s: %u reads in flight%s%s\n", d->name, d->reads,
+		 d->source ? "" : ", not connected", d->sink ? ", with a sink" : "");
+	cover_describe(&d->cover, b);
+	if (d->source)
+		queue_describe(&d->queue, units_now_ns(), b);
+}
+
+/* ---- answers of a source, for its queue ---- */
+
+static void on_status_piece(void *opaque, const struct piece *p)
+{
+	struct copy_disk *d = opaque;
+
+	queue_status_piece(&d->queue, p);
+}
+
+static void on_status_end(void *opaque, int error)
+{
+	struct copy_disk *d = opaque;
+
+	queue_status_end(&d->queue, error, units_now_ns());
+}
+
+static void on_dirty_piece(void *opaque, const struct piece *p)
+{
+	struct copy_disk *d = opaque;
+
+	queue_dirty_piece(&d->queue, p);
+}
+
+static void on_dirty_end(void *opaque, int error)
+{
+	struct copy_disk *d = opaque;
+
+	queue_dirty_end(&d->queue, error, units_now_ns());
+}
+
+static void on_trim_end(void *opaque)
+{
+	struct copy_disk *d = opaque;
+
+	queue_trim_end(&d->queue);
+}
+
+static const struct nbd_source_ops source_ops = {
+	.status_piece = on_status_piece,
+	.status_end = on_status_end,
+	.dirty_piece = on_dirty_piece,
+	.dirty_end = on_dirty_end,
+	.trim_end = on_trim_end,
+};
+
+int copy_connect(struct copy *c, unsigned disk, const struct source_endpoint *s, struct error **err)
+{
+	struct copy_disk *d = c->disks[disk];
+	const struct nbd_source_address a = { .socket = s->socket, .export = s->export, .bitmap = s->bitmap };
+	unsigned flags = s->distrust_ranges ? QUEUE_DISTRUST : 0;
+	int r = nbd_source_new(d->name, d->cover.size, &a, c->o.cancel, &source_ops, d, &d->source, err);
+
+	if (r < 0)
+		return r;
+	if (nbd_source_can_status(d->source))
+		flags |= QUEUE_STATUS;
+	if (nbd_source_can_dirty(d->source))
+		flags |= QUEUE_DIRTY;
+	if (s->trim && nbd_source_can_trim(d->source))
+		flags |= QUEUE_TRIM;
+	queue_init(&d->queue, &d->cover, flags, s->trim_granularity);
+	return 0;
 }
 
 /* ---- reads ---- */
 
-static int on_read_done(void *opaque, int *error)
+static void settle_good(struct request *q)
 {
-	struct request *r = opaque;
+	struct copy_disk *d = q->disk;
+	const struct run run = q->what.run;
 
-	r->error = *error;
-	return 1;
-}
+	for (uint32_t i = 0; i < run.n; i++) {
+		const uint32_t cluster = run.first + i;
 
-static void settle_good(struct request *r)
-{
-	for (uint32_t i = 0; i < r->run.n; i++) {
-		uint32_t cluster = r->run.first + i;
-
-		if (copy_mark_done(r->d, cluster))
-			vma_extent_set(r->e, r->slot + i, r->d->dev, cluster,
-				       copy_cluster_len(r->d, cluster));
+		if (cover_mark_done(&d->cover, cluster))
+			vma_extent_set(q->extent, q->slot + i, d->dev, cluster,
+				       cover_cluster_len(&d->cover, cluster));
 	}
-	copy_disk_trim(r->d, r->run.first, r->run.n);
+	queue_done(&d->queue, run);
 }
 
-static void settle_failed(struct request *r)
+static void settle_failed(struct request *q, int error)
 {
-	struct copy *c = r->d->copy;
+	struct copy_disk *d = q->disk;
+	const struct run run = q->what.run;
 
-	for (uint32_t i = 0; i < r->run.n; i++) {
-		uint32_t cluster = r->run.first + i;
-
-		if (copy_is_done(r->d, cluster))
+	for (uint32_t cluster = run.first; cluster < run.first + run.n; cluster++) {
+		if (cover_is_done(&d->cover, cluster))
 			continue;
-		if (!r->last_try)
-			runs_add(&r->d->retry, cluster, 1);
-		else if (!c->failure)
-			error_errno(&c->failure, r->error, "%s: reading 64 KiB at offset %lu failed",
-				    r->d->name, (unsigned long)cluster * VMA_CLUSTER_SIZE);
+		if (!q->what.is_retry)
+			queue_retry(&d->queue, cluster);
+		else if (!q->copy->failure)
+			error_errno(&q->copy->failure, error, "%s: reading 64 KiB at offset %lu failed",
+				    d->name, (unsigned long)cluster_offset(cluster));
 	}
 }
 
-/* Runs exactly once for every request that libnbd took, answered or not. */
-static void on_read_free(void *opaque)
+static void on_read_end(struct nbd_read *r, int error)
 {
-	struct request *r = opaque;
-	struct copy *c = r->d->copy;
+	struct request *q = (struct request *)r;
 
-	if (r->error)
-		settle_failed(r);
+	if (error)
+		settle_failed(q, error);
 	else
-		settle_good(r);
-	fill_settle(&c->reader, r->e, r->run.n);
-	c->in_flight--;
-	free(r);
+		settle_good(q);
+	fill_settle(&q->copy->read, q->extent, q->what.run.n);
+	budget_give_worker(q->copy->o.budget);
+	q->disk->reads--;
+	free(q);
 }
 
-static uint32_t run_bytes(const struct copy_disk *d, struct run run)
+/* The worker that was taken for it becomes the request's. */
+static int send_read(struct copy *c, struct copy_disk *d, const struct queue_read *what, struct error **err)
 {
-	return (run.n - 1) * VMA_CLUSTER_SIZE + copy_cluster_len(d, run.first + run.n - 1);
-}
-
-static int send_read(struct copy_disk *d, struct run run, bool last_try, struct error **err)
-{
-	struct copy *c = d->copy;
-	struct request *r = xcalloc(1, sizeof(*r));
-	/* one piece: else QEMU asks for the block status of every read again, to leave out holes */
-	uint32_t flags = nbd_can_df(d->nbd) == 1 ? LIBNBD_CMD_FLAG_DF : 0;
+	struct request *q = xcalloc(1, sizeof(*q));
 	int got;
 
-	*r = (struct request){ .d = d, .run = run, .last_try = last_try, .error = ENOTCONN };
-	got = fill_take(&c->reader, run.n, false, &r->e, &r->slot, err);
-	if (got != (int)run.n) {
-		free(r);
+	*q = (struct request){ .read.end = on_read_end, .copy = c, .disk = d, .what = *what };
+	got = fill_try_take(&c->read, what->run.n, &q->extent, &q->slot, err);
+	if (got != (int)what->run.n) {
+		free(q);
+		budget_give_worker(c->o.budget);
 		return got < 0 ? got : error_set(err, -EIO, "%s: lost an extent", d->name);
 	}
-	c->in_flight++;
-	if (nbd_aio_pread(d->nbd, vma_extent_slot(r->e, r->slot), run_bytes(d, run),
-			  (uint64_t)run.first * VMA_CLUSTER_SIZE,
-			  (nbd_completion_callback){
-				  .callback = on_read_done, .user_data = r, .free = on_read_free },
-			  flags) == -1)
-		return error_set(err, ERR_PEER, "%s: cannot send a read request: %s", d->name,
-				 nbd_get_error());
-	return 0;
+	d->reads++;
+	return nbd_source_read(d->source, &q->read, vma_extent_slot(q->extent, q->slot),
+			       cluster_offset(what->run.first), cover_bytes(&d->cover, what->run), err);
 }
 
 /* Whose turn is it?  Drains of any disk go before linear reads of any disk. */
-static struct copy_disk *choose(struct copy *c, uint32_t max, struct run *ret, bool *ret_last_try)
+static struct copy_disk *choose_read(struct copy *c, uint32_t max, struct queue_read *ret)
 {
-	for (enum copy_class what = COPY_DRAIN; what <= COPY_LINEAR; what++) {
+	for (enum queue_class what = QUEUE_DRAIN; what <= QUEUE_LINEAR; what++) {
 		for (unsigned i = 0; i < c->n_disks; i++) {
 			struct copy_disk *d = c->disks[(c->turn + i) % c->n_disks];
-			bool retry = d->retry.at < d->retry.n;
 
-			if (!d->nbd || !copy_disk_next(d, what, max < d->max_run ? max : d->max_run, ret))
+			if (!d->source || !queue_next_read(&d->queue, what, max, ret))
 				continue;
-			*ret_last_try = what == COPY_DRAIN && retry;
 			c->turn = (c->turn + i + 1) % c->n_disks;
 			return d;
 		}
@@ -248,35 +314,80 @@ static struct copy_disk *choose(struct copy *c, uint32_t max, struct run *ret, b
 	return NULL;
 }
 
-static void charge(struct copy *c, uint64_t bytes, uint64_t now)
+/* A worker was taken for it.  Returns 1, or 0 when there is nothing to be read or no extent is free. */
+static int send_next_read(struct copy *c, uint64_t now_ns, struct error **err)
 {
-	if (!c->o.bwlimit)
-		return;
-	if (c->budget_at_ns + BURST_NS < now)
-		c->budget_at_ns = now - BURST_NS;
-	c->budget_at_ns += bytes * UINT64_C(1000000000) / c->o.bwlimit;
+	struct queue_read what;
+	struct copy_disk *d = NULL;
+	/* the writer's event fd becomes readable when an extent is free again */
+	int r = fill_room(&c->read, err);
+
+	if (r > 0)
+		d = choose_read(c, (uint32_t)r, &what);
+	if (!d) {
+		budget_give_worker(c->o.budget);
+		return r < 0 ? r : 0;
+	}
+	pace_charge(&c->o.budget->pace, cover_bytes(&d->cover, what.run), now_ns);
+	r = send_read(c, d, &what, err);
+	return r < 0 ? r : 1;
 }
 
-static int send_reads(struct copy *c, uint64_t now, struct error **err)
+static int send_reads(struct copy *c, uint64_t now_ns, struct error **err)
 {
-	while (c->in_flight < c->o.max_workers && (!c->o.bwlimit || c->budget_at_ns <= now)) {
-		struct copy_disk *d;
-		struct run run;
-		bool last_try;
-		int room = fill_room(&c->reader, err);
-		int r;
+	int r = 1;
 
-		if (room <= 0) /* none free: the writer's event tells when */
-			return room;
-		d = choose(c, (uint32_t)room, &run, &last_try);
-		if (!d)
+	while (r > 0 && pace_ready(&c->o.budget->pace, now_ns) && budget_take_worker(c->o.budget))
+		r = send_next_read(c, now_ns, err);
+	return r < 0 ? r : 0;
+}
+
+/* ---- all else that a disk's queue wants ---- */
+
+/* Never waits for the archive: see nbd-source.h. */
+static int write_zeroes(struct copy *c, struct copy_disk *d, struct error **err)
+{
+	uint32_t room = 0;
+	struct run run;
+	int r = 0;
+
+	while (r == 0 && queue_has_zeroes(&d->queue)) {
+		if (!room && !vma_writer_zero_ready(c->o.writer))
 			return 0;
-		r = send_read(d, run, last_try, err);
-		if (r < 0)
-			return r;
-		charge(c, run_bytes(d, run), now);
+		room = room ? room : ZEROES_AT_ONCE;
+		if (!queue_next_zero(&d->queue, room, &run))
+			return 0;
+		room -= run.n;
+		r = vma_writer_zero(c->o.writer, d->dev, run.first, run.n, err);
 	}
-	return 0;
+	return r;
+}
+
+static int send_trims(struct copy_disk *d, struct error **err)
+{
+	struct run runs[TRIMS_AT_ONCE];
+	const unsigned n = queue_next_trims(&d->queue, runs);
+	int r = 0;
+
+	for (unsigned i = 0; i < n && r == 0; i++)
+		r = nbd_source_trim(d->source, cluster_offset(runs[i].first), cover_bytes(&d->cover, runs[i]),
+				    err);
+	return r;
+}
+
+static int serve_queue(struct copy *c, struct copy_disk *d, uint64_t now_ns, struct error **err)
+{
+	struct question q;
+	int r = write_zeroes(c, d, err);
+
+	if (r == 0 && queue_next_dirty(&d->queue, now_ns, &q))
+		r = nbd_source_ask_dirty(d->source, q.offset, q.length, err);
+	if (r == 0)
+		r = send_trims(d, err);
+	/* after the TRIMs that wait, which are not sent while a question is open: or they might wait for ever */
+	if (r == 0 && queue_next_status(&d->queue, now_ns, &q))
+		r = nbd_source_ask_status(d->source, q.offset, q.length, err);
+	return r;
 }
 
 /* ---- the loop ---- */
@@ -284,26 +395,26 @@ static int send_reads(struct copy *c, uint64_t now, struct error **err)
 static bool all_done(const struct copy *c)
 {
 	for (unsigned i = 0; i < c->n_disks; i++) {
-		if (atomic_load(&c->disks[i]->n_done) < c->disks[i]->clusters)
+		if (!cover_complete(&c->disks[i]->cover))
 			return false;
 	}
 	return true;
 }
 
-static bool idle(const struct copy *c)
+static bool is_idle(const struct copy *c)
 {
 	for (unsigned i = 0; i < c->n_disks; i++) {
-		if (!copy_disk_idle(c->disks[i]))
+		if (c->disks[i]->reads || !queue_idle(&c->disks[i]->queue))
 			return false;
 	}
-	return c->in_flight == 0;
+	return true;
 }
 
 /*
  * When nothing is left but zeroes that are not to be trusted yet: one barrier for all disks, then
  * each asks its dirty bitmap once more.
  */
-static int check_zeroes(struct copy *c, struct error **err)
+static int check_suspects(struct copy *c, struct error **err)
 {
 	bool any = false;
 	int r;
@@ -311,51 +422,35 @@ static int check_zeroes(struct copy *c, struct error **err)
 	for (unsigned i = 0; i < c->n_disks; i++) {
 		const struct copy_disk *d = c->disks[i];
 
-		if (copy_disk_only_zeroes_left(d))
+		if (queue_only_suspects_left(&d->queue))
 			any = true;
-		else if (atomic_load(&d->n_done) < d->clusters)
+		else if (!cover_complete(&d->cover))
 			return 0;
 	}
-	if (!any || !idle(c))
+	if (!any || !is_idle(c))
 		return 0;
 	r = c->o.barrier(c->o.opaque, err);
 	for (unsigned i = 0; i < c->n_disks && r == 0; i++) {
-		if (copy_disk_only_zeroes_left(c->disks[i]))
-			copy_disk_check_zeroes(c->disks[i]);
+		if (queue_only_suspects_left(&c->disks[i]->queue))
+			queue_check_suspects(&c->disks[i]->queue);
 	}
 	return r;
 }
 
-static void watch_nbd(struct pollfd *p, struct nbd_handle *h)
-{
-	unsigned direction = h ? nbd_aio_get_direction(h) : 0;
-
-	p->fd = h ? nbd_aio_get_fd(h) : -1;
-	p->events = 0;
-	if (direction & LIBNBD_AIO_DIRECTION_READ)
-		p->events |= POLLIN;
-	if (direction & LIBNBD_AIO_DIRECTION_WRITE)
-		p->events |= POLLOUT;
-	p->revents = 0;
-}
-
-static int serve_nbd(struct copy_disk *d, const struct pollfd *p, struct nbd_handle *h, struct error **err)
+/* Sends all that is to be sent now. */
+static int send_all(struct copy *c, uint64_t now_ns, struct error **err)
 {
 	int r = 0;
 
-	if (!h)
-		return 0;
-	if ((p->revents & (POLLIN | POLLHUP | POLLERR)) &&
-	    (nbd_aio_get_direction(h) & LIBNBD_AIO_DIRECTION_READ))
-		r = nbd_aio_notify_read(h);
-	else if (p->revents & POLLOUT)
-		r = nbd_aio_notify_write(h);
-	if (nbd_aio_is_dead(h) == 1 || nbd_aio_is_closed(h) == 1)
-		return error_set(err, ERR_GONE, "%s: QEMU closed the connection (stopped or crashed?)",
-				 d->name);
-	if (r == -1)
-		return error_set(err, ERR_PEER, "%s: %s", d->name, nbd_get_error());
-	return 0;
+	for (unsigned i = 0; i < c->n_disks && r == 0; i++) {
+		if (c->disks[i]->source)
+			r = serve_queue(c, c->disks[i], now_ns, err);
+	}
+	if (r == 0)
+		r = check_suspects(c, err);
+	if (r == 0)
+		r = send_reads(c, now_ns, err);
+	return r;
 }
 
 static void drain_eventfd(const struct pollfd *p)
@@ -367,29 +462,30 @@ static void drain_eventfd(const struct pollfd *p)
 	}
 }
 
-static int wait_and_serve(struct copy *c, struct pollfd *fds, struct error **err)
+static int wait_and_serve(struct copy *c, struct error **err)
 {
-	unsigned n = 3;
+	struct pollfd *fds = c->fds, *at = fds + 3;
 	int r = 0;
 
 	fds[0] = (struct pollfd){ .fd = c->o.cancel ? c->o.cancel->fd : -1, .events = POLLIN };
 	fds[1] = (struct pollfd){ .fd = c->wake_fd, .events = POLLIN };
 	fds[2] = (struct pollfd){ .fd = vma_writer_event_fd(c->o.writer), .events = POLLIN };
 	for (unsigned i = 0; i < c->n_disks; i++) {
-		watch_nbd(&fds[n++], c->disks[i]->nbd);
-		watch_nbd(&fds[n++], c->disks[i]->nbd_dirty);
+		if (c->disks[i]->source) {
+			nbd_source_watch(c->disks[i]->source, at);
+			at += NBD_SOURCE_FDS;
+		}
 	}
-	if (poll(fds, n, POLL_MS) < 0 && errno != EINTR)
+	if (poll(fds, (nfds_t)(at - fds), POLL_MS) < 0 && errno != EINTR)
 		return error_errno(err, errno, "waiting for NBD");
 	drain_eventfd(&fds[1]);
 	drain_eventfd(&fds[2]);
-	n = 3;
-	for (unsigned i = 0; i < c->n_disks && r == 0; i++, n += 2) {
-		struct copy_disk *d = c->disks[i];
-
-		r = serve_nbd(d, &fds[n], d->nbd, err);
-		if (r == 0)
-			r = serve_nbd(d, &fds[n + 1], d->nbd_dirty, err);
+	at = fds + 3;
+	for (unsigned i = 0; i < c->n_disks && r == 0; i++) {
+		if (c->disks[i]->source) {
+			r = nbd_source_serve(c->disks[i]->source, at, err);
+			at += NBD_SOURCE_FDS;
+		}
 	}
 	return r;
 }
@@ -407,58 +503,51 @@ static int take_failure(struct copy *c, struct error **err)
 	return r;
 }
 
-static int one_round(struct copy *c, struct pollfd *fds, uint64_t *tick_at, bool finishing,
-		     struct error **err)
+/* Waits for answers, for a sink or for time to pass, and takes what came. */
+static int wait_round(struct copy *c, uint64_t now_ns, struct error **err)
 {
-	uint64_t now = units_now_ns();
 	int r = 0;
 
-	for (unsigned i = 0; i < c->n_disks && r == 0; i++) {
-		r = copy_disk_take_answers(c->disks[i], now, err);
-		if (r == 0 && !finishing && c->disks[i]->nbd)
-			r = copy_disk_background(c->disks[i], now, err);
-	}
-	if (r == 0 && !finishing)
-		r = check_zeroes(c, err);
-	if (r == 0 && !finishing)
-		r = send_reads(c, now, err);
-	if (r == 0 && now >= *tick_at && c->o.tick) {
-		*tick_at = now + TICK_NS;
+	if (c->o.tick && now_ns >= c->tick_at_ns) {
+		c->tick_at_ns = now_ns + TICK_NS;
 		r = c->o.tick(c->o.opaque, err);
 	}
 	if (r == 0)
-		r = wait_and_serve(c, fds, err);
+		r = wait_and_serve(c, err);
 	if (r == 0)
 		r = take_failure(c, err);
 	return r;
 }
 
-/* After a failure: closing the handles settles every request that is still open. */
-static void drop_connections(struct copy *c)
+static int run_loop(struct copy *c, struct error **err)
 {
-	for (unsigned i = 0; i < c->n_disks; i++) {
-		struct copy_disk *d = c->disks[i];
+	int r = 0;
 
-		if (d->nbd)
-			nbd_close(TAKE_PTR(d->nbd));
-		if (d->nbd_dirty)
-			nbd_close(TAKE_PTR(d->nbd_dirty));
+	while (r == 0 && !all_done(c)) {
+		const uint64_t now_ns = units_now_ns();
+
+		r = send_all(c, now_ns, err);
+		if (r == 0)
+			r = wait_round(c, now_ns, err);
 	}
+	while (r == 0 && !is_idle(c))
+		r = wait_round(c, units_now_ns(), err);
+	return r;
 }
 
 int copy_run(struct copy *c, struct error **err)
 {
-	_cleanup_free_ struct pollfd *fds = xcalloc(3 + 2 * c->n_disks, sizeof(*fds));
-	uint64_t tick_at = 0;
-	int r = 0;
+	int r;
 
-	while (r == 0 && !all_done(c))
-		r = one_round(c, fds, &tick_at, false, err);
-	while (r == 0 && !idle(c))
-		r = one_round(c, fds, &tick_at, true, err);
-	drop_connections(c);
-	free_sinks(c, r < 0);
-	fill_flush(&c->reader);
+	c->fds = xreallocarray(c->fds, 3 + NBD_SOURCE_FDS * c->n_disks, sizeof(*c->fds));
+	r = run_loop(c, err);
+	/* ends what is still open after a failure */
+	free_sources(c);
+	if (r < 0)
+		abort_sinks(c);
+	else
+		free_sinks(c);
+	fill_flush(&c->read);
 	fill_flush(&c->pushed);
 	return r;
 }

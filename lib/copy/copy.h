@@ -2,32 +2,39 @@
  * The copy engine: brings every cluster of every disk into the archive exactly once, whichever way
  * it comes first.
  *
- *	frozen view ──NBD──▶ reader ─┐
- *	                             ├─▶ claims and *done* map ─▶ extents ─▶ vma_writer
- *	old data pushed ───▶ sink  ──┘
+ *	snapshot ──NBD──▶ nbd-source ─┐
+ *	                              ├─▶ cover (first come, first kept) ─▶ fill ─▶ extents ─▶ vma_writer
+ *	old data pushed ───▶ sink ────┘
  *
- * The reader (the thread in copy_run()) keeps up to max_workers requests in flight over all disks.
- * Order: clusters the guest has rewritten since the start first (*drain first*, they are what fills
- * a fleecing image), then all disks in turn from their beginning.  What block status reports as
- * zero is not read; it is asked ahead of the reads, slowly, so that there is an early idea of how much
- * there is to read.  What was read is TRIMmed, so that a fleecing image shrinks and later guest
- * writes there cost nothing.
+ * copy.c is the loop: it asks each disk's queue what to do next, keeps as many requests in flight over
+ * all disks as the budget allows, and hands extents to the writer.  Order: clusters the guest has
+ * rewritten since the start first (*drain first*, since they are what fills a fleecing image), then all
+ * disks in turn from their beginning.  Clusters that were read are TRIMmed, so that a fleecing image
+ * shrinks and later guest writes there cost nothing.
  *
- * The sink is the target of QEMU's copy-before-write filter when there is no fleecing image: a
- * private NBD server on a unix socket, one thread per disk.  It answers a write once the data is in
- * an extent.  A read that comes after the cluster was pushed fails in QEMU; the engine retries by
- * cluster, and what is done by then is fine.
+ *	cover	what has become of each cluster of one disk	map: a bit per cluster
+ *	queue	what one disk wants next, pure			trim: which TRIMs; run: lists of clusters
+ *	nbd-source	requests to QEMU and its answers
+ *	sink	NBD server that QEMU pushes to			push: from there into extents
+ *	fill	slots of extents for data that arrives in any order
  *
- * Threads: all functions from one thread, except copy_get_progress() from any.
+ * The sink is the target of QEMU's copy-before-write filter when there is no fleecing image.  A read that
+ * comes after the cluster was pushed fails in QEMU; the engine retries by cluster, and what is done then
+ * is fine.
+ *
+ * Threads: all functions from one thread, except copy_get_progress() from any.  Each sink has a thread of
+ * its own, which shares with this one the cover's done map, the extents and an eventfd.
  */
 #ifndef VZDUMP_COPY_COPY_H
 #define VZDUMP_COPY_COPY_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
+#include "base/budget.h"
+#include "base/buf.h"
 #include "base/cancel.h"
 #include "base/error.h"
+#include "copy/progress.h"
 #include "source/endpoint.h"
 #include "vma/writer.h"
 
@@ -35,31 +42,17 @@ struct copy;
 
 struct copy_options {
 	struct vma_writer *writer;   /* borrowed */
-	unsigned max_workers;        /* requests in flight, 1..256 */
-	uint64_t bwlimit;            /* bytes read per second, 0 = no limit */
+	struct budget *budget;       /* borrowed: its pace and its workers; may be shared with other copies */
 	const struct cancel *cancel; /* may be NULL */
 	/* Called from copy_run() about every 200 ms; may be NULL.  An error ends the run. */
 	int (*tick)(void *opaque, struct error **err);
 	/*
 	 * Waits until no request of the guest is half done in QEMU, so that the dirty bitmaps are
 	 * complete.  Called at most once, while nothing of the engine's is in flight.  Needed where
-	 * a source says distrust_ranges.
+	 * an endpoint says distrust_ranges.
 	 */
 	int (*barrier)(void *opaque, struct error **err);
 	void *opaque;
-};
-
-struct copy_progress {
-	uint64_t size; /* bytes of the disk */
-	uint64_t done; /* bytes in the archive, zeroes included */
-	/*
-	 * What takes time: without the zeroes that block status tells and nobody reads.  Block status
-	 * runs ahead of the reads; to_read is an estimate until it has reached the end of the disk,
-	 * taking what is ahead to be as full as what is behind.
-	 */
-	uint64_t to_read, read;
-	uint64_t rewritten; /* bytes the guest rewrote before they were saved, as far as seen */
-	uint64_t pushed;    /* bytes that came through the sink */
 };
 
 int copy_new(const struct copy_options *o, struct copy **ret, struct error **err);
@@ -72,19 +65,27 @@ int copy_add_disk(struct copy *c, const char *name, uint8_t dev, uint64_t size, 
 
 /*
  * Starts the disk's sink: an NBD server listening on `path` (a new socket, mode 0600) that takes one
- * connection.  The export is named "sink".  The socket is removed by copy_free().
+ * connection, under any export name.  The socket is removed by copy_free(), or by a run that ends.
  */
 int copy_listen(struct copy *c, unsigned disk, const char *path, struct error **err);
 
-/* Connects to where the disk is read from. */
+/* Connects to where the disk is read from.  The endpoint is needed for the call only. */
 int copy_connect(struct copy *c, unsigned disk, const struct source_endpoint *s, struct error **err);
 
 /*
  * Runs until every cluster is in an extent.  On return, good or bad, nothing is in flight any more
- * and all extents were handed to the writer; which is aborted when it failed, for the sinks' sake.
+ * and all extents were handed to the writer; which is aborted when the run failed, for the sinks' sake.
  */
 int copy_run(struct copy *c, struct error **err);
 
+/* From any thread, once all disks are added. */
 void copy_get_progress(struct copy *c, unsigned disk, struct copy_progress *ret);
+
+/*
+ * Appends lines of text about the state of one disk, for debugging.  From the thread that runs the copy:
+ * within copy_options.tick, or outside of copy_run().  Not from a signal handler: let it set a flag that
+ * tick looks at.
+ */
+void copy_describe(struct copy *c, unsigned disk, struct buf *b);
 
 #endif

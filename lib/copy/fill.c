@@ -40,11 +40,15 @@ static void close_open(struct fill *f)
 		drop(f, e, 1);
 }
 
-/*
- * Opens an extent if none is open.  Called and returns with the lock held, but waits without it:
- * others must be able to settle meanwhile.
- */
-static int open_extent(struct fill *f, bool wait, struct error **err)
+static void open_with(struct fill *f, struct vma_extent *e)
+{
+	set_unsettled(e, 1);
+	f->open = e;
+	f->next = 0;
+}
+
+/* Opens an extent if none is open.  Returns 1, or 0 when none is free.  Called with the lock held. */
+static int try_open(struct fill *f, struct error **err)
 {
 	struct vma_extent *e = NULL;
 	int r;
@@ -52,21 +56,34 @@ static int open_extent(struct fill *f, bool wait, struct error **err)
 	if (f->open)
 		return 1;
 	r = vma_writer_extent_try_get(f->writer, f->reserve, &e, err);
-	if (r == 0 && wait) {
-		pthread_mutex_unlock(&f->lock);
-		r = vma_writer_extent_get(f->writer, f->reserve, &e, err);
-		pthread_mutex_lock(&f->lock);
-	}
 	if (r < 0 || !e)
 		return r < 0 ? r : 0;
+	open_with(f, e);
+	return 1;
+}
+
+/*
+ * The same, but waits for an extent.  Called and returns with the lock held, but waits without it: others
+ * must be able to settle meanwhile.
+ */
+static int wait_open(struct fill *f, struct error **err)
+{
+	struct vma_extent *e = NULL;
+	int r = try_open(f, err);
+
+	if (r)
+		return r;
+	pthread_mutex_unlock(&f->lock);
+	r = vma_writer_extent_get(f->writer, f->reserve, &e, err);
+	pthread_mutex_lock(&f->lock);
+	if (r < 0)
+		return r;
 	if (f->open) {
 		/* somebody opened one while the lock was free; an unused extent just goes back */
 		vma_writer_extent_put(f->writer, e);
 		return 1;
 	}
-	set_unsettled(e, 1);
-	f->open = e;
-	f->next = 0;
+	open_with(f, e);
 	return 1;
 }
 
@@ -75,33 +92,51 @@ int fill_room(struct fill *f, struct error **err)
 	int r;
 
 	pthread_mutex_lock(&f->lock);
-	r = open_extent(f, false, err);
+	r = try_open(f, err);
 	if (r > 0)
 		r = (int)(VMA_CLUSTERS_PER_EXTENT - f->next);
 	pthread_mutex_unlock(&f->lock);
 	return r;
 }
 
-int fill_take(struct fill *f, unsigned want, bool wait, struct vma_extent **ret_extent, unsigned *ret_slot,
+/* Slots of the open extent.  Called with the lock held. */
+static unsigned take_slots(struct fill *f, unsigned want, struct vma_extent **ret_extent, unsigned *ret_slot)
+{
+	unsigned n = VMA_CLUSTERS_PER_EXTENT - f->next;
+
+	if (n > want)
+		n = want;
+	*ret_extent = f->open;
+	*ret_slot = f->next;
+	set_unsettled(f->open, unsettled(f->open) + n);
+	f->next += n;
+	if (f->next == VMA_CLUSTERS_PER_EXTENT)
+		close_open(f);
+	return n;
+}
+
+int fill_take(struct fill *f, unsigned want, struct vma_extent **ret_extent, unsigned *ret_slot,
 	      struct error **err)
 {
 	int r;
 
 	pthread_mutex_lock(&f->lock);
-	r = open_extent(f, wait, err);
-	if (r > 0) {
-		unsigned n = VMA_CLUSTERS_PER_EXTENT - f->next;
+	r = wait_open(f, err);
+	if (r > 0)
+		r = (int)take_slots(f, want, ret_extent, ret_slot);
+	pthread_mutex_unlock(&f->lock);
+	return r;
+}
 
-		if (n > want)
-			n = want;
-		*ret_extent = f->open;
-		*ret_slot = f->next;
-		set_unsettled(f->open, unsettled(f->open) + n);
-		f->next += n;
-		if (f->next == VMA_CLUSTERS_PER_EXTENT)
-			close_open(f);
-		r = (int)n;
-	}
+int fill_try_take(struct fill *f, unsigned want, struct vma_extent **ret_extent, unsigned *ret_slot,
+		  struct error **err)
+{
+	int r;
+
+	pthread_mutex_lock(&f->lock);
+	r = try_open(f, err);
+	if (r > 0)
+		r = (int)take_slots(f, want, ret_extent, ret_slot);
 	pthread_mutex_unlock(&f->lock);
 	return r;
 }

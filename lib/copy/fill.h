@@ -27,11 +27,13 @@ void fill_clear(struct fill *f);
 int fill_room(struct fill *f, struct error **err);
 
 /*
- * Takes up to `want` consecutive slots.  Returns how many (>= 1) with *ret_extent and *ret_slot,
- * 0 when no extent is free (never if `wait`), negative once the writer has failed.
+ * Takes up to `want` consecutive slots.  Returns how many (>= 1) with *ret_extent and *ret_slot; negative
+ * once the writer has failed.  try_take never waits: it returns 0 when no extent is free.
  */
-int fill_take(struct fill *f, unsigned want, bool wait, struct vma_extent **ret_extent, unsigned *ret_slot,
+int fill_take(struct fill *f, unsigned want, struct vma_extent **ret_extent, unsigned *ret_slot,
 	      struct error **err);
+int fill_try_take(struct fill *f, unsigned want, struct vma_extent **ret_extent, unsigned *ret_slot,
+		  struct error **err);
 
 /* n slots taken from this extent are settled: each was set with vma_extent_set(), or stays unused. */
 void fill_settle(struct fill *f, struct vma_extent *e, unsigned n);

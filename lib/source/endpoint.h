@@ -13,7 +13,7 @@ struct source_endpoint {
 	const char *socket; /* unix socket of the NBD server */
 	const char *export; /* name of the export */
 	const char *bitmap; /* name of the exported dirty bitmap, NULL: no drain first */
-	bool trim;          /* TRIM what was read */
+	bool trim;          /* TRIM clusters that were read */
 	/*
 	 * Bytes; a TRIM of less frees nothing (a thin pool's chunk, an RBD object; QEMU's filter
 	 * copies and discards in such units too where it knows them).  Each unit is TRIMmed when all
@@ -25,7 +25,7 @@ struct source_endpoint {
 	 * This QEMU takes rewritten clusters for untouched ones when it is asked about several at
 	 * once (see qemu_reads_mixed_ranges()): read one cluster at a time, and believe that a
 	 * cluster is zero only when the dirty bitmap, asked after copy_options.barrier, says that
-	 * the guest has not touched it.  Needs a bitmap.
+	 * the guest has not touched it.  Needs a bitmap, and no sink.
 	 */
 	bool distrust_ranges;
 };

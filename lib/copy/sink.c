@@ -1,7 +1,5 @@
-/*
- * The sink: a private NBD server (fixed newstyle, simple replies) for one connection from QEMU.
- * Protocol: NetworkBlockDevice/nbd doc/proto.md.
- */
+#include "copy/sink.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "copy/copy-internal.h"
-#include "base/io.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "base/unix-socket.h"
@@ -49,26 +45,27 @@ enum {
 /* NBD's numbers of errors are Linux's for these. */
 enum {
 	NBD_EIO = 5,
-	NBD_EINVAL = 22,
-	NBD_ENOSPC = 28
+	NBD_EINVAL = 22
 };
 #define WRITE_MAX (32u << 20)
+/* Payload that nobody needs is received in pieces of this size. */
+#define SCRATCH 65536u
 
-struct copy_sink {
-	struct copy_disk *disk;
+struct sink {
+	struct sink_options o;
 	char *path;
 	int listen_fd;
 	int stop_fd[2]; /* a pipe; closing its end stops the thread */
 	pthread_t thread;
 	bool started;
-	int fd;           /* the connection; the thread's own */
-	uint8_t *scratch; /* payload nobody needs, 64 KiB */
+	int fd; /* the connection; the thread's own */
+	uint8_t *scratch;
 };
 
 /* ---- bytes ---- */
 
 /* Until the connection is ready for `events`; false when asked to stop. */
-static bool wait_ready(const struct copy_sink *s, short events)
+static bool wait_ready(const struct sink *s, short events)
 {
 	struct pollfd p[2] = { { .fd = s->fd, .events = events }, { .fd = s->stop_fd[0], .events = POLLIN } };
 
@@ -80,7 +77,7 @@ static bool wait_ready(const struct copy_sink *s, short events)
 }
 
 /* Reads all of it; false at the end of the connection or when asked to stop. */
-static bool take(struct copy_sink *s, void *data, size_t len)
+static bool take(struct sink *s, void *data, size_t len)
 {
 	uint8_t *at = data;
 
@@ -102,7 +99,7 @@ static bool take(struct copy_sink *s, void *data, size_t len)
 	return true;
 }
 
-static bool give(struct copy_sink *s, const void *data, size_t len)
+static bool give(struct sink *s, const void *data, size_t len)
 {
 	const uint8_t *at = data;
 
@@ -124,10 +121,10 @@ static bool give(struct copy_sink *s, const void *data, size_t len)
 	return true;
 }
 
-static bool discard(struct copy_sink *s, uint64_t len)
+static bool discard(struct sink *s, uint64_t len)
 {
 	while (len) {
-		size_t n = len < VMA_CLUSTER_SIZE ? (size_t)len : VMA_CLUSTER_SIZE;
+		size_t n = len < SCRATCH ? (size_t)len : SCRATCH;
 
 		if (!take(s, s->scratch, n))
 			return false;
@@ -151,7 +148,7 @@ struct __attribute__((packed)) option_reply {
 	uint32_t len;
 };
 
-static bool reply_option(struct copy_sink *s, uint32_t option, uint32_t type, const void *data, uint32_t len)
+static bool reply_option(struct sink *s, uint32_t option, uint32_t type, const void *data, uint32_t len)
 {
 	const struct option_reply r = { .magic = htobe64(MAGIC_REPLY_OP),
 					.option = htobe32(option),
@@ -161,35 +158,35 @@ static bool reply_option(struct copy_sink *s, uint32_t option, uint32_t type, co
 	return give(s, &r, sizeof(r)) && (!len || give(s, data, len));
 }
 
-static bool reply_export(struct copy_sink *s, uint32_t option)
+static bool reply_export(struct sink *s, uint32_t option)
 {
 	const struct __attribute__((packed)) {
 		uint16_t type;
 		uint64_t size;
 		uint16_t flags;
-	} info = { 0, htobe64(s->disk->size), htobe16(EXPORT_FLAGS) };
+	} info = { 0, htobe64(s->o.size), htobe16(EXPORT_FLAGS) };
 	const struct __attribute__((packed)) {
 		uint16_t type;
 		uint32_t min, preferred, max;
-	} sizes = { htobe16(3), htobe32(1), htobe32(VMA_CLUSTER_SIZE), htobe32(WRITE_MAX) };
+	} sizes = { htobe16(3), htobe32(1), htobe32(s->o.align), htobe32(WRITE_MAX) };
 
 	return reply_option(s, option, REP_INFO, &info, sizeof(info)) &&
 	       reply_option(s, option, REP_INFO, &sizes, sizeof(sizes)) &&
 	       reply_option(s, option, REP_ACK, NULL, 0);
 }
 
-static bool reply_export_name(struct copy_sink *s, bool zeroes)
+static bool reply_export_name(struct sink *s, bool zeroes)
 {
 	struct __attribute__((packed)) {
 		uint64_t size;
 		uint16_t flags;
 		uint8_t zero[124];
-	} r = { .size = htobe64(s->disk->size), .flags = htobe16(EXPORT_FLAGS) };
+	} r = { .size = htobe64(s->o.size), .flags = htobe16(EXPORT_FLAGS) };
 
 	return give(s, &r, sizeof(r) - (zeroes ? 0 : sizeof(r.zero)));
 }
 
-static bool handshake(struct copy_sink *s)
+static bool handshake(struct sink *s)
 {
 	const struct __attribute__((packed)) {
 		uint64_t magic, option;
@@ -237,7 +234,7 @@ struct __attribute__((packed)) nbd_request {
 	uint32_t len;
 };
 
-static bool reply(struct copy_sink *s, uint64_t handle, uint32_t error)
+static bool reply(struct sink *s, uint64_t handle, uint32_t error)
 {
 	const struct __attribute__((packed)) {
 		uint32_t magic, error;
@@ -247,111 +244,55 @@ static bool reply(struct copy_sink *s, uint64_t handle, uint32_t error)
 	return give(s, &r, sizeof(r));
 }
 
-static void wake_reader(struct copy_sink *s)
+static bool is_aligned(const struct sink *s, uint64_t offset, uint32_t len)
 {
-	const uint64_t one = 1;
-
-	if (write(s->disk->copy->wake_fd, &one, sizeof(one)) < 0) {
-		/* full means readable already */
-	}
-}
-
-/* Whole clusters only, within the disk: what QEMU's filter sends. */
-static bool is_whole_clusters(const struct copy_disk *d, uint64_t offset, uint32_t len)
-{
-	if (!len || offset >= d->size || len > d->size - offset || offset % VMA_CLUSTER_SIZE)
+	if (!len || offset >= s->o.size || len > s->o.size - offset || offset % s->o.align)
 		return false;
-	return len % VMA_CLUSTER_SIZE == 0 || offset + len == d->size;
+	return len % s->o.align == 0 || offset + len == s->o.size;
 }
 
-/* Payload of clusters nobody has: straight into slots.  *ret_error is for QEMU. */
-static bool take_clusters(struct copy_sink *s, uint32_t first, uint32_t n, uint32_t *ret_error)
+/* The next piece of a write, into the owner's memory.  False at the end of the connection. */
+static bool receive(struct sink *s, uint64_t offset, const struct sink_buffer *b)
 {
-	struct copy_disk *d = s->disk;
-	struct fill *f = &d->copy->pushed;
-
-	while (n) {
-		struct vma_extent *e;
-		uint64_t bytes = 0;
-		unsigned slot;
-		bool ok;
-		int got = fill_take(f, n, true, &e, &slot, NULL);
-
-		if (got < 0) {
-			/* the archive is lost; the guest goes on, QEMU drops the snapshot */
-			*ret_error = NBD_EIO;
-			for (uint32_t i = 0; i < n; i++)
-				bytes += copy_cluster_len(d, first + i);
-			return discard(s, bytes);
-		}
-		for (int i = 0; i < got; i++)
-			bytes += copy_cluster_len(d, first + (uint32_t)i);
-		ok = take(s, vma_extent_slot(e, slot), bytes);
-		for (unsigned i = 0; ok && i < (unsigned)got; i++) {
-			uint32_t len = copy_cluster_len(d, first + i);
-
-			/* the reader may have been faster: first come, first kept */
-			if (!copy_mark_done(d, first + i))
-				continue;
-			vma_extent_set(e, slot + i, d->dev, first + i, len);
-			atomic_fetch_add(&d->pushed_bytes, len);
-		}
-		fill_settle(f, e, (unsigned)got);
-		if (!ok)
-			return false;
-		first += (uint32_t)got;
-		n -= (uint32_t)got;
+	if (!b->data)
+		return discard(s, b->length);
+	if (!take(s, b->data, b->length)) {
+		s->o.ops->drop(s->o.opaque, b);
+		return false;
 	}
+	s->o.ops->put(s->o.opaque, offset, b);
 	return true;
 }
 
-static bool serve_write(struct copy_sink *s, uint64_t offset, uint32_t len, uint32_t *ret_error)
+static bool serve_write(struct sink *s, uint64_t offset, uint32_t len, uint32_t *ret_error)
 {
-	struct copy_disk *d = s->disk;
-	uint32_t at = (uint32_t)(offset / VMA_CLUSTER_SIZE), end;
-
-	if (!is_whole_clusters(d, offset, len)) {
+	if (!is_aligned(s, offset, len)) {
 		*ret_error = NBD_EINVAL;
 		return discard(s, len);
 	}
-	end = at + (len + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
-	while (at < end) {
-		bool done = copy_is_done(d, at);
-		uint32_t n = 1;
+	while (len) {
+		struct sink_buffer b = { 0 };
 
-		while (at + n < end && copy_is_done(d, at + n) == done)
-			n++;
-		for (uint32_t i = 0; done && i < n; i++) {
-			if (!discard(s, copy_cluster_len(d, at + i)))
-				return false;
+		if (s->o.ops->get(s->o.opaque, offset, len, &b) < 0) {
+			*ret_error = NBD_EIO;
+			return discard(s, len);
 		}
-		if (!done && !take_clusters(s, at, n, ret_error))
+		if (!receive(s, offset, &b))
 			return false;
-		at += n;
+		offset += b.length;
+		len -= b.length;
 	}
 	return true;
 }
 
-static void serve_zeroes(struct copy_sink *s, uint64_t offset, uint32_t len, uint32_t *ret_error)
+static uint32_t serve_zeroes(struct sink *s, uint64_t offset, uint32_t len)
 {
-	struct copy_disk *d = s->disk;
-	uint32_t at = (uint32_t)(offset / VMA_CLUSTER_SIZE), end;
-
-	if (!is_whole_clusters(d, offset, len)) {
-		*ret_error = NBD_EINVAL;
-		return;
-	}
-	end = at + (len + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
-	for (; at < end; at++) {
-		if (!copy_mark_done(d, at))
-			continue;
-		atomic_fetch_add(&d->pushed_bytes, copy_cluster_len(d, at));
-		if (vma_writer_zero(d->copy->o.writer, d->dev, at, 1, NULL) < 0)
-			*ret_error = NBD_EIO;
-	}
+	if (!is_aligned(s, offset, len))
+		return NBD_EINVAL;
+	return s->o.ops->zero(s->o.opaque, offset, len) < 0 ? NBD_EIO : 0;
 }
 
-static bool serve_request(struct copy_sink *s)
+static bool serve_request(struct sink *s)
 {
 	struct nbd_request r;
 	uint32_t error = 0, len;
@@ -365,18 +306,16 @@ static bool serve_request(struct copy_sink *s)
 	case CMD_WRITE:
 		if (!serve_write(s, offset, len, &error))
 			return false;
-		wake_reader(s);
 		break;
 	case CMD_WRITE_ZEROES:
-		serve_zeroes(s, offset, len, &error);
-		wake_reader(s);
+		error = serve_zeroes(s, offset, len);
 		break;
 	case CMD_FLUSH:
-	case CMD_TRIM: /* of what was read already */
+	case CMD_TRIM:
 		break;
 	case CMD_DISC:
 		return false;
-	case CMD_READ: /* what was pushed is in the archive; the reader retries and sees that */
+	case CMD_READ:
 		error = NBD_EIO;
 		break;
 	default:
@@ -387,7 +326,7 @@ static bool serve_request(struct copy_sink *s)
 
 static void *sink_thread(void *opaque)
 {
-	struct copy_sink *s = opaque;
+	struct sink *s = opaque;
 	struct pollfd p[2] = { { .fd = s->listen_fd, .events = POLLIN },
 			       { .fd = s->stop_fd[0], .events = POLLIN } };
 
@@ -409,45 +348,33 @@ static void *sink_thread(void *opaque)
 
 /* ---- life ---- */
 
-static int listen_on(struct copy_sink *s, struct error **err)
+int sink_new(const char *path, const struct sink_options *o, struct sink **ret, struct error **err)
 {
-	s->listen_fd = unix_socket_listen(s->path, 1, err);
-	return s->listen_fd < 0 ? s->listen_fd : 0;
-}
-
-static int start_thread(struct copy_sink *s, struct error **err)
-{
-	int r = thread_start(&s->thread, sink_thread, s, err);
-
-	s->started = r == 0;
-	return r;
-}
-
-int copy_listen(struct copy *c, unsigned disk, const char *path, struct error **err)
-{
-	struct copy_sink *s = xcalloc(1, sizeof(*s));
+	struct sink *s = xcalloc(1, sizeof(*s));
 	int r = 0;
 
-	s->disk = c->disks[disk];
+	s->o = *o;
 	s->path = xstrdup(path);
-	s->scratch = xmalloc(VMA_CLUSTER_SIZE);
+	s->scratch = xmalloc(SCRATCH);
 	s->listen_fd = s->fd = -1;
 	if (pipe2(s->stop_fd, O_CLOEXEC) < 0) {
 		s->stop_fd[0] = s->stop_fd[1] = -1;
 		r = error_errno(err, errno, "creating a pipe");
 	}
 	if (r == 0)
-		r = listen_on(s, err);
-	if (r == 0)
-		r = start_thread(s, err);
+		r = s->listen_fd = unix_socket_listen(s->path, 1, err);
+	if (r >= 0) {
+		r = thread_start(&s->thread, sink_thread, s, err);
+		s->started = r == 0;
+	}
 	if (r < 0)
-		copy_sink_free(s);
+		sink_free(s);
 	else
-		c->disks[disk]->sink = s;
+		*ret = s;
 	return r;
 }
 
-void copy_sink_free(struct copy_sink *s)
+void sink_free(struct sink *s)
 {
 	if (!s)
 		return;

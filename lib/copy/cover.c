@@ -1,0 +1,258 @@
+#include "copy/cover.h"
+
+#include "base/units.h"
+
+/* Before anything is known of a disk it is taken to be full, which so many bytes of status outweigh. */
+#define PRIOR (256 * MIB)
+/* Characters in the strip of cover_describe(). */
+#define STRIP 64u
+
+static void clear_maps(struct cover *c)
+{
+	map_clear(&c->done);
+	map_clear(&c->claimed);
+	map_clear(&c->rewritten);
+	map_clear(&c->suspects);
+}
+
+bool cover_init(struct cover *c, uint64_t size)
+{
+	*c = (struct cover){ .size = size, .clusters = (uint32_t)vma_clusters(size) };
+	if (!map_init(&c->done, c->clusters) || !map_init(&c->claimed, c->clusters) ||
+	    !map_init(&c->rewritten, c->clusters) || !map_init(&c->suspects, c->clusters)) {
+		clear_maps(c);
+		return false;
+	}
+	pthread_mutex_init(&c->lock, NULL);
+	return true;
+}
+
+void cover_clear(struct cover *c)
+{
+	if (!c->done.words)
+		return;
+	clear_maps(c);
+	pthread_mutex_destroy(&c->lock);
+}
+
+/* ---- any thread ---- */
+
+bool cover_mark_done(struct cover *c, uint32_t cluster)
+{
+	bool first;
+
+	pthread_mutex_lock(&c->lock);
+	first = !map_get(&c->done, cluster);
+	map_set(&c->done, cluster);
+	pthread_mutex_unlock(&c->lock);
+	if (first) {
+		atomic_fetch_add(&c->n_done, 1);
+		atomic_fetch_add(&c->done_bytes, cover_cluster_len(c, cluster));
+	}
+	return first;
+}
+
+bool cover_is_done(struct cover *c, uint32_t cluster)
+{
+	bool done;
+
+	pthread_mutex_lock(&c->lock);
+	done = map_get(&c->done, cluster);
+	pthread_mutex_unlock(&c->lock);
+	return done;
+}
+
+bool cover_range_done(struct cover *c, uint32_t first, uint32_t end)
+{
+	bool done;
+
+	pthread_mutex_lock(&c->lock);
+	done = map_next(&c->done, first, false) >= end;
+	pthread_mutex_unlock(&c->lock);
+	return done;
+}
+
+void cover_count_pushed(struct cover *c, uint64_t bytes)
+{
+	atomic_fetch_add(&c->pushed_bytes, bytes);
+}
+
+/* Of the disk's bytes those that are read, as far as is known: see copy_progress. */
+static uint64_t estimate_to_read(const struct cover *c, uint64_t read)
+{
+	const uint64_t known = atomic_load(&c->known_bytes), skip = atomic_load(&c->skip_bytes);
+	const uint64_t data = known > skip ? known - skip : 0;
+	uint64_t ahead = c->size - known;
+
+	if (cover_complete(c))
+		return read;
+	ahead = (uint64_t)((double)ahead * ((double)(data + PRIOR) / (double)(known + PRIOR)));
+	return data + ahead > read ? data + ahead : read;
+}
+
+void cover_get_progress(const struct cover *c, struct copy_progress *ret)
+{
+	const uint64_t skipped = atomic_load(&c->skipped_bytes);
+
+	ret->size = c->size;
+	ret->done = atomic_load(&c->done_bytes);
+	ret->read = ret->done > skipped ? ret->done - skipped : 0;
+	ret->to_read = estimate_to_read(c, ret->read);
+	ret->rewritten = atomic_load(&c->rewritten_bytes);
+	ret->pushed = atomic_load(&c->pushed_bytes);
+}
+
+/* ---- the copying thread ---- */
+
+uint32_t cover_claim(struct cover *c, uint32_t first, uint32_t end, uint32_t max)
+{
+	uint32_t n = 0;
+
+	while (n < max && first + n < end && !map_get(&c->claimed, first + n))
+		map_set(&c->claimed, first + n++);
+	return n;
+}
+
+uint32_t cover_next_unclaimed(const struct cover *c, uint32_t from)
+{
+	return map_next(&c->claimed, from, false);
+}
+
+uint32_t cover_next_claimed(const struct cover *c, uint32_t from)
+{
+	return map_next(&c->claimed, from, true);
+}
+
+void cover_set_known(struct cover *c, uint32_t cluster)
+{
+	const uint64_t bytes = cluster_offset(cluster);
+
+	atomic_store(&c->known_bytes, bytes < c->size ? bytes : c->size);
+}
+
+/* Claims the next piece of [*at, end) that is not claimed, to be skipped; n == 0: there is none. */
+static struct run claim_skipped(struct cover *c, uint32_t *at, uint32_t end)
+{
+	struct run run = { .first = cover_next_unclaimed(c, *at) };
+
+	if (run.first < end)
+		run.n = cover_claim(c, run.first, end, end - run.first);
+	if (run.n)
+		atomic_fetch_add(&c->skip_bytes, cover_bytes(c, run));
+	*at = run.first + run.n;
+	return run;
+}
+
+void cover_claim_zeroes(struct cover *c, uint32_t first, uint32_t end, struct runs *ret)
+{
+	struct run run;
+
+	while ((run = claim_skipped(c, &first, end)).n)
+		runs_add(ret, run.first, run.n);
+}
+
+bool cover_mark_zero_done(struct cover *c, uint32_t cluster)
+{
+	const uint32_t len = cover_cluster_len(c, cluster);
+	const bool first = cover_mark_done(c, cluster);
+
+	if (first)
+		atomic_fetch_add(&c->skipped_bytes, len);
+	else
+		atomic_fetch_sub(&c->skip_bytes, len);
+	return first;
+}
+
+void cover_claim_suspects(struct cover *c, uint32_t first, uint32_t end)
+{
+	struct run run;
+
+	while ((run = claim_skipped(c, &first, end)).n) {
+		for (uint32_t i = 0; i < run.n; i++)
+			map_set(&c->suspects, run.first + i);
+		c->n_suspects += run.n;
+	}
+}
+
+uint32_t cover_next_suspect(const struct cover *c, uint32_t from)
+{
+	return c->n_suspects ? map_next(&c->suspects, from, true) : c->clusters;
+}
+
+bool cover_drop_suspect(struct cover *c, uint32_t cluster)
+{
+	if (!map_get(&c->suspects, cluster))
+		return false;
+	map_unset(&c->suspects, cluster);
+	map_unset(&c->claimed, cluster);
+	c->n_suspects--;
+	atomic_fetch_sub(&c->skip_bytes, cover_cluster_len(c, cluster));
+	return true;
+}
+
+void cover_confirm_suspects(struct cover *c, struct runs *ret)
+{
+	for (uint32_t at = map_next(&c->suspects, 0, true); at < c->clusters;) {
+		const uint32_t end = map_next(&c->suspects, at, false);
+
+		runs_add(ret, at, end - at);
+		for (; at < end; at++)
+			map_unset(&c->suspects, at);
+		at = map_next(&c->suspects, end, true);
+	}
+	c->n_suspects = 0;
+}
+
+void cover_note_rewritten(struct cover *c, uint32_t cluster)
+{
+	if (map_get(&c->rewritten, cluster))
+		return;
+	map_set(&c->rewritten, cluster);
+	atomic_fetch_add(&c->rewritten_bytes, cover_cluster_len(c, cluster));
+}
+
+/* ---- for debugging ---- */
+
+/* All done, some done, none; called with the lock held. */
+static char strip_cell(const struct cover *c, uint32_t first, uint32_t end)
+{
+	if (map_next(&c->done, first, false) >= end)
+		return '#';
+	return map_next(&c->done, first, true) < end ? '+' : '.';
+}
+
+static void add_strip(struct cover *c, struct buf *b)
+{
+	const uint32_t cells = c->clusters < STRIP ? c->clusters : STRIP;
+
+	buf_adds(b, "done: [");
+	pthread_mutex_lock(&c->lock);
+	for (uint32_t i = 0; i < cells; i++)
+		buf_addc(b, strip_cell(c, (uint32_t)((uint64_t)c->clusters * i / cells),
+				       (uint32_t)((uint64_t)c->clusters * (i + 1) / cells)));
+	pthread_mutex_unlock(&c->lock);
+	buf_adds(b, "]\n");
+}
+
+static uint32_t count(const struct map *m)
+{
+	uint32_t n = 0;
+
+	for (uint32_t end, at = map_next(m, 0, true); at < m->n; at = map_next(m, end, true)) {
+		end = map_next(m, at, false);
+		n += end - at;
+	}
+	return n;
+}
+
+void cover_describe(struct cover *c, struct buf *b)
+{
+	buf_addf(b, "size: %lu bytes, %u clusters: %u done, %u claimed, %u rewritten, %u suspects\n",
+		 (unsigned long)c->size, c->clusters, atomic_load(&c->n_done), count(&c->claimed),
+		 count(&c->rewritten), c->n_suspects);
+	buf_addf(b, "bytes: %lu done, status known up to %lu, %lu zero of which %lu done, %lu pushed\n",
+		 (unsigned long)atomic_load(&c->done_bytes), (unsigned long)atomic_load(&c->known_bytes),
+		 (unsigned long)atomic_load(&c->skip_bytes), (unsigned long)atomic_load(&c->skipped_bytes),
+		 (unsigned long)atomic_load(&c->pushed_bytes));
+	add_strip(c, b);
+}

@@ -1,0 +1,483 @@
+#include "copy/queue.h"
+
+/* Clusters in one read, where QEMU can be trusted with several. */
+#define READ_CLUSTERS 8u
+/*
+ * Block status is asked for this many clusters (64 MiB) at first, since QEMU answers it in its main loop;
+ * while everything is one extent the window doubles up to what a request can name.
+ */
+#define STATUS_WINDOW     1024u
+#define STATUS_WINDOW_MAX 65535u
+/* Ask for more status when fewer clusters than this wait to be read. */
+#define STATUS_AHEAD 512u
+/*
+ * Beyond that, block status runs ahead to show how much there is to read: at most a fifth of the time goes
+ * into it, as QEMU's main loop answers, and so many runs of data may wait (8 bytes each).
+ */
+#define STATUS_PAUSE        4u
+#define STATUS_RUNS_MAX     (1u << 17)
+#define STATUS_PAUSE_MAX_NS (1000 * UINT64_C(1000000))
+#define DIRTY_POLL_NS       (40 * UINT64_C(1000000))
+#define DIRTY_POLL_MAX_NS   (1000 * UINT64_C(1000000))
+
+static void set_cursor(struct queue *q, uint32_t cursor)
+{
+	q->status.cursor = cursor;
+	cover_set_known(q->cover, cursor);
+}
+
+void queue_init(struct queue *q, struct cover *c, unsigned flags, uint64_t trim_granularity)
+{
+	*q = (struct queue){
+		.cover = c,
+		.flags = flags,
+		.status.window = STATUS_WINDOW,
+		.trust = flags & QUEUE_DISTRUST ? ZEROES_COLLECTED : ZEROES_TRUSTED,
+	};
+	trims_init(&q->trims, trim_granularity);
+	q->trims.wanted = flags & QUEUE_TRIM;
+	if (!(flags & QUEUE_STATUS)) {
+		runs_add(&q->data, 0, c->clusters);
+		set_cursor(q, c->clusters);
+	}
+}
+
+void queue_clear(struct queue *q)
+{
+	runs_clear(&q->data);
+	runs_clear(&q->drain);
+	runs_clear(&q->retry);
+	runs_clear(&q->zeroes);
+	runs_clear(&q->status.data);
+	runs_clear(&q->dirty.found);
+	trims_clear(&q->trims);
+}
+
+static struct question question_about(const struct queue *q, uint32_t first, uint32_t n)
+{
+	return (struct question){ cluster_offset(first), cover_bytes(q->cover, (struct run){ first, n }) };
+}
+
+/* ---- reads ---- */
+
+/* Takes from a list the next clusters that nobody has claimed, in one piece, and claims them. */
+static bool take_unclaimed(struct queue *q, struct runs *list, uint32_t max, struct run *ret)
+{
+	while (runs_waiting(list)) {
+		struct run *r = &list->v[list->at];
+		const uint32_t end = r->first + r->n;
+		const uint32_t first = cover_next_unclaimed(q->cover, r->first);
+
+		if (first >= end) {
+			list->at++;
+			continue;
+		}
+		*ret = (struct run){ first, cover_claim(q->cover, first, end, max) };
+		r->first = first + ret->n;
+		r->n = end - r->first;
+		return true;
+	}
+	return false;
+}
+
+/* Takes up to max clusters off the front of a list. */
+static struct run take_front(struct runs *list, uint32_t max)
+{
+	struct run *r = &list->v[list->at];
+	const struct run ret = { r->first, r->n < max ? r->n : max };
+
+	r->first += ret.n;
+	r->n -= ret.n;
+	if (!r->n)
+		list->at++;
+	return ret;
+}
+
+bool queue_next_read(struct queue *q, enum queue_class what, uint32_t max, struct queue_read *ret)
+{
+	const uint32_t most = q->flags & QUEUE_DISTRUST ? 1 : READ_CLUSTERS;
+
+	if (max > most)
+		max = most;
+	ret->is_retry = what == QUEUE_DRAIN && runs_waiting(&q->retry);
+	if (ret->is_retry) {
+		ret->run = take_front(&q->retry, 1);
+		return true;
+	}
+	return take_unclaimed(q, what == QUEUE_DRAIN ? &q->drain : &q->data, max, &ret->run);
+}
+
+void queue_done(struct queue *q, struct run run)
+{
+	trims_add(&q->trims, q->cover, run);
+}
+
+void queue_retry(struct queue *q, uint32_t cluster)
+{
+	runs_add(&q->retry, cluster, 1);
+}
+
+bool queue_next_zero(struct queue *q, uint32_t max, struct run *ret)
+{
+	while (runs_waiting(&q->zeroes)) {
+		const struct run front = q->zeroes.v[q->zeroes.at];
+
+		*ret = (struct run){ .first = front.first };
+		while (ret->n < max && ret->n < front.n &&
+		       cover_mark_zero_done(q->cover, front.first + ret->n))
+			ret->n++;
+		/* a cluster that ends it early came through a sink meanwhile */
+		take_front(&q->zeroes, ret->n < max && ret->n < front.n ? ret->n + 1 : ret->n);
+		if (ret->n) {
+			trims_add(&q->trims, q->cover, *ret);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- block status ---- */
+
+static bool wants_status(const struct queue *q, uint64_t now_ns)
+{
+	if (!(q->flags & QUEUE_STATUS) || q->status.open || runs_waiting(&q->zeroes) ||
+	    q->status.cursor >= q->cover->clusters)
+		return false;
+	return runs_clusters(&q->data, STATUS_AHEAD) < STATUS_AHEAD ||
+	       (now_ns >= q->status.next_ns && runs_waiting(&q->data) < STATUS_RUNS_MAX);
+}
+
+bool queue_next_status(struct queue *q, uint64_t now_ns, struct question *ret)
+{
+	uint32_t first, end;
+
+	if (!wants_status(q, now_ns))
+		return false;
+	first = cover_next_unclaimed(q->cover, q->status.cursor);
+	set_cursor(q, first);
+	if (first == q->cover->clusters)
+		return false;
+	/*
+	 * QEMU fails a question whose range holds anything that was TRIMmed.  The window ends before
+	 * the next claimed cluster, and no TRIM is sent while the question is open.
+	 */
+	end = cover_next_claimed(q->cover, first);
+	q->status.first = first;
+	q->status.n = end - first < q->status.window ? end - first : q->status.window;
+	q->status.at = cluster_offset(first);
+	q->status.asked_ns = now_ns;
+	q->status.open = true;
+	runs_reset(&q->status.data);
+	*ret = question_about(q, first, q->status.n);
+	return true;
+}
+
+/* One past the last cluster that the list names so far. */
+static uint32_t end_of(const struct runs *r)
+{
+	return runs_waiting(r) ? r->v[r->n - 1].first + r->v[r->n - 1].n : 0;
+}
+
+void queue_status_piece(struct queue *q, const struct piece *p)
+{
+	const uint64_t window_end = cluster_offset(q->status.first + q->status.n);
+	uint64_t end = p->offset + p->length;
+
+	if (p->offset >= window_end || !p->length)
+		return;
+	if (end > window_end)
+		end = window_end;
+	if (p->state == PIECE_DATA) {
+		const uint32_t named = end_of(&q->status.data), last = clusters_up(end);
+		uint32_t first = (uint32_t)(p->offset / VMA_CLUSTER_SIZE);
+
+		/* two pieces of data may share a cluster */
+		if (first < named)
+			first = named;
+		if (first < last)
+			runs_add(&q->status.data, first, last - first);
+	}
+	q->status.at = end;
+}
+
+/* Block status reports these clusters as zero. */
+static void take_zeroes(struct queue *q, uint32_t first, uint32_t end)
+{
+	if (q->trust == ZEROES_TRUSTED)
+		cover_claim_zeroes(q->cover, first, end, &q->zeroes);
+	else
+		cover_claim_suspects(q->cover, first, end);
+}
+
+/* All of the answer is there, up to cluster `end`. */
+static void take_status(struct queue *q, uint32_t end)
+{
+	uint32_t at = q->status.first;
+
+	for (size_t i = 0; i < q->status.data.n; i++) {
+		struct run run = q->status.data.v[i];
+
+		/* an answer may end within a run's last cluster, which the next question covers */
+		if (run.first + run.n > end)
+			run.n = end - run.first;
+		take_zeroes(q, at, run.first);
+		if (run.n)
+			runs_add(&q->data, run.first, run.n);
+		at = run.first + run.n;
+	}
+	take_zeroes(q, at, end);
+	set_cursor(q, end);
+}
+
+void queue_status_end(struct queue *q, int error, uint64_t now_ns)
+{
+	const uint32_t first = q->status.first;
+	const uint64_t took = now_ns - q->status.asked_ns;
+	/* the cluster in which an answer ends is taken whole once it is known whole */
+	uint32_t end = q->status.at >= q->cover->size ? q->cover->clusters
+						      : (uint32_t)(q->status.at / VMA_CLUSTER_SIZE);
+
+	/* without an answer, or with one that ends within the first cluster, the data itself is read */
+	if (error || end <= first) {
+		end = first + (error ? q->status.n : 1);
+		runs_reset(&q->status.data);
+		runs_add(&q->status.data, first, end - first);
+	}
+	take_status(q, end);
+	q->status.open = false;
+	q->status.next_ns = now_ns + (took < STATUS_PAUSE_MAX_NS / STATUS_PAUSE ? took * STATUS_PAUSE
+										: STATUS_PAUSE_MAX_NS);
+	if (q->status.data.n > 1)
+		q->status.window = STATUS_WINDOW;
+	else if (q->status.window < STATUS_WINDOW_MAX / 2)
+		q->status.window *= 2;
+	else
+		q->status.window = STATUS_WINDOW_MAX;
+}
+
+/* ---- the dirty bitmap ---- */
+
+/*
+ * The guest wrote or discarded this cluster: whether it was zero at the instant must be read.  Not left to
+ * the drains, which every poll makes anew from what it finds.
+ */
+static void drop_suspect(struct queue *q, uint32_t at)
+{
+	if (cover_drop_suspect(q->cover, at))
+		runs_add(&q->data, at, 1);
+}
+
+/* A poll that began after queue_check_suspects() has ended: what it did not find dirty is zero. */
+static void settle_suspects(struct queue *q)
+{
+	const uint32_t clusters = q->cover->clusters;
+
+	for (size_t i = 0; i < q->dirty.found.n; i++) {
+		const struct run *run = &q->dirty.found.v[i];
+
+		for (uint32_t at = run->first; at < run->first + run->n; at++)
+			drop_suspect(q, at);
+	}
+	for (uint32_t at = 0; q->dirty.failed && (at = cover_next_suspect(q->cover, at)) < clusters;)
+		drop_suspect(q, at);
+	cover_confirm_suspects(q->cover, &q->zeroes);
+	q->trust = ZEROES_TRUSTED; /* there will be no more of them */
+}
+
+/*
+ * Puts on the list what nobody has claimed of the run, from cluster `from` on, and of the granules that it
+ * touches: only whole ones give their space back.  Returns how far it went.
+ */
+static uint32_t drain_granules(struct queue *q, const struct run *run, uint32_t from)
+{
+	uint32_t end, at = trims_granule(&q->trims, q->cover, run->first, &end);
+
+	trims_granule(&q->trims, q->cover, run->first + run->n - 1, &end);
+	for (at = cover_next_unclaimed(q->cover, at < from ? from : at); at < end;
+	     at = cover_next_unclaimed(q->cover, at + 1))
+		runs_add(&q->drain, at, 1);
+	return end > from ? end : from;
+}
+
+static void note_rewritten(struct queue *q, const struct run *run)
+{
+	for (uint32_t at = run->first; at < run->first + run->n; at++) {
+		/* QEMU copies what was zero as well: it must not stay in the image until the end */
+		if (q->trust == ZEROES_COLLECTED)
+			drop_suspect(q, at);
+		if (cover_next_unclaimed(q->cover, at) == at)
+			cover_note_rewritten(q->cover, at);
+	}
+}
+
+/* A poll has reached the end of the disk: what it found and nobody has claimed is read next. */
+static void finish_poll(struct queue *q, uint64_t now_ns)
+{
+	const uint64_t took = now_ns - q->dirty.begun_ns;
+	uint32_t drained = 0;
+	uint64_t pause;
+
+	if (q->trust == ZEROES_CHECKED)
+		settle_suspects(q);
+	runs_reset(&q->drain);
+	for (size_t i = 0; i < q->dirty.found.n; i++) {
+		note_rewritten(q, &q->dirty.found.v[i]);
+		drained = drain_granules(q, &q->dirty.found.v[i], drained);
+	}
+	runs_reset(&q->dirty.found);
+	q->dirty.failed = false;
+	q->dirty.begun_ns = 0;
+	/* at most a fifth of the time goes into asking */
+	pause = took * 4 < DIRTY_POLL_NS ? DIRTY_POLL_NS : took * 4;
+	q->dirty.next_ns = now_ns + (pause < DIRTY_POLL_MAX_NS ? pause : DIRTY_POLL_MAX_NS);
+}
+
+/* The next cluster from `at` on that a poll has to ask about. */
+static uint32_t next_asked(const struct queue *q, uint32_t at)
+{
+	const uint32_t suspect = cover_next_suspect(q->cover, at);
+	uint32_t unclaimed;
+
+	if (q->trust == ZEROES_CHECKED)
+		return suspect;
+	unclaimed = cover_next_unclaimed(q->cover, at);
+	return unclaimed < suspect ? unclaimed : suspect;
+}
+
+bool queue_next_dirty(struct queue *q, uint64_t now_ns, struct question *ret)
+{
+	uint32_t left;
+
+	if (!(q->flags & QUEUE_DIRTY) || q->dirty.open || cover_complete(q->cover))
+		return false;
+	if (!q->dirty.begun_ns) {
+		if (now_ns < q->dirty.next_ns)
+			return false;
+		q->dirty.begun_ns = now_ns;
+		q->dirty.at = 0;
+	}
+	q->dirty.at = next_asked(q, q->dirty.at);
+	left = q->cover->clusters - q->dirty.at;
+	if (!left) {
+		finish_poll(q, now_ns);
+		return false;
+	}
+	q->dirty.open = true;
+	*ret = question_about(q, q->dirty.at, left < STATUS_WINDOW_MAX ? left : STATUS_WINDOW_MAX);
+	q->dirty.answered = ret->offset;
+	return true;
+}
+
+void queue_dirty_piece(struct queue *q, const struct piece *p)
+{
+	const uint64_t size = q->cover->size;
+	uint64_t end = p->offset + p->length;
+
+	if (p->offset >= size || !p->length)
+		return;
+	if (end > size)
+		end = size;
+	if (p->state == PIECE_DIRTY) {
+		const uint32_t first = (uint32_t)(p->offset / VMA_CLUSTER_SIZE);
+
+		runs_add(&q->dirty.found, first, clusters_up(end) - first);
+	}
+	q->dirty.answered = end;
+}
+
+void queue_dirty_end(struct queue *q, int error, uint64_t now_ns)
+{
+	const uint64_t answered = q->dirty.answered;
+	const uint32_t end =
+		answered >= q->cover->size ? q->cover->clusters : (uint32_t)(answered / VMA_CLUSTER_SIZE);
+
+	q->dirty.open = false;
+	/* losing the order of the reads is no reason to fail: the data is read all the same */
+	q->dirty.failed |= error || end <= q->dirty.at;
+	q->dirty.at = q->dirty.failed ? q->cover->clusters : end;
+	if (q->dirty.at == q->cover->clusters)
+		finish_poll(q, now_ns);
+}
+
+/* ---- suspected zeroes ---- */
+
+bool queue_only_suspects_left(const struct queue *q)
+{
+	const struct cover *c = q->cover;
+
+	return q->trust == ZEROES_COLLECTED && c->n_suspects &&
+	       atomic_load(&c->n_done) + c->n_suspects == c->clusters;
+}
+
+void queue_check_suspects(struct queue *q)
+{
+	/* a poll that is under way has seen parts of the bitmap before they were complete */
+	q->trust = ZEROES_CHECKED;
+	runs_reset(&q->dirty.found);
+	q->dirty.failed = false;
+	q->dirty.begun_ns = 0;
+	q->dirty.next_ns = 0;
+}
+
+/* ---- TRIMs ---- */
+
+unsigned queue_next_trims(struct queue *q, struct run ret[TRIMS_AT_ONCE])
+{
+	/* see queue_next_status() */
+	return q->status.open ? 0 : trims_next(&q->trims, ret);
+}
+
+void queue_trim_end(struct queue *q)
+{
+	trims_end(&q->trims);
+}
+
+/* ---- all of it ---- */
+
+bool queue_idle(const struct queue *q)
+{
+	return !q->status.open && !q->dirty.open && !q->trims.in_flight;
+}
+
+static void describe_list(struct buf *b, const char *what, const struct runs *r)
+{
+	buf_addf(b, "  %s: %u clusters in %zu runs", what, runs_clusters(r, UINT32_MAX), runs_waiting(r));
+	if (runs_waiting(r))
+		buf_addf(b, ", next %u", r->v[r->at].first);
+	buf_addc(b, '\n');
+}
+
+static long ms_until(uint64_t then_ns, uint64_t now_ns)
+{
+	return then_ns > now_ns ? (long)((then_ns - now_ns) / 1000000) : 0;
+}
+
+void queue_describe(const struct queue *q, uint64_t now_ns, struct buf *b)
+{
+	static const char *const trusts[] = {
+		[ZEROES_TRUSTED] = "trusted",
+		[ZEROES_COLLECTED] = "collected, to be checked",
+		[ZEROES_CHECKED] = "being checked",
+	};
+
+	buf_adds(b, "waiting to be read:\n");
+	describe_list(b, "retry", &q->retry);
+	describe_list(b, "drain", &q->drain);
+	describe_list(b, "linear", &q->data);
+	describe_list(b, "zeroes for the archive", &q->zeroes);
+	buf_addf(b, "zeroes of block status: %s\n", trusts[q->trust]);
+	buf_addf(b, "block status: known up to cluster %u, window %u, ", q->status.cursor, q->status.window);
+	if (q->status.open)
+		buf_addf(b, "asked for %u from %u on %ld ms ago\n", q->status.n, q->status.first,
+			 ms_until(now_ns, q->status.asked_ns));
+	else
+		buf_addf(b, "next in %ld ms or when little waits\n", ms_until(q->status.next_ns, now_ns));
+	if (!(q->flags & QUEUE_DIRTY))
+		buf_adds(b, "dirty bitmap: none\n");
+	else if (q->dirty.begun_ns)
+		buf_addf(b, "dirty bitmap: poll at cluster %u, %s, %zu runs found\n", q->dirty.at,
+			 q->dirty.open ? "asked" : "to be asked", q->dirty.found.n);
+	else
+		buf_addf(b, "dirty bitmap: next poll in %ld ms\n", ms_until(q->dirty.next_ns, now_ns));
+	trims_describe(&q->trims, b);
+}

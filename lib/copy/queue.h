@@ -1,0 +1,159 @@
+/*
+ * What one disk wants next: which clusters to read, which questions to ask, which TRIMs to send.
+ *
+ * It knows no connection, no thread and no clock.  The owner passes in what came back (answers, reads that
+ * failed, what is done) and the time, and takes out what to do:
+ *
+ *	queue_next_status, queue_next_dirty	questions; queue_..._piece() and queue_..._end() answer them
+ *	queue_next_read				clusters to read; then queue_done() or queue_retry()
+ *	queue_next_zero				clusters that are zero, for the writer
+ *	queue_next_trims			then queue_trim_end()
+ *
+ * Order of the reads: clusters that failed in a larger request; clusters that the guest has rewritten since
+ * the start (*drain first*, since they are what fills a fleecing image); then from the beginning.  What block
+ * status reports as zero is not read.  Status is asked for ahead of the reads, slowly, so that there is an
+ * early idea of how much there is to read.
+ *
+ * Each cluster is given out once: by queue_next_read(), again only after queue_retry(), or by
+ * queue_next_zero().  The cover that it is given must outlive it; clusters that come through a sink are
+ * marked done there by another thread.  All functions from the thread that runs the copy.
+ */
+#ifndef VZDUMP_COPY_QUEUE_H
+#define VZDUMP_COPY_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "copy/cover.h"
+#include "copy/run.h"
+#include "copy/trim.h"
+
+/* What can be asked of the source of this disk, and how far it is to be believed. */
+enum {
+	QUEUE_STATUS = 1 << 0, /* block status can be asked; without it all is read */
+	QUEUE_DIRTY = 1 << 1,  /* the dirty bitmap can be asked */
+	QUEUE_TRIM = 1 << 2,   /* TRIM clusters that are done */
+	/*
+	 * Several clusters are not read at once, and a cluster is zero only if the dirty bitmap, asked
+	 * once all else is done and queue_check_suspects() was called, says that the guest has not
+	 * touched it.  With QUEUE_DIRTY, and not for a disk that has a sink.
+	 */
+	QUEUE_DISTRUST = 1 << 3,
+};
+
+/* A question about a range of the disk, in bytes. */
+struct question {
+	uint64_t offset, length;
+};
+
+struct queue {
+	struct cover *cover;
+	unsigned flags;
+	struct trims trims;
+
+	/* what waits */
+	struct runs data;   /* block status says there is data */
+	struct runs drain;  /* rewritten by the guest, not claimed when seen */
+	struct runs retry;  /* single clusters to read once more */
+	struct runs zeroes; /* claimed as zero, to be given out by queue_next_zero() */
+
+	struct {
+		uint32_t cursor;   /* known, or being asked, up to here */
+		uint32_t window;   /* clusters to ask for next time */
+		uint32_t first, n; /* the question */
+		uint64_t at;       /* how far its answer has come, in bytes */
+		struct runs data;  /* its answer: where there is data */
+		uint64_t asked_ns;
+		uint64_t next_ns; /* when to ask again although enough waits to be read */
+		bool open;        /* the question was not answered yet */
+	} status;
+
+	struct {
+		uint32_t at;       /* where the running poll goes on */
+		uint64_t answered; /* how far the last answer came, in bytes */
+		struct runs found; /* collected by the running poll */
+		uint64_t begun_ns; /* 0: no poll is running */
+		uint64_t next_ns;  /* when to poll again */
+		bool open;         /* a question was not answered yet */
+		bool failed;       /* a part of the running poll had no answer */
+	} dirty;
+
+	enum {
+		ZEROES_TRUSTED,   /* taken as soon as block status says so */
+		ZEROES_COLLECTED, /* they become suspects until all else is done */
+		ZEROES_CHECKED,   /* the running poll of the dirty bitmap confirms them */
+	} trust;
+};
+
+/* trim_granularity: see trims_init(); it also rounds what is drained. */
+void queue_init(struct queue *q, struct cover *c, unsigned flags, uint64_t trim_granularity);
+/* One that is all zero is fine. */
+void queue_clear(struct queue *q);
+
+/* ---- reads ---- */
+
+enum queue_class {
+	QUEUE_DRAIN, /* rewritten by the guest, or to be retried */
+	QUEUE_LINEAR,
+};
+
+struct queue_read {
+	struct run run;
+	bool is_retry; /* it failed before: a failure is final */
+};
+
+/* The next clusters of this class to be read, at most max, claimed by the call; false: none now. */
+bool queue_next_read(struct queue *q, enum queue_class what, uint32_t max, struct queue_read *ret);
+/* These clusters were read and are done. */
+void queue_done(struct queue *q, struct run run);
+/* The cluster, which was given out, must be read once more, alone. */
+void queue_retry(struct queue *q, uint32_t cluster);
+
+/* Whether clusters that are zero wait for the writer. */
+static inline bool queue_has_zeroes(const struct queue *q)
+{
+	return runs_waiting(&q->zeroes) > 0;
+}
+
+/*
+ * The next clusters that are zero, at most max; marked done by the call.  False: none now.  Not to be left
+ * waiting for long: no block status is asked meanwhile.
+ */
+bool queue_next_zero(struct queue *q, uint32_t max, struct run *ret);
+
+/* ---- questions: each is open from queue_next_...() to queue_..._end(), one of a kind at a time ---- */
+
+/* Ask for the block status of *ret now; false: not now. */
+bool queue_next_status(struct queue *q, uint64_t now_ns, struct question *ret);
+/* A piece of the answer (PIECE_DATA, PIECE_ZERO); in order, from the beginning of the question on. */
+void queue_status_piece(struct queue *q, const struct piece *p);
+/* The answer has ended; error: an errno if there is none, or 0. */
+void queue_status_end(struct queue *q, int error, uint64_t now_ns);
+
+/* Ask the dirty bitmap about *ret now; false: not now. */
+bool queue_next_dirty(struct queue *q, uint64_t now_ns, struct question *ret);
+/* A piece of the answer (PIECE_CLEAN, PIECE_DIRTY); as above. */
+void queue_dirty_piece(struct queue *q, const struct piece *p);
+void queue_dirty_end(struct queue *q, int error, uint64_t now_ns);
+
+/* ---- suspected zeroes, see QUEUE_DISTRUST ---- */
+
+/* All that is left of the disk are zeroes to be confirmed. */
+bool queue_only_suspects_left(const struct queue *q);
+/* Confirms them by the dirty bitmap, which is complete now.  No question may be open. */
+void queue_check_suspects(struct queue *q);
+
+/* ---- TRIMs ---- */
+
+/* The next TRIMs to be sent now; returns how many. */
+unsigned queue_next_trims(struct queue *q, struct run ret[TRIMS_AT_ONCE]);
+void queue_trim_end(struct queue *q);
+
+/* Whether nothing that was given out, apart from reads, waits for its end. */
+bool queue_idle(const struct queue *q);
+
+/* Lines of text for debugging. */
+void queue_describe(const struct queue *q, uint64_t now_ns, struct buf *b);
+
+#endif
