@@ -75,6 +75,8 @@ static bool take_unclaimed(struct queue *q, struct runs *list, uint32_t max, str
 		*ret = (struct run){ first, cover_claim(q->cover, first, end, max) };
 		r->first = first + ret->n;
 		r->n = end - r->first;
+		if (!r->n)
+			list->at++;
 		return true;
 	}
 	return false;
@@ -320,10 +322,11 @@ static void finish_poll(struct queue *q, uint64_t now_ns)
 	if (q->trust == ZEROES_CHECKED)
 		settle_suspects(q);
 	runs_reset(&q->drain);
-	for (size_t i = 0; i < q->dirty.found.n; i++) {
+	for (size_t i = 0; i < q->dirty.found.n; i++)
 		note_rewritten(q, &q->dirty.found.v[i]);
+	/* once no suspect is left among them: two runs may share a granule */
+	for (size_t i = 0; i < q->dirty.found.n; i++)
 		drained = drain_granules(q, &q->dirty.found.v[i], drained);
-	}
 	runs_reset(&q->dirty.found);
 	q->dirty.failed = false;
 	q->dirty.begun_ns = 0;

@@ -1,0 +1,785 @@
+/*
+ * What one disk wants next: lib/copy/queue.h, without connection, thread or clock.
+ *
+ * Single rules first; then random schedules against a model of the disk, the guest and the export: see
+ * struct world.  Each schedule has a seed; a failure says which.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "copy/queue.h"
+#include "tap.h"
+
+#define CLUSTER ((uint64_t)VMA_CLUSTER_SIZE)
+#define MS      UINT64_C(1000000)
+#define ALL     (QUEUE_STATUS | QUEUE_DIRTY | QUEUE_TRIM)
+
+/* ---- one disk, step by step ---- */
+
+struct disk {
+	struct cover cover;
+	struct queue q;
+	uint64_t now;
+};
+
+static void open_disk(struct disk *d, uint64_t size, unsigned flags, uint64_t granularity)
+{
+	cover_init(&d->cover, size);
+	queue_init(&d->q, &d->cover, flags, granularity);
+	d->now = 1000 * MS;
+}
+
+static void close_disk(struct disk *d)
+{
+	queue_clear(&d->q);
+	cover_clear(&d->cover);
+}
+
+static void status_piece(struct disk *d, uint64_t offset, uint64_t length, enum piece_state state)
+{
+	queue_status_piece(&d->q, &(struct piece){ offset, length, state });
+}
+
+/* Asks for block status, which says for all that was asked that it is data, or zero. */
+static bool status_is(struct disk *d, enum piece_state state)
+{
+	struct question ask;
+
+	if (!queue_next_status(&d->q, d->now, &ask))
+		return false;
+	status_piece(d, ask.offset, ask.length, state);
+	queue_status_end(&d->q, 0, d->now);
+	return true;
+}
+
+/* A poll in which these clusters are dirty; false if none is due. */
+static bool poll_finds(struct disk *d, uint32_t first, uint32_t n)
+{
+	struct question ask;
+
+	if (!queue_next_dirty(&d->q, d->now, &ask))
+		return false;
+	if (first * CLUSTER > ask.offset)
+		queue_dirty_piece(&d->q,
+				  &(struct piece){ ask.offset, first * CLUSTER - ask.offset, PIECE_CLEAN });
+	queue_dirty_piece(&d->q, &(struct piece){ first * CLUSTER, n * CLUSTER, PIECE_DIRTY });
+	queue_dirty_piece(&d->q, &(struct piece){ (first + n) * CLUSTER, ask.length, PIECE_CLEAN });
+	queue_dirty_end(&d->q, 0, d->now);
+	return true;
+}
+
+/* The next read as the loop of the copy asks for it: drains, then linear. */
+static bool next_read(struct disk *d, uint32_t max, struct queue_read *ret)
+{
+	return queue_next_read(&d->q, QUEUE_DRAIN, max, ret) ||
+	       queue_next_read(&d->q, QUEUE_LINEAR, max, ret);
+}
+
+static bool reads(struct disk *d, uint32_t max, uint32_t first, uint32_t n)
+{
+	struct queue_read r;
+
+	if (!next_read(d, max, &r)) {
+		diag("no read");
+		return false;
+	}
+	if (r.run.first == first && r.run.n == n)
+		return true;
+	diag("read %u+%u instead of %u+%u", r.run.first, r.run.n, first, n);
+	return false;
+}
+
+static void done(struct disk *d, uint32_t first, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		cover_mark_done(&d->cover, first + i);
+	queue_done(&d->q, (struct run){ first, n });
+}
+
+static bool trims(struct disk *d, unsigned n, const struct run *expected)
+{
+	struct run r[TRIMS_AT_ONCE];
+	const unsigned got = queue_next_trims(&d->q, r);
+	bool good = got == n;
+
+	for (unsigned i = 0; i < got; i++) {
+		good = good && r[i].first == expected[i].first && r[i].n == expected[i].n;
+		queue_trim_end(&d->q);
+	}
+	return good;
+}
+
+static void check_reads(void)
+{
+	struct disk d;
+	struct queue_read r;
+
+	open_disk(&d, 20 * CLUSTER + 5, ALL, 0);
+	ok(!next_read(&d, 8, &r), "nothing is read before block status is known");
+	ok(status_is(&d, PIECE_DATA), "it is asked for");
+	ok(reads(&d, 100, 0, 8), "8 clusters are read at once");
+	ok(reads(&d, 3, 8, 3), "fewer if there is room for fewer");
+	ok(reads(&d, 100, 11, 8) && reads(&d, 100, 19, 2), "up to the end, the last cluster is short");
+	ok(!next_read(&d, 8, &r), "then nothing is left");
+	close_disk(&d);
+
+	open_disk(&d, 3 * CLUSTER, QUEUE_TRIM, 0);
+	ok(!queue_next_status(&d.q, d.now, &(struct question){ 0 }) &&
+		   !queue_next_dirty(&d.q, d.now, &(struct question){ 0 }),
+	   "an export without block status and bitmap is not asked");
+	ok(reads(&d, 8, 0, 3), "all of it is read");
+	close_disk(&d);
+}
+
+static void check_retries(void)
+{
+	struct disk d;
+	struct queue_read r;
+
+	open_disk(&d, 100 * CLUSTER, ALL, 0);
+	status_is(&d, PIECE_DATA);
+	next_read(&d, 8, &r);
+	ok(!r.is_retry, "a first read is no retry");
+	queue_retry(&d.q, 3);
+	queue_retry(&d.q, 4);
+	poll_finds(&d, 50, 1);
+	ok(next_read(&d, 8, &r) && r.is_retry && r.run.first == 3 && r.run.n == 1,
+	   "a failed cluster is read again, alone, before drains");
+	ok(next_read(&d, 8, &r) && r.is_retry && r.run.first == 4 && r.run.n == 1, "then the next one");
+	ok(next_read(&d, 8, &r) && !r.is_retry && r.run.first == 50, "then what the guest rewrote");
+	close_disk(&d);
+}
+
+static void check_drain_first(void)
+{
+	struct disk d;
+
+	open_disk(&d, 1000 * CLUSTER, ALL, 0);
+	status_is(&d, PIECE_DATA);
+	ok(reads(&d, 8, 0, 8), "linear reads begin at the beginning");
+	ok(poll_finds(&d, 500, 10), "a first poll is due at once");
+	ok(reads(&d, 8, 500, 8) && reads(&d, 8, 508, 2), "what the guest rewrote is read first");
+	ok(reads(&d, 8, 8, 8), "then it goes on where it was");
+	ok(!poll_finds(&d, 0, 1), "no poll is due");
+	d.now += 40 * MS;
+	ok(poll_finds(&d, 4, 20), "40 ms later one is");
+	ok(reads(&d, 8, 16, 8), "clusters that were read are not drained");
+	ok(atomic_load(&d.cover.rewritten_bytes) == 18 * CLUSTER, "nor counted as rewritten");
+	close_disk(&d);
+}
+
+static void check_poll_times(void)
+{
+	struct disk d;
+	struct question ask;
+
+	open_disk(&d, 1000 * CLUSTER, ALL, 0);
+	ok(queue_next_dirty(&d.q, d.now, &ask) && ask.offset == 0 && ask.length == d.cover.size,
+	   "the first question is about all of the disk");
+	ok(!queue_next_dirty(&d.q, d.now, &ask), "one at a time");
+	d.now += 100 * MS;
+	queue_dirty_piece(&d.q, &(struct piece){ 0, d.cover.size, PIECE_CLEAN });
+	queue_dirty_end(&d.q, 0, d.now);
+	ok(!queue_next_dirty(&d.q, d.now + 399 * MS, &ask), "an answer after 100 ms: no question for 400");
+	ok(queue_next_dirty(&d.q, d.now + 400 * MS, &ask), "then the next");
+	d.now += 5000 * MS;
+	queue_dirty_end(&d.q, 5, d.now);
+	ok(!queue_next_dirty(&d.q, d.now + 999 * MS, &ask), "a slow answer, even an error, costs a second");
+	cover_claim(&d.cover, 0, 100, 100);
+	ok(queue_next_dirty(&d.q, d.now + 1000 * MS, &ask) && ask.offset == 100 * CLUSTER,
+	   "then it is asked again, but not about what is claimed");
+	close_disk(&d);
+
+	open_disk(&d, 200000 * CLUSTER + 1, ALL, 0);
+	ok(queue_next_dirty(&d.q, d.now, &ask) && ask.length == 65535 * CLUSTER,
+	   "one question is about 65535 clusters at most");
+	queue_dirty_piece(&d.q, &(struct piece){ 0, 1000 * CLUSTER + 1, PIECE_CLEAN });
+	queue_dirty_end(&d.q, 0, d.now);
+	ok(queue_next_dirty(&d.q, d.now, &ask) && ask.offset == 1000 * CLUSTER,
+	   "a poll goes on where the answer ended");
+	queue_dirty_end(&d.q, 0, d.now);
+	ok(!d.q.dirty.begun_ns, "an answer without content ends the poll");
+	close_disk(&d);
+}
+
+static void check_zeroes(void)
+{
+	struct disk d;
+	struct queue_read r;
+	struct run z;
+
+	open_disk(&d, 10 * CLUSTER + 1, ALL, 0);
+	status_is(&d, PIECE_ZERO);
+	ok(!next_read(&d, 8, &r), "zeroes are not read");
+	ok(queue_has_zeroes(&d.q) && atomic_load(&d.cover.n_done) == 0, "they wait for the writer");
+	ok(queue_next_zero(&d.q, 4, &z) && z.first == 0 && z.n == 4, "who takes as many as he wants");
+	cover_mark_done(&d.cover, 4);
+	cover_mark_done(&d.cover, 7);
+	ok(queue_next_zero(&d.q, 100, &z) && z.first == 5 && z.n == 2, "what was pushed is left out");
+	ok(queue_next_zero(&d.q, 100, &z) && z.first == 8 && z.n == 3, "and the rest comes after it");
+	ok(!queue_next_zero(&d.q, 100, &z) && cover_complete(&d.cover), "then all is done");
+	close_disk(&d);
+}
+
+static void check_pieces(void)
+{
+	struct disk d;
+	struct question ask;
+	struct run z;
+
+	open_disk(&d, 10 * CLUSTER, ALL, 0);
+	queue_next_status(&d.q, d.now, &ask);
+	status_piece(&d, 0, 4096, PIECE_DATA);
+	status_piece(&d, 4096, 8192, PIECE_ZERO);
+	status_piece(&d, 12288, 4096, PIECE_DATA);
+	status_piece(&d, 16384, 3 * CLUSTER, PIECE_ZERO);
+	status_piece(&d, 16384 + 3 * CLUSTER, 4096, PIECE_DATA);
+	queue_status_end(&d.q, 0, d.now);
+	ok(reads(&d, 8, 0, 1), "pieces of data in one cluster are one read");
+	ok(queue_next_zero(&d.q, 8, &z) && z.first == 1 && z.n == 2, "whole clusters of zeroes are zero");
+	ok(!queue_has_zeroes(&d.q) && !runs_waiting(&d.q.data), "a cluster the answer ends in is left");
+	ok(queue_next_status(&d.q, d.now, &ask) && ask.offset == 3 * CLUSTER,
+	   "the next question begins with it");
+	status_piece(&d, 3 * CLUSTER, UINT32_MAX, PIECE_DATA);
+	status_piece(&d, UINT64_MAX - 5, 5, PIECE_ZERO);
+	status_piece(&d, 9 * CLUSTER, 0, PIECE_DATA);
+	queue_status_end(&d.q, 0, d.now);
+	ok(reads(&d, 8, 3, 7), "a piece beyond the question is cut, and one of no length ignored");
+	close_disk(&d);
+
+	open_disk(&d, 5000 * CLUSTER, ALL, 0);
+	queue_next_status(&d.q, d.now, &ask);
+	status_piece(&d, 0, CLUSTER, PIECE_ZERO);
+	queue_status_end(&d.q, 22, d.now);
+	ok(!queue_has_zeroes(&d.q) && runs_clusters(&d.q.data, 9999) == 1024,
+	   "without a whole answer all that was asked is read");
+	d.now += 10 * MS;
+	queue_next_status(&d.q, d.now, &ask);
+	status_piece(&d, ask.offset, 100, PIECE_ZERO);
+	queue_status_end(&d.q, 0, d.now);
+	ok(d.q.status.cursor == 1025, "an answer that ends within the first cluster: that one is read");
+	close_disk(&d);
+}
+
+static void check_windows(void)
+{
+	struct disk d;
+	struct question ask;
+	struct run z;
+	bool doubles = true;
+
+	open_disk(&d, 1000000 * CLUSTER, ALL, 0);
+	for (uint64_t want = 1024; want <= 262144; want *= 2) {
+		doubles &= queue_next_status(&d.q, d.now, &ask) &&
+			   ask.length == (want > 65535 ? 65535 : want) * CLUSTER;
+		status_piece(&d, ask.offset, ask.length, PIECE_ZERO);
+		queue_status_end(&d.q, 0, d.now);
+		doubles &= !queue_next_status(&d.q, d.now, &ask); /* the zeroes wait */
+		while (queue_next_zero(&d.q, 65536, &z))
+			;
+	}
+	ok(doubles, "windows double while everything is one extent, up to 65535 clusters");
+	queue_next_status(&d.q, d.now, &ask);
+	status_piece(&d, ask.offset, CLUSTER, PIECE_DATA);
+	status_piece(&d, ask.offset + CLUSTER, CLUSTER, PIECE_ZERO);
+	status_piece(&d, ask.offset + 2 * CLUSTER, CLUSTER, PIECE_DATA);
+	queue_status_end(&d.q, 0, d.now);
+	queue_next_zero(&d.q, 8, &z);
+	ok(queue_next_status(&d.q, d.now, &ask) && ask.length == 1024 * CLUSTER, "then they are small again");
+	d.now += 50 * MS;
+	status_piece(&d, ask.offset, ask.length, PIECE_DATA);
+	queue_status_end(&d.q, 0, d.now);
+	ok(!queue_next_status(&d.q, d.now + 199 * MS, &ask),
+	   "while 512 clusters wait it is asked again after four times what the answer took");
+	ok(queue_next_status(&d.q, d.now + 200 * MS, &ask), "and not later");
+	close_disk(&d);
+
+	open_disk(&d, 1000 * CLUSTER, ALL, 0);
+	cover_claim(&d.cover, 0, 10, 10);
+	cover_claim(&d.cover, 20, 21, 1);
+	ok(queue_next_status(&d.q, d.now, &ask) && ask.offset == 10 * CLUSTER && ask.length == 10 * CLUSTER,
+	   "a question leaves out what is claimed and may have been TRIMmed");
+	close_disk(&d);
+}
+
+static void check_trims(void)
+{
+	struct disk d;
+	struct question ask;
+	struct run six[6];
+
+	open_disk(&d, 100 * CLUSTER, ALL, 0);
+	done(&d, 8, 8);
+	done(&d, 0, 8);
+	done(&d, 20, 1);
+	ok(trims(&d, 2, (struct run[]){ { 0, 16 }, { 20, 1 } }), "TRIMs are sorted, and neighbours joined");
+	for (uint32_t i = 0; i < 6; i++) {
+		six[i] = (struct run){ 30 + 2 * i, 1 };
+		done(&d, six[i].first, 1);
+	}
+	queue_next_status(&d.q, d.now, &ask);
+	ok(trims(&d, 0, NULL), "none is sent while block status is asked");
+	queue_status_end(&d.q, 0, d.now);
+	ok(queue_next_trims(&d.q, six) == 4 && !queue_idle(&d.q), "four are sent at once");
+	queue_trim_end(&d.q);
+	queue_trim_end(&d.q);
+	queue_trim_end(&d.q);
+	ok(trims(&d, 0, NULL), "others once all four have ended");
+	queue_trim_end(&d.q);
+	ok(queue_idle(&d.q) && trims(&d, 2, (struct run[]){ { 38, 1 }, { 40, 1 } }), "then the rest");
+	close_disk(&d);
+
+	open_disk(&d, 40000 * CLUSTER, QUEUE_TRIM, 0);
+	done(&d, 0, 40000);
+	ok(trims(&d, 3, (struct run[]){ { 0, 16384 }, { 16384, 16384 }, { 32768, 7232 } }),
+	   "one TRIM is 1 GiB at most");
+	close_disk(&d);
+
+	open_disk(&d, 10 * CLUSTER, QUEUE_STATUS, 0);
+	done(&d, 0, 10);
+	ok(trims(&d, 0, NULL), "none where it was not asked for");
+	close_disk(&d);
+}
+
+static void check_granules(void)
+{
+	struct disk d;
+
+	open_disk(&d, 10 * CLUSTER + 1, ALL, 4 * CLUSTER);
+	done(&d, 0, 3);
+	ok(trims(&d, 0, NULL), "a granule of which one cluster is not done waits");
+	done(&d, 3, 2);
+	ok(trims(&d, 1, (struct run[]){ { 0, 4 } }), "it is TRIMmed once all is done, the next one waits");
+	done(&d, 8, 2);
+	ok(trims(&d, 0, NULL), "the last granule, which the end of the disk cuts, waits as well");
+	done(&d, 10, 1);
+	ok(trims(&d, 1, (struct run[]){ { 8, 3 } }), "until all of it is done");
+	cover_mark_done(&d.cover, 7);
+	cover_mark_done(&d.cover, 6);
+	done(&d, 5, 1);
+	ok(trims(&d, 1, (struct run[]){ { 4, 4 } }), "clusters that were pushed count");
+	close_disk(&d);
+
+	open_disk(&d, 100 * CLUSTER, ALL, 4 * CLUSTER - 1);
+	status_is(&d, PIECE_DATA);
+	poll_finds(&d, 5, 1);
+	ok(reads(&d, 8, 4, 4), "all of a granule is drained when the guest rewrote a part of it");
+	d.now += 40 * MS;
+	poll_finds(&d, 97, 3);
+	ok(reads(&d, 8, 96, 4), "at the end of the disk, too");
+	close_disk(&d);
+
+	open_disk(&d, 40000 * CLUSTER, QUEUE_TRIM, UINT64_MAX / 2);
+	ok(d.q.trims.granule == 16384, "a granule is no larger than one TRIM can be");
+	close_disk(&d);
+}
+
+static void check_distrust(void)
+{
+	struct disk d;
+	struct queue_read r;
+	struct run z;
+
+	open_disk(&d, 6 * CLUSTER, ALL | QUEUE_DISTRUST, 0);
+	queue_next_status(&d.q, d.now, &(struct question){ 0 });
+	status_piece(&d, 0, 4 * CLUSTER, PIECE_ZERO);
+	status_piece(&d, 4 * CLUSTER, 2 * CLUSTER, PIECE_DATA);
+	queue_status_end(&d.q, 0, d.now);
+	ok(!queue_has_zeroes(&d.q), "distrusted zeroes are collected");
+	ok(!queue_only_suspects_left(&d.q), "as long as there is something to read");
+	ok(reads(&d, 8, 4, 1) && reads(&d, 8, 5, 1), "which is read cluster by cluster");
+	done(&d, 4, 2);
+	ok(queue_only_suspects_left(&d.q), "until only they are left");
+	poll_finds(&d, 1, 1);
+	ok(reads(&d, 8, 1, 1), "one that the guest rewrites is read at once");
+	done(&d, 1, 1);
+	ok(queue_only_suspects_left(&d.q), "then the others are left");
+	queue_check_suspects(&d.q);
+	ok(poll_finds(&d, 3, 3), "they are checked without delay");
+	ok(queue_next_zero(&d.q, 8, &z) && z.first == 0 && z.n == 1, "what is not dirty is zero");
+	ok(queue_next_zero(&d.q, 8, &z) && z.first == 2 && z.n == 1, "also between others");
+	ok(reads(&d, 8, 3, 1), "what is dirty is read");
+	done(&d, 3, 1);
+	ok(cover_complete(&d.cover), "then all is done");
+	close_disk(&d);
+
+	open_disk(&d, 3 * CLUSTER, ALL | QUEUE_DISTRUST, 0);
+	status_is(&d, PIECE_ZERO);
+	queue_check_suspects(&d.q);
+	queue_next_dirty(&d.q, d.now, &(struct question){ 0 });
+	queue_dirty_end(&d.q, 5, d.now);
+	ok(!queue_has_zeroes(&d.q) && reads(&d, 8, 0, 1) && reads(&d, 8, 1, 1) && reads(&d, 8, 2, 1),
+	   "all is read when the bitmap does not answer");
+	ok(!next_read(&d, 8, &r), "once");
+	close_disk(&d);
+}
+
+static void check_describe(void)
+{
+	struct disk d;
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	open_disk(&d, 100 * CLUSTER, ALL, 0);
+	status_is(&d, PIECE_DATA);
+	queue_describe(&d.q, d.now, &b);
+	ok(strstr(buf_str(&b), "linear: 100 clusters in 1 runs, next 0\n") != NULL,
+	   "what waits is described");
+	close_disk(&d);
+}
+
+/* ---- random schedules ---- */
+
+/*
+ * A disk as it was at the instant, as the guest has made it since, and what was given out.  Answers come
+ * late, cut short, in pieces that do not respect clusters, or not at all; reads end in any order and may
+ * fail once; a sink may be faster.  Where the queue is told to distrust, block status answers for what is on
+ * the disk now, and not for the instant.
+ */
+#define CLUSTERS_MAX 4000u
+#define READS_MAX    24u
+
+enum outcome {
+	NOTHING,
+	READ,
+	ZERO,
+	PUSHED,
+};
+
+struct world {
+	uint32_t random;
+	struct disk d;
+	unsigned flags;
+	bool has_sink;
+	uint32_t n, granule;
+	bool zero_then[CLUSTERS_MAX]; /* at the instant */
+	bool zero_now[CLUSTERS_MAX];
+	bool dirty[CLUSTERS_MAX];
+	bool reported[CLUSTERS_MAX]; /* dirty in the last poll that ended */
+	bool asked[CLUSTERS_MAX];    /* dirty in the poll that is running */
+	bool given[CLUSTERS_MAX];    /* to a read that was never asked for again */
+	bool retry[CLUSTERS_MAX];    /* may be given once more */
+	bool trimmed[CLUSTERS_MAX];
+	enum outcome outcome[CLUSTERS_MAX];
+	struct queue_read reads[READS_MAX];
+	unsigned n_reads, n_trims;
+	struct question status, dirty_question;
+	const char *broken; /* the rule that was */
+};
+
+static uint32_t pick(struct world *w, uint32_t n)
+{
+	w->random = w->random * 1664525u + 1013904223u;
+	return (uint32_t)((uint64_t)(w->random >> 4) * n >> 28);
+}
+
+static bool one_in(struct world *w, uint32_t n)
+{
+	return pick(w, n) == 0;
+}
+
+static void rule(struct world *w, bool good, const char *text)
+{
+	if (!good && !w->broken)
+		w->broken = text;
+}
+
+static void settle(struct world *w, uint32_t cluster, enum outcome how)
+{
+	rule(w, w->outcome[cluster] == NOTHING, "each cluster comes once");
+	w->outcome[cluster] = how;
+}
+
+static void make_world(struct world *w, uint32_t seed)
+{
+	static const uint32_t granules[] = { 1, 1, 2, 3, 8, 64 };
+	uint64_t size;
+
+	memset(w, 0, sizeof(*w));
+	w->random = seed;
+	pick(w, 2);
+	w->n = 1 + pick(w, one_in(w, 4) ? CLUSTERS_MAX : 150);
+	size = w->n * CLUSTER - (one_in(w, 2) ? pick(w, (uint32_t)CLUSTER) : 0);
+	w->flags = one_in(w, 8) ? 0 : QUEUE_STATUS;
+	w->flags |= one_in(w, 4) ? 0 : QUEUE_TRIM;
+	w->has_sink = one_in(w, 3);
+	if (!w->has_sink)
+		w->flags |= QUEUE_DIRTY | (one_in(w, 3) ? QUEUE_DISTRUST : 0);
+	/* what was pushed is not read, so a TRIM must not reach beyond what was */
+	w->granule = w->has_sink ? 1 : granules[pick(w, 6)];
+	for (uint32_t i = 0, zero = 0; i < w->n; i++) {
+		if (one_in(w, 5))
+			zero = pick(w, 2);
+		w->zero_then[i] = w->zero_now[i] = zero;
+	}
+	open_disk(&w->d, size, w->flags, w->granule * CLUSTER);
+}
+
+static uint32_t first_of(const struct question *q)
+{
+	return (uint32_t)(q->offset / CLUSTER);
+}
+
+static uint32_t end_of(const struct question *q)
+{
+	return clusters_up(q->offset + q->length);
+}
+
+/* The guest writes, which QEMU's filter sees first: a sink gets the old data. */
+static void guest_writes(struct world *w)
+{
+	const uint32_t at = pick(w, w->n), n = 1 + pick(w, 4);
+
+	for (uint32_t i = at; i < at + n && i < w->n; i++) {
+		w->zero_now[i] = one_in(w, 2);
+		w->dirty[i] = true;
+		if (w->has_sink && cover_mark_done(&w->d.cover, i))
+			settle(w, i, PUSHED);
+	}
+}
+
+static void ask_status(struct world *w)
+{
+	if (!queue_next_status(&w->d.q, w->d.now, &w->status))
+		return;
+	for (uint32_t i = first_of(&w->status); i < end_of(&w->status); i++)
+		rule(w, !w->given[i] && !w->trimmed[i], "no status of what may have been TRIMmed");
+	rule(w, w->status.offset + w->status.length <= w->d.cover.size, "no question beyond the end");
+}
+
+/* Whether block status says zero of the byte's cluster; a part of a data cluster may be a hole. */
+static bool says_zero(struct world *w, uint64_t offset)
+{
+	const uint32_t cluster = (uint32_t)(offset / CLUSTER);
+
+	return w->flags & QUEUE_DISTRUST ? w->zero_now[cluster] : w->zero_then[cluster];
+}
+
+static void answer_status(struct world *w)
+{
+	const uint64_t end = w->status.offset + w->status.length;
+	uint64_t at = w->status.offset;
+
+	if (!w->d.q.status.open)
+		return;
+	while (at < end && !one_in(w, 60)) {
+		const bool zero = says_zero(w, at);
+		const uint64_t cluster_end = (at / CLUSTER + 1) * CLUSTER;
+		uint64_t piece_end = one_in(w, 20) ? at + 512 * (1 + pick(w, 128)) : cluster_end;
+
+		if (piece_end > cluster_end)
+			piece_end = cluster_end;
+		if (piece_end > w->d.cover.size)
+			piece_end = w->d.cover.size;
+		/* within a cluster of data there may be holes, but a whole one is never called zero */
+		status_piece(&w->d, at, piece_end - at, zero ? PIECE_ZERO : PIECE_DATA);
+		at = piece_end;
+	}
+	queue_status_end(&w->d.q, one_in(w, 20) ? 22 : 0, w->d.now);
+}
+
+static void begin_poll(struct world *w)
+{
+	if (queue_next_dirty(&w->d.q, w->d.now, &w->dirty_question) && w->d.q.dirty.begun_ns == w->d.now)
+		memset(w->asked, 0, sizeof(w->asked));
+}
+
+static void answer_dirty(struct world *w)
+{
+	const uint64_t end = w->dirty_question.offset + w->dirty_question.length;
+	const bool fails = one_in(w, 10);
+	uint64_t at = w->dirty_question.offset;
+
+	if (!w->d.q.dirty.open)
+		return;
+	while (at < end && !one_in(w, 100)) {
+		const uint32_t cluster = (uint32_t)(at / CLUSTER);
+
+		w->asked[cluster] = w->dirty[cluster];
+		queue_dirty_piece(&w->d.q, &(struct piece){ at, CLUSTER,
+							    w->dirty[cluster] ? PIECE_DIRTY : PIECE_CLEAN });
+		at += CLUSTER;
+	}
+	queue_dirty_end(&w->d.q, fails ? 5 : 0, w->d.now);
+	if (!w->d.q.dirty.begun_ns)
+		memcpy(w->reported, w->asked, sizeof(w->reported));
+}
+
+static bool drains_are_taken(const struct world *w)
+{
+	for (uint32_t i = 0; i < w->n; i++) {
+		if (w->reported[i] && !w->given[i] && w->outcome[i] == NOTHING &&
+		    !map_get(&w->d.cover.claimed, i))
+			return false;
+	}
+	return true;
+}
+
+static void begin_read(struct world *w)
+{
+	struct queue_read *r = &w->reads[w->n_reads];
+	bool drain;
+
+	if (w->n_reads == READS_MAX)
+		return;
+	drain = queue_next_read(&w->d.q, QUEUE_DRAIN, 1 + pick(w, 59), r);
+	if (!drain && !queue_next_read(&w->d.q, QUEUE_LINEAR, 1 + pick(w, 59), r))
+		return;
+	w->n_reads++;
+	rule(w, drain || drains_are_taken(w), "drains come before linear reads");
+	rule(w, r->run.n >= 1 && r->run.n <= (w->flags & QUEUE_DISTRUST ? 1u : 8u), "1 to 8 clusters a read");
+	for (uint32_t i = r->run.first; i < r->run.first + r->run.n; i++) {
+		rule(w, i < w->n, "no read beyond the end");
+		rule(w, r->is_retry ? w->retry[i] : !w->given[i],
+		     "a cluster is read once, or again after a failure");
+		rule(w, !w->trimmed[i], "nothing is read that was TRIMmed");
+		rule(w, w->outcome[i] != READ && w->outcome[i] != ZERO, "nothing is read that is done");
+		w->given[i] = true;
+		w->retry[i] = false;
+	}
+}
+
+static void end_read(struct world *w)
+{
+	struct queue_read r;
+	uint32_t which, end;
+
+	if (!w->n_reads)
+		return;
+	which = pick(w, w->n_reads);
+	r = w->reads[which];
+	end = r.run.first + r.run.n;
+	w->reads[which] = w->reads[--w->n_reads];
+	if (!r.is_retry && one_in(w, 10)) {
+		for (uint32_t i = r.run.first; i < end; i++) {
+			if (cover_is_done(&w->d.cover, i))
+				continue;
+			w->retry[i] = true;
+			queue_retry(&w->d.q, i);
+		}
+		return;
+	}
+	for (uint32_t i = r.run.first; i < end; i++) {
+		if (cover_mark_done(&w->d.cover, i))
+			settle(w, i, READ);
+	}
+	queue_done(&w->d.q, r.run);
+}
+
+static void take_zero(struct world *w)
+{
+	struct run z;
+
+	if (!queue_next_zero(&w->d.q, 1 + pick(w, 100), &z))
+		return;
+	for (uint32_t i = z.first; i < z.first + z.n; i++) {
+		rule(w, i < w->n && w->zero_then[i], "zero is what was zero at the instant");
+		rule(w, !w->given[i] || w->retry[i], "zero is not what is being read");
+		settle(w, i, ZERO);
+	}
+}
+
+static void begin_trims(struct world *w)
+{
+	struct run r[TRIMS_AT_ONCE];
+	const unsigned n = queue_next_trims(&w->d.q, r);
+
+	rule(w, !n || (w->flags & QUEUE_TRIM), "no TRIM where none is wanted");
+	rule(w, !n || !w->d.q.status.open, "no TRIM while block status is asked");
+	for (unsigned k = 0; k < n; k++) {
+		const uint32_t end = r[k].first + r[k].n;
+
+		rule(w, r[k].first % w->granule == 0 && (end % w->granule == 0 || end == w->n),
+		     "TRIMs are whole granules");
+		for (uint32_t i = r[k].first; i < end && i < w->n; i++) {
+			rule(w, w->outcome[i] != NOTHING, "no TRIM of what is not done");
+			w->trimmed[i] = true;
+		}
+	}
+	w->n_trims += n;
+	rule(w, w->n_trims <= TRIMS_AT_ONCE, "four TRIMs at once");
+}
+
+static void end_trim(struct world *w)
+{
+	if (!w->n_trims)
+		return;
+	queue_trim_end(&w->d.q);
+	w->n_trims--;
+}
+
+static void check_the_suspects(struct world *w)
+{
+	if (!w->n_reads && queue_idle(&w->d.q) && queue_only_suspects_left(&w->d.q))
+		queue_check_suspects(&w->d.q);
+}
+
+static void step(struct world *w)
+{
+	static void (*const what[])(struct world *) = {
+		guest_writes, ask_status,  answer_status, begin_poll,         answer_dirty,
+		begin_read,   begin_read,  end_read,      end_read,           take_zero,
+		take_zero,    begin_trims, end_trim,      check_the_suspects,
+	};
+
+	w->d.now += pick(w, 4) * 5 * MS;
+	what[pick(w, sizeof(what) / sizeof(what[0]))](w);
+}
+
+/* Runs it to its end; NULL, or the rule that was broken. */
+static const char *run_schedule(struct world *w, uint32_t seed)
+{
+	unsigned steps = 0;
+
+	make_world(w, seed);
+	while (!w->broken && !cover_complete(&w->d.cover) && steps++ < 2000 + 400 * w->n)
+		step(w);
+	rule(w, cover_complete(&w->d.cover), "every schedule comes to its end");
+	while (w->n_reads)
+		end_read(w);
+	for (uint32_t i = 0; i < w->n; i++)
+		rule(w, w->outcome[i] != NOTHING, "every cluster comes");
+	for (unsigned i = 0; i < 1000 && (w->n_trims || w->d.q.status.open || w->d.q.dirty.open); i++) {
+		answer_status(w);
+		answer_dirty(w);
+		end_trim(w);
+	}
+	rule(w, queue_idle(&w->d.q), "nothing is open in the end");
+	close_disk(&w->d);
+	return w->broken;
+}
+
+static void check_schedules(uint32_t from, uint32_t n)
+{
+	struct world *w = xmalloc(sizeof(*w));
+	const char *broken = NULL;
+	uint32_t seed = from;
+
+	for (; seed < from + n && !broken; seed++)
+		broken = run_schedule(w, seed);
+	if (!ok(!broken, "random schedules with the seeds %u to %u", from, from + n - 1))
+		diag("seed %u: broken: %s", seed - 1, broken);
+	free(w);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1) {
+		check_schedules((uint32_t)strtoul(argv[1], NULL, 10), 1);
+		return done_testing();
+	}
+	check_reads();
+	check_retries();
+	check_drain_first();
+	check_poll_times();
+	check_zeroes();
+	check_pieces();
+	check_windows();
+	check_trims();
+	check_granules();
+	check_distrust();
+	check_describe();
+	for (uint32_t i = 0; i < 8; i++)
+		check_schedules(1 + i * 300, 300);
+	return done_testing();
+}
