@@ -43,7 +43,7 @@ static char *command_line(const struct options *o)
 	return buf_steal(&b);
 }
 
-/* What a run of this command has. */
+/* One run of this command. */
 struct vzdump {
 	struct settings settings;
 	struct options *cli;
@@ -106,8 +106,9 @@ static int run_request(struct vzdump *v, struct error **err)
 	struct cancel *stop;
 	int r;
 
+	signals_keep_usr1();
 	/* with --stdout the archive owns standard output */
-	ui_init(&v->ui, request->to_stdout ? stderr : stdout, request->quiet);
+	ui_init(&v->ui, request->to_stdout ? stderr : stdout, request->quiet ? UI_WARNINGS : UI_ALL_LINES);
 	paths_init(&paths, getenv("VZDUMP_ROOT"));
 	system_log_open(&v->system_log, &paths);
 	r = signals_catch(&stop, err);

@@ -23,7 +23,7 @@ static void usage(const struct command_set *set, FILE *out)
 	fprintf(out, "\n%s <command> --help shows the command's options.\n", set->tool);
 }
 
-/* By its name, or by the beginning of it if that is no other's, as PVE's tools take it. */
+/* By its name or an unambiguous prefix of it, as in PVE's tools. */
 static const struct command *find(const struct command_set *set, const char *name)
 {
 	const struct command *found = NULL;
@@ -84,8 +84,8 @@ static int print_version(const struct command_set *set)
 }
 
 /*
- * A flush on the way may have failed and taken the text along: the stream remembers.  But a log that
- * nobody reads any more, of tools that are one command, does not make a backup a failed one.
+ * An earlier flush may have failed and lost its text; ferror() knows.  But a backup has not failed because nobody
+ * reads its log any more (tools that are one command).
  */
 static int flush_output(const struct command *c, int r, struct error **err)
 {
@@ -123,9 +123,9 @@ static int run(const struct command_set *set, const struct command *c, int argc,
 }
 
 /*
- * The next file that is opened gets the lowest number that is free: were it one of these, a line for the
- * terminal would end up in a disk or a lock file.  What takes the place of one that is closed cannot be read,
- * or written, either; except standard error, which our children take for granted.
+ * A file that is opened gets the lowest free descriptor.  If it were one of the first three, a line for the
+ * terminal would be written to a disk or a lock file.  The replacements fail as a closed descriptor does, except
+ * standard error, which child processes rely on.
  */
 static bool open_standard_descriptors(void)
 {
@@ -144,7 +144,7 @@ int command_main(const struct command_set *set, int argc, char *argv[])
 
 	if (!open_standard_descriptors())
 		return EXIT_FAILED;
-	/* if it is ignored, as our parent may have left it, the kernel forgets how our children ended */
+	/* if the parent has left it ignored, the kernel discards the exit status of child processes */
 	signal(SIGCHLD, SIG_DFL);
 	if (complete_wanted(argc, argv))
 		return complete_main(set, argc, argv);

@@ -1,5 +1,5 @@
 /*
- * What the commands share: a tool has one command (vzdump) or several (vma list, vma extract), each
+ * Shared by all commands: a tool has one command (vzdump) or several (vma list, vma extract), each
  * with its table of options; parsing, --help, --version, errors and exit status are the same for all.
  */
 #ifndef VZDUMP_CLI_COMMAND_H

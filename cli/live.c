@@ -33,11 +33,12 @@ size_t live_width(const struct live *l)
 {
 	const size_t n = columns(l);
 
-	/* a letter in the last column makes some terminals wrap */
+	/* a character in the last column makes some terminals wrap */
 	return n > 1 ? n - 1 : 1;
 }
 
-unsigned live_height(const struct live *l)
+/* Lines that may be shown at once, at least 1. */
+static unsigned height_of(const struct live *l)
 {
 	struct winsize size;
 	unsigned rows = ioctl(fileno(l->out), TIOCGWINSZ, &size) == 0 && size.ws_row ? size.ws_row : 24;
@@ -46,8 +47,10 @@ unsigned live_height(const struct live *l)
 	return rows < LIVE_LINES_MAX ? rows : LIVE_LINES_MAX;
 }
 
-/* Cursor up over the lines and clear to the end of the screen.  A terminal that was made narrower has
- * broken them into more rows. */
+/*
+ * Moves the cursor up over the lines and clears to the end of the screen.  A terminal that was made narrower has
+ * broken them into more rows.
+ */
 static void add_way_back(struct live *l, struct buf *b)
 {
 	const size_t width = columns(l);
@@ -71,7 +74,7 @@ static void put(const struct live *l, const struct buf *b)
 void live_show(struct live *l, const char *text)
 {
 	const size_t width = live_width(l);
-	const unsigned height = live_height(l);
+	const unsigned height = height_of(l);
 	_cleanup_buf_ struct buf b = BUF_INIT;
 	const char *line;
 	size_t len;

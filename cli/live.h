@@ -1,6 +1,6 @@
 /*
- * Lines at the bottom of a terminal that update in place, below what else is printed.  None ever wraps:
- * the way back over them is counted in rows.  On anything but a terminal nothing is shown.
+ * Lines at the bottom of a terminal that are updated in place, below everything else that is printed.  They never
+ * wrap, since the cursor goes back over them by rows.  Without a terminal nothing is shown.
  */
 #ifndef VZDUMP_CLI_LIVE_H
 #define VZDUMP_CLI_LIVE_H
@@ -22,16 +22,14 @@ struct live {
 
 /* out is borrowed. */
 void live_init(struct live *l, FILE *out);
-/* Letters that fit into a line, by the terminal as it is now, or COLUMNS, or 80 columns. */
+/* The number of characters that fit into a line: of the terminal as it is now, else by COLUMNS, else 79. */
 size_t live_width(const struct live *l);
-/* Lines that may be shown at once, at least 1. */
-unsigned live_height(const struct live *l);
-/* Replaces what is shown by these lines, each ended by a newline; what is too long or too much is cut. */
+/* Shows these lines, each ended by a newline, instead of those shown before; cuts them to the screen's size. */
 void live_show(struct live *l, const char *text);
-/* Takes the lines off the screen: before anything else is printed. */
+/* Takes the lines off the screen; call it before anything else is printed. */
 void live_off(struct live *l);
 
-/* Appends what fmt makes if the line, b as it is, stays within width letters then; else nothing. */
+/* Appends the text to the line b if the line is no longer than width characters then.  False: it was not. */
 bool live_add(struct buf *b, size_t width, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -7,7 +7,7 @@
 
 #define PATIENCE_MS 1000
 
-/* It has not taken anything after a signal: not waited for again. */
+/* A stream took nothing for a second after a signal: it is not waited for again. */
 static atomic_bool is_stuck;
 
 bool output_ready(FILE *out)

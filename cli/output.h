@@ -1,4 +1,4 @@
-/* Printing to who may take nothing: a reader that stands still, a terminal after Ctrl-S. */
+/* Printing to a stream that may block for ever: a reader that has stopped, a terminal after Ctrl-S. */
 #ifndef VZDUMP_CLI_OUTPUT_H
 #define VZDUMP_CLI_OUTPUT_H
 
@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 /*
- * Waits until a line can be written to out.  False: a signal has come (signals_catch()) and nothing was
- * taken for a second since; what is printed from then on is lost, so that the command comes to its end.
+ * Waits until a line can be written to out.  False: a signal has come (signals_catch()) and the stream has taken
+ * nothing for a second since.  The caller must drop the line then, so that the command can end.
  */
 bool output_ready(FILE *out);
 

@@ -1,6 +1,6 @@
 /*
- * What a person looks at on a terminal is made harmless (base/text.h); into a pipe or a file the bytes are
- * the product and go as they are, as git does it.
+ * Prints bytes of unknown origin.  On a terminal they are made harmless (base/text.h); a pipe or a file gets them
+ * unchanged, as git does it.
  */
 #ifndef VZDUMP_CLI_SHOW_H
 #define VZDUMP_CLI_SHOW_H
@@ -9,7 +9,7 @@
 
 /* Writes data to standard output. */
 void show_bytes(const void *data, size_t len);
-/* The same with a formatted text. */
+/* The same for a formatted text. */
 void show(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "base/unix-socket.h"
 
-/* The time as RFC 3164 has it, in English whatever the locale. */
+/* The time in the format of RFC 3164, in English whatever the locale. */
 static char *timestamp(void)
 {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";

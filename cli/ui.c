@@ -7,11 +7,12 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "output.h"
+#include "signals.h"
 
 #define BAR_MIN 8
 #define BAR_MAX 24
 
-/* Whether the line says itself which guest it is about. */
+/* Whether the line names the guest itself. */
 static bool names_guest(const char *line, uint32_t vmid)
 {
 	_cleanup_free_ char *name = xasprintf("VM %u", vmid);
@@ -20,7 +21,7 @@ static bool names_guest(const char *line, uint32_t vmid)
 	return at && !strchr("0123456789", at[strlen(name)] ? at[strlen(name)] : ' ');
 }
 
-/* What a cron job's mail is made of: nobody sees the lines around it. */
+/* These lines make up a cron job's mail, where each stands alone. */
 static void print_quiet(const struct ui *u, const char *level, const char *line)
 {
 	if (u->guest && !names_guest(line, u->guest))
@@ -61,8 +62,10 @@ static void on_guest(void *opaque, uint32_t vmid)
 	pthread_mutex_unlock(&u->lock);
 }
 
-void ui_init(struct ui *u, FILE *out, bool quiet)
+void ui_init(struct ui *u, FILE *out, enum ui_lines lines)
 {
+	const bool quiet = lines == UI_WARNINGS;
+
 	*u = (struct ui){ .log = { .line = on_line, .opaque = u, .guest = on_guest },
 			  .out = out,
 			  .quiet = quiet };
@@ -80,7 +83,7 @@ void ui_clear(struct ui *u)
 	pthread_mutex_destroy(&u->lock);
 }
 
-/* " [######......]" in what room there is. */
+/* Appends " [######......]", as wide as there is room. */
 static void add_bar(struct buf *b, size_t room, int percent)
 {
 	size_t width = room > strlen(" []") ? room - strlen(" []") : 0;
@@ -95,7 +98,7 @@ static void add_bar(struct buf *b, size_t room, int percent)
 	buf_addc(b, ']');
 }
 
-/* Amounts, in what room there is: the fleecing image goes before the bar, its peak last. */
+/* Appends amounts if there is room: the fleecing image is more important than the bar, its peak less. */
 static void add_amounts(struct buf *b, size_t room, const struct progress_disk *d)
 {
 	_cleanup_free_ char *read = units_bytes(d->read, 1), *size = units_bytes(d->to_read, 1);
@@ -120,7 +123,7 @@ static void add_disk(struct buf *b, const struct progress_disk *d, int name_widt
 	buf_addf(b, "%s\n", buf_str(&tail));
 }
 
-/* What all disks have in common: their rates, and how long it will take. */
+/* Appends the line about all disks: their rates, and how long it will take. */
 static void add_total(struct buf *b, const struct progress *p, int name_width, size_t width)
 {
 	_cleanup_free_ char *in = progress_rate_text(p->read_rate), *out = progress_rate_text(p->write_rate);
@@ -158,7 +161,29 @@ static void on_progress(void *opaque, const struct progress *p)
 	pthread_mutex_unlock(&u->lock);
 }
 
+static bool on_wants_state(void *opaque)
+{
+	(void)opaque;
+	return signals_usr1_came();
+}
+
+/* To standard error, also if quiet: somebody asked for it. */
+static void on_state(void *opaque, const char *text)
+{
+	struct ui *u = opaque;
+
+	pthread_mutex_lock(&u->lock);
+	live_off(&u->live);
+	if (output_ready(stderr))
+		fputs(text, stderr);
+	pthread_mutex_unlock(&u->lock);
+}
+
 struct observer ui_observer(struct ui *u)
 {
-	return (struct observer){ .progress = on_progress, .shows_progress = u->live.on, .opaque = u };
+	return (struct observer){ .progress = on_progress,
+				  .wants_state = on_wants_state,
+				  .state = on_state,
+				  .shows_progress = u->live.on,
+				  .opaque = u };
 }

@@ -40,7 +40,7 @@ static int open_lock(const struct host *host, const char *path, struct error **e
 	r = io_mkdir_p(dir, 0755, err);
 	if (r < 0)
 		return r;
-	/* also of one that PVE's vzdump made, which takes it as root */
+	/* PVE's vzdump, which runs as root, may have made the file */
 	fd = io_open_lock(path, true);
 	return fd < 0 ? error_errno(err, -fd, "can't open lock on file '%s'", path) : fd;
 }
@@ -52,7 +52,7 @@ static int no_lock(const struct observers *observers, int code, const char *path
 	return error_set(err, code, "can't acquire lock '%s'%s: %s", path, why, holder);
 }
 
-/* flock() has no time limit of its own, and a signal must end the wait: ask again and again. */
+/* flock() has no time limit, and a signal must end the wait: it is tried again and again. */
 static int wait_for(int fd, const char *path, uint64_t minutes, const struct host *host,
 		    const struct observers *observers, struct error **err)
 {
@@ -81,7 +81,7 @@ static int wait_for(int fd, const char *path, uint64_t minutes, const struct hos
 	return 0;
 }
 
-/* In place, so that a kill leaves nothing but this file, which the next job writes again. */
+/* Written in place: a kill leaves only this file behind, which the next job overwrites. */
 static int write_pid(const struct host *host, const char *path, struct error **err)
 {
 	_cleanup_free_ char *node = paths_nodename(host->paths);
@@ -122,7 +122,7 @@ void job_lock_release(struct job_lock *l)
 	*l = (struct job_lock)JOB_LOCK_INIT;
 }
 
-/* The lock is held by somebody: that is what tells a living job from an old pid file. */
+/* Whether somebody holds the lock: only then does the pid file name a running job. */
 static bool is_held(const struct host *host)
 {
 	_cleanup_free_ char *path = lock_path(host);
@@ -131,7 +131,7 @@ static bool is_held(const struct host *host)
 	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
 }
 
-/* A process that may have ended since, and whose pid another one may have. */
+/* A process that may have ended; its pid may be another's then. */
 struct process_id {
 	pid_t pid;
 	uint64_t start_ticks;
@@ -145,8 +145,8 @@ static bool is_running(const struct process_id *id)
 }
 
 /*
- * Older versions wrote a pid and nothing else.  It is theirs if it is called so, and was there before the
- * file was written: a pid that was given away again belongs to a younger process.
+ * Older versions wrote a pid and nothing else.  The process is theirs if it is named vzdump and started before
+ * the file was written: if the pid was given to another process since, that one is younger.
  */
 static bool read_bare_pid(const char *path, const char *text, struct process_id *ret)
 {
@@ -159,7 +159,7 @@ static bool read_bare_pid(const char *path, const char *text, struct process_id 
 		return false;
 	ret->pid = (pid_t)pid;
 	name = proc_name(ret->pid);
-	/* of proc_start_time()'s second */
+	/* proc_start_time() is exact to a second only */
 	return name && !strcmp(name, "vzdump") && proc_start_time(ret->pid, &start) &&
 	       start <= st.st_mtime + 1 && proc_start_ticks(ret->pid, &ret->start_ticks);
 }

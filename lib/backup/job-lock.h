@@ -1,6 +1,6 @@
 /*
- * One job at a time on a host: flock on /run/vzdump.lock, and /run/vzdump.pid to find the holder.  PVE's
- * vzdump takes the same lock, and writes and reads the same UPID.
+ * Lets only one job run on a host: an flock on /run/vzdump.lock, and the holder's UPID in /run/vzdump.pid.
+ * PVE's vzdump takes the same lock, and writes and reads the same UPID.
  */
 #ifndef VZDUMP_BACKUP_JOB_LOCK_H
 #define VZDUMP_BACKUP_JOB_LOCK_H
@@ -17,7 +17,7 @@ struct job_lock {
 		.fd = -1 \
 	}
 
-/* Waits up to `minutes`, which the log and observers are told. */
+/* Waits for the lock up to `minutes` (0: not at all); the log and observers are told of it. */
 int job_lock_take(struct job_lock *l, const struct host *host, uint64_t minutes,
 		  const struct observers *observers, struct error **err);
 void job_lock_release(struct job_lock *l);

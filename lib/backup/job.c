@@ -26,8 +26,10 @@ struct job {
 
 /* ---- where to, and how ---- */
 
-/* As it was given, without slashes at the end; a relative one gets the current folder in front, as the
- * journal's reader may stand elsewhere. */
+/*
+ * As it was given, without slashes at the end.  A relative path is made absolute, since whoever reads the
+ * journal may have another working directory.
+ */
 static char *absolute_folder(const char *dir)
 {
 	_cleanup_free_ char *here = *dir == '/' ? NULL : getcwd(NULL, 0);
@@ -120,7 +122,7 @@ static int check_tmpdir(const char *tmpdir, struct error **err)
 	return 0;
 }
 
-/* Appends to *all what *mine says. */
+/* Appends *mine to *all; *ret_code becomes the code of the first. */
 static void collect(struct error **all, int *ret_code, int r, struct error **mine)
 {
 	const char *before = error_message(*all);
@@ -137,7 +139,7 @@ static void collect(struct error **all, int *ret_code, int r, struct error **min
 	*all = TAKE_PTR(*mine);
 }
 
-/* job-init comes before j->dumpdir is known. */
+/* j->dumpdir is not known yet in job-init. */
 static int reach_phase(struct job *j, const char *name, enum phase_rule rule, struct error **err)
 {
 	return observers_phase(
@@ -147,8 +149,8 @@ static int reach_phase(struct job *j, const char *name, enum phase_rule rule, st
 }
 
 /*
- * The hook script comes first: it may mount what the rest looks at, or change storage.cfg.  One run tells all
- * that is wrong, as in PVE.
+ * The hook script comes first: it may mount a file system that the rest looks at, or change storage.cfg.  All
+ * errors are reported at once, as in PVE.
  */
 static int prepare(struct job *j, struct error **err)
 {
@@ -321,7 +323,7 @@ int job_run(const struct host *host, const struct job_params *p, struct error **
 	return r;
 }
 
-/* ---- before it, and without it ---- */
+/* ---- before a job, and without one ---- */
 
 static bool is_for_other_node(const struct host *host, const char *node)
 {

@@ -1,6 +1,6 @@
 /*
- * A backup job: the global lock, the hook script's job phases, what killed runs left behind, and the
- * guests one after the other.
+ * A backup job: takes the global lock, reaches the job's phases (observer.h), cleans up after killed runs, and
+ * backs up the guests one after the other.
  */
 #ifndef VZDUMP_BACKUP_JOB_H
 #define VZDUMP_BACKUP_JOB_H
@@ -19,10 +19,11 @@ struct job_params {
 };
 
 /*
- * What comes before all else: whether the job is for this node, which guests are meant, --stop.  1 if there
- * is something to run; 0 if not, and the run has silently succeeded: another node's job, no guest here,
- * nothing but --stop.  Errors: a pool that does not exist, --stdout with other than one guest, --stop in
- * vain.  settings_init() is enough for it: vzdump.conf need not have been read.
+ * The first step of a job: checks that the job is for this node, selects the guests and does --stop.  Returns 1
+ * if there is a job to run, and 0 if there is none and the command has succeeded: the job is for another node,
+ * no guest is here, or only --stop was asked for.  Errors: a pool that does not exist, --stdout with more or
+ * less than one guest, a running job that does not stop.  settings_init() is enough for it: vzdump.conf need
+ * not have been read.
  * The caller clears *ret, also after an error.
  */
 int job_choose(const struct host *host, const struct settings_request *q, struct selection *ret,
@@ -30,18 +31,18 @@ int job_choose(const struct host *host, const struct settings_request *q, struct
 
 /*
  * Runs the job; storage.cfg is read after the phase job-init, so host->storages is not looked at.  0 when
- * every guest was saved.  "job errors" when a guest failed; the log has each one's reason, and so has the
+ * every guest was saved.  "job errors" when a guest failed; the log has the reason of each, and so has the
  * report that observers get.
  */
 int job_run(const struct host *host, const struct job_params *p, struct error **err);
 
-/* --cleanup: undoes what killed runs left behind, of the guests that the request names or of all. */
+/* --cleanup: undoes what killed runs left behind, for the guests that the request names or for all. */
 int job_cleanup(const struct host *host, const struct settings *s, const struct observers *observers,
 		struct error **err);
 
 /*
- * --stop: ends the running job on this host, PVE's or ours, and waits up to 15 s for it.  A holder of the
- * lock that the pid file does not name is warned about and left alone.
+ * --stop: ends the running job on this host, PVE's or ours, and waits up to 15 s for it.  If the pid file does
+ * not name the holder of the lock, nothing is stopped, with a warning.
  */
 int job_stop_running(const struct host *host, struct error **err);
 

@@ -64,6 +64,21 @@ int observers_phase(const struct observers *o, const struct phase *p, struct err
 	return r;
 }
 
+bool observers_want_state(const struct observers *o)
+{
+	EACH(o, x)
+	if (x->wants_state && x->wants_state(x->opaque))
+		return true;
+	return false;
+}
+
+void observers_state(const struct observers *o, const char *text)
+{
+	EACH(o, x)
+	if (x->state)
+		x->state(x->opaque, text);
+}
+
 bool observers_show_progress(const struct observers *o)
 {
 	EACH(o, x)

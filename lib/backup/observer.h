@@ -64,6 +64,13 @@ struct observer {
 	 */
 	void (*event)(void *opaque, enum log_level level, const char *line);
 
+	/*
+	 * For debugging: whether the state of the copy is wanted now, asked as often as progress() is called;
+	 * and the state of all disks, lines of text.  Both or none.
+	 */
+	bool (*wants_state)(void *opaque);
+	void (*state)(void *opaque, const char *text);
+
 	bool shows_progress; /* progress() does: log lines about it are for the guest's log file only */
 	void *opaque;
 };
@@ -87,6 +94,9 @@ void observers_event(const struct observers *o, enum log_level level, const char
  * and the first error is returned, which the caller only logs.
  */
 int observers_phase(const struct observers *o, const struct phase *p, struct error **err);
+/* Whether any of them wants the state of the copy now; observers_state() gives it to all that take it. */
+bool observers_want_state(const struct observers *o);
+void observers_state(const struct observers *o, const char *text);
 /* Whether any of them shows progress. */
 bool observers_show_progress(const struct observers *o);
 

@@ -51,7 +51,7 @@ char *progress_left(const struct progress *p)
 {
 	double seconds;
 
-	/* the first seconds tell little, and a rate of nothing tells nothing */
+	/* the first seconds say little, and nothing can be said without a rate */
 	if (p->seconds < 2 || p->read_rate < 1 || p->read >= p->to_read)
 		return NULL;
 	seconds = (double)(p->to_read - p->read) / p->read_rate;
@@ -78,7 +78,7 @@ static void write_line(struct progress_lines *l, const struct progress *p, int p
 {
 	const double took = p->seconds - l->last_seconds;
 	const uint64_t data = p->done > p->zero ? p->done - p->zero : 0;
-	/* of disks without any data there is nothing else to tell */
+	/* disks without any data have no other numbers */
 	const bool empty = last && !p->read;
 	_cleanup_free_ char *done = units_bytes(empty ? p->done : p->read, 1);
 	_cleanup_free_ char *size = units_bytes(empty ? p->size : last ? p->read : p->to_read, 1);
@@ -96,16 +96,22 @@ static void write_line(struct progress_lines *l, const struct progress *p, int p
 	l->last_data = data;
 }
 
-void progress_lines_update(struct progress_lines *l, const struct progress *p, bool last)
+void progress_lines_update(struct progress_lines *l, const struct progress *p)
 {
-	int percent = last ? 100 : progress_percent(p->read, p->to_read);
+	int percent = progress_percent(p->read, p->to_read);
 
 	/* zeroes may have to be confirmed when all is read */
-	if (!last && percent > 99)
+	if (percent > 99)
 		percent = 99;
-	/* an estimate that was too low would count backwards */
-	if (percent > l->last_percent && (last || p->seconds - l->last_seconds > 2))
-		write_line(l, p, percent, last);
+	/* if the estimate was too low, the percentage falls when it is corrected */
+	if (percent > l->last_percent && p->seconds - l->last_seconds > 2)
+		write_line(l, p, percent, false);
+}
+
+void progress_lines_end(struct progress_lines *l, const struct progress *p)
+{
+	if (l->last_percent < 100)
+		write_line(l, p, 100, true);
 }
 
 void progress_summary(const struct progress *p, const struct log *log)

@@ -87,7 +87,7 @@ static int load_pool(const struct host *host, const char *pool, struct ids *ret,
 	return r;
 }
 
-/* Members that are gone are dropped, as the pool is not told of every guest's end. */
+/* Members that no longer exist are dropped: a guest may be removed without its pool being updated. */
 static int add_pool(const struct host *host, const char *pool, const struct guest_list *all,
 		    struct selection *s, struct error **err)
 {

@@ -1,6 +1,7 @@
 /*
- * Which guests a job saves: those that are named, those of a pool, or all of this node.  Guests of other
- * nodes are left to those; a named id that nobody has stays, so that its backup fails visibly.
+ * Selects the guests that a job backs up: those that are named, those of a pool, or all of this node.  Guests
+ * of other nodes are left to these nodes.  A named id that no guest has is kept, so that its backup fails
+ * visibly.
  * Facts: get_included_guests of PVE::VZDump and the call of it in PVE::API2::VZDump.
  */
 #ifndef VZDUMP_BACKUP_SELECT_H
@@ -12,7 +13,7 @@
 struct selected_guest {
 	uint32_t vmid;
 	bool container;
-	char *path; /* of its configuration; NULL: nobody has this id */
+	char *path; /* of its configuration; NULL: no guest has this id */
 };
 
 struct selection {
@@ -25,8 +26,8 @@ struct selection {
 
 /*
  * By ids, pool or all but the excluded ones (with a pool, exclusions do not count, as in PVE).
- * With q->node nothing is said of guests elsewhere.  ERR_NOT_FOUND: there is no such pool.  All guests of a
- * host without the folder of their configurations are an error too: that would be a backup of nothing.
+ * With q->node, guests of other nodes are not listed.  ERR_NOT_FOUND: there is no such pool.  It is an error
+ * too to ask for all guests of a host that has no folder for their configurations: nothing would be saved.
  * The caller clears *ret, also after an error.
  */
 int selection_make(const struct host *host, const struct settings_request *q, struct selection *ret,
@@ -35,9 +36,9 @@ void selection_clear(struct selection *s);
 #define _cleanup_selection_ _cleanup_(selection_clear)
 
 /*
- * The ids that --cleanup is for: those that are named, the members of a pool, all here but the excluded ones,
- * or (*ret_n is 0 and *ret_all true) whoever has something left behind.  Where a guest is now that is named
- * does not matter: its backup was here.
+ * The ids that --cleanup is for: those that are named, the members of a pool, all on this node but the
+ * excluded ones, or (*ret_n is 0 and *ret_all true) all that have something left behind.  It does not matter
+ * on which node a named guest is now: its backup ran here.
  * The caller frees *ret.
  */
 int selection_for_cleanup(const struct host *host, const struct settings_request *q, uint32_t **ret,

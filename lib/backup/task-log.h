@@ -1,6 +1,6 @@
 /*
  * The log of one guest's backup: each line goes to the job's log and, with a time stamp in PVE's
- * shape, to /var/log/vzdump/qemu-<vmid>.log, which is copied beside the archive at the end.
+ * format, to /var/log/vzdump/qemu-<vmid>.log, which is copied next to the archive at the end.
  */
 #ifndef VZDUMP_BACKUP_TASK_LOG_H
 #define VZDUMP_BACKUP_TASK_LOG_H
@@ -14,20 +14,20 @@
 #include "base/paths.h"
 
 struct task_log {
-	struct log log;  /* what the parts of the backup write to */
-	struct log file; /* the same, but into the file alone */
+	struct log log;  /* for the parts of the backup */
+	struct log file; /* for lines that go to the file only */
 	const struct log *outer;
 	pthread_mutex_t lock;
 	char *path;
 	int fd;
 };
 
-/* A log file that cannot be created is an error.  Clear in every case. */
+/* It is an error if the log file cannot be created.  The caller clears *t, also after an error. */
 int task_log_open(struct task_log *t, const struct paths *p, uint32_t vmid, const struct log *outer,
 		  struct error **err);
 /* Without a file: only outer gets the lines. */
 void task_log_none(struct task_log *t, const struct log *outer);
-/* What was written so far. */
+/* Reads the log so far.  The caller clears *ret. */
 int task_log_read(const struct task_log *t, struct buf *ret, struct error **err);
 void task_log_clear(struct task_log *t);
 

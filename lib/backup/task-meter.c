@@ -67,7 +67,7 @@ static void look_at_all(struct task *t)
 void task_meter_tick(struct task *t)
 {
 	look_at_all(t);
-	progress_lines_update(&t->meter.lines, &t->meter.last, false);
+	progress_lines_update(&t->meter.lines, &t->meter.last);
 	observers_progress(t->o->observers, &t->meter.last);
 }
 
@@ -95,7 +95,7 @@ void task_meter_end(struct task *t)
 	sources_sample_space(t->sources);
 	look_at_all(t);
 	observers_progress(t->o->observers, &t->meter.last);
-	progress_lines_update(&t->meter.lines, &t->meter.last, true);
+	progress_lines_end(&t->meter.lines, &t->meter.last);
 	for (size_t i = 0; i < t->disks.n; i++)
 		log_fleecing(t, i);
 }

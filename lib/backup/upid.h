@@ -1,5 +1,5 @@
 /*
- * PVE's unique process id, which names a process for good:
+ * PVE's unique process id, which no other process ever gets:
  *
  *	UPID:<node>:<pid>:<pstart>:<starttime>:<type>:<id>:<user>:
  *
@@ -14,7 +14,7 @@
 
 /* Of this process, with an empty id and user root@pam.  Caller frees. */
 char *upid_of_this(const char *node, const char *type);
-/* False if text is none. */
+/* False if text is no UPID. */
 bool upid_parse(const char *text, pid_t *ret_pid, uint64_t *ret_start_ticks);
 
 #endif

@@ -29,7 +29,7 @@ static size_t find_variable(const char *name, size_t len)
 	return i;
 }
 
-/* Of a backslash and the character behind it. */
+/* The length of a backslash and the character after it. */
 static size_t escape_length(const char *s)
 {
 	size_t len = 2;

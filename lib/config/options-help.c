@@ -5,7 +5,7 @@
 
 #define WIDTH 79
 
-/* Text broken between words, each line behind indent blanks. */
+/* Appends text in lines broken between words, each indented by `indent` blanks. */
 static void add_wrapped(struct buf *out, const char *text, int indent)
 {
 	size_t column = 0;

@@ -17,15 +17,15 @@ enum option_flags {
 	OPTION_ARRAY = 1 << 1,      /* may be repeated, each value is kept */
 	OPTION_CLI_ONLY = 1 << 2,   /* not in the configuration file */
 	OPTION_CONF_ONLY = 1 << 3,  /* only in the configuration file */
-	OPTION_LATER = 1 << 4,      /* its work is not there yet: refused by name, except values
+	OPTION_LATER = 1 << 4,      /* not implemented yet: refused by name, except values
 				     * that ask for nothing (the default, or one of harmless) */
-	OPTION_NO_EFFECT = 1 << 6,  /* its work is not there yet, and what the command does is of use
+	OPTION_NO_EFFECT = 1 << 6,  /* not implemented yet, but the command is useful
 				     * without: checked and taken; options_without_effect() tells */
 	OPTION_CONTAINERS = 1 << 5, /* concerns containers only: accepted, without effect on VMs */
 };
 
 /*
- * What a shell offers behind the option.  COMPLETE_NONE leaves it to the value's type: booleans,
+ * What a shell offers after the option.  COMPLETE_NONE leaves it to the value's type: booleans,
  * enums, storage ids, node names, guest ids and property strings need nothing else.
  */
 enum option_complete {
@@ -54,10 +54,10 @@ enum option_complete {
 
 struct option {
 	const char *name;
-	struct value_schema value;   /* of the lists: repeated options are joined by comma */
+	struct value_schema value;   /* lists: the values of a repeated option are joined by comma */
 	const char *fallback;        /* default as text; NULL: none */
 	const char *requires;        /* another option that must be given too; NULL: none */
-	const char *const *harmless; /* values that ask for nothing, NULL-terminated, or NULL */
+	const char *const *harmless; /* values that need no implementation, NULL-terminated, or NULL */
 	unsigned flags;
 	enum option_complete complete;
 	const char *description; /* one paragraph, no newline */
@@ -78,7 +78,7 @@ struct option_table {
 struct options {
 	const struct option_table *table;
 	char ***values; /* per row: NULL, or a strv with one value (more for OPTION_ARRAY) */
-	bool help;      /* --help or -h was there; nothing was checked then */
+	bool help;      /* --help or -h was given; nothing was checked then */
 	bool version;   /* --version, the same */
 };
 
@@ -96,7 +96,7 @@ int options_parse(const struct option_table *t, int argc, char *const argv[], st
 
 /* Sets a value as the parser would, checks included; on errors o is as before. */
 int options_set(struct options *o, const char *name, const char *value, struct error **err);
-/* Takes the value back. */
+/* As if it had never been set. */
 void options_unset(struct options *o, const char *name);
 
 /*
@@ -110,8 +110,8 @@ int64_t options_int(const struct options *o, const char *name);        /* else 0
 char *const *options_array(const struct options *o, const char *name); /* NULL: none */
 
 /*
- * The rows of OPTION_NO_EFFECT that are given and ask for something: "--mailto, --notification-mode".
- * NULL without any.  Caller frees.
+ * The rows of OPTION_NO_EFFECT that are given with a value that would have an effect:
+ * "--mailto, --notification-mode".  NULL without any.  Caller frees.
  */
 char *options_without_effect(const struct options *o);
 
@@ -126,7 +126,7 @@ const struct option *option_lookup(const struct option_table *t, const char *nam
 bool option_on_command_line(const struct option_table *t, const struct option *row);
 /* True if the word looks like an option: "-x", "--x"; not "-" or "--". */
 bool option_is_word(const char *word);
-/* May the word behind a boolean option be its value?  next may be NULL. */
+/* Whether the word after a boolean option may be its value; next may be NULL. */
 bool option_is_bool_value(const struct option_table *t, const char *next);
 /* True if arguments fill the row (list_arg or args). */
 bool option_is_argument(const struct option_table *t, const struct option *row);

@@ -25,8 +25,8 @@ static int set_patterns(struct options *o, const char *name, const char *value, 
 }
 
 /*
- * PVE takes unknown keys without a word, and so an administrator learns that "fleecng: 1" was none when
- * the guest has already waited.
+ * PVE ignores unknown keys silently, so that an administrator notices the typing error in "fleecng: 1" only when
+ * the guest has been slow.
  */
 static void warn_unknown(const struct option_table *t, const char *file, const char *key,
 			 const struct log *log)
@@ -41,7 +41,7 @@ static void warn_unknown(const struct option_table *t, const char *file, const c
 	log_warn(log, "unknown key '%s' in '%s' is ignored%s", key, file, hint);
 }
 
-/* Of these PVE's program takes an empty value for none; of others it is a bad one. */
+/* PVE takes an empty value of these keys as not given; for others it is an error. */
 static bool may_be_empty(const char *key)
 {
 	static const char *const keys[] = { "dumpdir", "mailto",      "notes-template",
@@ -54,7 +54,7 @@ static bool may_be_empty(const char *key)
 	return false;
 }
 
-/* What is only found out when a guest waits to be started again would be too late. */
+/* It would be too late to find this out when a guest waits to be started again. */
 static int check_command(const char *key, const char *value, struct error **err)
 {
 	_cleanup_strv_ char **words = NULL;

@@ -12,10 +12,10 @@ extern const struct option_table vzdump_options;
 
 /*
  * Reads text ("key: value" lines) into o, an initialized set of vzdump_options.  As in PVE
- * (PVE::JSONSchema::parse_config): lines that are no pair and bad values are warned about and
- * dropped; the last of several lines counts, exclude-path adds up; storage beside dumpdir drops
- * dumpdir; an empty script, tmpdir, ... is none.  An OPTION_LATER is warned about and dropped.  Other
- * than in PVE unknown keys are warned about, with the nearest one there is.
+ * (PVE::JSONSchema::parse_config): a line that is no pair or has a bad value is dropped with a
+ * warning; the last of several lines counts, exclude-path adds up; storage beside dumpdir drops
+ * dumpdir; an empty script, tmpdir, ... counts as not given.  An OPTION_LATER is dropped with a warning.
+ * Unlike in PVE there is a warning about an unknown key, with the nearest known one.
  * file is for messages.
  */
 void vzdump_conf_parse(const char *text, const char *file, struct options *o, const struct log *log);
@@ -27,21 +27,20 @@ void vzdump_conf_parse(const char *text, const char *file, struct options *o, co
 int vzdump_conf_load(const struct paths *p, struct options *ret, const struct log *log, struct error **err);
 
 /*
- * Fills what the command line left open from vzdump.conf (PVE::VZDump::new): performance key by
- * key; exclude-path adds up; storage and dumpdir only if the command line names neither.
- * prune-backups is not taken: the storage's own stands between command line and vzdump.conf, so
- * ask cli if options_given(), then the storage, then options_get(conf).  What chooses guests (all,
- * exclude, ...) is not taken either: only the command line does that.
+ * Fills in from vzdump.conf what the command line leaves open (PVE::VZDump::new): performance key by key;
+ * exclude-path adds up; storage and dumpdir only if the command line names neither.  prune-backups is not
+ * taken over, since the storage's own comes before vzdump.conf's: see settings_keep().  Options that select
+ * guests (all, exclude, ...) are not taken over either: only the command line selects guests.
  */
 int vzdump_options_merge(struct options *cli, const struct options *conf, struct error **err);
 
-/* Warns of what was asked for and comes to nothing, in the merged options: fleecing storage=x alone. */
+/* Warns about an option that has no effect, in the merged options: fleecing with storage=x alone. */
 void vzdump_options_warn(const struct options *o, const struct log *log);
 
 /*
- * What the options demand of each other (verify_vzdump_parameters): vmid excludes all, exclude and
- * pool; a notes-template can be understood; exclude turns on all, or goes with pool; without any of them (and
- * without stop or cleanup) vmid is missing.
+ * Checks the options against each other (verify_vzdump_parameters): vmid excludes all, exclude and pool; a
+ * notes-template must be valid; exclude turns on all, or goes with pool; without any of them (and without stop
+ * or cleanup) vmid is missing.
  * Call it on the command line before the merge.
  */
 int vzdump_options_verify(struct options *o, struct error **err);

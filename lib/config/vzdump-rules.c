@@ -1,6 +1,6 @@
 /*
- * What the options of vzdump demand of each other, and what holds when both the command line and vzdump.conf
- * set one.
+ * The rules between the options of vzdump: which exclude each other, and which wins when both the command line
+ * and vzdump.conf set one.
  */
 #include <string.h>
 
@@ -11,7 +11,7 @@
 #include "config/notes-template.h"
 #include "config/vzdump-options.h"
 
-/* "max-workers=8,pbs-entries-max=5": a's keys, then those only b has.  Both were checked. */
+/* "max-workers=8,pbs-entries-max=5": a's keys, then those that only b has.  Both are valid. */
 static char *merge_performance(const char *a, const char *b)
 {
 	_cleanup_propstr_ struct propstr pa = { 0 };
@@ -28,8 +28,8 @@ static char *merge_performance(const char *a, const char *b)
 }
 
 /*
- * Not taken as they are: those merged in their own way, and those that choose guests, as PVE has
- * chosen them before it reads the file.
+ * Options that are not simply taken over: those with a rule of their own, and those that select guests, since
+ * PVE has selected them before it reads the file.
  */
 static bool taken_apart(const char *name)
 {
@@ -58,7 +58,7 @@ static int merge_row(struct options *cli, const struct options *conf, const char
 	return r;
 }
 
-/* As PVE: what is there, but empty, is none.  Only now, as "--script ''" puts vzdump.conf's out of force. */
+/* As in PVE an empty value means not given.  Dropped after the merge, so that "--script ''" overrides the file's. */
 static void drop_empty(struct options *o)
 {
 	static const char *const names[] = { "dumpdir", "script", "tmpdir" };

@@ -40,35 +40,35 @@ static void test_lines(void)
 	struct progress p = at(1, 100, 100 * MIB);
 
 	progress_lines_init(&l, &log);
-	progress_lines_update(&l, &p, false);
+	progress_lines_update(&l, &p);
 	said(&b, "", "nothing in the first two seconds");
 	p = at(4, 1024, 256 * MIB);
-	progress_lines_update(&l, &p, false);
+	progress_lines_update(&l, &p);
 	said(&b, " 25% (1.0 GiB of 4.0 GiB) in 4s, read: 256.0 MiB/s, write: 256.0 MiB/s, left: 13s\n",
 	     "percent, amounts and rates are of what is read, without zeroes");
 	p = at(5, 2048, 256 * MIB);
-	progress_lines_update(&l, &p, false);
+	progress_lines_update(&l, &p);
 	said(&b, "", "not sooner than two seconds after the last line");
 	p = at(8, 2048, 256 * MIB);
 	p.to_read = 16 * GIB;
-	progress_lines_update(&l, &p, false);
+	progress_lines_update(&l, &p);
 	said(&b, "", "an estimate that was too low does not count backwards");
 	p = at(8, 2048, 0);
 	p.fleecing = true;
 	p.fleecing_now = MIB;
 	p.fleecing_peak = 13 * MIB / 2;
-	progress_lines_update(&l, &p, false);
+	progress_lines_update(&l, &p);
 	said(&b,
 	     " 50% (2.0 GiB of 4.0 GiB) in 8s, read: 256.0 MiB/s, write: 256.0 MiB/s, "
 	     "fleecing: 1.0 MiB (peak 6.5 MiB)\n",
 	     "fleecing comes behind; of a rate of nothing there is no time left to tell");
 	p = at(20, 4096, 256 * MIB);
-	progress_lines_update(&l, &p, false);
+	progress_lines_update(&l, &p);
 	said(&b, " 99% (4.0 GiB of 4.0 GiB) in 20s, read: 170.7 MiB/s, write: 170.7 MiB/s\n",
 	     "100 % is not said before the end");
-	progress_lines_update(&l, &p, true);
+	progress_lines_end(&l, &p);
 	said(&b, "100% (4.0 GiB of 4.0 GiB) in 20s, read: 0 B/s, write: 0 B/s\n", "but then, once");
-	progress_lines_update(&l, &p, true);
+	progress_lines_end(&l, &p);
 	said(&b, "", "and not twice");
 	buf_clear(&b);
 }
@@ -81,7 +81,7 @@ static void test_empty(void)
 	const struct progress p = { .size = GIB, .done = GIB, .zero = GIB, .seconds = 0.1 };
 
 	progress_lines_init(&l, &log);
-	progress_lines_update(&l, &p, true);
+	progress_lines_end(&l, &p);
 	said(&b, "100% (1.0 GiB of 1.0 GiB) in 0s, read: 0 B/s, write: 0 B/s\n",
 	     "a disk of zeroes is done at once");
 	buf_clear(&b);
