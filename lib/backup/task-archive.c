@@ -184,16 +184,14 @@ static int open_writer(struct task *t, const struct vma_header *hdr, struct erro
 {
 	const struct settings_archive *s = &t->o->settings->archive;
 	const enum vma_compression compression = formats[s->compression].compression;
-	struct budget budget;
 	const struct vma_writer_options o = { .layout = vma_compression_layout(compression),
-					      .budget = &budget,
+					      .budget = t->o->budget,
 					      .level = s->level,
 					      .ionice = s->ionice,
 					      .cancel = t->host->cancel };
 	struct archive *file = t->archive.file;
 	int r = vma_compression_filter(compression, s->threads, &file->output, err);
 
-	budget_init(&budget, &(struct budget_limits){ .threads = s->threads });
 	return r == 0 ? vma_writer_new(&o, TAKE_PTR(file->output), hdr, &t->archive.writer, err) : r;
 }
 

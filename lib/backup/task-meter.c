@@ -1,5 +1,6 @@
 /* How far a guest's backup is: the lines of the log, what the live view shows, what fleecing took. */
 #include "backup/task-internal.h"
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/units.h"
 
@@ -64,11 +65,22 @@ static void look_at_all(struct task *t)
 	}
 }
 
+static void tell_state(const struct task *t)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < t->disks.n; i++)
+		copy_describe(t->copy, (unsigned)i, &text);
+	observers_state(t->o->observers, buf_str(&text));
+}
+
 void task_meter_tick(struct task *t)
 {
 	look_at_all(t);
 	progress_lines_update(&t->meter.lines, &t->meter.last);
 	observers_progress(t->o->observers, &t->meter.last);
+	if (observers_want_state(t->o->observers))
+		tell_state(t);
 }
 
 static void log_fleecing(const struct task *t, size_t i)
