@@ -25,6 +25,22 @@ static int failed(const struct nbd_source *s, const char *what, struct error **e
 	return error_set(err, ERR_PEER, "%s: %s: %s", s->name, what, text ? text : "unknown error");
 }
 
+static bool has_ended(struct nbd_handle *h)
+{
+	return nbd_aio_is_dead(h) == 1 || nbd_aio_is_closed(h) == 1;
+}
+
+static int gone(const struct nbd_source *s, struct error **err)
+{
+	return error_set(err, ERR_GONE, "%s: QEMU closed the connection (stopped or crashed?)", s->name);
+}
+
+/* A request could not be sent: sending may be what shows that QEMU has ended. */
+static int not_sent(const struct nbd_source *s, struct nbd_handle *h, const char *what, struct error **err)
+{
+	return has_ended(h) ? gone(s, err) : failed(s, what, err);
+}
+
 /* ---- life ---- */
 
 static int connect_export(struct nbd_source *s, const struct nbd_source_address *a, const char *context,
@@ -160,7 +176,7 @@ int nbd_source_read(struct nbd_source *s, struct nbd_read *r, void *data, uint64
 			  (nbd_completion_callback){
 				  .callback = on_read_done, .user_data = r, .free = on_read_free },
 			  s->read_flags) == -1)
-		return failed(s, "cannot send a read request", err);
+		return not_sent(s, s->nbd, "cannot send a read request", err);
 	return 0;
 }
 
@@ -205,7 +221,7 @@ int nbd_source_ask_status(struct nbd_source *s, uint64_t offset, uint64_t length
 				 (nbd_completion_callback){
 					 .callback = on_status_done, .user_data = s, .free = on_status_free },
 				 0) == -1)
-		return failed(s, "cannot ask for block status", err);
+		return not_sent(s, s->nbd, "cannot ask for block status", err);
 	return 0;
 }
 
@@ -248,7 +264,7 @@ int nbd_source_ask_dirty(struct nbd_source *s, uint64_t offset, uint64_t length,
 				 (nbd_completion_callback){
 					 .callback = on_dirty_done, .user_data = s, .free = on_dirty_free },
 				 0) == -1)
-		return failed(s, "cannot ask for the dirty bitmap", err);
+		return not_sent(s, s->nbd_dirty, "cannot ask for the dirty bitmap", err);
 	return 0;
 }
 
@@ -274,7 +290,7 @@ int nbd_source_trim(struct nbd_source *s, uint64_t offset, uint64_t length, stru
 			 (nbd_completion_callback){
 				 .callback = on_trim_done, .user_data = s, .free = on_trim_free },
 			 0) == -1)
-		return failed(s, "cannot send TRIM", err);
+		return not_sent(s, s->nbd, "cannot send TRIM", err);
 	return 0;
 }
 
@@ -306,9 +322,8 @@ static int serve(const struct nbd_source *s, const struct pollfd *p, struct nbd_
 		r = nbd_aio_notify_read(h);
 	else if (p->revents & POLLOUT)
 		r = nbd_aio_notify_write(h);
-	if (nbd_aio_is_dead(h) == 1 || nbd_aio_is_closed(h) == 1)
-		return error_set(err, ERR_GONE, "%s: QEMU closed the connection (stopped or crashed?)",
-				 s->name);
+	if (has_ended(h))
+		return gone(s, err);
 	if (r == -1)
 		return error_set(err, ERR_PEER, "%s: %s", s->name, nbd_get_error());
 	return 0;

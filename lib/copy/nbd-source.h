@@ -64,8 +64,8 @@ bool nbd_source_can_dirty(const struct nbd_source *s);
 bool nbd_source_can_trim(const struct nbd_source *s);
 
 /*
- * Requests; offset and length in bytes, within the disk.  ERR_PEER when it cannot be sent; the request's end
- * is called then as well.
+ * Requests; offset and length in bytes, within the disk.  ERR_PEER when it cannot be sent, ERR_GONE when the
+ * server has ended; the request's end is called then as well.
  */
 int nbd_source_read(struct nbd_source *s, struct nbd_read *r, void *data, uint64_t offset, uint64_t length,
 		    struct error **err);

@@ -1,0 +1,413 @@
+/*
+ * The copy engine, lib/copy/copy.h, without a QEMU: disks in memory, read from a small NBD server that
+ * fails as it is told, and pushed to a sink by libnbd at the same time.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libnbd.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/unix-socket.h"
+#include "copy/copy.h"
+#include "tap.h"
+#include "vma-disks.h"
+#include "vma/reader.h"
+
+#define CLUSTER ((uint64_t)VMA_CLUSTER_SIZE)
+
+static char folder[] = "/tmp/test-copy.XXXXXX";
+
+/* ---- an NBD server: fixed newstyle, simple replies, no block status ---- */
+
+struct server {
+	const struct disk *disk;
+	char path[64];
+	int listen_fd, fd;
+	pthread_t thread;
+	bool fails_runs;    /* reads of more than a cluster fail */
+	uint64_t fails_at;  /* reads of this cluster fail */
+	uint64_t closes_at; /* reads of this cluster end the connection */
+	uint64_t trimmed;   /* bytes */
+};
+
+static bool take(const struct server *s, void *data, size_t len)
+{
+	return !len || recv(s->fd, data, len, MSG_WAITALL) == (ssize_t)len;
+}
+
+static bool give(const struct server *s, const void *data, size_t len)
+{
+	return send(s->fd, data, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+static bool reply_option(const struct server *s, uint32_t option, uint32_t type, const void *data,
+			 uint32_t len)
+{
+	const struct __attribute__((packed)) {
+		uint64_t magic;
+		uint32_t option, type, len;
+	} r = { htobe64(UINT64_C(0x0003e889045565a9)), option, htobe32(type), htobe32(len) };
+
+	return give(s, &r, sizeof(r)) && (!len || give(s, data, len));
+}
+
+static bool handshake(const struct server *s)
+{
+	const struct __attribute__((packed)) {
+		uint64_t magic, option;
+		uint16_t flags;
+	} hello = { htobe64(UINT64_C(0x4e42444d41474943)), htobe64(UINT64_C(0x49484156454f5054)),
+		    htobe16(3) };
+	const struct __attribute__((packed)) {
+		uint16_t type;
+		uint64_t size;
+		uint16_t flags;
+	} info = { 0, htobe64(s->disk->size), htobe16(1 | 1 << 5) };
+	struct __attribute__((packed)) {
+		uint64_t magic;
+		uint32_t option, len;
+	} o;
+	uint8_t data[4096];
+
+	if (!give(s, &hello, sizeof(hello)) || !take(s, data, 4))
+		return false;
+	while (take(s, &o, sizeof(o)) && be32toh(o.len) <= sizeof(data) && take(s, data, be32toh(o.len))) {
+		if (o.option != htobe32(7)) {
+			reply_option(s, o.option, UINT32_C(1) << 31 | 1, NULL, 0);
+			continue;
+		}
+		return reply_option(s, o.option, 3, &info, sizeof(info)) &&
+		       reply_option(s, o.option, 1, NULL, 0);
+	}
+	return false;
+}
+
+static bool holds(uint64_t cluster, uint64_t offset, uint32_t len)
+{
+	return offset <= cluster * CLUSTER && cluster * CLUSTER < offset + len;
+}
+
+static bool serve(struct server *s)
+{
+	struct __attribute__((packed)) {
+		uint32_t magic;
+		uint16_t flags, type;
+		uint64_t handle, offset;
+		uint32_t len;
+	} q;
+	struct __attribute__((packed)) {
+		uint32_t magic, error;
+		uint64_t handle;
+	} r = { .magic = htobe32(0x67446698u) };
+	uint64_t offset;
+	uint32_t len;
+
+	if (!take(s, &q, sizeof(q)) || q.type == htobe16(2))
+		return false;
+	offset = be64toh(q.offset);
+	len = be32toh(q.len);
+	r.handle = q.handle;
+	if (q.type == htobe16(4)) {
+		s->trimmed += len;
+		return give(s, &r, sizeof(r));
+	}
+	if (holds(s->closes_at, offset, len))
+		return false;
+	if ((s->fails_runs && len > CLUSTER) || holds(s->fails_at, offset, len))
+		r.error = htobe32(5);
+	return give(s, &r, sizeof(r)) && (r.error || give(s, s->disk->data + offset, len));
+}
+
+static void *server_thread(void *opaque)
+{
+	struct server *s = opaque;
+
+	s->fd = accept(s->listen_fd, NULL, NULL);
+	if (s->fd >= 0 && handshake(s)) {
+		while (serve(s))
+			;
+	}
+	close(s->fd);
+	return NULL;
+}
+
+static void start_server(struct server *s, const struct disk *d)
+{
+	s->disk = d;
+	snprintf(s->path, sizeof(s->path), "%s/%s", folder, d->name);
+	s->listen_fd = unix_socket_listen(s->path, 1, NULL);
+	pthread_create(&s->thread, NULL, server_thread, s);
+}
+
+static void end_server(struct server *s)
+{
+	shutdown(s->listen_fd, SHUT_RDWR); /* for one that nobody has connected to */
+	pthread_join(s->thread, NULL);
+	close(s->listen_fd);
+	unlink(s->path);
+}
+
+/* ---- what is pushed ---- */
+
+struct pusher {
+	const struct disk *disk;
+	char path[64];
+	uint32_t step; /* every how many-th cluster */
+	bool failed;
+};
+
+static void *push(void *opaque)
+{
+	struct pusher *p = opaque;
+	struct nbd_handle *h = nbd_create();
+
+	p->failed = nbd_connect_unix(h, p->path) == -1;
+	for (uint32_t i = 0; i < vma_clusters(p->disk->size) && !p->failed; i += p->step) {
+		/* the run may have ended meanwhile */
+		if (nbd_pwrite(h, p->disk->data + i * CLUSTER, vma_cluster_len(p->disk->size, i), i * CLUSTER,
+			       0) == -1)
+			break;
+	}
+	nbd_close(h);
+	return NULL;
+}
+
+/* ---- a copy of some disks into an archive ---- */
+
+#define DISKS 3
+
+struct fixture {
+	struct disk disks[DISKS];
+	struct server servers[DISKS];
+	struct pusher pusher; /* of disks[2] */
+	struct budget budget;
+	struct vma_writer *writer;
+	struct copy *copy;
+	struct error *err;
+	unsigned ticks;
+	int fd;
+};
+
+static int on_tick(void *opaque, struct error **err)
+{
+	struct fixture *f = opaque;
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	(void)err;
+	f->ticks++;
+	for (unsigned i = 0; i < DISKS; i++)
+		copy_describe(f->copy, i, &b);
+	return 0;
+}
+
+static void open_fixture(struct fixture *f)
+{
+	static const uint64_t sizes[DISKS] = { 100 * CLUSTER, 7 * CLUSTER + 512, 60 * CLUSTER + 1 };
+	static const char *const names[DISKS] = { "drive-scsi0", "drive-efidisk0", "drive-virtio1" };
+	const struct vma_writer_options o = { .ionice = -1 };
+	_cleanup_free_ char *path = xasprintf("%s/archive", folder);
+	_cleanup_vma_header_ struct vma_header h = { 0 };
+	uint8_t dev;
+
+	memset(f, 0, sizeof(*f));
+	f->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	vma_header_init(&h, NULL);
+	budget_init(&f->budget, &(struct budget_limits){ .workers = 3 });
+	for (unsigned i = 0; i < DISKS; i++) {
+		f->disks[i] = (struct disk){ .name = names[i], .size = sizes[i] };
+		disk_fill(&f->disks[i], i + 1);
+		vma_header_add_device(&h, names[i], sizes[i], &dev, NULL);
+		f->servers[i].fails_at = f->servers[i].closes_at = UINT64_MAX / CLUSTER;
+	}
+	disk_writer(VMA_COMPRESS_NONE, 1, &o, f->fd, &h, &f->writer, NULL);
+	copy_new(
+		&(struct copy_options){
+			.writer = f->writer, .budget = &f->budget, .tick = on_tick, .opaque = f },
+		&f->copy, NULL);
+	for (unsigned i = 0; i < DISKS; i++)
+		copy_add_disk(f->copy, names[i], (uint8_t)(i + 1), sizes[i], NULL);
+}
+
+static int connect_disk(struct fixture *f, unsigned i)
+{
+	const struct source_endpoint e = { .socket = f->servers[i].path, .export = "", .trim = true };
+
+	return copy_connect(f->copy, i, &e, &f->err);
+}
+
+static void start_servers(struct fixture *f)
+{
+	for (unsigned i = 0; i < DISKS; i++)
+		start_server(&f->servers[i], &f->disks[i]);
+}
+
+static void listen_sink(struct fixture *f)
+{
+	f->pusher.disk = &f->disks[2];
+	snprintf(f->pusher.path, sizeof(f->pusher.path), "%s/sink", folder);
+	copy_listen(f->copy, 2, f->pusher.path, &f->err);
+}
+
+static void close_fixture(struct fixture *f)
+{
+	copy_free(f->copy);
+	for (unsigned i = 0; i < DISKS; i++) {
+		if (f->servers[i].disk)
+			end_server(&f->servers[i]);
+		free(f->disks[i].data);
+	}
+	vma_writer_free(f->writer);
+	close(f->fd);
+	error_free(f->err);
+}
+
+static int compare(void *opaque, uint8_t dev, uint64_t offset, const void *data, size_t len,
+		   struct error **err)
+{
+	const struct fixture *f = opaque;
+
+	if (memcmp(f->disks[dev - 1].data + offset, data, len) != 0)
+		return error_set(err, ERR_CORRUPT, "other data");
+	return 0;
+}
+
+static int compare_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, struct error **err)
+{
+	const struct fixture *f = opaque;
+
+	return io_is_zero(f->disks[dev - 1].data + offset, len) ? 0
+								: error_set(err, ERR_CORRUPT, "no zeroes");
+}
+
+/* The reader refuses clusters that are missing or come twice. */
+static bool archive_is_good(struct fixture *f)
+{
+	const struct vma_sink sink = { .data = compare, .zero = compare_zero };
+	_cleanup_error_ struct error *err = NULL;
+	struct vma_writer_stats stats;
+	struct vma_reader *reader = NULL;
+	int r = vma_writer_finish(f->writer, &stats, &err);
+
+	if (r == 0) {
+		lseek(f->fd, 0, SEEK_SET);
+		r = vma_reader_new(f->fd, 1, NULL, &reader, &err);
+	}
+	if (r == 0)
+		r = vma_reader_run(reader, &sink, f, &err);
+	if (r < 0)
+		diag("%s", error_message(err));
+	vma_reader_free(reader);
+	return r >= 0;
+}
+
+static bool progress_is_whole(struct fixture *f, unsigned disk)
+{
+	struct copy_progress p;
+
+	copy_get_progress(f->copy, disk, &p);
+	return p.done == p.size && p.read == p.size && p.to_read == p.size && p.size == f->disks[disk].size;
+}
+
+static void check_read(void)
+{
+	struct fixture f;
+
+	open_fixture(&f);
+	start_servers(&f);
+	f.servers[0].fails_runs = true;
+	for (unsigned i = 0; i < DISKS; i++)
+		connect_disk(&f, i);
+	ok(copy_run(f.copy, &f.err) == 0, "disks are copied; runs that fail are read cluster by cluster");
+	ok(archive_is_good(&f), "each cluster is in the archive once");
+	ok(progress_is_whole(&f, 0) && progress_is_whole(&f, 1) && progress_is_whole(&f, 2),
+	   "the progress says that all was read");
+	ok(f.ticks > 0, "tick is called");
+	ok(atomic_load(&f.budget.workers) == 0, "all workers are given back");
+	close_fixture(&f);
+}
+
+static void check_push(void)
+{
+	struct fixture f;
+	struct copy_progress p;
+	pthread_t thread;
+
+	open_fixture(&f);
+	start_servers(&f);
+	listen_sink(&f);
+	f.pusher.step = 1;
+	for (unsigned i = 0; i < 2; i++)
+		connect_disk(&f, i);
+	pthread_create(&thread, NULL, push, &f.pusher);
+	ok(copy_run(f.copy, &f.err) == 0, "a disk may come through its sink alone");
+	pthread_join(thread, NULL);
+	copy_get_progress(f.copy, 2, &p);
+	ok(!f.pusher.failed && p.pushed == p.size, "all of it was pushed");
+	ok(archive_is_good(&f), "and is in the archive");
+	close_fixture(&f);
+
+	open_fixture(&f);
+	start_servers(&f);
+	listen_sink(&f);
+	f.pusher.step = 2;
+	for (unsigned i = 0; i < DISKS; i++)
+		connect_disk(&f, i);
+	pthread_create(&thread, NULL, push, &f.pusher);
+	ok(copy_run(f.copy, &f.err) == 0, "clusters may come both ways at once");
+	pthread_join(thread, NULL);
+	ok(archive_is_good(&f), "each is in the archive once");
+	close_fixture(&f);
+}
+
+static void check_failures(void)
+{
+	struct fixture f;
+
+	open_fixture(&f);
+	start_servers(&f);
+	f.servers[0].fails_at = 42;
+	for (unsigned i = 0; i < DISKS; i++)
+		connect_disk(&f, i);
+	ok(copy_run(f.copy, &f.err) == -EIO &&
+		   !strcmp(error_message(f.err),
+			   "drive-scsi0: reading 64 KiB at offset 2752512 failed: Input/output error"),
+	   "a cluster that cannot be read ends the copy");
+	ok(atomic_load(&f.budget.workers) == 0, "all workers are given back");
+	close_fixture(&f);
+
+	open_fixture(&f);
+	start_servers(&f);
+	f.servers[2].closes_at = 30;
+	for (unsigned i = 0; i < DISKS; i++)
+		connect_disk(&f, i);
+	ok(copy_run(f.copy, &f.err) == ERR_GONE, "so does a server that ends");
+	diag("%s", error_message(f.err));
+	close_fixture(&f);
+
+	open_fixture(&f);
+	f.disks[1].size -= 512;
+	start_servers(&f);
+	ok(connect_disk(&f, 1) == ERR_PEER, "an export of another size is refused");
+	diag("%s", error_message(f.err));
+	close_fixture(&f);
+}
+
+int main(void)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (!mkdtemp(folder))
+		return 1;
+	check_read();
+	check_push();
+	check_failures();
+	path = xasprintf("%s/archive", folder);
+	unlink(path);
+	rmdir(folder);
+	return done_testing();
+}
