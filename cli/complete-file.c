@@ -1,4 +1,4 @@
-/* Files, volumes of storages, and what stands in an archive's header. */
+/* Files, volumes of storages, and what an archive's header names. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static bool is_archive(const char *name)
 	return false;
 }
 
-static bool fits(const char *name, enum option_complete kind)
+static bool is_kind(const char *name, enum option_complete kind)
 {
 	return kind == COMPLETE_FILE || (kind == COMPLETE_ARCHIVE && is_archive(name));
 }
@@ -36,7 +36,7 @@ static bool is_directory(DIR *dir, const char *name)
 	return fstatat(dirfd(dir), name, &st, 0) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* front: the directory as it is typed, with its slash, or "" */
+/* front: the directory as it was typed, with its slash, or "" */
 static DIR *open_typed(const char *front)
 {
 	const char *home = getenv("HOME");
@@ -65,7 +65,7 @@ void complete_files(struct completion *c, const char *head, enum option_complete
 			continue;
 		if (is_directory(dir, name))
 			complete_add(c, whole, folder, "");
-		else if (fits(name, kind))
+		else if (is_kind(name, kind))
 			complete_add(c, whole, name, "");
 	}
 	if (dir)
@@ -81,7 +81,7 @@ static void offer_backups(struct completion *c, const struct storage *s, const c
 	DIR *dir;
 	struct dirent *entry;
 
-	if (s->ops->dir(s, STORAGE_BACKUP, &path, NULL) < 0)
+	if (storage_dir(s, STORAGE_BACKUP, &path, NULL) < 0)
 		return;
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir))) {
@@ -119,7 +119,7 @@ static void offer_images(struct completion *c, const struct storage *s, const ch
 	DIR *dir;
 	struct dirent *entry;
 
-	if (s->ops->dir(s, STORAGE_IMAGES, &path, NULL) < 0)
+	if (storage_dir(s, STORAGE_IMAGES, &path, NULL) < 0)
 		return;
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir)))

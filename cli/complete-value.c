@@ -1,4 +1,4 @@
-/* Values out of the tables and the configuration: enums, guests, storages, property strings. */
+/* Values from the tables and the configuration: enums, guests, storages, property strings. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <string.h>
@@ -65,7 +65,7 @@ static void offer_guest(struct completion *c, const char *head, uint32_t vmid)
 	guest_config_clear(&guest);
 }
 
-void complete_guests(struct completion *c, const char *head, char *const *used)
+static void offer_guests(struct completion *c, const char *head, char *const *used)
 {
 	_cleanup_free_ uint32_t *ids = NULL;
 	size_t n = 0;
@@ -80,7 +80,7 @@ void complete_guests(struct completion *c, const char *head, char *const *used)
 	}
 }
 
-/* A sole candidate may be followed by more: it stands there with a comma too. */
+/* A sole candidate may be followed by more: it is offered with a comma, too. */
 static void offer_comma(struct completion *c, size_t before)
 {
 	_cleanup_free_ char *text = NULL, *description = NULL;
@@ -110,7 +110,7 @@ static void offer_guest_list(struct completion *c, const char *head, char *const
 		for (char **id = ids; id && *id; id++)
 			strv_add(&used, *id);
 	}
-	complete_guests(c, whole, used);
+	offer_guests(c, whole, used);
 	offer_comma(c, n);
 }
 
@@ -150,7 +150,7 @@ static void offer_keys(struct completion *c, const struct propstr_format *f, con
 	}
 }
 
-/* Marks the keys of the parts in front of the last; returns how many are left. */
+/* Marks the keys of all parts but the last; returns how many keys are left. */
 static size_t mark_used(const struct propstr_format *f, const char *text, size_t len, bool *used)
 {
 	_cleanup_free_ char *copy = xstrndup(text, len);
@@ -212,7 +212,7 @@ static void offer_schema(struct completion *c, const struct value_schema *s, enu
 		offer_node(c, head);
 		break;
 	case VALUE_VMID:
-		complete_guests(c, head, NULL);
+		offer_guests(c, head, NULL);
 		break;
 	case VALUE_VMID_LIST:
 		offer_guest_list(c, head, NULL);

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
@@ -18,63 +17,6 @@ struct line {
 	bool only_arguments;
 	size_t n_args;
 };
-
-/* ---- candidates ---- */
-
-static bool is_printable(const char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			return false;
-	return true;
-}
-
-/* One line: the first sentence, no control characters. */
-static char *brief(const char *text)
-{
-	const char *stop = strstr(text, ". ");
-	char *copy = stop ? xstrndup(text, (size_t)(stop - text)) : xstrdup(text);
-	size_t len = strlen(copy);
-
-	if (len && copy[len - 1] == '.')
-		copy[len - 1] = '\0';
-	for (char *p = copy; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = ' ';
-	return copy;
-}
-
-void complete_add(struct completion *c, const char *head, const char *text, const char *description)
-{
-	_cleanup_free_ char *whole = xasprintf("%s%s", head, text);
-
-	if (!str_prefix(whole, c->word, NULL) || !is_printable(whole))
-		return;
-	c->list = xreallocarray(c->list, c->n + 1, sizeof(*c->list));
-	c->list[c->n++] = (struct candidate){
-		.text = TAKE_PTR(whole),
-		.description = brief(description ? description : ""),
-	};
-}
-
-static void completion_init(struct completion *c, const char *word)
-{
-	*c = (struct completion){ .word = word };
-	paths_init(&c->paths, getenv("VZDUMP_ROOT"));
-	storage_config_load(&c->paths, NULL, &c->storages, NULL);
-}
-
-static void completion_clear(struct completion *c)
-{
-	for (size_t i = 0; i < c->n; i++) {
-		free(c->list[i].text);
-		free(c->list[i].description);
-	}
-	free(c->list);
-	free(c->archive);
-	storage_config_clear(&c->storages);
-	paths_clear(&c->paths);
-}
 
 /* ---- the words in front ---- */
 
@@ -257,10 +199,10 @@ static void complete_bash(const struct command_set *set, const char *line)
 
 	if (n < 2)
 		return;
-	completion_init(&c, words[n - 1]);
+	complete_begin(&c, words[n - 1]);
 	complete_tool(&c, set, words + 1, n - 2);
 	complete_print_bash(&c, quote, raw);
-	completion_clear(&c);
+	complete_end(&c);
 }
 
 static void complete_words(const struct command_set *set, const char *index, char *const *words, size_t n)
@@ -270,10 +212,10 @@ static void complete_words(const struct command_set *set, const char *index, cha
 
 	if (units_parse_u64(index, 0, n, "index", &at, NULL) < 0)
 		return;
-	completion_init(&c, at < n ? words[at] : "");
+	complete_begin(&c, at < n ? words[at] : "");
 	complete_tool(&c, set, words, at);
 	print_lines(&c);
-	completion_clear(&c);
+	complete_end(&c);
 }
 
 bool complete_wanted(int argc, char *const argv[])

@@ -1,7 +1,7 @@
 /*
  * Completion for shells.  The scripts in completions/ are thin: they hand the words of the line to
  *
- *	TOOL --complete-words INDEX -- WORD...	the words behind TOOL; INDEX is the one to complete
+ *	TOOL --complete-words INDEX -- WORD...	the words after TOOL; INDEX is the one to complete
  *	TOOL --complete-bash LINE		the line up to the cursor, quotes and all
  *
  * (both only as the first argument, in no help) and offer what comes back, so that they know nothing
@@ -10,10 +10,10 @@
  * and leaves out what bash takes for an earlier word (COMP_WORDBREAKS: "=" and ":").
  *
  * Only configuration files, directories and the headers of archives are read: no program is run, no
- * storage activated.  Whatever goes wrong, nothing is printed and the exit status is 0.
+ * storage activated.  If anything goes wrong, nothing is printed and the exit status is 0.
  *
- * A candidate that ends in one of "=/:," is to be continued, so no blank goes behind it.  Where a list
- * or property string may go on, a sole candidate also stands there with a comma.
+ * A candidate that ends in one of "=/:," is to be continued, so no blank follows it.  Where a list or
+ * property string may continue, a sole candidate is offered with a comma, too.
  */
 #ifndef VZDUMP_CLI_COMPLETE_H
 #define VZDUMP_CLI_COMPLETE_H
@@ -28,7 +28,7 @@ struct candidate {
 };
 
 struct completion {
-	const char *word; /* what stands there so far */
+	const char *word; /* what has been typed of it */
 	struct candidate *list;
 	size_t n;
 	struct paths paths;
@@ -40,17 +40,16 @@ struct completion {
 bool complete_wanted(int argc, char *const argv[]);
 int complete_main(const struct command_set *set, int argc, char *argv[]);
 
-/* ---- among complete*.c ---- */
+/* ---- among complete*.c; each calls only those that come before it ---- */
 
-/* Adds head + text if word begins so.  description may be NULL; its first sentence counts. */
+/* complete-candidate.c */
+/* Reads storage.cfg; word is borrowed.  Ends with complete_end(). */
+void complete_begin(struct completion *c, const char *word);
+void complete_end(struct completion *c);
+/* Adds head + text if it begins with the word.  description may be NULL; only its first sentence counts. */
 void complete_add(struct completion *c, const char *head, const char *text, const char *description);
-/*
- * Candidates for a value of row.  head: what stands in the word in front of it ("--mode="); used:
- * values that are on the line already, which a list of guests leaves out; may be NULL.
- */
-void complete_value(struct completion *c, const struct option *row, const char *head, char *const *used);
-/* All guests but those in used (a NULL-terminated array or NULL). */
-void complete_guests(struct completion *c, const char *head, char *const *used);
+
+/* complete-file.c */
 /* kind: COMPLETE_FILE, _DIRECTORY, _ARCHIVE */
 void complete_files(struct completion *c, const char *head, enum option_complete kind);
 /* kind: COMPLETE_BACKUP, _VOLUME */
@@ -58,9 +57,17 @@ void complete_volumes(struct completion *c, const char *head, enum option_comple
 /* kind: COMPLETE_ARCHIVE_... */
 void complete_archive(struct completion *c, const char *head, enum option_complete kind);
 
+/* complete-value.c */
 /*
- * bash: the words of line, the last one being that under the cursor (maybe empty).  *ret_quote is the
- * quote it opened and did not close (0: none), *ret_raw the word as it stands in line.
+ * Candidates for a value of row.  head: the part of the word before the value ("--mode="); used:
+ * values that are already on the line, which a list of guests leaves out; may be NULL.
+ */
+void complete_value(struct completion *c, const struct option *row, const char *head, char *const *used);
+
+/* complete-bash.c */
+/*
+ * The words of line, the last one being that under the cursor (maybe empty).  *ret_quote is the
+ * quote that it opened and did not close (0: none), *ret_raw the word as it is in line.
  * Leading assignments (A=1 vzdump) are left out.  Caller frees.
  */
 char **complete_split_line(const char *line, char *ret_quote, const char **ret_raw);
