@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "config/options.h"
+#include "config/value.h"
 
 #define WIDTH 79
 

@@ -1,4 +1,5 @@
 #include "config/options.h"
+#include "config/value.h"
 
 #include <assert.h>
 #include <inttypes.h>

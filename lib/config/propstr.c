@@ -74,7 +74,7 @@ static int add_pair(struct propstr *p, const struct propstr_key *k, const char *
 	if (find_pair(p, name))
 		return error_set(err, ERR_INVALID, "key '%s' is given twice", name);
 	if (k) {
-		r = value_check(&k->value, value, &kept, err);
+		r = value_check_plain(&k->value, value, &kept, err);
 		if (r < 0)
 			return error_prefix(err, "key '%s'", name), r;
 	} else {
@@ -193,7 +193,7 @@ char *propstr_describe(const struct propstr_format *f)
 
 		if (k->alias)
 			continue;
-		type = value_describe(&k->value);
+		type = value_describe_plain(&k->value);
 		buf_addf(&b, "%s%s%s%s%s%s%s", b.len ? " " : "", k->required ? "" : "[", b.len ? "," : "",
 			 k->is_default ? "[" : "", k->name, k->is_default ? "=]" : "=", type);
 		buf_adds(&b, k->required ? "" : "]");

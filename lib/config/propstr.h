@@ -34,7 +34,7 @@ struct propstr_format {
 
 struct propstr_pair {
 	char *key;   /* the key's own name, never an alias */
-	char *value; /* in its kept form, see value_check() */
+	char *value; /* in its kept form, see value_check_plain() */
 };
 
 struct propstr {

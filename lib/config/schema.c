@@ -9,7 +9,6 @@
 #include "base/nearest.h"
 #include "base/strv.h"
 #include "base/units.h"
-#include "config/propstr.h"
 
 static bool is_alpha(char c)
 {
@@ -176,13 +175,6 @@ static int check_mail_list(const char *value, struct error **err)
 	return 0;
 }
 
-static int check_propstr(const struct value_schema *s, const char *value, struct error **err)
-{
-	_cleanup_propstr_ struct propstr p = { 0 };
-
-	return propstr_parse(s->propstr, value, &p, err);
-}
-
 static int check_text(const struct value_schema *s, const char *value, struct error **err)
 {
 	uint64_t size;
@@ -217,16 +209,15 @@ static int check_text(const struct value_schema *s, const char *value, struct er
 			return error_set(err, ERR_INVALID, "value '%s' is not a size (such as 32G or 528K)",
 					 value);
 		return 0;
-	case VALUE_PROPSTR:
-		return check_propstr(s, value, err);
 	case VALUE_BOOL:
 	case VALUE_INT:
+	case VALUE_PROPSTR:
 		break;
 	}
 	return 0;
 }
 
-int value_check(const struct value_schema *s, const char *value, char **ret, struct error **err)
+int value_check_plain(const struct value_schema *s, const char *value, char **ret, struct error **err)
 {
 	int r;
 
@@ -251,7 +242,7 @@ static char *describe_int(const struct value_schema *s)
 	return xasprintf("<integer> (%" PRId64 " - %" PRId64 ")", s->min, s->max);
 }
 
-char *value_describe(const struct value_schema *s)
+char *value_describe_plain(const struct value_schema *s)
 {
 	_cleanup_free_ char *inner = NULL;
 
@@ -278,7 +269,7 @@ char *value_describe(const struct value_schema *s)
 	case VALUE_DISK_SIZE:
 		return xstrdup("<size>");
 	case VALUE_PROPSTR:
-		return propstr_describe(s->propstr);
+		break;
 	}
 	return xstrdup("<string>");
 }

@@ -39,14 +39,11 @@ struct value_schema {
 };
 
 /*
- * Checks value and gives its kept form (booleans become "1"/"0", others stay as they are).
- * Errors (ERR_INVALID) say only what is wrong with the value: "value 'x' is not an integer"; the
- * caller puts the name in front.  *ret belongs to the caller; ret may be NULL.
+ * value_check() and value_describe() of value.h for all types but VALUE_PROPSTR, whose keys are of these
+ * types, too.
  */
-int value_check(const struct value_schema *s, const char *value, char **ret, struct error **err);
-
-/* "<integer> (1 - 19)", "<0|1|gzip>", "<storage>" for help and man page.  Caller frees. */
-char *value_describe(const struct value_schema *s);
+int value_check_plain(const struct value_schema *s, const char *value, char **ret, struct error **err);
+char *value_describe_plain(const struct value_schema *s);
 
 /* [A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9], at least two characters (parse_id); the rule is for messages. */
 #define STORAGE_ID_RULE \

@@ -188,14 +188,6 @@ char *config_file_value(const char *file, const char *key)
 	return NULL;
 }
 
-const struct section *section_find(const struct section_config *c, const char *id)
-{
-	for (size_t i = 0; i < c->n; i++)
-		if (strcmp(c->sections[i].id, id) == 0)
-			return &c->sections[i];
-	return NULL;
-}
-
 const struct section_property *section_property(const struct section *s, const char *key)
 {
 	for (size_t i = 0; i < s->n; i++)

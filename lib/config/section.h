@@ -52,7 +52,6 @@ void section_config_clear(struct section_config *c);
  */
 char *config_file_value(const char *file, const char *key);
 
-const struct section *section_find(const struct section_config *c, const char *id);
 /* The first of that name, or NULL. */
 const struct section_property *section_property(const struct section *s, const char *key);
 /* Its value: NULL if the key is not there, "1" if it stands alone (as PVE's booleans). */

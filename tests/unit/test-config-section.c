@@ -1,6 +1,14 @@
 #include "config/section.h"
 #include "test-config-util.h"
 
+static const struct section *find_section(const struct section_config *c, const char *id)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (strcmp(c->sections[i].id, id) == 0)
+			return &c->sections[i];
+	return NULL;
+}
+
 static const char text[] = "junk\n"
 			   "dir: local\n"
 			   "\tpath /var/lib/vz\n"
@@ -31,16 +39,16 @@ int main(void)
 	     "W file f line 8 (section 'local') - ignore config line: not indented\n",
 	     "lines that fit nowhere are warned about with their number");
 	ok(c.n == 2, "of sections with one id the last counts");
-	s = section_find(&c, "local");
+	s = find_section(&c, "local");
 	same(section_get(s, "path"), "/var/lib/vz", "a value");
 	same(section_get(s, "content"), "images,backup", "the first of two, without blanks behind");
 	same(section_get(s, "disable"), "1", "a key alone is true");
 	ok(section_property(s, "disable")->value == NULL, "and has no value");
 	same(section_get(s, "nodes"), NULL, "a missing key");
-	s = section_find(&c, "other");
+	s = find_section(&c, "other");
 	same(s->type, "dir", "the last section of an id replaced the first");
 	same(section_get(s, "path"), "/x", "the last line needs no newline");
-	ok(!section_find(&c, "none"), "a missing section");
+	ok(!find_section(&c, "none"), "a missing section");
 	section_config_clear(&c);
 
 	buf_reset(&lines);
