@@ -1,4 +1,5 @@
 #include "storage/ceph.h"
+#include "storage/key.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -28,7 +29,7 @@ char *ceph_file(const struct storage *s, const char *suffix)
 
 char *ceph_conf(const struct storage *s)
 {
-	return section_get(&s->section, "monhost") ? ceph_file(s, "conf") : own_file(s, "ceph.conf");
+	return storage_key(s, "monhost") ? ceph_file(s, "conf") : own_file(s, "ceph.conf");
 }
 
 void ceph_split_host(const char *text, char **ret_host, char **ret_port)
@@ -68,7 +69,7 @@ char *ceph_hosts(const char *monhost, char separator)
 
 int ceph_check_word(const struct storage *s, const char *key, struct error **err)
 {
-	const char *value = section_get(&s->section, key);
+	const char *value = storage_key(s, key);
 
 	if (!value || block_word_valid(value))
 		return 0;

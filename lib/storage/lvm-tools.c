@@ -41,7 +41,7 @@ int lvm_check(const struct storage *s, struct error **err)
 
 char *lvm_name(const struct storage *s, const char *name)
 {
-	return xasprintf("%s/%s", section_get(&s->section, "vgname"), name);
+	return xasprintf("%s/%s", storage_key(s, "vgname"), name);
 }
 
 int lvm_lvs(const struct storage *s, const char *name, struct json_object **ret_root,
@@ -58,7 +58,7 @@ int lvm_lvs(const struct storage *s, const char *name, struct json_object **ret_
 				     "report/time_format=\"%s\"",
 				     "-o",
 				     "lv_name,lv_size,lv_attr,pool_lv,data_percent,lv_tags,lv_time",
-				     one ? one : section_get(&s->section, "vgname"),
+				     one ? one : storage_key(s, "vgname"),
 				     NULL };
 	const struct tool t = { .storage = s, .argv = argv, .timeout_s = TOOL_ASK, .meanings = lvm_meanings };
 	struct json_object *reports;
@@ -128,9 +128,7 @@ uint64_t lvm_percent_of(const char *percent, uint64_t size)
 
 static int ask_group(const struct storage *s, struct error **err)
 {
-	const char *const argv[] = {
-		"vgs", "--noheadings", "-o", "vg_name", section_get(&s->section, "vgname"), NULL
-	};
+	const char *const argv[] = { "vgs", "--noheadings", "-o", "vg_name", storage_key(s, "vgname"), NULL };
 
 	return tool_run(
 		&(struct tool){ .storage = s, .argv = argv, .timeout_s = TOOL_ASK, .meanings = lvm_meanings },
@@ -151,7 +149,7 @@ int lvm_activate_group(const struct storage *s, struct error **err)
 	}
 	if (r == ERR_NOT_FOUND)
 		return error_set(err, ERR_NOT_FOUND, "storage '%s': no such volume group '%s'", s->id,
-				 section_get(&s->section, "vgname"));
+				 storage_key(s, "vgname"));
 	error_keep_first(err, &mine);
 	return r;
 }

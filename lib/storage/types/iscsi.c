@@ -64,7 +64,7 @@ static int iscsiadm(const struct storage *s, const char *const argv[], int timeo
 static int find_session(const struct storage *s, struct error **err)
 {
 	static const char *const argv[] = { "iscsiadm", "--mode", "session", NULL };
-	const char *target = section_get(&s->section, "target");
+	const char *target = storage_key(s, "target");
 	_cleanup_free_ char *out = NULL;
 	int r = iscsiadm(s, argv, TOOL_ASK, &out, err);
 	size_t n = strlen(target);
@@ -88,14 +88,14 @@ static void wait_for_links(const struct storage *s)
 
 static int iscsi_activate(const struct storage *s, const struct log *log, struct error **err)
 {
-	const char *target = section_get(&s->section, "target");
+	const char *target = storage_key(s, "target");
 	const char *const discover[] = { "iscsiadm",
 					 "--mode",
 					 "discovery",
 					 "--type",
 					 "sendtargets",
 					 "--portal",
-					 section_get(&s->section, "portal"),
+					 storage_key(s, "portal"),
 					 NULL };
 	const char *const login[] = { "iscsiadm", "--mode", "node", "--targetname", target, "--login", NULL };
 	_cleanup_error_ struct error *mine = NULL;
@@ -248,7 +248,7 @@ static int iscsi_list(const struct storage *s, uint32_t vmid, struct storage_ima
 		_cleanup_free_ char *path = xasprintf(SESSIONS "/%s/targetname", e->d_name);
 		_cleanup_free_ char *target = read_line(path);
 
-		if (str_equal_null(target, section_get(&s->section, "target")))
+		if (str_equal_null(target, storage_key(s, "target")))
 			add_session(&list, e->d_name);
 	}
 	if (d)

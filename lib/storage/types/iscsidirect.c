@@ -17,7 +17,7 @@
 
 static const char *get(const struct storage *s, const char *key)
 {
-	return section_get(&s->section, key);
+	return storage_key(s, key);
 }
 
 static int direct_check(const struct storage *s, struct error **err)

@@ -31,7 +31,7 @@ static int lvm_parse(struct volume *v, struct error **err)
 				 v->volid, v->volname);
 	v->content = STORAGE_IMAGES;
 	v->format = str_suffix(v->volname, ".qcow2") ? IMAGE_QCOW2 : IMAGE_RAW;
-	v->path = xasprintf("/dev/%s/%s", section_get(&v->storage->section, "vgname"), v->volname);
+	v->path = xasprintf("/dev/%s/%s", storage_key(v->storage, "vgname"), v->volname);
 	return 0;
 }
 
@@ -51,7 +51,7 @@ static int lvm_status(const struct storage *s, struct storage_status *ret, struc
 				     "--nosuffix",
 				     "-o",
 				     "vg_size,vg_free",
-				     section_get(&s->section, "vgname"),
+				     storage_key(s, "vgname"),
 				     NULL };
 	_cleanup_tool_json_ struct json_object *root = NULL;
 	struct json_object *reports, *vgs, *vg;
@@ -137,7 +137,7 @@ static char *chain_selection(const struct volume *v)
 	for (const char *at = v->volname; at[strlen(".qcow2")]; at++)
 		buf_addf(&name, strchr(".+", *at) ? "[%c]" : "%c", *at);
 	return xasprintf("vg_name = \"%s\" && lv_name =~ \"^(%s|snap_%s_.+)[.]qcow2$\"",
-			 section_get(&v->storage->section, "vgname"), buf_str(&name), buf_str(&name));
+			 storage_key(v->storage, "vgname"), buf_str(&name), buf_str(&name));
 }
 
 static int change_volume(const struct volume *v, const char *what, struct error **err)
@@ -192,12 +192,10 @@ static int lvm_alloc(const struct volume *v, uint64_t size, const struct cancel 
 	_cleanup_free_ char *bytes = xasprintf("%" PRIu64 "b", size);
 	_cleanup_free_ char *tag = xasprintf("pve-vm-%" PRIu32, v->vmid);
 	/* -W: signatures that lie there would be taken for the image's by udev and mount */
-	const char *const args[] = {
-		"-aly", "-Wy",      "--yes",    "--size",
-		bytes,  "--name",   v->volname, "--setautoactivation",
-		"n",    "--addtag", tag,        section_get(&v->storage->section, "vgname"),
-		NULL
-	};
+	const char *const args[] = { "-aly", "-Wy",      "--yes",    "--size",
+				     bytes,  "--name",   v->volname, "--setautoactivation",
+				     "n",    "--addtag", tag,        storage_key(v->storage, "vgname"),
+				     NULL };
 
 	if (v->format != IMAGE_RAW)
 		return error_set(err, ERR_UNSUPPORTED, "format '%s' cannot be made here, use raw",
@@ -210,7 +208,7 @@ static int lvm_alloc(const struct volume *v, uint64_t size, const struct cancel 
 /* Number with the units of cstream -t; "-" before it says what is the rule here anyway. */
 static uint64_t throughput(const struct storage *s)
 {
-	const char *value = section_get(&s->section, "saferemove_throughput");
+	const char *value = storage_key(s, "saferemove_throughput");
 	uint64_t bytes = 0;
 
 	if (value && *value == '-')
@@ -220,7 +218,7 @@ static uint64_t throughput(const struct storage *s)
 
 static uint64_t stepsize(const struct storage *s)
 {
-	const char *value = section_get(&s->section, "saferemove-stepsize");
+	const char *value = storage_key(s, "saferemove-stepsize");
 	uint64_t mib = 32;
 
 	if (value)
@@ -232,8 +230,7 @@ static uint64_t stepsize(const struct storage *s)
 static int wipe_and_remove(const struct volume *v, const char *name, struct error **err)
 {
 	_cleanup_free_ char *lv = lvm_name(v->storage, name);
-	_cleanup_free_ char *path =
-		xasprintf("/dev/%s/%s", section_get(&v->storage->section, "vgname"), name);
+	_cleanup_free_ char *path = xasprintf("/dev/%s/%s", storage_key(v->storage, "vgname"), name);
 	const struct block_zero_options o = { .step = stepsize(v->storage),
 					      .bytes_per_s = throughput(v->storage),
 					      .gently = true };
@@ -251,8 +248,7 @@ static int wipe_and_remove(const struct volume *v, const char *name, struct erro
 
 static int rename_lv(const struct volume *v, const char *to, struct error **err)
 {
-	const char *const argv[] = { "lvrename", section_get(&v->storage->section, "vgname"), v->volname, to,
-				     NULL };
+	const char *const argv[] = { "lvrename", storage_key(v->storage, "vgname"), v->volname, to, NULL };
 
 	return tool_run(
 		&(struct tool){ .storage = v->storage,

@@ -10,6 +10,7 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "storage/block.h"
+#include "storage/key.h"
 #include "storage/lvm-tools.h"
 #include "storage/image-list.h"
 #include "storage/types.h"
@@ -18,7 +19,7 @@ static const char *const prefixes[] = { "vm", "base", NULL };
 
 static const char *pool_of(const struct storage *s)
 {
-	return section_get(&s->section, "thinpool");
+	return storage_key(s, "thinpool");
 }
 
 static int thin_parse(struct volume *v, struct error **err)
@@ -31,7 +32,7 @@ static int thin_parse(struct volume *v, struct error **err)
 				 v->volid, v->volname);
 	v->content = STORAGE_IMAGES;
 	v->format = IMAGE_RAW;
-	v->path = xasprintf("/dev/%s/%s", section_get(&v->storage->section, "vgname"), v->volname);
+	v->path = xasprintf("/dev/%s/%s", storage_key(v->storage, "vgname"), v->volname);
 	return 0;
 }
 

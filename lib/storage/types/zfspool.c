@@ -35,7 +35,7 @@ static const struct tool_meaning meanings[] = {
 
 static const char *pool_of(const struct storage *s)
 {
-	return section_get(&s->section, "pool");
+	return storage_key(s, "pool");
 }
 
 /* "4k", "16K", "1m", "8192"; 0 if it is none that ZFS takes. */
@@ -50,7 +50,7 @@ static uint64_t parse_blocksize(const char *text)
 
 static uint64_t blocksize_of(const struct storage *s)
 {
-	const char *text = section_get(&s->section, "blocksize");
+	const char *text = storage_key(s, "blocksize");
 	_cleanup_free_ char *upper = xstrdup_null(text);
 
 	for (char *at = upper; at && *at; at++)
@@ -60,7 +60,7 @@ static uint64_t blocksize_of(const struct storage *s)
 
 static int zfs_check(const struct storage *s, struct error **err)
 {
-	const char *text = section_get(&s->section, "blocksize");
+	const char *text = storage_key(s, "blocksize");
 	_cleanup_free_ char *copy = NULL;
 	const char *pool;
 	int r = storage_key_required(s, "pool", &pool, err);
@@ -295,7 +295,7 @@ static int zfs_alloc(const struct volume *v, uint64_t size, const struct cancel 
 	_cleanup_free_ char *dataset = dataset_of(v);
 	/* as PVE: sizes that are no multiple of the block are refused, and 1 MiB always is one */
 	_cleanup_free_ char *kib = xasprintf("%" PRIu64 "k", (size + MIB - 1) / MIB * 1024);
-	const char *blocksize = section_get(&v->storage->section, "blocksize");
+	const char *blocksize = storage_key(v->storage, "blocksize");
 	_cleanup_strv_ char **argv = NULL;
 	int r = cancel_check(cancel, err);
 
