@@ -70,8 +70,8 @@ static void add_quoted(struct buf *out, const char *text, char quote)
 }
 
 /*
- * Where the word begins for bash: behind the quote that is open, else behind the last ":" or "=", which
- * part words in COMP_WORDBREAKS as it stands by default.
+ * Where the word begins for bash: after the quote that is open, else after the last ":" or "=", which
+ * part words in COMP_WORDBREAKS by default.
  */
 static size_t start_of(const char *raw, char quote)
 {

@@ -78,7 +78,7 @@ static int read_keep(struct options *o, const struct storage *s, struct prune_ke
 	return prune_keep_parse(text.len ? buf_str(&text) : s->prune_backups, ret, err);
 }
 
-/* Guests together, and of each the names that are no standard ones behind the others. */
+/* By guest; of each the names that are not standard ones come last. */
 static int compare(const void *a, const void *b)
 {
 	const struct backup *x = a, *y = b;

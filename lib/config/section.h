@@ -21,7 +21,7 @@
 
 struct section_property {
 	char *key;
-	char *value; /* NULL: the key stood alone */
+	char *value; /* NULL: the key had none */
 	unsigned line;
 };
 
@@ -47,14 +47,14 @@ void section_config_clear(struct section_config *c);
 #define _cleanup_section_config_ _cleanup_(section_config_clear)
 
 /*
- * The value of a key in a file of "key: value" lines without sections, however far they stand in
+ * The value of a key in a file of "key: value" lines without sections, however far they are indented
  * (datacenter.cfg, corosync.conf); NULL if it is not there or the file cannot be read.  Caller frees.
  */
 char *config_file_value(const char *file, const char *key);
 
 /* The first of that name, or NULL. */
 const struct section_property *section_property(const struct section *s, const char *key);
-/* Its value: NULL if the key is not there, "1" if it stands alone (as PVE's booleans). */
+/* Its value: NULL if the key is not there, "1" if it has no value (as PVE's booleans). */
 const char *section_get(const struct section *s, const char *key);
 
 #endif

@@ -23,7 +23,7 @@ struct list {
 	size_t n;
 };
 
-static struct storage_volume *add(struct list *l, enum storage_content content, const char *volname)
+static struct storage_volume *add_volume(struct list *l, enum storage_content content, const char *volname)
 {
 	struct storage_volume *v;
 
@@ -48,7 +48,7 @@ void storage_volumes_free(struct storage_volume *volumes, size_t n)
 
 /* ---- images ---- */
 
-/* A container's, as far as this cluster's configuration tells. */
+/* A container's, as far as this cluster's configuration says. */
 static bool is_of_container(const struct storage *s, uint32_t vmid)
 {
 	_cleanup_free_ char *own = NULL, *pattern = NULL;
@@ -64,7 +64,7 @@ static bool is_of_container(const struct storage *s, uint32_t vmid)
 	return any;
 }
 
-/* "../9000/base-9000-disk-0.qcow2", as PVE makes linked clones of files: the part behind the dots. */
+/* "../9000/base-9000-disk-0.qcow2", as PVE makes linked clones of files: the part after the dots. */
 static const char *base_of_clone(const char *backing)
 {
 	enum image_format format;
@@ -76,9 +76,9 @@ static const char *base_of_clone(const char *backing)
 	return name > rest && *name == '/' && image_name_parse(name + 1, &format) ? rest : NULL;
 }
 
-/* What it is that has not the format its name says, or cannot be opened now. */
-static void unreadable(const struct volume *v, const struct storage_image *image, const struct log *log,
-		       const struct error *err, struct storage_volume *ret)
+/* An image that does not have the format that its name says, or that cannot be opened now. */
+static void describe_unreadable(const struct volume *v, const struct storage_image *image,
+				const struct log *log, const struct error *err, struct storage_volume *ret)
 {
 	struct stat st;
 
@@ -95,9 +95,9 @@ static void unreadable(const struct volume *v, const struct storage_image *image
 	ret->size = (uint64_t)st.st_size;
 }
 
-/* What only the image itself tells: its size, and what it stands on. */
-static void look_into(const struct storage *s, const struct storage_image *image, const struct log *log,
-		      struct storage_volume *ret)
+/* What only the image itself knows: its size, and what it is based on. */
+static void read_image_info(const struct storage *s, const struct storage_image *image, const struct log *log,
+			    struct storage_volume *ret)
 {
 	struct volume v = { .storage = s, .volid = ret->volid, .volname = strchr(ret->volid, ':') + 1 };
 	_cleanup_tool_json_ struct json_object *info = NULL;
@@ -109,7 +109,7 @@ static void look_into(const struct storage *s, const struct storage_image *image
 	if (!v.path || v.format == IMAGE_RAW || v.format == IMAGE_SUBVOL) {
 		volume_size(&v, &ret->size, NULL);
 	} else if (volume_image_info(&v, &info, &err) < 0) {
-		unreadable(&v, image, log, err, ret);
+		describe_unreadable(&v, image, log, err, ret);
 	} else {
 		tool_json_u64(info, "virtual-size", &ret->size);
 		backing = tool_json_str(info, "backing-filename");
@@ -139,7 +139,7 @@ static int add_images(struct list *l, uint32_t vmid, unsigned kinds, const struc
 
 		if (!(kinds & kind))
 			continue;
-		v = add(l, kind, images[i].volname);
+		v = add_volume(l, kind, images[i].volname);
 		v->format = xstrdup(image_format_name(images[i].format));
 		v->size = images[i].size;
 		v->used = images[i].used;
@@ -147,7 +147,7 @@ static int add_images(struct list *l, uint32_t vmid, unsigned kinds, const struc
 		v->ctime = images[i].ctime;
 		v->parent = TAKE_PTR(images[i].parent);
 		if (!v->size)
-			look_into(l->s, &images[i], log, v);
+			read_image_info(l->s, &images[i], log, v);
 	}
 	if (r == 0)
 		storage_images_free(images, n);
@@ -166,7 +166,7 @@ static char *backup_format(const struct archive_name *n)
 static void add_backup(struct list *l, const struct place *p, const struct backup *b)
 {
 	_cleanup_free_ char *volname = xasprintf("backup/%s", b->name.filename);
-	struct storage_volume *v = add(l, STORAGE_BACKUP, volname);
+	struct storage_volume *v = add_volume(l, STORAGE_BACKUP, volname);
 
 	v->format = backup_format(&b->name);
 	v->size = b->size;
@@ -203,7 +203,7 @@ static void add_file(struct list *l, enum storage_content content, const char *d
 
 	if (*name == '.' || !format || stat(path, &st) < 0 || S_ISDIR(st.st_mode))
 		return;
-	v = add(l, content, volname);
+	v = add_volume(l, content, volname);
 	v->format = TAKE_PTR(format);
 	v->size = (uint64_t)st.st_size;
 	v->ctime = st.st_ctime;

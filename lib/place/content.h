@@ -9,9 +9,9 @@ struct storage_volume {
 	enum storage_content content;
 	char *format;     /* "raw", "vma.zst", "iso", "tgz", "snippet"; "invalid": not what the name says */
 	uint64_t size;    /* bytes; of an image what its guest sees */
-	bool approximate; /* the size is what it takes, as nothing else can be told now */
+	bool approximate; /* the size is what it takes, as nothing else is known now */
 	uint64_t used;    /* bytes of an image on the storage; 0: unknown */
-	char *parent;     /* of an image: what it stands on; NULL */
+	char *parent;     /* of an image: what it is based on; NULL */
 	uint32_t vmid;    /* 0: nobody's */
 	int64_t ctime;    /* 0: unknown */
 	char *subtype;    /* of a backup: "qemu", "lxc", ..., "unknown"; else NULL */

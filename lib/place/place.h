@@ -10,7 +10,7 @@
  *	place_publish(archive, ...)	// now it is there, under its name
  *	place_abort(archive)		// in any case, at the end
  *
- * Names, retention and the text of notes are nothing that a place decides.
+ * A place decides neither names, nor what is kept, nor the text of notes.
  */
 #ifndef VZDUMP_PLACE_PLACE_H
 #define VZDUMP_PLACE_PLACE_H
@@ -34,7 +34,7 @@ struct place {
 	char *storage; /* id of the storage whose backups these are; NULL: of none */
 };
 
-/* An archive that is being made.  Each kind of place has more of it behind this. */
+/* An archive that is being made.  Each kind of place embeds it in a struct of its own. */
 struct archive {
 	struct place *place;
 	struct output *output; /* what the writer writes to, and takes over (TAKE_PTR()) */

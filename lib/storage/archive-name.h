@@ -1,6 +1,6 @@
 /*
  * Names of backup archives: vzdump-qemu-<vmid>-%Y_%m_%d-%H_%M_%S.vma[.gz|.lzo|.zst|.bz2], the time
- * being local.  Beside the archive stand <name without extension>.log, <archive>.notes and
+ * being local.  Beside the archive are <name without extension>.log, <archive>.notes and
  * <archive>.protected.  Facts: PVE::Storage::archive_info.
  */
 #ifndef VZDUMP_STORAGE_ARCHIVE_NAME_H

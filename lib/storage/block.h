@@ -12,7 +12,7 @@
  * of letters, digits and "_.:+-" alone; 0 if it is no such name.
  */
 uint32_t block_name_owner(const char *name, const char *const prefixes[]);
-/* The same for "[<base name>/]<name>"; *ret_name points behind the slash. */
+/* The same for "[<base name>/]<name>"; *ret_name points after the slash. */
 uint32_t block_clone_owner(const char *volname, const char *const bases[], const char *const prefixes[],
 			   const char **ret_name);
 /* True for the name of a volume group, a pool, a namespace: as above, not beginning with "-". */

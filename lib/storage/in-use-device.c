@@ -20,7 +20,7 @@
 
 #define MAX_DEPTH 8 /* devices on devices */
 
-/* ---- the device, its partitions, and what stands on them ---- */
+/* ---- the device, its partitions, and what is built on them ---- */
 
 struct devices {
 	struct open_file *list;

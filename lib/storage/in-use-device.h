@@ -1,4 +1,4 @@
-/* The part of in-use.h that knows block devices: partitions, what stands on them, mounts, loop devices. */
+/* The part of in-use.h that knows block devices: partitions, what is built on them, mounts, loop devices. */
 #ifndef VZDUMP_STORAGE_IN_USE_DEVICE_H
 #define VZDUMP_STORAGE_IN_USE_DEVICE_H
 

@@ -1,7 +1,7 @@
 /*
- * Who has a volume open for writing.  "The guest does not run" is what a socket and a pid file say; a guest
- * that was started without them, another guest with the same disk, a mount on the host write to it all the
- * same.  So whoever reads a disk offline, replaces or frees it asks here.  What speaks for a user:
+ * Who has a volume open for writing.  A socket and a pid file say whether a guest runs; but a guest that
+ * was started without them, another guest with the same disk, or a mount on the host may write to it all the
+ * same.  So whoever reads a disk offline, replaces or frees it asks here.  Signs of a user:
  *
  *	file		a process that has it open for writing (/proc); QEMU's image locks, which also
  *			show a QEMU that /proc does not (another pid namespace; another host where the
@@ -9,7 +9,7 @@
  *	block device	a process that has it, a partition of it or a device on top of it (LVM, md,
  *			multipath) open for writing; a mount that is not read-only; whatever else in the
  *			kernel holds it for itself alone (O_EXCL)
- *	no path		what the storage's type can tell (storage_ops.user): watchers of an RBD image,
+ *	no path		what the storage's type knows (storage_ops.user): watchers of an RBD image,
  *			command lines of QEMUs on this host
  *
  * Who has it open only for reading does not count (but a QEMU with an RBD image, which looks no

@@ -22,7 +22,7 @@ void path_traits(const struct storage *s, enum image_format format, struct image
 	struct statvfs fs;
 	uint64_t block = statvfs(s->path, &fs) == 0 && fs.f_bsize ? fs.f_bsize : 4096;
 
-	/* NFS tells what it likes to be sent at once (512 KiB), not what the server gives back */
+	/* NFS gives what it likes to be sent at once (512 KiB), not what the server can free */
 	if (block > 64 * KIB)
 		block = 4096;
 	*ret = (struct image_traits){

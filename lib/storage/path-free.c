@@ -1,4 +1,4 @@
-/* Images as files: what stands on one, its snapshots, removing it. */
+/* Images as files: what depends on one, its snapshots, removing it. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 
 /* ---- linked clones ---- */
 
-/* -EBUSY if the image stands on the file `base` of volume v; also an error if nobody can tell. */
+/* -EBUSY if the image is a clone of volume v, whose file is `base`; also an error if that cannot be found out. */
 static int check_clone(const struct volume *v, const struct storage_image *image, const char *dir,
 		       const struct stat *base, struct error **err)
 {
@@ -68,7 +68,7 @@ static int check_clones(const struct volume *v, struct error **err)
 	return r;
 }
 
-/* ---- snapshots: in the image, or files on which it stands ---- */
+/* ---- snapshots: in the image, or files that it is based on ---- */
 
 /* With snapshot-as-volume-chain "snap-<name>-<file>" beside the image. */
 static int chain_snapshots(const struct volume *v, char ***ret, struct error **err)

@@ -39,7 +39,7 @@ char *path_volname(const struct storage *s, uint32_t vmid, const char *name, enu
 int path_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
 	      struct error **err);
 /*
- * The same where images lie otherwise.  look tells what an entry of a guest's directory is: its name
+ * The same where images lie otherwise.  look says what an entry of a guest's directory is: its name
  * as an image (the caller frees it), its format, what stat() says of the file; false: no image.
  */
 typedef bool path_look_fn(const char *dir, const char *entry, char **ret_name, enum image_format *ret_format,

@@ -133,10 +133,10 @@ struct storage_image {
 	char *volname; /* "100/vm-100-disk-0.qcow2" */
 	uint32_t vmid;
 	enum image_format format;
-	uint64_t size; /* virtual bytes where the listing tells; 0: ask volume_size() */
+	uint64_t size; /* virtual bytes if the listing has them; 0: ask volume_size() */
 	uint64_t used; /* bytes allocated; see volume_used() */
 	int64_t ctime; /* 0: unknown */
-	char *parent;  /* snapshot that a linked clone stands on, where the listing tells; NULL */
+	char *parent;  /* snapshot that a linked clone is based on, if the listing has it; NULL */
 };
 /* Images of vmid (0: of all), sorted by name.  Caller frees by storage_images_free(). */
 int storage_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
@@ -167,7 +167,7 @@ enum image_format storage_fleecing_format(const struct storage *s);
 struct volume {
 	const struct storage *storage; /* NULL: an absolute path */
 	char *volid;
-	const char *volname;          /* behind the colon, in volid; the path if there is no storage */
+	const char *volname;          /* after the colon, in volid; the path if there is no storage */
 	enum storage_content content; /* what the name says: STORAGE_IMAGES, STORAGE_BACKUP, ... */
 	uint32_t vmid;                /* owner; 0 if unknown */
 	enum image_format format;
@@ -242,7 +242,7 @@ struct volume_alloc {
 /*
  * Makes a new image, which reads as zeroes unless it is scratch, and opens it.  An existing name is
  * an error (-EEXIST) and stays untouched.  On errors nothing is left.  Files are made with mode 0640.
- * volume_alloc_id() tells the id beforehand, for the journal.
+ * volume_alloc_id() gives the id beforehand, for the journal.
  */
 int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct volume *ret,
 		 struct error **err);
@@ -250,7 +250,7 @@ int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct v
 int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char **ret, struct error **err);
 /*
  * Removes it for good, with its snapshots; a file that is no image too, but for backups
- * (backup_remove()).  ERR_NOT_FOUND if it is not there; -EBUSY if linked clones stand on it, or if
+ * (place_remove()).  ERR_NOT_FOUND if it is not there; -EBUSY if it has linked clones, or if
  * somebody has it open for writing (volume_check_unused() of in-use.h, which may wait for him to end).
  */
 int volume_free(const struct volume *v, struct error **err);
@@ -309,7 +309,7 @@ struct storage_ops {
 	int (*dir)(const struct storage *s, enum storage_content content, char **ret, struct error **err);
 	int (*list)(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
 		    struct error **err);
-	/* All names that a new image cannot have; NULL: those that list tells. */
+	/* All names that a new image cannot have; NULL: those that list gives. */
 	int (*names)(const struct storage *s, char ***ret, struct error **err);
 	void (*traits)(const struct storage *s, enum image_format format, struct image_traits *ret);
 	enum image_format (*fleecing_format)(const struct storage *s);
@@ -332,7 +332,7 @@ struct storage_ops {
 	int (*used)(const struct volume *v, uint64_t *ret, struct error **err);
 	/*
 	 * Who has the volume open for writing, beyond what its path shows (in-use.h): an enum volume_user,
-	 * and unless that is USER_NONE a sentence in *ret, which the caller frees.  NULL: nobody can tell.
+	 * and unless that is USER_NONE a sentence in *ret, which the caller frees.  NULL: it is not known.
 	 */
 	int (*user)(const struct volume *v, char **ret, struct error **err);
 	/* NULL, and so alloc and free: read only (iscsi).

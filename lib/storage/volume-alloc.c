@@ -40,7 +40,7 @@ static int taken_names(const struct storage *s, uint32_t vmid, char ***ret, stru
 }
 
 /*
- * The number of a name "vm-<vmid>-disk-<n>", maybe with directories before and an extension behind it; -1 if
+ * The number of a name "vm-<vmid>-disk-<n>", maybe with directories before and an extension after it; -1 if
  * it is none.  The disk of a template or of a container has its number too: guests may become such.
  */
 static int disk_number(const char *volname, uint32_t vmid)

@@ -118,7 +118,7 @@ static int iscsi_activate(const struct storage *s, const struct log *log, struct
 	return r;
 }
 
-/* Nobody can tell the space of a target. */
+/* The space of a target cannot be found out. */
 static int iscsi_status(const struct storage *s, struct storage_status *ret, struct error **err)
 {
 	*ret = (struct storage_status){ 0 };

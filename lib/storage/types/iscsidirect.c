@@ -56,7 +56,7 @@ static int direct_activate(const struct storage *s, const struct log *log, struc
 	return 0;
 }
 
-/* Nobody can tell the space of a target. */
+/* The space of a target cannot be found out. */
 static int direct_status(const struct storage *s, struct storage_status *ret, struct error **err)
 {
 	(void)s;
@@ -65,7 +65,7 @@ static int direct_status(const struct storage *s, struct storage_status *ret, st
 	return 0;
 }
 
-/* "Lun:1    Type:DIRECT_ACCESS (Size:9M)": sizes are rounded, volume_size() tells the exact one. */
+/* "Lun:1    Type:DIRECT_ACCESS (Size:9M)": sizes are rounded, volume_size() gives the exact one. */
 static void add_line(struct image_list *list, const char *line)
 {
 	const char *at;
@@ -161,7 +161,7 @@ static char *direct_qemu_name(const struct volume *v)
 	return xasprintf("iscsi://%s/%s/%" PRIu64, get(v->storage, "portal"), get(v->storage, "target"), lun);
 }
 
-/* True if `before` and the LUN's number stand in the text. */
+/* True if the text has `before` and, right after it, the LUN's number. */
 static bool has_lun(const char *text, const char *before, uint64_t lun)
 {
 	_cleanup_free_ char *what = xasprintf("%s%" PRIu64, before, lun);

@@ -129,7 +129,7 @@ static int lvm_list(const struct storage *s, uint32_t vmid, struct storage_image
 
 /* ---- volumes ---- */
 
-/* Of a qcow2 volume what it stands on comes along: it and snap_<volume>_<name>.qcow2.  Caller frees. */
+/* The volume, and with one of qcow2 its snapshots, too: snap_<volume>_<name>.qcow2.  Caller frees. */
 static char *chain_selection(const struct volume *v)
 {
 	_cleanup_buf_ struct buf name = BUF_INIT;
@@ -280,7 +280,7 @@ static int free_lv(const struct volume *v, struct error **err)
 	return wipe_and_remove(v, doomed, err);
 }
 
-/* ---- snapshots, of qcow2 alone: volumes on which the image stands ---- */
+/* ---- snapshots, of qcow2 only: volumes that the image is based on ---- */
 
 static char *stem_of(const struct volume *v)
 {

@@ -43,7 +43,7 @@ static char *device_of(const struct storage *s, const char *image)
 	glob_t found = { 0 };
 	char *path = NULL;
 
-	/* two clusters may have an image of that name; then nothing tells which is meant */
+	/* two clusters may have an image of that name; then it is not known which is meant */
 	if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0 && found.gl_pathc == 1)
 		path = xstrdup(found.gl_pathv[0]);
 	globfree(&found);

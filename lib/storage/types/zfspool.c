@@ -186,7 +186,7 @@ static int zfs_status(const struct storage *s, struct storage_status *ret, struc
 
 /* ---- listing ---- */
 
-/* Cuts what stands before the next separator off *at; NULL behind the last one. */
+/* Cuts off *at what comes before the next separator; NULL after the last one. */
 static char *cut(char **at, char separator)
 {
 	char *start = *at;
