@@ -55,7 +55,7 @@ struct vzdump {
 static int run_job(struct vzdump *v, const struct selection *selection, struct error **err)
 {
 	_cleanup_free_ char *line = command_line(v->cli);
-	const struct hook hook = { .settings = &v->settings, .cancel = v->host.cancel };
+	struct hook hook = { .settings = &v->settings, .cancel = v->host.cancel };
 	const struct observer list[] = { hook_observer(&hook), system_log_observer(&v->system_log),
 					 ui_observer(&v->ui) };
 	const struct observers observers = { .list = list, .n = ARRAY_SIZE(list) };

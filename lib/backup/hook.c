@@ -111,7 +111,7 @@ static int on_phase(void *opaque, const struct phase *p, struct error **err)
 	return r;
 }
 
-struct observer hook_observer(const struct hook *h)
+struct observer hook_observer(struct hook *h)
 {
-	return (struct observer){ .phase = on_phase, .opaque = (void *)(uintptr_t)h };
+	return (struct observer){ .phase = on_phase, .opaque = h };
 }

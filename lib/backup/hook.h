@@ -20,6 +20,6 @@ struct hook {
 };
 
 /* h must live as long as the observer is used. */
-struct observer hook_observer(const struct hook *h);
+struct observer hook_observer(struct hook *h);
 
 #endif

@@ -92,7 +92,7 @@ static int connect_disk(struct task *t, size_t i, struct error **err)
 
 static int begin_sources(struct task *t, struct error **err)
 {
-	const bool snapshot = !strcmp(t->guest.mode, "snapshot");
+	const bool snapshot = t->guest.mode == MODE_SNAPSHOT;
 	int r = sources_begin(t->sources, snapshot ? SOURCES_FREEZE : SOURCES_NO_FREEZE, err);
 
 	for (size_t i = 0; i < t->disks.n && r == 0; i++)

@@ -103,7 +103,7 @@ int task_guest_lock(struct task *t, struct error **err)
 	if (r < 0)
 		return r;
 	log_info(t->log, "status = %s", g->power.running ? "running" : "stopped");
-	g->mode = g->power.running ? t->o->settings->mode : "stop";
+	g->mode = g->power.running ? t->o->settings->mode : MODE_STOP;
 	return lock_guest(t, err);
 }
 
@@ -234,7 +234,7 @@ static void log_settings(struct task *t)
 {
 	const uint64_t limit = t->o->settings->bwlimit_kib;
 
-	log_info(t->log, "backup mode: %s", t->guest.mode);
+	log_info(t->log, "backup mode: %s", backup_mode_name(t->guest.mode));
 	if (limit)
 		log_info(t->log, "bandwidth limit: %lu KiB/s", (unsigned long)limit);
 	log_info(t->log, "ionice priority: %d", t->o->settings->archive.ionice);
@@ -242,7 +242,7 @@ static void log_settings(struct task *t)
 
 int task_guest_begin(struct task *t, struct error **err)
 {
-	const bool snapshot = !strcmp(t->guest.mode, "snapshot");
+	const bool snapshot = t->guest.mode == MODE_SNAPSHOT;
 	int r;
 
 	/* the order of these lines is PVE's */
@@ -256,7 +256,7 @@ int task_guest_begin(struct task *t, struct error **err)
 		log_settings(t);
 	if (snapshot)
 		return begin_snapshot(t, err);
-	return strcmp(t->guest.mode, "suspend") == 0 ? begin_suspend(t, err) : begin_stop(t, err);
+	return t->guest.mode == MODE_SUSPEND ? begin_suspend(t, err) : begin_stop(t, err);
 }
 
 /* ---- on again ---- */

@@ -2,7 +2,7 @@
 
 static int reach_phase(const struct task *t, const char *name, enum phase_rule rule, struct error **err)
 {
-	const struct phase_guest g = { .mode = t->guest.mode,
+	const struct phase_guest g = { .mode = backup_mode_name(t->guest.mode),
 				       .vmid = t->vmid,
 				       .known = t->guest.known,
 				       .hostname = guest_config_get(&t->guest.conf, "name"),

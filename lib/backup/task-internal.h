@@ -26,8 +26,8 @@
 #include "vma/writer.h"
 
 struct task_guest {
-	const char *mode; /* what it became: a guest that does not run is "stop" */
-	bool known;       /* there is a guest of that id on this node */
+	enum backup_mode mode; /* what it became: MODE_STOP for a guest that does not run */
+	bool known;            /* there is a guest of that id on this node */
 	struct guest_config conf;
 	struct power_state power;
 	struct journal *journal; /* NULL: nothing was begun */

@@ -12,7 +12,7 @@
 /* The HA manager would start a guest again that is shut down for its backup. */
 static int check_ha(struct task *t, struct error **err)
 {
-	int r = strcmp(t->o->settings->mode, "stop") ? 0 : ha_keeps_running(t->host->paths, t->vmid, err);
+	int r = t->o->settings->mode != MODE_STOP ? 0 : ha_keeps_running(t->host->paths, t->vmid, err);
 
 	if (r > 0)
 		r = error_set(

@@ -119,9 +119,30 @@ static void fill_archive(struct settings_archive *a, const struct options *o)
 	a->ionice = (int)options_int(o, "ionice");
 }
 
+static const char *const mode_names[] = {
+	[MODE_SNAPSHOT] = "snapshot",
+	[MODE_SUSPEND] = "suspend",
+	[MODE_STOP] = "stop",
+};
+
+const char *backup_mode_name(enum backup_mode mode)
+{
+	return mode_names[mode];
+}
+
+/* The name was checked when the option was set. */
+static enum backup_mode parse_mode(const char *name)
+{
+	size_t mode = 0;
+
+	while (mode + 1 < ARRAY_SIZE(mode_names) && strcmp(mode_names[mode], name) != 0)
+		mode++;
+	return (enum backup_mode)mode;
+}
+
 static void fill_simple(struct settings *s, const struct options *o)
 {
-	s->mode = xstrdup(options_get(o, "mode"));
+	s->mode = parse_mode(options_get(o, "mode"));
 	s->hook.script = copy_filled(o, "script");
 	s->hook.timeout_s = (unsigned)options_int(o, "hook-timeout");
 	s->commands.start = xstrdup(options_get(o, "start-command"));
@@ -206,7 +227,6 @@ void settings_clear(struct settings *s)
 	clear_request(&s->request);
 	free(s->place.storage);
 	free(s->place.dumpdir);
-	free(s->mode);
 	fleecing_config_clear(&s->fleecing);
 	free(s->hook.script);
 	free(s->commands.start);

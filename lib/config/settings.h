@@ -35,6 +35,13 @@ struct settings_request {
 	bool quiet;
 };
 
+/* What a guest does while its disks are read. */
+enum backup_mode {
+	MODE_SNAPSHOT, /* it runs */
+	MODE_SUSPEND,  /* it is paused until the backup has begun */
+	MODE_STOP,     /* it is shut down first */
+};
+
 /* Where the archive goes, unless request.to_stdout overrules it; a hook script sees it in either case. */
 struct settings_place {
 	char *storage; /* its id; NULL if dumpdir is given */
@@ -78,7 +85,7 @@ struct settings_retention {
 struct settings {
 	struct settings_request request;
 	struct settings_place place;
-	char *mode; /* snapshot, suspend, stop */
+	enum backup_mode mode;
 	struct fleecing_config fleecing;
 	struct settings_archive archive;
 	struct settings_hook hook;
@@ -115,6 +122,9 @@ int settings_load(struct settings *s, struct options *cli, const struct paths *p
  */
 int settings_load_conf(struct settings *ret, const struct paths *p, const struct log *log,
 		       struct error **err);
+
+/* "snapshot", "suspend", "stop": as the option, the log and hook scripts have it. */
+const char *backup_mode_name(enum backup_mode mode);
 
 void settings_clear(struct settings *s);
 #define _cleanup_settings_ _cleanup_(settings_clear)

@@ -82,7 +82,7 @@ static char *show(const struct settings *s, const char *what)
 	if (!strcmp(what, "idle"))
 		return xstrdup(text_of(s->without_effect));
 	if (!strcmp(what, "mode"))
-		return xstrdup(s->mode);
+		return xstrdup(backup_mode_name(s->mode));
 	if (!strcmp(what, "guests")) {
 		_cleanup_free_ char *v = ids(q->vmids, q->n_vmids), *x = ids(q->excluded, q->n_excluded);
 
