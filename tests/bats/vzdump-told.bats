@@ -44,6 +44,24 @@ hook() {
 	has_line '^INFO: transferred 64\.0 MiB in '
 }
 
+@test "SIGUSR1 prints what is done of each disk on standard error, and the backup goes on" {
+	local pid _
+	disk_fill "$(disk_path 123 scsi0)" 12M
+	"$VZDUMP" 123 --storage backup --bwlimit 4000 > "$VZ_TMP/log" 2> "$VZ_TMP/state" 3>&- &
+	pid=$!
+	wait_for_task "$pid"
+	kill -USR1 "$pid"
+	for _ in {1..100}; do
+		! grep -q '^disk drive-scsi0: ' "$VZ_TMP/state" || break
+		sleep 0.05
+	done
+	wait "$pid"
+	[[ $(grep -c '^disk drive-scsi0: ' "$VZ_TMP/state") = 1 ]]
+	grep -q ' clusters: [0-9]* done, ' "$VZ_TMP/state"
+	grep -q '^INFO: Backup job finished successfully$' "$VZ_TMP/log"
+	! grep -q 'drive-scsi0: ' "$VZ_TMP/log"
+}
+
 @test "a terminal shows progress and fleecing images in lines that never wrap, and its log stays clean" {
 	local columns
 	disk_fill "$(disk_path 123 scsi0)" 1M
