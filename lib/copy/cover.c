@@ -62,12 +62,20 @@ bool cover_is_done(struct cover *c, uint32_t cluster)
 	return done;
 }
 
+/* Called with the lock held; looks at no more of the map than [first, end). */
+static bool all_done(const struct cover *c, uint32_t first, uint32_t end)
+{
+	const struct map beginning = { .words = c->done.words, .n = end };
+
+	return map_next(&beginning, first, false) == end;
+}
+
 bool cover_range_done(struct cover *c, uint32_t first, uint32_t end)
 {
 	bool done;
 
 	pthread_mutex_lock(&c->lock);
-	done = map_next(&c->done, first, false) >= end;
+	done = all_done(c, first, end);
 	pthread_mutex_unlock(&c->lock);
 	return done;
 }
@@ -133,10 +141,11 @@ void cover_set_known(struct cover *c, uint32_t cluster)
 /* Claims the next piece of [*at, end) that is not claimed, to be skipped; n == 0: there is none. */
 static struct run claim_skipped(struct cover *c, uint32_t *at, uint32_t end)
 {
-	struct run run = { .first = cover_next_unclaimed(c, *at) };
+	struct run run = { .first = *at };
 
-	if (run.first < end)
-		run.n = cover_claim(c, run.first, end, end - run.first);
+	while (run.first < end && cover_is_claimed(c, run.first))
+		run.first++;
+	run.n = cover_claim(c, run.first, end, UINT32_MAX);
 	if (run.n)
 		atomic_fetch_add(&c->skip_bytes, cover_bytes(c, run));
 	*at = run.first + run.n;
@@ -216,7 +225,7 @@ void cover_note_rewritten(struct cover *c, uint32_t cluster)
 /* All done, some done, none; called with the lock held. */
 static char strip_cell(const struct cover *c, uint32_t first, uint32_t end)
 {
-	if (map_next(&c->done, first, false) >= end)
+	if (all_done(c, first, end))
 		return '#';
 	return map_next(&c->done, first, true) < end ? '+' : '.';
 }

@@ -78,7 +78,14 @@ void cover_get_progress(const struct cover *c, struct copy_progress *ret);
 
 /* Claims up to `max` clusters from `first` on, and before `end`, that are not claimed; returns how many. */
 uint32_t cover_claim(struct cover *c, uint32_t first, uint32_t end, uint32_t max);
-/* First cluster from `from` on that is not claimed, or the number of clusters. */
+static inline bool cover_is_claimed(const struct cover *c, uint32_t cluster)
+{
+	return map_get(&c->claimed, cluster);
+}
+/*
+ * First cluster from `from` on that is not claimed, or the number of clusters.  May go through all of the
+ * map: ask cover_is_claimed() about single clusters.
+ */
 uint32_t cover_next_unclaimed(const struct cover *c, uint32_t from);
 uint32_t cover_next_claimed(const struct cover *c, uint32_t from);
 

@@ -295,9 +295,10 @@ static uint32_t drain_granules(struct queue *q, const struct run *run, uint32_t 
 	uint32_t end, at = trims_granule(&q->trims, q->cover, run->first, &end);
 
 	trims_granule(&q->trims, q->cover, run->first + run->n - 1, &end);
-	for (at = cover_next_unclaimed(q->cover, at < from ? from : at); at < end;
-	     at = cover_next_unclaimed(q->cover, at + 1))
-		runs_add(&q->drain, at, 1);
+	for (at = at < from ? from : at; at < end; at++) {
+		if (!cover_is_claimed(q->cover, at))
+			runs_add(&q->drain, at, 1);
+	}
 	return end > from ? end : from;
 }
 
@@ -307,7 +308,7 @@ static void note_rewritten(struct queue *q, const struct run *run)
 		/* QEMU copies what was zero as well: it must not stay in the image until the end */
 		if (q->trust == ZEROES_COLLECTED)
 			drop_suspect(q, at);
-		if (cover_next_unclaimed(q->cover, at) == at)
+		if (!cover_is_claimed(q->cover, at))
 			cover_note_rewritten(q->cover, at);
 	}
 }
