@@ -48,7 +48,7 @@ static bool is_wanted(const struct pvesm *p, const struct storage *s, struct opt
 	return !content || s->content & content;
 }
 
-static void look(const struct pvesm *p, struct row *row)
+static void fill_row(const struct pvesm *p, struct row *row)
 {
 	_cleanup_error_ struct error *err = NULL;
 	const struct storage *s;
@@ -161,7 +161,7 @@ static int run(struct options *o, struct error **err)
 	for (size_t i = 0; i < p.storages.n; i++)
 		if (is_wanted(&p, &p.storages.storages[i], o, content)) {
 			list[n].s = &p.storages.storages[i];
-			look(&p, &list[n++]);
+			fill_row(&p, &list[n++]);
 		}
 	if (n)
 		qsort(list, n, sizeof(*list), compare);

@@ -24,7 +24,7 @@ static char *beside(const struct place *p, const char *name, const char *extensi
 static void warn_not_synced(const struct log *log, const char *path, const struct error *not_synced)
 {
 	if (not_synced)
-		log_warn(log, "'%s' is written, but a power cut may remove it: %s", path,
+		log_warn(log, "'%s' is written, but a power cut may take it away: %s", path,
 			 error_message(not_synced));
 }
 

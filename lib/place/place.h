@@ -37,9 +37,8 @@ struct place {
 /* An archive that is being made.  Each kind of place embeds it in a struct of its own. */
 struct archive {
 	struct place *place;
-	struct output *output; /* what the writer writes to, and takes over (TAKE_PTR()) */
-	struct error *
-		not_synced; /* after place_publish(): it is complete, but a power cut may remove it; or NULL */
+	struct output *output;    /* what the writer writes to, and takes over (TAKE_PTR()) */
+	struct error *not_synced; /* set by place_publish(), see there; else NULL */
 };
 
 /* All callbacks get arguments that were checked; those marked may be NULL. */

@@ -58,7 +58,7 @@ static char *look_at_device(const char *path, const struct stat *st, const char 
 }
 
 /* As storage_ops.user. */
-static int look(const struct volume *v, const char *but, char **ret, struct error **err)
+static int find_user(const struct volume *v, const char *but, char **ret, struct error **err)
 {
 	struct stat st;
 	int r;
@@ -89,7 +89,7 @@ int volume_check_unused(const struct volume *v, const char *but, const struct ca
 
 	for (bool again = false;; again = true) {
 		_cleanup_free_ char *who = NULL;
-		int r = look(v, but, &who, err);
+		int r = find_user(v, but, &who, err);
 		const bool lives = r == USER_PROCESS;
 		const int poll_ms = lives ? POLL_MS : FORGET_POLL_MS;
 

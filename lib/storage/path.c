@@ -145,7 +145,7 @@ int path_make_base(const struct storage *s, struct error **err)
 }
 
 /* The first look into a mount whose server is away would never come back. */
-static int reach(const struct storage *s, struct error **err)
+static int reach_base(const struct storage *s, struct error **err)
 {
 	const struct cancel *cancel = cancel_requested(s->cancel) ? NULL : s->cancel;
 	int r = bounded_reach(s->path, BOUNDED_REACH_MS, cancel, err);
@@ -157,7 +157,7 @@ static int reach(const struct storage *s, struct error **err)
 
 int path_prepare(const struct storage *s, struct error **err)
 {
-	int r = reach(s, err);
+	int r = reach_base(s, err);
 
 	if (r == 0)
 		r = check_mounted(s, err);

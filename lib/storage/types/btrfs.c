@@ -114,8 +114,8 @@ static int btrfs_parse(struct volume *v, struct error **err)
 }
 
 /* A subvolume without extension is a raw image; with a "@" it is a snapshot. */
-static bool look(const char *dir, const char *entry, char **ret_name, enum image_format *ret_format,
-		 struct stat *ret_st)
+static bool look_at_entry(const char *dir, const char *entry, char **ret_name, enum image_format *ret_format,
+			  struct stat *ret_st)
 {
 	_cleanup_free_ char *file = NULL;
 
@@ -134,12 +134,12 @@ static bool look(const char *dir, const char *entry, char **ret_name, enum image
 static int btrfs_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
 		      struct error **err)
 {
-	return path_list_by(s, vmid, look, ret, ret_n, err);
+	return path_list_by(s, vmid, look_at_entry, ret, ret_n, err);
 }
 
 /* ---- making and removing ---- */
 
-static int run(const struct volume *v, char *const argv[], struct error **err)
+static int run_btrfs(const struct volume *v, char *const argv[], struct error **err)
 {
 	return tool_run(&(struct tool){ .storage = v->storage,
 					.argv = (const char *const *)(const void *)argv,
@@ -159,7 +159,7 @@ static int subvolume(const struct volume *v, const char *verb, const char *path,
 	strv_add(&argv, verb);
 	strv_add(&argv, "--");
 	strv_add(&argv, path);
-	return run(v, argv, err);
+	return run_btrfs(v, argv, err);
 }
 
 static int delete_snapshot(const struct volume *v, const char *path, const char *name, struct error **err)

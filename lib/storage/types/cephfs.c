@@ -49,7 +49,7 @@ static bool is_ours(const struct storage *s, const struct mntent *mount)
 	       strchr(":=", source[n - len - 1]);
 }
 
-static void add(char ***argv, const char *option, const char *value)
+static void add_option(char ***argv, const char *option, const char *value)
 {
 	if (!value)
 		return;
@@ -65,13 +65,13 @@ static char **fuse_command(const struct storage *s)
 	char **argv = NULL;
 
 	strv_add(&argv, "ceph-fuse");
-	add(&argv, "--conf", conf ? conf : hosts ? "/dev/null" : NULL);
-	add(&argv, "-m", hosts);
-	add(&argv, "--id", user_of(s));
-	add(&argv, "--keyfile", secret);
-	add(&argv, "--client_fs", storage_key(s, "fs-name"));
-	add(&argv, "-r", subdir_of(s));
-	add(&argv, "-o", storage_key(s, "options"));
+	add_option(&argv, "--conf", conf ? conf : hosts ? "/dev/null" : NULL);
+	add_option(&argv, "-m", hosts);
+	add_option(&argv, "--id", user_of(s));
+	add_option(&argv, "--keyfile", secret);
+	add_option(&argv, "--client_fs", storage_key(s, "fs-name"));
+	add_option(&argv, "-r", subdir_of(s));
+	add_option(&argv, "-o", storage_key(s, "options"));
 	strv_add(&argv, s->path);
 	return argv;
 }
@@ -94,11 +94,11 @@ static char **kernel_command(const struct storage *s)
 	if (storage_key(s, "options"))
 		buf_addf(&options, ",%s", storage_key(s, "options"));
 	strv_add(&argv, "mount");
-	add(&argv, "-t", "ceph");
+	add_option(&argv, "-t", "ceph");
 	/* without monitors mount.ceph finds them in the configuration */
 	strv_addf(&argv, "%s:%s", hosts ? hosts : "", subdir_of(s));
 	strv_add(&argv, s->path);
-	add(&argv, "-o", buf_str(&options));
+	add_option(&argv, "-o", buf_str(&options));
 	return argv;
 }
 

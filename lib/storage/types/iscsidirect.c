@@ -15,11 +15,6 @@
 #include "storage/image-list.h"
 #include "storage/types.h"
 
-static const char *get(const struct storage *s, const char *key)
-{
-	return storage_key(s, key);
-}
-
 static int direct_check(const struct storage *s, struct error **err)
 {
 	int r = storage_key_required(s, "portal", NULL, err);
@@ -83,7 +78,7 @@ static void add_line(struct image_list *list, const char *line)
 static int direct_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
 		       struct error **err)
 {
-	_cleanup_free_ char *portal = xasprintf("iscsi://%s", get(s, "portal"));
+	_cleanup_free_ char *portal = xasprintf("iscsi://%s", storage_key(s, "portal"));
 	_cleanup_free_ char *out = NULL;
 	const char *const argv[] = { "iscsi-ls", "-s", portal, NULL };
 	struct image_list list = { 0 };
@@ -102,7 +97,7 @@ static int direct_list(const struct storage *s, uint32_t vmid, struct storage_im
 		if (str_prefix(line, "Target:", &target)) {
 			_cleanup_free_ char *name = xstrndup(target, strcspn(target, " "));
 
-			ours = str_equal_null(name, get(s, "target"));
+			ours = str_equal_null(name, storage_key(s, "target"));
 		} else if (ours) {
 			add_line(&list, line);
 		}
@@ -119,16 +114,16 @@ static int direct_blockdev(const struct volume *v, struct json_object **ret, str
 	parse_lun(v->volname, &lun);
 	*ret = json_new_str("driver", "iscsi");
 	json_put_str(*ret, "transport", "tcp");
-	json_put_str(*ret, "portal", get(v->storage, "portal"));
-	json_put_str(*ret, "target", get(v->storage, "target"));
+	json_put_str(*ret, "portal", storage_key(v->storage, "portal"));
+	json_put_str(*ret, "target", storage_key(v->storage, "target"));
 	json_put_u64(*ret, "lun", lun);
 	return 0;
 }
 
 static int direct_size(const struct volume *v, uint64_t *ret, struct error **err)
 {
-	_cleanup_free_ char *url = xasprintf("iscsi://%s/%s/%s", get(v->storage, "portal"),
-					     get(v->storage, "target"), v->volname + 3);
+	_cleanup_free_ char *url = xasprintf("iscsi://%s/%s/%s", storage_key(v->storage, "portal"),
+					     storage_key(v->storage, "target"), v->volname + 3);
 	const char *const argv[] = { "qemu-img", "info", "-U", "--output=json", "-f", "raw", url, NULL };
 	_cleanup_tool_json_ struct json_object *info = NULL;
 	int r = tool_run_json(&(struct tool){ .storage = v->storage, .argv = argv, .timeout_s = TOOL_ASK },
@@ -158,7 +153,8 @@ static char *direct_qemu_name(const struct volume *v)
 	uint64_t lun = 0;
 
 	parse_lun(v->volname, &lun);
-	return xasprintf("iscsi://%s/%s/%" PRIu64, get(v->storage, "portal"), get(v->storage, "target"), lun);
+	return xasprintf("iscsi://%s/%s/%" PRIu64, storage_key(v->storage, "portal"),
+			 storage_key(v->storage, "target"), lun);
 }
 
 /* True if the text has `before` and, right after it, the LUN's number. */
@@ -179,7 +175,7 @@ static bool has_lun(const char *text, const char *before, uint64_t lun)
 static bool names_lun(const char *command, const void *opaque)
 {
 	const struct volume *v = opaque;
-	const char *target = get(v->storage, "target");
+	const char *target = storage_key(v->storage, "target");
 	_cleanup_free_ char *url = xasprintf("%s/", target);
 	uint64_t lun = 0;
 

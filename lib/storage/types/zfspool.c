@@ -112,8 +112,8 @@ static char *dataset_of(const struct volume *v)
 	return xasprintf("%s/%s", pool_of(v->storage), slash ? slash + 1 : v->volname);
 }
 
-static int run(const struct storage *s, const char *const argv[], int timeout_s, char **ret,
-	       struct error **err)
+static int run_zfs(const struct storage *s, const char *const argv[], int timeout_s, char **ret,
+		   struct error **err)
 {
 	return tool_run(&(struct tool){ .storage = s,
 					.argv = argv,
@@ -129,7 +129,7 @@ static bool is_imported(const struct storage *s, const char *pool, struct error 
 {
 	const char *const argv[] = { "zpool", "list", "-H", "-o", "name", pool, NULL };
 
-	return run(s, argv, TOOL_ASK, NULL, err) == 0;
+	return run_zfs(s, argv, TOOL_ASK, NULL, err) == 0;
 }
 
 static int zfs_activate(const struct storage *s, const struct log *log, struct error **err)
@@ -147,7 +147,7 @@ static int zfs_activate(const struct storage *s, const struct log *log, struct e
 	r = mine->code;
 	if (r == ERR_NOT_FOUND || r == ERR_PEER) {
 		error_free(TAKE_PTR(mine));
-		r = run(s, import, TOOL_CHANGE, NULL, &mine);
+		r = run_zfs(s, import, TOOL_CHANGE, NULL, &mine);
 		/* another import may have been faster */
 		if (r < 0 && is_imported(s, pool, NULL))
 			r = 0;
@@ -165,7 +165,7 @@ static int get_number(const struct storage *s, const char *dataset, const char *
 {
 	const char *const argv[] = { "zfs", "get", "-Hp", "-o", "value", property, dataset, NULL };
 	_cleanup_free_ char *out = NULL;
-	int r = run(s, argv, TOOL_ASK, &out, err);
+	int r = run_zfs(s, argv, TOOL_ASK, &out, err);
 
 	if (r == 0)
 		r = units_parse_u64(str_strip(out), 0, UINT64_MAX, property, ret, err);
@@ -247,7 +247,7 @@ static int zfs_list(const struct storage *s, uint32_t vmid, struct storage_image
 				     pool_of(s), NULL };
 	_cleanup_free_ char *out = NULL;
 	struct image_list list = { 0 };
-	int r = run(s, argv, TOOL_ASK, &out, err);
+	int r = run_zfs(s, argv, TOOL_ASK, &out, err);
 
 	for (char *at = out, *line; r == 0 && (line = cut(&at, '\n'));)
 		add_line(&list, s, vmid, line);
@@ -312,7 +312,7 @@ static int zfs_alloc(const struct volume *v, uint64_t size, const struct cancel 
 	strv_add(&argv, "-V");
 	strv_add(&argv, kib);
 	strv_add(&argv, dataset);
-	return run(v->storage, (const char *const *)(const void *)argv, TOOL_CHANGE, NULL, err);
+	return run_zfs(v->storage, (const char *const *)(const void *)argv, TOOL_CHANGE, NULL, err);
 }
 
 static int zfs_free(const struct volume *v, struct error **err)
@@ -320,7 +320,7 @@ static int zfs_free(const struct volume *v, struct error **err)
 	_cleanup_free_ char *dataset = dataset_of(v);
 	const char *const argv[] = { "zfs", "destroy", "-r", dataset, NULL };
 
-	return run(v->storage, argv, TOOL_CHANGE, NULL, err);
+	return run_zfs(v->storage, argv, TOOL_CHANGE, NULL, err);
 }
 
 /* ---- snapshots ---- */
@@ -330,7 +330,7 @@ static int zfs_snapshots(const struct volume *v, char ***ret, struct error **err
 	_cleanup_free_ char *dataset = dataset_of(v), *out = NULL;
 	const char *const argv[] = { "zfs",      "list", "-Hp",  "-d1",   "-t",
 				     "snapshot", "-o",   "name", dataset, NULL };
-	int r = run(v->storage, argv, TOOL_ASK, &out, err);
+	int r = run_zfs(v->storage, argv, TOOL_ASK, &out, err);
 
 	for (char *at = out, *line; r == 0 && (line = cut(&at, '\n'));) {
 		const char *name = strchr(line, '@');
@@ -347,7 +347,7 @@ static int zfs_snapshot_delete(const struct volume *v, const char *name, struct 
 	_cleanup_free_ char *snapshot = xasprintf("%s@%s", dataset, name);
 	const char *const argv[] = { "zfs", "destroy", snapshot, NULL };
 
-	return run(v->storage, argv, TOOL_CHANGE, NULL, err);
+	return run_zfs(v->storage, argv, TOOL_CHANGE, NULL, err);
 }
 
 const struct storage_ops storage_zfspool_ops = {
