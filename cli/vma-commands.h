@@ -48,7 +48,7 @@ void vma_progress_init(struct vma_progress *p, const struct vma_header *h, FILE 
 bool vma_progress_show(struct vma_progress *p, uint64_t bytes, uint64_t total);
 /* Takes it off: before anything else is printed, and when all is done or has failed. */
 void vma_progress_off(struct vma_progress *p);
-/* For vma_sink.progress: prints lines where there is no terminal. */
+/* For vma_receiver.progress: prints lines where there is no terminal. */
 void vma_print_progress(void *opaque, uint64_t clusters);
 /* "damage: text" on standard error, as long as it does not get out of hand: opaque as above. */
 void vma_print_damage(void *opaque, const char *text);

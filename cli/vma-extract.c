@@ -279,12 +279,12 @@ static int transfer(struct extract *x, struct vma_reader *reader, struct error *
 {
 	const bool salvage = options_bool(x->o, "salvage"), verbose = options_bool(x->o, "verbose");
 	const bool tell = verbose || x->progress.live.on;
-	const struct vma_sink sink = { .data = on_data,
-				       .zero = on_zero,
-				       .damage = salvage ? vma_print_damage : NULL,
-				       .progress = tell ? vma_print_progress : NULL };
+	const struct vma_receiver receiver = { .data = on_data,
+					       .zero = on_zero,
+					       .damage = salvage ? vma_print_damage : NULL,
+					       .progress = tell ? vma_print_progress : NULL };
 	uint64_t lost;
-	int r = vma_reader_run(reader, &sink, x, err);
+	int r = vma_reader_run(reader, &receiver, x, err);
 
 	vma_progress_off(&x->progress);
 	if (r < 0)

@@ -147,7 +147,7 @@ static int convert(struct vma_reader *reader, int fd, const struct cancel *stop,
 	const struct vma_writer_options wo = {
 		.layout = VMA_FRAMES, .budget = &budget, .ionice = -1, .cancel = stop
 	};
-	const struct vma_sink sink = { .data = on_data, .zero = on_zero };
+	const struct vma_receiver receiver = { .data = on_data, .zero = on_zero };
 	_cleanup_(vma_writer_freep) struct vma_writer *w = NULL;
 	struct feed f = { .h = vma_reader_header(reader) };
 	struct output *output = NULL;
@@ -159,7 +159,7 @@ static int convert(struct vma_reader *reader, int fd, const struct cancel *stop,
 
 	f.w = w;
 	if (r == 0)
-		r = vma_reader_run(reader, &sink, &f, err);
+		r = vma_reader_run(reader, &receiver, &f, err);
 	if (r == 0)
 		close_cluster(&f);
 	if (f.e)
@@ -196,7 +196,7 @@ static int keep_attributes(int fd, const struct stat *st, const char *path, stru
 /* Reads all of the new file: a damaged disk must not cost the only copy. */
 static int check(const char *path, struct error **err)
 {
-	const struct vma_sink nothing = { 0 };
+	const struct vma_receiver nothing = { 0 };
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
 	_cleanup_close_ int fd = -1;
 	bool indexed = false;

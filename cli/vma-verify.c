@@ -96,17 +96,17 @@ static int judge(unsigned damages, uint64_t lost, struct error **err)
 
 static int verify(int fd, struct vma_reader *reader, bool verbose, const char **ret_found, struct error **err)
 {
-	struct vma_sink sink = { .damage = vma_print_damage };
+	struct vma_receiver receiver = { .damage = vma_print_damage };
 	struct vma_progress progress;
 	uint64_t lost;
 	int r;
 
 	vma_progress_init(&progress, vma_reader_header(reader), stdout, fd);
 	if (verbose || progress.live.on)
-		sink.progress = vma_print_progress;
+		receiver.progress = vma_print_progress;
 	if (verbose)
 		vma_print_content(vma_reader_header(reader));
-	r = vma_reader_run(reader, &sink, &progress, err);
+	r = vma_reader_run(reader, &receiver, &progress, err);
 	vma_progress_off(&progress);
 	if (r < 0)
 		return r;

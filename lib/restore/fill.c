@@ -51,12 +51,12 @@ static void on_progress(void *opaque, uint64_t clusters)
 int fill_targets(const struct restore_context *c, struct vma_reader *reader, struct targets *t,
 		 uint64_t bwlimit, struct error **err)
 {
-	const struct vma_sink sink = { .data = on_data, .zero = on_zero, .progress = on_progress };
+	const struct vma_receiver receiver = { .data = on_data, .zero = on_zero, .progress = on_progress };
 	struct fill f = { .context = c, .targets = t };
 	int r;
 
 	pace_init(&f.pace, bwlimit);
-	r = vma_reader_run(reader, &sink, &f, err);
+	r = vma_reader_run(reader, &receiver, &f, err);
 	if (r >= 0 || r == ERR_CANCELED || atomic_load(&f.target_failed))
 		return r;
 	if (!strcmp(c->params->archive, "-"))

@@ -2,21 +2,14 @@
 
 #include <string.h>
 #include <unistd.h>
-#include <zstd.h>
-#include <zstd_errors.h>
 
 #include "base/mem.h"
 #include "stream/bytes.h"
 #include "stream/frame.h"
 
-#define MAGIC          UINT32_C(0xFD2FB528)
-#define SKIPPABLE      UINT32_C(0x184D2A50)
-#define SKIPPABLE_MASK UINT32_C(0xFFFFFFF0)
-#define HEADER_MAX     18u /* of a frame */
-
 /*
- * Of candidates that must be measured to a far end and then are none, in as much of a file as a frame
- * may take: a crafted one could have a million.  A chance one is rare.
+ * How many candidates may be measured to a far end and then turn out to be none, in as much of a file as a
+ * frame may take: a crafted file could have a million of them, by chance they are rare.
  */
 #define COSTLY_MAX 16u
 
@@ -42,19 +35,7 @@ void frame_cutter_clear(struct frame_cutter *c)
 
 size_t frame_cutter_room(const struct frame_cutter *c)
 {
-	return ZSTD_compressBound(c->max_content) + FRAME_CUT_READ;
-}
-
-static bool is_skippable(uint32_t magic)
-{
-	return (magic & SKIPPABLE_MASK) == SKIPPABLE;
-}
-
-static bool at_magic(const uint8_t *p)
-{
-	uint32_t magic = get_le32(p);
-
-	return magic == MAGIC || is_skippable(magic);
+	return frame_bound(c->max_content) + FRAME_CUT_READ;
 }
 
 static enum measure measure_skippable(struct frame_cutter *c, const uint8_t *p, size_t n,
@@ -69,39 +50,38 @@ static enum measure measure_skippable(struct frame_cutter *c, const uint8_t *p, 
 	c->was_costly = true;
 	if (n < ret->packed + 4)
 		return MEASURE_MORE;
-	return at_magic(p + ret->packed) ? MEASURE_SKIPPABLE : MEASURE_BAD;
+	return frame_begins(p + ret->packed) ? MEASURE_SKIPPABLE : MEASURE_BAD;
 }
 
-/* What begins at p, as far as n bytes tell. */
+/* What begins at p, as far as n bytes show. */
 static enum measure measure(struct frame_cutter *c, const uint8_t *p, size_t n, struct frame_cut *ret)
 {
-	unsigned long long content;
-	size_t size;
+	uint64_t content;
+	int r;
 
 	c->was_costly = false;
 	if (n < FRAME_SKIPPABLE_HEADER_SIZE)
 		return MEASURE_MORE;
 	ret->magic = get_le32(p);
-	if (is_skippable(ret->magic))
+	if (frame_begins_skippable(p))
 		return measure_skippable(c, p, n, ret);
-	if (ret->magic != MAGIC)
+	if (!frame_begins(p))
 		return MEASURE_BAD;
-	content = ZSTD_getFrameContentSize(p, n);
-	if (content == ZSTD_CONTENTSIZE_ERROR)
-		return n < HEADER_MAX ? MEASURE_MORE : MEASURE_BAD;
-	if (content == ZSTD_CONTENTSIZE_UNKNOWN || content > c->max_content)
+	content = frame_content(p, n);
+	if (content == FRAME_CONTENT_INVALID)
+		return n < FRAME_HEADER_MAX ? MEASURE_MORE : MEASURE_BAD;
+	if (content > c->max_content)
 		return c->only_frames ? MEASURE_BAD : MEASURE_STREAM;
 	c->was_costly = true;
-	size = ZSTD_findFrameCompressedSize(p, n);
-	if (ZSTD_isError(size))
-		return ZSTD_getErrorCode(size) == ZSTD_error_srcSize_wrong ? MEASURE_MORE : MEASURE_BAD;
-	ret->packed = size;
+	r = frame_length(p, n, &ret->packed);
+	if (r <= 0)
+		return r == 0 ? MEASURE_MORE : MEASURE_BAD;
 	ret->content = content;
 	return MEASURE_FRAME;
 }
 
 /* Passes over n bytes, of which the first lie in rest. */
-static int pass(struct frame_cutter *c, uint64_t n, struct error **err)
+static int pass_over(struct frame_cutter *c, uint64_t n, struct error **err)
 {
 	while (n) {
 		uint64_t have = c->rest_len - c->rest_at, now = n < have ? n : have;
@@ -138,12 +118,12 @@ static void give_back(struct frame_cutter *c, const uint8_t *from, size_t n)
 
 static int bad(struct frame_cutter *c, const uint8_t *out, size_t n, const char *text, struct error **err)
 {
-	/* all of it: the next frame may begin in there */
+	/* all of it: the next frame may begin within */
 	give_back(c, out, n);
 	return error_set(err, ERR_CORRUPT, "%s", text);
 }
 
-/* The frame did not lie in rest as a whole: goes on reading into out. */
+/* Not all of the frame is in rest: goes on reading into out. */
 static int read_frame(struct frame_cutter *c, uint8_t *out, struct frame_cut *ret, struct error **err)
 {
 	size_t n = c->rest_len - c->rest_at, got = 0, cap = frame_cutter_room(c);
@@ -161,7 +141,7 @@ static int read_frame(struct frame_cutter *c, uint8_t *out, struct frame_cut *re
 		if (!got)
 			break;
 	}
-	if (m == MEASURE_MORE && n && n == ret->packed && is_skippable(ret->magic))
+	if (m == MEASURE_MORE && n && n == ret->packed && frame_begins_skippable(out))
 		m = MEASURE_SKIPPABLE; /* the file ends with it */
 	if (!n) {
 		ret->kind = FRAME_CUT_END;
@@ -180,7 +160,7 @@ static int read_frame(struct frame_cutter *c, uint8_t *out, struct frame_cut *re
 	if (m == MEASURE_SKIPPABLE) {
 		give_back(c, out, n);
 		ret->kind = FRAME_CUT_SKIPPABLE;
-		return pass(c, ret->packed, err);
+		return pass_over(c, ret->packed, err);
 	}
 	return bad(c, out, n, m == MEASURE_BAD ? "there is no zstd frame" : "it is cut off or damaged", err);
 }
@@ -211,7 +191,7 @@ int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *re
 		break;
 	case MEASURE_SKIPPABLE:
 		ret->kind = FRAME_CUT_SKIPPABLE;
-		r = pass(c, ret->packed, err);
+		r = pass_over(c, ret->packed, err);
 		break;
 	case MEASURE_STREAM:
 		memcpy(out, c->rest + c->rest_at, have);
@@ -237,7 +217,7 @@ int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *re
 
 static bool is_candidate(const struct frame_cutter *c)
 {
-	return at_magic(c->rest + c->rest_at) && (c->costly < COSTLY_MAX || position(c) >= c->costly_end);
+	return frame_begins(c->rest + c->rest_at) && (c->costly < COSTLY_MAX || position(c) >= c->costly_end);
 }
 
 int frame_cutter_resync(struct frame_cutter *c, struct error **err)

@@ -1,7 +1,7 @@
 /*
- * Cuts a zstd file into its frames without unpacking them, front to back, also from a pipe.  Frames
- * that do not say how much they hold, or hold much, end the cutting: they are to be unpacked as a
- * stream.
+ * Cuts a zstd file into its frames without unpacking them, front to back, also from a pipe.  A frame
+ * that does not say how much it holds, or that holds much, ends the cutting: from there on the file must
+ * be unpacked as a stream.
  */
 #ifndef VZDUMP_STREAM_FRAME_CUT_H
 #define VZDUMP_STREAM_FRAME_CUT_H
@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "stream/input.h"
+#include "stream/input-raw.h"
 
 #define FRAME_CUT_READ (256u << 10)
 
@@ -36,23 +36,23 @@ struct frame_cutter {
 	bool only_frames;      /* what would end the cutting is damage; set it when that is known */
 	bool is_lost;          /* since a resync no frame has come: what looks like one may be data */
 	bool was_costly;       /* the last measuring */
-	uint64_t costly_end;   /* candidates in front of here share COSTLY_MAX measurings */
-	unsigned costly;       /* of them so far */
+	uint64_t costly_end;   /* candidates before this offset share COSTLY_MAX measurings */
+	unsigned costly;       /* measurings of them so far */
 	uint8_t *rest;         /* read, not handed out: rest_at .. rest_len */
 	size_t rest_at, rest_len;
 };
 
 void frame_cutter_init(struct frame_cutter *c, struct input_raw *raw, size_t max_content);
 void frame_cutter_clear(struct frame_cutter *c);
-/* Size that out must have. */
+/* Bytes that out must have. */
 size_t frame_cutter_room(const struct frame_cutter *c);
 
-/* ERR_CORRUPT: frame_cutter_resync() may find the next one.  ret->offset is set then, too. */
+/* After ERR_CORRUPT frame_cutter_resync() may find the next frame; ret->offset is set then, too. */
 int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *ret, struct error **err);
 /*
- * Moves on to what looks like a frame, one byte at least behind where it failed.  Until a frame comes,
- * a skippable one counts only if the file goes on behind it as one: 8 bytes of data are soon taken
- * for one of 4 GiB.
+ * Moves on to what looks like a frame, at least one byte after the place where it failed.  Until a frame
+ * comes, a skippable one counts only if another follows it: any 8 bytes of data may look like one of
+ * 4 GiB.
  */
 int frame_cutter_resync(struct frame_cutter *c, struct error **err);
 

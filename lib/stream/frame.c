@@ -7,6 +7,12 @@
 #include "base/mem.h"
 #include "stream/bytes.h"
 
+#define MAGIC          UINT32_C(0xFD2FB528)
+#define SKIPPABLE      UINT32_C(0x184D2A50)
+#define SKIPPABLE_MASK UINT32_C(0xFFFFFFF0)
+
+/* ---- making frames ---- */
+
 struct frame_encoder {
 	ZSTD_CCtx *ctx;
 };
@@ -89,13 +95,83 @@ int frame_append(struct frame_encoder *e, const void *data, size_t len, struct b
 	return 0;
 }
 
+void frame_skippable_header(uint8_t out[FRAME_SKIPPABLE_HEADER_SIZE], uint32_t magic, uint32_t len)
+{
+	put_le32(out, magic);
+	put_le32(out + 4, len);
+}
+
+/* ---- looking at frames ---- */
+
+bool frame_begins_skippable(const uint8_t p[FRAME_MAGIC_SIZE])
+{
+	return (get_le32(p) & SKIPPABLE_MASK) == SKIPPABLE;
+}
+
+bool frame_begins(const uint8_t p[FRAME_MAGIC_SIZE])
+{
+	return get_le32(p) == MAGIC || frame_begins_skippable(p);
+}
+
+_Static_assert(ZSTD_CONTENTSIZE_UNKNOWN == FRAME_CONTENT_UNKNOWN &&
+		       ZSTD_CONTENTSIZE_ERROR == FRAME_CONTENT_INVALID,
+	       "zstd's values");
+
+uint64_t frame_content(const void *data, size_t len)
+{
+	return ZSTD_getFrameContentSize(data, len);
+}
+
+int frame_length(const void *data, size_t len, uint64_t *ret)
+{
+	size_t n = ZSTD_findFrameCompressedSize(data, len);
+
+	if (ZSTD_isError(n))
+		return ZSTD_getErrorCode(n) == ZSTD_error_srcSize_wrong ? 0 : ERR_CORRUPT;
+	*ret = n;
+	return 1;
+}
+
+/* ---- unpacking frames ---- */
+
+struct frame_decoder {
+	ZSTD_DCtx *ctx;
+};
+
+int frame_decoder_new(struct frame_decoder **ret, struct error **err)
+{
+	struct frame_decoder *d = xcalloc(1, sizeof(*d));
+
+	d->ctx = ZSTD_createDCtx();
+	if (!d->ctx) {
+		free(d);
+		return error_set(err, -ENOMEM, "no memory for a zstd decompressor");
+	}
+	*ret = d;
+	return 0;
+}
+
+void frame_decoder_free(struct frame_decoder *d)
+{
+	if (!d)
+		return;
+	ZSTD_freeDCtx(d->ctx);
+	free(d);
+}
+
 int frame_error(size_t code)
 {
 	return ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation ? -ENOMEM : ERR_CORRUPT;
 }
 
-void frame_skippable_header(uint8_t out[FRAME_SKIPPABLE_HEADER_SIZE], uint32_t magic, uint32_t len)
+int frame_decode(struct frame_decoder *d, void *out, size_t out_cap, const void *data, size_t len,
+		 size_t *ret_len, struct error **err)
 {
-	put_le32(out, magic);
-	put_le32(out + 4, len);
+	size_t n = d ? ZSTD_decompressDCtx(d->ctx, out, out_cap, data, len)
+		     : ZSTD_decompress(out, out_cap, data, len);
+
+	if (ZSTD_isError(n))
+		return error_set(err, frame_error(n), "%s", ZSTD_getErrorName(n));
+	*ret_len = n;
+	return 0;
 }

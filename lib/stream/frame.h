@@ -1,10 +1,12 @@
 /*
- * Zstandard frames made in one shot: each holds its content size and a checksum and needs nothing
- * but itself to be unpacked.
+ * Zstandard frames, made and unpacked in one piece: each of ours holds its content size and a checksum and
+ * needs nothing but itself to be unpacked.  Beside the unpacker of whole streams (input-zstd.c) nobody
+ * else calls zstd.
  */
 #ifndef VZDUMP_STREAM_FRAME_H
 #define VZDUMP_STREAM_FRAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,9 +15,12 @@
 
 #define FRAME_DEFAULT_LEVEL 3
 
+#define FRAME_MAGIC_SIZE            4
 #define FRAME_SKIPPABLE_HEADER_SIZE 8
 #define FRAME_SKIPPABLE_SEEK_TABLE  UINT32_C(0x184D2A5E)
 #define FRAME_SKIPPABLE_VMA_INDEX   UINT32_C(0x184D2A5A)
+
+/* ---- making frames ---- */
 
 /* A compressor with its memory, for one thread at a time. */
 struct frame_encoder;
@@ -40,13 +45,46 @@ int frame_encode(struct frame_encoder *e, void *out, size_t out_cap, const void 
 /* Appends the frame. */
 int frame_append(struct frame_encoder *e, const void *data, size_t len, struct buf *ret, struct error **err);
 
-/*
- * What an error of zstd's decompressor means: -ENOMEM, for which the data is not to be blamed, or
- * ERR_CORRUPT.
- */
-int frame_error(size_t code);
-
-/* Magic and length in front of the content of a skippable frame. */
+/* Writes the magic and length that precede the content of a skippable frame. */
 void frame_skippable_header(uint8_t out[FRAME_SKIPPABLE_HEADER_SIZE], uint32_t magic, uint32_t len);
+
+/* ---- looking at frames; nothing in them is believed ---- */
+
+/* Whether 4 bytes are those that a frame begins with, and those of a skippable one. */
+bool frame_begins(const uint8_t p[FRAME_MAGIC_SIZE]);
+bool frame_begins_skippable(const uint8_t p[FRAME_MAGIC_SIZE]);
+
+/*
+ * How much the frame that begins at data, of which len bytes are there, says it holds.  The two values that
+ * are no size are larger than any limit.
+ */
+#define FRAME_CONTENT_UNKNOWN UINT64_MAX       /* it does not say */
+#define FRAME_CONTENT_INVALID (UINT64_MAX - 1) /* no frame, or its header is not complete */
+uint64_t frame_content(const void *data, size_t len);
+/* len bytes hold the header of any frame. */
+#define FRAME_HEADER_MAX 18u
+
+/* How long the frame itself is: 1 and *ret; 0: not all of it is there; ERR_CORRUPT: it is damaged. */
+int frame_length(const void *data, size_t len, uint64_t *ret);
+
+/* ---- unpacking frames ---- */
+
+/* A decompressor with its memory, for one thread at a time. */
+struct frame_decoder;
+
+int frame_decoder_new(struct frame_decoder **ret, struct error **err);
+void frame_decoder_free(struct frame_decoder *d);
+DEFINE_CLEANUP(struct frame_decoder *, frame_decoder_free)
+
+/*
+ * Unpacks the frame, checks its checksum, and writes at most out_cap bytes.  d may be NULL: then memory is
+ * got for this call only.  -ENOMEM, for which the data is not to be blamed, or ERR_CORRUPT; the message is
+ * zstd's, the caller adds which frame it is.
+ */
+int frame_decode(struct frame_decoder *d, void *out, size_t out_cap, const void *data, size_t len,
+		 size_t *ret_len, struct error **err);
+
+/* The same two codes for an error of zstd's, of input-zstd.c. */
+int frame_error(size_t code);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "stream/input.h"
+#include "stream/unpacker.h"
 
 #define READ_SIZE (256u << 10)
 
@@ -42,7 +42,7 @@ static int archive_error(struct archive_unpacker *u, struct error **err)
 			 (unsigned long long)u->raw->pos, text ? text : "no memory");
 }
 
-/* libarchive passes over what stands behind the last stream of bzip2 (lzop, a program, looks itself). */
+/* libarchive passes over what follows the last stream of bzip2; lzop, a program, checks that itself. */
 static int check_end(const struct archive_unpacker *u, struct error **err)
 {
 	const uint64_t used = (uint64_t)archive_filter_bytes(u->archive, -1);
@@ -106,8 +106,8 @@ static const struct unpacker_ops archive_ops = {
 	.free = archive_unpacker_free,
 };
 
-/* As archive_read_open() and archive_read_next_header(), which do not look whether they got their memory. */
-static bool begin(struct archive_unpacker *u, struct archive_entry *entry)
+/* As archive_read_open() and archive_read_next_header(), which do not check that they got their memory. */
+static bool archive_begin(struct archive_unpacker *u, struct archive_entry *entry)
 {
 	struct archive *a = u->archive;
 
@@ -122,7 +122,7 @@ static bool begin(struct archive_unpacker *u, struct archive_entry *entry)
 static int open_archive(struct archive_unpacker *u, struct error **err)
 {
 	struct archive_entry *entry = archive_entry_new2(u->archive);
-	int r = begin(u, entry) ? 0 : archive_error(u, err);
+	int r = archive_begin(u, entry) ? 0 : archive_error(u, err);
 
 	archive_entry_free(entry);
 	return r;

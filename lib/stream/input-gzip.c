@@ -1,10 +1,10 @@
-/* gzip by zlib itself: libarchive does not look at the checksums, nor at what stands behind the end. */
+/* gzip by zlib itself: libarchive does not look at the checksums, nor at what follows the end of the data. */
 #include <errno.h>
 #include <stdbool.h>
 #include <zlib.h>
 
 #include "base/mem.h"
-#include "stream/input.h"
+#include "stream/unpacker.h"
 
 #define READ_SIZE   (256u << 10)
 #define GZIP_WINDOW (15 + 16) /* 32 KiB, as all gzip has; headers and checksums are zlib's to check */
@@ -30,7 +30,7 @@ static int gzip_error(const struct gzip_unpacker *u, int code, struct error **er
 	return damaged(u, u->z.msg ? u->z.msg : "the data is damaged", err);
 }
 
-static int refill(struct gzip_unpacker *u, struct error **err)
+static int gzip_refill(struct gzip_unpacker *u, struct error **err)
 {
 	size_t n = 0;
 	int r = input_raw_read(u->raw, u->buf, sizeof(u->buf), &n, err);
@@ -40,7 +40,7 @@ static int refill(struct gzip_unpacker *u, struct error **err)
 	return r;
 }
 
-/* Zeroes behind a member, which gzip takes for padding too.  True if there were some. */
+/* Zeroes after a member, which gzip takes for padding too.  True if there were some. */
 static bool skip_padding(struct gzip_unpacker *u)
 {
 	const uInt before = u->z.avail_in;
@@ -61,10 +61,10 @@ static int begin_member(struct gzip_unpacker *u, struct error **err)
 }
 
 /* Until data is full (0) or the end (0, with room left). */
-static int unpack(struct gzip_unpacker *u, struct error **err)
+static int gzip_fill(struct gzip_unpacker *u, struct error **err)
 {
 	while (u->z.avail_out) {
-		int r = u->z.avail_in ? 0 : refill(u, err);
+		int r = u->z.avail_in ? 0 : gzip_refill(u, err);
 
 		if (r < 0)
 			return r;
@@ -89,7 +89,7 @@ static int gzip_unpack(struct unpacker *base, void *data, size_t len, size_t *re
 
 	u->z.next_out = data;
 	u->z.avail_out = (uInt)len;
-	r = unpack(u, err);
+	r = gzip_fill(u, err);
 	*ret_len = len - u->z.avail_out;
 	return r;
 }

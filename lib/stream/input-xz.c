@@ -2,7 +2,7 @@
 #include <lzma.h>
 
 #include "base/mem.h"
-#include "stream/input.h"
+#include "stream/unpacker.h"
 
 #define READ_SIZE    (256u << 10)
 #define MEMORY_LIMIT (UINT64_C(80) << 20) /* xz -9 needs 65 MiB */
@@ -32,7 +32,7 @@ static int xz_error(const struct xz_unpacker *u, lzma_ret code, struct error **e
 						   : "not an xz stream");
 }
 
-static int refill(struct xz_unpacker *u, struct error **err)
+static int xz_refill(struct xz_unpacker *u, struct error **err)
 {
 	size_t n;
 	int r = input_raw_read(u->raw, u->buf, sizeof(u->buf), &n, err);
@@ -57,7 +57,7 @@ static int xz_unpack(struct unpacker *base, void *data, size_t len, size_t *ret_
 		int r = 0;
 
 		if (!u->lzma.avail_in && u->action == LZMA_RUN)
-			r = refill(u, err);
+			r = xz_refill(u, err);
 		*ret_len = len - u->lzma.avail_out;
 		if (r < 0)
 			return r;

@@ -7,11 +7,11 @@
 
 #include "base/mem.h"
 #include "stream/frame.h"
-#include "stream/input.h"
+#include "stream/unpacker.h"
 
 #define WINDOW_LOG_MAX 25 /* 32 MiB: zstd's levels up to 20; an archive must not ask for more */
 #define READ_SIZE      (256u << 10)
-#define FRAME_BEGIN    5u /* the least that tells what it is */
+#define FRAME_BEGIN    5u /* the least that shows what it is */
 
 struct zstd_unpacker {
 	struct unpacker base;
@@ -23,7 +23,7 @@ struct zstd_unpacker {
 	bool middle;   /* of a frame */
 };
 
-static int refill(struct zstd_unpacker *z, struct error **err)
+static int zstd_refill(struct zstd_unpacker *z, struct error **err)
 {
 	size_t n = 0;
 	int r = input_raw_read(z->raw, z->packed, READ_SIZE, &n, err);
@@ -32,7 +32,7 @@ static int refill(struct zstd_unpacker *z, struct error **err)
 	return r;
 }
 
-static int corrupt(const struct zstd_unpacker *z, size_t code, struct error **err)
+static int zstd_failed(const struct zstd_unpacker *z, size_t code, struct error **err)
 {
 	if (ZSTD_getErrorCode(code) == ZSTD_error_frameParameter_windowTooLarge)
 		return error_set(err, ERR_UNSUPPORTED,
@@ -44,8 +44,8 @@ static int corrupt(const struct zstd_unpacker *z, size_t code, struct error **er
 }
 
 /*
- * No more than zstd asks for, a block or the checksum: a call that fails hands out nothing, also of
- * the blocks that were good.
+ * Takes no more than zstd asks for, a block or the checksum: a call that fails hands out nothing, not
+ * even the blocks that were good.
  */
 static size_t decompress(struct zstd_unpacker *z, ZSTD_outBuffer *out)
 {
@@ -60,16 +60,16 @@ static size_t decompress(struct zstd_unpacker *z, ZSTD_outBuffer *out)
 	return r;
 }
 
-static int unpack(struct zstd_unpacker *z, ZSTD_outBuffer *out, struct error **err)
+static int zstd_fill(struct zstd_unpacker *z, ZSTD_outBuffer *out, struct error **err)
 {
 	while (out->pos < out->size) {
 		size_t before = out->pos, r;
 
-		if (z->in.pos == z->in.size && refill(z, err) < 0)
+		if (z->in.pos == z->in.size && zstd_refill(z, err) < 0)
 			return (*err) ? (*err)->code : ERR_CORRUPT;
 		r = z->in.size || z->middle ? decompress(z, out) : 0;
 		if (ZSTD_isError(r))
-			return corrupt(z, r, err);
+			return zstd_failed(z, r, err);
 		if (!z->in.size && out->pos == before) {
 			if (z->middle)
 				return error_set(err, ERR_CORRUPT,
@@ -88,7 +88,7 @@ static int zstd_read(struct unpacker *u, void *data, size_t len, size_t *ret_len
 {
 	ZSTD_outBuffer out = { .dst = data, .size = len };
 	struct error *own = NULL;
-	int r = unpack((struct zstd_unpacker *)u, &out, &own);
+	int r = zstd_fill((struct zstd_unpacker *)u, &out, &own);
 
 	error_keep_first(err, &own);
 	*ret_len = out.pos;

@@ -1,211 +1,46 @@
 #include "stream/input.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/mem.h"
-#include "stream/bytes.h"
+#include "stream/frame.h"
 
-#define ZSTD_MAGIC          UINT32_C(0xFD2FB528)
-#define ZSTD_SKIPPABLE      UINT32_C(0x184D2A50)
-#define ZSTD_SKIPPABLE_MASK UINT32_C(0xFFFFFFF0)
-#define PIPE_SIZE           (1 << 20)
-#define PIECE               4096u
-#define CAREFUL             ((size_t)256 << 10)
-#define BAD_STEP_MAX        (UINT64_C(4) << 20)
+static int zstd_new(struct input_raw *raw, struct unpacker **ret, struct error **err)
+{
+	return unpacker_zstd_new(raw, NULL, 0, ret, err);
+}
 
+/* zstd, whose magic may be one of many, comes before these. */
 static const struct magic {
-	const char *bytes;
+	enum input_kind kind;
 	size_t len;
-} others[] = {
-	{ "\x89LZO", 4 },
-	{ "BZh", 3 },
+	const char *bytes;
+} magics[] = {
+	{ INPUT_XZ, 5,
+	  "\xfd"
+	  "7zXZ" },
+	{ INPUT_GZIP, 2, "\x1f\x8b" },
+	{ INPUT_OTHER, 4, "\x89LZO" },
+	{ INPUT_OTHER, 3, "BZh" },
 };
-static const char gzip_magic[] = "\x1f\x8b";
-static const char xz_magic[] = "\xfd"
-			       "7zXZ";
 
-/* Returns when a read would not wait. */
-static int wait_input(const struct input_raw *raw, struct error **err)
-{
-	struct pollfd p[] = { { .fd = raw->fd, .events = POLLIN },
-			      { .fd = raw->cancel ? raw->cancel->fd : -1, .events = POLLIN } };
-
-	while (raw->stalls && poll(p, ARRAY_SIZE(p), -1) < 0)
-		if (errno != EINTR)
-			return error_errno(err, errno, "cannot wait for the archive");
-	return cancel_check(raw->cancel, err);
-}
-
-static int failed(const struct input_raw *raw, int errnum, struct error **err)
-{
-	return error_errno(err, errnum, "cannot read the archive at byte %llu", (unsigned long long)raw->pos);
-}
-
-/*
- * One sector that is not readable costs no more than itself; the longer a stretch of them grows, the
- * larger are the steps over it, as each failure of a dying disk takes its time.
- */
-static int fill_bad(struct input_raw *raw, uint8_t *data, size_t len, size_t *ret_len, struct error **err)
-{
-	const off_t at = lseek(raw->fd, 0, SEEK_CUR), end = lseek(raw->fd, 0, SEEK_END);
-	size_t step = raw->bad_run / 4 < BAD_STEP_MAX ? raw->bad_run / 4 : BAD_STEP_MAX;
-
-	step = (step / PIECE + 1) * PIECE - raw->pos % PIECE;
-	step = step < len ? step : len;
-	if (at >= 0 && at < end && (off_t)step > end - at)
-		step = (size_t)(end - at);
-	if (at < 0 || at >= end || lseek(raw->fd, at + (off_t)step, SEEK_SET) < 0)
-		return failed(raw, EIO, err);
-	memset(data, 0, step);
-	if (!raw->bad.bytes)
-		raw->bad.from = raw->pos;
-	raw->bad.to = raw->pos + step;
-	raw->bad.bytes += step;
-	raw->bad_run += step;
-	raw->careful = CAREFUL;
-	raw->is_filler = true;
-	*ret_len = step;
-	return 0;
-}
-
-/* A large read fails as a whole for one sector in it. */
-static size_t piece(const struct input_raw *raw, size_t done, size_t len)
-{
-	size_t small = PIECE - (raw->pos + done) % PIECE;
-
-	return raw->careful && small < len - done ? small : len - done;
-}
-
-static void count_good(struct input_raw *raw, size_t n, size_t *done)
-{
-	*done += n;
-	raw->bad_run = 0;
-	raw->careful -= n < raw->careful ? n : raw->careful;
-}
-
-/* Until len, the end, or an error that is not at the beginning. */
-static int read_full(struct input_raw *raw, uint8_t *data, size_t len, size_t *ret_len, struct error **err)
-{
-	*ret_len = 0;
-	while (*ret_len < len) {
-		int r = wait_input(raw, err);
-		ssize_t n;
-
-		if (r < 0)
-			return r;
-		n = read(raw->fd, data + *ret_len, piece(raw, *ret_len, len));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n == 0 || (n < 0 && *ret_len))
-			break;
-		if (n > 0)
-			count_good(raw, (size_t)n, ret_len);
-		else if (!raw->fill_bad || errno != EIO)
-			return failed(raw, errno, err);
-		else if (raw->careful)
-			return fill_bad(raw, data, len, ret_len, err);
-		else
-			raw->careful = CAREFUL;
-	}
-	return 0;
-}
-
-int input_raw_init(struct input_raw *raw, int fd, const struct cancel *cancel, struct error **err)
-{
-	struct stat st;
-
-	*raw = (struct input_raw){ .fd = fd, .cancel = cancel };
-	raw->stalls = fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
-	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	(void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
-	return read_full(raw, raw->peek, sizeof(raw->peek), &raw->peek_len, err);
-}
-
-int input_raw_seek(struct input_raw *raw, uint64_t offset)
-{
-	if (lseek(raw->fd, (off_t)offset, SEEK_SET) < 0)
-		return -errno;
-	raw->peek_at = raw->peek_len = 0;
-	raw->pos = offset;
-	return 0;
-}
+static int (*const unpackers[])(struct input_raw *raw, struct unpacker **ret, struct error **err) = {
+	[INPUT_PLAIN] = unpacker_plain_new,   [INPUT_ZSTD] = zstd_new,
+	[INPUT_XZ] = unpacker_xz_new,         [INPUT_GZIP] = unpacker_gzip_new,
+	[INPUT_OTHER] = unpacker_archive_new,
+};
 
 enum input_kind input_kind(const struct input_raw *raw)
 {
-	uint32_t magic = raw->peek_len >= 4 ? get_le32(raw->peek) : 0;
-
-	if (magic == ZSTD_MAGIC || (magic & ZSTD_SKIPPABLE_MASK) == ZSTD_SKIPPABLE)
+	if (raw->peek_len >= FRAME_MAGIC_SIZE && frame_begins(raw->peek))
 		return INPUT_ZSTD;
-	if (raw->peek_len >= 5 && !memcmp(raw->peek, xz_magic, 5))
-		return INPUT_XZ;
-	if (raw->peek_len >= 2 && !memcmp(raw->peek, gzip_magic, 2))
-		return INPUT_GZIP;
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		if (raw->peek_len >= others[i].len && !memcmp(raw->peek, others[i].bytes, others[i].len))
-			return INPUT_OTHER;
+	for (size_t i = 0; i < ARRAY_SIZE(magics); i++)
+		if (raw->peek_len >= magics[i].len && !memcmp(raw->peek, magics[i].bytes, magics[i].len))
+			return magics[i].kind;
 	return INPUT_PLAIN;
 }
 
-int input_raw_read(struct input_raw *raw, void *data, size_t len, size_t *ret_len, struct error **err)
+int input_unpacker_new(struct input_raw *raw, struct unpacker **ret, struct error **err)
 {
-	size_t head = raw->peek_len - raw->peek_at;
-	int r = 0;
-
-	if (head > len)
-		head = len;
-	memcpy(data, raw->peek + raw->peek_at, head);
-	raw->peek_at += head;
-	raw->is_filler = false;
-	*ret_len = head;
-	if (!head)
-		r = read_full(raw, data, len, ret_len, err);
-	raw->pos += *ret_len;
-	return r;
-}
-
-/* ---- no packing at all ---- */
-
-struct plain {
-	struct unpacker base;
-	struct input_raw *raw;
-};
-
-static int plain_read(struct unpacker *u, void *data, size_t len, size_t *ret_len, struct error **err)
-{
-	return input_raw_read(((struct plain *)u)->raw, data, len, ret_len, err);
-}
-
-static void plain_free(struct unpacker *u)
-{
-	free(u);
-}
-
-static const struct unpacker_ops plain_ops = { .read = plain_read, .free = plain_free };
-
-int unpacker_new(struct input_raw *raw, struct unpacker **ret, struct error **err)
-{
-	struct plain *p;
-
-	switch (input_kind(raw)) {
-	case INPUT_ZSTD:
-		return unpacker_zstd_new(raw, NULL, 0, ret, err);
-	case INPUT_XZ:
-		return unpacker_xz_new(raw, ret, err);
-	case INPUT_GZIP:
-		return unpacker_gzip_new(raw, ret, err);
-	case INPUT_OTHER:
-		return unpacker_archive_new(raw, ret, err);
-	case INPUT_PLAIN:
-		break;
-	}
-	p = xcalloc(1, sizeof(*p));
-	p->base.ops = &plain_ops;
-	p->raw = raw;
-	*ret = &p->base;
-	return 0;
+	return unpackers[input_kind(raw)](raw, ret, err);
 }

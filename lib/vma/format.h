@@ -31,7 +31,7 @@
  *   each from bit 0 up.
  * - Every cluster of every device appears exactly once in the archive, in any order.
  * - The last block of a device is stored padded with zeroes to 4 KiB.
- * - Until June 2020 Proxmox stored the last cluster whole, with blocks behind the end of the device;
+ * - Until June 2020 Proxmox stored the last cluster whole, with blocks beyond the end of the device;
  *   its readers pass over them.
  * - A device named "vmstate" holds the RAM of a guest.
  */

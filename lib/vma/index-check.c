@@ -1,4 +1,4 @@
-/* Seek table and index against what the archive really holds. */
+/* Compares seek table and index with what the archive really holds. */
 #include <string.h>
 #include <unistd.h>
 
@@ -9,10 +9,11 @@
 #include "stream/varint.h"
 #include "vma/index.h"
 #include "vma/reader.h"
+#include "vma/sum.h"
 
 #define ENTRIES 4096u /* read at once */
 
-struct table {
+struct seek_table {
 	int fd;
 	uint64_t start; /* of the entries in the file */
 	uint32_t n;
@@ -37,7 +38,7 @@ static int read_at(int fd, void *data, size_t len, uint64_t offset, struct error
 	return n == (ssize_t)len ? 0 : wrong("seek table: the file is too short", err);
 }
 
-static int open_table(int fd, struct table *t, struct error **err)
+static int open_table(int fd, struct seek_table *t, struct error **err)
 {
 	uint8_t footer[SEEKTABLE_FOOTER_SIZE], head[FRAME_SKIPPABLE_HEADER_SIZE];
 	off_t end = lseek(fd, 0, SEEK_END);
@@ -64,22 +65,22 @@ static int open_table(int fd, struct table *t, struct error **err)
 	return 0;
 }
 
-/* What a walk over the table looks for. */
+/* A walk over the table, and what it looks for. */
 struct walk {
-	const struct vma_reader *r;
+	const struct vma_reader *reader;
 	uint64_t sum;
 	struct place last;
 	struct buf wanted; /* uint64_t: ascending numbers of frames */
 	struct buf places; /* struct place of each */
 };
 
-static void visit(struct walk *w, uint64_t number, uint64_t offset, const uint8_t *entry)
+static void visit_entry(struct walk *w, uint64_t number, uint64_t offset, const uint8_t *entry)
 {
 	const struct place p = { .offset = offset, .size = get_le32(entry) };
 	size_t done = w->places.len / sizeof(p);
 	uint64_t next;
 
-	w->sum = vma_reader_sum_frame(w->r, w->sum, p.size, get_le32(entry + 4));
+	w->sum = vma_sum_frame(vma_reader_stats(w->reader)->sum_seed, w->sum, p.size, get_le32(entry + 4));
 	w->last = p;
 	if (done >= w->wanted.len / sizeof(next))
 		return;
@@ -88,7 +89,7 @@ static void visit(struct walk *w, uint64_t number, uint64_t offset, const uint8_
 		buf_add(&w->places, &p, sizeof(p));
 }
 
-static int walk(const struct table *t, struct walk *w, struct error **err)
+static int walk_table(const struct seek_table *t, struct walk *w, struct error **err)
 {
 	_cleanup_free_ uint8_t *entries = xmalloc((size_t)ENTRIES * t->entry_size);
 	uint64_t offset = 0;
@@ -103,16 +104,16 @@ static int walk(const struct table *t, struct walk *w, struct error **err)
 		for (uint32_t k = 0; k < n; k++, i++) {
 			const uint8_t *entry = entries + (size_t)k * t->entry_size;
 
-			visit(w, i, offset, entry);
+			visit_entry(w, i, offset, entry);
 			offset += get_le32(entry);
 		}
 	}
 	return 0;
 }
 
-/* Reads and unpacks what stands there. */
-static int load(const struct walk *w, int fd, struct place p, uint16_t kind, struct buf *ret,
-		struct error **err)
+/* Reads and unpacks the part of the index that is there. */
+static int load_index(const struct walk *w, int fd, struct place p, uint16_t kind, struct buf *ret,
+		      struct error **err)
 {
 	_cleanup_buf_ struct buf raw = BUF_INIT;
 	int r;
@@ -122,32 +123,32 @@ static int load(const struct walk *w, int fd, struct place p, uint16_t kind, str
 	r = read_at(fd, buf_reserve(&raw, (size_t)p.size), (size_t)p.size, p.offset, err);
 	if (r < 0)
 		return r;
-	return vma_index_unpack((const uint8_t *)raw.data, (size_t)p.size, vma_reader_header(w->r)->uuid,
+	return vma_index_unpack((const uint8_t *)raw.data, (size_t)p.size, vma_reader_header(w->reader)->uuid,
 				kind, ret, err);
 }
 
-static int check_header(const struct vma_reader *r, const uint8_t **at, const uint8_t *end,
+static int check_header(const struct vma_reader *reader, const uint8_t **at, const uint8_t *end,
 			struct error **err)
 {
 	_cleanup_vma_header_ struct vma_header h = { 0 };
 	_cleanup_buf_ struct buf have = BUF_INIT, want = BUF_INIT;
 	uint64_t len;
-	int s;
+	int r;
 
 	if (!varint_get(at, end, &len) || len > (uint64_t)(end - *at))
 		return wrong("index: it is cut off", err);
-	s = vma_header_decode(*at, (size_t)len, &h, err);
-	if (s < 0)
-		return error_prefix(err, "index");
+	r = vma_header_decode(*at, (size_t)len, &h, err);
+	if (r < 0)
+		return error_wrap(err, r, "index");
 	*at += len;
 	vma_header_encode(&h, &have);
-	vma_header_encode(vma_reader_header(r), &want);
+	vma_header_encode(vma_reader_header(reader), &want);
 	if (have.len != want.len || memcmp(have.data, want.data, want.len) != 0)
 		return wrong("index: its copy of the header is another one", err);
 	return 0;
 }
 
-static int check_device(const struct vma_reader *r, const uint8_t **at, const uint8_t *end,
+static int check_device(const struct vma_reader *reader, const uint8_t **at, const uint8_t *end,
 			struct error **err)
 {
 	uint64_t data, zero;
@@ -157,10 +158,10 @@ static int check_device(const struct vma_reader *r, const uint8_t **at, const ui
 	if (*at == end)
 		return wrong("index: it is cut off", err);
 	dev = *(*at)++;
-	d = &vma_reader_header(r)->devices[dev];
+	d = &vma_reader_header(reader)->devices[dev];
 	if (!varint_get(at, end, &data) || !varint_get(at, end, &zero) || !d->name)
 		return wrong("index: it is cut off, or names a disk that is not there", err);
-	if (data != vma_reader_stats(r)->data_bytes[dev] || zero != d->size - data)
+	if (data != vma_reader_stats(reader)->data_bytes[dev] || zero != d->size - data)
 		return error_set(err, ERR_CORRUPT, "index: its totals of %s are wrong", d->name);
 	return 0;
 }
@@ -187,22 +188,22 @@ static int check_root(struct walk *w, int fd, struct buf *counts, struct error *
 	_cleanup_buf_ struct buf root = BUF_INIT;
 	const uint8_t *at, *end;
 	uint64_t size, devices;
-	int s = load(w, fd, w->last, VMA_INDEX_ROOT, &root, err);
+	int r = load_index(w, fd, w->last, VMA_INDEX_ROOT, &root, err);
 
-	if (s < 0)
-		return s;
+	if (r < 0)
+		return r;
 	at = (const uint8_t *)buf_str(&root);
 	end = at + root.len;
-	s = check_header(w->r, &at, end, err);
-	if (s < 0)
-		return s;
+	r = check_header(w->reader, &at, end, err);
+	if (r < 0)
+		return r;
 	if (!varint_get(&at, end, &size) || !varint_get(&at, end, &devices))
 		return wrong("index: it is cut off", err);
-	if (size != vma_reader_stats(w->r)->vma_bytes)
+	if (size != vma_reader_stats(w->reader)->vma_bytes)
 		return wrong("index: its size of the archive is wrong", err);
-	for (uint64_t i = 0; s == 0 && i < devices; i++)
-		s = check_device(w->r, &at, end, err);
-	return s < 0 ? s : take_parts(w, &at, end, counts, err);
+	for (uint64_t i = 0; r == 0 && i < devices; i++)
+		r = check_device(w->reader, &at, end, err);
+	return r < 0 ? r : take_parts(w, &at, end, counts, err);
 }
 
 /* Adds the clusters of a part.  No more than the archive stores, so that it ends. */
@@ -212,17 +213,17 @@ static int sum_part(const struct walk *w, const struct buf *part, uint64_t *sum,
 	struct vma_index_cursor c = { .at = (const uint8_t *)buf_str(part),
 				      .end = (const uint8_t *)buf_str(part) + part->len };
 	struct vma_index_run run;
-	int s;
+	int r;
 
-	while ((s = vma_index_next(&c, &run, err)) > 0) {
-		if (run.n > vma_reader_stats(w->r)->stored_clusters - *total)
+	while ((r = vma_index_next(&c, &run, err)) > 0) {
+		if (run.n > vma_reader_stats(w->reader)->stored_clusters - *total)
 			return wrong("index: it names more clusters than there are", err);
 		*total += run.n;
 		for (uint64_t i = run.first; i < run.first + run.n; i++)
-			*sum = vma_reader_sum_cluster(w->r, *sum, run.frame,
-						      vma_cluster_key(run.dev, (uint32_t)i));
+			*sum = vma_sum_cluster(vma_reader_stats(w->reader)->sum_seed, *sum, run.frame,
+					       vma_cluster_key(run.dev, (uint32_t)i));
 	}
-	return s;
+	return r;
 }
 
 static int check_parts(const struct walk *w, int fd, const struct buf *counts, struct error **err)
@@ -236,19 +237,20 @@ static int check_parts(const struct walk *w, int fd, const struct buf *counts, s
 		_cleanup_buf_ struct buf part = BUF_INIT;
 		uint64_t before = total, count;
 		struct place p;
-		int s;
+		int r;
 
 		memcpy(&p, w->places.data + i * sizeof(p), sizeof(p));
 		memcpy(&count, counts->data + i * sizeof(count), sizeof(count));
-		s = load(w, fd, p, VMA_INDEX_PART, &part, err);
-		if (s == 0)
-			s = sum_part(w, &part, &sum, &total, err);
-		if (s < 0)
-			return s;
+		r = load_index(w, fd, p, VMA_INDEX_PART, &part, err);
+		if (r == 0)
+			r = sum_part(w, &part, &sum, &total, err);
+		if (r < 0)
+			return r;
 		if (total - before != count)
 			return wrong("index: a part of it has another number of clusters", err);
 	}
-	if (total != vma_reader_stats(w->r)->stored_clusters || sum != vma_reader_stats(w->r)->clusters_sum)
+	if (total != vma_reader_stats(w->reader)->stored_clusters ||
+	    sum != vma_reader_stats(w->reader)->clusters_sum)
 		return wrong("index: it finds clusters in other frames than they are in", err);
 	return 0;
 }
@@ -261,34 +263,34 @@ static bool has_index(int fd, struct place root)
 	       get_le32(magic) == FRAME_SKIPPABLE_VMA_INDEX;
 }
 
-static int check(const struct table *t, struct walk *w, bool *ret_index, struct error **err)
+static int check_table(const struct seek_table *t, struct walk *w, bool *ret_index, struct error **err)
 {
 	_cleanup_buf_ struct buf counts = BUF_INIT;
-	int s = walk(t, w, err);
+	int r = walk_table(t, w, err);
 
-	if (s < 0)
-		return s;
-	if (t->n != vma_reader_stats(w->r)->frames || w->sum != vma_reader_stats(w->r)->frames_sum)
+	if (r < 0)
+		return r;
+	if (t->n != vma_reader_stats(w->reader)->frames || w->sum != vma_reader_stats(w->reader)->frames_sum)
 		return wrong("seek table: it does not agree with the frames of the archive", err);
 	*ret_index = has_index(t->fd, w->last);
 	if (!*ret_index)
 		return 0;
-	s = check_root(w, t->fd, &counts, err);
-	if (s == 0)
-		s = walk(t, w, err);
-	return s < 0 ? s : check_parts(w, t->fd, &counts, err);
+	r = check_root(w, t->fd, &counts, err);
+	if (r == 0)
+		r = walk_table(t, w, err);
+	return r < 0 ? r : check_parts(w, t->fd, &counts, err);
 }
 
-int vma_index_check(int fd, const struct vma_reader *r, bool *ret_index, struct error **err)
+int vma_index_check(int fd, const struct vma_reader *reader, bool *ret_index, struct error **err)
 {
-	struct table t = { 0 };
-	struct walk w = { .r = r };
-	int s = open_table(fd, &t, err);
+	struct seek_table t = { 0 };
+	struct walk w = { .reader = reader };
+	int r = open_table(fd, &t, err);
 
 	*ret_index = false;
-	if (s == 0)
-		s = check(&t, &w, ret_index, err);
+	if (r == 0)
+		r = check_table(&t, &w, ret_index, err);
 	buf_clear(&w.wanted);
 	buf_clear(&w.places);
-	return s;
+	return r;
 }

@@ -1,6 +1,5 @@
 /* The parts of the index: unpacking and walking them. */
 #include <string.h>
-#include <zstd.h>
 
 #include "stream/bytes.h"
 #include "stream/frame.h"
@@ -33,18 +32,19 @@ static int check_content(const uint8_t *frame, size_t len, const uint8_t uuid[VM
 int vma_index_unpack(const uint8_t *frame, size_t len, const uint8_t uuid[VMA_UUID_SIZE], uint16_t kind,
 		     struct buf *ret, struct error **err)
 {
-	unsigned long long size;
+	uint64_t size;
 	size_t n;
 	int r = check_content(frame, len, uuid, kind, err);
 
 	if (r < 0)
 		return r;
-	size = ZSTD_getFrameContentSize(frame + CONTENT, len - CONTENT);
-	if (size > VMA_INDEX_UNPACKED_MAX) /* also when it is not told */
-		return malformed("a part of it is too large or does not tell its size", err);
-	n = ZSTD_decompress(buf_reserve(ret, (size_t)size), (size_t)size, frame + CONTENT, len - CONTENT);
-	if (ZSTD_isError(n))
-		return error_set(err, frame_error(n), "index: %s", ZSTD_getErrorName(n));
+	size = frame_content(frame + CONTENT, len - CONTENT);
+	if (size > VMA_INDEX_UNPACKED_MAX) /* also if it does not say */
+		return malformed("a part of it is too large or does not say its size", err);
+	r = frame_decode(NULL, buf_reserve(ret, (size_t)size), (size_t)size, frame + CONTENT, len - CONTENT,
+			 &n, err);
+	if (r < 0)
+		return error_wrap(err, r, "index");
 	buf_added(ret, n);
 	return 0;
 }

@@ -12,7 +12,7 @@
  *	content   := "VMAINDEX"  version u16 = 1  kind u16  0 u32  uuid[16]  zstd frame
  *
  * uuid is the archive's; an index that is of another archive must not be used.  The zstd frame has
- * content size and checksum and holds, as varints (LEB128) where no other type stands:
+ * content size and checksum and holds, as varints (LEB128) unless another type is given:
  *
  *	part      := record*
  *	record    := frame_delta  n_runs  run{n_runs}
@@ -23,17 +23,17 @@
  *
  * - Frames are counted from 0 (the header) as in the seek table, skippable ones included.
  *   frame_delta is the distance to the frame named before, in the same part or list, at first to 0.
- * - A run is a row of clusters of which the frame stores at least one block each.
+ * - A run is a row of clusters; the frame stores at least one block of each.
  *   tag = (number - 1) * 2 + 1 if its dev differs from the run before (at first 0), which then
  *   follows.  first is the zigzag distance from the end of the last run of this dev in this part
  *   (at first 0).
- * - Clusters that no run names are zero.  They stand in extents without blocks.
+ * - Clusters that no run names are zero.  They are in extents without blocks.
  * - The root repeats the header of the archive, has the size of the unpacked archive, for each
  *   device the bytes stored and the bytes that are zero, and the frames that are parts, each once
  *   and ascending, with the number of clusters in each.
  *
- * Parts are kept back and written in front of the root, so that one read at the end of the file
- * gets all of it, unless they grow large; then they are written between the data.
+ * Parts are held back and written before the root, so that one read at the end of the file gets all
+ * of it, unless they grow large; then they are written between the data.
  */
 #ifndef VZDUMP_VMA_INDEX_H
 #define VZDUMP_VMA_INDEX_H
@@ -58,11 +58,11 @@
 struct vma_reader;
 
 /*
- * Checks seek table and index at the end of the file against what the reader, which has run without
- * damages, has found.  *ret_index tells whether there is an index at all.  ERR_CORRUPT: they do not
+ * Checks seek table and index at the end of the file against what the reader has found, which must have
+ * run without damages.  *ret_index says whether there is an index at all.  ERR_CORRUPT: they do not
  * agree.
  */
-int vma_index_check(int fd, const struct vma_reader *r, bool *ret_index, struct error **err);
+int vma_index_check(int fd, const struct vma_reader *reader, bool *ret_index, struct error **err);
 
 /*
  * Unpacks a part or the root (the skippable frame with its header) of the archive with that uuid and

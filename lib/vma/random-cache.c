@@ -1,14 +1,13 @@
-/* Unpacked frames: few slots, the one that was not used for longest goes first. */
+#include "vma/random-cache.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <zstd.h>
 
 #include "base/io.h"
 #include "base/mem.h"
 #include "stream/frame.h"
 #include "vma/index.h"
-#include "vma/random-internal.h"
 
 #define SLOT_BYTES ((uint64_t)4 << 20) /* what a frame usually holds at most */
 #define MIN_SLOTS  2u
@@ -38,12 +37,14 @@ void random_cache_clear(struct random_cache *c)
 
 /* ---- unpacking ---- */
 
-static int unpack(struct random_slot *s, const void *packed, size_t len, size_t content, struct error **err)
+static int unpack_frame(struct random_slot *s, const void *packed, size_t len, size_t content,
+			struct error **err)
 {
-	size_t n = ZSTD_decompress(s->data, content, packed, len);
+	size_t n = 0;
+	int r = frame_decode(NULL, s->data, content, packed, len, &n, err);
 
-	if (ZSTD_isError(n))
-		return error_set(err, frame_error(n), "%s", ZSTD_getErrorName(n));
+	if (r < 0)
+		return r;
 	if (n != content)
 		return error_set(err, ERR_CORRUPT, "it holds %zu bytes, the seek table says %zu", n, content);
 	return 0;
@@ -58,7 +59,7 @@ static int read_all(int fd, void *data, size_t len, uint64_t offset, struct erro
 	return n == (ssize_t)len ? 0 : error_set(err, ERR_CORRUPT, "the file is cut off");
 }
 
-static int fetch(const struct random_cache *c, struct random_slot *s, struct error **err)
+static int fetch_frame(const struct random_cache *c, struct random_slot *s, struct error **err)
 {
 	const uint64_t offset = c->map->offsets[s->frame];
 	const uint64_t packed = c->map->offsets[s->frame + 1] - offset;
@@ -66,7 +67,7 @@ static int fetch(const struct random_cache *c, struct random_slot *s, struct err
 	_cleanup_free_ uint8_t *raw = NULL;
 	int r;
 
-	if (content > RANDOM_MAX_CONTENT || packed > ZSTD_compressBound(RANDOM_MAX_CONTENT))
+	if (content > RANDOM_MAX_CONTENT || packed > frame_bound(RANDOM_MAX_CONTENT))
 		return error_set(err, ERR_CORRUPT, "it is larger than any frame should be");
 	if (s->cap < content) {
 		s->data = xreallocarray(s->data, content, 1);
@@ -76,7 +77,7 @@ static int fetch(const struct random_cache *c, struct random_slot *s, struct err
 		return read_all(c->fd, s->data, content, offset, err);
 	raw = xmalloc((size_t)packed);
 	r = read_all(c->fd, raw, (size_t)packed, offset, err);
-	return r < 0 ? r : unpack(s, raw, (size_t)packed, content, err);
+	return r < 0 ? r : unpack_frame(s, raw, (size_t)packed, content, err);
 }
 
 /* ---- what is in it ---- */
@@ -137,21 +138,20 @@ static int list_clusters(const struct random_cache *c, struct random_slot *s, st
 	return 0;
 }
 
-static int load(const struct random_cache *c, struct random_slot *s, struct error **err)
+static int load_frame(const struct random_cache *c, struct random_slot *s, struct error **err)
 {
-	int r = fetch(c, s, err);
+	int r = fetch_frame(c, s, err);
 
 	if (r == 0)
 		r = list_clusters(c, s, err);
-	if (r < 0)
-		error_prefix(err, "frame %zu at byte %" PRIu64 " of the archive", s->frame,
-			     c->map->offsets[s->frame]);
-	return r;
+	return r < 0 ? error_wrap(err, r, "frame %zu at byte %" PRIu64 " of the archive", s->frame,
+				  c->map->offsets[s->frame])
+		     : 0;
 }
 
 /* ---- slots; the lock is held ---- */
 
-static struct random_slot *find(struct random_cache *c, size_t frame)
+static struct random_slot *find_slot(struct random_cache *c, size_t frame)
 {
 	for (size_t i = 0; i < c->n_slots; i++)
 		if (c->slots[i].state != SLOT_EMPTY && c->slots[i].frame == frame)
@@ -160,7 +160,7 @@ static struct random_slot *find(struct random_cache *c, size_t frame)
 }
 
 /* One that nobody uses, or NULL. */
-static struct random_slot *spare(struct random_cache *c)
+static struct random_slot *spare_slot(struct random_cache *c)
 {
 	struct random_slot *best = NULL;
 
@@ -183,7 +183,7 @@ static int load_into(struct random_cache *c, struct random_slot *s, size_t frame
 	s->state = SLOT_LOADING;
 	s->users = 1;
 	pthread_mutex_unlock(&c->lock);
-	r = load(c, s, err);
+	r = load_frame(c, s, err);
 	pthread_mutex_lock(&c->lock);
 	c->stats.unpacked++;
 	s->state = r < 0 ? SLOT_EMPTY : SLOT_READY;
@@ -193,11 +193,11 @@ static int load_into(struct random_cache *c, struct random_slot *s, size_t frame
 	return r;
 }
 
-/* Waits where somebody else unpacks the frame; if that failed, tries by itself and has its own error. */
-static int get(struct random_cache *c, size_t frame, struct random_slot **ret, struct error **err)
+/* Waits while another thread unpacks the frame; if that fails, tries itself, for its own error. */
+static int get_slot(struct random_cache *c, size_t frame, struct random_slot **ret, struct error **err)
 {
 	for (;;) {
-		struct random_slot *s = find(c, frame);
+		struct random_slot *s = find_slot(c, frame);
 
 		if (s && s->state == SLOT_READY) {
 			s->users++;
@@ -206,7 +206,7 @@ static int get(struct random_cache *c, size_t frame, struct random_slot **ret, s
 			return 0;
 		}
 		if (!s) {
-			s = spare(c);
+			s = spare_slot(c);
 			if (s) {
 				*ret = s;
 				return load_into(c, s, frame, err);
@@ -221,7 +221,7 @@ int random_cache_get(struct random_cache *c, size_t frame, struct random_slot **
 	int r;
 
 	pthread_mutex_lock(&c->lock);
-	r = get(c, frame, ret, err);
+	r = get_slot(c, frame, ret, err);
 	if (r == 0)
 		(*ret)->used_at = ++c->clock;
 	pthread_mutex_unlock(&c->lock);

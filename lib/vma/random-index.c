@@ -1,4 +1,4 @@
-/* Seek table and index, in one read at the end of the file if they fit. */
+/* The map by seek table and index, in one read at the end of the file if they fit. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -10,7 +10,8 @@
 #include "stream/seektable.h"
 #include "stream/varint.h"
 #include "vma/index.h"
-#include "vma/random-internal.h"
+#include "vma/random-load.h"
+#include "vma/random.h"
 
 #define TAIL_FIRST ((uint64_t)1 << 20)
 #define NONE       1 /* there is no such thing in the file */
@@ -23,7 +24,7 @@ struct tail {
 	struct buf bytes;
 };
 
-static int bad(const char *text, struct error **err)
+static int corrupt(const char *text, struct error **err)
 {
 	return error_set(err, ERR_CORRUPT, "%s", text);
 }
@@ -34,33 +35,33 @@ static int read_tail(struct tail *t, uint64_t start, struct error **err)
 	ssize_t n;
 
 	if (t->size - start > RANDOM_MAX_TAIL)
-		return bad("its index is larger than any should be", err);
+		return corrupt("its index is larger than any should be", err);
 	buf_reset(&t->bytes);
 	n = io_pread_full(t->fd, buf_reserve(&t->bytes, len), len, (off_t)start);
 	if (n < 0)
 		return error_errno(err, (int)-n, "cannot read its end");
 	if (n != (ssize_t)len)
-		return bad("it became shorter while it was read", err);
+		return corrupt("it became shorter while it was read", err);
 	buf_added(&t->bytes, len);
 	t->start = start;
 	return 0;
 }
 
-/* A part of the file; *ret lies in the tail, or in own if it stands in front of that. */
-static int view(struct tail *t, uint64_t offset, uint64_t len, struct buf *own, const uint8_t **ret,
-		struct error **err)
+/* The bytes of a part of the file; *ret points into the tail, or into own if the part begins before it. */
+static int file_bytes(struct tail *t, uint64_t offset, uint64_t len, struct buf *own, const uint8_t **ret,
+		      struct error **err)
 {
 	if (offset > t->size || len > t->size - offset)
-		return bad("a frame lies behind its end", err);
+		return corrupt("a frame lies beyond its end", err);
 	if (offset >= t->start) {
 		*ret = (const uint8_t *)t->bytes.data + (offset - t->start);
 		return 0;
 	}
 	if (len > VMA_INDEX_UNPACKED_MAX)
-		return bad("a part of its index is too large", err);
+		return corrupt("a part of its index is too large", err);
 	buf_reset(own);
 	if (io_pread_full(t->fd, buf_reserve(own, (size_t)len), (size_t)len, (off_t)offset) != (ssize_t)len)
-		return bad("its index cannot be read", err);
+		return corrupt("its index cannot be read", err);
 	buf_added(own, (size_t)len);
 	*ret = (const uint8_t *)own->data;
 	return 0;
@@ -78,7 +79,7 @@ static int add_frames(struct random_map *m, const uint8_t *entry, uint32_t n, si
 		offset += get_le32(entry);
 	}
 	if (offset != end)
-		return bad("seek table: its frames do not fill the file", err);
+		return corrupt("seek table: its frames do not fill the file", err);
 	m->offsets[m->n_frames] = offset;
 	return 0;
 }
@@ -113,7 +114,7 @@ static int load_table(struct tail *t, struct random_map *m, struct error **err)
 	if (!find_table(t, &n, &entry, &start))
 		return NONE;
 	if (start < t->start) {
-		/* with room for the index in front of it */
+		/* with room for the index before it */
 		uint64_t more = start > TAIL_FIRST ? start - TAIL_FIRST : 0;
 		int r = read_tail(t, more, err);
 
@@ -123,39 +124,39 @@ static int load_table(struct tail *t, struct random_map *m, struct error **err)
 	head = (const uint8_t *)t->bytes.data + (start - t->start);
 	if (get_le32(head) != FRAME_SKIPPABLE_SEEK_TABLE ||
 	    get_le32(head + 4) != t->size - start - FRAME_SKIPPABLE_HEADER_SIZE)
-		return bad("seek table: its length is not what the frames need", err);
+		return corrupt("seek table: its length is not what the frames need", err);
 	return add_frames(m, head + FRAME_SKIPPABLE_HEADER_SIZE, n, entry, start, err);
 }
 
 /* ---- index ---- */
 
-static int frame_view(struct tail *t, const struct random_map *m, uint64_t frame, struct buf *own,
-		      const uint8_t **ret, size_t *ret_len, struct error **err)
+static int frame_bytes(struct tail *t, const struct random_map *m, uint64_t frame, struct buf *own,
+		       const uint8_t **ret, size_t *ret_len, struct error **err)
 {
 	uint64_t offset, len;
 
 	if (frame >= m->n_frames)
-		return bad("index: it names a frame that is not there", err);
+		return corrupt("index: it names a frame that is not there", err);
 	offset = m->offsets[frame];
 	len = m->offsets[frame + 1] - offset;
 	*ret_len = (size_t)len;
-	return view(t, offset, len, own, ret, err);
+	return file_bytes(t, offset, len, own, ret, err);
 }
 
-/* *unpacked adds up, so that small parts that become large have an end. */
+/* *unpacked adds up, so that small parts that become large are limited. */
 static int unpack_part(struct tail *t, struct random_map *m, uint64_t frame, uint64_t *unpacked,
 		       struct buf *ret, struct error **err)
 {
 	_cleanup_buf_ struct buf own = BUF_INIT;
 	const uint8_t *raw;
 	size_t len;
-	int r = frame_view(t, m, frame, &own, &raw, &len, err);
+	int r = frame_bytes(t, m, frame, &own, &raw, &len, err);
 
 	if (r == 0)
 		r = vma_index_unpack(raw, len, m->hdr.uuid, VMA_INDEX_PART, ret, err);
 	*unpacked += ret->len;
 	if (r == 0 && *unpacked > RANDOM_MAX_UNPACKED)
-		return bad("its index is larger than any should be", err);
+		return corrupt("its index is larger than any should be", err);
 	return r;
 }
 
@@ -173,7 +174,7 @@ static int take_part(struct tail *t, struct random_map *m, uint64_t frame, uint6
 	c.end = c.at + part.len;
 	while ((r = vma_index_next(&c, &run, err)) > 0) {
 		if (run.n > clusters || run.frame >= m->n_frames)
-			return bad("index: a part of it has another number of clusters", err);
+			return corrupt("index: a part of it has another number of clusters", err);
 		clusters -= run.n;
 		r = random_map_add_run(m, run.dev,
 				       &(struct random_run){ .first = (uint32_t)run.first,
@@ -184,7 +185,7 @@ static int take_part(struct tail *t, struct random_map *m, uint64_t frame, uint6
 			return r;
 	}
 	if (r == 0 && clusters)
-		return bad("index: a part of it has another number of clusters", err);
+		return corrupt("index: a part of it has another number of clusters", err);
 	return r;
 }
 
@@ -195,12 +196,12 @@ static int take_parts(struct tail *t, struct random_map *m, const uint8_t *at, c
 	int r = 0;
 
 	if (!varint_get(&at, end, &n))
-		return bad("index: it is cut off", err);
+		return corrupt("index: it is cut off", err);
 	for (uint64_t i = 0; r == 0 && i < n; i++) {
 		if (!varint_get(&at, end, &delta) || !varint_get(&at, end, &clusters))
-			return bad("index: it is cut off", err);
+			return corrupt("index: it is cut off", err);
 		if (!delta || delta > m->n_frames)
-			return bad("index: its parts do not follow each other", err);
+			return corrupt("index: its parts do not follow each other", err);
 		frame += delta;
 		r = take_part(t, m, frame, clusters, &unpacked, err);
 	}
@@ -212,17 +213,17 @@ static int take_devices(struct random_map *m, const uint8_t **at, const uint8_t 
 	uint64_t n, data, zero;
 
 	if (!varint_get(at, end, &n))
-		return bad("index: it is cut off", err);
+		return corrupt("index: it is cut off", err);
 	for (uint64_t i = 0; i < n; i++) {
 		uint8_t dev;
 
 		if (*at == end)
-			return bad("index: it is cut off", err);
+			return corrupt("index: it is cut off", err);
 		dev = *(*at)++;
 		if (!varint_get(at, end, &data) || !varint_get(at, end, &zero))
-			return bad("index: it is cut off", err);
+			return corrupt("index: it is cut off", err);
 		if (!m->hdr.devices[dev].name || data > m->hdr.devices[dev].size)
-			return bad("index: its totals of disks are wrong", err);
+			return corrupt("index: its totals of disks are wrong", err);
 		m->stored[dev] = data;
 	}
 	return 0;
@@ -244,24 +245,24 @@ static int take_header(struct random_map *m, const uint8_t *uuid, const uint8_t 
 	int r;
 
 	if (!varint_get(at, end, &len) || len > (uint64_t)(end - *at))
-		return bad("index: it is cut off", err);
+		return corrupt("index: it is cut off", err);
 	r = vma_header_decode(*at, (size_t)len, &m->hdr, err);
 	if (r < 0)
-		return error_prefix(err, "index"), r;
+		return error_wrap(err, r, "index");
 	*at += len;
 	if (memcmp(m->hdr.uuid, uuid, VMA_UUID_SIZE) != 0)
-		return bad("index: its uuid is that of another archive", err);
+		return corrupt("index: its uuid is that of another archive", err);
 	return 0;
 }
 
-/* Unpacks the root and takes the header in it; *ret_at is behind that. */
+/* Unpacks the root and takes the header in it; *ret_at is what follows that. */
 static int load_root(struct tail *t, struct random_map *m, struct buf *root, const uint8_t **ret_at,
 		     struct error **err)
 {
 	_cleanup_buf_ struct buf own = BUF_INIT;
 	const uint8_t *raw;
 	size_t len;
-	int r = frame_view(t, m, m->n_frames - 1, &own, &raw, &len, err);
+	int r = frame_bytes(t, m, m->n_frames - 1, &own, &raw, &len, err);
 
 	if (r == 0)
 		r = unpack_root(raw, len, root, err);
@@ -282,7 +283,7 @@ static int load_index(struct tail *t, struct random_map *m, struct error **err)
 		return r;
 	end = (const uint8_t *)root.data + root.len;
 	if (!varint_get(&at, end, &vma_size))
-		return bad("index: it is cut off", err);
+		return corrupt("index: it is cut off", err);
 	r = take_devices(m, &at, end, err);
 	if (r == 0)
 		r = take_parts(t, m, at, end, err);
@@ -310,13 +311,13 @@ static int open_tail(struct tail *t, struct random_map *m, struct error **err)
 	if (fstat(t->fd, &st) < 0)
 		return error_errno(err, errno, "cannot look at it");
 	if (!S_ISREG(st.st_mode))
-		return bad("it is not a file", err);
+		return corrupt("it is not a file", err);
 	t->size = (uint64_t)st.st_size;
 	r = read_tail(t, t->size > TAIL_FIRST ? t->size - TAIL_FIRST : 0, err);
 	return r < 0 ? r : load_table(t, m, err);
 }
 
-int vma_random_header_copy(int fd, struct vma_header *ret, uint64_t *ret_behind, struct error **err)
+int vma_random_header_copy(int fd, struct vma_header *ret, uint64_t *ret_end, struct error **err)
 {
 	_cleanup_buf_ struct buf root = BUF_INIT;
 	struct tail t = { .fd = fd };
@@ -329,7 +330,7 @@ int vma_random_header_copy(int fd, struct vma_header *ret, uint64_t *ret_behind,
 	if (r == NONE)
 		r = error_set(err, ERR_NOT_FOUND, "it has no index");
 	if (r == 0) {
-		*ret_behind = m.offsets[1];
+		*ret_end = m.offsets[1];
 		*ret = m.hdr;
 		m.hdr = (struct vma_header){ 0 };
 	}

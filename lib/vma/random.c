@@ -1,4 +1,3 @@
-/* Reads and zeroes, by cluster. */
 #include "vma/random.h"
 
 #include <errno.h>
@@ -9,7 +8,8 @@
 
 #include "base/mem.h"
 #include "vma/index.h"
-#include "vma/random-internal.h"
+#include "vma/random-cache.h"
+#include "vma/random-load.h"
 
 struct vma_random {
 	int fd;
@@ -19,29 +19,29 @@ struct vma_random {
 
 int vma_random_open(const char *path, uint64_t cache, struct vma_random **ret, struct error **err)
 {
-	_cleanup_(vma_random_freep) struct vma_random *r = xcalloc(1, sizeof(*r));
-	int s;
+	_cleanup_(vma_random_freep) struct vma_random *x = xcalloc(1, sizeof(*x));
+	int r;
 
-	random_cache_init(&r->cache, -1, &r->map, cache ? cache : VMA_RANDOM_CACHE_DEFAULT);
-	r->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (r->fd < 0)
+	random_cache_init(&x->cache, -1, &x->map, cache ? cache : VMA_RANDOM_CACHE_DEFAULT);
+	x->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (x->fd < 0)
 		return error_errno(err, errno, "cannot open archive '%s'", path);
-	r->cache.fd = r->fd;
-	s = random_map_load(r->fd, path, &r->map, err);
-	if (s < 0)
-		return error_prefix(err, "archive '%s'", path), s;
-	*ret = TAKE_PTR(r);
+	x->cache.fd = x->fd;
+	r = random_map_load(x->fd, path, &x->map, err);
+	if (r < 0)
+		return error_wrap(err, r, "archive '%s'", path);
+	*ret = TAKE_PTR(x);
 	return 0;
 }
 
-const struct vma_header *vma_random_header(const struct vma_random *r)
+const struct vma_header *vma_random_header(const struct vma_random *x)
 {
-	return &r->map.hdr;
+	return &x->map.hdr;
 }
 
-uint64_t vma_random_stored(const struct vma_random *r, uint8_t dev)
+uint64_t vma_random_stored(const struct vma_random *x, uint8_t dev)
 {
-	return r->map.stored[dev];
+	return x->map.stored[dev];
 }
 
 /* Blocks that are not stored are zero. */
@@ -79,23 +79,23 @@ static const struct random_cluster *find_cluster(const struct random_slot *s, ui
 }
 
 /* len bytes that all lie in clusters of one run. */
-static int read_run(struct vma_random *r, uint8_t dev, size_t frame, uint64_t offset, uint8_t *out,
+static int read_run(struct vma_random *x, uint8_t dev, size_t frame, uint64_t offset, uint8_t *out,
 		    uint64_t len, struct error **err)
 {
-	const char *name = r->map.hdr.devices[dev].name;
+	const char *name = x->map.hdr.devices[dev].name;
 	struct random_slot *slot;
-	int s = random_cache_get(&r->cache, frame, &slot, err);
+	int r = random_cache_get(&x->cache, frame, &slot, err);
 
-	if (s < 0)
-		return error_prefix(err, "%s at byte %" PRIu64, name, offset), s;
-	while (s == 0 && len) {
+	if (r < 0)
+		return error_wrap(err, r, "%s at byte %" PRIu64, name, offset);
+	while (r == 0 && len) {
 		uint32_t cluster = (uint32_t)(offset / VMA_CLUSTER_SIZE);
 		uint32_t at = (uint32_t)(offset % VMA_CLUSTER_SIZE);
 		uint32_t now = VMA_CLUSTER_SIZE - at < len ? VMA_CLUSTER_SIZE - at : (uint32_t)len;
 		const struct random_cluster *c = find_cluster(slot, vma_cluster_key(dev, cluster));
 
 		if (!c)
-			s = error_set(err, ERR_CORRUPT,
+			r = error_set(err, ERR_CORRUPT,
 				      "%s at byte %" PRIu64
 				      ": frame %zu does not hold it, though the index says so",
 				      name, offset, frame);
@@ -105,16 +105,16 @@ static int read_run(struct vma_random *r, uint8_t dev, size_t frame, uint64_t of
 		out += now;
 		len -= now;
 	}
-	random_cache_put(&r->cache, slot);
-	return s;
+	random_cache_put(&x->cache, slot);
+	return r;
 }
 
 /* What the next bytes are: a run's, or zero (NULL), and how many. */
-static const struct random_run *next_piece(const struct vma_random *r, uint8_t dev, uint64_t offset,
+static const struct random_run *next_piece(const struct vma_random *x, uint8_t dev, uint64_t offset,
 					   uint64_t max, uint64_t *ret_len)
 {
 	uint64_t cluster = offset / VMA_CLUSTER_SIZE, end;
-	const struct random_run *run = random_map_find(&r->map, dev, cluster);
+	const struct random_run *run = random_map_find(&x->map, dev, cluster);
 	bool inside = run && run->first <= cluster;
 
 	if (!run)
@@ -125,39 +125,39 @@ static const struct random_run *next_piece(const struct vma_random *r, uint8_t d
 	return inside ? run : NULL;
 }
 
-int vma_random_read(struct vma_random *r, uint8_t dev, uint64_t offset, void *data, size_t len,
+int vma_random_read(struct vma_random *x, uint8_t dev, uint64_t offset, void *data, size_t len,
 		    struct error **err)
 {
 	uint8_t *out = data;
 	uint64_t left = len;
-	int s = 0;
+	int r = 0;
 
-	while (s == 0 && left) {
+	while (r == 0 && left) {
 		uint64_t now;
-		const struct random_run *run = next_piece(r, dev, offset, left, &now);
+		const struct random_run *run = next_piece(x, dev, offset, left, &now);
 
 		if (run)
-			s = read_run(r, dev, run->frame, offset, out, now, err);
+			r = read_run(x, dev, run->frame, offset, out, now, err);
 		else
 			memset(out, 0, (size_t)now);
 		offset += now;
 		out += now;
 		left -= now;
 	}
-	return s;
+	return r;
 }
 
-bool vma_random_is_zero(const struct vma_random *r, uint8_t dev, uint64_t offset, uint64_t max,
+bool vma_random_is_zero(const struct vma_random *x, uint8_t dev, uint64_t offset, uint64_t max,
 			uint64_t *ret_len)
 {
 	uint64_t len;
-	bool zero = !next_piece(r, dev, offset, max, &len);
+	bool zero = !next_piece(x, dev, offset, max, &len);
 
 	/* runs that touch are one piece of data */
 	while (!zero && len < max) {
 		uint64_t more;
 
-		if (!next_piece(r, dev, offset + len, max - len, &more))
+		if (!next_piece(x, dev, offset + len, max - len, &more))
 			break;
 		len += more;
 	}
@@ -165,20 +165,20 @@ bool vma_random_is_zero(const struct vma_random *r, uint8_t dev, uint64_t offset
 	return zero;
 }
 
-void vma_random_get_stats(struct vma_random *r, struct vma_random_stats *ret)
+void vma_random_get_stats(struct vma_random *x, struct vma_random_stats *ret)
 {
-	pthread_mutex_lock(&r->cache.lock);
-	*ret = r->cache.stats;
-	pthread_mutex_unlock(&r->cache.lock);
+	pthread_mutex_lock(&x->cache.lock);
+	*ret = x->cache.stats;
+	pthread_mutex_unlock(&x->cache.lock);
 }
 
-void vma_random_free(struct vma_random *r)
+void vma_random_free(struct vma_random *x)
 {
-	if (!r)
+	if (!x)
 		return;
-	random_cache_clear(&r->cache);
-	random_map_clear(&r->map);
-	if (r->fd >= 0)
-		close(r->fd);
-	free(r);
+	random_cache_clear(&x->cache);
+	random_map_clear(&x->map);
+	if (x->fd >= 0)
+		close(x->fd);
+	free(x);
 }

@@ -2,14 +2,14 @@
  * Reads an archive at any place, without unpacking the rest: a .vma.zst by its index and seek
  * table, an archive that is not packed by the headers of its extents.
  *
- *	vma_random_open(path, &o, &r, err)	// .vma.zst: one read at the end of the file
- *	vma_random_read(r, dev, offset, data, len, err)
+ *	vma_random_open(path, cache, &x, err)	// .vma.zst: one read at the end of the file
+ *	vma_random_read(x, dev, offset, data, len, err)
  *
  * Any number of threads may read at once.  A frame is unpacked once for all that want it at the same
  * time and stays in a cache; frames are unpacked side by side.  Memory: the cache, 12 bytes a frame
- * (a frame is up to 4 MiB of archive), and 12 bytes for each row of clusters that stands together
- * in one frame: a few MiB for a TiB that was read front to back, 200 MiB for one in which no two
- * clusters stand together.
+ * (a frame is up to 4 MiB of archive), and 12 bytes for each row of clusters that are together in one
+ * frame: a few MiB for a TiB that was read front to back, 200 MiB for one in which no two clusters
+ * are together.
  *
  * Nothing in the file is believed: an index that lies gives errors, never another disk's data.
  */
@@ -35,34 +35,34 @@ struct vma_random_stats {
 
 /*
  * cache: bytes of unpacked frames to keep, at least two frames; 0: the default.  ERR_UNSUPPORTED:
- * the archive has no index; the message tells how to get one.
+ * the archive has no index; the message says how to get one.
  */
 int vma_random_open(const char *path, uint64_t cache, struct vma_random **ret, struct error **err);
 /*
- * Only the copy of the header that the index at the end of the file has, and where the frame behind the
- * header begins.  fd's position stays.
+ * Gets only the copy of the header that the index at the end of the file has, and the offset where the
+ * frame of the header itself ends.  fd's position stays.
  */
-int vma_random_header_copy(int fd, struct vma_header *ret, uint64_t *ret_behind, struct error **err);
+int vma_random_header_copy(int fd, struct vma_header *ret, uint64_t *ret_end, struct error **err);
 /* Devices, configs, time: the index's copy of the header. */
-const struct vma_header *vma_random_header(const struct vma_random *r);
-/* Bytes that are stored of a device; what is missing to its size is zero. */
-uint64_t vma_random_stored(const struct vma_random *r, uint8_t dev);
+const struct vma_header *vma_random_header(const struct vma_random *x);
+/* Bytes that are stored of a device; all others are zero. */
+uint64_t vma_random_stored(const struct vma_random *x, uint8_t dev);
 
 /*
  * len bytes of a device from offset on; they must lie inside it.  ERR_CORRUPT names frame, disk and
  * place; other places can still be read.
  */
-int vma_random_read(struct vma_random *r, uint8_t dev, uint64_t offset, void *data, size_t len,
+int vma_random_read(struct vma_random *x, uint8_t dev, uint64_t offset, void *data, size_t len,
 		    struct error **err);
 /*
  * Whether the clusters at offset are zero without being stored, and how many of the max bytes from
- * there on, all inside the device, are of the same kind.  Reads nothing.
+ * there on, all inside the device, are of the same kind.  Does not read the file.
  */
-bool vma_random_is_zero(const struct vma_random *r, uint8_t dev, uint64_t offset, uint64_t max,
+bool vma_random_is_zero(const struct vma_random *x, uint8_t dev, uint64_t offset, uint64_t max,
 			uint64_t *ret_len);
 
-void vma_random_get_stats(struct vma_random *r, struct vma_random_stats *ret);
-void vma_random_free(struct vma_random *r);
+void vma_random_get_stats(struct vma_random *x, struct vma_random_stats *ret);
+void vma_random_free(struct vma_random *x);
 DEFINE_CLEANUP(struct vma_random *, vma_random_free)
 
 #endif

@@ -1,57 +1,65 @@
-/* In order: extents are found in the chunks and checked, their clusters claimed. */
+#include "vma/reader-parse.h"
+
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/io.h"
 #include "base/mem.h"
-#include "vma/reader-internal.h"
+#include "vma/index.h"
+#include "vma/sum.h"
 
-int reader_damage(struct vma_reader *r, struct error **err)
+void parser_init(struct parser *p)
 {
-	int code = *err ? (*err)->code : ERR_CORRUPT;
-
-	if (code != ERR_CORRUPT || !r->sink->damage)
-		return code;
-	r->stats.damages++;
-	r->sink->damage(r->opaque, error_message(*err));
-	error_free(TAKE_PTR(*err));
-	return 0;
+	p->tail = xmalloc(CHUNK_HEAD);
 }
 
-static int check_info(const struct vma_reader *r, const struct vma_block_info *b, struct error **err)
+void parser_start(struct parser *p, uint64_t header_size)
 {
-	const struct vma_device *d = &r->hdr.devices[b->dev];
+	p->stats->vma_bytes = p->pos = header_size;
+	vma_seen_init(&p->seen, p->hdr);
+}
+
+void parser_clear(struct parser *p)
+{
+	free(p->tail);
+	free(p->filler);
+	vma_seen_clear(&p->seen);
+}
+
+static int check_info(const struct parser *p, const struct vma_block_info *b, struct error **err)
+{
+	const struct vma_device *d = &p->hdr->devices[b->dev];
 	uint32_t len, blocks;
 
 	if (!d->name)
 		return error_set(err, ERR_CORRUPT, "device %u is not in the header", b->dev);
 	if (b->cluster >= vma_clusters(d->size))
-		return error_set(err, ERR_CORRUPT, "%s: cluster %u lies behind its end at %" PRIu64 " bytes",
+		return error_set(err, ERR_CORRUPT, "%s: cluster %u lies beyond its end at %" PRIu64 " bytes",
 				 d->name, b->cluster, d->size);
 	len = vma_cluster_len(d->size, b->cluster);
 	blocks = (len + VMA_BLOCK_SIZE - 1) / VMA_BLOCK_SIZE;
 	if (b->mask != VMA_MASK_ALL && b->mask >> blocks)
 		return error_set(err, ERR_CORRUPT,
-				 "%s: cluster %u has blocks behind its end at %" PRIu64 " bytes", d->name,
+				 "%s: cluster %u has blocks beyond its end at %" PRIu64 " bytes", d->name,
 				 b->cluster, d->size);
 	return 0;
 }
 
-static void count(struct vma_reader *r, const struct chunk *c, const struct vma_block_info *b)
+static void count_cluster(struct parser *p, const struct chunk *c, const struct vma_block_info *b)
 {
-	uint32_t len = vma_cluster_len(r->hdr.devices[b->dev].size, b->cluster);
+	uint32_t len = vma_cluster_len(p->hdr->devices[b->dev].size, b->cluster);
 	uint32_t stored = vma_stored_bytes(b->mask, len);
-	struct vma_reader_stats *s = &r->stats;
+	struct vma_reader_stats *t = p->stats;
 
-	s->clusters++;
-	s->data_bytes[b->dev] += stored;
-	s->zero_bytes += len - stored;
+	t->clusters++;
+	t->data_bytes[b->dev] += stored;
+	t->zero_bytes += len - stored;
 	if (!b->mask)
 		return;
-	s->partial_zero_bytes += len - stored;
-	s->stored_clusters++;
-	s->clusters_sum =
-		vma_reader_sum_cluster(r, s->clusters_sum, c->frame, (uint64_t)b->dev << 32 | b->cluster);
+	t->partial_zero_bytes += len - stored;
+	t->stored_clusters++;
+	t->clusters_sum =
+		vma_sum_cluster(t->sum_seed, t->clusters_sum, c->frame, vma_cluster_key(b->dev, b->cluster));
 }
 
 /* Clusters of one disk, one after the other, that have come before. */
@@ -60,15 +68,15 @@ struct doubles {
 	uint32_t first, n;
 };
 
-static int tell_at_extent(struct vma_reader *r, struct error **err)
+static int report_at_extent(struct parser *p, struct error **err)
 {
-	error_prefix(err, "extent at byte %" PRIu64, r->parser.pos);
-	return reader_damage(r, err);
+	error_prefix(err, "extent at byte %" PRIu64, p->pos);
+	return report_damage(p->report, err);
 }
 
-static int tell_doubles(struct vma_reader *r, struct doubles *d, struct error **err)
+static int report_doubles(struct parser *p, struct doubles *d, struct error **err)
 {
-	const char *name = r->hdr.devices[d->dev].name;
+	const char *name = p->hdr->devices[d->dev].name;
 	const uint64_t at = (uint64_t)d->first * VMA_CLUSTER_SIZE;
 
 	if (d->n == 1)
@@ -81,37 +89,36 @@ static int tell_doubles(struct vma_reader *r, struct doubles *d, struct error **
 	if (!d->n)
 		return 0;
 	d->n = 0;
-	return tell_at_extent(r, err);
+	return report_at_extent(p, err);
 }
 
-static int add_double(struct vma_reader *r, struct doubles *d, const struct vma_block_info *b,
-		      struct error **err)
+static int add_double(struct parser *p, struct doubles *d, const struct vma_block_info *b, struct error **err)
 {
-	int s = 0;
+	int r = 0;
 
 	if (d->dev != b->dev || d->first + d->n != b->cluster) {
-		s = tell_doubles(r, d, err);
+		r = report_doubles(p, d, err);
 		*d = (struct doubles){ .dev = b->dev, .first = b->cluster };
 	}
 	d->n++;
-	return s;
+	return r;
 }
 
-/* 1: it is ours; 0: it cannot be used, which is told. */
-static int claim(struct vma_reader *r, const struct chunk *c, const struct vma_block_info *b,
+/* 1: it is ours; 0: it cannot be used, which is reported. */
+static int claim(struct parser *p, const struct chunk *c, const struct vma_block_info *b,
 		 struct doubles *doubles, struct error **err)
 {
-	int s = check_info(r, b, err);
+	int r = check_info(p, b, err);
 
-	if (s < 0)
-		return tell_at_extent(r, err);
-	s = vma_seen_claim(&r->parser.seen, b->dev, b->cluster, err);
-	if (s > 0)
-		count(r, c, b);
-	return s == 0 ? add_double(r, doubles, b, err) : s;
+	if (r < 0)
+		return report_at_extent(p, err);
+	r = vma_seen_claim(&p->seen, b->dev, b->cluster, err);
+	if (r > 0)
+		count_cluster(p, c, b);
+	return r == 0 ? add_double(p, doubles, b, err) : r;
 }
 
-/* Bytes that stand in place of what could not be read. */
+/* Remembers bytes that stand in place of those that could not be read. */
 static void note_filler(struct parser *p, const struct chunk *c)
 {
 	const uint64_t from = p->pos + p->tail_len;
@@ -139,82 +146,82 @@ static bool is_filler(const struct parser *p, uint64_t at, uint64_t len)
 	return false;
 }
 
-/* Clusters that cannot be used lose their device, so that nothing is made of them. */
-static int claim_all(struct vma_reader *r, const struct chunk *c, uint8_t *header, struct error **err)
+/* Clusters that cannot be used lose their device, so that nobody uses them. */
+static int claim_all(struct parser *p, const struct chunk *c, uint8_t *header, struct error **err)
 {
-	uint64_t at = r->parser.pos + VMA_EXTENT_HEADER_SIZE, len;
+	uint64_t at = p->pos + VMA_EXTENT_HEADER_SIZE, len;
 	struct doubles doubles = { 0 };
 
 	for (unsigned i = 0; i < VMA_CLUSTERS_PER_EXTENT; i++, at += len) {
 		struct vma_block_info b = vma_block_info_decode(header, i);
-		int s = 0;
+		int r = 0;
 
 		len = (uint64_t)__builtin_popcount(b.mask) * VMA_BLOCK_SIZE;
-		if (b.dev && !is_filler(&r->parser, at, len))
-			s = claim(r, c, &b, &doubles, err);
-		if (s < 0)
-			return s;
-		if (s == 0)
+		if (b.dev && !is_filler(p, at, len))
+			r = claim(p, c, &b, &doubles, err);
+		if (r < 0)
+			return r;
+		if (r == 0)
 			vma_block_info_disable(header, i);
 	}
-	return tell_doubles(r, &doubles, err);
+	return report_doubles(p, &doubles, err);
 }
 
-static void add_span(struct reader_thread *t, uint8_t *at, size_t len)
+static void add_span(struct spans *spans, uint8_t *at, size_t len)
 {
-	struct span *last = t->n_spans ? &t->spans[t->n_spans - 1] : NULL;
+	struct span *last = spans->n ? &spans->list[spans->n - 1] : NULL;
 
 	if (last && last->end == at) {
 		last->end += len;
 		return;
 	}
-	if (t->n_spans == t->cap_spans) {
-		t->cap_spans = t->cap_spans ? 2 * t->cap_spans : 16;
-		t->spans = xreallocarray(t->spans, t->cap_spans, sizeof(*t->spans));
+	if (spans->n == spans->cap) {
+		spans->cap = spans->cap ? 2 * spans->cap : 16;
+		spans->list = xreallocarray(spans->list, spans->cap, sizeof(*spans->list));
 	}
-	t->spans[t->n_spans++] = (struct span){ .at = at, .end = at + len };
+	spans->list[spans->n++] = (struct span){ .at = at, .end = at + len };
 }
 
-/* The next place where an extent may begin, or where too little is left to tell. */
-static uint8_t *find_extent(const struct vma_reader *r, uint8_t *at, const uint8_t *end)
+/* The next place where an extent may begin, or where too little is left to be sure. */
+static uint8_t *find_extent(const struct parser *p, uint8_t *at, const uint8_t *end)
 {
 	while (end - at >= VMA_EXTENT_HEADER_SIZE) {
-		uint8_t *p = memchr(at, 'V', (size_t)(end - at) - VMA_EXTENT_HEADER_SIZE + 1);
+		uint8_t *v = memchr(at, 'V', (size_t)(end - at) - VMA_EXTENT_HEADER_SIZE + 1);
 
-		if (!p)
+		if (!v)
 			return at + (end - at) - VMA_EXTENT_HEADER_SIZE + 1;
-		if (vma_extent_looks_like(p, r->hdr.uuid))
-			return p;
-		at = p + 1;
+		if (vma_extent_looks_like(v, p->hdr->uuid))
+			return v;
+		at = v + 1;
 	}
 	return at;
 }
 
 /*
- * VMA has no checksums of data: bytes that were lost or added in an extent show by what does not follow
- * it.  Zeroes and filler stand where a sector was, and moved nothing.
+ * VMA has no checksums of data: if bytes of an extent were lost or added, no extent follows where it ends.
+ * Zeroes and filler take the place of a sector and move nothing.
  */
-static bool is_followed(const struct vma_reader *r, const uint8_t *at, size_t size, const uint8_t *end)
+static bool is_followed(const struct parser *p, const uint8_t *at, size_t size, const uint8_t *end)
 {
 	const uint8_t *next = at + size;
 
-	return end - next < VMA_EXTENT_HEADER_SIZE || vma_extent_resembles(next, r->hdr.uuid) ||
+	return end - next < VMA_EXTENT_HEADER_SIZE || vma_extent_resembles(next, p->hdr->uuid) ||
 	       io_is_zero(next, VMA_EXTENT_HEADER_SIZE) ||
-	       is_filler(&r->parser, r->parser.pos + size, VMA_EXTENT_HEADER_SIZE);
+	       is_filler(p, p->pos + size, VMA_EXTENT_HEADER_SIZE);
 }
 
-/* Has the header of an extent that can be used; else from here on the next one is looked for. */
-static int check_extent(struct vma_reader *r, const struct chunk *c, const uint8_t *at, const uint8_t *end,
+/* Whether an extent that can be used begins here; else the next one is looked for from here on. */
+static int check_extent(struct parser *p, const struct chunk *c, const uint8_t *at, const uint8_t *end,
 			size_t *ret_size, struct error **err)
 {
-	const bool look_behind = r->sink->damage && !c->is_packed;
-	int s = vma_extent_header_decode(at, r->hdr.uuid, ret_size, err);
+	const bool look_after = report_tolerates(p->report) && !c->is_packed;
+	int r = vma_extent_header_decode(at, p->hdr->uuid, ret_size, err);
 
-	if (s < 0 || (size_t)(end - at) < *ret_size)
-		return s;
-	if (!look_behind || is_followed(r, at, *ret_size, end)) {
-		/* too little is there to see */
-		if (look_behind && !c->is_last && (size_t)(end - at) < *ret_size + VMA_EXTENT_HEADER_SIZE)
+	if (r < 0 || (size_t)(end - at) < *ret_size)
+		return r;
+	if (!look_after || is_followed(p, at, *ret_size, end)) {
+		/* too little is there to see what follows */
+		if (look_after && !c->is_last && (size_t)(end - at) < *ret_size + VMA_EXTENT_HEADER_SIZE)
 			*ret_size += VMA_EXTENT_HEADER_SIZE;
 		return 0;
 	}
@@ -223,19 +230,18 @@ static int check_extent(struct vma_reader *r, const struct chunk *c, const uint8
 			 "clusters count as lost");
 }
 
-/* Takes the extent at `at`.  Returns where to go on, NULL on failure; at itself: too little is there. */
-static uint8_t *take_extent(struct reader_thread *t, struct chunk *c, uint8_t *at, const uint8_t *end,
-			    struct error **err)
+/* Takes the extent at `at`.  Returns where to go on; NULL on failure; `at` if too little is there. */
+static uint8_t *take_extent(struct parser *p, struct spans *spans, struct chunk *c, uint8_t *at,
+			    const uint8_t *end, struct error **err)
 {
-	struct parser *p = &t->r->parser;
 	_cleanup_error_ struct error *own = NULL;
 	size_t size = 0;
 
 	if (end - at < VMA_EXTENT_HEADER_SIZE)
 		return at;
-	if (check_extent(t->r, c, at, end, &size, &own) < 0) {
+	if (check_extent(p, c, at, end, &size, &own) < 0) {
 		error_prefix(&own, "extent at byte %" PRIu64, p->pos);
-		if (!p->is_lost && reader_damage(t->r, &own) < 0) {
+		if (!p->is_lost && report_damage(p->report, &own) < 0) {
 			error_keep_first(err, &own);
 			return NULL;
 		}
@@ -245,13 +251,13 @@ static uint8_t *take_extent(struct reader_thread *t, struct chunk *c, uint8_t *a
 	if ((size_t)(end - at) < size)
 		return at;
 	p->is_lost = false;
-	if (claim_all(t->r, c, at, err) < 0)
+	if (claim_all(p, c, at, err) < 0)
 		return NULL;
-	add_span(t, at, size);
+	add_span(spans, at, size);
 	return at + size;
 }
 
-/* Puts what the chunk before left over in front. */
+/* Puts the rest of the chunk before in front. */
 static uint8_t *join_tail(struct parser *p, struct chunk *c)
 {
 	uint8_t *at = c->data - p->tail_len;
@@ -262,50 +268,49 @@ static uint8_t *join_tail(struct parser *p, struct chunk *c)
 	return at;
 }
 
-static int tell(struct vma_reader *r, char **text, struct error **err)
+static int report_text(struct parser *p, char **text, struct error **err)
 {
 	struct error *own = NULL;
-	int s = 0;
+	int r = 0;
 
 	if (*text) {
 		error_set(&own, ERR_CORRUPT, "%s", *text);
-		s = reader_damage(r, &own);
+		r = report_damage(p->report, &own);
 	}
 	error_keep_first(err, &own);
 	free(TAKE_PTR(*text));
-	return s;
+	return r;
 }
 
-/* Something is missing in front of the chunk: an extent cannot go on over that. */
-static void lose(struct parser *p)
+/* Something is missing before the chunk: an extent cannot go on over that. */
+static void lose_tail(struct parser *p)
 {
 	p->tail_len = 0;
 	p->is_lost = true;
 }
 
-int reader_parse(struct reader_thread *t, struct chunk *c, struct error **err)
+int parser_parse(struct parser *p, struct chunk *c, struct spans *spans, struct error **err)
 {
-	struct parser *p = &t->r->parser;
 	uint8_t *at, *end;
-	int s = tell(t->r, &c->unreadable, err);
+	int r = report_text(p, &c->unreadable, err);
 
-	t->n_spans = 0;
-	if (s == 0)
-		s = tell(t->r, &c->damage, err);
-	if (s < 0)
-		return s;
+	spans->n = 0;
+	if (r == 0)
+		r = report_text(p, &c->damage, err);
+	if (r < 0)
+		return r;
 	if (c->is_lost)
-		lose(p);
+		lose_tail(p);
 	note_filler(p, c);
 	at = join_tail(p, c);
 	end = c->data + c->len;
-	t->r->stats.vma_bytes += c->len;
+	p->stats->vma_bytes += c->len;
 	for (;;) {
-		uint8_t *next = p->is_lost ? find_extent(t->r, at, end) : at;
+		uint8_t *next = p->is_lost ? find_extent(p, at, end) : at;
 
 		p->pos += (uint64_t)(next - at);
 		at = next;
-		next = take_extent(t, c, at, end, err);
+		next = take_extent(p, spans, c, at, end, err);
 		if (!next)
 			return (*err)->code;
 		if (next == at)
@@ -315,40 +320,40 @@ int reader_parse(struct reader_thread *t, struct chunk *c, struct error **err)
 	}
 	p->tail_len = (size_t)(end - at);
 	memcpy(p->tail, at, p->tail_len);
-	if (t->r->sink->progress)
-		t->r->sink->progress(t->r->opaque, t->r->stats.clusters);
+	if (p->report->receiver->progress)
+		p->report->receiver->progress(p->report->opaque, p->stats->clusters);
 	return 0;
 }
 
-static int check_tail(struct vma_reader *r, struct error **err)
+static int check_tail(struct parser *p, struct error **err)
 {
-	if (!r->parser.tail_len || r->parser.is_lost)
+	if (!p->tail_len || p->is_lost)
 		return 0;
 	error_set(err, ERR_CORRUPT,
-		  "the archive ends within the extent at byte %" PRIu64 ", after %zu bytes of it",
-		  r->parser.pos, r->parser.tail_len);
-	return reader_damage(r, err);
+		  "the archive ends within the extent at byte %" PRIu64 ", after %zu bytes of it", p->pos,
+		  p->tail_len);
+	return report_damage(p->report, err);
 }
 
-static int check_device(struct vma_reader *r, uint8_t dev, struct error **err)
+static int check_device(struct parser *p, uint8_t dev, struct error **err)
 {
 	uint64_t at = 0, first = 0, n = 0;
 
-	if (!vma_seen_missing(&r->parser.seen, dev, &at, &first, &n))
+	if (!vma_seen_missing(&p->seen, dev, &at, &first, &n))
 		return 0;
 	return error_set(err, ERR_CORRUPT,
 			 "%s: cluster %" PRIu64 " (at byte %" PRIu64 " of the disk) is missing; %" PRIu64
 			 " of %" PRIu64 " clusters are there",
-			 r->hdr.devices[dev].name, first, first * VMA_CLUSTER_SIZE, r->parser.seen.count[dev],
-			 r->parser.seen.clusters[dev]);
+			 p->hdr->devices[dev].name, first, first * VMA_CLUSTER_SIZE, p->seen.count[dev],
+			 p->seen.clusters[dev]);
 }
 
-int reader_parse_end(struct vma_reader *r, struct error **err)
+int parser_end(struct parser *p, struct error **err)
 {
-	int s = check_tail(r, err);
+	int r = check_tail(p, err);
 
-	for (unsigned dev = 1; s == 0 && dev <= VMA_MAX_DEVICES; dev++)
-		if (r->hdr.devices[dev].name && !r->sink->damage)
-			s = check_device(r, (uint8_t)dev, err);
-	return s;
+	for (unsigned dev = 1; r == 0 && dev <= VMA_MAX_DEVICES; dev++)
+		if (p->hdr->devices[dev].name && !report_tolerates(p->report))
+			r = check_device(p, (uint8_t)dev, err);
+	return r;
 }

@@ -1,18 +1,54 @@
-/* The front of the reader: chunks out of the file. */
+#include "vma/reader-source.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "stream/frame.h"
-#include "vma/reader-internal.h"
+#include "vma/sum.h"
 
-static bool tolerates(const struct vma_reader *r)
+void source_init(struct source *s)
 {
-	return r->sink && r->sink->damage;
+	frame_cutter_init(&s->cutter, &s->raw, CHUNK_DATA);
 }
 
-/* Keeps the error as a damage in front of the chunk. */
-static void note(struct chunk *c, struct error **err)
+void source_clear(struct source *s)
+{
+	unpacker_free(s->unpacker);
+	frame_cutter_clear(&s->cutter);
+	error_free(s->late);
+}
+
+int source_open(struct source *s, int fd, const struct cancel *cancel, struct error **err)
+{
+	int r = input_raw_init(&s->raw, fd, cancel, err);
+
+	if (r < 0)
+		return r;
+	s->framed = input_kind(&s->raw) == INPUT_ZSTD;
+	s->plain = input_kind(&s->raw) == INPUT_PLAIN;
+	return s->framed ? 0 : input_unpacker_new(&s->raw, &s->unpacker, err);
+}
+
+int source_skip_first(struct source *s, uint64_t offset)
+{
+	int r = input_raw_seek(&s->raw, offset);
+
+	if (r < 0)
+		return r;
+	frame_cutter_clear(&s->cutter);
+	frame_cutter_init(&s->cutter, &s->raw, CHUNK_DATA);
+	unpacker_free(TAKE_PTR(s->unpacker));
+	error_free(TAKE_PTR(s->late));
+	s->framed = true;
+	s->plain = false;
+	s->ended = false;
+	s->n_frames = 1;
+	return 0;
+}
+
+/* Keeps the error as a damage before the chunk. */
+static void note_damage(struct chunk *c, struct error **err)
 {
 	c->is_lost = true;
 	if (!c->damage)
@@ -20,145 +56,144 @@ static void note(struct chunk *c, struct error **err)
 	error_free(TAKE_PTR(*err));
 }
 
-/* Adds a frame to what the seek table must hold. */
-static int count_frame(struct vma_reader *r, const struct frame_cut *f, struct error **err)
+/* Adds a frame to those that the seek table must hold. */
+static int count_frame(struct source *s, const struct frame_cut *f, struct error **err)
 {
-	if (r->stats.has_seektable) {
-		r->stats.has_seektable = false;
-		return error_set(err, ERR_CORRUPT, "zstd frame at byte %llu: it stands behind the seek table",
+	if (s->stats->has_seektable) {
+		s->stats->has_seektable = false;
+		return error_set(err, ERR_CORRUPT, "zstd frame at byte %llu: it comes after the seek table",
 				 (unsigned long long)f->offset);
 	}
 	if (f->kind == FRAME_CUT_SKIPPABLE && f->magic == FRAME_SKIPPABLE_SEEK_TABLE) {
-		r->stats.has_seektable = true;
+		s->stats->has_seektable = true;
 		return 0;
 	}
-	r->has_frames |= f->kind == FRAME_CUT_FRAME;
-	r->stats.index_frames += f->kind == FRAME_CUT_SKIPPABLE && f->magic == FRAME_SKIPPABLE_VMA_INDEX;
-	r->stats.frames_sum = vma_reader_sum_frame(r, r->stats.frames_sum, f->packed, f->content);
-	r->stats.frames++;
+	s->has_frames |= f->kind == FRAME_CUT_FRAME;
+	s->stats->index_frames += f->kind == FRAME_CUT_SKIPPABLE && f->magic == FRAME_SKIPPABLE_VMA_INDEX;
+	s->stats->frames_sum = vma_sum_frame(s->stats->sum_seed, s->stats->frames_sum, f->packed, f->content);
+	s->stats->frames++;
 	return 0;
 }
 
-static void fill_frame(struct vma_reader *r, struct chunk *c, const struct frame_cut *f)
+static void fill_frame(struct source *s, struct chunk *c, const struct frame_cut *f)
 {
 	c->is_packed = true;
 	c->packed_len = (size_t)f->packed;
-	c->content = (size_t)f->content;
 	c->offset = f->offset;
-	c->frame = r->frame_count++;
+	c->frame = s->n_frames++;
 }
 
 /* From here on it is one stream. */
-static int go_streaming(struct vma_reader *r, const struct chunk *c, const struct frame_cut *f,
+static int go_streaming(struct source *s, const struct chunk *c, const struct frame_cut *f,
 			struct error **err)
 {
-	r->framed = false;
-	return unpacker_zstd_new(&r->raw, c->packed, (size_t)f->packed, &r->unpacker, err);
+	s->framed = false;
+	return unpacker_zstd_new(&s->raw, c->packed, (size_t)f->packed, &s->unpacker, err);
 }
 
 /* 1: a frame; 0: the end; 2: something else was passed. */
-static int take_frame(struct vma_reader *r, struct chunk *c, struct error **err)
+static int take_frame(struct source *s, struct chunk *c, struct error **err)
 {
 	struct frame_cut f;
-	int s;
+	int r;
 
 	/* among frames that say how much they hold, one that does not is damaged */
-	r->cutter.only_frames = r->has_frames && tolerates(r);
-	s = frame_cutter_next(&r->cutter, c->packed, &f, err);
+	s->cutter.only_frames = s->has_frames && s->tolerates;
+	r = frame_cutter_next(&s->cutter, c->packed, &f, err);
 
-	if (s < 0 || f.kind == FRAME_CUT_END)
-		return s;
+	if (r < 0 || f.kind == FRAME_CUT_END)
+		return r;
 	if (f.kind == FRAME_CUT_STREAM) {
-		s = go_streaming(r, c, &f, err);
-		return s < 0 ? s : 2;
+		r = go_streaming(s, c, &f, err);
+		return r < 0 ? r : 2;
 	}
-	s = count_frame(r, &f, err);
-	if (s < 0)
-		return s;
+	r = count_frame(s, &f, err);
+	if (r < 0)
+		return r;
 	if (f.kind == FRAME_CUT_FRAME) {
-		fill_frame(r, c, &f);
+		fill_frame(s, c, &f);
 		return 1;
 	}
-	r->frame_count++;
+	s->n_frames++;
 	return 2;
 }
 
-static int next_frame(struct vma_reader *r, struct chunk *c, struct error **err)
+static int next_frame(struct source *s, struct chunk *c, struct error **err)
 {
 	for (;;) {
-		int s = take_frame(r, c, err);
+		int r = take_frame(s, c, err);
 
-		if (s == 2 && !r->framed)
+		if (r == 2 && !s->framed)
 			return 2;
-		if (s == 0 || s == 1)
-			return s;
-		if (s == 2)
+		if (r == 0 || r == 1)
+			return r;
+		if (r == 2)
 			continue;
-		if (s != ERR_CORRUPT || !tolerates(r))
-			return s;
-		note(c, err);
-		s = frame_cutter_resync(&r->cutter, err);
-		if (s < 0)
-			return s;
-		r->frame_count++;
+		if (r != ERR_CORRUPT || !s->tolerates)
+			return r;
+		note_damage(c, err);
+		r = frame_cutter_resync(&s->cutter, err);
+		if (r < 0)
+			return r;
+		s->n_frames++;
 	}
 }
 
-/* What comes before a damage counts; the error waits until that is handed out. */
-static int next_bytes(struct vma_reader *r, struct chunk *c, struct error **err)
+/* Bytes that come before a damage count; the error waits until they are handed out. */
+static int next_bytes(struct source *s, struct chunk *c, struct error **err)
 {
-	struct error *own = TAKE_PTR(r->late);
-	int s = own ? own->code : unpacker_read(r->unpacker, c->data, CHUNK_DATA, &c->len, &own);
+	struct error *own = TAKE_PTR(s->late);
+	int r = own ? own->code : unpacker_read(s->unpacker, c->data, CHUNK_DATA, &c->len, &own);
 
-	c->is_filler = r->raw.is_filler && r->plain;
-	if (s >= 0)
+	c->is_filler = s->raw.is_filler && s->plain;
+	if (r >= 0)
 		return c->len > 0;
 	if (c->len) {
-		r->late = own;
+		s->late = own;
 		return 1;
 	}
-	if (s == ERR_CORRUPT && tolerates(r)) {
+	if (r == ERR_CORRUPT && s->tolerates) {
 		c->damage = xasprintf("%s%s", error_message(own),
-				      r->plain ? ""
-					       : "; the checksums of such a stream stand behind the "
+				      s->plain ? ""
+					       : "; the checksums of such a stream come after the "
 						 "data, so any disk may be wrong at any place before");
 		error_free(own);
 		return 0;
 	}
 	error_keep_first(err, &own);
-	return s;
+	return r;
 }
 
-/* Tells of a stretch that cannot be read when it is over. */
-static void note_bad(struct vma_reader *r, struct chunk *c)
+/* Reports a stretch that cannot be read once it is over. */
+static void note_bad(struct source *s, struct chunk *c)
 {
-	const struct input_bad *b = &r->raw.bad;
+	const struct input_bad *b = &s->raw.bad;
 
-	if (!b->bytes || (r->raw.bad_run && !r->source_ended))
+	if (!b->bytes || (s->raw.bad_run && !s->ended))
 		return;
 	c->unreadable = xasprintf("%llu bytes of the archive, from byte %llu to %llu, cannot be read: %s",
 				  (unsigned long long)b->bytes, (unsigned long long)b->from,
 				  (unsigned long long)b->to, strerrordesc_np(EIO));
-	r->raw.bad = (struct input_bad){ 0 };
+	s->raw.bad = (struct input_bad){ 0 };
 }
 
-int reader_source_next(struct vma_reader *r, struct chunk *c, struct error **err)
+int source_next(struct source *s, struct chunk *c, struct error **err)
 {
-	int s = 2;
+	int r = 2;
 
 	c->is_packed = c->is_lost = c->is_filler = false;
 	c->data = c->room + CHUNK_HEAD;
 	c->len = 0;
-	if (r->source_ended)
+	if (s->ended)
 		return 0;
-	if (r->framed)
-		s = next_frame(r, c, err);
-	if (s == 2)
-		s = next_bytes(r, c, err);
-	if (s == 0)
-		r->source_ended = true;
-	note_bad(r, c);
-	c->is_last = r->source_ended;
-	/* a damage at the very end still has to be told, and the end may show one */
-	return s == 0 && tolerates(r) ? 1 : s;
+	if (s->framed)
+		r = next_frame(s, c, err);
+	if (r == 2)
+		r = next_bytes(s, c, err);
+	if (r == 0)
+		s->ended = true;
+	note_bad(s, c);
+	c->is_last = s->ended;
+	/* a damage at the very end still has to be reported, and the end may show one */
+	return r == 0 && s->tolerates ? 1 : r;
 }

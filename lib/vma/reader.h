@@ -1,15 +1,15 @@
 /*
  * Reads a VMA archive, packed or not, from a file or a pipe, front to back, on several threads.
  *
- *	vma_reader_new(fd, threads, cancel, &r, err)	// reads the header
- *	vma_reader_header(r)
- *	vma_reader_run(r, &sink, opaque, err)		// data goes to the sink
- *	vma_reader_stats(r), vma_reader_missing(r, ...)
+ *	vma_reader_new(fd, threads, cancel, &reader, err)	// reads the header
+ *	vma_reader_header(reader)
+ *	vma_reader_run(reader, &receiver, opaque, err)		// data goes to the receiver
+ *	vma_reader_stats(reader), vma_reader_missing(reader, ...)
  *
  * Every cluster is handed over once at most, and every field is checked before use.  Memory is
  * bounded, whatever the archive claims: about 12 MiB for each of threads + 2 chunks at worst (4 MiB
  * packed, 4 MiB unpacked, 4 MiB of an extent that began in the chunk before), at most 24 MiB to
- * follow clusters, and 32 MiB for the window of a zstd stream.
+ * keep track of clusters, and 32 MiB for the window of a zstd stream.
  */
 #ifndef VZDUMP_VMA_READER_H
 #define VZDUMP_VMA_READER_H
@@ -24,15 +24,17 @@
 
 #define VMA_READER_MAX_THREADS 6u
 
-/* Where the content goes.  Callbacks may come from several threads at once unless said otherwise. */
-struct vma_sink {
+/* Who gets the content.  Callbacks may come from several threads at once unless said otherwise. */
+struct vma_receiver {
 	/* Bytes of a device.  NULL: they are only checked. */
 	int (*data)(void *opaque, uint8_t dev, uint64_t offset, const void *data, size_t len,
 		    struct error **err);
 	/* The same for bytes that are zero.  May be NULL. */
 	int (*zero)(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, struct error **err);
-	/* Something is hurt (one line); reading goes on behind it.  NULL: it fails instead.
-	 * One call at a time. */
+	/*
+	 * Something is hurt (one line); reading goes on after it.  NULL: reading fails instead.  One call
+	 * at a time.
+	 */
 	void (*damage)(void *opaque, const char *text);
 	/* Clusters so far.  One call at a time.  May be NULL. */
 	void (*progress)(void *opaque, uint64_t clusters);
@@ -50,7 +52,8 @@ struct vma_reader_stats {
 	bool header_alone;     /* in the first frame, as ours */
 	bool has_seektable;    /* its last frame is one */
 	uint64_t index_frames; /* skippable ones, with the magic of our index */
-	uint64_t frames;       /* in front of the seek table, skippable ones included */
+	uint64_t frames;       /* before the seek table, skippable ones included */
+	uint64_t sum_seed;     /* of these sums (vma/sum.h): */
 	uint64_t frames_sum;   /* over their sizes */
 	uint64_t clusters_sum; /* over (frame, cluster) of all that store something */
 	uint64_t stored_clusters;
@@ -61,22 +64,19 @@ struct vma_reader;
 /* fd stays the caller's.  cancel, which may be NULL, ends all reading with ERR_CANCELED. */
 int vma_reader_new(int fd, unsigned threads, const struct cancel *cancel, struct vma_reader **ret,
 		   struct error **err);
-const struct vma_header *vma_reader_header(const struct vma_reader *r);
+const struct vma_header *vma_reader_header(const struct vma_reader *reader);
 
 /*
- * Reads to the end, once.  Fails at the first damage, a missing cluster included, unless the sink
- * wants to hear of damages; then only the sink's own errors and failing reads end it.
+ * Reads to the end, once.  Fails at the first damage, a missing cluster included, unless the receiver
+ * wants to hear of damages; then only the receiver's own errors and failing reads end it.
  */
-int vma_reader_run(struct vma_reader *r, const struct vma_sink *sink, void *opaque, struct error **err);
-const struct vma_reader_stats *vma_reader_stats(const struct vma_reader *r);
-/* After the run: the next row of clusters from *at on that did not come. */
-bool vma_reader_missing(const struct vma_reader *r, uint8_t dev, uint64_t *at, uint64_t *ret_first,
+int vma_reader_run(struct vma_reader *reader, const struct vma_receiver *receiver, void *opaque,
+		   struct error **err);
+const struct vma_reader_stats *vma_reader_stats(const struct vma_reader *reader);
+/* After vma_reader_run(): the next row of clusters from *at on that did not come; false: there is none. */
+bool vma_reader_missing(const struct vma_reader *reader, uint8_t dev, uint64_t *at, uint64_t *ret_first,
 			uint64_t *ret_n);
-/* Sums as in the stats, for comparing; the seed is the reader's. */
-uint64_t vma_reader_sum_frame(const struct vma_reader *r, uint64_t sum, uint64_t packed, uint64_t content);
-uint64_t vma_reader_sum_cluster(const struct vma_reader *r, uint64_t sum, uint64_t frame, uint64_t key);
-
-void vma_reader_free(struct vma_reader *r);
+void vma_reader_free(struct vma_reader *reader);
 DEFINE_CLEANUP(struct vma_reader *, vma_reader_free)
 
 #endif

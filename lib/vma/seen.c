@@ -53,7 +53,7 @@ static void *get_memory(struct vma_seen *s, size_t n, size_t size, struct error 
 	if (n * size > s->max_bytes - s->bytes) {
 		error_set(err, ERR_UNSUPPORTED,
 			  "the archive's clusters are scattered over so much space that %zu MiB do "
-			  "not suffice to follow them",
+			  "not suffice to keep track of them",
 			  s->max_bytes >> 20);
 		return NULL;
 	}
@@ -111,7 +111,7 @@ int vma_seen_claim(struct vma_seen *s, uint8_t dev, uint32_t cluster, struct err
 }
 
 /* Whether it has come, and from there on for how many clusters at least that is the same. */
-static bool look(const struct vma_seen *s, uint8_t dev, uint32_t cluster, uint64_t *ret_same)
+static bool has_come(const struct vma_seen *s, uint8_t dev, uint32_t cluster, uint64_t *ret_same)
 {
 	const unsigned table_shift = TABLE_BITS + PAGE_BITS;
 	unsigned bit = cluster & ((1u << PAGE_BITS) - 1);
@@ -134,10 +134,10 @@ bool vma_seen_missing(const struct vma_seen *s, uint8_t dev, uint64_t *at, uint6
 {
 	uint64_t n = s->clusters[dev], same = 0;
 
-	while (*at < n && look(s, dev, (uint32_t)*at, &same))
+	while (*at < n && has_come(s, dev, (uint32_t)*at, &same))
 		*at += same;
 	*ret_first = *at;
-	while (*at < n && !look(s, dev, (uint32_t)*at, &same))
+	while (*at < n && !has_come(s, dev, (uint32_t)*at, &same))
 		*at += same;
 	if (*at > n)
 		*at = n;

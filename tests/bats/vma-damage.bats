@@ -228,7 +228,7 @@ only_lost() {
 	printf 'hurt' | dd of="$T/a.vma.zst" bs=1 seek=$(($(stat -c %s "$T/a.vma.zst") - 4)) conv=notrunc status=none
 	run "$VMA" extract --salvage "$T/a.vma.zst" "$T/o"
 	[ "$status" = 255 ]
-	[[ $output = *"damage: "*" checksum; the checksums of such a stream stand behind the data, so any disk may be wrong at any place before"* ]]
+	[[ $output = *"damage: "*" checksum; the checksums of such a stream come after the data, so any disk may be wrong at any place before"* ]]
 	[[ $output = *": 0 bytes are lost"* ]]
 	cmp "$T/x" "$T/o/disk-drive-a.raw"
 }

@@ -105,7 +105,7 @@ static inline void fuzz_damage(void *opaque, const char *text)
 
 static inline void fuzz_read(int fd, bool tolerant)
 {
-	const struct vma_sink sink = { .data = fuzz_data, .damage = tolerant ? fuzz_damage : NULL };
+	const struct vma_receiver receiver = { .data = fuzz_data, .damage = tolerant ? fuzz_damage : NULL };
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
 	struct fuzz_disks d = { 0 };
 	bool index;
@@ -116,7 +116,7 @@ static inline void fuzz_read(int fd, bool tolerant)
 	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++)
 		if (vma_reader_header(reader)->devices[i].name)
 			d.sizes[i] = vma_reader_header(reader)->devices[i].size;
-	if (vma_reader_run(reader, &sink, &d, NULL) == 0)
+	if (vma_reader_run(reader, &receiver, &d, NULL) == 0)
 		(void)vma_index_check(fd, reader, &index, NULL);
 }
 

@@ -287,7 +287,7 @@ static int compare_zero(void *opaque, uint8_t dev, uint64_t offset, uint64_t len
 /* The reader refuses clusters that are missing or come twice. */
 static bool archive_is_good(struct fixture *f)
 {
-	const struct vma_sink sink = { .data = compare, .zero = compare_zero };
+	const struct vma_receiver receiver = { .data = compare, .zero = compare_zero };
 	_cleanup_error_ struct error *err = NULL;
 	struct vma_writer_stats stats;
 	struct vma_reader *reader = NULL;
@@ -298,7 +298,7 @@ static bool archive_is_good(struct fixture *f)
 		r = vma_reader_new(f->fd, 1, NULL, &reader, &err);
 	}
 	if (r == 0)
-		r = vma_reader_run(reader, &sink, f, &err);
+		r = vma_reader_run(reader, &receiver, f, &err);
 	if (r < 0)
 		diag("%s", error_message(err));
 	vma_reader_free(reader);

@@ -139,9 +139,9 @@ static void count_lost(struct result *r, const struct vma_reader *reader)
 
 static struct result read_fd(int fd, bool tolerant)
 {
-	const struct vma_sink sink = { .data = on_data,
-				       .zero = on_zero,
-				       .damage = tolerant ? on_damage : NULL };
+	const struct vma_receiver receiver = { .data = on_data,
+					       .zero = on_zero,
+					       .damage = tolerant ? on_damage : NULL };
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
 	_cleanup_error_ struct error *err = NULL;
 	struct result r = { 0 };
@@ -150,7 +150,7 @@ static struct result read_fd(int fd, bool tolerant)
 	r.code = vma_reader_new(fd, 2, NULL, &reader, &err);
 	if (r.code == 0) {
 		prepare(&r, vma_reader_header(reader));
-		r.code = vma_reader_run(reader, &sink, &r, &err);
+		r.code = vma_reader_run(reader, &receiver, &r, &err);
 		count_lost(&r, reader);
 	}
 	r.message = xstrdup(err ? error_message(err) : "");
@@ -569,8 +569,8 @@ static void test_extent_lies(void)
 		  1,
 		  "cluster 1 (at byte 65536 of the disk) is missing",
 		  "a missing cluster" },
-		{ { { 1, 1, 0 }, { 0, 1, 2 } }, 2, "lies behind its end", "a cluster too far" },
-		{ { { 1, 1, 0 }, { 2, 1, 1 } }, 2, "blocks behind its end", "a block too far" },
+		{ { { 1, 1, 0 }, { 0, 1, 2 } }, 2, "lies beyond its end", "a cluster too far" },
+		{ { { 1, 1, 0 }, { 2, 1, 1 } }, 2, "blocks beyond its end", "a block too far" },
 		{ { { 1, 2, 0 } }, 1, "device 2 is not in the header", "an unknown device" },
 		{ { { 1, 0, 0 } }, 1, "blocks but no device", "blocks of no device" },
 	};

@@ -1,0 +1,18 @@
+#include "vma/sum.h"
+
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
+uint64_t vma_sum_frame(uint64_t seed, uint64_t sum, uint64_t packed, uint64_t content)
+{
+	return mix(mix(mix(sum + seed) + packed) + content);
+}
+
+uint64_t vma_sum_cluster(uint64_t seed, uint64_t sum, uint64_t frame, uint64_t key)
+{
+	return sum + mix(mix(frame + seed) + key);
+}

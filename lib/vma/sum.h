@@ -1,0 +1,15 @@
+/*
+ * Sums over what an archive holds, for comparing it with its seek table and index.  A crafted archive cannot
+ * steer them, as it does not know the seed.
+ */
+#ifndef VZDUMP_VMA_SUM_H
+#define VZDUMP_VMA_SUM_H
+
+#include <stdint.h>
+
+/* The sum with one more frame, of these sizes; frames are added in order. */
+uint64_t vma_sum_frame(uint64_t seed, uint64_t sum, uint64_t packed, uint64_t content);
+/* The sum with one more cluster (vma_cluster_key()) that the frame stores; in any order. */
+uint64_t vma_sum_cluster(uint64_t seed, uint64_t sum, uint64_t frame, uint64_t key);
+
+#endif
