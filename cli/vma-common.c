@@ -1,4 +1,4 @@
-/* What several commands of vma do alike. */
+/* Shared by several commands of vma. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 #include "vma-commands.h"
 
 #define REDRAW_NS (100 * UINT64_C(1000000)) /* at most ten times a second */
-#define LINES_MAX 100                       /* of damages; of lost places, a disk */
+#define LINES_MAX 100                       /* of damages, and of lost places of a disk */
 
 static unsigned processors(void)
 {
@@ -39,8 +39,8 @@ int vma_open_threads(const char *path, unsigned threads, const struct cancel *ca
 		return error_errno(err, errno, "cannot open archive '%s'", path);
 	r = vma_reader_new(*ret_fd, threads ? threads : processors(), cancel, ret, err);
 	if (r < 0)
-		error_prefix(err, "cannot read archive '%s'", is_stdin ? "standard input" : path);
-	return r;
+		return error_wrap(err, r, "cannot read archive '%s'", is_stdin ? "standard input" : path);
+	return 0;
 }
 
 void vma_print_content(const struct vma_header *h)
@@ -83,13 +83,13 @@ void vma_print_damage(void *opaque, const char *text)
 	p->damages++;
 }
 
-static uint64_t print_device(const struct vma_reader *r, unsigned dev)
+static uint64_t print_device_missing(const struct vma_reader *reader, unsigned dev)
 {
-	const struct vma_device *d = &vma_reader_header(r)->devices[dev];
+	const struct vma_device *d = &vma_reader_header(reader)->devices[dev];
 	_cleanup_free_ char *name = text_cleaned(d->name);
 	uint64_t at = 0, first = 0, n = 0, lost = 0;
 
-	for (unsigned lines = 0; vma_reader_missing(r, (uint8_t)dev, &at, &first, &n); lines++) {
+	for (unsigned lines = 0; vma_reader_missing(reader, (uint8_t)dev, &at, &first, &n); lines++) {
 		uint64_t start = first * VMA_CLUSTER_SIZE, end = (first + n) * VMA_CLUSTER_SIZE;
 
 		if (end > d->size)
@@ -104,13 +104,13 @@ static uint64_t print_device(const struct vma_reader *r, unsigned dev)
 	return lost;
 }
 
-uint64_t vma_print_missing(const struct vma_reader *r)
+uint64_t vma_print_missing(const struct vma_reader *reader)
 {
 	uint64_t lost = 0;
 
 	for (unsigned dev = 1; dev <= VMA_MAX_DEVICES; dev++)
-		if (vma_reader_header(r)->devices[dev].name)
-			lost += print_device(r, dev);
+		if (vma_reader_header(reader)->devices[dev].name)
+			lost += print_device_missing(reader, dev);
 	return lost;
 }
 
@@ -127,7 +127,7 @@ void vma_progress_init(struct vma_progress *p, const struct vma_header *h, FILE 
 			p->total += vma_clusters(h->devices[i].size);
 }
 
-/* "1m 10s"; NULL as long as there is no telling. */
+/* "1m 10s"; NULL as long as it cannot be estimated. */
 static char *time_left(uint64_t took_ns, uint64_t bytes, uint64_t total)
 {
 	const double took = (double)took_ns / 1e9;

@@ -141,7 +141,7 @@ static int add_disk(struct create *c, const char *value, bool needs_name, struct
 	return check_disk(d, value, err);
 }
 
-/* QEMU reads what is not raw. */
+/* QEMU reads images that are not raw. */
 static int start_daemon(struct create *c, struct error **err)
 {
 	struct vma_daemon_image images[VMA_MAX_DEVICES];
@@ -161,7 +161,7 @@ static int open_disk(struct create *c, struct disk *d, struct error **err)
 			  : image_connect(&d->image, c->daemon.offline.socket, d->export, c->stop, err);
 
 	if (r < 0 && !is_raw(d))
-		error_prefix(err, "image '%s'", d->path);
+		error_wrap(err, r, "image '%s'", d->path);
 	return r < 0 ? r : vma_header_add_device(&c->hdr, d->name, whole_sectors(d->image.size), NULL, err);
 }
 
@@ -190,7 +190,7 @@ static int collect(struct create *c, const struct options *o, struct error **err
 	return r < 0 ? r : open_disks(c, err);
 }
 
-/* What is being filled. */
+/* The extent that is being filled. */
 struct feed {
 	struct create *c;
 	struct vma_writer *w;
@@ -244,7 +244,7 @@ static int feed_cluster(struct feed *f, uint8_t dev, uint32_t cluster, struct er
 	r = image_read(&f->c->disks[dev - 1].image, (uint64_t)cluster * VMA_CLUSTER_SIZE,
 		       vma_extent_slot(f->e, f->slot), len, err);
 	if (r < 0)
-		return error_prefix(err, "the image of %s", d->name), r;
+		return error_wrap(err, r, "the image of %s", d->name);
 	vma_extent_set(f->e, f->slot, dev, cluster, len);
 	if (++f->slot == VMA_CLUSTERS_PER_EXTENT)
 		vma_writer_extent_put(f->w, TAKE_PTR(f->e));
@@ -345,7 +345,7 @@ static int write_archive(struct create *c, int fd, enum vma_compression compress
 	return r;
 }
 
-/* The part is for nobody else's eyes; what is complete is as any new file. */
+/* Nobody else may read the file while it is incomplete; then it has the mode of any new file. */
 static int give_mode(int fd, const char *path, struct error **err)
 {
 	const mode_t mask = umask(077);

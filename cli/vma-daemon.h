@@ -1,9 +1,8 @@
 /*
- * Images that are not raw, by a qemu-storage-daemon that serves them: vma extract fills them, vma create
- * reads them.
+ * Images that are not raw, served by a qemu-storage-daemon: vma extract fills them, vma create reads them.
  *
  *	vma_daemon_start(&d, images, n, stop, err)
- *	... d.offline.socket, an export by its name each
+ *	... d.offline.socket has an export for each, by its name
  *	vma_daemon_stop(&d)
  */
 #ifndef VZDUMP_CLI_VMA_DAEMON_H
@@ -26,7 +25,8 @@ struct vma_daemon_image {
 	bool writable;
 };
 
-/* Up to VMA_MAX_DEVICES images.  Signals must end in stop from now on, or a folder in /tmp stays. */
+/* Up to VMA_MAX_DEVICES images.  Signals must be caught in stop from now on, or a folder is left
+ * in /tmp. */
 int vma_daemon_start(struct vma_daemon *d, const struct vma_daemon_image *images, size_t n,
 		     const struct cancel *stop, struct error **err);
 /* Ends it and removes its folder; harmless if it never ran. */

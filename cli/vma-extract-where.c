@@ -13,7 +13,7 @@
 
 #define MAP_LINE_MAX 8192
 
-/* 0: there is none of that name. */
+/* The device of that name, or 0. */
 static unsigned device_of(const struct extract *x, const char *name)
 {
 	unsigned i = VMA_MAX_DEVICES;
@@ -60,7 +60,7 @@ int extract_choose_drives(struct extract *x, struct error **err)
 	return r;
 }
 
-/* What the first bytes of a file that is there say. */
+/* The format that the first bytes of an existing file show, or NULL. */
 static const char *format_of(const struct target *t)
 {
 	static const struct {
@@ -82,7 +82,7 @@ static const char *format_of(const struct target *t)
 	return NULL;
 }
 
-/* What --to writes is raw; a name or a file that says otherwise would be taken for what it says. */
+/* --to writes raw data; with such a name, or into such a file, others would take it for that format. */
 static int check_format(const struct target *t, const char *disk, struct error **err)
 {
 	const char *format = str_suffix(t->path, ".qcow2")  ? "qcow2"
@@ -146,7 +146,7 @@ static struct pace *pace_of(struct extract *x, unsigned dev, const struct readma
 	return &x->paces[dev];
 }
 
-/* As in Proxmox's vma, --drives goes before the map. */
+/* As in Proxmox's vma, --drives takes precedence over the map. */
 static int map_line(struct extract *x, const char *text, struct error **err)
 {
 	_cleanup_(readmap_line_clear) struct readmap_line l = { 0 };
@@ -192,9 +192,7 @@ static int start_daemon(struct extract *x, struct error **err)
 	r = signals_catch(&x->stop, err);
 	if (r == 0)
 		r = vma_daemon_start(&x->daemon, images, n, x->stop, err);
-	if (r < 0)
-		error_prefix(err, "option --readmap");
-	return r;
+	return r < 0 ? error_wrap(err, r, "option --readmap") : 0;
 }
 
 static int open_mapped(struct extract *x, struct error **err)

@@ -23,7 +23,7 @@ static const struct option rows[] = {
 	  .description = "The archive, packed or not; - for standard input." },
 	{ .name = "targetdir",
 	  .complete = COMPLETE_DIRECTORY,
-	  .description = "A folder that does not exist yet. It may be left out if --to tells where "
+	  .description = "A folder that does not exist yet. It may be left out if --to says where "
 			 "disks go; disks that it does not name are passed over then." },
 	{ .name = "drives",
 	  .complete = COMPLETE_ARCHIVE_DISKS,
@@ -65,8 +65,8 @@ static const struct option_table table = {
 };
 
 /*
- * Ours is what root may read anyway.  The archive's group is let in only where it is that of new files; of a
- * pipe nobody knows who may read it.
+ * Who may read the archive may read the new files.  Its group may only if new files belong to it as well; for
+ * a pipe nobody knows who may read it.
  */
 static mode_t mode_of(int archive_fd)
 {
@@ -174,9 +174,7 @@ static int make_folder(const struct extract *x, struct error **err)
 
 static int name_disk(const struct extract *x, unsigned dev, int r, struct error **err)
 {
-	if (r < 0)
-		error_prefix(err, "disk '%s'", x->h->devices[dev].name);
-	return r;
+	return r < 0 ? error_wrap(err, r, "disk '%s'", x->h->devices[dev].name) : r;
 }
 
 static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data, size_t len,
@@ -249,7 +247,7 @@ static int begin(struct extract *x, struct error **err)
 }
 
 /*
- * Nothing that was there before changes until all is known to be right.  Proxmox's qmrestore reads the
+ * Nothing that existed before is changed until everything has been checked.  Proxmox's qmrestore reads the
  * configs in the folder before it writes the map.
  */
 static int prepare(struct extract *x, struct error **err)
@@ -278,17 +276,17 @@ static int prepare(struct extract *x, struct error **err)
 static int transfer(struct extract *x, struct vma_reader *reader, struct error **err)
 {
 	const bool salvage = options_bool(x->o, "salvage"), verbose = options_bool(x->o, "verbose");
-	const bool tell = verbose || x->progress.live.on;
+	const bool shown = verbose || x->progress.live.on;
 	const struct vma_receiver receiver = { .data = on_data,
 					       .zero = on_zero,
 					       .damage = salvage ? vma_print_damage : NULL,
-					       .progress = tell ? vma_print_progress : NULL };
+					       .progress = shown ? vma_print_progress : NULL };
 	uint64_t lost;
 	int r = vma_reader_run(reader, &receiver, x, err);
 
 	vma_progress_off(&x->progress);
 	if (r < 0)
-		return error_prefix(err, "restore failed");
+		return error_wrap(err, r, "restore failed");
 	r = finish(x, reader, err);
 	if (r < 0)
 		return r;

@@ -1,4 +1,4 @@
-/* What the files of vma extract share. */
+/* Shared by the files of vma extract. */
 #ifndef VZDUMP_CLI_VMA_EXTRACT_H
 #define VZDUMP_CLI_VMA_EXTRACT_H
 
@@ -13,10 +13,10 @@ struct extract {
 	const struct options *o;
 	const struct vma_header *h;
 	int archive_fd;
-	mode_t mode;     /* of files that are made: nobody reads there who cannot read the archive */
+	mode_t mode;     /* of files that are made: readable only for those who can read the archive */
 	const char *dir; /* NULL: none */
 	bool wanted[VMA_MAX_DEVICES + 1];
-	bool mapped[VMA_MAX_DEVICES + 1]; /* where it goes is told */
+	bool mapped[VMA_MAX_DEVICES + 1]; /* the user says where it goes */
 	struct target targets[VMA_MAX_DEVICES + 1];
 	/* of --readmap */
 	struct readmap_line maps[VMA_MAX_DEVICES + 1];
@@ -28,9 +28,9 @@ struct extract {
 
 /* vma-extract-where.c, in this order.  All disks, or those of --drives. */
 int extract_choose_drives(struct extract *x, struct error **err);
-/* --to; the targets are open then, but unchanged. */
+/* --to: opens the targets, which stay unchanged. */
 int extract_open_to(struct extract *x, struct error **err);
-/* --readmap; the same, and there may be a daemon, which signals end from now on. */
+/* --readmap: the same; there may be a daemon from now on, which a signal ends. */
 int extract_read_map(struct extract *x, struct error **err);
 /* Refuses targets that are one and the same, the archive itself, or open in a QEMU. */
 int extract_check_targets(const struct extract *x, struct error **err);

@@ -11,7 +11,7 @@
 
 #define STATUS_MAX (UINT64_C(1) << 30) /* bytes a question: a length has 32 bits */
 
-/* What a server says of a place. */
+/* What a server says about a part of the image. */
 struct status {
 	uint32_t len;
 	bool is_zero;
@@ -49,10 +49,8 @@ int image_connect(struct image *i, const char *socket, const char *export, const
 	    nbd_add_meta_context(i->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) < 0)
 		return error_set(err, ERR_PEER, "cannot connect to qemu-storage-daemon: %s", nbd_get_error());
 	r = nbd_client_connect_unix(i->nbd, socket, NBD_CONNECT_MS, cancel, err);
-	if (r < 0 && r != ERR_CANCELED)
-		error_prefix(err, "cannot connect to qemu-storage-daemon");
 	if (r < 0)
-		return r;
+		return r == ERR_CANCELED ? r : error_wrap(err, r, "cannot connect to qemu-storage-daemon");
 	size = nbd_get_size(i->nbd);
 	if (size <= 0)
 		return error_set(err, ERR_INVALID, "it is empty; give one that has a size");
@@ -72,9 +70,8 @@ int image_read(const struct image *i, uint64_t offset, void *data, size_t len, s
 					  nbd_aio_pread(i->nbd, data, there, offset, NBD_NULL_COMPLETION, 0),
 					  i->cancel, err);
 
-		if (r < 0 && r != ERR_CANCELED)
-			error_prefix(err, "cannot read byte %" PRIu64, offset);
-		return r;
+		return r < 0 && r != ERR_CANCELED ? error_wrap(err, r, "cannot read byte %" PRIu64, offset)
+						  : r;
 	}
 	n = io_pread_full(i->fd, data, there, (off_t)offset);
 	return n == (ssize_t)there
@@ -82,7 +79,7 @@ int image_read(const struct image *i, uint64_t offset, void *data, size_t len, s
 		       : error_errno(err, n < 0 ? (int)-n : EIO, "cannot read byte %" PRIu64, offset);
 }
 
-/* The first part of what it tells is enough; only what reads as zeroes may be left out. */
+/* The first part of the answer is enough; only parts that read as zeroes may be left out. */
 static int on_status(void *opaque, const char *context, uint64_t offset, uint32_t *entries, size_t n,
 		     int *error)
 {
@@ -96,17 +93,17 @@ static int on_status(void *opaque, const char *context, uint64_t offset, uint32_
 	return 0;
 }
 
-/* A server that cannot tell has data everywhere. */
+/* For a server that cannot say, all is data. */
 static uint64_t next_data_nbd(struct image *i, uint64_t offset)
 {
 	while (offset < i->size && offset >= i->data_end) {
 		uint64_t left = i->size - offset, len = left < STATUS_MAX ? left : STATUS_MAX;
 		struct status s = { 0 };
-		nbd_extent_callback tell = { .callback = on_status, .user_data = &s };
+		nbd_extent_callback status = { .callback = on_status, .user_data = &s };
 
-		if (nbd_client_finish(i->nbd,
-				      nbd_aio_block_status(i->nbd, len, offset, tell, NBD_NULL_COMPLETION, 0),
-				      i->cancel, NULL) < 0 ||
+		if (nbd_client_finish(
+			    i->nbd, nbd_aio_block_status(i->nbd, len, offset, status, NBD_NULL_COMPLETION, 0),
+			    i->cancel, NULL) < 0 ||
 		    !s.len)
 			return offset;
 		if (s.is_zero)

@@ -1,6 +1,6 @@
 /*
- * vma index: an archive that is one stream becomes one whose frames stand by themselves, with index
- * and seek table.  What it holds stays as it is: uuid, time, configs, every cluster.
+ * vma index: an archive that is one stream becomes one of independent frames, with index and seek table.
+ * Its content stays as it is: uuid, time, configs, every cluster.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -156,7 +156,6 @@ static int convert(struct vma_reader *reader, int fd, const struct cancel *stop,
 	budget_init(&budget, &(struct budget_limits){ .threads = cpus > 0 ? (unsigned)cpus : 1 });
 	if (r == 0)
 		r = vma_writer_new(&wo, output, f.h, &w, err);
-
 	f.w = w;
 	if (r == 0)
 		r = vma_reader_run(reader, &receiver, &f, err);
@@ -169,8 +168,8 @@ static int convert(struct vma_reader *reader, int fd, const struct cancel *stop,
 
 /* ---- files ---- */
 
-/* Where it goes; for a .vma.zst that is itself. */
-static char *target_of(const char *archive)
+/* The path of the new archive; for a .vma.zst that is its own. */
+static char *output_path(const char *archive)
 {
 	static const char *const endings[] = { ".gz", ".lzo", ".bz2", ".xz" };
 
@@ -182,7 +181,7 @@ static char *target_of(const char *archive)
 	return xasprintf("%s.zst", archive);
 }
 
-/* A replaced archive keeps owner, mode and times: backups are told apart by their age. */
+/* A replaced archive keeps owner, mode and times: backups are distinguished by their age. */
 static int keep_attributes(int fd, const struct stat *st, const char *path, struct error **err)
 {
 	const struct timespec times[2] = { st->st_atim, st->st_mtim };
@@ -194,7 +193,7 @@ static int keep_attributes(int fd, const struct stat *st, const char *path, stru
 }
 
 /* Reads all of the new file: a damaged disk must not cost the only copy. */
-static int check(const char *path, struct error **err)
+static int check_new(const char *path, struct error **err)
 {
 	const struct vma_receiver nothing = { 0 };
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
@@ -217,7 +216,7 @@ static int write_new(struct vma_reader *reader, int in, const struct new_file *t
 
 	if (r == 0 && fstat(in, &st) == 0 && S_ISREG(st.st_mode))
 		return keep_attributes(to->fd, &st, to->part, err);
-	/* who may read what comes from a pipe, nobody knows: 0600, as it was made */
+	/* for a pipe nobody knows who may read it: 0600, as the file was made */
 	return r;
 }
 
@@ -235,7 +234,7 @@ static int index_to(const char *archive, const char *target, const struct cancel
 	if (r == 0)
 		r = write_new(reader, in, &to, stop, err);
 	if (r == 0)
-		r = check(to.part, err);
+		r = check_new(to.part, err);
 	if (r == 0)
 		r = new_file_commit(&to, err);
 	new_file_clear(&to);
@@ -246,15 +245,15 @@ static int index_to(const char *archive, const char *target, const struct cancel
 
 static bool is_indexed(const char *archive)
 {
-	_cleanup_(vma_random_freep) struct vma_random *r = NULL;
+	_cleanup_(vma_random_freep) struct vma_random *x = NULL;
 
-	return str_suffix(archive, ".zst") && vma_random_open(archive, 1, &r, NULL) == 0;
+	return str_suffix(archive, ".zst") && vma_random_open(archive, 1, &x, NULL) == 0;
 }
 
 static int run(struct options *o, struct error **err)
 {
 	const char *given = options_get(o, "archive");
-	/* of a link the archive is replaced, or gets its neighbour, not the link */
+	/* if it is a link: the archive, not the link, is replaced or gets the new one beside it */
 	_cleanup_free_ char *real = strcmp(given, "-") ? realpath(given, NULL) : NULL;
 	const char *archive = real ? real : given;
 	_cleanup_free_ char *target = xstrdup_null(options_get(o, "target"));
@@ -269,7 +268,7 @@ static int run(struct options *o, struct error **err)
 		return 0;
 	}
 	if (!target)
-		target = target_of(archive);
+		target = output_path(archive);
 	r = signals_catch(&stop, err);
 	if (r == 0)
 		r = index_to(archive, target, stop, err);

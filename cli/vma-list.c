@@ -47,7 +47,7 @@ static struct json_object *configs_json(const struct vma_header *h)
 	return list;
 }
 
-/* random is NULL where only reading all of the archive could tell. */
+/* random is NULL if nothing but reading all of the archive would show it. */
 static void add_content(struct json_object *o, const struct vma_random *random, unsigned dev, uint64_t size)
 {
 	uint64_t used = random ? vma_random_stored(random, (uint8_t)dev) : 0;

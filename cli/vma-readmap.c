@@ -30,7 +30,7 @@ static int parse_bps(const char *text, uint64_t *ret, struct error **err)
 	return 0;
 }
 
-/* One "key=value:" of those in front; 0: there is none any more. */
+/* Takes one "key=value:" from the beginning; 0: there is none left. */
 static int take_option(const char **at, struct readmap_line *l, struct error **err)
 {
 	const char *colon = strchr(*at, ':'), *rest;
@@ -56,7 +56,7 @@ static int take_option(const char **at, struct readmap_line *l, struct error **e
 	return 1;
 }
 
-static int parse(const char *line, struct readmap_line *l, struct error **err)
+static int parse_line(const char *line, struct readmap_line *l, struct error **err)
 {
 	const char *at = line, *equals;
 	int r;
@@ -84,11 +84,11 @@ static int parse(const char *line, struct readmap_line *l, struct error **err)
 int readmap_parse(const char *line, struct readmap_line *ret, struct error **err)
 {
 	struct readmap_line l = { 0 };
-	int r = parse(line, &l, err);
+	int r = parse_line(line, &l, err);
 
 	if (r < 0) {
 		readmap_line_clear(&l);
-		return error_prefix(err, "option --readmap"), r;
+		return error_wrap(err, r, "option --readmap");
 	}
 	*ret = l;
 	return 0;

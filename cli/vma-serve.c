@@ -25,7 +25,7 @@ static const struct option rows[] = {
 	  .description = "Path of the socket. Without it one is made in a new folder in /tmp." },
 	{ .name = "disk",
 	  .complete = COMPLETE_ARCHIVE_DISKS,
-	  .description = "What a client gets that names no disk. Not needed if there is only one." },
+	  .description = "The disk for a client that names none. Not needed if there is only one." },
 };
 
 static const struct option_table table = {

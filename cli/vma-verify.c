@@ -68,8 +68,10 @@ static char *describe(const struct vma_reader *reader)
 		 : xstrdup("no disks");
 }
 
-/* Proxmox's archives have neither seek table nor index; ours, which are frames from the header on, have. */
-/* *ret_found: NULL if they were there once and are lost. */
+/*
+ * Proxmox's archives have neither seek table nor index; ours, which are frames from the header on, have both.
+ * *ret_found is NULL if they are lost.
+ */
 static int check_index(int fd, const struct vma_reader *reader, const char **ret_found, struct error **err)
 {
 	const struct vma_reader_stats *s = vma_reader_stats(reader);

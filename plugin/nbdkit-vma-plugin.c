@@ -3,7 +3,7 @@
  *
  *	nbdkit vma file=x.vma.zst [disk=drive-scsi0] [cache-size=64M]
  *
- * All work is done by lib/vma/random.h; nbdkit's filters (partition, ext2, cow) give the rest.
+ * lib/vma/random.h does all the work; nbdkit's filters (partition, ext2, cow) do the rest.
  */
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
@@ -82,7 +82,7 @@ static unsigned find_disk(const char *name)
 	return 0;
 }
 
-/* Names what there is, for who asked for something else. */
+/* Lists the disks, for those who asked for something else. */
 static void report_unknown(const char *name)
 {
 	const struct vma_header *h = vma_random_header(archive);
@@ -120,7 +120,7 @@ static int vma_list_exports(int readonly, int is_tls, struct nbdkit_exports *exp
 	return 0;
 }
 
-/* What a client gets that names nothing: disk=, else the only one there is. */
+/* The disk for a client that names none: disk=, else the only one there is. */
 static const char *vma_default_export(int readonly, int is_tls)
 {
 	const struct vma_header *h = vma_random_header(archive);
@@ -241,7 +241,7 @@ static struct nbdkit_plugin plugin = {
 	.description = "serves each disk of an indexed .vma.zst, or of a .vma, read-only",
 	.magic_config_key = "file",
 	.config_help = "file=<archive>      (required) .vma.zst with an index, or .vma\n"
-		       "disk=<name>         what a client gets that names no disk\n"
+		       "disk=<name>         the disk for a client that names none\n"
 		       "cache-size=<size>   unpacked data to keep (64M)",
 	.unload = vma_unload,
 	.config = vma_config,

@@ -16,7 +16,7 @@
 #define PIPE_SIZE         (1 << 20)
 #define ATOMIC_PIPE_WRITE 4096 /* a pipe that polls writable takes this without waiting */
 #define WRITEBACK_STEP    (4 * MIB)
-#define CACHE_KEPT        (32 * MIB) /* behind this much the pages are surely on disk, or the disk is busy */
+#define CACHE_KEPT        (32 * MIB) /* pages further back are surely on disk, or the disk is busy */
 
 struct plain {
 	struct output base;
@@ -28,7 +28,7 @@ struct plain {
 	bool writeback;
 	uint64_t pos;     /* in the file */
 	uint64_t started; /* writeback was started up to here */
-	uint64_t dropped; /* the page cache was told up to here */
+	uint64_t dropped; /* pages before this offset may leave the page cache */
 };
 
 static int write_error(const struct plain *p, int errnum, struct error **err)

@@ -1,5 +1,5 @@
 /*
- * Where a stream of bytes goes: a descriptor as it stands, or a compressor in front of one.
+ * Where a stream of bytes goes: a descriptor, or a compressor in front of one.
  *
  *	output_plain_new(fd, ...)			// file, block device, pipe, socket
  *	output_filter_new(OUTPUT_LZOP, 0, plain, ...)	// compresses, then writes to plain

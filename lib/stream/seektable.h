@@ -6,7 +6,7 @@
  *	entry  := compressed_size u32  decompressed_size u32
  *	footer := frames u32  descriptor u8  magic u32 = 0x8F92EAB1
  *
- * One entry per frame in front of it, skippable ones included (decompressed size 0).  Bit 7 of the
+ * One entry for each frame before it, skippable ones included (decompressed size 0).  Bit 7 of the
  * descriptor says that entries end with a checksum; ours do not, our frames have their own.
  */
 #ifndef VZDUMP_STREAM_SEEKTABLE_H
@@ -22,14 +22,15 @@
 #define SEEKTABLE_FOOTER_SIZE 9
 #define SEEKTABLE_MAX_FRAMES  UINT32_C(0x8000000) /* as zstd's own reader */
 
-/* Collects the sizes; about six bytes of memory a frame. */
+/* Collects the sizes, in about six bytes of memory a frame; all zero to begin with. */
 struct seektable_writer {
 	struct buf sizes; /* varints, two a frame */
 	uint32_t frames;
 };
 
-/* Fails when the format has no room for one more. */
+/* One more frame, of these sizes in bytes.  ERR_UNSUPPORTED: the format has no room for it. */
 int seektable_add(struct seektable_writer *t, uint64_t compressed, uint64_t decompressed, struct error **err);
+/* Writes the table; all frames before it have been added. */
 int seektable_write(const struct seektable_writer *t, struct output *o, struct error **err);
 void seektable_writer_clear(struct seektable_writer *t);
 

@@ -1,6 +1,6 @@
 /*
- * How an archive is packed.  zstd is the writer's own, in frames that can be read one by one; the others
- * compress the stream on its way out.
+ * How an archive is compressed.  The writer itself makes zstd frames, which can be read one by one; the other
+ * ways compress the stream in the output.
  */
 #ifndef VZDUMP_VMA_COMPRESSION_H
 #define VZDUMP_VMA_COMPRESSION_H

@@ -100,9 +100,9 @@ void vma_header_copy(struct vma_header *dst, const struct vma_header *src);
 void vma_header_encode(const struct vma_header *h, struct buf *ret);
 
 /*
- * Reads a header.  vma_header_size() tells from its fixed part how long it is; decode takes all of it.
+ * Reads a header.  vma_header_size() takes its fixed part and says how long it is; decode takes all of it.
  * Names hold no slash and no control character, none comes twice.  Devices without a size are left
- * out, as Proxmox does.  On failure *ret is empty.
+ * out, as Proxmox does.  After a failure *ret is empty.
  */
 int vma_header_size(const uint8_t fixed[VMA_HEADER_SIZE], size_t *ret, struct error **err);
 int vma_header_decode(const uint8_t *data, size_t len, struct vma_header *ret, struct error **err);
@@ -142,14 +142,14 @@ void vma_extent_header_encode(uint8_t out[VMA_EXTENT_HEADER_SIZE], const uint8_t
 
 /*
  * Checks the header of an extent by itself: magic, uuid, md5, and that the masks name as many blocks
- * as follow.  *ret_size is the size of the whole extent.  Whether devices and clusters exist is the
- * reader's business.
+ * as follow.  *ret_size is the size of the whole extent.  Whether devices and clusters exist is
+ * for the reader to check.
  */
 int vma_extent_header_decode(const uint8_t raw[VMA_EXTENT_HEADER_SIZE], const uint8_t uuid[VMA_UUID_SIZE],
 			     size_t *ret_size, struct error **err);
-/* 24 bytes at raw: might an extent of the archive begin here? */
+/* Whether an extent of the archive might begin here, by the first 24 bytes. */
 bool vma_extent_looks_like(const uint8_t *raw, const uint8_t uuid[VMA_UUID_SIZE]);
-/* The same where some of these bytes may be hurt. */
+/* The same if some of these bytes may be damaged. */
 bool vma_extent_resembles(const uint8_t *raw, const uint8_t uuid[VMA_UUID_SIZE]);
 struct vma_block_info vma_block_info_decode(const uint8_t raw[VMA_EXTENT_HEADER_SIZE], unsigned i);
 /* Gives the slot no device any more; its blocks stay where they are. */

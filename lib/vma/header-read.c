@@ -1,4 +1,4 @@
-/* The header of an archive: reading it.  Every field is a stranger's. */
+/* The header of an archive: reading it.  No field is trusted. */
 #include <ctype.h>
 #include <md5.h>
 #include <string.h>
@@ -100,7 +100,7 @@ static int get_name(const struct blobs *b, uint32_t offset, const char *kind, co
 	return 0;
 }
 
-/* As Proxmox's reader: what lacks a name or data is not there. */
+/* As in Proxmox's reader, a config without a name or data does not exist. */
 static int get_config(const uint8_t *data, const struct blobs *b, unsigned i, struct vma_header *h,
 		      struct error **err)
 {

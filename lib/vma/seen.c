@@ -18,7 +18,7 @@ struct seen_table {
 	struct seen_page *pages[1u << TABLE_BITS];
 };
 
-/* Stands for a page whose clusters have all come. */
+/* Takes the place of a page whose clusters have all come. */
 static const struct seen_page full_page;
 #define FULL ((struct seen_page *)&full_page)
 
@@ -61,7 +61,7 @@ static void *get_memory(struct vma_seen *s, size_t n, size_t size, struct error 
 	return xcalloc(n, size);
 }
 
-/* Where the pointer to the cluster's page stands. */
+/* The place of the pointer to the cluster's page. */
 static struct seen_page **find_page(struct vma_seen *s, uint8_t dev, uint32_t cluster, struct error **err)
 {
 	struct seen_table ***root = &s->roots[dev], **table;

@@ -3,12 +3,12 @@
  *
  * Data is copied as rarely as possible: the caller gets an *extent*, a buffer with room for 59
  * clusters, reads straight into its slots (from a socket, say), names what each slot holds and puts
- * the extent back.  Worker threads then find the zero blocks, close the gaps, write the extent
- * header with its checksum and compress; one writer thread puts the frames in order on the output.
+ * the extent back.  Worker threads then find the zero blocks, close the gaps, write the extent header
+ * with its checksum and compress; one more thread writes the frames to the output, in order.
  * The number of extents bounds the memory.
  *
- *	vma_writer_new(...)
- *	e = vma_writer_extent_try_get(...)	// fill e->data + slot * VMA_CLUSTER_SIZE
+ *	vma_writer_new(&options, output, &header, &w, err)
+ *	vma_writer_extent_try_get(w, reserve, &e, err)	// fill e->data + slot * VMA_CLUSTER_SIZE
  *	vma_extent_set(e, slot, dev, cluster, len)
  *	vma_writer_extent_put(w, e)
  *	vma_writer_zero(w, dev, first, n)	// clusters known to be zero
@@ -31,7 +31,7 @@
 #include "vma/format.h"
 
 enum vma_layout {
-	VMA_STREAM, /* as it stands; the output may compress it */
+	VMA_STREAM, /* as it is; the output may compress it */
 	VMA_FRAMES, /* zstd frames, with index and seek table */
 };
 
@@ -85,9 +85,9 @@ int vma_writer_new(const struct vma_writer_options *o, struct output *output, co
 		   struct vma_writer **ret, struct error **err);
 
 /*
- * An empty extent.  try_get returns 1 and *ret, or 0 if none is free now; get waits.  `reserve`
- * extents are left free by get and try_get for others: a reader passes 1 so that the thread which
- * a guest is waiting for (pass 0) always finds one.  Negative once the writer has failed.
+ * Gets an empty extent: 1 and *ret.  try_get returns 0 if none is free now; get waits.  Both leave
+ * `reserve` extents free for others: who reads ahead passes 1, so that the thread for which a guest
+ * waits (it passes 0) always finds one.  Negative once the writer has failed.
  */
 int vma_writer_extent_try_get(struct vma_writer *w, unsigned reserve, struct vma_extent **ret,
 			      struct error **err);
