@@ -33,7 +33,7 @@ static void add_notes(struct task *t)
 	if (!template)
 		return;
 	log_info(t->log, "adding notes to backup");
-	/* one of vzdump.conf is only looked at here */
+	/* a template of vzdump.conf has not been checked before */
 	if (notes_template_check(template, &err) < 0) {
 		log_warn(t->log, "unable to add notes - %s", error_message(err));
 		return;

@@ -56,7 +56,7 @@ static uint64_t backup_limit(const struct prune_keep *k)
 	return sum;
 }
 
-/* The archive's format has 16 bits for a file's length, and a backup without the rules would look whole. */
+/* The format has 16 bits for the length of a file, and a backup without the rules would look complete. */
 static int check_firewall(const struct task *t, struct error **err)
 {
 	_cleanup_free_ char *path = paths_get(t->host->paths, "/etc/pve/firewall/%u.fw", t->vmid);

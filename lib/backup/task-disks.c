@@ -78,8 +78,8 @@ static bool has_disks(const char *archive)
 }
 
 /*
- * A configuration that has lost its disks (an editor, a restore of the wrong file) makes archives of nothing,
- * which would push out those that hold the data.
+ * A configuration that has lost its disks (in an editor, by a restore of the wrong file) would make archives
+ * of nothing, for which retention would remove those that hold the data.
  */
 static int check_lost_disks(const struct task *t, struct error **err)
 {

@@ -312,8 +312,8 @@ static void log_online_again(struct task *t)
 }
 
 /*
- * Whether the hook script hears that the guest goes on.  Milliseconds of stopped vCPUs in mode snapshot do not
- * count; of a suspended guest it hears here, as in PVE, although the guest may run again since long.
+ * Whether the hook script hears that the guest goes on.  Milliseconds of paused vCPUs in mode snapshot do
+ * not count; about a suspended guest it hears here, as in PVE, although that may run again long since.
  */
 static bool is_restart(const struct task_guest *g)
 {

@@ -7,8 +7,8 @@
 #include "source/source.h"
 
 /*
- * For the disk `key` ("scsi0") of a guest whose QEMU runs.  fleecing: it was asked for, and QEMU is capable of
- * it.  Facts: PVE has no fleecing image for the EFI disk either, and reads the TPM's state beside QEMU.
+ * For the disk `key` ("scsi0") of a guest whose QEMU runs.  fleecing: it was asked for, and this QEMU can do
+ * it.  Facts: PVE makes no fleecing image for the EFI disk either, and reads the TPM's state beside QEMU.
  */
 const struct source_ops *source_choose(const char *key, bool fleecing);
 

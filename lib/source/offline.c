@@ -3,8 +3,8 @@
  *
  * Before they are read, everybody who has them open for writing is looked for.  Meanwhile QEMU's locks keep
  * other QEMUs out (see qemu/storage-daemon.h), and a mark that changes ends the copy.  At the end both are
- * looked at again, for what no lock and no mark shows.  The TPM's state of a guest that runs is the exception:
- * swtpm has it open, PVE reads it all the same, and a write in the middle of that is a warning.
+ * looked at again, for what no lock and no mark shows.  The TPM's state of a guest that runs is the
+ * exception: swtpm has it open, PVE reads it all the same, and a write in the middle of that is a warning.
  */
 #include <errno.h>
 

@@ -61,10 +61,10 @@ void sources_free(struct sources *s)
 
 /* ---- a step of all disks ---- */
 
-typedef int source_step(struct sources *s, struct source *const *disks, size_t n, struct error **err);
+typedef int (*source_step)(struct sources *s, struct source *const *disks, size_t n, struct error **err);
 
 /* Calls one function with all disks for which `step_of` names it. */
-static int run_step(struct sources *s, source_step *step, source_step *(*step_of)(const struct source_ops *),
+static int run_step(struct sources *s, source_step step, source_step (*step_of)(const struct source_ops *),
 		    struct error **err)
 {
 	_cleanup_free_ struct source **disks = xcalloc(s->n, sizeof(struct source *));
@@ -77,7 +77,7 @@ static int run_step(struct sources *s, source_step *step, source_step *(*step_of
 	return step(s, disks, n, err);
 }
 
-static bool came_before(const struct sources *s, size_t i, source_step *(*step_of)(const struct source_ops *))
+static bool came_before(const struct sources *s, size_t i, source_step (*step_of)(const struct source_ops *))
 {
 	for (size_t k = 0; k < i; k++) {
 		if (step_of(s->list[k]->ops) == step_of(s->list[i]->ops))
@@ -86,13 +86,12 @@ static bool came_before(const struct sources *s, size_t i, source_step *(*step_o
 	return false;
 }
 
-static int run_steps(struct sources *s, source_step *(*step_of)(const struct source_ops *),
-		     struct error **err)
+static int run_steps(struct sources *s, source_step (*step_of)(const struct source_ops *), struct error **err)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < s->n && r == 0; i++) {
-		source_step *step = step_of(s->list[i]->ops);
+		source_step step = step_of(s->list[i]->ops);
 
 		if (step && !came_before(s, i, step_of))
 			r = run_step(s, step, step_of, err);
@@ -101,11 +100,11 @@ static int run_steps(struct sources *s, source_step *(*step_of)(const struct sou
 }
 
 /* clang-format off */
-static source_step *open_of(const struct source_ops *o)    { return o->open; }
-static source_step *prepare_of(const struct source_ops *o) { return o->prepare; }
-static source_step *begin_of(const struct source_ops *o)   { return o->begin; }
-static source_step *look_of(const struct source_ops *o)    { return o->look; }
-static source_step *check_of(const struct source_ops *o)   { return o->check; }
+static source_step open_of(const struct source_ops *o)    { return o->open; }
+static source_step prepare_of(const struct source_ops *o) { return o->prepare; }
+static source_step begin_of(const struct source_ops *o)   { return o->begin; }
+static source_step look_of(const struct source_ops *o)    { return o->look; }
+static source_step check_of(const struct source_ops *o)   { return o->check; }
 /* clang-format on */
 
 /* ---- the steps ---- */
@@ -136,7 +135,7 @@ void sources_write_out(const struct sources *s)
 	live_write_out(s);
 }
 
-static source_step *open_of_others(const struct source_ops *o)
+static source_step open_of_others(const struct source_ops *o)
 {
 	return o->open == live_open ? NULL : o->open;
 }
