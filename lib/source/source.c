@@ -63,49 +63,79 @@ void sources_free(struct sources *s)
 
 typedef int (*source_step)(struct sources *s, struct source *const *disks, size_t n, struct error **err);
 
-/* Calls one function with all disks for which `step_of` names it. */
-static int run_step(struct sources *s, source_step step, source_step (*step_of)(const struct source_ops *),
-		    struct error **err)
-{
-	_cleanup_free_ struct source **disks = xcalloc(s->n, sizeof(struct source *));
-	size_t n = 0;
+enum step {
+	STEP_FIND, /* `open` of those that are in the guest's QEMU */
+	STEP_OPEN, /* `open` of the others */
+	STEP_PREPARE,
+	STEP_BEGIN,
+	STEP_LOOK,
+	STEP_CHECK,
+};
 
-	for (size_t i = 0; i < s->n; i++) {
-		if (step_of(s->list[i]->ops) == step)
-			disks[n++] = s->list[i];
+static source_step step_function(const struct source *d, enum step step)
+{
+	const struct source_ops *o = d->ops;
+	const bool in_qemu = o->open == live_open;
+
+	switch (step) {
+	case STEP_FIND:
+		return in_qemu ? o->open : NULL;
+	case STEP_OPEN:
+		return in_qemu ? NULL : o->open;
+	case STEP_PREPARE:
+		return o->prepare;
+	case STEP_BEGIN:
+		return o->begin;
+	case STEP_LOOK:
+		return o->look;
+	default:
+		return o->check;
 	}
-	return step(s, disks, n, err);
 }
 
-static bool came_before(const struct sources *s, size_t i, source_step (*step_of)(const struct source_ops *))
+/* The disks that have this function for the step.  Caller frees. */
+static struct source **disks_with(const struct sources *s, enum step step, source_step function,
+				  size_t *ret_n)
+{
+	struct source **disks = xcalloc(s->n, sizeof(struct source *));
+
+	*ret_n = 0;
+	for (size_t i = 0; i < s->n; i++) {
+		if (step_function(s->list[i], step) == function)
+			disks[(*ret_n)++] = s->list[i];
+	}
+	return disks;
+}
+
+/* Calls a function for the step with all disks that have it, also if there are none. */
+static int run_function(struct sources *s, enum step step, source_step function, struct error **err)
+{
+	size_t n;
+	_cleanup_free_ struct source **disks = disks_with(s, step, function, &n);
+
+	return function(s, disks, n, err);
+}
+
+/* It has a function for the step, and no disk before has the same. */
+static bool is_first(const struct sources *s, size_t i, enum step step)
 {
 	for (size_t k = 0; k < i; k++) {
-		if (step_of(s->list[k]->ops) == step_of(s->list[i]->ops))
-			return true;
+		if (step_function(s->list[k], step) == step_function(s->list[i], step))
+			return false;
 	}
-	return false;
+	return step_function(s->list[i], step) != NULL;
 }
 
-static int run_steps(struct sources *s, source_step (*step_of)(const struct source_ops *), struct error **err)
+static int run_step(struct sources *s, enum step step, struct error **err)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < s->n && r == 0; i++) {
-		source_step step = step_of(s->list[i]->ops);
-
-		if (step && !came_before(s, i, step_of))
-			r = run_step(s, step, step_of, err);
+		if (is_first(s, i, step))
+			r = run_function(s, step, step_function(s->list[i], step), err);
 	}
 	return r;
 }
-
-/* clang-format off */
-static source_step open_of(const struct source_ops *o)    { return o->open; }
-static source_step prepare_of(const struct source_ops *o) { return o->prepare; }
-static source_step begin_of(const struct source_ops *o)   { return o->begin; }
-static source_step look_of(const struct source_ops *o)    { return o->look; }
-static source_step check_of(const struct source_ops *o)   { return o->check; }
-/* clang-format on */
 
 /* ---- the steps ---- */
 
@@ -116,7 +146,8 @@ int sources_find(struct sources *s, struct error **err)
 	s->live = live_new();
 	for (size_t i = 0; i < s->n; i++)
 		s->list[i]->ops = source_choose(s->list[i]->conf->key, s->p.fleecing->enabled);
-	r = run_step(s, live_open, open_of, err);
+	/* a guest that runs is looked at even if it has no disk there */
+	r = run_function(s, STEP_FIND, live_open, err);
 	if (r < 0 || !s->p.fleecing->enabled || live_can_fleece(s->live))
 		return r;
 	log_warn(s->p.log, "running QEMU version does not support backup fleecing - continuing without");
@@ -135,15 +166,10 @@ void sources_write_out(const struct sources *s)
 	live_write_out(s);
 }
 
-static source_step open_of_others(const struct source_ops *o)
-{
-	return o->open == live_open ? NULL : o->open;
-}
-
 int sources_open(struct sources *s, const char *run_dir, struct error **err)
 {
 	s->run_dir = run_dir;
-	return run_steps(s, open_of_others, err);
+	return run_step(s, STEP_OPEN, err);
 }
 
 int sources_begin(struct sources *s, enum sources_freeze freeze, struct error **err)
@@ -151,18 +177,18 @@ int sources_begin(struct sources *s, enum sources_freeze freeze, struct error **
 	int r;
 
 	s->freeze = freeze;
-	r = run_steps(s, prepare_of, err);
-	return r == 0 ? run_steps(s, begin_of, err) : r;
+	r = run_step(s, STEP_PREPARE, err);
+	return r == 0 ? run_step(s, STEP_BEGIN, err) : r;
 }
 
 int sources_look(struct sources *s, struct error **err)
 {
-	return run_steps(s, look_of, err);
+	return run_step(s, STEP_LOOK, err);
 }
 
 int sources_check(struct sources *s, struct error **err)
 {
-	return run_steps(s, check_of, err);
+	return run_step(s, STEP_CHECK, err);
 }
 
 void sources_endpoint(const struct sources *s, const struct source *d, struct source_endpoint *ret)
