@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/text.h"
+#include "base/trace.h"
 #include "base/units.h"
 #include "command.h"
 #include "guest/pool.h"
@@ -98,7 +99,8 @@ static void on_line(void *opaque, enum log_level level, const char *line)
 
 	vma_progress_off(progress);
 	printf("%s%s\n",
-	       level == LOG_LEVEL_WARN    ? "WARN: "
+	       level == LOG_LEVEL_DEBUG   ? "DEBUG: "
+	       : level == LOG_LEVEL_WARN  ? "WARN: "
 	       : level == LOG_LEVEL_ERROR ? "ERROR: "
 					  : "",
 	       line);
@@ -213,7 +215,7 @@ static int restore(const struct host *host, const struct settings *settings, con
 static int run(struct options *o, struct error **err)
 {
 	struct vma_progress progress = { 0 };
-	const struct log log = { .line = on_line, .opaque = &progress };
+	const struct log log = { .line = on_line, .opaque = &progress, .debug = trace_is_on(TRACE_DEBUG) };
 	_cleanup_settings_ struct settings settings = { 0 };
 	struct storage_config storages = { 0 };
 	struct paths paths;

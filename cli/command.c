@@ -6,11 +6,13 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/nearest.h"
+#include "base/trace.h"
 #include "complete.h"
 #include "output.h"
 
@@ -115,7 +117,7 @@ static int run(const struct command_set *set, const struct command *c, int argc,
 {
 	_cleanup_error_ struct error *err = NULL;
 
-	if (parse_and_run(set, c, argc, argv, &err) >= 0)
+	if (trace_enable(getenv("VZDUMP_TRACE"), &err) >= 0 && parse_and_run(set, c, argc, argv, &err) >= 0)
 		return 0;
 	if (output_ready(stderr))
 		fprintf(stderr, "%s\n", error_message(err));

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "base/trace.h"
 #include "base/units.h"
 #include "output.h"
 #include "signals.h"
@@ -33,6 +34,7 @@ static void print_quiet(const struct ui *u, const char *level, const char *line)
 static void on_line(void *opaque, enum log_level level, const char *line)
 {
 	static const char *const names[] = {
+		[LOG_LEVEL_DEBUG] = "DEBUG",
 		[LOG_LEVEL_INFO] = "INFO",
 		[LOG_LEVEL_WARN] = "WARN",
 		[LOG_LEVEL_ERROR] = "ERROR",
@@ -66,9 +68,11 @@ void ui_init(struct ui *u, FILE *out, enum ui_lines lines)
 {
 	const bool quiet = lines == UI_WARNINGS;
 
-	*u = (struct ui){ .log = { .line = on_line, .opaque = u, .guest = on_guest },
-			  .out = out,
-			  .quiet = quiet };
+	*u = (struct ui){
+		.log = { .line = on_line, .opaque = u, .debug = trace_is_on(TRACE_DEBUG), .guest = on_guest },
+		.out = out,
+		.quiet = quiet
+	};
 	live_init(&u->live, out);
 	u->live.on = u->live.on && !quiet;
 	pthread_mutex_init(&u->lock, NULL);

@@ -25,6 +25,7 @@ char *task_log_time(void)
 static void write_line(struct task_log *t, enum log_level level, const char *line, const struct log *outer)
 {
 	static const char *const names[] = {
+		[LOG_LEVEL_DEBUG] = "DEBUG",
 		[LOG_LEVEL_INFO] = "INFO",
 		[LOG_LEVEL_WARN] = "WARN",
 		[LOG_LEVEL_ERROR] = "ERROR",
@@ -54,7 +55,7 @@ static void on_file_line(void *opaque, enum log_level level, const char *line)
 
 void task_log_none(struct task_log *t, const struct log *outer)
 {
-	*t = (struct task_log){ .log = { .line = on_line, .opaque = t },
+	*t = (struct task_log){ .log = { .line = on_line, .opaque = t, .debug = outer && outer->debug },
 				.file = { .line = on_file_line, .opaque = t },
 				.outer = outer,
 				.fd = -1 };

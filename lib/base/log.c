@@ -13,7 +13,7 @@ __attribute__((format(printf, 3, 0))) static void emit(const struct log *log, en
 	_cleanup_free_ char *text = NULL;
 	char *rest, *line;
 
-	if (!log || !log->line)
+	if (!log || !log->line || (level == LOG_LEVEL_DEBUG && !log->debug))
 		return;
 	text = xvasprintf(fmt, ap);
 	rest = text;
@@ -38,6 +38,7 @@ __attribute__((format(printf, 3, 0))) static void emit(const struct log *log, en
 		va_end(ap);                                    \
 	}
 
+DEFINE_LOG(log_debug, LOG_LEVEL_DEBUG)
 DEFINE_LOG(log_info, LOG_LEVEL_INFO)
 DEFINE_LOG(log_warn, LOG_LEVEL_WARN)
 DEFINE_LOG(log_error, LOG_LEVEL_ERROR)

@@ -6,9 +6,11 @@
 #ifndef VZDUMP_BASE_LOG_H
 #define VZDUMP_BASE_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum log_level {
+	LOG_LEVEL_DEBUG, /* only a log with `debug` gets these */
 	LOG_LEVEL_INFO,
 	LOG_LEVEL_WARN,
 	LOG_LEVEL_ERROR,
@@ -21,11 +23,17 @@ struct log {
 	 */
 	void (*line)(void *opaque, enum log_level level, const char *line);
 	void *opaque;
+	/* Lines of log_debug() are wanted.  What they say is no interface: nothing may depend on it. */
+	bool debug;
 	/* Whose backup the lines are about from now on; 0: nobody's.  May be NULL. */
 	void (*guest)(void *opaque, uint32_t vmid);
 };
 
-/* log may be NULL: the line is dropped.  Text with several lines is handed on line by line. */
+/*
+ * log may be NULL: the line is dropped.  Text of several lines is passed on line by line.
+ * log_debug() is for developers: why something was decided, what was measured.
+ */
+void log_debug(const struct log *log, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_info(const struct log *log, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_warn(const struct log *log, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_error(const struct log *log, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -12,6 +12,7 @@
 #include "base/lock-holder.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "base/trace.h"
 #include "base/units.h"
 
 #define JOURNAL_MAX (1024 * 1024)
@@ -70,6 +71,7 @@ static int append(struct journal *j, char sign, enum journal_kind kind, const ch
 	const off_t end = lseek(j->fd, 0, SEEK_END);
 	int r = io_write_all(j->fd, line, strlen(line));
 
+	trace(TRACE_JOURNAL, "%u: %c%s %s", j->vmid, sign, kind_names[kind], value);
 	if (r < 0 && end >= 0)
 		(void)!ftruncate(j->fd, end);
 	return r;

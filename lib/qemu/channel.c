@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "base/trace.h"
 #include "base/units.h"
 #include "base/unix-socket.h"
 
@@ -103,6 +104,14 @@ static int wait_ready(struct channel *c, short events, uint64_t deadline, struct
 	}
 }
 
+static void channel_trace(const struct channel *c, char sign, const char *data, size_t len)
+{
+	const char *slash = strrchr(c->path, '/');
+
+	if (trace_is_on(TRACE_QMP))
+		trace_write_bytes(TRACE_QMP, slash ? slash + 1 : c->path, sign, data, len);
+}
+
 static ssize_t send_some(int fd, const char *data, size_t len, int pass_fd)
 {
 	union {
@@ -132,6 +141,7 @@ int channel_send(struct channel *c, const char *data, size_t len, int pass_fd, u
 	ssize_t n;
 	int r;
 
+	channel_trace(c, '>', data, len);
 	while (len > 0) {
 		n = send_some(c->fd, data, len, pass_fd);
 		if (n >= 0) {
@@ -227,6 +237,7 @@ int channel_line(struct channel *c, uint64_t deadline, char **ret, size_t *ret_l
 	*end = '\0';
 	*ret = c->in.data;
 	*ret_len = (size_t)(end - c->in.data);
+	channel_trace(c, '<', *ret, *ret_len);
 	c->taken = *ret_len + 1;
 	c->scanned = 0;
 	return 0;
