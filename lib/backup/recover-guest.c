@@ -8,7 +8,7 @@
 #include "backup/recover-internal.h"
 #include "base/mem.h"
 #include "base/units.h"
-#include "qemu/graph.h"
+#include "qemu/leftovers.h"
 
 enum {
 	RETRY_MS = 250,
@@ -118,7 +118,7 @@ static unsigned what_is_ours(const struct journal *j)
 	if (journal_has(j, JOURNAL_SERVER) && is_server_ours(j))
 		ours |= GRAPH_OURS_SERVER;
 	if (journal_has(j, JOURNAL_STOPPED))
-		ours |= GRAPH_OURS_STOPPED;
+		ours |= GRAPH_OURS_PAUSED;
 	return ours;
 }
 
@@ -132,7 +132,7 @@ static int clean_once(const struct host *host, struct journal *j, bool again, co
 	int r;
 
 	r = power_open_qmp(host->paths, j->vmid, NULL, &q, err);
-	if (r == 0 && again && (ours & GRAPH_OURS_STOPPED))
+	if (r == 0 && again && (ours & GRAPH_OURS_PAUSED))
 		r = power_resume(q, err);
 	if (r == 0)
 		r = power_vcpus_run(q, &run, err);

@@ -219,7 +219,8 @@ static int too_long(const struct channel *c, struct error **err)
 			 c->limits.message);
 }
 
-int channel_line(struct channel *c, uint64_t deadline, char **ret, size_t *ret_len, struct error **err)
+/* The next line without its end, in c->in: it lives until the next call. */
+static int channel_line(struct channel *c, uint64_t deadline, char **ret, size_t *ret_len, struct error **err)
 {
 	char *end;
 	int r;
@@ -268,8 +269,8 @@ static int parse_failed(const struct channel *c, const char *line, const char *w
 			 why, line);
 }
 
-int channel_parse(const struct channel *c, const char *line, size_t len, struct json_object **ret,
-		  struct error **err)
+static int channel_parse(const struct channel *c, const char *line, size_t len, struct json_object **ret,
+			 struct error **err)
 {
 	_cleanup_json_ struct json_object *o = NULL;
 	_cleanup_error_ struct error *why = NULL;
@@ -280,4 +281,14 @@ int channel_parse(const struct channel *c, const char *line, size_t len, struct 
 		return parse_failed(c, line, "not an object", err);
 	*ret = TAKE_PTR(o);
 	return 0;
+}
+
+int channel_message(struct channel *c, uint64_t deadline, struct json_object **ret, struct error **err)
+{
+	size_t len = 0;
+	char *line = NULL;
+	int r;
+
+	r = channel_line(c, deadline, &line, &len, err);
+	return r < 0 ? r : channel_parse(c, line, len, ret, err);
 }

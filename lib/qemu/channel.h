@@ -23,7 +23,7 @@ struct channel {
 	char *path;     /* for messages */
 	struct buf in;  /* received, not yet taken */
 	size_t scanned; /* of in: no line end in here */
-	size_t taken;   /* of in: handed out by channel_line(), to be dropped */
+	size_t taken;   /* of in: parsed already, to be dropped */
 	struct channel_limits limits;
 	const struct cancel *cancel; /* may be NULL */
 };
@@ -44,18 +44,12 @@ int channel_send(struct channel *c, const char *data, size_t len, int pass_fd, u
 		 struct error **err);
 
 /*
- * The next line without its end, in a buffer of the channel that lives until the next call.
- * ERR_GONE at the end of the stream; ERR_CORRUPT when a line is longer than limits.message.
+ * Waits for the next line and parses it.  ERR_GONE at the end of the stream; ERR_CORRUPT if the line is longer than
+ * limits.message, or is no JSON object within limits.memory.  The caller puts *ret.
  */
-int channel_line(struct channel *c, uint64_t deadline, char **ret, size_t *ret_len, struct error **err);
+int channel_message(struct channel *c, uint64_t deadline, struct json_object **ret, struct error **err);
 
 /* Drops all up to and including the next byte `mark`. */
 int channel_skip_to(struct channel *c, char mark, uint64_t deadline, struct error **err);
-
-/*
- * Parses one message; ERR_CORRUPT unless it is a JSON object within limits.memory.  The caller puts *ret.
- */
-int channel_parse(const struct channel *c, const char *line, size_t len, struct json_object **ret,
-		  struct error **err);
 
 #endif

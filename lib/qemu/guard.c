@@ -1,13 +1,16 @@
-/* The guard: what keeps others from resizing, snapshotting, moving the disk meanwhile. */
+#include "qemu/guard.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
-#include "qemu/internal.h"
+#include "qemu/nodes.h"
+#include "qemu/pause.h"
 
 enum {
 	JOB_GONE_POLL_MS = 5,
@@ -142,16 +145,16 @@ int graph_add_guard(struct qmp *q, const struct graph_disk *d, const struct grap
 		    const char *sink, struct error **err)
 {
 	struct graph_pause pause;
-	int r = graph_quiet_begin(q, &pause, err);
+	int r = graph_pause_if_needed(q, &pause, err);
 
-	/* the job first: it takes over whom the filter has above it */
+	/* the job first: it takes over whatever is above the filter */
 	if (r == 0 && sink && !d->throttle)
 		r = add_job(q, n, sink, err);
 	if (r == 0)
 		r = add_blocker(q, n->guard, n->cbw, image, err);
 	if (r == 0 && d->throttle)
 		r = add_blocker(q, n->guard_top, d->root, image, err);
-	return graph_quiet_end(q, &pause, r, err);
+	return graph_pause_end_after(q, &pause, r, err);
 }
 
 /* ---- out ---- */
@@ -200,7 +203,7 @@ static int cancel_job(struct qmp *q, const char *id, struct error **err)
 int graph_del_guard(struct qmp *q, const struct graph_names *n, struct error **err)
 {
 	struct graph_pause pause;
-	int r = graph_quiet_begin(q, &pause, err);
+	int r = graph_pause_if_needed(q, &pause, err);
 
 	if (r == 0)
 		r = graph_del_node(q, n->guard_top, err);
@@ -210,6 +213,6 @@ int graph_del_guard(struct qmp *q, const struct graph_names *n, struct error **e
 		r = cancel_job(q, n->guard_job, err);
 	if (r == 0)
 		r = graph_del_node(q, n->guard_sink, err);
-	/* its bitmap is the filter's and goes with it */
-	return graph_quiet_end(q, &pause, r, err);
+	/* its bitmap is the filter's and goes with that */
+	return graph_pause_end_after(q, &pause, r, err);
 }

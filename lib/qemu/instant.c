@@ -1,25 +1,39 @@
-/* The instant: filters go in under the guest, and out again. */
-#include <fcntl.h>
+#include "qemu/instant.h"
+
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/strv.h"
-#include "base/units.h"
-#include "qemu/internal.h"
+#include "qemu/blockgraph.h"
+#include "qemu/filter-users.h"
+#include "qemu/pause.h"
 
-bool graph_type_needs_stop(const char *qom_type)
+/* IDE and SATA: a TRIM of the guest while the graph changes can lock stock QEMU up. */
+static bool type_needs_pause(const char *qom_type)
 {
 	return qom_type && str_prefix(qom_type, "ide-", NULL);
 }
 
-void graph_write_out(const char *filename)
+/*
+ * `qom-set drive` to a node of another AioContext aborts QEMU before 10.1 (and before the stable releases that
+ * carry the fix).  It cannot happen here: the filter is opened over the disk's own node and so lives in its
+ * context, whatever iothread that is.  Hence nothing is refused by version for it; what the old AioContext locks
+ * need is in pause.h.
+ */
+int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d, struct error **err)
 {
-	_cleanup_close_ int fd = -1;
-
-	if (!filename || *filename != '/')
-		return;
-	fd = open(filename, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd >= 0)
-		(void)fdatasync(fd);
+	if (d->throttle && !f->blockdev_reopen)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "%s: QEMU %d.%d.%d cannot put a filter below the throttle filter "
+				 "'%s' (blockdev-reopen is there since 6.1)",
+				 d->key, f->major, f->minor, f->micro, d->throttle);
+	if (graph_iothread_crashes(f, d))
+		return error_set(err, ERR_UNSUPPORTED,
+				 "%s: QEMU %d.%d.%d can crash when a SCSI disk with an iothread is "
+				 "read through an export; use QEMU 9.0 or later, take the iothread "
+				 "away, or use mode 'stop'",
+				 d->key, f->major, f->minor, f->micro);
+	return 0;
 }
 
 /* ---- one filter ---- */
@@ -54,14 +68,14 @@ int graph_place(struct qmp *q, const struct graph_disk *d, const char *node, str
 
 /* ---- all of them ---- */
 
-static int needs_stop(struct qmp *q, const struct graph_insertion *items, size_t n, bool *ret,
-		      struct error **err)
+static int needs_pause(struct qmp *q, const struct graph_insertion *items, size_t n, bool *ret,
+		       struct error **err)
 {
 	*ret = n > 1;
 	for (size_t i = 0; i < n; i++)
-		if (graph_type_needs_stop(items[i].disk->qom_type))
+		if (type_needs_pause(items[i].disk->qom_type))
 			*ret = true;
-	return *ret ? 0 : graph_is_delicate(q, ret, err);
+	return *ret ? 0 : graph_pause_is_needed(q, ret, err);
 }
 
 static void take_back(struct qmp *q, const struct graph_insertion *items, size_t n)
@@ -83,24 +97,24 @@ static int place_all(struct qmp *q, const struct graph_insertion *items, size_t 
 	return 0;
 }
 
-static int insert_stopped(struct qmp *q, const struct graph_insertion *items, size_t n,
-			  struct graph_instant *instant, struct error **err)
+static int insert_paused(struct qmp *q, const struct graph_insertion *items, size_t n,
+			 struct graph_instant *instant, struct error **err)
 {
 	_cleanup_error_ struct error *cont_err = NULL;
 	struct graph_pause pause;
-	int r, rc;
+	int r, end;
 
 	r = graph_pause_begin(q, &pause, err);
-	instant->stopped = pause.ours;
+	instant->paused = pause.ours;
 	if (r == 0)
 		r = place_all(q, items, n, err);
-	rc = graph_pause_end(q, &pause, &instant->stopped_ns, &cont_err);
-	if (r == 0 && rc < 0)
+	end = graph_pause_end(q, &pause, &instant->paused_ns, &cont_err);
+	if (r == 0 && end < 0)
 		take_back(q, items, n);
-	if (r < 0 || rc == 0)
+	if (r < 0 || end == 0)
 		return r;
 	error_keep_first(err, &cont_err);
-	return rc;
+	return end;
 }
 
 int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n, struct graph_instant *ret,
@@ -108,16 +122,16 @@ int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n, s
 {
 	struct graph_instant instant = { 0 };
 	const struct cancel *cancel;
-	bool stop;
+	bool needed;
 	int r;
 
 	for (size_t i = 0; i < n; i++)
 		graph_write_out(items[i].disk->filename);
-	/* All or nothing: a request to stop is seen when it is done. */
+	/* All or nothing: a request to stop is seen afterwards. */
 	cancel = qmp_set_cancel(q, NULL);
-	r = needs_stop(q, items, n, &stop, err);
-	if (r == 0 && stop)
-		r = insert_stopped(q, items, n, &instant, err);
+	r = needs_pause(q, items, n, &needed, err);
+	if (r == 0 && needed)
+		r = insert_paused(q, items, n, &instant, err);
 	else if (r == 0)
 		r = place_all(q, items, n, err);
 	qmp_set_cancel(q, cancel);
@@ -135,67 +149,67 @@ static int remove_from_device(struct qmp *q, struct json_object *device, const c
 	struct graph_pause pause = { 0 };
 	int r;
 
-	if (graph_type_needs_stop(type))
+	if (type_needs_pause(type))
 		r = graph_pause_begin(q, &pause, err);
 	else
-		r = graph_quiet_begin(q, &pause, err);
+		r = graph_pause_if_needed(q, &pause, err);
 	if (r == 0)
 		r = set_drive(q, path, node, err);
-	return graph_quiet_end(q, &pause, r, err);
+	return graph_pause_end_after(q, &pause, r, err);
 }
 
-static int remove_from_throttle(struct qmp *q, const struct view *v, const char *throttle, const char *node,
-				struct error **err)
+static int remove_from_throttle(struct qmp *q, const struct blockgraph *g, const char *throttle,
+				const char *node, struct error **err)
 {
 	struct json_object *options;
 	struct graph_pause pause;
 	int r;
 
-	r = graph_throttle_options(v, throttle, node, &options, err);
+	r = graph_throttle_options(g, throttle, node, &options, err);
 	if (r < 0)
 		return r;
-	r = graph_quiet_begin(q, &pause, err);
+	r = graph_pause_if_needed(q, &pause, err);
 	if (r == 0)
 		r = reopen(q, options, err);
 	else
 		json_object_put(options);
-	return graph_quiet_end(q, &pause, r, err);
+	return graph_pause_end_after(q, &pause, r, err);
 }
 
-static int take_out(struct qmp *q, const struct view *v, const char *filter, struct error **err)
+static int take_out(struct qmp *q, const struct blockgraph *g, const char *filter, struct error **err)
 {
-	const char *node = view_child(v, filter, "file");
-	struct json_object *device = view_device_of(v, filter);
-	const struct view_edge *edge = view_parent_node(v, filter, "file");
+	const char *node = blockgraph_child(g, filter, "file");
+	struct json_object *device = blockgraph_device_of(g, filter);
+	const struct blockgraph_edge *edge = blockgraph_parent_node(g, filter, "file");
 
 	if (device)
 		return remove_from_device(q, device, node, err);
-	if (edge && !strcmp(view_driver(v, edge->parent), "throttle"))
-		return remove_from_throttle(q, v, edge->parent, node, err);
+	if (edge && !strcmp(blockgraph_driver(g, edge->parent), "throttle"))
+		return remove_from_throttle(q, g, edge->parent, node, err);
 	return 0;
 }
 
 int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err)
 {
 	_cleanup_error_ struct error *no = NULL;
-	_cleanup_view_ struct view v = { 0 };
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
 	const char *node;
 	int r;
 
-	r = view_load(q, &v, err);
+	r = blockgraph_load(q, &g, err);
 	if (r < 0)
 		return r;
-	node = view_child(&v, n->cbw, "file");
+	node = blockgraph_child(&g, n->cbw, "file");
 	if (!node)
 		return 0;
-	graph_write_out(graph_filename(&v, node));
-	r = take_out(q, &v, n->cbw, &no);
-	/* who holds it says more than QEMU's no */
+	graph_write_out(graph_filename(&g, node));
+	r = take_out(q, &g, n->cbw, &no);
+	/* who uses it says more than QEMU's no */
 	if (r == 0 || r == ERR_PEER) {
-		int held = graph_pinned(q, n->cbw, err);
+		int used = graph_check_filter_users(q, n->cbw, err);
 
-		if (held < 0)
-			return held;
+		if (used < 0)
+			return used;
 	}
 	error_keep_first(err, &no);
 	return r;

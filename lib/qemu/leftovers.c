@@ -1,10 +1,15 @@
-/*
- * What carries our prefix, and taking all of it out.  Works from what QEMU says alone, so that it
- * serves after a crash as well as at the normal end.
- */
+#include "qemu/leftovers.h"
+
+#include <string.h>
+
 #include "base/mem.h"
 #include "base/strv.h"
-#include "qemu/internal.h"
+#include "qemu/guard.h"
+#include "qemu/instant.h"
+#include "qemu/names.h"
+#include "qemu/nodes.h"
+#include "qemu/pause.h"
+#include "qemu/server.h"
 
 enum {
 	MAX_PASSES = 8, /* nodes go from the top down: one layer a pass */
@@ -13,12 +18,12 @@ enum {
 /* ---- lists of names ---- */
 
 /* Our node names with that ending. */
-static char **our_nodes(const struct view *v, const char *suffix)
+static char **our_nodes(const struct blockgraph *g, const char *suffix)
 {
 	char **names = NULL;
 
-	for (size_t i = 0; i < json_array_len(v->nodes); i++) {
-		const char *name = json_get_str(json_array_at(v->nodes, i), "node-name");
+	for (size_t i = 0; i < json_array_len(g->nodes); i++) {
+		const char *name = json_get_str(json_array_at(g->nodes, i), "node-name");
 
 		if (graph_is_ours(name) && str_suffix(name, suffix))
 			strv_add(&names, name);
@@ -42,11 +47,11 @@ static int our_exports(struct qmp *q, char ***ret, struct error **err)
 }
 
 /* Calls fn for each bitmap of ours; stops when it returns something else than 0. */
-static int each_bitmap(const struct view *v, int (*fn)(void *opaque, const char *node, const char *bitmap),
-		       void *opaque)
+static int each_bitmap(const struct blockgraph *g,
+		       int (*fn)(void *opaque, const char *node, const char *bitmap), void *opaque)
 {
-	for (size_t i = 0; i < json_array_len(v->nodes); i++) {
-		struct json_object *node = json_array_at(v->nodes, i);
+	for (size_t i = 0; i < json_array_len(g->nodes); i++) {
+		struct json_object *node = json_array_at(g->nodes, i);
 		struct json_object *bitmaps = json_get_array(node, "dirty-bitmaps");
 		const char *node_name = json_get_str(node, "node-name");
 
@@ -71,7 +76,7 @@ static int found_bitmap(void *opaque, const char *node, const char *bitmap)
 
 int graph_has_leftovers(struct qmp *q, bool *ret, struct error **err)
 {
-	_cleanup_view_ struct view v = { 0 };
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
 	_cleanup_strv_ char **exports = NULL;
 	_cleanup_strv_ char **nodes = NULL;
 	int r;
@@ -79,11 +84,11 @@ int graph_has_leftovers(struct qmp *q, bool *ret, struct error **err)
 	r = our_exports(q, &exports, err);
 	if (r < 0)
 		return r;
-	r = view_load(q, &v, err);
+	r = blockgraph_load(q, &g, err);
 	if (r < 0)
 		return r;
-	nodes = our_nodes(&v, "");
-	*ret = exports || nodes || each_bitmap(&v, found_bitmap, NULL);
+	nodes = our_nodes(&g, "");
+	*ret = exports || nodes || each_bitmap(&g, found_bitmap, NULL);
 	return 0;
 }
 
@@ -139,7 +144,7 @@ static void undo_each(struct cleanup *c, char *const *names, const char *suffix,
 	}
 }
 
-static void resume(struct cleanup *c)
+static void go_on(struct cleanup *c)
 {
 	_cleanup_json_ struct json_object *status = NULL;
 	_cleanup_error_ struct error *e = NULL;
@@ -192,12 +197,12 @@ static void stop_server(struct cleanup *c)
 static void undo_nodes(struct cleanup *c, const char *suffix,
 		       int (*undo)(struct qmp *, const struct graph_names *, struct error **))
 {
-	_cleanup_view_ struct view v = { 0 };
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
 	_cleanup_error_ struct error *e = NULL;
 	_cleanup_strv_ char **names = NULL;
 
-	note(c, view_load(c->q, &v, &e), &e);
-	names = our_nodes(&v, suffix);
+	note(c, blockgraph_load(c->q, &g, &e), &e);
+	names = our_nodes(&g, suffix);
 	undo_each(c, names, suffix, undo);
 }
 
@@ -214,16 +219,16 @@ static int del_node(struct cleanup *c, const char *name)
 /* Deletes our nodes that nothing uses.  Number of those deleted. */
 static int drop_unused(struct cleanup *c, bool *ret_left)
 {
-	_cleanup_view_ struct view v = { 0 };
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
 	_cleanup_error_ struct error *e = NULL;
 	_cleanup_strv_ char **names = NULL;
 	int deleted = 0;
 
-	note(c, view_load(c->q, &v, &e), &e);
-	names = our_nodes(&v, "");
+	note(c, blockgraph_load(c->q, &g, &e), &e);
+	names = our_nodes(&g, "");
 	*ret_left = names != NULL;
 	for (char **name = names; name && *name && !c->lost; name++)
-		if (!view_has_parent(&v, *name) && del_node(c, *name) == 0)
+		if (!blockgraph_has_parent(&g, *name) && del_node(c, *name) == 0)
 			deleted++;
 	return deleted;
 }
@@ -254,20 +259,11 @@ static int drop_bitmap(void *opaque, const char *node, const char *bitmap)
 
 static void drop_bitmaps(struct cleanup *c)
 {
-	_cleanup_view_ struct view v = { 0 };
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
 	_cleanup_error_ struct error *e = NULL;
 
-	note(c, view_load(c->q, &v, &e), &e);
-	(void)each_bitmap(&v, drop_bitmap, c);
-}
-
-static void release_clients(struct cleanup *c)
-{
-	for (unsigned i = 0; i < GRAPH_MAX_HELD && !c->lost; i++) {
-		_cleanup_error_ struct error *e = NULL;
-
-		note(c, graph_release_client(c->q, i, &e), &e);
-	}
+	note(c, blockgraph_load(c->q, &g, &e), &e);
+	(void)each_bitmap(&g, drop_bitmap, c);
 }
 
 static void take_out_nodes(struct cleanup *c)
@@ -286,34 +282,28 @@ static void take_out_nodes(struct cleanup *c)
 		drop_bitmaps(c);
 }
 
-/* One pause around it all where each step would need one. */
-static void take_out_quietly(struct cleanup *c)
+/* One pause around it all, where each step would need one. */
+static void take_out_paused(struct cleanup *c)
 {
 	_cleanup_error_ struct error *e = NULL;
 	struct graph_pause pause;
 
-	note(c, graph_quiet_begin(c->q, &pause, &e), &e);
+	note(c, graph_pause_if_needed(c->q, &pause, &e), &e);
 	take_out_nodes(c);
 	note(c, graph_pause_end(c->q, &pause, NULL, &e), &e);
 }
 
-/* Exports first of all and with the vCPUs as they are, see graph_del_export(). */
+/* Exports first of all and in no pause, see graph_del_export(). */
 static void take_out(struct cleanup *c, unsigned ours)
 {
-	_cleanup_error_ struct error *e = NULL;
-	bool delicate = false;
-
-	note(c, graph_is_delicate(c->q, &delicate, &e), &e);
-	if (!c->lost && serves_only_ours(c))
+	if (serves_only_ours(c))
 		ours |= GRAPH_OURS_SERVER;
 	if (!c->lost)
 		drop_exports(c);
-	if (!c->lost && delicate)
-		release_clients(c);
 	if (!c->lost && (ours & GRAPH_OURS_SERVER))
 		stop_server(c);
 	if (!c->lost)
-		take_out_quietly(c);
+		take_out_paused(c);
 }
 
 int graph_cleanup(struct qmp *q, unsigned ours, const struct log *log, struct error **err)
@@ -325,7 +315,7 @@ int graph_cleanup(struct qmp *q, unsigned ours, const struct log *log, struct er
 		(void)graph_has_leftovers(q, &anything, NULL);
 	if (anything)
 		take_out(&c, ours);
-	if (!c.lost && (ours & GRAPH_OURS_STOPPED))
-		resume(&c);
+	if (!c.lost && (ours & GRAPH_OURS_PAUSED))
+		go_on(&c);
 	return c.result;
 }

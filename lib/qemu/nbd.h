@@ -1,6 +1,6 @@
 /*
- * libnbd's calls that wait, with an end: its own wait for a server that stands still as long as that one
- * likes, and hear of no signal.
+ * libnbd's calls that wait, with a limit: its own wait for a server that hangs as long as it hangs, and
+ * notice no signal.
  */
 #ifndef VZDUMP_QEMU_NBD_H
 #define VZDUMP_QEMU_NBD_H
@@ -30,7 +30,7 @@ int nbd_client_connect_uri(struct nbd_handle *h, const char *uri, int timeout_ms
  */
 int nbd_client_finish(struct nbd_handle *h, int64_t cookie, const struct cancel *cancel, struct error **err);
 
-/* Tells the server goodbye, for a second at most, and closes.  NULL is fine. */
+/* Says goodbye to the server, for a second at most, and closes.  NULL is fine. */
 void nbd_client_close(struct nbd_handle *h);
 
 #endif

@@ -1,9 +1,21 @@
-/* Stopped vCPUs, and the QEMUs that need them stopped. */
-#include <stdio.h>
+#include "qemu/pause.h"
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "base/strv.h"
 #include "base/units.h"
-#include "qemu/internal.h"
+
+void graph_write_out(const char *filename)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (!filename || *filename != '/')
+		return;
+	fd = open(filename, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd >= 0)
+		(void)fdatasync(fd);
+}
 
 /* `stop` flushes all nodes with the vCPUs already halted. */
 static void write_out_all(struct qmp *q)
@@ -35,7 +47,7 @@ int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err)
 	if (!json_get_bool(status, "running", false))
 		return 0;
 	write_out_all(q);
-	/* Milliseconds that are gone through to their end, whatever was requested. */
+	/* These milliseconds are not cut short by a request to stop. */
 	p->cancel = qmp_set_cancel(q, NULL);
 	p->ours = true;
 	p->since_ns = units_now_ns();
@@ -63,7 +75,7 @@ int graph_pause_end(struct qmp *q, struct graph_pause *p, uint64_t *ret_ns, stru
 	return r;
 }
 
-/* The greeting tells the version without a command. */
+/* The greeting holds the version: no command is needed. */
 static bool has_context_locks(const struct qmp *q)
 {
 	uint64_t major = 0;
@@ -71,7 +83,7 @@ static bool has_context_locks(const struct qmp *q)
 	return json_get_u64(json_get_obj(qmp_greeting_version(q), "qemu"), "major", &major) && major < 9;
 }
 
-int graph_is_delicate(struct qmp *q, bool *ret, struct error **err)
+int graph_pause_is_needed(struct qmp *q, bool *ret, struct error **err)
 {
 	_cleanup_json_ struct json_object *iothreads = NULL;
 	int r;
@@ -84,61 +96,37 @@ int graph_is_delicate(struct qmp *q, bool *ret, struct error **err)
 	return r;
 }
 
-int graph_quiet_begin(struct qmp *q, struct graph_pause *p, struct error **err)
+int graph_pause_if_needed(struct qmp *q, struct graph_pause *p, struct error **err)
 {
-	bool delicate;
+	bool needed;
 	int r;
 
 	*p = (struct graph_pause){ 0 };
-	r = graph_is_delicate(q, &delicate, err);
-	if (r < 0 || !delicate)
+	r = graph_pause_is_needed(q, &needed, err);
+	if (r < 0 || !needed)
 		return r;
 	return graph_pause_begin(q, p, err);
 }
 
-int graph_quiet_end(struct qmp *q, struct graph_pause *p, int r, struct error **err)
+int graph_pause_end_after(struct qmp *q, struct graph_pause *p, int r, struct error **err)
 {
 	_cleanup_error_ struct error *e = NULL;
-	int rc = graph_pause_end(q, p, NULL, &e);
+	int end = graph_pause_end(q, p, NULL, &e);
 
-	if (r < 0 || rc == 0)
+	if (r < 0 || end == 0)
 		return r;
 	error_keep_first(err, &e);
-	return rc;
+	return end;
 }
 
-int graph_execute_quietly(struct qmp *q, const char *command, struct json_object *args, struct error **err)
+int graph_execute_paused(struct qmp *q, const char *command, struct json_object *args, struct error **err)
 {
 	struct graph_pause pause;
 	int r;
 
-	r = graph_quiet_begin(q, &pause, err);
+	r = graph_pause_if_needed(q, &pause, err);
 	if (r == 0)
 		r = qmp_execute(q, command, json_object_get(args), NULL, err);
 	json_object_put(args);
-	return graph_quiet_end(q, &pause, r, err);
-}
-
-static void held_name(char ret[32], unsigned index)
-{
-	snprintf(ret, 32, GRAPH_PREFIX "nbd-%u", index);
-}
-
-int graph_hold_client(struct qmp *q, unsigned index, int fd, struct error **err)
-{
-	char name[32];
-
-	if (index >= GRAPH_MAX_HELD)
-		return error_set(err, ERR_INVALID, "NBD connection %u: QEMU keeps %d at most", index,
-				 GRAPH_MAX_HELD);
-	held_name(name, index);
-	return qmp_pass_fd(q, name, fd, err);
-}
-
-int graph_release_client(struct qmp *q, unsigned index, struct error **err)
-{
-	char name[32];
-
-	held_name(name, index);
-	return qmp_close_fd(q, name, err);
+	return graph_pause_end_after(q, &pause, r, err);
 }

@@ -81,7 +81,6 @@ static void probe_drivers(const struct schema *s, struct qemu_features *f)
 	f->copy_before_write = cbw != NULL;
 	f->on_cbw_error = has_member(cbw, "on-cbw-error");
 	f->cbw_timeout = has_member(cbw, "cbw-timeout");
-	f->cbw_min_cluster_size = has_member(cbw, "min-cluster-size");
 	f->snapshot_access = schema_variant(s, add, "snapshot-access") != NULL;
 }
 
@@ -116,31 +115,22 @@ static int probe_version(struct qmp *q, struct qemu_features *f, struct error **
 {
 	_cleanup_json_ struct json_object *answer = NULL;
 	struct json_object *version;
-	const char *package;
 	int r;
 
 	r = qmp_execute(q, "query-version", NULL, &answer, err);
 	if (r < 0)
 		return r;
 	version = json_get_obj(answer, "qemu");
-	package = json_get_str(answer, "package");
 	f->major = version_part(version, "major");
 	f->minor = version_part(version, "minor");
 	f->micro = version_part(version, "micro");
-	f->package = xstrdup(package ? package : "");
 	return 0;
-}
-
-void qemu_features_clear(struct qemu_features *f)
-{
-	free(f->package);
-	*f = (struct qemu_features){ 0 };
 }
 
 int qemu_probe(struct qmp *q, struct qemu_features *ret, struct error **err)
 {
 	_cleanup_(schema_clear) struct schema s = { 0 };
-	_cleanup_(qemu_features_clear) struct qemu_features f = { 0 };
+	struct qemu_features f = { 0 };
 	int r;
 
 	r = probe_version(q, &f, err);
@@ -152,7 +142,6 @@ int qemu_probe(struct qmp *q, struct qemu_features *ret, struct error **err)
 	probe_drivers(&s, &f);
 	probe_commands(&s, &f);
 	*ret = f;
-	f.package = NULL;
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * What the running QEMU can do, asked with query-qmp-schema and never guessed from its version.
- * The version serves only to steer round bugs that cannot be asked for.
+ * What the running QEMU can do, as query-qmp-schema says and never guessed from its version.  The version
+ * serves only to steer round bugs, which no schema lists.
  */
 #ifndef VZDUMP_QEMU_PROBE_H
 #define VZDUMP_QEMU_PROBE_H
@@ -11,22 +11,18 @@
 #include "qemu/qmp.h"
 
 struct qemu_features {
-	bool copy_before_write;    /* driver copy-before-write */
-	bool on_cbw_error;         /* ... its on-cbw-error */
-	bool cbw_timeout;          /* ... its cbw-timeout */
-	bool cbw_min_cluster_size; /* ... its min-cluster-size, in any spelling */
-	bool snapshot_access;      /* driver snapshot-access */
+	bool copy_before_write; /* driver copy-before-write */
+	bool on_cbw_error;      /* ... its on-cbw-error */
+	bool cbw_timeout;       /* ... its cbw-timeout */
+	bool snapshot_access;   /* driver snapshot-access */
 	bool blockdev_reopen;
 	bool nbd_server_start;
 	bool block_export_add;
 	bool export_bitmaps; /* NBD exports take {node, name} bitmaps */
-	bool node_children;  /* query-named-block-nodes lists children */
 	int major, minor, micro;
-	char *package; /* "Debian 1:7.2+dfsg-7+deb12u18", may be "" */
 };
 
 int qemu_probe(struct qmp *q, struct qemu_features *ret, struct error **err);
-void qemu_features_clear(struct qemu_features *f);
 
 /* True if the version is at least this one. */
 bool qemu_version_at_least(const struct qemu_features *f, int major, int minor, int micro);

@@ -71,18 +71,6 @@ static int send_command(struct qga *q, const char *command, uint64_t id, uint64_
 	return channel_send(&q->channel, text.data, text.len, -1, deadline, err);
 }
 
-static int read_answer(struct qga *q, uint64_t deadline, struct json_object **ret, struct error **err)
-{
-	size_t len;
-	char *line;
-	int r;
-
-	r = channel_line(&q->channel, deadline, &line, &len, err);
-	if (r < 0)
-		return r;
-	return channel_parse(&q->channel, line, len, ret, err);
-}
-
 /* Everything up to the echo of our id is somebody else's. */
 static int wait_sync(struct qga *q, uint64_t id, uint64_t deadline, struct error **err)
 {
@@ -94,7 +82,7 @@ static int wait_sync(struct qga *q, uint64_t id, uint64_t deadline, struct error
 		r = channel_skip_to(&q->channel, SENTINEL, deadline, err);
 		if (r < 0)
 			return r;
-		r = read_answer(q, deadline, &o, err);
+		r = channel_message(&q->channel, deadline, &o, err);
 		if (r < 0 && r != ERR_CORRUPT)
 			return r;
 		if (r == 0 && json_get_u64(o, "return", &echo) && echo == id)
@@ -128,7 +116,7 @@ static int execute(struct qga *q, const char *command, int timeout_ms, struct js
 	r = wait_sync(q, id, deadline, err);
 	if (r < 0)
 		return r;
-	r = read_answer(q, deadline, &o, err);
+	r = channel_message(&q->channel, deadline, &o, err);
 	if (r < 0)
 		return r;
 	if (json_get_obj(o, "error"))
@@ -177,7 +165,7 @@ int qga_status(struct qga *q, enum qga_fsfreeze_status *ret, struct error **err)
 
 /*
  * The freeze was sent and no answer came in time: it may be at work, or lost with the agent.  The
- * status is queued behind it and so tells when it is done.
+ * status is queued after it and so says when it is done.
  */
 static int wait_frozen(struct qga *q, const struct log *log, struct error **err)
 {

@@ -1,7 +1,7 @@
 /*
- * Guest agent client.  Nothing may listen at the other end, and what comes out first may be the
+ * Guest agent client.  Perhaps nobody listens at the other end, and what comes out first may be the
  * answer to somebody else's question, so every command is preceded by guest-sync-delimited with a
- * random id and everything before its echo is dropped.  Limits are PVE's.
+ * random id, and everything before its echo is dropped.  Time limits are PVE's.
  */
 #ifndef VZDUMP_QEMU_QGA_H
 #define VZDUMP_QEMU_QGA_H
@@ -28,13 +28,13 @@ enum qga_fsfreeze_status {
 	QGA_FS_FROZEN,
 };
 
-/* Connects only; whether an agent lives behind the socket is what qga_ping() tells. */
+/* Connects only; qga_ping() says whether an agent is there.  Errors as of qmp_open(). */
 int qga_open(const char *path, const struct cancel *cancel, struct qga **ret, struct error **err);
 void qga_close(struct qga *q);
 DEFINE_CLEANUP(struct qga *, qga_close)
 #define _cleanup_qga_ _cleanup_(qga_closep)
 
-/* Thawing must happen although a stop was requested: qga_set_cancel(q, NULL). */
+/* Thawing must happen even if a stop was requested: qga_set_cancel(q, NULL). */
 void qga_set_cancel(struct qga *q, const struct cancel *cancel);
 
 /* 0 when the agent runs; ERR_TIMEOUT when nobody answers. */
@@ -42,11 +42,11 @@ int qga_ping(struct qga *q, struct error **err);
 /*
  * Freezes all file systems.  After the first limit the status is asked for, with a log line each
  * time, as PVE does; 60 minutes in all.  *ret_count (may be NULL) is the number of file systems,
- * or -1 when only the status told.  After an error, thaw all the same.
+ * or -1 if only the status was had.  After an error, thaw all the same.
  */
 int qga_freeze(struct qga *q, const struct log *log, int *ret_count, struct error **err);
 /*
- * QGA_THAW_TIMEOUT_MS is PVE's limit.  ERR_PEER: the agent says no, which does not tell whether
+ * QGA_THAW_TIMEOUT_MS is PVE's limit.  ERR_PEER: the agent says no, which does not say whether
  * the file systems are frozen.
  */
 int qga_thaw(struct qga *q, int timeout_ms, int *ret_count, struct error **err);

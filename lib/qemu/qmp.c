@@ -38,7 +38,7 @@ enum {
 	DEFAULT_LIMIT_S = 5,
 };
 
-int qmp_command_timeout_ms(const char *command)
+static int qmp_command_timeout_ms(const char *command)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
 		if (!strcmp(limits[i].command, command))
@@ -74,24 +74,12 @@ struct json_object *qmp_greeting_version(const struct qmp *q)
 	return json_walk(q->greeting, "QMP", "version", NULL);
 }
 
-static int read_message(struct qmp *q, uint64_t deadline, struct json_object **ret, struct error **err)
-{
-	size_t len;
-	char *line;
-	int r;
-
-	r = channel_line(&q->channel, deadline, &line, &len, err);
-	if (r < 0)
-		return r;
-	return channel_parse(&q->channel, line, len, ret, err);
-}
-
 /* A monitor that serves another client lets us connect, but stays silent until that one leaves. */
 static int read_greeting(struct qmp *q, uint64_t deadline, struct error **err)
 {
 	int r;
 
-	r = read_message(q, deadline, &q->greeting, err);
+	r = channel_message(&q->channel, deadline, &q->greeting, err);
 	if (r == ERR_TIMEOUT)
 		return error_set(err, r,
 				 "another client holds the QMP socket '%s' and a monitor serves "
@@ -149,7 +137,7 @@ static int wait_answer(struct qmp *q, uint64_t id, uint64_t deadline, struct jso
 		uint64_t answer_id;
 		int r;
 
-		r = read_message(q, deadline, &o, err);
+		r = channel_message(&q->channel, deadline, &o, err);
 		if (r < 0)
 			return r;
 		/* An error without an id: QEMU could not even parse what was sent. */
@@ -216,7 +204,7 @@ int qmp_execute_timeout(struct qmp *q, const char *command, struct json_object *
 int qmp_execute(struct qmp *q, const char *command, struct json_object *args, struct json_object **ret,
 		struct error **err)
 {
-	return execute_named(q, command, args, -1, qmp_command_timeout_ms(command), ret, err);
+	return qmp_execute_timeout(q, command, args, qmp_command_timeout_ms(command), ret, err);
 }
 
 int qmp_pass_fd(struct qmp *q, const char *name, int fd, struct error **err)

@@ -6,7 +6,7 @@
  * be mistaken for the next one; the connection stays usable after ERR_PEER and ERR_TIMEOUT.
  *
  * Error codes: ERR_PEER (QEMU said no; see qmp_error_class()), ERR_TIMEOUT, ERR_GONE (QEMU died or
- * closed the socket), ERR_CANCELED, ERR_CORRUPT (what came is no QMP), -errno from connect().
+ * closed the socket), ERR_CANCELED, ERR_CORRUPT (what came is not QMP), -errno from connect().
  * One connection is used by one thread at a time.
  */
 #ifndef VZDUMP_QEMU_QMP_H
@@ -46,21 +46,19 @@ DEFINE_CLEANUP(struct qmp *, qmp_close)
 const struct cancel *qmp_set_cancel(struct qmp *q, const struct cancel *cancel);
 
 /*
- * Runs a command.  args (NULL: none) is always taken over, on errors too.  *ret (ret may be NULL)
- * is the "return" member; the caller puts it.  The time limit is the one PVE gives that command.
+ * Runs a command.  args (NULL: none) is always taken over, also on errors.  *ret (ret may be NULL)
+ * is the "return" member; the caller puts it.  The time limit is the one that PVE gives that command.
  */
 int qmp_execute(struct qmp *q, const char *command, struct json_object *args, struct json_object **ret,
 		struct error **err);
+/* The same with a time limit in milliseconds. */
 int qmp_execute_timeout(struct qmp *q, const char *command, struct json_object *args, int timeout_ms,
 			struct json_object **ret, struct error **err);
 
 /* QEMU keeps a copy of the descriptor under that name until qmp_close_fd(), beyond this connection. */
 int qmp_pass_fd(struct qmp *q, const char *name, int fd, struct error **err);
-/* Not there is fine. */
+/* Fine if there is none. */
 int qmp_close_fd(struct qmp *q, const char *name, struct error **err);
-
-/* PVE's limit for a command, in milliseconds. */
-int qmp_command_timeout_ms(const char *command);
 
 /* "GenericError", "DeviceNotFound", ... of the last command that ended in ERR_PEER, else "". */
 const char *qmp_error_class(const struct qmp *q);

@@ -1,7 +1,10 @@
-/* QEMU's NBD server and our exports in it. */
+#include "qemu/server.h"
+
+#include <string.h>
+
 #include "base/strv.h"
 #include "base/units.h"
-#include "qemu/internal.h"
+#include "qemu/pause.h"
 
 enum {
 	EXPORT_GONE_POLL_MS = 5,
@@ -49,7 +52,7 @@ int graph_server_stop(struct qmp *q, struct error **err)
 		return r;
 	if (strange_export(exports))
 		return 0;
-	r = graph_execute_quietly(q, "nbd-server-stop", NULL, &e);
+	r = graph_execute_paused(q, "nbd-server-stop", NULL, &e);
 	if (r == ERR_PEER && strstr(e->message, "not running"))
 		return 0;
 	if (r < 0)
@@ -75,17 +78,17 @@ static struct json_object *export_options(const struct graph_names *n)
 int graph_add_export(struct qmp *q, const struct graph_names *n, struct error **err)
 {
 	struct json_object *o;
-	bool delicate;
+	bool needs_pause;
 	int r;
 
-	r = graph_is_delicate(q, &delicate, err);
+	r = graph_pause_is_needed(q, &needs_pause, err);
 	if (r < 0)
 		return r;
 	o = export_options(n);
-	/* With the vCPUs stopped the disk is in the main loop: this keeps it there. */
-	if (delicate)
+	/* While the guest is paused the disk is in the main loop: this keeps it there. */
+	if (needs_pause)
 		json_put_bool(o, "fixed-iothread", true);
-	return graph_execute_quietly(q, "block-export-add", o, err);
+	return graph_execute_paused(q, "block-export-add", o, err);
 }
 
 static int has_export(struct qmp *q, const char *id, bool *ret, struct error **err)
@@ -120,10 +123,6 @@ static int wait_export_gone(struct qmp *q, const char *id, struct error **err)
 	}
 }
 
-/*
- * Never with stopped vCPUs first: `stop` drains, and a client that was killed or stands still with
- * answers unread lets nothing drain.  Deleting the export shuts its connections down.
- */
 int graph_del_export(struct qmp *q, const struct graph_names *n, struct error **err)
 {
 	struct json_object *args;

@@ -4,7 +4,10 @@
  * While it serves, no other QEMU gets the disk for writing: QEMU's image locks refuse whoever comes, and
  * refuse the daemon if somebody is there.  A read-only export of a raw image takes no such lock by itself
  * (it lets others write), so a `blkdebug` node that leaves "write" and "resize" to nobody stands between
- * format and file.  Locks are between QEMUs alone; what else may write, storage/in-use.h finds.
+ * format and file.  Locks are between QEMUs alone; storage/in-use.h finds who else may write.
+ *
+ * A disk is filled through this and not by `qemu-img convert`, which does not report that its final flush has failed:
+ * an image that is not on the disk would pass for restored.
  */
 #ifndef VZDUMP_QEMU_STORAGE_DAEMON_H
 #define VZDUMP_QEMU_STORAGE_DAEMON_H
@@ -20,7 +23,7 @@
 struct storage_daemon {
 	pid_t pid;
 	char *socket;                /* unix socket of the NBD server */
-	char *log_path;              /* what the daemon has to say */
+	char *log_path;              /* what the daemon prints */
 	const struct cancel *cancel; /* of storage_daemon_start() */
 };
 
@@ -41,10 +44,10 @@ int storage_daemon_start(struct storage_daemon *o, const char *dir, const struct
 /* Size of an export in bytes. */
 int storage_daemon_size(const struct storage_daemon *o, const char *export, uint64_t *ret,
 			struct error **err);
-/* Its first bytes. */
+/* Reads the first len bytes of an export. */
 int storage_daemon_read(const struct storage_daemon *o, const char *export, void *data, size_t len,
 			struct error **err);
-/* Ends the daemon; harmless if it never ran. */
+/* Ends the daemon and empties *o; harmless if it never ran. */
 void storage_daemon_stop(struct storage_daemon *o);
 
 #endif

@@ -17,7 +17,7 @@ static int alloc_overlay(const struct live_restore *l, struct live_disk *d, unsi
 		.vmid = c->params->vmid,
 		.name = name,
 		.format = IMAGE_RAW,
-		.size = live_overlay_size(d->to->disk->size),
+		.size = mirror_overlay_size(d->to->disk->size),
 		.cancel = c->host->cancel,
 		.scratch = true,
 	};

@@ -9,7 +9,7 @@
 #define VZDUMP_RESTORE_LIVE_INTERNAL_H
 
 #include "guest/power.h"
-#include "qemu/live.h"
+#include "qemu/mirror.h"
 #include "restore/live.h"
 #include "restore/serve.h"
 #include "vma/random.h"
@@ -19,7 +19,7 @@
 enum live_stage {
 	LIVE_FILLING, /* the guest runs on the overlay; the volume is being filled */
 	LIVE_BROKEN,  /* the same, but the volume will not be filled while the guest runs */
-	LIVE_MOVING,  /* live_finish() was begun, and may have to be done again */
+	LIVE_MOVING,  /* mirror_finish() was begun, and may have to be done again */
 	LIVE_MOVED, /* the guest is on its volume, or it was filled after a shutdown; the overlay is there */
 	LIVE_DONE,  /* the overlay is gone, or removing it was tried */
 };
@@ -27,9 +27,9 @@ enum live_stage {
 struct live_disk {
 	const struct new_volume *to;
 	struct volume overlay;
-	struct graph_disk graph; /* as QEMU had it before live_attach() */
-	struct live_names names;
-	struct live_progress progress;
+	struct graph_disk graph; /* as QEMU had it before mirror_attach() */
+	struct mirror_names names;
+	struct mirror_progress progress;
 	enum live_stage stage;
 };
 

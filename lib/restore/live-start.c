@@ -92,9 +92,9 @@ static int attach_disk(const struct live_restore *l, struct qmp *q, const struct
 		       struct live_disk *d, struct error **err)
 {
 	const struct plan_disk *disk = d->to->disk;
-	struct live_source s = { .socket = l->server.socket,
-				 .export = disk->device,
-				 .speed = l->bwlimit / l->n };
+	struct mirror_source s = { .socket = l->server.socket,
+				   .export = disk->device,
+				   .speed = l->bwlimit / l->n };
 	int r = graph_find_disk(q, disk->key, d->to->volume.path, &d->graph, err);
 
 	if (r == 0 && d->graph.size < disk->size)
@@ -102,15 +102,15 @@ static int attach_disk(const struct live_restore *l, struct qmp *q, const struct
 			      "QEMU's disk has only %" PRIu64 " bytes, the archive's %" PRIu64, d->graph.size,
 			      disk->size);
 	if (r == 0)
-		r = live_check(f, &d->graph, err);
+		r = mirror_check(f, &d->graph, err);
 	if (r == 0)
-		r = live_names_init(&d->names, disk->key, err);
+		r = mirror_names_init(&d->names, disk->key, err);
 	if (r == 0)
 		r = power_give(&l->power, d->overlay.path, err);
 	if (r == 0)
 		r = volume_blockdev(&d->overlay, &s.overlay, err);
 	if (r == 0)
-		r = live_attach(q, &d->graph, &d->names, &s, err);
+		r = mirror_attach(q, &d->graph, &d->names, &s, err);
 	json_object_put(s.overlay);
 	return r < 0 ? (error_prefix(err, "%s", disk->key), r) : 0;
 }
@@ -124,7 +124,6 @@ static int attach_disks(struct live_restore *l, struct qmp *q, struct error **er
 		return r;
 	for (size_t i = 0; r == 0 && i < l->n; i++)
 		r = attach_disk(l, q, &features, &l->disks[i], err);
-	qemu_features_clear(&features);
 	return r;
 }
 

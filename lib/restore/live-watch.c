@@ -44,7 +44,7 @@ static bool all_complete(const struct live_restore *l)
 
 static void log_progress(const struct watch *w, const struct live_disk *d)
 {
-	const struct live_progress *p = &d->progress;
+	const struct mirror_progress *p = &d->progress;
 	const uint64_t seconds = (units_now_ns() - w->start_ns) / NS_PER_S;
 	_cleanup_free_ char *done = units_bytes(p->done, 1), *total = units_bytes(p->total, 1);
 	_cleanup_free_ char *time = units_duration(seconds);
@@ -65,7 +65,7 @@ static int move_disk(const struct watch *w, struct qmp *q, struct live_disk *d, 
 
 	d->stage = LIVE_MOVING;
 	if (r == 0)
-		r = live_finish(q, &d->graph, &d->names, err);
+		r = mirror_finish(q, &d->graph, &d->names, err);
 	qmp_set_cancel(q, cancel);
 	if (r < 0)
 		return error_prefix(err, "%s", d->to->disk->key), r;
@@ -78,13 +78,13 @@ static int move_disk(const struct watch *w, struct qmp *q, struct live_disk *d, 
 static int attend_disk(const struct watch *w, struct qmp *q, struct live_disk *d, bool log_now,
 		       struct error **err)
 {
-	int r = d->stage == LIVE_MOVING ? 0 : live_state(q, &d->names, &d->progress, err);
+	int r = d->stage == LIVE_MOVING ? 0 : mirror_state(q, &d->names, &d->progress, err);
 
 	if (r < 0)
 		return r;
-	if (d->stage == LIVE_MOVING || d->progress.state == LIVE_READY)
+	if (d->stage == LIVE_MOVING || d->progress.state == MIRROR_READY)
 		return move_disk(w, q, d, err);
-	if (d->progress.state == LIVE_FAILED)
+	if (d->progress.state == MIRROR_FAILED)
 		d->stage = LIVE_BROKEN;
 	if (log_now)
 		log_progress(w, d);
@@ -170,7 +170,7 @@ static int watch_disks(struct watch *w, struct error **err)
 
 static void log_missing(const struct live_restore *l, const struct live_disk *d)
 {
-	const struct live_progress *p = &d->progress;
+	const struct mirror_progress *p = &d->progress;
 	_cleanup_free_ char *left = units_bytes(p->total > p->done ? p->total - p->done : 0, 1);
 	_cleanup_free_ char *total = units_bytes(p->total, 1);
 

@@ -1,6 +1,6 @@
 /*
  * A live restore: the guest starts at once and runs on overlays over the served archive, while QEMU fills
- * its new volumes (qemu/live.h).
+ * its new volumes (qemu/mirror.h).
  *
  *	live_restore_new(&parts, &live, err)		// before anything is made
  *	... the volumes are made ...

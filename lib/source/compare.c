@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/strv.h"
+#include "qemu/unclaimed.h"
 #include "source/live.h"
 
 /* ---- each disk ---- */

@@ -1,6 +1,8 @@
 /* The NBD exports of the snapshots, in the guest's QEMU. */
 #include "backup/recover.h"
 #include "base/mem.h"
+#include "qemu/nodes.h"
+#include "qemu/server.h"
 #include "source/live.h"
 
 static int start_server(const struct sources *s, struct qmp *q, struct error **err)

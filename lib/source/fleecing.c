@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "qemu/nodes.h"
 #include "source/live.h"
 #include "source/room.h"
 

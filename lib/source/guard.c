@@ -1,9 +1,10 @@
-/* Which guard each disk gets, see qemu/graph.h. */
+/* Which guard each disk gets, see qemu/guard.h. */
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/strv.h"
+#include "qemu/guard.h"
 #include "source/live.h"
 
 /* "file.discard" alone is not enough. */

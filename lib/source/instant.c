@@ -1,5 +1,6 @@
 /* The one instant at which all disks are frozen: file systems, filters, guards. */
 #include "base/mem.h"
+#include "qemu/instant.h"
 #include "source/live.h"
 
 static int insert_filters(const struct sources *s, struct source *const *disks, size_t n, struct qmp *q,
@@ -12,9 +13,9 @@ static int insert_filters(const struct sources *s, struct source *const *disks, 
 	for (size_t i = 0; i < n; i++)
 		items[i] = (struct graph_insertion){ &disks[i]->live->graph, &disks[i]->live->names };
 	r = graph_insert(q, items, n, &instant, err);
-	if (r == 0 && instant.stopped)
+	if (r == 0 && instant.paused)
 		log_info(s->p.log, "vCPUs stopped for %.1f ms for the snapshot of %zu disk(s)",
-			 (double)instant.stopped_ns / 1e6, n);
+			 (double)instant.paused_ns / 1e6, n);
 	return r;
 }
 

@@ -1,16 +1,16 @@
 /* From the disks that were found in QEMU to their exports: nodes, filters, the instant. */
+#include "qemu/nodes.h"
 #include "source/live.h"
 
 #define CBW_TIMEOUT_S 45
 
 static int add_nodes(struct sources *s, struct source *d, struct qmp *q, struct error **err)
 {
-	const struct graph_filter_options o = { .cbw_timeout_s = CBW_TIMEOUT_S };
 	struct live_disk *l = d->live;
 	int r = d->ops->attach(s, d, q, err);
 
 	if (r == 0)
-		r = graph_add_filter(q, &s->live->features, &l->graph, &l->names, &o, err);
+		r = graph_add_filter(q, &s->live->features, &l->graph, &l->names, CBW_TIMEOUT_S, err);
 	if (r == 0)
 		r = graph_add_bitmap(q, &l->names, err);
 	return r < 0 ? error_wrap(err, r, "%s", d->device) : 0;

@@ -3,6 +3,10 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
+#include "qemu/instant.h"
+#include "qemu/leftovers.h"
+#include "qemu/pause.h"
+#include "qemu/server.h"
 
 #define BARRIER_TRIES    10
 #define BARRIER_RETRY_MS 500
@@ -16,7 +20,6 @@ void live_free(struct live *l)
 {
 	if (!l)
 		return;
-	qemu_features_clear(&l->features);
 	free(l->socket);
 	free(l);
 }

@@ -1,11 +1,12 @@
 /*
- * Disks that the guest's QEMU has: what fleecing and sink have in common (qemu/graph.h has the picture).
+ * Disks that the guest's QEMU has: what fleecing and sink have in common (qemu/nodes.h has the picture).
  * The monitor is connected to for bursts only, since others need it too.
  */
 #ifndef VZDUMP_SOURCE_LIVE_H
 #define VZDUMP_SOURCE_LIVE_H
 
-#include "qemu/graph.h"
+#include "qemu/disk.h"
+#include "qemu/names.h"
 #include "qemu/probe.h"
 #include "source/source.h"
 

@@ -10,7 +10,7 @@
 
 #include "backup/disk-user.h"
 #include "base/mem.h"
-#include "qemu/graph.h"
+#include "qemu/pause.h"
 #include "qemu/storage-daemon.h"
 #include "source/luks.h"
 #include "source/source.h"

@@ -1,5 +1,6 @@
 /* No fleecing image: QEMU's filter pushes old data to this process, and the guest's writes wait for that. */
 #include "base/mem.h"
+#include "qemu/nodes.h"
 #include "source/live.h"
 
 static char *socket_of(const struct sources *s, const struct source *d)

@@ -25,7 +25,7 @@ faults_setup() {
 	vz_setup
 	LOG=$VZ_TMP/log
 	PIDS=()
-	# so that these disks have all guards that there are, see qemu/graph.h
+	# so that these disks have all guards that there are, see qemu/guard.h
 	DISCARD=ignore
 }
 

@@ -285,8 +285,7 @@ static void test_real(void)
 	ok(qmp_open(vm.qmp_path, 5000, NULL, &q, &err) == 0, "and waited for until it leaves");
 	ok(qemu_probe(q, &f, &err) == 0 && f.major >= 7 && qemu_require_filter(&f, &err) == 0,
 	   "QEMU %d.%d.%d can do it", f.major, f.minor, f.micro);
-	ok(f.snapshot_access && f.cbw_timeout && f.cbw_min_cluster_size == qemu_version_at_least(&f, 9, 1, 0),
-	   "its options are known");
+	ok(f.snapshot_access && f.cbw_timeout, "its options are known");
 	ok_error(qmp_execute(q, "no-such-command", NULL, NULL, &err) == ERR_PEER &&
 			 !strcmp(qmp_error_class(q), "CommandNotFound"),
 		 err, "unknown command");
@@ -295,7 +294,6 @@ static void test_real(void)
 	ok_error(qmp_execute(q, "query-status", NULL, NULL, &err) == ERR_GONE, err, "QEMU dies");
 	error_free(TAKE_PTR(err));
 	qmp_close(q);
-	qemu_features_clear(&f);
 	vm_clear(&vm);
 	while (wait(NULL) > 0)
 		;
@@ -303,7 +301,7 @@ static void test_real(void)
 
 static void test_versions(void)
 {
-	struct qemu_features f = { .major = 7, .minor = 2, .package = NULL };
+	struct qemu_features f = { .major = 7, .minor = 2 };
 	struct error *err = NULL;
 
 	ok(qemu_cbw_timeout(&f, 45) == 30 && qemu_cbw_timeout(&f, 4) == 4 && qemu_cbw_timeout(&f, 1) == 1,

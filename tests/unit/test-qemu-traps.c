@@ -64,7 +64,6 @@ static void lab_clear(struct lab *l)
 		waitpid(l->sink, NULL, 0);
 	}
 	qmp_close(l->q);
-	qemu_features_clear(&l->features);
 	for (int i = 0; i < 2; i++)
 		graph_disk_clear(&l->disk[i]);
 	vm_clear(&l->vm);
@@ -83,7 +82,6 @@ static bool add(struct lab *l, int i, unsigned timeout)
 {
 	_cleanup_free_ char *image = xasprintf("%s/fleece%d", l->vm.dir, i);
 	_cleanup_json_ struct json_object *protocol = json_new_str("driver", "file");
-	struct graph_filter_options options = { .cbw_timeout_s = timeout };
 	struct error *err = NULL;
 	int r;
 
@@ -95,7 +93,7 @@ static bool add(struct lab *l, int i, unsigned timeout)
 		r = graph_add_image(l->q, &l->names[i],
 				    &(struct graph_image){ protocol, "raw", 4 * MIB, false }, &err);
 	return step(r, &err, "target") &&
-	       step(graph_add_filter(l->q, &l->features, &l->disk[i], &l->names[i], &options, &err), &err,
+	       step(graph_add_filter(l->q, &l->features, &l->disk[i], &l->names[i], timeout, &err), &err,
 		    "filter");
 }
 
@@ -120,8 +118,8 @@ static void test_instant(void)
 		ok(add(&l, i, 45), "disk %d is prepared", i);
 	}
 	ok(step(graph_insert(l.q, items, 2, &instant, &err), &err, "insert"), "both go in at once");
-	ok(instant.stopped && instant.stopped_ns > 0, "with stopped vCPUs, for %.1f ms",
-	   (double)instant.stopped_ns / 1e6);
+	ok(instant.paused && instant.paused_ns > 0, "with stopped vCPUs, for %.1f ms",
+	   (double)instant.paused_ns / 1e6);
 	ok(is_running(&l), "which run again");
 	ok(step(graph_cleanup(l.q, 0, NULL, &err), &err, "cleanup"), "both come out");
 	check_restored(&l, "two disks");
@@ -130,8 +128,8 @@ static void test_instant(void)
 	ok_error(graph_insert(l.q, items, 2, &instant, &err) == ERR_PEER, err, "insertion fails");
 	error_free(TAKE_PTR(err));
 	ok(is_running(&l), "the vCPUs run");
-	ok(step(graph_del_filter(l.q, &l.names[0], &err), &err, "filter") &&
-		   step(graph_del_target(l.q, &l.names[0], &err), &err, "target"),
+	ok(step(graph_del_node(l.q, l.names[0].cbw, &err), &err, "filter") &&
+		   step(graph_del_node(l.q, l.names[0].target, &err), &err, "target"),
 	   "the first filter was taken out again");
 	check_restored(&l, "half an insertion");
 	lab_clear(&l);

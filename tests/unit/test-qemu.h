@@ -16,7 +16,11 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
-#include "qemu/graph.h"
+#include "qemu/guard.h"
+#include "qemu/instant.h"
+#include "qemu/leftovers.h"
+#include "qemu/nodes.h"
+#include "qemu/server.h"
 #include "tap.h"
 
 /* Not every test uses every helper. */

@@ -1,8 +1,12 @@
-/* Why a filter cannot be taken out from under the guest, in words for the administrator. */
+#include "qemu/filter-users.h"
+
+#include <string.h>
+
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/strv.h"
-#include "qemu/internal.h"
+#include "qemu/blockgraph.h"
+#include "qemu/names.h"
 
 enum {
 	MAX_JOBS = 4, /* that are named */
@@ -28,7 +32,7 @@ static char *describe_jobs(struct qmp *q)
 }
 
 /* Somebody's backend without a device and a name: of a block job, or what is left of one. */
-static int held_by_backend(const char *filter, const char *jobs, struct error **err)
+static int used_by_backend(const char *filter, const char *jobs, struct error **err)
 {
 	if (*jobs)
 		return error_set(err, ERR_PEER,
@@ -42,9 +46,10 @@ static int held_by_backend(const char *filter, const char *jobs, struct error **
 		filter);
 }
 
-static int held_by_node(const struct view *v, const struct view_edge *e, const char *jobs, struct error **err)
+static int used_by_node(const struct blockgraph *g, const struct blockgraph_edge *e, const char *jobs,
+			struct error **err)
 {
-	const char *driver = view_driver(v, e->parent);
+	const char *driver = blockgraph_driver(g, e->parent);
 
 	if (*jobs)
 		return error_set(err, ERR_PEER,
@@ -58,10 +63,10 @@ static int held_by_node(const struct view *v, const struct view_edge *e, const c
 }
 
 /* The guest's device itself is no obstacle. */
-static bool is_device(const struct view *v, const char *parent)
+static bool is_device(const struct blockgraph *g, const char *parent)
 {
-	for (size_t i = 0; i < json_array_len(v->devices); i++) {
-		struct json_object *device = json_array_at(v->devices, i);
+	for (size_t i = 0; i < json_array_len(g->devices); i++) {
+		struct json_object *device = json_array_at(g->devices, i);
 
 		if (str_equal_null(json_get_str(device, "device"), parent) ||
 		    str_equal_null(json_get_str(device, "qdev"), parent))
@@ -70,21 +75,21 @@ static bool is_device(const struct view *v, const char *parent)
 	return false;
 }
 
-int graph_pinned(struct qmp *q, const char *filter, struct error **err)
+int graph_check_filter_users(struct qmp *q, const char *filter, struct error **err)
 {
 	_cleanup_free_ char *jobs = describe_jobs(q);
-	_cleanup_view_ struct view v = { 0 };
-	int r = view_load(q, &v, err);
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
+	int r = blockgraph_load(q, &g, err);
 
-	for (size_t i = 0; i < v.n_edges && r == 0; i++) {
-		const struct view_edge *e = &v.edges[i];
+	for (size_t i = 0; i < g.n_edges && r == 0; i++) {
+		const struct blockgraph_edge *e = &g.edges[i];
 
 		if (strcmp(e->child, filter) != 0 || graph_is_ours(e->parent))
 			continue;
-		if (e->parent_is_node && strcmp(view_driver(&v, e->parent), "throttle") != 0)
-			return held_by_node(&v, e, jobs, err);
-		if (!e->parent_is_node && !is_device(&v, e->parent))
-			return held_by_backend(filter, jobs, err);
+		if (e->parent_is_node && strcmp(blockgraph_driver(&g, e->parent), "throttle") != 0)
+			return used_by_node(&g, e, jobs, err);
+		if (!e->parent_is_node && !is_device(&g, e->parent))
+			return used_by_backend(filter, jobs, err);
 	}
 	return r;
 }

@@ -1,7 +1,12 @@
-/* Disks that QEMU has and nobody asked for. */
+#include "qemu/unclaimed.h"
+
+#include <string.h>
+
 #include "base/mem.h"
 #include "base/strv.h"
-#include "qemu/internal.h"
+#include "qemu/blockgraph.h"
+#include "qemu/disk.h"
+#include "qemu/names.h"
 
 /* Firmware and its variables: without an efidisk0 they are nobody's. */
 static bool is_flash(const char *qom_path)
@@ -13,18 +18,18 @@ static bool is_flash(const char *qom_path)
 static bool is_guest_disk(struct json_object *device)
 {
 	_cleanup_free_ char *path = graph_qom_path(device);
-	const char *node = view_device_node(device);
+	const char *node = blockgraph_device_node(device);
 
 	return path && node && !is_flash(path) && !graph_is_ours(node) &&
 	       !json_get_bool(device, "removable", false) &&
 	       !json_get_bool(json_get_obj(device, "inserted"), "ro", false);
 }
 
-static bool is_claimed(const struct view *v, struct json_object *device, const struct graph_claim *claims,
-		       size_t n)
+static bool is_claimed(const struct blockgraph *g, struct json_object *device,
+		       const struct graph_claim *claims, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (graph_find_device(v, claims[i].key, claims[i].path) == device)
+		if (graph_find_device(g, claims[i].key, claims[i].path) == device)
 			return true;
 	return false;
 }
@@ -43,20 +48,20 @@ static char *device_name(struct json_object *device)
 int graph_find_unclaimed(struct qmp *q, const struct graph_claim *claims, size_t n, char ***ret,
 			 struct error **err)
 {
-	_cleanup_view_ struct view v = { 0 };
-	int r = view_load(q, &v, err);
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
+	int r = blockgraph_load(q, &g, err);
 
 	*ret = NULL;
-	for (size_t i = 0; r == 0 && i < json_array_len(v.devices); i++) {
-		struct json_object *device = json_array_at(v.devices, i);
+	for (size_t i = 0; r == 0 && i < json_array_len(g.devices); i++) {
+		struct json_object *device = json_array_at(g.devices, i);
 		_cleanup_free_ char *name = NULL;
 		const char *file;
 
-		if (!is_guest_disk(device) || is_claimed(&v, device, claims, n))
+		if (!is_guest_disk(device) || is_claimed(&g, device, claims, n))
 			continue;
 		name = device_name(device);
-		file = graph_filename(&v, view_device_node(device));
-		strv_addf(ret, "'%s' ('%s')", name, file ? file : view_device_node(device));
+		file = graph_filename(&g, blockgraph_device_node(device));
+		strv_addf(ret, "'%s' ('%s')", name, file ? file : blockgraph_device_node(device));
 	}
 	return r;
 }

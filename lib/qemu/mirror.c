@@ -1,4 +1,4 @@
-#include "qemu/live.h"
+#include "qemu/mirror.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,10 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
-#include "qemu/internal.h"
+#include "qemu/blockgraph.h"
+#include "qemu/instant.h"
+#include "qemu/nodes.h"
+#include "qemu/pause.h"
 
 enum {
 	JOB_TIMEOUT_MS = 60000, /* for a job that has next to nothing to do */
@@ -18,12 +21,12 @@ enum {
 
 static bool put_name(char ret[32], const char *key, const char *purpose)
 {
-	int n = snprintf(ret, 32, LIVE_PREFIX "%s%s", key, purpose);
+	int n = snprintf(ret, 32, MIRROR_PREFIX "%s%s", key, purpose);
 
 	return n > 0 && n < 32;
 }
 
-int live_names_init(struct live_names *n, const char *key, struct error **err)
+int mirror_names_init(struct mirror_names *n, const char *key, struct error **err)
 {
 	if (put_name(n->archive, key, "-archive") && put_name(n->file, key, "-file") &&
 	    put_name(n->overlay, key, "-overlay") && put_name(n->target, key, "-target") &&
@@ -34,14 +37,14 @@ int live_names_init(struct live_names *n, const char *key, struct error **err)
 }
 
 /* For each cluster of 64 KiB 8 bytes in a table and 2 in the refcounts, and some for rounding. */
-uint64_t live_overlay_size(uint64_t disk)
+uint64_t mirror_overlay_size(uint64_t disk)
 {
 	return (disk + disk / 4096 + (UINT64_C(4) << 20)) / 65536 * 65536;
 }
 
-int live_check(const struct qemu_features *f, const struct graph_disk *d, struct error **err)
+int mirror_check(const struct qemu_features *f, const struct graph_disk *d, struct error **err)
 {
-	if (!graph_needs_hold(f, d))
+	if (!graph_iothread_crashes(f, d))
 		return 0;
 	return error_set(err, ERR_UNSUPPORTED,
 			 "QEMU %d.%d.%d crashes when a SCSI disk with an iothread is restored live; use "
@@ -113,7 +116,7 @@ static int wait_for_job(struct qmp *q, const char *id, struct error **err)
 
 /* ---- going in ---- */
 
-static int add_archive(struct qmp *q, const struct live_names *n, const struct live_source *s,
+static int add_archive(struct qmp *q, const struct mirror_names *n, const struct mirror_source *s,
 		       struct error **err)
 {
 	struct json_object *o = json_new_str("driver", "nbd");
@@ -127,7 +130,7 @@ static int add_archive(struct qmp *q, const struct live_names *n, const struct l
 	return qmp_execute(q, "blockdev-add", o, NULL, err);
 }
 
-static int format_overlay(struct qmp *q, const struct live_names *n, uint64_t size, struct error **err)
+static int format_overlay(struct qmp *q, const struct mirror_names *n, uint64_t size, struct error **err)
 {
 	struct json_object *options = json_new_str("driver", "qcow2");
 	struct json_object *args = json_new_str("job-id", n->job);
@@ -140,8 +143,8 @@ static int format_overlay(struct qmp *q, const struct live_names *n, uint64_t si
 	return r < 0 ? r : wait_for_job(q, n->job, err);
 }
 
-static int add_overlay(struct qmp *q, const struct graph_disk *d, const struct live_names *n,
-		       const struct live_source *s, struct error **err)
+static int add_overlay(struct qmp *q, const struct graph_disk *d, const struct mirror_names *n,
+		       const struct mirror_source *s, struct error **err)
 {
 	struct json_object *file = json_copy(s->overlay);
 	struct json_object *o = json_new_str("driver", "qcow2");
@@ -168,7 +171,7 @@ static int add_overlay(struct qmp *q, const struct graph_disk *d, const struct l
  * the guest's driver starts), and a QEMU before 10.1 aborts when such a disk gets a node of another
  * AioContext.
  */
-static int move_to_iothread(struct qmp *q, const struct graph_disk *d, const struct live_names *n,
+static int move_to_iothread(struct qmp *q, const struct graph_disk *d, const struct mirror_names *n,
 			    struct error **err)
 {
 	struct json_object *args;
@@ -183,7 +186,7 @@ static int move_to_iothread(struct qmp *q, const struct graph_disk *d, const str
 }
 
 /* Keeps T, which an old -drive would take along when the disk leaves it, and is what is filled. */
-static int add_target(struct qmp *q, const struct graph_disk *d, const struct live_names *n,
+static int add_target(struct qmp *q, const struct graph_disk *d, const struct mirror_names *n,
 		      struct error **err)
 {
 	struct json_object *o = json_new_str("driver", "raw");
@@ -194,7 +197,7 @@ static int add_target(struct qmp *q, const struct graph_disk *d, const struct li
 	return qmp_execute(q, "blockdev-add", o, NULL, err);
 }
 
-static int start_job(struct qmp *q, const struct live_names *n, uint64_t speed, struct error **err)
+static int start_job(struct qmp *q, const struct mirror_names *n, uint64_t speed, struct error **err)
 {
 	struct json_object *args = json_new_str("job-id", n->job);
 	const uint64_t buffer = speed / 10;
@@ -226,11 +229,11 @@ static int pause_job(struct qmp *q, const char *id, struct error **err)
 
 /*
  * A job wants a node that no other node uses, and T free of the disk, which must be somewhere; so
- * a throttle filter spends a moment on a node of nothing.  The job has to stand still when its nodes
+ * a throttle filter spends a moment on a node of nothing.  The job has to be paused when its nodes
  * move to the throttle filter's iothread: QEMU 10.0.2 hangs in bdrv_try_change_aio_context() when
  * reads from an NBD server are under way.
  */
-static int start_below_throttle(struct qmp *q, const struct graph_disk *d, const struct live_names *n,
+static int start_below_throttle(struct qmp *q, const struct graph_disk *d, const struct mirror_names *n,
 				uint64_t speed, struct error **err)
 {
 	struct json_object *o = json_new_str("driver", "null-co");
@@ -253,8 +256,8 @@ static int start_below_throttle(struct qmp *q, const struct graph_disk *d, const
 	return r == 0 ? graph_del_node(q, n->park, err) : r;
 }
 
-int live_attach(struct qmp *q, const struct graph_disk *d, const struct live_names *n,
-		const struct live_source *s, struct error **err)
+int mirror_attach(struct qmp *q, const struct graph_disk *d, const struct mirror_names *n,
+		  const struct mirror_source *s, struct error **err)
 {
 	int r = add_archive(q, n, s, err);
 
@@ -273,7 +276,7 @@ int live_attach(struct qmp *q, const struct graph_disk *d, const struct live_nam
 
 /* ---- meanwhile ---- */
 
-int live_state(struct qmp *q, const struct live_names *n, struct live_progress *ret, struct error **err)
+int mirror_state(struct qmp *q, const struct mirror_names *n, struct mirror_progress *ret, struct error **err)
 {
 	_cleanup_json_ struct json_object *all = NULL;
 	struct json_object *job;
@@ -286,11 +289,11 @@ int live_state(struct qmp *q, const struct live_names *n, struct live_progress *
 	reason = json_get_str(job, "error");
 	json_get_u64(job, "current-progress", &ret->done);
 	json_get_u64(job, "total-progress", &ret->total);
-	ret->state = LIVE_COPYING;
+	ret->state = MIRROR_COPYING;
 	if (str_equal_null(status, "ready"))
-		ret->state = LIVE_READY;
+		ret->state = MIRROR_READY;
 	if (!job || str_equal_null(status, "concluded") || str_equal_null(status, "aborting")) {
-		ret->state = LIVE_FAILED;
+		ret->state = MIRROR_FAILED;
 		free(ret->reason);
 		ret->reason = xstrdup(reason ? reason : "the job was ended by somebody");
 	}
@@ -300,18 +303,18 @@ int live_state(struct qmp *q, const struct live_names *n, struct live_progress *
 /* ---- coming out ---- */
 
 /* The job is over: has it put the target in the overlay's place, or did somebody cancel it? */
-static int check_moved(struct qmp *q, const struct live_names *n, struct error **err)
+static int check_moved(struct qmp *q, const struct mirror_names *n, struct error **err)
 {
-	_cleanup_view_ struct view v = { 0 };
-	int r = view_load(q, &v, err);
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
+	int r = blockgraph_load(q, &g, err);
 
-	if (r == 0 && view_has_parent(&v, n->overlay))
+	if (r == 0 && blockgraph_has_parent(&g, n->overlay))
 		return error_set(err, ERR_PEER, "QEMU's job '%s' is gone", n->job);
 	return r;
 }
 
 /* An attempt before may have come as far as anywhere in here. */
-static int end_job(struct qmp *q, const struct live_names *n, struct error **err)
+static int end_job(struct qmp *q, const struct mirror_names *n, struct error **err)
 {
 	_cleanup_json_ struct json_object *all = NULL;
 	struct json_object *job;
@@ -328,19 +331,19 @@ static int end_job(struct qmp *q, const struct live_names *n, struct error **err
 	return r == 0 ? wait_for_job(q, n->job, err) : r;
 }
 
-/* To put a node in where it is already hangs QEMU 7.2.22 for ever. */
-static int place_volume(struct qmp *q, const struct graph_disk *d, const struct live_names *n,
+/* Not if the disk has it already, see graph_place(). */
+static int place_volume(struct qmp *q, const struct graph_disk *d, const struct mirror_names *n,
 			struct error **err)
 {
-	_cleanup_view_ struct view v = { 0 };
-	int r = view_load(q, &v, err);
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
+	int r = blockgraph_load(q, &g, err);
 
-	if (r < 0 || !view_has_parent(&v, n->target))
+	if (r < 0 || !blockgraph_has_parent(&g, n->target))
 		return r;
 	return graph_place(q, d, d->node, err);
 }
 
-static int move_to_volume(struct qmp *q, const struct graph_disk *d, const struct live_names *n,
+static int move_to_volume(struct qmp *q, const struct graph_disk *d, const struct mirror_names *n,
 			  struct error **err)
 {
 	int r = end_job(q, n, err);
@@ -348,7 +351,7 @@ static int move_to_volume(struct qmp *q, const struct graph_disk *d, const struc
 	return r == 0 ? place_volume(q, d, n, err) : r;
 }
 
-int live_finish(struct qmp *q, const struct graph_disk *d, const struct live_names *n, struct error **err)
+int mirror_finish(struct qmp *q, const struct graph_disk *d, const struct mirror_names *n, struct error **err)
 {
 	const char *const nodes[] = { n->target, n->overlay, n->file, n->archive };
 	struct graph_pause pause;
@@ -358,5 +361,5 @@ int live_finish(struct qmp *q, const struct graph_disk *d, const struct live_nam
 		r = move_to_volume(q, d, n, err);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(nodes); i++)
 		r = graph_del_node(q, nodes[i], err);
-	return graph_quiet_end(q, &pause, r, err);
+	return graph_pause_end_after(q, &pause, r, err);
 }

@@ -1,9 +1,11 @@
-/* Where a guest disk hangs in QEMU. */
+#include "qemu/disk.h"
+
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/mem.h"
 #include "base/strv.h"
-#include "qemu/internal.h"
+#include "qemu/names.h"
 
 enum {
 	MAX_DEPTH = 32, /* of filters and formats above a protocol node */
@@ -16,7 +18,6 @@ void graph_disk_clear(struct graph_disk *d)
 	free(d->qom_type);
 	free(d->root);
 	free(d->node);
-	free(d->driver);
 	free(d->filename);
 	free(d->throttle);
 	json_object_put(d->throttle_options);
@@ -63,7 +64,7 @@ static bool device_has_drive_name(struct json_object *device, const char *key)
 	_cleanup_free_ char *name = xasprintf("drive-%s", key);
 
 	return str_equal_null(json_get_str(device, "device"), name) ||
-	       str_equal_null(view_device_node(device), name);
+	       str_equal_null(blockgraph_device_node(device), name);
 }
 
 /* OVMF's variables are in the second flash of the machine, on x86 and on ARM. */
@@ -75,25 +76,25 @@ static bool device_is_efidisk(struct json_object *device, const char *key)
 	       (!strcmp(qdev, "/machine/system.flash1") || !strcmp(qdev, "/machine/virt.flash1"));
 }
 
-static struct json_object *find_device(const struct view *v, const char *key,
+static struct json_object *find_device(const struct blockgraph *g, const char *key,
 				       bool (*is_it)(struct json_object *, const char *))
 {
-	for (size_t i = 0; i < json_array_len(v->devices); i++) {
-		struct json_object *device = json_array_at(v->devices, i);
+	for (size_t i = 0; i < json_array_len(g->devices); i++) {
+		struct json_object *device = json_array_at(g->devices, i);
 
-		if (json_get_str(device, "qdev") && view_device_node(device) && is_it(device, key))
+		if (json_get_str(device, "qdev") && blockgraph_device_node(device) && is_it(device, key))
 			return device;
 	}
 	return NULL;
 }
 
-const char *graph_filename(const struct view *v, const char *node)
+const char *graph_filename(const struct blockgraph *g, const char *node)
 {
 	const char *child;
 
-	for (int i = 0; i < MAX_DEPTH && (child = view_child(v, node, "file")); i++)
+	for (int i = 0; i < MAX_DEPTH && (child = blockgraph_child(g, node, "file")); i++)
 		node = child;
-	return json_get_str(json_walk(view_node(v, node), "image", NULL), "filename");
+	return json_get_str(json_walk(blockgraph_node(g, node), "image", NULL), "filename");
 }
 
 static bool same_file(const struct stat *want, const char *path)
@@ -107,31 +108,31 @@ static bool same_file(const struct stat *want, const char *path)
 	return st.st_dev == want->st_dev && st.st_ino == want->st_ino;
 }
 
-static struct json_object *find_device_by_path(const struct view *v, const char *path)
+static struct json_object *find_device_by_path(const struct blockgraph *g, const char *path)
 {
 	struct stat want;
 
 	if (!path || stat(path, &want))
 		return NULL;
-	for (size_t i = 0; i < json_array_len(v->devices); i++) {
-		struct json_object *device = json_array_at(v->devices, i);
-		const char *node = view_device_node(device);
+	for (size_t i = 0; i < json_array_len(g->devices); i++) {
+		struct json_object *device = json_array_at(g->devices, i);
+		const char *node = blockgraph_device_node(device);
 
-		if (node && json_get_str(device, "qdev") && same_file(&want, graph_filename(v, node)))
+		if (node && json_get_str(device, "qdev") && same_file(&want, graph_filename(g, node)))
 			return device;
 	}
 	return NULL;
 }
 
-struct json_object *graph_find_device(const struct view *v, const char *key, const char *path)
+struct json_object *graph_find_device(const struct blockgraph *g, const char *key, const char *path)
 {
-	struct json_object *device = find_device(v, key, device_has_key);
+	struct json_object *device = find_device(g, key, device_has_key);
 
 	if (!device)
-		device = find_device(v, key, device_has_drive_name);
+		device = find_device(g, key, device_has_drive_name);
 	if (!device)
-		device = find_device(v, key, device_is_efidisk);
-	return device ? device : find_device_by_path(v, path);
+		device = find_device(g, key, device_is_efidisk);
+	return device ? device : find_device_by_path(g, path);
 }
 
 /* ---- what is below it ---- */
@@ -153,7 +154,7 @@ static int throttle_group(struct json_object *node, char **ret, struct error **e
 	group = json_get_str(o, "throttle-group");
 	if (!group)
 		return error_set(err, ERR_UNSUPPORTED,
-				 "throttle filter '%s': QEMU does not tell its throttle group", name);
+				 "throttle filter '%s': QEMU does not report its throttle group", name);
 	*ret = xstrdup(group);
 	return 0;
 }
@@ -167,10 +168,10 @@ static struct json_object *cache_options(struct json_object *node)
 	return json_put_bool(o, "no-flush", json_get_bool(cache, "no-flush", false));
 }
 
-int graph_throttle_options(const struct view *v, const char *throttle, const char *file,
+int graph_throttle_options(const struct blockgraph *g, const char *throttle, const char *file,
 			   struct json_object **ret, struct error **err)
 {
-	struct json_object *node = view_node(v, throttle);
+	struct json_object *node = blockgraph_node(g, throttle);
 	_cleanup_free_ char *group = NULL;
 	struct json_object *o;
 	int r;
@@ -185,7 +186,7 @@ int graph_throttle_options(const struct view *v, const char *throttle, const cha
 	json_put_bool(o, "read-only", json_get_bool(node, "ro", false));
 	json_put_str(o, "detect-zeroes", json_get_str(node, "detect_zeroes"));
 	/*
-	 * QEMU does not tell `discard`.  To pass TRIMs on is right either way: the nodes below
+	 * QEMU does not report `discard`.  Passing TRIMs on is right either way: the nodes below
 	 * have an option of their own, and PVE gives all nodes of a disk the same.
 	 */
 	json_put_str(o, "discard", "unmap");
@@ -202,16 +203,16 @@ static int refuse_leftover(const char *key, const char *node, struct error **err
 }
 
 /* Steps from the device's root node over throttle filters down to T. */
-static int descend(const struct view *v, struct graph_disk *d, struct error **err)
+static int descend(const struct blockgraph *g, struct graph_disk *d, struct error **err)
 {
 	const char *node = d->root, *throttle = NULL;
 
-	for (int i = 0; i < MAX_DEPTH && !strcmp(view_driver(v, node), "throttle"); i++) {
+	for (int i = 0; i < MAX_DEPTH && !strcmp(blockgraph_driver(g, node), "throttle"); i++) {
 		throttle = node;
-		node = view_child(v, throttle, "file");
+		node = blockgraph_child(g, throttle, "file");
 		if (!node)
 			return error_set(err, ERR_UNSUPPORTED,
-					 "%s: QEMU does not tell what is below the throttle "
+					 "%s: QEMU does not report what is below the throttle "
 					 "filter '%s'",
 					 d->key, throttle);
 	}
@@ -221,34 +222,33 @@ static int descend(const struct view *v, struct graph_disk *d, struct error **er
 	d->throttle = xstrdup_null(throttle);
 	if (!throttle)
 		return 0;
-	return graph_throttle_options(v, throttle, node, &d->throttle_options, err);
+	return graph_throttle_options(g, throttle, node, &d->throttle_options, err);
 }
 
 /* By a LUKS node somewhere below, or by the image itself (qcow2). */
-static bool is_encrypted(const struct view *v, const char *name)
+static bool is_encrypted(const struct blockgraph *g, const char *name)
 {
-	for (int i = 0; name && i < MAX_DEPTH; i++, name = view_child(v, name, "file")) {
-		struct json_object *node = view_node(v, name);
+	for (int i = 0; name && i < MAX_DEPTH; i++, name = blockgraph_child(g, name, "file")) {
+		struct json_object *node = blockgraph_node(g, name);
 
-		if (!strcmp(view_driver(v, name), "luks") || json_get_bool(node, "encrypted", false) ||
+		if (!strcmp(blockgraph_driver(g, name), "luks") || json_get_bool(node, "encrypted", false) ||
 		    json_get_bool(json_get_obj(node, "image"), "encrypted", false))
 			return true;
 	}
 	return false;
 }
 
-static int read_node(const struct view *v, struct graph_disk *d, struct error **err)
+static int read_node(const struct blockgraph *g, struct graph_disk *d, struct error **err)
 {
-	struct json_object *node = view_node(v, d->node);
-	const char *filename = graph_filename(v, d->node);
+	struct json_object *node = blockgraph_node(g, d->node);
+	const char *filename = graph_filename(g, d->node);
 
 	if (!json_get_u64(json_get_obj(node, "image"), "virtual-size", &d->size))
-		return error_set(err, ERR_PEER, "%s: QEMU does not tell the size of node '%s'", d->key,
+		return error_set(err, ERR_PEER, "%s: QEMU does not report the size of node '%s'", d->key,
 				 d->node);
-	d->driver = xstrdup(view_driver(v, d->node));
 	d->filename = xstrdup(filename ? filename : "");
 	d->read_only = json_get_bool(node, "ro", false);
-	d->encrypted = is_encrypted(v, d->node);
+	d->encrypted = is_encrypted(g, d->node);
 	return 0;
 }
 
@@ -287,14 +287,14 @@ int graph_find_disk(struct qmp *q, const char *key, const char *path, struct gra
 		    struct error **err)
 {
 	_cleanup_(graph_disk_clear) struct graph_disk d = { 0 };
-	_cleanup_view_ struct view v = { 0 };
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
 	struct json_object *device;
 	int r;
 
-	r = view_load(q, &v, err);
+	r = blockgraph_load(q, &g, err);
 	if (r < 0)
 		return r;
-	device = graph_find_device(&v, key, path);
+	device = graph_find_device(&g, key, path);
 	if (!device)
 		return error_set(err, ERR_NOT_FOUND,
 				 "%s: the running QEMU has no such disk (looked for device '%s', "
@@ -302,14 +302,19 @@ int graph_find_disk(struct qmp *q, const char *key, const char *path, struct gra
 				 key, key, key, path ? ", file " : "", path ? path : "");
 	d.key = xstrdup(key);
 	d.qom_path = graph_qom_path(device);
-	d.root = xstrdup(view_device_node(device));
-	r = descend(&v, &d, err);
+	d.root = xstrdup(blockgraph_device_node(device));
+	r = descend(&g, &d, err);
 	if (r < 0)
 		return r;
-	r = read_node(&v, &d, err);
+	r = read_node(&g, &d, err);
 	if (r < 0)
 		return r;
 	read_device(q, &d);
 	move_disk(ret, &d);
 	return 0;
+}
+
+bool graph_iothread_crashes(const struct qemu_features *f, const struct graph_disk *d)
+{
+	return f->major < 9 && d->iothread && str_prefix(d->qom_type, "scsi-", NULL);
 }

@@ -1,0 +1,73 @@
+/*
+ * The nodes that a backup makes beside the guest's own: target, filter, bitmap, snapshot.
+ *
+ *	guest device ── [throttle] ── vzdump-scsi0-cbw ── T          (the disk's own node)
+ *	                               │ target
+ *	                               vzdump-scsi0-target ── vzdump-scsi0-file
+ *	vzdump-scsi0-snap ── file ── vzdump-scsi0-cbw                (exported as vzdump-scsi0)
+ *	vzdump-scsi0-guard ── backing ── vzdump-scsi0-cbw            (guard.h)
+ *	vzdump-scsi0-guard-top ── backing ── throttle
+ *
+ * The filter copies what the guest is about to overwrite to its target first; the snapshot, a node of QEMU's
+ * driver snapshot-access, reads both and so shows the disk as it was at the instant (instant.h).
+ *
+ * Order of the steps: target, filter, bitmap, insert, guard, snapshot, server, export.  graph_cleanup() undoes
+ * them: export, server, guard, snapshot, remove, and the nodes from the top down (a bitmap goes with its node).
+ */
+#ifndef VZDUMP_QEMU_NODES_H
+#define VZDUMP_QEMU_NODES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "qemu/disk.h"
+#include "qemu/names.h"
+#include "qemu/probe.h"
+#include "qemu/qmp.h"
+
+#define GRAPH_BITMAP_GRANULARITY 65536u /* bytes */
+
+/* ---- 1. the filter's target ---- */
+
+struct graph_image {
+	struct json_object *protocol; /* {"driver":"file","filename":...}; borrowed, copied */
+	const char *format;           /* "raw" or "qcow2" */
+	uint64_t size;                /* bytes, as struct graph_disk.size; clips a raw image to it */
+	bool direct;                  /* O_DIRECT (and aio=native where that goes with it) */
+};
+
+/* A fleecing image.  Both layers discard, and neither flushes: it is worth nothing after a crash. */
+int graph_add_image(struct qmp *q, const struct graph_names *n, const struct graph_image *img,
+		    struct error **err);
+/* An NBD server of ours.  QEMU connects at once: somebody must accept on the socket when this is called. */
+int graph_add_sink(struct qmp *q, const struct graph_names *n, const char *socket_path,
+		   const char *export_name, struct error **err);
+
+/* ---- 2. the filter, not yet under the guest ---- */
+
+/* timeout_s: seconds that a guest's write waits for its copy; 0: as long as it takes. */
+int graph_add_filter(struct qmp *q, const struct qemu_features *f, const struct graph_disk *d,
+		     const struct graph_names *n, unsigned timeout_s, struct error **err);
+
+/*
+ * ---- 3. what the guest rewrites ----
+ *
+ * A bitmap of the filter's node, not of T: whatever somebody puts between the two meanwhile (an external
+ * snapshot of T is possible, and harmless), the guest's writes still pass it.
+ */
+int graph_add_bitmap(struct qmp *q, const struct graph_names *n, struct error **err);
+
+/* ---- 6. the snapshot (4 is in instant.h, 5 in guard.h, 7 and 8 in server.h) ---- */
+
+int graph_add_snapshot(struct qmp *q, const struct graph_names *n, struct error **err);
+/* Fine if it is not there. */
+int graph_del_snapshot(struct qmp *q, const struct graph_names *n, struct error **err);
+
+/* ---- any node ---- */
+
+/* blockdev-del if there is such a node. */
+int graph_del_node(struct qmp *q, const char *name, struct error **err);
+
+#endif
