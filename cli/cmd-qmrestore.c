@@ -1,4 +1,4 @@
-/* qmrestore: makes a guest, or single disks of one, out of an archive; as PVE's command of that name. */
+/* qmrestore: restores a guest, or single disks of one, from an archive, as PVE's command of that name does. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -92,7 +92,7 @@ static const struct option_table table = {
 	.args = args,
 };
 
-/* PVE's qmrestore prints lines as they are. */
+/* PVE's qmrestore prints lines without time and level. */
 static void on_line(void *opaque, enum log_level level, const char *line)
 {
 	struct vma_progress *progress = opaque;
@@ -130,18 +130,20 @@ static void on_end(void *opaque, const struct vma_reader_stats *stats)
 	fflush(stdout);
 }
 
-/* Nothing else ends a thread that hangs in the kernel; what printing holds back is lost with it. */
+/*
+ * Only the end of the process ends a thread that hangs in the kernel.  Output that is still buffered is lost.
+ */
 static void on_stuck(void *opaque)
 {
 	(void)opaque;
 	if (output_ready(stderr))
 		fprintf(stderr,
 			"interrupted by signal: a target's file system does not answer, so nothing is "
-			"tidied up; 'vzdump --cleanup' does that when it is there again\n");
+			"cleaned up; 'vzdump --cleanup' does that when it is there again\n");
 	_exit(EXIT_FAILED);
 }
 
-/* Nothing is begun for a pool that is not there. */
+/* A pool that does not exist is an error before anything is begun. */
 static int check_pool(const struct host *host, const struct options *o, struct error **err)
 {
 	_cleanup_free_ uint32_t *guests = NULL;

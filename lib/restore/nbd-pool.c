@@ -75,7 +75,7 @@ static int read_properties(struct nbd_pool *p, struct error **err)
 	int64_t size = nbd_get_size(p->c[0].h);
 
 	if (size < 0)
-		return failed(p, "tell the size of", err);
+		return failed(p, "find out the size of", err);
 	if (nbd_is_read_only(p->c[0].h) != 0)
 		return error_set(err, ERR_INVALID, "'%s' is read-only; have the server export it writable",
 				 p->uri);

@@ -1,7 +1,7 @@
 /*
- * What a configuration out of an archive may say.  PVE's restore keeps nearly all for root; but an archive
- * may be anybody's, and "args", "hookscript" or "virtiofs0" are that one's commands and files on this host.
- * So only what stays within the guest is taken over: what is not known here is not.
+ * What a configuration out of an archive may say.  PVE's restore keeps nearly everything for root.  But anybody
+ * may have made the archive, and its "args", "hookscript" or "virtiofs0" would be that person's commands and
+ * files on this host.  So only what stays within the guest is taken over; what is not known here is not.
  *
  * Facts: the keys are those of qemu-server 9.1.
  */
@@ -17,7 +17,7 @@ static bool is_text(const char *value)
 	return true;
 }
 
-/* No path anywhere: nothing behind a comma, semicolon or '=' begins with a slash or has a scheme. */
+/* No path anywhere: nothing after a comma, semicolon or '=' begins with a slash or has a scheme. */
 static bool is_plain(const char *value)
 {
 	for (const char *at = value; at; at = strpbrk(at, ",;=")) {
@@ -34,7 +34,7 @@ static bool is_socket(const char *value)
 	return !strcmp(value, "socket");
 }
 
-/* "spice", "host=spice,usb3=1": a device of whoever looks at the guest's screen */
+/* "spice", "host=spice,usb3=1": a device of the computer from which the guest's screen is watched */
 static bool is_spice_usb(const char *value)
 {
 	_cleanup_strv_ char **parts = strv_split_list(value);
@@ -53,7 +53,7 @@ static bool is_spice_usb(const char *value)
 	return spice;
 }
 
-/* The kernel's generator never runs dry; /dev/hwrng is a device of this host. */
+/* The kernel's generator never runs dry; /dev/hwrng, in contrast, is a device of this host. */
 static bool is_kernel_rng(const char *value)
 {
 	_cleanup_strv_ char **parts = strv_split_list(value);
@@ -87,9 +87,9 @@ static const struct allowed lines[] = {
 	{ "serial#", is_socket },
 	{ "usb#", is_spice_usb },
 	{ "rng0", is_kernel_rng },
-	/* text: base64, URL-encoded, or read by people */
+	/* text: in base64, URL-encoded, or for people to read */
 	{ "name description tags meta smbios1 cipassword ciuser sshkeys searchdomain nameserver", is_text },
-	/* how the host treats it: names nothing but processors and memory */
+	/* how the host treats it: they name only processors and memory */
 	{ "affinity allow-ksm autostart citype ciupgrade hugepages keephugepages migrate_downtime migrate_speed "
 	  "onboot protection startup template vmstatestorage",
 	  is_plain },
@@ -103,7 +103,7 @@ static const char drive_options[] =
 	"pre-enrolled-keys product queues replicate rerror ro scsiblock secs serial shared size snapshot ssd "
 	"trans vendor version werror wwn";
 
-/* One of names, between which are blanks; a '#' in a name stands for a number. */
+/* True if key is one of names, which blanks separate; a '#' at the end of a name stands for a number. */
 static bool is_one_of(const char *key, const char *names)
 {
 	const size_t digits = strspn(key + strcspn(key, "0123456789"), "0123456789");
@@ -134,7 +134,7 @@ bool plan_drive_option_allowed(const char *key)
 	return is_one_of(key, drive_options);
 }
 
-/* "none", "local:iso/debian.iso", or a bare name as older versions wrote it; nothing else names an image. */
+/* "none", "local:iso/debian.iso", or the bare name of an image, as older versions wrote it. */
 bool plan_cdrom_allowed(const char *file)
 {
 	const char *colon = strchr(file, ':'), *name;

@@ -32,13 +32,13 @@ static bool is_numbered(const char *key, const char *name)
 	return str_prefix(key, name, &rest) && *rest && strspn(rest, "0123456789") == strlen(rest);
 }
 
-/* In the new configuration as a comment, which PVE shows as a note: nothing is lost. */
+/* A comment in the new configuration, which PVE shows as a note, so that nothing is lost. */
 static void comment_out(const char *line, const char *why, const struct plan_guest *g, const struct log *log,
 			struct buf *out)
 {
 	log_warn(
 		log,
-		"the configuration has '%s', which %s: it is commented out; look at it, and take its '#' away in "
+		"the configuration has '%s', which %s: it is commented out; look at it, and remove its '#' in "
 		"%" PRIu32 ".conf to have it again",
 		line, why, g->vmid);
 	buf_addf(out, "#%s\n", line);
@@ -53,7 +53,7 @@ static void warn_of_kept(const char *line, const struct log *log)
 		line);
 }
 
-/* False if the line is done with. */
+/* True if the line is to be added as usual; false if all has been done for it. */
 static bool check_host(const char *key, const char *value, const struct plan_guest *g, const struct log *log,
 		       struct buf *out)
 {
@@ -78,7 +78,7 @@ static bool is_template(const char *value, const struct plan_guest *g, const str
 	if (!units_parse_bool(value, &on) || !on)
 		return false;
 	log_warn(log,
-		 "the archive is of a template; it becomes a usual guest: 'qm template %" PRIu32
+		 "the archive is of a template; it becomes an ordinary guest: 'qm template %" PRIu32
 		 "' makes it one again",
 		 g->vmid);
 	return true;
@@ -140,7 +140,7 @@ static void add_drive(const struct plan *p, const char *key, const char *value, 
 	}
 }
 
-/* As PVE reads a configuration; what it does not read, others may. */
+/* A key that PVE reads.  Others may read lines that PVE does not. */
 static bool is_key(const char *key)
 {
 	const size_t n = strspn(key, "abcdefghijklmnopqrstuvwxyz_-");
@@ -186,7 +186,7 @@ static int add_line(const struct plan *p, const char *line, const struct plan_gu
 	return r;
 }
 
-/* A disk that is mapped, but has no line. */
+/* Disks that are mapped, but have no line. */
 static void add_unnamed(const struct plan *p, const struct log *log, struct buf *out)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };

@@ -1,4 +1,4 @@
-/* Between the files plan*.c. */
+/* Among plan*.c. */
 #ifndef VZDUMP_RESTORE_PLAN_INTERNAL_H
 #define VZDUMP_RESTORE_PLAN_INTERNAL_H
 
@@ -10,23 +10,28 @@
 #include "base/uuid.h"
 
 /*
- * "key: value" of a line, both copies; false for comments, sections and all else.  PVE's old "cdrom" is
- * its "ide2".
+ * Splits a line "key: value" into copies, which the caller frees; false for comments, sections and everything
+ * else.  "cdrom", PVE's old name of it, becomes "ide2".
  */
 bool plan_split_line(const char *line, char **ret_key, char **ret_value);
 
 /* ---- plan-allow.c: what stays within the guest ---- */
-/* A line that is no disk's. */
+/* For a line that is not a disk's. */
 bool plan_line_allowed(const char *key, const char *value);
+/* For an option of a disk's line. */
 bool plan_drive_option_allowed(const char *key);
-/* What a CD drive holds. */
+/* For what a CD drive holds. */
 bool plan_cdrom_allowed(const char *file);
 
-/* plan-unique.c */
+/* ---- plan-unique.c: what two guests may not share ---- */
+/* The text of a new uuid. */
 int plan_new_uuid(char out[UUID_TEXT_SIZE], struct error **err);
-/* Puts a new address for the first one in the value of a net line; without one nothing happens. */
+/*
+ * Replaces the first MAC address in the value of a net line by a new one that begins with prefix (NULL:
+ * Proxmox's).  Without an address in it nothing happens.
+ */
 int plan_new_mac(char *value, const char *prefix, const struct log *log, struct error **err);
-/* Appends the line smbios1 with a new uuid. */
+/* Appends a line smbios1 of that value, with a new uuid. */
 int plan_add_smbios(const char *value, struct buf *out, struct error **err);
 
 #endif

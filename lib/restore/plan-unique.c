@@ -1,4 +1,4 @@
-/* What a copy of a guest may not share with it: uuids and MAC addresses. */
+/* What a guest and its copy may not share: uuids and MAC addresses. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
@@ -45,7 +45,7 @@ static char *find_mac(char *text)
 	return NULL;
 }
 
-/* mac_prefix of datacenter.cfg: one to three bytes "BC:24:11", none of a multicast address. */
+/* mac_prefix of datacenter.cfg: one to three bytes "BC:24:11", and not those of a multicast address. */
 static bool prefix_valid(const char *prefix)
 {
 	const size_t n = strlen(prefix);
@@ -55,7 +55,7 @@ static bool prefix_valid(const char *prefix)
 	for (size_t i = 0; i < n; i++)
 		if (i % 3 == 2 ? prefix[i] != ':' : !isxdigit((unsigned char)prefix[i]))
 			return false;
-	/* the colon behind the last byte may be missing, half a byte may not */
+	/* the colon after the last byte may be missing, half a byte may not */
 	return n % 3 != 1;
 }
 
@@ -68,11 +68,10 @@ int plan_new_mac(char *value, const char *prefix, const struct log *log, struct 
 	if (!at)
 		return 0;
 	if (prefix && !prefix_valid(prefix)) {
-		log_warn(
-			log,
-			"datacenter.cfg: mac_prefix '%s' is no beginning of a MAC address, " PROXMOX_MAC_PREFIX
-			" is taken",
-			prefix);
+		log_warn(log,
+			 "datacenter.cfg: no MAC address can begin with mac_prefix '%s': " PROXMOX_MAC_PREFIX
+			 " is used",
+			 prefix);
 		prefix = NULL;
 	}
 	if (!prefix)

@@ -86,7 +86,7 @@ bool plan_split_line(const char *line, char **ret_key, char **ret_value)
 
 /* ---- reading ---- */
 
-/* "scsi0:drive-scsi0:local-zfs:raw:", empty fields allowed behind the second. */
+/* "scsi0:drive-scsi0:local-zfs:raw:"; fields after the second may be empty. */
 static int read_map(struct plan *p, const char *text, struct error **err)
 {
 	_cleanup_free_ char *copy = xstrdup(text);
@@ -103,8 +103,8 @@ static int read_map(struct plan *p, const char *text, struct error **err)
 	}
 	if (!plan_is_disk_key(fields[0]) || plan_find(p, fields[0]) || plan_find(p, fields[1]))
 		return error_set(err, ERR_CORRUPT,
-				 "the archive's configuration maps '%s' to '%s': no disk is called so, "
-				 "or twice",
+				 "the archive's configuration maps '%s' to '%s': no disk has that "
+				 "name, or it is mapped twice",
 				 fields[1], fields[0]);
 	d = add_disk(p, fields[0]);
 	d->device = xstrdup(fields[1]);
@@ -166,7 +166,7 @@ static int find_device(struct plan *p, const struct vma_header *h, unsigned dev,
 	if (!d) {
 		if (!str_prefix(name, "drive-", &key) || !plan_is_disk_key(key) || plan_find(p, key))
 			return error_set(err, ERR_CORRUPT,
-					 "the archive does not tell what its disk '%s' belongs to; "
+					 "the archive does not say what its disk '%s' belongs to; "
 					 "vma extract gets it out",
 					 name);
 		d = add_disk(p, key);
@@ -187,7 +187,7 @@ static void drop_disk(struct plan *p, size_t i)
 	memmove(d, d + 1, (--p->n - i) * sizeof(*d));
 }
 
-/* Mapped, but not there: a guest without its disk is no restored guest. */
+/* Disks that are mapped, but of which there is no data: without one of its disks a guest is not restored. */
 static int check_absent(struct plan *p, enum plan_scope scope, struct error **err)
 {
 	for (size_t i = 0; i < p->n;) {

@@ -1,6 +1,14 @@
 /*
- * What an archive's configuration says about a restore: which disk goes to which storage, and what
- * the restored guest's configuration is.
+ * What is to be restored, from an archive's header alone: which disks there are and where they came from, which
+ * of them are chosen, and what the restored guest's configuration is.
+ *
+ *	plan_read(header, scope, log, &plan, err)
+ *	plan_choose(&plan, keys, err)
+ *	... the disks' volid is set ...
+ *	plan_config(&plan, &guest, log, &config, err)
+ *	plan_clear(&plan)
+ *
+ * Nothing here touches the host.  One thread.
  *
  * Facts: PVE::QemuServer::restore_vma_archive, restore_update_config_line.
  */
@@ -19,7 +27,7 @@
 
 struct plan_disk {
 	char key[16];   /* "scsi0" */
-	uint8_t dev;    /* in the archive; 0: made anew (cloud-init) */
+	uint8_t dev;    /* in the archive; 0: it has no data there (cloud-init) */
 	char *device;   /* "drive-scsi0" */
 	char *storage;  /* where it came from; NULL: unknown */
 	char *format;   /* the same; NULL: unknown */
@@ -53,7 +61,7 @@ int plan_read(const struct vma_header *h, enum plan_scope scope, const struct lo
 void plan_clear(struct plan *p);
 #define _cleanup_plan_ _cleanup_(plan_clear)
 
-/* By key or by name of the device, NULL if there is none. */
+/* Finds a disk by its key or its device's name; NULL if there is none. */
 struct plan_disk *plan_find(const struct plan *p, const char *name);
 
 /*
@@ -69,14 +77,14 @@ struct plan_guest {
 	uint32_t vmid;
 	bool unique;            /* new MAC addresses and system uuid */
 	bool keep_host_lines;   /* what reaches out of the guest is kept, and warned about */
-	const char *mac_prefix; /* they begin with, as in datacenter.cfg; NULL: Proxmox's range */
+	const char *mac_prefix; /* that MAC addresses begin with, as in datacenter.cfg; NULL: Proxmox's */
 };
 /*
- * Appends the configuration of the new guest: volumes and sizes of the disks, what is unique if asked
- * for, always a new vmgenid; without lock, parent, unused disks and comments of the backup, and without
- * "template: 1", as the volumes are no base volumes.  Disks that are not in the archive are commented
- * out with a warning.  So is all that is not known to stay within the guest (plan-allow.c), so that no
- * archive can name a device, file or command of this host; comments stay.
+ * Appends the configuration of the new guest, with the disks' new volumes and sizes, a new vmgenid, and what is
+ * unique if that is asked for.  It has no lock, parent, unused disks or comments of the backup, and no
+ * "template: 1", as the volumes are not base volumes.  Disks that are not in the archive are commented out with
+ * a warning.  So is everything that is not known to stay within the guest (plan-allow.c), so that no archive can
+ * name a device, file or command of this host.  Comments stay.
  */
 int plan_config(const struct plan *p, const struct plan_guest *g, const struct log *log, struct buf *out,
 		struct error **err);
@@ -86,10 +94,10 @@ int plan_config(const struct plan *p, const struct plan_guest *g, const struct l
  * options come from, or NULL.  Caller frees.
  */
 char *plan_disk_line(const struct plan_disk *d, const struct guest_drive *old);
-/* What the archive's configuration has for a key; NULL if it has nothing.  Caller frees. */
+/* The value that the archive's configuration has for a key; NULL if it has none.  Caller frees. */
 char *plan_archived_value(const struct plan *p, const char *key);
 
-/* True for a name of a disk in a configuration: ide0 ... tpmstate0. */
+/* True if key is a disk's in a configuration: ide0 ... tpmstate0. */
 bool plan_is_disk_key(const char *key);
 
 #endif

@@ -83,7 +83,7 @@ static void sort_volume(struct sorting *s, const char *volid, bool doomed)
 
 /*
  * The archive has no copy of disks that were added since, nor of those that backups leave out, nor of what
- * snapshots have (is_main: false): they stay.  A cloud-init image goes, as it is generated anew; other CD
+ * snapshots have (is_main: false): they stay.  A cloud-init image goes, as a new one is generated; other CD
  * drives hold nothing of the guest's own.
  */
 static void sort_disks(struct sorting *s, const struct guest_config *c, bool is_main)

@@ -1,13 +1,20 @@
 /*
  * Restores a guest, or single disks of one, from an archive.
  *
- * New volumes are made and filled beside whatever there is; only when all data is written and synced
- * the guest's configuration is replaced, and the volumes of the guest that was there are removed.
- * Until then every error, signal or kill leaves an existing guest as it was: what was made is in the
- * journal (lib/fleecing/journal.h) before it exists.
+ * New volumes are made and filled beside whatever there is.  Only when all data is written and synced is the
+ * guest's configuration replaced, and the volumes of the guest that was there are removed after that.  Until
+ * then every error, signal or kill leaves an existing guest as it was: whatever is made is in the journal
+ * (journal/journal.h) before it exists.
  *
- * A live restore does all that while the guest runs already.  It is made undone like any other until
- * the vCPUs run for the first time; behind that everything is kept, because the guest has written.
+ * A live restore (live.h) does all that while the guest already runs.  Until the vCPUs run for the first time
+ * it is undone like any other; after that everything is kept, because the guest has written.
+ *
+ *	restore ── plan        what is to be done, from the archive's header
+ *	        ── replaced    may the guest that is there be replaced; which of its volumes go
+ *	        ── volumes     the new ones are made
+ *	        ── fill        the archive's data into targets, which are the open volumes
+ *	        ── commit      configuration and firewall rules in place; the old volumes go
+ *	        ── live        instead of fill and commit
  */
 #ifndef VZDUMP_RESTORE_RESTORE_H
 #define VZDUMP_RESTORE_RESTORE_H
@@ -27,31 +34,32 @@ struct restore_params {
 	int fd;              /* the archive; a pipe will do */
 	uint32_t vmid;
 	const char *storage;                      /* for all volumes; NULL: where each disk came from */
-	bool force;                               /* replace an existing guest */
 	const struct settings_commands *commands; /* how it is started */
+	bool force;                               /* replace an existing guest */
 	bool unique;                              /* new MAC addresses and system uuid */
-	bool keep_host_lines; /* lines of the configuration that reach out of the guest are kept */
-	bool starts;          /* the caller starts it behind that: its volumes stay active */
-	bool live;            /* start it at once, fill its volumes meanwhile; needs an index */
+	bool keep_host_lines; /* keep lines of the configuration that reach out of the guest */
+	bool starts;          /* the caller starts it afterwards: its volumes stay active */
+	bool live;            /* start it at once and fill its volumes meanwhile; needs an index */
 	uint64_t bwlimit;     /* bytes per second, 0: none, RESTORE_BWLIMIT_OF_STORAGES */
 	char *const *disks;   /* only these (keys), into the existing guest; NULL: all, a new guest */
-	/* The header is known, data comes next; clusters so far.  May be NULL. */
+	/* The header is known, and data comes next.  Any of these four may be NULL. */
 	void (*begin)(void *opaque, const struct vma_header *h);
+	/* From any thread; how many clusters have been read so far. */
 	void (*progress)(void *opaque, uint64_t clusters);
-	/* All data is read; not of a live restore. */
+	/* All data is read.  Not called by a live restore. */
 	void (*end)(void *opaque, const struct vma_reader_stats *stats);
 	/*
-	 * A request to stop came half a minute ago, and a target's file system still does not answer.  It may
-	 * end the process, as kill -9 would: the journal tells what is to be undone.  From a thread of
-	 * its own; NULL: waited for.
+	 * Half a minute has passed since a request to stop, and a target's file system still does not answer.
+	 * From a thread of its own.  It may end the process, as kill -9 would: the journal says what is to be
+	 * undone.  NULL: the file system is waited for.
 	 */
 	void (*stuck)(void *opaque);
 	void *opaque;
 };
 
 /*
- * Log lines are PVE's.  After an error nothing is left,
- * or a warning says what and how to remove it.
+ * Log lines are PVE's.  After an error nothing is left, or a warning says what is and how to remove it; an
+ * error of a live restore whose guest has run leaves all as its log says.
  */
 int restore_run(const struct host *host, const struct restore_params *p, struct error **err);
 

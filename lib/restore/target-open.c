@@ -26,7 +26,7 @@ static int check_size(const struct target *t, uint64_t size, uint64_t max, struc
 	off_t have = t->nbd ? (off_t)nbd_pool_size(t->nbd) : lseek(t->fd, 0, SEEK_END);
 
 	if (have < 0)
-		return error_errno(err, errno, "cannot tell the size of '%s'", t->path);
+		return error_errno(err, errno, "cannot find out the size of '%s'", t->path);
 	if ((uint64_t)have >= size && (uint64_t)have <= max)
 		return 0;
 	return error_set(err, ERR_INVALID,
@@ -54,7 +54,7 @@ static bool is_below_dev(const char *path)
 static int make_file(struct target *t, struct error **err)
 {
 	if (is_below_dev(t->path))
-		return error_set(err, -ENOENT, "device '%s' does not exist, and below /dev no file is made",
+		return error_set(err, -ENOENT, "device '%s' does not exist, and no file is made below /dev",
 				 t->path);
 	t->fd = open(t->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, t->mode);
 	if (t->fd < 0)

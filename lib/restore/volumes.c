@@ -167,7 +167,7 @@ static int make_volume(const struct restore_context *c, struct new_volume *v, st
 		return r;
 	a.format = choose_format(s, d);
 	r = volume_alloc_id(s, &a, &d->volid, err);
-	/* the guest that is replaced may have one, and its content is generated anew anyway */
+	/* the guest that is replaced may have one, and its content will be generated in any case */
 	if (r == 0 && d->cloudinit && volumes_name_taken(s, c->params->vmid, d->volid))
 		return 0;
 	if (r == 0)

@@ -75,11 +75,11 @@ static void test_bad(void)
 		const char *config, *part, *name;
 	} bad[] = {
 		{ "#qmdump#map:scsi0\n", "bad line", "a map that ends early is refused" },
-		{ "#qmdump#map:scsi99:drive-scsi0:a:raw:\n", "no disk is called so",
+		{ "#qmdump#map:scsi99:drive-scsi0:a:raw:\n", "no disk has that name",
 		  "a map of no disk, too" },
-		{ "#qmdump#map:scsi0:drive-scsi0:a:raw:\n#qmdump#map:scsi0:drive-x:a:raw:\n", "or twice",
+		{ "#qmdump#map:scsi0:drive-scsi0:a:raw:\n#qmdump#map:scsi0:drive-x:a:raw:\n", "mapped twice",
 		  "and one disk twice" },
-		{ "#qmdump#map:sata0:drive-scsi0:a:raw:\n", "does not tell",
+		{ "#qmdump#map:sata0:drive-scsi0:a:raw:\n", "does not say",
 		  "and a device whose key is taken" },
 	};
 	_cleanup_plan_ struct plan p = { 0 };
