@@ -133,7 +133,7 @@ same_sum() {
 @test "extract --to makes no file below /dev, and no raw image that is called qcow2 or was one" {
 	run "$VMA" extract "$FIXTURES/two-disks.vma" --to drive-scsi0=/dev/vzdump-nope
 	[ "$status" = 255 ]
-	[ "$output" = "device '/dev/vzdump-nope' does not exist, and below /dev no file is made" ]
+	[ "$output" = "device '/dev/vzdump-nope' does not exist, and no file is made below /dev" ]
 	[ ! -e /dev/vzdump-nope ]
 	qemu-img create -q -f qcow2 "$T/a" 8M
 	qemu-img create -q -f vmdk "$T/b" 8M
