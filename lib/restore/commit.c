@@ -46,8 +46,8 @@ static int announce(const struct restore_context *c, const struct plan *p, struc
 }
 
 /* Everything before the step that replaces the configuration. */
-static int prepare(const struct restore_context *c, const struct plan *p, const struct volumes *vs,
-		   struct replaced *old, struct error **err)
+static int prepare_commit(const struct restore_context *c, const struct plan *p, const struct volumes *vs,
+			  struct replaced *old, struct error **err)
 {
 	int r = journal_check(c->journal, err);
 
@@ -63,7 +63,7 @@ static int prepare(const struct restore_context *c, const struct plan *p, const 
 }
 
 /* The restore is done, whatever comes. */
-static void tidy_up(struct restore_context *c, const struct replaced *old)
+static void tidy_up_replaced(struct restore_context *c, const struct replaced *old)
 {
 	_cleanup_error_ struct error *err = NULL;
 
@@ -89,7 +89,7 @@ int commit_run(struct restore_context *c, const struct plan *p, const struct vol
 	int r = whole ? config_make(old, p, &config, err) : 0;
 
 	if (r == 0)
-		r = prepare(c, p, vs, old, err);
+		r = prepare_commit(c, p, vs, old, err);
 	if (r == 0)
 		r = whole ? config_put(c, buf_str(&config), &not_synced, err)
 			  : config_put_disks(old, p, vs, &not_synced, err);
@@ -99,7 +99,7 @@ int commit_run(struct restore_context *c, const struct plan *p, const struct vol
 		return r;
 	}
 	if (!not_synced) {
-		tidy_up(c, old);
+		tidy_up_replaced(c, old);
 		return 0;
 	}
 	log_warn(c->host->log,

@@ -23,8 +23,8 @@ static int flush_volume(const struct restore_context *c, const char *uri, uint64
 }
 
 /* image, as qemu-img takes it, onto the volume that the daemon serves. */
-static int convert(const struct restore_context *c, const struct live_disk *d, const char *image,
-		   const struct storage_daemon *daemon, struct error **err)
+static int convert_image(const struct restore_context *c, const struct live_disk *d, const char *image,
+			 const struct storage_daemon *daemon, struct error **err)
 {
 	_cleanup_free_ char *to = nbd_uri(daemon->socket, d->to->disk->key);
 	const char *argv[] = { "qemu-img", "convert", "-n", "-O", "raw", image, to, NULL };
@@ -34,7 +34,7 @@ static int convert(const struct restore_context *c, const struct live_disk *d, c
 	return r == 0 ? flush_volume(c, to, d->to->disk->size, err) : r;
 }
 
-static int copy_disk(const struct live_restore *l, const struct live_disk *d, struct error **err)
+static int copy_rest_of_disk(const struct live_restore *l, const struct live_disk *d, struct error **err)
 {
 	const struct restore_context *c = l->parts.context;
 	const struct volume *volume = &d->to->volume;
@@ -53,7 +53,7 @@ static int copy_disk(const struct live_restore *l, const struct live_disk *d, st
 	disk.protocol = protocol;
 	r = storage_daemon_start(&daemon, c->dir, &disk, 1, c->host->cancel, err);
 	if (r == 0)
-		r = convert(c, d, image, &daemon, err);
+		r = convert_image(c, d, image, &daemon, err);
 	storage_daemon_stop(&daemon);
 	return r;
 }
@@ -69,7 +69,7 @@ int live_finish_offline(struct live_restore *l, struct error **err)
 
 		if (live_disk_is_complete(d))
 			continue;
-		r = copy_disk(l, d, err);
+		r = copy_rest_of_disk(l, d, err);
 		if (r < 0) {
 			d->stage = LIVE_BROKEN;
 			return error_prefix(err, "%s", d->to->disk->key), r;

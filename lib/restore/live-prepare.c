@@ -16,7 +16,7 @@
 
 /* ---- disks that cannot be filled later ---- */
 
-static int copy_disk(const struct live_restore *l, const struct plan_disk *d, struct error **err)
+static int copy_small_disk(const struct live_restore *l, const struct plan_disk *d, struct error **err)
 {
 	struct target *t = &l->parts.targets->of[d->dev];
 	_cleanup_free_ uint8_t *data = xmalloc(STEP);
@@ -45,7 +45,7 @@ static int copy_small_disks(const struct live_restore *l, struct error **err)
 
 	for (size_t i = 0; r == 0 && i < vs->n; i++)
 		if (vs->v[i].disk->dev && !vs->v[i].live)
-			r = copy_disk(l, vs->v[i].disk, err);
+			r = copy_small_disk(l, vs->v[i].disk, err);
 	return r == 0 ? targets_finish(l->parts.targets, vs, err) : r;
 }
 

@@ -214,7 +214,7 @@ static void remove_old(const struct live_restore *l, const char *script)
 	replaced_remove_volumes(l->parts.replaced);
 }
 
-static int conclude(struct live_restore *l, struct error **err)
+static int conclude_restore(struct live_restore *l, struct error **err)
 {
 	const struct restore_context *c = l->parts.context;
 	_cleanup_free_ char *script = finish_script_path(c);
@@ -246,7 +246,7 @@ int live_watch(struct live_restore *l, struct error **err)
 	int r = watch_disks(&w, err);
 
 	if (r == 0)
-		return conclude(l, err);
+		return conclude_restore(l, err);
 	keep_all(l);
 	return r;
 }

@@ -27,7 +27,7 @@ struct nbd_pool {
 };
 
 /* The error of a libnbd call that does not wait. */
-static int failed(const struct nbd_pool *p, const char *what, struct error **err)
+static int call_failed(const struct nbd_pool *p, const char *what, struct error **err)
 {
 	const char *text = nbd_get_error();
 
@@ -35,8 +35,8 @@ static int failed(const struct nbd_pool *p, const char *what, struct error **err
 }
 
 /* Waits for a command; `what` it does begins the text of its error. */
-static int finish(const struct nbd_pool *p, struct nbd_handle *h, int64_t cookie, const char *what,
-		  struct error **err)
+static int finish_command(const struct nbd_pool *p, struct nbd_handle *h, int64_t cookie, const char *what,
+			  struct error **err)
 {
 	int r = nbd_client_finish(h, cookie, p->cancel, err);
 
@@ -45,12 +45,12 @@ static int finish(const struct nbd_pool *p, struct nbd_handle *h, int64_t cookie
 	return r == ERR_PEER && nbd_get_errno() == ENOSPC ? -ENOSPC : r;
 }
 
-static int finish_at(const struct nbd_pool *p, struct nbd_handle *h, int64_t cookie, const char *what,
-		     uint64_t offset, struct error **err)
+static int finish_command_at(const struct nbd_pool *p, struct nbd_handle *h, int64_t cookie, const char *what,
+			     uint64_t offset, struct error **err)
 {
 	_cleanup_free_ char *where = xasprintf("%s byte %" PRIu64 " of", what, offset);
 
-	return finish(p, h, cookie, where, err);
+	return finish_command(p, h, cookie, where, err);
 }
 
 static int connect_one(struct nbd_pool *p, struct error **err)
@@ -60,7 +60,7 @@ static int connect_one(struct nbd_pool *p, struct error **err)
 
 	c->h = nbd_create();
 	if (!c->h)
-		return failed(p, "use", err);
+		return call_failed(p, "use", err);
 	pthread_mutex_init(&c->lock, NULL);
 	p->n++;
 	nbd_set_uri_allow_local_file(c->h, true);
@@ -75,7 +75,7 @@ static int read_properties(struct nbd_pool *p, struct error **err)
 	int64_t size = nbd_get_size(p->c[0].h);
 
 	if (size < 0)
-		return failed(p, "find out the size of", err);
+		return call_failed(p, "find out the size of", err);
 	if (nbd_is_read_only(p->c[0].h) != 0)
 		return error_set(err, ERR_INVALID, "'%s' is read-only; have the server export it writable",
 				 p->uri);
@@ -112,7 +112,7 @@ uint64_t nbd_pool_size(const struct nbd_pool *p)
 }
 
 /* A free connection; if there is none, the one that this place of the disk belongs to. */
-static struct connection *take(struct nbd_pool *p, uint64_t offset)
+static struct connection *take_connection(struct nbd_pool *p, uint64_t offset)
 {
 	unsigned first = (unsigned)(offset / WRITE_MAX % p->n);
 
@@ -128,16 +128,16 @@ static struct connection *take(struct nbd_pool *p, uint64_t offset)
 
 int nbd_pool_write(struct nbd_pool *p, uint64_t offset, const void *data, size_t len, struct error **err)
 {
-	struct connection *c = take(p, offset);
+	struct connection *c = take_connection(p, offset);
 	int r = 0;
 
 	for (size_t at = 0; r == 0 && at < len; at += WRITE_MAX) {
 		size_t now = len - at < WRITE_MAX ? len - at : WRITE_MAX;
 
-		r = finish_at(p, c->h,
-			      nbd_aio_pwrite(c->h, (const char *)data + at, now, offset + at,
-					     NBD_NULL_COMPLETION, 0),
-			      "write to", offset + at, err);
+		r = finish_command_at(p, c->h,
+				      nbd_aio_pwrite(c->h, (const char *)data + at, now, offset + at,
+						     NBD_NULL_COMPLETION, 0),
+				      "write to", offset + at, err);
 	}
 	pthread_mutex_unlock(&c->lock);
 	return r;
@@ -150,12 +150,12 @@ int nbd_pool_zero(struct nbd_pool *p, uint64_t offset, uint64_t len, struct erro
 
 	if (!p->can_zero)
 		return ERR_UNSUPPORTED;
-	c = take(p, offset);
+	c = take_connection(p, offset);
 	while (r == 0 && len) {
 		uint64_t now = len < ZERO_MAX ? len : ZERO_MAX;
 
-		r = finish_at(p, c->h, nbd_aio_zero(c->h, now, offset, NBD_NULL_COMPLETION, 0),
-			      "write zeroes to", offset, err);
+		r = finish_command_at(p, c->h, nbd_aio_zero(c->h, now, offset, NBD_NULL_COMPLETION, 0),
+				      "write zeroes to", offset, err);
 		offset += now;
 		len -= now;
 	}
@@ -168,7 +168,8 @@ int nbd_pool_flush(struct nbd_pool *p, struct error **err)
 {
 	if (!p->can_flush)
 		return 0;
-	return finish(p, p->c[0].h, nbd_aio_flush(p->c[0].h, NBD_NULL_COMPLETION, 0), "write to", err);
+	return finish_command(p, p->c[0].h, nbd_aio_flush(p->c[0].h, NBD_NULL_COMPLETION, 0), "write to",
+			      err);
 }
 
 void nbd_pool_free(struct nbd_pool *p)

@@ -245,7 +245,7 @@ int plan_read(const struct vma_header *h, enum plan_scope scope, const struct lo
 
 /* ---- choosing ---- */
 
-static void choose(struct plan *p, struct plan_disk *d)
+static void choose_disk(struct plan *p, struct plan_disk *d)
 {
 	for (size_t i = 0; i < p->n_chosen; i++)
 		if (p->chosen[i] == d)
@@ -270,13 +270,13 @@ static int unknown_disk(const struct plan *p, const char *name, struct error **e
 int plan_choose(struct plan *p, char *const *keys, struct error **err)
 {
 	for (size_t i = 0; !keys && i < p->n; i++)
-		choose(p, &p->disks[i]);
+		choose_disk(p, &p->disks[i]);
 	for (size_t i = 0; keys && keys[i]; i++) {
 		struct plan_disk *d = plan_find(p, keys[i]);
 
 		if (!d || !d->dev)
 			return unknown_disk(p, keys[i], err);
-		choose(p, d);
+		choose_disk(p, d);
 	}
 	return 0;
 }

@@ -92,7 +92,7 @@ static int lock_guest(const struct restore_context *c, const struct replaced *ol
 	return r < 0 ? r : replaced_check_stopped(old, err);
 }
 
-static int prepare(struct restore *x, struct error **err)
+static int prepare_restore(struct restore *x, struct error **err)
 {
 	int r = read_archive(x, err);
 
@@ -109,7 +109,7 @@ static int prepare(struct restore *x, struct error **err)
 
 /* ---- all of it ---- */
 
-static int fill(struct restore *x, struct error **err)
+static int fill_volumes(struct restore *x, struct error **err)
 {
 	const struct restore_params *p = x->context.params;
 	struct stuck stuck;
@@ -125,9 +125,9 @@ static int fill(struct restore *x, struct error **err)
 	return r;
 }
 
-static int work(struct restore *x, struct error **err)
+static int do_restore(struct restore *x, struct error **err)
 {
-	int r = prepare(x, err);
+	int r = prepare_restore(x, err);
 
 	if (r == 0)
 		r = volumes_make(&x->volumes, err);
@@ -136,12 +136,12 @@ static int work(struct restore *x, struct error **err)
 	if (r == 0)
 		r = targets_open(&x->targets, &x->context, &x->volumes, err);
 	if (r == 0)
-		r = fill(x, err);
+		r = fill_volumes(x, err);
 	return r == 0 ? commit_run(&x->context, &x->plan, &x->volumes, &x->replaced, err) : r;
 }
 
 /* What the journal still has.  No request to stop ends this. */
-static void undo(const struct restore_context *c)
+static void undo_rest(const struct restore_context *c)
 {
 	const struct host host = { .paths = c->host->paths,
 				   .storages = c->host->storages,
@@ -162,10 +162,10 @@ int restore_run(const struct host *host, const struct restore_params *p, struct 
 
 	x->context = (struct restore_context){ .host = host, .params = p };
 	targets_init(&x->targets, host->cancel);
-	r = work(x, err);
+	r = do_restore(x, err);
 	/* first, so that nothing of ours holds a volume any more when it is removed */
 	targets_clear(&x->targets);
-	undo(&x->context);
+	undo_rest(&x->context);
 	live_restore_free(x->live);
 	volumes_clear(&x->volumes);
 	replaced_clear(&x->replaced);

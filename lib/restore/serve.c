@@ -37,7 +37,7 @@ static char *find_plugin(void)
 	return access(path, R_OK) == 0 ? TAKE_PTR(path) : xstrdup("vma");
 }
 
-static bool answers(const char *path)
+static bool somebody_answers(const char *path)
 {
 	_cleanup_close_ int fd = unix_socket_connect(path, SOCK_STREAM, NULL);
 
@@ -46,7 +46,7 @@ static bool answers(const char *path)
 }
 
 /* A whole handshake: nbdkit complains of clients that only connect. */
-static bool serves(const char *path, const struct cancel *cancel)
+static bool socket_serves(const char *path, const struct cancel *cancel)
 {
 	struct nbd_handle *h = nbd_create();
 	bool good = h && nbd_set_opt_mode(h, true) == 0 &&
@@ -68,7 +68,7 @@ static int check_socket(const char *path, struct error **err)
 		return r;
 	if (lstat(path, &st) < 0)
 		return 0;
-	if (!S_ISSOCK(st.st_mode) || answers(path))
+	if (!S_ISSOCK(st.st_mode) || somebody_answers(path))
 		return error_set(err, -EEXIST, "'%s' exists and is in use; give another socket", path);
 	return unlink(path) < 0 ? error_errno(err, errno, "cannot remove '%s'", path) : 0;
 }
@@ -106,9 +106,9 @@ static pid_t read_pid(const char *path)
 	return (pid_t)pid;
 }
 
-static bool is_up(struct serve *s, const char *pidfile, const struct cancel *cancel)
+static bool server_is_up(struct serve *s, const char *pidfile, const struct cancel *cancel)
 {
-	if (!serves(s->socket, cancel))
+	if (!socket_serves(s->socket, cancel))
 		return false;
 	if (!pidfile)
 		return true;
@@ -124,7 +124,7 @@ static int wait_until_it_answers(struct serve *s, const struct serve_options *o,
 
 		if (r < 0)
 			return r;
-		if (is_up(s, pidfile, o->cancel))
+		if (server_is_up(s, pidfile, o->cancel))
 			return 0;
 		if (cancel_sleep(o->cancel, 20, err) < 0)
 			return ERR_CANCELED;
@@ -143,8 +143,8 @@ static int open_log(const char *path, struct error **err)
  * nbdkit ends with its parent, whoever that is (seen with 1.32: PR_SET_PDEATHSIG in its main()).  Only as a
  * daemon (pidfile is not NULL) it has none.
  */
-static int spawn(struct serve *s, const struct serve_options *o, const char *pidfile, int log_fd,
-		 struct error **err)
+static int spawn_nbdkit(struct serve *s, const struct serve_options *o, const char *pidfile, int log_fd,
+			struct error **err)
 {
 	_cleanup_free_ char *plugin = find_plugin();
 	_cleanup_free_ char *file = xasprintf("file=%s", o->archive);
@@ -184,7 +184,7 @@ int serve_start(struct serve *s, const struct serve_options *o, struct error **e
 	if (r == 0 && o->log)
 		r = log_fd = open_log(o->log, err);
 	if (r >= 0)
-		r = spawn(s, o, pidfile, o->log ? log_fd : 0, err);
+		r = spawn_nbdkit(s, o, pidfile, o->log ? log_fd : 0, err);
 	if (r < 0)
 		return r;
 	s->socket = xstrdup(o->socket);

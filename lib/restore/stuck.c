@@ -22,7 +22,7 @@ static bool wait_done(const struct stuck *s, const struct cancel *cancel, int ms
 	return p[0].revents;
 }
 
-static void *watch(void *opaque)
+static void *watch_patience(void *opaque)
 {
 	const struct stuck *s = opaque;
 
@@ -39,7 +39,7 @@ void stuck_watch(struct stuck *s, const struct cancel *cancel, void (*call)(void
 	s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->done_fd < 0)
 		return;
-	if (thread_start(&s->thread, watch, s, NULL) < 0) {
+	if (thread_start(&s->thread, watch_patience, s, NULL) < 0) {
 		close(s->done_fd);
 		s->done_fd = -1;
 	}

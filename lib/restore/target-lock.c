@@ -5,7 +5,7 @@
 #include "storage/image-lock.h"
 
 /* False if somebody else has the lock.  True where the file system knows no locks. */
-static bool take(int fd, int base, unsigned permission)
+static bool take_lock(int fd, int base, unsigned permission)
 {
 	struct flock l = image_lock(base, permission, F_RDLCK);
 
@@ -20,7 +20,7 @@ int target_lock(const struct target *t, struct error **err)
 		return 0;
 	/* first all are taken, then looked at: of two that come at once, at least one sees the other */
 	for (unsigned i = 0; is_free && i < IMAGE_PERMISSIONS; i++)
-		is_free = take(t->fd, IMAGE_LOCK_USES, i) && take(t->fd, IMAGE_LOCK_KEEPS, i);
+		is_free = take_lock(t->fd, IMAGE_LOCK_USES, i) && take_lock(t->fd, IMAGE_LOCK_KEEPS, i);
 	for (unsigned i = 0; is_free && i < IMAGE_PERMISSIONS; i++)
 		is_free = !image_lock_is_held(t->fd, IMAGE_LOCK_USES, i) &&
 			  !image_lock_is_held(t->fd, IMAGE_LOCK_KEEPS, i);

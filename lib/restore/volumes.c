@@ -87,7 +87,7 @@ bool volumes_name_taken(const struct storage *s, uint32_t vmid, const char *voli
 }
 
 /* True also if the storage cannot say. */
-static bool is_there(const struct volume *v)
+static bool volume_is_there(const struct volume *v)
 {
 	struct storage_image *images = NULL;
 	bool found = false;
@@ -109,7 +109,7 @@ int volumes_check_there(const struct volumes *vs, struct error **err)
 	for (size_t i = 0; i < vs->n; i++) {
 		const struct volume *v = &vs->v[i].volume;
 
-		if (v->volid && !is_there(v))
+		if (v->volid && !volume_is_there(v))
 			return error_set(err, ERR_NOT_FOUND,
 					 "volume '%s' of this restore is gone: somebody else removed it",
 					 v->volid);
@@ -130,8 +130,8 @@ static char *name_of(const char *volid, enum image_format format)
 	return xstrndup(file, str_suffix(file, extension) ? len - strlen(extension) : len);
 }
 
-static int allocate(const struct restore_context *c, const struct storage *s, const char *volid,
-		    struct new_volume *v, struct error **err)
+static int allocate_volume(const struct restore_context *c, const struct storage *s, const char *volid,
+			   struct new_volume *v, struct error **err)
 {
 	const enum image_format format = choose_format(s, v->disk);
 	_cleanup_free_ char *name = name_of(volid, format);
@@ -171,7 +171,7 @@ static int make_volume(const struct restore_context *c, struct new_volume *v, st
 	if (r == 0 && d->cloudinit && volumes_name_taken(s, c->params->vmid, d->volid))
 		return 0;
 	if (r == 0)
-		r = allocate(c, s, d->volid, v, err);
+		r = allocate_volume(c, s, d->volid, v, err);
 	if (r < 0)
 		return error_prefix(err, "%s", d->key), r;
 	log_info(c->host->log, "new volume ID is '%s'", d->volid);
