@@ -7,7 +7,7 @@
 
 #include "backup/event.h"
 #include "backup/job-lock.h"
-#include "backup/recover.h"
+#include "journal/recover.h"
 #include "backup/task.h"
 #include "base/bounded.h"
 #include "base/buf.h"

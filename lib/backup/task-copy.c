@@ -1,7 +1,7 @@
 /* What goes into the archive: from the sources, through the copy, until nothing of ours is left in QEMU. */
 #include <string.h>
 
-#include "backup/recover.h"
+#include "journal/recover.h"
 #include "backup/task-internal.h"
 #include "base/strv.h"
 #include "base/units.h"

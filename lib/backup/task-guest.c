@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "backup/recover.h"
+#include "journal/recover.h"
 #include "backup/task-internal.h"
 #include "base/units.h"
 #include "qemu/qmp.h"

@@ -34,7 +34,7 @@ enum journal_kind {
 	JOURNAL_DIR,     /* a temporary folder with all that is in it; value: path */
 	JOURNAL_STARTED, /* a QEMU for a guest that has not run yet: it is ended */
 	JOURNAL_CONFIG,  /* the configuration is not the guest's own; value: path of a copy of that */
-	/* of a restore, see lib/backup/recover.c */
+	/* of a restore, see lib/restore/undo.c */
 	JOURNAL_GUEST,    /* a configuration that holds nothing but our lock; value: which lock */
 	JOURNAL_FIREWALL, /* firewall rules put in place; value: path of a copy of the old ones, or "" */
 	JOURNAL_REPLACED, /* a volume of the guest that is replaced; value: volume id */

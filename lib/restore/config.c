@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "backup/recover.h"
+#include "journal/recover.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "config/section.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backup/recover.h"
+#include "journal/recover.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/units.h"

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "backup/disk-user.h"
+#include "guest/disk-user.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "restore/replaced.h"

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#include "backup/recover.h"
+#include "journal/recover.h"
 #include "base/mem.h"
 #include "restore/commit.h"
 #include "restore/fill.h"

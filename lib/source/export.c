@@ -1,5 +1,5 @@
 /* The NBD exports of the snapshots, in the guest's QEMU. */
-#include "backup/recover.h"
+#include "journal/recover.h"
 #include "base/mem.h"
 #include "qemu/nodes.h"
 #include "qemu/server.h"

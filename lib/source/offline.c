@@ -8,7 +8,7 @@
  */
 #include <errno.h>
 
-#include "backup/disk-user.h"
+#include "guest/disk-user.h"
 #include "base/mem.h"
 #include "qemu/pause.h"
 #include "qemu/storage-daemon.h"

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "guest/power.h"
-#include "backup/recover-internal.h"
+#include "journal/recover-internal.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"

@@ -1,10 +1,10 @@
-#include "backup/recover.h"
+#include "journal/recover.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 #include "guest/power.h"
-#include "backup/recover-internal.h"
+#include "journal/recover-internal.h"
 #include "base/bounded.h"
 #include "base/io.h"
 #include "base/mem.h"

@@ -1,4 +1,4 @@
-#include "backup/disk-user.h"
+#include "guest/disk-user.h"
 
 #include <errno.h>
 

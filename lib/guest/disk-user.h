@@ -1,6 +1,6 @@
 /* storage/in-use.h for a guest's disk, with what its administrator can do about a user. */
-#ifndef VZDUMP_BACKUP_DISK_USER_H
-#define VZDUMP_BACKUP_DISK_USER_H
+#ifndef VZDUMP_GUEST_DISK_USER_H
+#define VZDUMP_GUEST_DISK_USER_H
 
 #include <stdint.h>
 

@@ -2,8 +2,8 @@
  * Puts things right: undoes all that a guest's journal says is still there.  The same code ends
  * every backup, good or bad, and cleans up after one that was killed.
  */
-#ifndef VZDUMP_BACKUP_RECOVER_H
-#define VZDUMP_BACKUP_RECOVER_H
+#ifndef VZDUMP_JOURNAL_RECOVER_H
+#define VZDUMP_JOURNAL_RECOVER_H
 
 #include "storage/host.h"
 #include "guest/power.h"

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "guest/power.h"
-#include "backup/recover-internal.h"
+#include "journal/recover-internal.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "qemu/leftovers.h"

@@ -1,8 +1,8 @@
 /* Among recover*.c. */
-#ifndef VZDUMP_BACKUP_RECOVER_INTERNAL_H
-#define VZDUMP_BACKUP_RECOVER_INTERNAL_H
+#ifndef VZDUMP_JOURNAL_RECOVER_INTERNAL_H
+#define VZDUMP_JOURNAL_RECOVER_INTERNAL_H
 
-#include "backup/recover.h"
+#include "journal/recover.h"
 
 /* Keeps the first error of several steps and says each at once. */
 void recover_note(const struct log *log, const char *what, struct error **first, struct error **mine);
