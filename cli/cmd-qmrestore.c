@@ -7,13 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "guest/power.h"
+#include "guest/guest-ops.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/text.h"
 #include "base/trace.h"
 #include "base/units.h"
 #include "command.h"
+#include "journal-kinds.h"
 #include "guest/pool.h"
 #include "config/settings.h"
 #include "output.h"
@@ -167,8 +168,8 @@ static int add_to_pool(const struct host *host, const char *pool, uint32_t vmid,
 	return r;
 }
 
-static int restore(const struct host *host, const struct settings *settings, const struct options *o,
-		   const char *path, struct vma_progress *progress, struct error **err)
+static int restore(const struct host *host, const struct options *o, const char *path,
+		   struct vma_progress *progress, struct error **err)
 {
 	_cleanup_close_ int fd = open_archive(path, err);
 	_cleanup_free_ char *shown = text_cleaned(path);
@@ -177,7 +178,6 @@ static int restore(const struct host *host, const struct settings *settings, con
 		.archive = path,
 		.fd = fd,
 		.vmid = vmid,
-		.commands = &settings->commands,
 		.storage = options_get(o, "storage"),
 		.force = options_bool(o, "force"),
 		.unique = options_bool(o, "unique"),
@@ -206,8 +206,10 @@ static int restore(const struct host *host, const struct settings *settings, con
 	if (r == 0 && options_given(o, "pool"))
 		r = add_to_pool(host, options_get(o, "pool"), vmid, err);
 	if (r == 0 && options_bool(o, "start") && !p.live) {
+		const struct guest guest = guest_of(host, vmid);
+
 		puts("starting VM");
-		r = power_start(&settings->commands, vmid, host->cancel, host->log, err);
+		r = guest_start(&guest, GUEST_START, host->cancel, host->log, err);
 		if (r < 0)
 			error_prefix(err, "VM %" PRIu32 " is restored, but does not start", vmid);
 	}
@@ -223,7 +225,12 @@ static int run(struct options *o, struct error **err)
 	struct paths paths;
 	struct cancel *stop;
 	_cleanup_free_ char *path = NULL;
-	struct host host = { .paths = &paths, .storages = &storages, .log = &log };
+	struct host host = { .paths = &paths,
+			     .storages = &storages,
+			     .log = &log,
+			     .guest_ops = &guest_ops_pve,
+			     .commands = &settings.commands,
+			     .kinds = journal_kinds };
 	int r;
 
 	paths_init(&paths, getenv("VZDUMP_ROOT"));
@@ -236,7 +243,7 @@ static int run(struct options *o, struct error **err)
 	if (r == 0)
 		r = backup_path(&storages, options_get(o, "archive"), &log, &path, err);
 	if (r == 0)
-		r = restore(&host, &settings, o, path, &progress, err);
+		r = restore(&host, o, path, &progress, err);
 	storage_config_clear(&storages);
 	paths_clear(&paths);
 	cancel_clear(stop);

@@ -11,7 +11,9 @@
 #include "base/strv.h"
 #include "config/settings.h"
 #include "config/vzdump-options.h"
+#include "guest/guest-ops.h"
 #include "command.h"
+#include "journal-kinds.h"
 #include "signals.h"
 #include "system-log.h"
 #include "ui.h"
@@ -112,7 +114,12 @@ static int run_request(struct vzdump *v, struct error **err)
 	paths_init(&paths, getenv("VZDUMP_ROOT"));
 	system_log_open(&v->system_log, &paths);
 	r = signals_catch(&stop, err);
-	v->host = (struct host){ .paths = &paths, .log = &v->ui.log, .cancel = stop };
+	v->host = (struct host){ .paths = &paths,
+				 .log = &v->ui.log,
+				 .cancel = stop,
+				 .guest_ops = &guest_ops_pve,
+				 .commands = &v->settings.commands,
+				 .kinds = journal_kinds };
 	if (r == 0)
 		r = request->cleanup ? run_cleanup(v, err) : run_backup(v, err);
 	ui_clear(&v->ui);

@@ -250,7 +250,7 @@ static int run_guests(struct job *j, struct error **err)
 	int r;
 
 	say_beginning(j);
-	if (recover_all(&j->host, &j->p->settings->commands, 0, NULL, &leftovers) < 0)
+	if (recover_all(&j->host, 0, NULL, &leftovers) < 0)
 		log_warn(j->host.log, "%s", error_message(leftovers));
 	r = run_tasks(j, err);
 	say_not_saved(j);
@@ -365,7 +365,7 @@ int job_cleanup(const struct host *host, const struct settings *s, const struct 
 	if (r == 0)
 		r = job_lock_take(&lock, host, s->lockwait_minutes, observers, err);
 	for (size_t i = 0; i < (all ? 1 : n_vmids) && r == 0; i++) {
-		r = recover_all(host, &s->commands, all ? 0 : vmids[i], &n, err);
+		r = recover_all(host, all ? 0 : vmids[i], &n, err);
 		total += n;
 	}
 	if (r == 0)

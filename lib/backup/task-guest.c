@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backup/undo.h"
 #include "journal/recover.h"
 #include "backup/task-internal.h"
 #include "base/units.h"
@@ -12,7 +13,7 @@
 /* Tries again to remove what an earlier run left in QEMU, which may be possible now. */
 static int clean_before(struct task *t, struct error **err)
 {
-	static const enum journal_kind in_the_way[] = { JOURNAL_GRAPH, JOURNAL_SERVER, JOURNAL_STOPPED };
+	static const char *const in_the_way[] = { JOURNAL_GRAPH, JOURNAL_SERVER, JOURNAL_STOPPED };
 	struct journal *j = t->guest.journal;
 	bool found = false;
 	int r;
@@ -45,13 +46,13 @@ static int open_journal(struct task *t, struct error **err)
 {
 	_cleanup_error_ struct error *mine = NULL;
 	struct journal **j = &t->guest.journal;
-	int r = journal_create(t->host->paths, t->vmid, j, &mine);
+	int r = journal_create(t->host->paths, t->host->kinds, t->vmid, j, &mine);
 
 	if (r != -EEXIST) {
 		error_keep_first(err, &mine);
 		return r;
 	}
-	r = journal_load(t->host->paths, t->vmid, j, err);
+	r = journal_load(t->host->paths, t->host->kinds, t->vmid, j, err);
 	if (r < 0)
 		return r;
 	r = journal_add_pid(*j, err);
@@ -98,7 +99,7 @@ static int lock_guest(struct task *t, struct error **err)
 int task_guest_lock(struct task *t, struct error **err)
 {
 	struct task_guest *g = &t->guest;
-	int r = power_get(t->host->paths, t->vmid, &g->power, err);
+	int r = guest_status(&g->access, &g->power, err);
 
 	if (r < 0)
 		return r;
@@ -121,7 +122,7 @@ static void make_sources(struct task *t)
 {
 	t->sources = sources_new(&(struct source_params){ .host = t->host,
 							  .log = t->log,
-							  .vmid = t->vmid,
+							  .guest = t->guest.access,
 							  .conf = &t->guest.conf,
 							  .conf_disks = &t->disks.conf,
 							  .power = &t->guest.power,
@@ -168,7 +169,7 @@ static int suspend(struct task *t, struct error **err)
 		return 0;
 	r = journal_add(t->guest.journal, JOURNAL_STOPPED, NULL, err);
 	if (r == 0)
-		r = power_open_qmp(t->host->paths, t->vmid, t->host->cancel, &q, err);
+		r = guest_monitor(&t->guest.access, t->host->cancel, &q, err);
 	if (r == 0)
 		r = qmp_execute(q, "stop", NULL, NULL, err);
 	return r;
@@ -197,13 +198,13 @@ static int begin_suspend(struct task *t, struct error **err)
 /* The guest is down; start it paused in the administrator's way, and save it while it runs. */
 static int start_paused(struct task *t, struct error **err)
 {
-	struct power_state *power = &t->guest.power;
-	int r = power_start_paused(&t->o->settings->commands, t->vmid, t->host->cancel, t->log, err);
+	struct guest_status *power = &t->guest.power;
+	int r = guest_start(&t->guest.access, GUEST_START_PAUSED, t->host->cancel, t->log, err);
 
 	if (r == 0)
 		r = journal_add(t->guest.journal, JOURNAL_STOPPED, NULL, err);
 	if (r == 0)
-		r = power_get(t->host->paths, t->vmid, power, err);
+		r = guest_status(&t->guest.access, power, err);
 	if (r == 0 && !power->running)
 		r = error_set(err, ERR_PEER, "start-paused-command ran, but VM %u does not run", t->vmid);
 	if (r < 0)
@@ -224,8 +225,9 @@ static int begin_stop(struct task *t, struct error **err)
 	if (r == 0)
 		r = journal_add(t->guest.journal, JOURNAL_DOWN, NULL, err);
 	if (r == 0)
-		r = power_shutdown(t->host, &t->guest.conf, t->o->settings->stopwait_minutes, t->log, err);
-	if (r == 0 && t->o->settings->commands.start_paused)
+		r = guest_shutdown(&t->guest.access, &t->guest.conf, t->o->settings->stopwait_minutes,
+				   t->host->cancel, t->log, err);
+	if (r == 0 && t->guest.access.commands->start_paused)
 		r = start_paused(t, err);
 	return r;
 }
@@ -275,7 +277,7 @@ int task_guest_resume(struct task *t, struct error **err)
 		log_info(t->log, "resuming VM again");
 	if (!stopped)
 		return 0;
-	r = power_open_qmp(t->host->paths, t->vmid, NULL, &q, err);
+	r = guest_monitor(&g->access, NULL, &q, err);
 	if (r == 0)
 		r = qmp_execute(q, "cont", NULL, NULL, err);
 	if (r < 0)
@@ -287,11 +289,11 @@ int task_guest_resume(struct task *t, struct error **err)
 
 void task_guest_explain(const struct task *t, int r, struct error **err)
 {
-	const struct power_process *p = &t->guest.power.process;
+	const struct guest_process *p = &t->guest.power.process;
 
 	if (!t->guest.live || !p->pid || r == ERR_CANCELED)
 		return;
-	if (r == ERR_GONE ? power_process_ends(p) : !power_process_lives(p))
+	if (r == ERR_GONE ? guest_process_ends(p) : !guest_process_lives(p))
 		error_prefix(err, "QEMU (pid %d) was stopped or crashed", (int)p->pid);
 	else if (r == ERR_GONE)
 		error_prefix(err, "QEMU (pid %d) runs on, but a connection to it has ended", (int)p->pid);
@@ -334,7 +336,7 @@ void task_guest_end(struct task *t)
 		log_info(t->log, "resume vm");
 	recover_guest(t->host, g->journal, t->log, NULL);
 	sources_end(t->sources);
-	if (recover_rest(t->host, &t->o->settings->commands, g->journal, t->log, NULL) == 0 && restart) {
+	if (recover_rest(t->host, g->journal, t->log, NULL) == 0 && restart) {
 		if (heard)
 			task_hook_after(t, "post-restart");
 		log_online_again(t);

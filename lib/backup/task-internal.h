@@ -15,10 +15,10 @@
 #include <time.h>
 
 #include "copy/copy.h"
-#include "guest/power.h"
 #include "backup/task-log.h"
 #include "backup/task.h"
 #include "base/uuid.h"
+#include "guest/guest-ops.h"
 #include "guest/guest.h"
 #include "journal/journal.h"
 #include "source/source.h"
@@ -29,7 +29,8 @@ struct task_guest {
 	enum backup_mode mode; /* what it became: MODE_STOP for a guest that does not run */
 	bool known;            /* there is a guest of that id on this node */
 	struct guest_config conf;
-	struct power_state power;
+	struct guest access; /* how it is reached */
+	struct guest_status power;
 	struct journal *journal; /* NULL: nothing was begun */
 	bool live;               /* the disks are read from a QEMU (running, or started paused) */
 	bool suspended; /* mode suspend got as far as pausing it: the hook script hears of it at the end */

@@ -194,7 +194,11 @@ static void fill_report(struct task *t, int r, const struct error *err, struct t
 
 void task_run(const struct host *host, const struct task_options *o, struct task_report *report)
 {
-	struct task t = { .host = host, .o = o, .vmid = report->vmid, .guest.mode = o->settings->mode };
+	struct task t = { .host = host,
+			  .o = o,
+			  .vmid = report->vmid,
+			  .guest.access = guest_of(host, report->vmid),
+			  .guest.mode = o->settings->mode };
 	_cleanup_error_ struct error *err = NULL, *away = NULL;
 	const time_t start = time(NULL);
 	const uint64_t start_ns = units_now_ns();

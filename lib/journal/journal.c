@@ -17,18 +17,20 @@
 
 #define JOURNAL_MAX (1024 * 1024)
 
-static const char *const kind_names[JOURNAL_KINDS] = {
-	[JOURNAL_PID] = "pid",           [JOURNAL_LOCK] = "lock",     [JOURNAL_QEMU] = "qemu",
-	[JOURNAL_GRAPH] = "graph",       [JOURNAL_SERVER] = "server", [JOURNAL_STOPPED] = "stopped",
-	[JOURNAL_FROZEN] = "frozen",     [JOURNAL_DOWN] = "down",     [JOURNAL_IMAGE] = "image",
-	[JOURNAL_FILE] = "file",         [JOURNAL_DIR] = "dir",       [JOURNAL_STARTED] = "started",
-	[JOURNAL_CONFIG] = "config",     [JOURNAL_GUEST] = "guest",   [JOURNAL_FIREWALL] = "firewall",
-	[JOURNAL_REPLACED] = "replaced", [JOURNAL_COMMIT] = "commit",
-};
+const struct journal_kind journal_kind_pid = { .name = JOURNAL_PID };
 
-const char *journal_kind_name(enum journal_kind kind)
+static const struct journal_kind *find_kind(const struct journal *j, const char *name)
 {
-	return kind_names[kind];
+	for (size_t i = 0; j->kinds[i]; i++) {
+		if (!strcmp(j->kinds[i]->name, name))
+			return j->kinds[i];
+	}
+	return NULL;
+}
+
+bool journal_entry_is(const struct journal_entry *e, const char *kind)
+{
+	return !strcmp(e->kind->name, kind);
 }
 
 static char *journal_path(const struct paths *p, uint32_t vmid)
@@ -36,26 +38,28 @@ static char *journal_path(const struct paths *p, uint32_t vmid)
 	return paths_get(p, "/var/lib/vzdump/%u.journal", vmid);
 }
 
-static struct journal *journal_new(char *path, uint32_t vmid)
+static struct journal *journal_new(const struct paths *p, const struct journal_kind *const *kinds,
+				   uint32_t vmid)
 {
 	struct journal *j = xcalloc(1, sizeof(*j));
 
 	j->fd = -1;
-	j->path = path;
+	j->path = journal_path(p, vmid);
 	j->vmid = vmid;
+	j->kinds = kinds;
 	return j;
 }
 
-static void remember(struct journal *j, enum journal_kind kind, const char *value)
+static void remember(struct journal *j, const struct journal_kind *kind, const char *value)
 {
 	j->entries = xreallocarray(j->entries, j->n + 1, sizeof(*j->entries));
 	j->entries[j->n++] = (struct journal_entry){ kind, xstrdup(value) };
 }
 
-static void forget(struct journal *j, enum journal_kind kind, const char *value)
+static void forget(struct journal *j, const char *kind, const char *value)
 {
 	for (size_t i = 0; i < j->n; i++) {
-		if (j->entries[i].kind != kind || strcmp(j->entries[i].value, value) != 0)
+		if (!journal_entry_is(&j->entries[i], kind) || strcmp(j->entries[i].value, value) != 0)
 			continue;
 		free(j->entries[i].value);
 		memmove(&j->entries[i], &j->entries[i + 1], (j->n - i - 1) * sizeof(*j->entries));
@@ -65,31 +69,34 @@ static void forget(struct journal *j, enum journal_kind kind, const char *value)
 }
 
 /* A line that a full disk cut goes again, or the next one would become its end. */
-static int append(struct journal *j, char sign, enum journal_kind kind, const char *value)
+static int append(struct journal *j, char sign, const char *kind, const char *value)
 {
-	_cleanup_free_ char *line = xasprintf("%c%s %s\n", sign, kind_names[kind], value);
+	_cleanup_free_ char *line = xasprintf("%c%s %s\n", sign, kind, value);
 	const off_t end = lseek(j->fd, 0, SEEK_END);
 	int r = io_write_all(j->fd, line, strlen(line));
 
-	trace(TRACE_JOURNAL, "%u: %c%s %s", j->vmid, sign, kind_names[kind], value);
+	trace(TRACE_JOURNAL, "%u: %c%s %s", j->vmid, sign, kind, value);
 	if (r < 0 && end >= 0)
 		(void)!ftruncate(j->fd, end);
 	return r;
 }
 
-int journal_add(struct journal *j, enum journal_kind kind, const char *value, struct error **err)
+int journal_add(struct journal *j, const char *kind, const char *value, struct error **err)
 {
+	const struct journal_kind *row = find_kind(j, kind);
 	int r;
 
 	value = value ? value : "";
 	if (strchr(value, '\n'))
 		return error_set(err, ERR_INVALID, "name '%s' has a line break", value);
+	if (!row)
+		return error_set(err, ERR_INVALID, "the journal knows no entries '%s'", kind);
 	r = append(j, '+', kind, value);
 	if (r == 0 && fdatasync(j->fd) < 0)
 		r = -errno;
 	if (r < 0)
 		return error_errno(err, -r, "cannot write the journal '%s'", j->path);
-	remember(j, kind, value);
+	remember(j, row, value);
 	return 0;
 }
 
@@ -101,17 +108,31 @@ int journal_add_pid(struct journal *j, struct error **err)
 	return journal_add(j, JOURNAL_PID, pid, err);
 }
 
-void journal_strike(struct journal *j, enum journal_kind kind, const char *value)
+void journal_strike(struct journal *j, const char *kind, const char *value)
 {
 	value = value ? value : "";
 	append(j, '-', kind, value);
 	forget(j, kind, value);
 }
 
-bool journal_has(const struct journal *j, enum journal_kind kind)
+void journal_strike_all(struct journal *j, const char *kind)
+{
+	for (size_t i = 0; i < j->n;) {
+		_cleanup_free_ char *value = NULL;
+
+		if (!journal_entry_is(&j->entries[i], kind)) {
+			i++;
+			continue;
+		}
+		value = xstrdup(j->entries[i].value);
+		journal_strike(j, kind, value);
+	}
+}
+
+bool journal_has(const struct journal *j, const char *kind)
 {
 	for (size_t i = 0; i < j->n; i++) {
-		if (j->entries[i].kind == kind)
+		if (journal_entry_is(&j->entries[i], kind))
 			return true;
 	}
 	return false;
@@ -155,7 +176,8 @@ static int begin(struct journal *j, const char *dir, struct error **err)
 	return r;
 }
 
-int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err)
+int journal_create(const struct paths *p, const struct journal_kind *const *kinds, uint32_t vmid,
+		   struct journal **ret, struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(p, "/var/lib/vzdump");
 	int r = io_mkdir_p(dir, 0700, err);
@@ -163,7 +185,7 @@ int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, s
 	if (r < 0)
 		return r;
 	do {
-		_cleanup_(journal_freep) struct journal *j = journal_new(journal_path(p, vmid), vmid);
+		_cleanup_(journal_freep) struct journal *j = journal_new(p, kinds, vmid);
 
 		j->fd = open(j->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 		if (j->fd < 0 && errno == EEXIST)
@@ -184,18 +206,16 @@ int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, s
 static void replay_line(struct journal *j, char *line)
 {
 	char *value = strchr(line, ' ');
+	const struct journal_kind *kind;
 
 	if ((*line != '+' && *line != '-') || !value)
 		return;
 	*value++ = '\0';
-	for (enum journal_kind k = 0; k < JOURNAL_KINDS; k++) {
-		if (strcmp(line + 1, kind_names[k]) != 0)
-			continue;
-		if (*line == '+')
-			remember(j, k, value);
-		else
-			forget(j, k, value);
-	}
+	kind = find_kind(j, line + 1);
+	if (kind && *line == '+')
+		remember(j, kind, value);
+	else if (kind)
+		forget(j, kind->name, value);
 }
 
 /* What a crash left of a last line goes from the file too: more lines will follow. */
@@ -218,10 +238,11 @@ static int replay(struct journal *j, struct error **err)
  * Between opening and locking, the one who had the lock may have ended and removed the file, and another one
  * made a new file of that name: what is read must be what the lock is on, and what others see.
  */
-int journal_load(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err)
+int journal_load(const struct paths *p, const struct journal_kind *const *kinds, uint32_t vmid,
+		 struct journal **ret, struct error **err)
 {
 	for (;;) {
-		_cleanup_(journal_freep) struct journal *j = journal_new(journal_path(p, vmid), vmid);
+		_cleanup_(journal_freep) struct journal *j = journal_new(p, kinds, vmid);
 		int r;
 
 		j->fd = open(j->path, O_RDWR | O_APPEND | O_CLOEXEC);
@@ -285,7 +306,7 @@ int journal_remove(struct journal *j, struct error **err)
 bool journal_finish(struct journal *j)
 {
 	for (size_t i = 0; i < j->n; i++) {
-		if (j->entries[i].kind != JOURNAL_PID)
+		if (!journal_entry_is(&j->entries[i], JOURNAL_PID))
 			return false;
 	}
 	/* nothing stays either if somebody else removed it */

@@ -18,32 +18,48 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/paths.h"
 
-enum journal_kind {
-	JOURNAL_PID,     /* the process that writes this journal */
-	JOURNAL_LOCK,    /* lock: in the guest's configuration; value: which, "" is backup */
-	JOURNAL_QEMU,    /* the process of the next four; value: its pid and proc_start_ticks() */
-	JOURNAL_GRAPH,   /* nodes, filters, bitmaps, exports with our prefix in the guest's QEMU */
-	JOURNAL_SERVER,  /* the NBD server in the guest's QEMU */
-	JOURNAL_STOPPED, /* the vCPUs are stopped by us */
-	JOURNAL_FROZEN,  /* the guest's file systems are frozen by us */
-	JOURNAL_DOWN,    /* the guest was shut down by us and is to be started again */
-	JOURNAL_IMAGE,   /* a fleecing image, or a volume of a restore; value: volume id */
-	JOURNAL_FILE,    /* a temporary file; value: path */
-	JOURNAL_DIR,     /* a temporary folder with all that is in it; value: path */
-	JOURNAL_STARTED, /* a QEMU for a guest that has not run yet: it is ended */
-	JOURNAL_CONFIG,  /* the configuration is not the guest's own; value: path of a copy of that */
-	/* of a restore, see lib/restore/undo.c */
-	JOURNAL_GUEST,    /* a configuration that holds nothing but our lock; value: which lock */
-	JOURNAL_FIREWALL, /* firewall rules put in place; value: path of a copy of the old ones, or "" */
-	JOURNAL_REPLACED, /* a volume of the guest that is replaced; value: volume id */
-	JOURNAL_COMMIT,   /* the new configuration is about to be put in place */
-	JOURNAL_KINDS,
+struct host;
+struct journal;
+
+/*
+ * What a journal may hold.  Whoever puts something into the world that must go again writes down an entry of
+ * some kind, and contributes a row that says how such an entry is undone.  The commands put all rows into
+ * one array, which ends with NULL; an entry of a kind that has no row in it cannot be made, and is passed
+ * over when a journal is read (that of a newer version, say).
+ */
+struct journal_kind {
+	const char *name; /* in the file and in messages; a word */
+	/* Kinds are undone in the order of their ranks, each has one of its own.  0 if undo is NULL. */
+	unsigned rank;
+	/*
+	 * Undoes one entry, whose value is "" if it has none.  After 0 it is struck out, after an error it stays
+	 * for the next attempt.  NULL: nothing is to be done, or recover_guest() does it for several kinds at
+	 * once.
+	 */
+	int (*undo)(const struct host *host, struct journal *j, const char *value, const struct log *log,
+		    struct error **err);
+	/* Whether entries stay, without being undone, as long as others need them.  NULL: never. */
+	bool (*is_needed)(const struct journal *j);
 };
 
+/*
+ * Names of kinds that several rooms write.  Those of one alone stand beside its rows: journal/recover.h
+ * (what a backup does to the guest), backup/undo.h, restore/undo.h.
+ */
+#define JOURNAL_PID   "pid"   /* the process that writes this journal */
+#define JOURNAL_LOCK  "lock"  /* lock: in the guest's configuration; value: which, "" is backup */
+#define JOURNAL_IMAGE "image" /* a fleecing image, or a volume of a restore; value: volume id */
+#define JOURNAL_FILE  "file"  /* a temporary file; value: path */
+#define JOURNAL_DIR   "dir"   /* a temporary folder with all that is in it; value: path */
+
+/* Not undone, but it must be known: half-written files have it in their names. */
+extern const struct journal_kind journal_kind_pid;
+
 struct journal_entry {
-	enum journal_kind kind;
+	const struct journal_kind *kind;
 	char *value; /* "" for kinds without one */
 };
 
@@ -51,30 +67,39 @@ struct journal {
 	int fd; /* holds the lock */
 	char *path;
 	uint32_t vmid;
-	struct journal_entry *entries; /* what is not struck out, oldest first */
+	const struct journal_kind *const *kinds; /* borrowed */
+	struct journal_entry *entries;           /* what is not struck out, oldest first */
 	size_t n;
 };
 
-/* The name that kind has in the file, and in messages. */
-const char *journal_kind_name(enum journal_kind kind);
-
-/* Begins the journal of a guest.  -EEXIST if there is one (journal_load() and recover first). */
-int journal_create(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err);
-/* This process works with a journal of another one from now on, and may be killed as that was. */
+/*
+ * Begins the journal of a guest, for entries of these kinds.  -EEXIST if there is one (journal_load() and
+ * recover first), -EBUSY if another process has just begun one.
+ */
+int journal_create(const struct paths *p, const struct journal_kind *const *kinds, uint32_t vmid,
+		   struct journal **ret, struct error **err);
+/* From now on this process works with the journal of another one, and may be killed as that was. */
 int journal_add_pid(struct journal *j, struct error **err);
 /*
  * Reads a journal that a dead process left; -ENOENT if there is none, -EBUSY if its process lives (the
  * file is locked by flock).  It can be added to.
  */
-int journal_load(const struct paths *p, uint32_t vmid, struct journal **ret, struct error **err);
+int journal_load(const struct paths *p, const struct journal_kind *const *kinds, uint32_t vmid,
+		 struct journal **ret, struct error **err);
 /* Guests that have a journal; *ret is an array the caller frees. */
 int journal_list(const struct paths *p, uint32_t **ret, size_t *ret_n, struct error **err);
 
-/* On disk when it returns.  value may be NULL. */
-int journal_add(struct journal *j, enum journal_kind kind, const char *value, struct error **err);
-/* Strikes out; not synced, since doing the same again does no harm. */
-void journal_strike(struct journal *j, enum journal_kind kind, const char *value);
-bool journal_has(const struct journal *j, enum journal_kind kind);
+/*
+ * Adds an entry, which is on disk when this returns.  value may be NULL.  ERR_INVALID if the value has a line
+ * break, or nobody knows how to undo such a kind; then nothing was written.
+ */
+int journal_add(struct journal *j, const char *kind, const char *value, struct error **err);
+/* Strikes one entry out.  Not synced, since undoing it once more does no harm. */
+void journal_strike(struct journal *j, const char *kind, const char *value);
+/* The same for all entries of a kind. */
+void journal_strike_all(struct journal *j, const char *kind);
+bool journal_has(const struct journal *j, const char *kind);
+bool journal_entry_is(const struct journal_entry *e, const char *kind);
 
 /*
  * -ESTALE if the file is not the one of that name any more: somebody removed it, and may have undone what is

@@ -4,8 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "guest/power.h"
+#include "guest/freeze.h"
+#include "guest/vcpus.h"
 #include "journal/recover-internal.h"
+#include "journal/recover.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "qemu/leftovers.h"
@@ -18,9 +20,15 @@ enum {
 	CANCELED_S = 2,
 };
 
+const struct journal_kind journal_kind_qemu = { .name = JOURNAL_QEMU };
+const struct journal_kind journal_kind_graph = { .name = JOURNAL_GRAPH };
+const struct journal_kind journal_kind_server = { .name = JOURNAL_SERVER };
+const struct journal_kind journal_kind_stopped = { .name = JOURNAL_STOPPED };
+const struct journal_kind journal_kind_frozen = { .name = JOURNAL_FROZEN };
+
 /* ---- the process ---- */
 
-int recover_note_process(struct journal *j, const struct power_process *p, struct error **err)
+int recover_note_process(struct journal *j, const struct guest_process *p, struct error **err)
 {
 	_cleanup_free_ char *value = xasprintf("%d %" PRIu64, (int)p->pid, p->start);
 
@@ -28,32 +36,18 @@ int recover_note_process(struct journal *j, const struct power_process *p, struc
 }
 
 /* The process that the journal names last; pid 0 if it names none. */
-static struct power_process noted_process(const struct journal *j)
+static struct guest_process noted_process(const struct journal *j)
 {
-	struct power_process p = { 0 };
+	struct guest_process p = { 0 };
 	uint64_t start;
 	int pid;
 
 	for (size_t i = 0; i < j->n; i++) {
-		if (j->entries[i].kind == JOURNAL_QEMU &&
+		if (journal_entry_is(&j->entries[i], JOURNAL_QEMU) &&
 		    sscanf(j->entries[i].value, "%d %" SCNu64, &pid, &start) == 2)
-			p = (struct power_process){ .pid = pid, .start = start };
+			p = (struct guest_process){ .pid = pid, .start = start };
 	}
 	return p;
-}
-
-static void strike_all(struct journal *j, enum journal_kind kind)
-{
-	for (size_t i = 0; i < j->n;) {
-		_cleanup_free_ char *value = NULL;
-
-		if (j->entries[i].kind != kind) {
-			i++;
-			continue;
-		}
-		value = xstrdup(j->entries[i].value);
-		journal_strike(j, kind, value);
-	}
 }
 
 static bool has_any(const struct journal *j)
@@ -64,22 +58,23 @@ static bool has_any(const struct journal *j)
 
 static void strike_graph(struct journal *j)
 {
-	strike_all(j, JOURNAL_STOPPED);
-	strike_all(j, JOURNAL_SERVER);
-	strike_all(j, JOURNAL_GRAPH);
+	journal_strike_all(j, JOURNAL_STOPPED);
+	journal_strike_all(j, JOURNAL_SERVER);
+	journal_strike_all(j, JOURNAL_GRAPH);
 }
 
 /* 1: the QEMU has ended, 0: one answers, negative: it lives, or may live, but does not answer. */
 static int has_ended(const struct host *host, const struct journal *j, struct error **err)
 {
-	const struct power_process noted = noted_process(j);
+	const struct guest_process noted = noted_process(j);
 	_cleanup_error_ struct error *mine = NULL;
-	struct power_state state;
-	int r = power_get(host->paths, j->vmid, &state, &mine);
+	const struct guest guest = guest_of(host, j->vmid);
+	struct guest_status status;
+	int r = guest_status(&guest, &status, &mine);
 
-	if (r == 0 && state.running)
+	if (r == 0 && status.running)
 		return 0;
-	if (power_process_lives(&noted))
+	if (guest_process_lives(&noted))
 		return error_set(err, ERR_GONE,
 				 "its QEMU (pid %d) runs, but nothing answers at its QMP socket "
 				 "/run/qemu-server/%u.qmp",
@@ -101,7 +96,7 @@ static bool is_server_ours(const struct journal *j)
 	for (size_t i = 0; i < j->n; i++) {
 		_cleanup_free_ char *path = NULL;
 
-		if (j->entries[i].kind != JOURNAL_DIR)
+		if (!journal_entry_is(&j->entries[i], JOURNAL_DIR))
 			continue;
 		path = xasprintf("%s/" RECOVER_NBD_SOCKET, j->entries[i].value);
 		if (access(path, F_OK) == 0)
@@ -126,35 +121,37 @@ static unsigned what_is_ours(const struct journal *j)
 static int clean_once(const struct host *host, struct journal *j, bool again, const struct log *log,
 		      struct error **err)
 {
+	const struct guest guest = guest_of(host, j->vmid);
 	const unsigned ours = what_is_ours(j);
 	_cleanup_qmp_ struct qmp *q = NULL;
 	bool run = false;
 	int r;
 
-	r = power_open_qmp(host->paths, j->vmid, NULL, &q, err);
+	r = guest_monitor(&guest, NULL, &q, err);
 	if (r == 0 && again && (ours & GRAPH_OURS_PAUSED))
-		r = power_resume(q, err);
+		r = vcpus_resume(q, err);
 	if (r == 0)
-		r = power_vcpus_run(q, &run, err);
+		r = vcpus_run(q, &run, err);
 	if (r < 0)
 		return r;
 	/* some disks and QEMUs need stopped vCPUs; a full disk is no reason to leave all as it is */
 	if (run && !journal_has(j, JOURNAL_STOPPED))
 		journal_add(j, JOURNAL_STOPPED, NULL, NULL);
 	r = graph_cleanup(q, ours, log, err);
-	if (run && power_vcpus_run(q, &run, NULL) == 0 && run)
-		strike_all(j, JOURNAL_STOPPED);
+	if (run && vcpus_run(q, &run, NULL) == 0 && run)
+		journal_strike_all(j, JOURNAL_STOPPED);
 	return r;
 }
 
 /* The guest goes on, whatever QEMU would not let go of. */
 static void let_go_on(const struct host *host, struct journal *j)
 {
+	const struct guest guest = guest_of(host, j->vmid);
 	_cleanup_qmp_ struct qmp *q = NULL;
 
-	if (journal_has(j, JOURNAL_STOPPED) && power_open_qmp(host->paths, j->vmid, NULL, &q, NULL) == 0 &&
-	    power_resume(q, NULL) == 0)
-		strike_all(j, JOURNAL_STOPPED);
+	if (journal_has(j, JOURNAL_STOPPED) && guest_monitor(&guest, NULL, &q, NULL) == 0 &&
+	    vcpus_resume(q, NULL) == 0)
+		journal_strike_all(j, JOURNAL_STOPPED);
 }
 
 static uint64_t patience_ns(const struct host *host, const struct journal *j)
@@ -177,12 +174,12 @@ static int clean_graph(const struct host *host, struct journal *j, const struct 
 		bool lost = r < 0;
 
 		if (r > 0) {
-			strike_all(j, JOURNAL_FROZEN);
+			journal_strike_all(j, JOURNAL_FROZEN);
 			return 0;
 		}
 		if (r == 0) {
 			r = clean_once(host, j, again, log, &mine);
-			lost = power_is_lost(r);
+			lost = guest_is_lost(r);
 		}
 		if (r == 0)
 			return 0;
@@ -211,16 +208,16 @@ static void say_paused(const struct journal *j, const struct log *log)
 
 static int thaw(const struct host *host, struct journal *j, const struct log *log, struct error **err)
 {
-	_cleanup_free_ char *path = paths_get(host->paths, "/run/qemu-server/%u.qga", j->vmid);
+	const struct guest guest = guest_of(host, j->vmid);
 	const struct cancel *cancel = cancel_requested(host->cancel) ? NULL : host->cancel;
 	_cleanup_qga_ struct qga *a = NULL;
 	bool over = false;
-	int r = qga_open(path, cancel, &a, err);
+	int r = guest_agent(&guest, cancel, &a, err);
 
 	if (r == 0)
-		r = power_thaw(a, host->cancel, QGA_THAW_AGAIN_TIMEOUT_MS, &over, err);
+		r = freeze_thaw(a, host->cancel, QGA_THAW_AGAIN_TIMEOUT_MS, &over, err);
 	if (over)
-		strike_all(j, JOURNAL_FROZEN);
+		journal_strike_all(j, JOURNAL_FROZEN);
 	if (!over || r == 0)
 		return r;
 	/* there is nothing to be done later that could not be done now */
@@ -240,7 +237,7 @@ int recover_guest(const struct host *host, struct journal *j, const struct log *
 	if (has_any(j))
 		r = clean_graph(host, j, log, &mine);
 	else if (journal_has(j, JOURNAL_FROZEN) && has_ended(host, j, NULL) > 0)
-		strike_all(j, JOURNAL_FROZEN);
+		journal_strike_all(j, JOURNAL_FROZEN);
 	if (r == 0)
 		strike_graph(j);
 	recover_note(log, "removing the backup's block nodes from QEMU", &first, &mine);
@@ -251,7 +248,7 @@ int recover_guest(const struct host *host, struct journal *j, const struct log *
 		recover_note(log, "thawing the guest's file systems", &first, &mine);
 	}
 	if (!has_any(j) && !journal_has(j, JOURNAL_FROZEN))
-		strike_all(j, JOURNAL_QEMU);
+		journal_strike_all(j, JOURNAL_QEMU);
 	r = first ? first->code : 0;
 	error_keep_first(err, &first);
 	return r;

@@ -6,14 +6,28 @@
 #define VZDUMP_JOURNAL_RECOVER_H
 
 #include "storage/host.h"
-#include "guest/power.h"
+#include "guest/guest-ops.h"
 #include "journal/journal.h"
 
 /* Where a backup's NBD server in QEMU listens, in the folder that its journal has as JOURNAL_DIR. */
 #define RECOVER_NBD_SOCKET "nbd.sock"
 
-/* The lock of a guest that is being restored, as PVE's. */
-#define RESTORE_LOCK "create"
+/* What a backup does to a guest that runs.  recover_guest() undoes all of it together. */
+#define JOURNAL_QEMU    "qemu"    /* the process of the next four; value: its pid and proc_start_ticks() */
+#define JOURNAL_GRAPH   "graph"   /* nodes, filters, bitmaps, exports with our prefix in the guest's QEMU */
+#define JOURNAL_SERVER  "server"  /* the NBD server in the guest's QEMU */
+#define JOURNAL_STOPPED "stopped" /* the vCPUs are paused by us */
+#define JOURNAL_FROZEN  "frozen"  /* the guest's file systems are frozen by us */
+
+extern const struct journal_kind journal_kind_qemu;
+extern const struct journal_kind journal_kind_graph;
+extern const struct journal_kind journal_kind_server;
+extern const struct journal_kind journal_kind_stopped;
+extern const struct journal_kind journal_kind_frozen;
+
+extern const struct journal_kind journal_kind_file;
+extern const struct journal_kind journal_kind_dir;
+extern const struct journal_kind journal_kind_lock;
 
 /*
  * What the guest notices: vCPUs run, file systems thawed, filters, nodes, exports and NBD server out
@@ -26,20 +40,25 @@
 int recover_guest(const struct host *host, struct journal *j, const struct log *log, struct error **err);
 
 /* Before anything is put into that QEMU: recover_guest() believes that it has ended when this has. */
-int recover_note_process(struct journal *j, const struct power_process *p, struct error **err);
+int recover_note_process(struct journal *j, const struct guest_process *p, struct error **err);
 
 /*
- * The rest: fleecing images (unless the guest's QEMU still has them), temporary files and folders,
- * lock: backup, and starting a guest, by c->start, that was shut down for its backup.
+ * The rest, kind by kind as their rows say: fleecing images, what a restore has made, temporary files and
+ * folders, the lock, and starting a guest that was shut down for its backup.  What fails is logged and stays
+ * in the journal.  Returns the first error.
  */
-int recover_rest(const struct host *host, const struct settings_commands *c, struct journal *j,
-		 const struct log *log, struct error **err);
+int recover_rest(const struct host *host, struct journal *j, const struct log *log, struct error **err);
 
 /*
  * Both, for each guest with a journal of a dead process (vmid 0: all).  The caller holds the global
  * lock, so nobody else works on them.  Says what it does in log.  *ret_n (may be NULL): how many.
  */
-int recover_all(const struct host *host, const struct settings_commands *c, uint32_t vmid, unsigned *ret_n,
-		struct error **err);
+int recover_all(const struct host *host, uint32_t vmid, unsigned *ret_n, struct error **err);
+
+/*
+ * For rows: removes a file; one that is gone is fine.  ERR_TIMEOUT if its file system does not answer within
+ * some seconds: it stays in the journal then, and the rest is undone.
+ */
+int recover_remove_file(const char *path, struct error **err);
 
 #endif

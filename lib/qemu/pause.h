@@ -8,7 +8,7 @@
  *	suspended	a guest in backup mode "suspend", as PVE says it: paused for the length of a backup
  *	frozen		the guest's file systems, by its agent (qga.h)
  *	snapshot	what the disks held at the instant, read while the guest writes on (nodes.h)
- *	down		a guest that was shut down for its backup, mode "stop" (guest/power.h)
+ *	down		a guest that was shut down for its backup, mode "stop" (guest/guest-ops.h)
  *
  * QEMU before 9.0 has AioContext locks, and needs the guest paused whenever its graph changes while it has
  * iothreads.  Seen on 7.2.22: adding a node over a disk whose iothread is at work aborts it now and then.  So

@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "restore/config.h"
+#include "restore/undo.h"
 
 /*
  * Without the journal a kill does not remove the new volumes.  Should a power cut bring it back, the

@@ -4,10 +4,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "journal/recover.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "config/section.h"
+#include "restore/undo.h"
 
 /* ---- a whole guest ---- */
 

@@ -2,6 +2,7 @@
 #ifndef VZDUMP_RESTORE_CONTEXT_H
 #define VZDUMP_RESTORE_CONTEXT_H
 
+#include "guest/guest-ops.h"
 #include "journal/journal.h"
 #include "restore/restore.h"
 #include "storage/host.h"
@@ -9,6 +10,7 @@
 struct restore_context {
 	const struct host *host;             /* borrowed */
 	const struct restore_params *params; /* borrowed */
+	struct guest guest;                  /* the one that is restored */
 	struct journal *journal;             /* NULL until it is opened, and after commit_keep() */
 	char *dir;                           /* private folder for sockets; NULL until it is made */
 };

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "journal/recover.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "restore/live-internal.h"
+#include "restore/undo.h"
 
 /* As one word of the shell. */
 static void add_word(struct buf *b, const char *text)

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "restore/replaced.h"
+#include "restore/undo.h"
 
 #define FIREWALL_MAX ((size_t)4 << 20) /* pmxcfs takes files of 1 MiB */
 

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "journal/image.h"
 #include "restore/live-internal.h"
 
 static int alloc_overlay(const struct live_restore *l, struct live_disk *d, unsigned number,
@@ -12,7 +13,6 @@ static int alloc_overlay(const struct live_restore *l, struct live_disk *d, unsi
 	const struct restore_context *c = l->parts.context;
 	const struct storage *s = d->to->volume.storage;
 	_cleanup_free_ char *name = xasprintf("vm-%" PRIu32 "-overlay-%u", c->params->vmid, number);
-	_cleanup_free_ char *volid = NULL;
 	const struct volume_alloc a = {
 		.vmid = c->params->vmid,
 		.name = name,
@@ -21,20 +21,10 @@ static int alloc_overlay(const struct live_restore *l, struct live_disk *d, unsi
 		.cancel = c->host->cancel,
 		.scratch = true,
 	};
-	int r = volume_alloc_id(s, &a, &volid, err);
+	int r = journal_alloc_image(c->journal, s, &a, &d->overlay, err);
 
-	if (r == 0 && volumes_name_taken(s, c->params->vmid, volid))
-		r = error_set(err, -EEXIST,
-			      "image '%s' exists already: it is of a live restore that did not end, "
-			      "remove it if nobody needs it",
-			      volid);
-	if (r == 0)
-		r = journal_add(c->journal, JOURNAL_IMAGE, volid, err);
-	if (r < 0)
-		return r;
-	r = volume_alloc(s, &a, &d->overlay, err);
 	if (r == -EEXIST)
-		journal_strike(c->journal, JOURNAL_IMAGE, volid);
+		error_prefix(err, "left by a live restore that did not end");
 	return r;
 }
 

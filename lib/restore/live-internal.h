@@ -8,7 +8,7 @@
 #ifndef VZDUMP_RESTORE_LIVE_INTERNAL_H
 #define VZDUMP_RESTORE_LIVE_INTERNAL_H
 
-#include "guest/power.h"
+#include "guest/guest-ops.h"
 #include "qemu/mirror.h"
 #include "restore/live.h"
 #include "restore/serve.h"
@@ -41,7 +41,7 @@ struct live_restore {
 	struct buf config; /* the guest's configuration when all is done */
 	struct serve server;
 	int alive[2]; /* a pipe: the server lives as long as anybody has its second end */
-	struct power_state power;
+	struct guest_status power;
 	uint64_t bwlimit; /* bytes per second, of all disks together; 0: no limit */
 };
 

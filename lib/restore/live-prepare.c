@@ -4,13 +4,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "journal/recover.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
 #include "restore/config.h"
 #include "restore/live-internal.h"
+#include "restore/undo.h"
 
 #define STEP (UINT32_C(1) << 20)
 

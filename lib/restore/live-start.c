@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "guest/vcpus.h"
 #include "restore/commit.h"
 #include "restore/live-internal.h"
+#include "restore/undo.h"
 
 #define START_TIMEOUT_MS 10000
 #define START_POLL_MS    50
@@ -16,7 +18,7 @@ static int wait_for_qemu(struct live_restore *l, struct error **err)
 	const struct restore_context *c = l->parts.context;
 
 	for (int waited = 0; waited < START_TIMEOUT_MS; waited += START_POLL_MS) {
-		int r = power_get(c->host->paths, c->params->vmid, &l->power, NULL);
+		int r = guest_status(&c->guest, &l->power, NULL);
 
 		if (r == 0 && l->power.running)
 			return 0;
@@ -32,7 +34,7 @@ static int wait_for_qemu(struct live_restore *l, struct error **err)
 
 static int open_monitor(const struct restore_context *c, struct qmp **ret, struct error **err)
 {
-	return power_open_qmp(c->host->paths, c->params->vmid, c->host->cancel, ret, err);
+	return guest_monitor(&c->guest, c->host->cancel, ret, err);
 }
 
 static int start_qemu(struct live_restore *l, struct error **err)
@@ -45,19 +47,19 @@ static int start_qemu(struct live_restore *l, struct error **err)
 	if (r < 0)
 		return r;
 	log_info(c->host->log, "starting VM for live-restore");
-	r = power_start(c->params->commands, c->params->vmid, c->host->cancel, c->host->log, err);
+	r = guest_start(&c->guest, GUEST_START, c->host->cancel, c->host->log, err);
 	if (r == 0)
 		r = wait_for_qemu(l, err);
 	if (r == 0)
 		r = open_monitor(c, &q, err);
 	if (r == 0)
-		r = power_vcpus_run(q, &runs, err);
+		r = vcpus_run(q, &runs, err);
 	if (r == 0 && runs)
 		return error_set(err, ERR_UNSUPPORTED,
 				 "start-command '%s' let VM %" PRIu32
 				 " run at once: for a live restore it must heed 'freeze: 1' in the "
 				 "configuration (QEMU's -S)",
-				 c->params->commands->start, c->params->vmid);
+				 c->guest.commands->start, c->params->vmid);
 	return r;
 }
 
@@ -84,8 +86,8 @@ static int start_server(struct live_restore *l, struct error **err)
 	if (r == 0)
 		r = qmp_pass_fd(q, LIVE_ALIVE, l->alive[1], err);
 	if (r == 0)
-		r = power_give(&l->power, c->dir, err);
-	return r == 0 ? power_give(&l->power, socket, err) : r;
+		r = guest_own_file(&c->guest, &l->power, c->dir, err);
+	return r == 0 ? guest_own_file(&c->guest, &l->power, socket, err) : r;
 }
 
 static int attach_disk(const struct live_restore *l, struct qmp *q, const struct qemu_features *f,
@@ -106,7 +108,7 @@ static int attach_disk(const struct live_restore *l, struct qmp *q, const struct
 	if (r == 0)
 		r = mirror_names_init(&d->names, disk->key, err);
 	if (r == 0)
-		r = power_give(&l->power, d->overlay.path, err);
+		r = guest_own_file(&l->parts.context->guest, &l->power, d->overlay.path, err);
 	if (r == 0)
 		r = volume_blockdev(&d->overlay, &s.overlay, err);
 	if (r == 0)

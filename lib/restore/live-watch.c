@@ -4,11 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "journal/recover.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "guest/vcpus.h"
 #include "restore/live-internal.h"
+#include "restore/undo.h"
 
 #define POLL_MS     1000
 #define NS_PER_S    UINT64_C(1000000000)
@@ -61,7 +62,7 @@ static int move_disk(const struct watch *w, struct qmp *q, struct live_disk *d, 
 {
 	/* no request to stop leaves it half done */
 	const struct cancel *cancel = qmp_set_cancel(q, NULL);
-	int r = d->stage == LIVE_MOVING ? power_resume(q, err) : 0;
+	int r = d->stage == LIVE_MOVING ? vcpus_resume(q, err) : 0;
 
 	d->stage = LIVE_MOVING;
 	if (r == 0)
@@ -96,7 +97,7 @@ static int attend_disks(const struct watch *w, bool log_now, struct error **err)
 	struct live_restore *l = w->live;
 	const struct restore_context *c = l->parts.context;
 	_cleanup_qmp_ struct qmp *q = NULL;
-	int r = power_open_qmp(c->host->paths, c->params->vmid, c->host->cancel, &q, err);
+	int r = guest_monitor(&c->guest, c->host->cancel, &q, err);
 
 	for (size_t i = 0; r == 0 && i < l->n; i++)
 		if (is_open(&l->disks[i]))
@@ -124,17 +125,17 @@ static int attend(struct watch *w, struct error **err)
 static bool qemu_is_gone(const struct live_restore *l)
 {
 	const struct restore_context *c = l->parts.context;
-	struct power_state state;
+	struct guest_status status;
 
-	return !power_process_lives(&l->power.process) &&
-	       power_get(c->host->paths, c->params->vmid, &state, NULL) == 0 && !state.running;
+	return !guest_process_lives(&l->power.process) && guest_status(&c->guest, &status, NULL) == 0 &&
+	       !status.running;
 }
 
 /* A monitor that is busy is asked again, and so is one that is away while its QEMU lives. */
 static int wait_for_next(struct watch *w, int last, const struct error *failure, struct error **err)
 {
 	const struct host *host = w->live->parts.context->host;
-	const bool lost = power_is_lost(last);
+	const bool lost = guest_is_lost(last);
 
 	if (lost && !w->lost)
 		log_warn(host->log, "%s: trying again as long as QEMU runs", error_message(failure));
@@ -152,7 +153,7 @@ static int watch_disks(struct watch *w, struct error **err)
 
 		if (r < 0 && r != ERR_CANCELED && qemu_is_gone(l))
 			return live_finish_offline(l, err);
-		if (r < 0 && r != ERR_TIMEOUT && !power_is_lost(r)) {
+		if (r < 0 && r != ERR_TIMEOUT && !guest_is_lost(r)) {
 			error_keep_first(err, &mine);
 			return r;
 		}

@@ -7,7 +7,6 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "guest/guest-list.h"
-#include "guest/power.h"
 
 void replaced_clear(struct replaced *old)
 {
@@ -23,10 +22,10 @@ void replaced_clear(struct replaced *old)
 int replaced_check_stopped(const struct replaced *old, struct error **err)
 {
 	const uint32_t vmid = old->context->params->vmid;
-	struct power_state state;
-	int r = power_get(old->context->host->paths, vmid, &state, err);
+	struct guest_status status;
+	int r = guest_status(&old->context->guest, &status, err);
 
-	if (r == 0 && state.running)
+	if (r == 0 && status.running)
 		return error_set(err, -EBUSY,
 				 "unable to restore VM %" PRIu32 " - VM is running; stop it first", vmid);
 	if (r == 0 && old->exists)

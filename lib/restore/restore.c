@@ -9,6 +9,7 @@
 #include "restore/fill.h"
 #include "restore/live.h"
 #include "restore/stuck.h"
+#include "restore/undo.h"
 
 struct restore {
 	struct restore_context context;
@@ -56,9 +57,9 @@ static int prepare_live(struct restore *x, struct error **err)
 
 static int open_journal(struct restore_context *c, struct error **err)
 {
-	int r = recover_all(c->host, c->params->commands, c->params->vmid, NULL, err);
+	int r = recover_all(c->host, c->params->vmid, NULL, err);
 
-	return r < 0 ? r : journal_create(c->host->paths, c->params->vmid, &c->journal, err);
+	return r < 0 ? r : journal_create(c->host->paths, c->host->kinds, c->params->vmid, &c->journal, err);
 }
 
 static int put_lock(const struct restore_context *c, const struct replaced *old, struct error **not_synced,
@@ -74,7 +75,7 @@ static int put_lock(const struct restore_context *c, const struct replaced *old,
 
 static int lock_guest(const struct restore_context *c, const struct replaced *old, struct error **err)
 {
-	const enum journal_kind kind = old->exists ? JOURNAL_LOCK : JOURNAL_GUEST;
+	const char *kind = old->exists ? JOURNAL_LOCK : JOURNAL_GUEST;
 	_cleanup_error_ struct error *not_synced = NULL;
 	int r = journal_add(c->journal, kind, RESTORE_LOCK, err);
 
@@ -149,7 +150,7 @@ static void undo_rest(const struct restore_context *c)
 
 	if (!c->journal)
 		return;
-	recover_rest(&host, c->params->commands, c->journal, c->host->log, NULL);
+	recover_rest(&host, c->journal, c->host->log, NULL);
 	if (!journal_finish(c->journal))
 		log_warn(c->host->log, "something is left; 'vzdump --cleanup %" PRIu32 "' tries again",
 			 c->params->vmid);
@@ -160,7 +161,7 @@ int restore_run(const struct host *host, const struct restore_params *p, struct 
 	struct restore *x = xcalloc(1, sizeof(*x));
 	int r;
 
-	x->context = (struct restore_context){ .host = host, .params = p };
+	x->context = (struct restore_context){ .host = host, .params = p, .guest = guest_of(host, p->vmid) };
 	targets_init(&x->targets, host->cancel);
 	r = do_restore(x, err);
 	/* first, so that nothing of ours holds a volume any more when it is removed */

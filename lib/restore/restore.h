@@ -22,7 +22,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/settings.h"
 #include "storage/host.h"
 #include "vma/reader.h"
 
@@ -33,10 +32,9 @@ struct restore_params {
 	const char *archive; /* path, for messages */
 	int fd;              /* the archive; a pipe will do */
 	uint32_t vmid;
-	const char *storage;                      /* for all volumes; NULL: where each disk came from */
-	const struct settings_commands *commands; /* how it is started */
-	bool force;                               /* replace an existing guest */
-	bool unique;                              /* new MAC addresses and system uuid */
+	const char *storage;  /* for all volumes; NULL: where each disk came from */
+	bool force;           /* replace an existing guest */
+	bool unique;          /* new MAC addresses and system uuid */
 	bool keep_host_lines; /* keep lines of the configuration that reach out of the guest */
 	bool starts;          /* the caller starts it afterwards: its volumes stay active */
 	bool live;            /* start it at once and fill its volumes meanwhile; needs an index */

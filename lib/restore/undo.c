@@ -9,12 +9,15 @@
  *	without			it did, or the administrator has put things right since (made a new guest,
  *				even): what the configuration names is the guest's and stays
  */
+#include "restore/undo.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "guest/power.h"
-#include "journal/recover-internal.h"
+#include "guest/guest-ops.h"
+#include "journal/image.h"
+#include "journal/recover.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
@@ -51,12 +54,22 @@ static enum config_state look_at_config(const struct host *host, const struct jo
 	return CONFIG_UNKNOWN;
 }
 
-static int undo_image(const struct host *host, const struct journal *j, const char *volid,
-		      const struct log *log, struct error **err)
+/*
+ * Fleecing images of backups too: whether an image is the guest's now, only its configuration can tell, which
+ * only restores replace.
+ */
+static int undo_image(const struct host *host, struct journal *j, const char *volid, const struct log *log,
+		      struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 	enum config_state state;
 
+	/* QEMU still writes to it: the next run tries again */
+	if (journal_has(j, JOURNAL_GRAPH) || journal_has(j, JOURNAL_STARTED))
+		return error_set(err, -EBUSY,
+				 "image '%s' is still used by the guest's QEMU: run 'vzdump --cleanup %u' "
+				 "later",
+				 volid, j->vmid);
 	if (journal_has(j, JOURNAL_CONFIG))
 		return error_set(
 			err, -EBUSY,
@@ -69,13 +82,13 @@ static int undo_image(const struct host *host, const struct journal *j, const ch
 	/* of a new guest that runs already, the configuration names what it was to have */
 	if ((state == CONFIG_OURS && journal_has(j, JOURNAL_GUEST)) || state == CONFIG_NONE ||
 	    !guest_config_names_volume(&c, volid))
-		return recover_free_image(host, volid, log, err);
+		return journal_free_image(host, volid, log, err);
 	log_info(log, "image '%s' belongs to VM %u now: it stays", volid, j->vmid);
 	return 0;
 }
 
 /* Only for a restore that was completed, and only where that is certain. */
-static int remove_replaced(const struct host *host, const struct journal *j, const char *volid,
+static int remove_replaced(const struct host *host, struct journal *j, const char *volid,
 			   const struct log *log, struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
@@ -94,31 +107,35 @@ static int remove_replaced(const struct host *host, const struct journal *j, con
 	if (!journal_has(j, JOURNAL_COMMIT) || guest_config_names_volume(&c, volid))
 		return 0;
 	log_info(log, "removing volume '%s' of the guest that was replaced", volid);
-	return recover_free_image(host, volid, log, err);
+	return journal_free_image(host, volid, log, err);
 }
 
-static int remove_guest(const struct host *host, const struct journal *j, struct error **err)
+static int remove_guest(const struct host *host, struct journal *j, const char *lock, const struct log *log,
+			struct error **err)
 {
 	_cleanup_free_ char *path = guest_config_path(host->paths, j->vmid);
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 	const enum config_state state = look_at_config(host, j, &c, err);
 
+	(void)lock, (void)log;
 	if (state == CONFIG_UNKNOWN)
 		return ERR_PEER;
 	return state == CONFIG_OURS ? recover_remove_file(path, err) : 0;
 }
 
 /* A QEMU that somebody else has started meanwhile is none of ours. */
-static int end_started(const struct host *host, const struct journal *j, const struct log *log,
+static int end_started(const struct host *host, struct journal *j, const char *value, const struct log *log,
 		       struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 	const enum config_state state = look_at_config(host, j, &c, err);
+	const struct guest guest = guest_of(host, j->vmid);
 
+	(void)value;
 	if (state == CONFIG_UNKNOWN)
 		return ERR_PEER;
 	if (state == CONFIG_OURS && guest_config_get(&c, "freeze"))
-		return power_quit(host->paths, j->vmid, err);
+		return guest_quit(&guest, err);
 	log_info(log, "VM %u was put right by somebody else: what runs there stays", j->vmid);
 	return 0;
 }
@@ -137,13 +154,14 @@ static int put_file_back(const char *copy, const char *path, struct error **err)
 	return r == 0 ? recover_remove_file(copy, err) : r;
 }
 
-static int undo_firewall(const struct host *host, const struct journal *j, const char *copy,
+static int undo_firewall(const struct host *host, struct journal *j, const char *copy, const struct log *log,
 			 struct error **err)
 {
 	_cleanup_free_ char *path = paths_get(host->paths, "/etc/pve/firewall/%u.fw", j->vmid);
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 	const enum config_state state = look_at_config(host, j, &c, err);
 
+	(void)log;
 	if (state == CONFIG_UNKNOWN)
 		return ERR_PEER;
 	if (state == CONFIG_GUESTS && journal_has(j, JOURNAL_COMMIT))
@@ -152,7 +170,7 @@ static int undo_firewall(const struct host *host, const struct journal *j, const
 }
 
 /* A restore that was killed before the copy was complete has not replaced anything yet. */
-static int put_config_back(const struct host *host, const struct journal *j, const char *copy,
+static int put_config_back(const struct host *host, struct journal *j, const char *copy,
 			   const struct log *log, struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
@@ -182,21 +200,33 @@ static int put_config_back(const struct host *host, const struct journal *j, con
 	return r == 0 ? recover_remove_file(copy, err) : r;
 }
 
-int recover_restore(const struct host *host, struct journal *j, const struct journal_entry *e,
-		    const struct log *log, struct error **err)
+/* That a restore got so far stays, as long as something is left for which the next run has to know it. */
+static bool is_commit_needed(const struct journal *j)
 {
-	switch (e->kind) {
-	case JOURNAL_STARTED:
-		return end_started(host, j, log, err);
-	case JOURNAL_CONFIG:
-		return put_config_back(host, j, e->value, log, err);
-	case JOURNAL_GUEST:
-		return remove_guest(host, j, err);
-	case JOURNAL_FIREWALL:
-		return undo_firewall(host, j, e->value, err);
-	case JOURNAL_REPLACED:
-		return remove_replaced(host, j, e->value, log, err);
-	default:
-		return undo_image(host, j, e->value, log, err);
-	}
+	return journal_has(j, JOURNAL_REPLACED) || journal_has(j, JOURNAL_FIREWALL) ||
+	       journal_has(j, JOURNAL_IMAGE);
 }
+
+static int forget_commit(const struct host *host, struct journal *j, const char *value, const struct log *log,
+			 struct error **err)
+{
+	(void)host, (void)j, (void)value, (void)log, (void)err;
+	return 0;
+}
+
+/* QEMU must be gone before what it uses, and what others are looked up by (guest, commit) goes after them. */
+const struct journal_kind journal_kind_started = { .name = JOURNAL_STARTED, .rank = 10, .undo = end_started };
+const struct journal_kind journal_kind_config = { .name = JOURNAL_CONFIG,
+						  .rank = 20,
+						  .undo = put_config_back };
+const struct journal_kind journal_kind_image = { .name = JOURNAL_IMAGE, .rank = 30, .undo = undo_image };
+const struct journal_kind journal_kind_replaced = { .name = JOURNAL_REPLACED,
+						    .rank = 40,
+						    .undo = remove_replaced };
+const struct journal_kind journal_kind_firewall = { .name = JOURNAL_FIREWALL,
+						    .rank = 50,
+						    .undo = undo_firewall };
+const struct journal_kind journal_kind_guest = { .name = JOURNAL_GUEST, .rank = 60, .undo = remove_guest };
+const struct journal_kind journal_kind_commit = {
+	.name = JOURNAL_COMMIT, .rank = 70, .undo = forget_commit, .is_needed = is_commit_needed
+};

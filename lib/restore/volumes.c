@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "base/strv.h"
 #include "base/units.h"
+#include "journal/image.h"
 
 void volumes_init(struct volumes *vs, const struct restore_context *c, const struct plan *p)
 {
@@ -72,20 +72,6 @@ uint64_t volumes_bwlimit(const struct volumes *vs)
 
 /* ---- is it there? ---- */
 
-bool volumes_name_taken(const struct storage *s, uint32_t vmid, const char *volid)
-{
-	struct storage_image *images = NULL;
-	bool taken = false;
-	size_t n = 0;
-
-	if (storage_list(s, vmid, &images, &n, NULL) < 0)
-		return false;
-	for (size_t i = 0; i < n && !taken; i++)
-		taken = !strcmp(images[i].volname, strchr(volid, ':') + 1);
-	storage_images_free(images, n);
-	return taken;
-}
-
 /* True also if the storage cannot say. */
 static bool volume_is_there(const struct volume *v)
 {
@@ -119,62 +105,46 @@ int volumes_check_there(const struct volumes *vs, struct error **err)
 
 /* ---- making them ---- */
 
-/* "vm-100-disk-1" of "local:100/vm-100-disk-1.qcow2".  Caller frees. */
-static char *name_of(const char *volid, enum image_format format)
-{
-	_cleanup_free_ char *extension = xasprintf(".%s", image_format_name(format));
-	const char *slash = strrchr(volid, '/');
-	const char *file = slash ? slash + 1 : strchr(volid, ':') + 1;
-	size_t len = strlen(file);
-
-	return xstrndup(file, str_suffix(file, extension) ? len - strlen(extension) : len);
-}
-
-static int allocate_volume(const struct restore_context *c, const struct storage *s, const char *volid,
-			   struct new_volume *v, struct error **err)
-{
-	const enum image_format format = choose_format(s, v->disk);
-	_cleanup_free_ char *name = name_of(volid, format);
-	const struct volume_alloc a = {
-		.vmid = c->params->vmid,
-		.name = name,
-		.format = format,
-		.size = plan_volume_size(v->disk),
-		.cancel = c->host->cancel,
-	};
-	int r = journal_add(c->journal, JOURNAL_IMAGE, volid, err);
-
-	if (r == 0)
-		r = volume_alloc(s, &a, &v->volume, err);
-	if (r == -EEXIST)
-		journal_strike(c->journal, JOURNAL_IMAGE, volid);
-	return r;
-}
-
 /*
- * The name is found first: a kill between journal and allocation must not cost somebody an image of that
- * name.
+ * The guest that is replaced may have a cloud-init image, which is used: its content is generated anew anyway.
+ * v->volume stays empty then.
  */
-static int make_volume(const struct restore_context *c, struct new_volume *v, struct error **err)
+static int allocate_volume(const struct restore_context *c, const struct storage *s, struct new_volume *v,
+			   struct error **err)
 {
 	struct plan_disk *d = v->disk;
 	_cleanup_free_ char *cloudinit = xasprintf("vm-%" PRIu32 "-cloudinit", c->params->vmid);
-	struct volume_alloc a = { .vmid = c->params->vmid, .name = d->cloudinit ? cloudinit : NULL };
+	const struct volume_alloc a = {
+		.vmid = c->params->vmid,
+		.name = d->cloudinit ? cloudinit : NULL,
+		.format = choose_format(s, d),
+		.size = plan_volume_size(d),
+		.cancel = c->host->cancel,
+	};
+	_cleanup_error_ struct error *mine = NULL;
+	int r = journal_alloc_image(c->journal, s, &a, &v->volume, &mine);
+
+	if (r == -EEXIST && d->cloudinit)
+		return volume_alloc_id(s, &a, &d->volid, err);
+	if (r == 0)
+		d->volid = xstrdup(v->volume.volid);
+	error_keep_first(err, &mine);
+	return r;
+}
+
+static int make_volume(const struct restore_context *c, struct new_volume *v, struct error **err)
+{
 	const struct storage *s;
-	int r = choose_storage(c, d, &s, err);
+	int r = choose_storage(c, v->disk, &s, err);
 
 	if (r < 0)
 		return r;
-	a.format = choose_format(s, d);
-	r = volume_alloc_id(s, &a, &d->volid, err);
-	/* the guest that is replaced may have one, and its content will be generated in any case */
-	if (r == 0 && d->cloudinit && volumes_name_taken(s, c->params->vmid, d->volid))
-		return 0;
-	if (r == 0)
-		r = allocate_volume(c, s, d->volid, v, err);
+	r = allocate_volume(c, s, v, err);
 	if (r < 0)
-		return error_prefix(err, "%s", d->key), r;
-	log_info(c->host->log, "new volume ID is '%s'", d->volid);
+		return error_prefix(err, "%s", v->disk->key), r;
+	if (!v->volume.volid)
+		return 0;
+	log_info(c->host->log, "new volume ID is '%s'", v->disk->volid);
 	return volume_activate(&v->volume, err);
 }
 

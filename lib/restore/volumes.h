@@ -52,7 +52,4 @@ void volumes_deactivate(const struct volumes *vs);
 /* Forgets them; the volumes stay. */
 void volumes_clear(struct volumes *vs);
 
-/* True if the storage has an image of that id; false also if it cannot say. */
-bool volumes_name_taken(const struct storage *s, uint32_t vmid, const char *volid);
-
 #endif

@@ -1,8 +1,6 @@
 /* Old data goes to a fleecing image, which is read through QEMU's snapshot and shrinks as it is read. */
-#include <errno.h>
-#include <string.h>
-
 #include "base/mem.h"
+#include "journal/image.h"
 #include "qemu/nodes.h"
 #include "source/live.h"
 #include "source/room.h"
@@ -12,24 +10,6 @@ struct fleecing {
 	uint64_t granularity; /* of its discards, bytes */
 	size_t usage_index;   /* in struct sources.usage */
 };
-
-/* Asked before the journal says that it is ours: a kill in between must not cost somebody his image. */
-static int check_name_is_free(const struct storage *s, uint32_t vmid, const char *volid, struct error **err)
-{
-	struct storage_image *images = NULL;
-	size_t n = 0;
-	int r = storage_list(s, vmid, &images, &n, err);
-
-	for (size_t i = 0; i < n && r == 0; i++) {
-		if (!strcmp(images[i].volname, strchr(volid, ':') + 1))
-			r = error_set(err, -EEXIST,
-				      "image '%s' exists already and is not this backup's: remove it if "
-				      "nobody needs it",
-				      volid);
-	}
-	storage_images_free(images, n);
-	return r;
-}
 
 static int choose_storage(const struct sources *s, const struct source *d, const struct storage **ret,
 			  struct error **err)
@@ -45,11 +25,10 @@ static int choose_storage(const struct sources *s, const struct source *d, const
 
 static int make_image(const struct sources *s, const struct source *d, unsigned number, struct error **err)
 {
-	_cleanup_free_ char *name = xasprintf("vm-%u-fleece-%u", s->p.vmid, number);
-	_cleanup_free_ char *volid = NULL;
+	_cleanup_free_ char *name = xasprintf("vm-%u-fleece-%u", s->p.guest.vmid, number);
 	struct fleecing *f = d->state;
 	/* LVM knows sectors; a disk that ends within one is backed up all the same */
-	struct volume_alloc a = { .vmid = s->p.vmid,
+	struct volume_alloc a = { .vmid = s->p.guest.vmid,
 				  .name = name,
 				  .size = (d->size + 511) / 512 * 512,
 				  .cancel = s->p.host->cancel,
@@ -60,18 +39,7 @@ static int make_image(const struct sources *s, const struct source *d, unsigned 
 	if (r < 0)
 		return r;
 	a.format = storage_fleecing_format(storage);
-	r = volume_alloc_id(storage, &a, &volid, err);
-	if (r == 0)
-		r = check_name_is_free(storage, s->p.vmid, volid, err);
-	if (r == 0)
-		r = journal_add(s->p.journal, JOURNAL_IMAGE, volid, err);
-	if (r == 0) {
-		r = volume_alloc(storage, &a, &f->image, err);
-		/* somebody else's image of that name must not be removed by us */
-		if (r == -EEXIST)
-			journal_strike(s->p.journal, JOURNAL_IMAGE, volid);
-	}
-	return r;
+	return journal_alloc_image(s->p.journal, storage, &a, &f->image, err);
 }
 
 static int allocate_image(const struct sources *s, struct source *d, unsigned number, struct error **err)
@@ -86,7 +54,7 @@ static int allocate_image(const struct sources *s, struct source *d, unsigned nu
 		r = volume_traits(&f->image, &traits, err);
 	f->granularity = traits.discard_granularity;
 	if (r == 0)
-		r = power_give(s->p.power, f->image.path, err);
+		r = guest_own_file(&s->p.guest, s->p.power, f->image.path, err);
 	return r < 0 ? error_wrap(err, r, "allocating fleecing image for %s", d->conf->key) : 0;
 }
 

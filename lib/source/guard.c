@@ -60,7 +60,7 @@ static int add_one(const struct sources *s, const struct source *d, struct qmp *
 		target = xasprintf("%s/guard-%s.raw", s->run_dir, d->conf->key);
 		r = graph_guard_sink(target, d->size, err);
 		if (r == 0)
-			r = power_give(s->p.power, target, err);
+			r = guest_own_file(&s->p.guest, s->p.power, target, err);
 	}
 	if (r == 0)
 		r = graph_add_guard(q, disk, &d->live->names, image, target, err);
@@ -74,7 +74,7 @@ int guard_add(const struct sources *s, struct source *const *disks, size_t n, st
 	int r = graph_guard_image(image, err);
 
 	if (r == 0)
-		r = power_give(s->p.power, image, err);
+		r = guest_own_file(&s->p.guest, s->p.power, image, err);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = add_one(s, disks[i], q, image, err);
 	return r;

@@ -1,5 +1,7 @@
 /* The one instant at which all disks are frozen: file systems, filters, guards. */
 #include "base/mem.h"
+#include "guest/freeze.h"
+#include "journal/recover.h"
 #include "qemu/instant.h"
 #include "source/live.h"
 
@@ -51,7 +53,7 @@ static void thaw(const struct sources *s, struct qga *agent)
 	bool over;
 
 	log_info(s->p.log, "issuing guest-agent 'fs-thaw' command");
-	if (power_thaw(agent, s->p.host->cancel, QGA_THAW_TIMEOUT_MS, &over, &err) < 0)
+	if (freeze_thaw(agent, s->p.host->cancel, QGA_THAW_TIMEOUT_MS, &over, &err) < 0)
 		log_error(s->p.log, "%s", error_message(err));
 	if (over)
 		journal_strike(s->p.journal, JOURNAL_FROZEN, NULL);
@@ -65,7 +67,7 @@ int instant_take(struct sources *s, struct source *const *disks, size_t n, struc
 
 	/* a guest whose vCPUs do not run cannot freeze anything, and need not */
 	if (s->live->vcpus_ran && s->freeze == SOURCES_FREEZE)
-		power_open_agent(s->p.host, s->p.conf, s->p.log, &agent);
+		freeze_open_agent(&s->p.guest, s->p.conf, s->p.host->cancel, s->p.log, &agent);
 	if (agent && !journal_has(s->p.journal, JOURNAL_FROZEN))
 		r = journal_add(s->p.journal, JOURNAL_FROZEN, NULL, err);
 	if (r < 0)

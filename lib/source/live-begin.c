@@ -1,4 +1,5 @@
 /* From the disks that were found in QEMU to their exports: nodes, filters, the instant. */
+#include "journal/recover.h"
 #include "qemu/nodes.h"
 #include "source/live.h"
 
@@ -31,7 +32,7 @@ int live_begin(struct sources *s, struct source *const *disks, size_t n, struct 
 	struct journal *j = s->p.journal;
 	/* for the instant; some QEMUs need it for each change of the graph */
 	const bool may_pause = s->live->vcpus_ran && !journal_has(j, JOURNAL_STOPPED);
-	int r = power_give(s->p.power, s->run_dir, err);
+	int r = guest_own_file(&s->p.guest, s->p.power, s->run_dir, err);
 
 	if (r == 0)
 		r = journal_add(j, JOURNAL_GRAPH, NULL, err);

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
+#include "guest/vcpus.h"
 #include "qemu/instant.h"
 #include "qemu/leftovers.h"
 #include "qemu/pause.h"
@@ -39,7 +40,7 @@ bool live_can_fleece(const struct live *l)
 
 int live_monitor(const struct sources *s, struct qmp **ret, struct error **err)
 {
-	return power_open_qmp(s->p.host->paths, s->p.vmid, s->p.host->cancel, ret, err);
+	return guest_monitor(&s->p.guest, s->p.host->cancel, ret, err);
 }
 
 /* ---- finding out ---- */
@@ -99,7 +100,7 @@ int live_open(struct sources *s, struct source *const *disks, size_t n, struct e
 	if (r == 0)
 		r = compare_guest(s, q, err);
 	if (r == 0)
-		r = power_vcpus_run(q, &s->live->vcpus_ran, err);
+		r = vcpus_run(q, &s->live->vcpus_ran, err);
 	return r;
 }
 
@@ -138,7 +139,7 @@ int live_barrier(struct sources *s, struct error **err)
 		_cleanup_error_ struct error *mine = NULL;
 		int r = drain_once(s, &mine);
 
-		if (!power_is_lost(r) || left <= 1 ||
+		if (!guest_is_lost(r) || left <= 1 ||
 		    cancel_sleep(s->p.host->cancel, BARRIER_RETRY_MS, NULL) < 0) {
 			error_keep_first(err, &mine);
 			return r;

@@ -32,7 +32,7 @@ static const char *where_is(const struct source *d)
 
 static int check_unused(const struct sources *s, const struct source *d, struct error **err)
 {
-	int r = disk_check_unused(s->p.host, s->p.vmid, d->volume, s->live ? SWTPM : NULL, err);
+	int r = disk_check_unused(s->p.host, s->p.guest.vmid, d->volume, s->live ? SWTPM : NULL, err);
 
 	return r < 0 ? error_wrap(err, r, "disk '%s'", d->conf->key) : 0;
 }

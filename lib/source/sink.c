@@ -14,7 +14,7 @@ static int listen_for(const struct sources *s, const struct source *d, struct er
 	int r = s->p.listen(s->p.opaque, d->number, path, err);
 
 	if (r == 0)
-		r = power_give(s->p.power, path, err);
+		r = guest_own_file(&s->p.guest, s->p.power, path, err);
 	return r < 0 ? error_wrap(err, r, "%s", d->device) : 0;
 }
 

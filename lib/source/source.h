@@ -25,7 +25,7 @@
 #define VZDUMP_SOURCE_SOURCE_H
 
 #include "guest/guest.h"
-#include "guest/power.h"
+#include "guest/guest-ops.h"
 #include "journal/journal.h"
 #include "source/endpoint.h"
 #include "source/usage.h"
@@ -40,10 +40,10 @@ struct storage_daemon;
 struct source_params {
 	const struct host *host;
 	const struct log *log; /* the guest's */
-	uint32_t vmid;
+	struct guest guest;    /* how it is reached */
 	const struct guest_config *conf;
 	const struct guest_disks *conf_disks;   /* all of conf, also those that are left out */
-	const struct power_state *power;        /* who runs the guest's QEMU, if one runs */
+	const struct guest_status *power;       /* who runs the guest's QEMU, if one runs */
 	const struct fleecing_config *fleecing; /* what was asked for */
 	struct journal *journal;
 	/*

@@ -142,6 +142,11 @@ struct storage_image {
 int storage_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
 		 struct error **err);
 void storage_images_free(struct storage_image *images, size_t n);
+/*
+ * Names that a new image of vmid cannot have ("100/vm-100-disk-0.raw"), some of them of other guests.  *ret is
+ * NULL if there are none; caller frees by strv_free().
+ */
+int storage_taken_names(const struct storage *s, uint32_t vmid, char ***ret, struct error **err);
 
 /* How an image of that format behaves; for choosing fleecing images and explaining their cost. */
 struct image_traits {

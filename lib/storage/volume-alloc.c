@@ -22,7 +22,7 @@ static int read_only(const struct storage *s, struct error **err)
 }
 
 /* Names that are taken where the storage's images lie, whoever has them. */
-static int taken_names(const struct storage *s, uint32_t vmid, char ***ret, struct error **err)
+int storage_taken_names(const struct storage *s, uint32_t vmid, char ***ret, struct error **err)
 {
 	struct storage_image *images;
 	size_t n;
@@ -67,7 +67,7 @@ static int next_name(const struct storage *s, uint32_t vmid, char **ret, struct 
 {
 	_cleanup_strv_ char **names = NULL;
 	bool taken[MAX_DISKS_PER_GUEST] = { false };
-	int r = taken_names(s, vmid, &names, err);
+	int r = storage_taken_names(s, vmid, &names, err);
 
 	for (size_t i = 0; names && names[i]; i++) {
 		int n = disk_number(names[i], vmid);

@@ -1,4 +1,4 @@
-/* lib/fleecing/journal: what is written down before it exists survives a crash. */
+/* lib/journal/journal: what is written down before it exists survives a crash. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -15,7 +15,20 @@
 #include "base/mem.h"
 #include "journal/journal.h"
 #include "journal/run-dir.h"
+#include "journal/recover.h"
 #include "tap.h"
+
+static int undo_nothing(const struct host *host, struct journal *j, const char *value, const struct log *log,
+			struct error **err)
+{
+	(void)host, (void)j, (void)value, (void)log, (void)err;
+	return 0;
+}
+
+static const struct journal_kind image_kind = { .name = JOURNAL_IMAGE, .rank = 1, .undo = undo_nothing };
+static const struct journal_kind *const kinds[] = {
+	&journal_kind_pid, &image_kind, &journal_kind_file, &journal_kind_dir, &journal_kind_lock, NULL,
+};
 
 /*
  * Between the opening of a journal and its lock the one who had it may end, and another one begin: what
@@ -46,7 +59,7 @@ static void ends(const struct paths *p)
 static void ends_and_another_begins(const struct paths *p)
 {
 	ends(p);
-	journal_create(p, 123, &other, NULL);
+	journal_create(p, kinds, 123, &other, NULL);
 	journal_add(other, JOURNAL_IMAGE, "local:123/of-the-living.raw", NULL);
 }
 
@@ -55,7 +68,7 @@ static void is_cleaned_up(const struct paths *p)
 {
 	struct journal *j = NULL;
 
-	if (journal_load(p, 123, &j, NULL) == 0)
+	if (journal_load(p, kinds, 123, &j, NULL) == 0)
 		journal_finish(j);
 	journal_free(j);
 }
@@ -65,21 +78,21 @@ static void test_races(const struct paths *p)
 	_cleanup_(journal_freep) struct journal *j = NULL, *mine = NULL;
 
 	at_lock_paths = p;
-	journal_create(p, 123, &other, NULL);
+	journal_create(p, kinds, 123, &other, NULL);
 	at_lock = ends_and_another_begins;
-	ok(journal_load(p, 123, &j, NULL) == -EBUSY && !j && other && other->n == 2,
+	ok(journal_load(p, kinds, 123, &j, NULL) == -EBUSY && !j && other && other->n == 2,
 	   "a journal that was replaced before its lock was taken is not read as if it were the dead one's");
 	ends(p);
-	journal_create(p, 123, &other, NULL);
+	journal_create(p, kinds, 123, &other, NULL);
 	at_lock = ends;
-	ok(journal_load(p, 123, &j, NULL) == -ENOENT && !j, "one that was removed is not there");
+	ok(journal_load(p, kinds, 123, &j, NULL) == -ENOENT && !j, "one that was removed is not there");
 
 	at_lock = is_cleaned_up;
-	ok(journal_create(p, 123, &mine, NULL) == 0 && journal_check(mine, NULL) == 0 && mine->n == 1,
+	ok(journal_create(p, kinds, 123, &mine, NULL) == 0 && journal_check(mine, NULL) == 0 && mine->n == 1,
 	   "a journal that a cleanup removed before it was locked is begun again");
 	unlink(mine->path);
 	ok(journal_check(mine, NULL) == -ESTALE, "a removed journal is noticed by who works with it");
-	journal_create(p, 123, &other, NULL);
+	journal_create(p, kinds, 123, &other, NULL);
 	ok(journal_remove(mine, NULL) == -ESTALE && journal_finish(mine) && journal_check(other, NULL) == 0,
 	   "and another one's of its name stays");
 	ends(p);
@@ -100,8 +113,8 @@ static void test_life(const struct paths *p)
 	size_t n = 9;
 
 	ok(journal_list(p, &vmids, &n, NULL) == 0 && n == 0, "without its folder there is no journal");
-	ok(journal_load(p, 123, &read, NULL) == -ENOENT, "a journal that is not there says so");
-	ok(journal_create(p, 123, &j, NULL) == 0, "a journal begins");
+	ok(journal_load(p, kinds, 123, &read, NULL) == -ENOENT, "a journal that is not there says so");
+	ok(journal_create(p, kinds, 123, &j, NULL) == 0, "a journal begins");
 	ok(journal_add(j, JOURNAL_IMAGE, "fast:123/vm-123-fleece-0.raw", NULL) == 0 &&
 		   journal_add(j, JOURNAL_LOCK, NULL, NULL) == 0 &&
 		   journal_add(j, JOURNAL_FILE, "/dump/with blank.dat", NULL) == 0,
@@ -112,22 +125,25 @@ static void test_life(const struct paths *p)
 	ok(!journal_finish(j), "with things left it stays");
 	/* what a crash in the middle of a write leaves */
 	append(p, "+image fast:123/never-beg");
-	ok(journal_load(p, 123, &read, NULL) == -EBUSY && !read,
+	ok(journal_load(p, kinds, 123, &read, NULL) == -EBUSY && !read,
 	   "nobody else takes it over while its process lives");
 	journal_free(TAKE_PTR(j));
-	ok(journal_load(p, 123, &read, NULL) == 0 && read->n == 3 && read->entries[0].kind == JOURNAL_PID &&
-		   read->entries[1].kind == JOURNAL_IMAGE &&
+	ok(journal_load(p, kinds, 123, &read, NULL) == 0 && read->n == 3 &&
+		   journal_entry_is(&read->entries[0], JOURNAL_PID) &&
+		   journal_entry_is(&read->entries[1], JOURNAL_IMAGE) &&
 		   !strcmp(read->entries[1].value, "fast:123/vm-123-fleece-0.raw") &&
 		   !strcmp(read->entries[2].value, "/dump/with blank.dat"),
 	   "another process reads what was not struck out, without the torn last line");
 	journal_add_pid(read, NULL);
 	journal_free(TAKE_PTR(read));
-	ok(journal_load(p, 123, &read, NULL) == 0 && read->n == 4 && read->entries[3].kind == JOURNAL_PID,
+	ok(journal_load(p, kinds, 123, &read, NULL) == 0 && read->n == 4 &&
+		   journal_entry_is(&read->entries[3], JOURNAL_PID),
 	   "which does not become the beginning of the next");
 	ok(journal_list(p, &vmids, &n, NULL) == 0 && n == 1 && vmids[0] == 123, "and finds it in the list");
 	journal_strike(read, JOURNAL_IMAGE, "fast:123/vm-123-fleece-0.raw");
 	journal_strike(read, JOURNAL_FILE, "/dump/with blank.dat");
-	ok(journal_finish(read) && journal_load(p, 123, &j, NULL) == -ENOENT, "with nothing left it goes");
+	ok(journal_finish(read) && journal_load(p, kinds, 123, &j, NULL) == -ENOENT,
+	   "with nothing left it goes");
 }
 
 static void unlink_journal(const struct paths *p)
@@ -143,7 +159,7 @@ static void test_run_dir(const struct paths *p)
 	_cleanup_free_ char *first = NULL, *second = NULL, *third = NULL, *file = NULL;
 	struct stat st;
 
-	journal_create(p, 123, &j, NULL);
+	journal_create(p, kinds, 123, &j, NULL);
 	ok(run_dir_make(p, j, &first, NULL) == 0 && stat(first, &st) == 0 && (st.st_mode & 0777) == 0700 &&
 		   journal_has(j, JOURNAL_DIR),
 	   "a private folder is made, in the journal");
@@ -169,7 +185,7 @@ static void test_full(const struct paths *p)
 	struct stat st;
 	int r;
 
-	journal_create(p, 123, &j, NULL);
+	journal_create(p, kinds, 123, &j, NULL);
 	fstat(j->fd, &st);
 	signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_FSIZE, &old);
@@ -180,7 +196,8 @@ static void test_full(const struct paths *p)
 	ok(r == -EFBIG, "what cannot be written down is an error");
 	ok(journal_add(j, JOURNAL_LOCK, NULL, NULL) == 0 && j->n == 2, "there is room again");
 	journal_free(TAKE_PTR(j));
-	ok(journal_load(p, 123, &read, NULL) == 0 && read->n == 2 && read->entries[1].kind == JOURNAL_LOCK,
+	ok(journal_load(p, kinds, 123, &read, NULL) == 0 && read->n == 2 &&
+		   journal_entry_is(&read->entries[1], JOURNAL_LOCK),
 	   "and nothing of the half line is in the way");
 	journal_remove(read, NULL);
 }
@@ -197,7 +214,8 @@ int main(void)
 	{
 		_cleanup_(journal_freep) struct journal *a = NULL, *b = NULL;
 
-		ok(journal_create(&p, 123, &a, NULL) == 0 && journal_create(&p, 123, &b, NULL) == -EEXIST,
+		ok(journal_create(&p, kinds, 123, &a, NULL) == 0 &&
+			   journal_create(&p, kinds, 123, &b, NULL) == -EEXIST,
 		   "a guest has one journal at a time");
 	}
 	unlink_journal(&p);

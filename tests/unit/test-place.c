@@ -6,12 +6,15 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "journal/recover.h"
 #include "place/place.h"
 #include "test-config-util.h"
 
 #define STEM "vzdump-qemu-100-2026_01_01-00_00_00"
 #define NAME STEM ".vma.zst"
 #define PART STEM ".vma.dat"
+
+static const struct journal_kind *const kinds[] = { &journal_kind_pid, &journal_kind_file, NULL };
 
 struct fixture {
 	char dir[32];
@@ -25,7 +28,7 @@ static void begin(struct fixture *f)
 	*f = (struct fixture){ .dir = "/tmp/test-place-XXXXXX" };
 	ok(mkdtemp(f->dir) != NULL, "a folder");
 	f->paths.root = f->dir;
-	journal_create(&f->paths, 100, &f->journal, NULL);
+	journal_create(&f->paths, kinds, 100, &f->journal, NULL);
 	f->place = place_dir_new(f->dir, NULL);
 }
 

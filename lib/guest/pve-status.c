@@ -1,17 +1,17 @@
-/* Whether a guest runs, and in which process. */
+/* Whether a guest runs, and in which process, as the files of PVE's qemu-server tell. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/unix-socket.h"
-#include "guest/power.h"
+#include "guest/pve-internal.h"
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/strv.h"
 #include "base/units.h"
+#include "base/unix-socket.h"
 
 enum {
 	POLL_MS = 50,
@@ -19,7 +19,7 @@ enum {
 };
 
 /* 1: somebody listens there, 0: nobody, negative: cannot tell.  *ret_pid: who made the socket, or 0. */
-static int probe_socket(const char *path, struct power_state *ret, pid_t *ret_pid, struct error **err)
+static int probe_socket(const char *path, struct guest_status *ret, pid_t *ret_pid, struct error **err)
 {
 	struct ucred cred = { 0 };
 	socklen_t len = sizeof(cred);
@@ -70,7 +70,7 @@ static bool is_qemu_of(pid_t pid, uint32_t vmid)
 }
 
 /* The pid file first: at the socket a proxy may listen. */
-static void find_process(const struct paths *p, uint32_t vmid, pid_t listener, struct power_process *ret)
+static void find_process(const struct paths *p, uint32_t vmid, pid_t listener, struct guest_process *ret)
 {
 	const pid_t candidates[] = { living_pid(p, vmid), listener };
 
@@ -82,48 +82,30 @@ static void find_process(const struct paths *p, uint32_t vmid, pid_t listener, s
 	}
 }
 
-bool power_process_lives(const struct power_process *process)
+int pve_status(const struct guest *g, struct guest_status *ret, struct error **err)
 {
-	uint64_t start;
-
-	return process->pid && proc_start_ticks(process->pid, &start) && start == process->start;
-}
-
-bool power_process_ends(const struct power_process *process)
-{
-	for (int ms = 0; power_process_lives(process); ms += POLL_MS) {
-		if (ms >= DYING_MS)
-			return false;
-		usleep(POLL_MS * 1000);
-	}
-	return true;
-}
-
-int power_get(const struct paths *p, uint32_t vmid, struct power_state *ret, struct error **err)
-{
-	_cleanup_free_ char *path = paths_get(p, "/run/qemu-server/%u.qmp", vmid);
+	_cleanup_free_ char *path = paths_get(g->paths, "/run/qemu-server/%u.qmp", g->vmid);
 	pid_t pid;
 	int r;
 
-	*ret = (struct power_state){ 0 };
 	r = probe_socket(path, ret, &pid, err);
 	if (r < 0)
 		return r;
 	ret->running = r > 0;
 	if (ret->running) {
-		find_process(p, vmid, pid, &ret->process);
+		find_process(g->paths, g->vmid, pid, &ret->process);
 		return 0;
 	}
-	pid = living_pid(p, vmid);
+	pid = living_pid(g->paths, g->vmid);
 	/* one that was killed closes its sockets first and gives its memory back then */
 	for (int ms = 0; pid && ms < DYING_MS; ms += POLL_MS) {
 		usleep(POLL_MS * 1000);
-		pid = living_pid(p, vmid);
+		pid = living_pid(g->paths, g->vmid);
 	}
 	if (pid)
 		return error_set(err, ERR_INVALID,
 				 "VM %u runs (pid %d) but nothing answers at its QMP socket '%s': give "
 				 "QEMU '-qmp unix:%s,server=on,wait=off'",
-				 vmid, (int)pid, path, path);
+				 g->vmid, (int)pid, path, path);
 	return 0;
 }

@@ -1,15 +1,14 @@
-/* Freezing and thawing a guest's file systems: whether to, and how long to wait for it. */
-#include "guest/power.h"
+#include "guest/freeze.h"
+
 #include "base/mem.h"
 
 enum {
 	CANCELED_THAW_MS = 1000,
 };
 
-void power_open_agent(const struct host *host, const struct guest_config *conf, const struct log *log,
-		      struct qga **ret)
+void freeze_open_agent(const struct guest *g, const struct guest_config *conf, const struct cancel *cancel,
+		       const struct log *log, struct qga **ret)
 {
-	_cleanup_free_ char *path = paths_get(host->paths, "/run/qemu-server/%u.qga", conf->vmid);
 	_cleanup_qga_ struct qga *a = NULL;
 	_cleanup_error_ struct error *err = NULL;
 	enum qga_fsfreeze_status status;
@@ -24,7 +23,7 @@ void power_open_agent(const struct host *host, const struct guest_config *conf, 
 		log_info(log, "skipping guest filesystem freeze - disabled in VM options");
 		return;
 	}
-	r = qga_open(path, host->cancel, &a, NULL);
+	r = guest_agent(g, cancel, &a, NULL);
 	if (r == 0)
 		r = qga_ping(a, &err);
 	if (r == ERR_CORRUPT || r == ERR_PEER)
@@ -50,7 +49,8 @@ static bool may_be_frozen(struct qga *a)
 	return qga_status(a, &status, NULL) == 0 && status == QGA_FS_FROZEN;
 }
 
-int power_thaw(struct qga *a, const struct cancel *cancel, int timeout_ms, bool *ret_over, struct error **err)
+int freeze_thaw(struct qga *a, const struct cancel *cancel, int timeout_ms, bool *ret_over,
+		struct error **err)
 {
 	int r;
 

@@ -1,0 +1,11 @@
+/* What only backups write into a guest's journal. */
+#ifndef VZDUMP_BACKUP_UNDO_H
+#define VZDUMP_BACKUP_UNDO_H
+
+#include "journal/journal.h"
+
+#define JOURNAL_DOWN "down" /* the guest was shut down by us and is to be started again */
+
+extern const struct journal_kind journal_kind_down;
+
+#endif

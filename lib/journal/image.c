@@ -1,0 +1,105 @@
+#include "journal/image.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/bounded.h"
+#include "base/mem.h"
+#include "base/strv.h"
+
+/* How long a file system may take to answer, while the rest waits for it to be put right. */
+#define ANSWER_MS 5000
+
+static int free_image(const struct host *host, const char *volid, const struct log *log, struct error **err)
+{
+	_cleanup_volume_ struct volume v = { 0 };
+	struct storage_status st;
+	int r = volume_open(host->storages, volid, NULL, &v, err);
+
+	if (r == 0 && v.storage && v.storage->path)
+		r = bounded_reach(v.storage->path, ANSWER_MS, NULL, err);
+	/* not local directories: what is not mounted would be made, empty, and the image seem gone */
+	if (r == 0 && v.storage && (!v.storage->path || v.storage->ops->shared))
+		r = storage_activate(v.storage, log, err);
+	/* Ceph knows its images also when it counts nothing (no manager), and says so when it is away */
+	if (r == 0 && v.storage && v.storage->path)
+		r = storage_status(v.storage, &st, err);
+	if (r < 0) {
+		error_prefix(err, "image '%s'", volid);
+		return r == ERR_CANCELED ? r : ERR_PEER;
+	}
+	return volume_free(&v, err);
+}
+
+/*
+ * What is not there is what was wanted, but only where the storage says so: one that is away (or was
+ * taken out of storage.cfg) may come back, and the image with it.
+ */
+int journal_free_image(const struct host *host, const char *volid, const struct log *log, struct error **err)
+{
+	_cleanup_error_ struct error *mine = NULL;
+	int r = free_image(host, volid, log, &mine);
+
+	/* a signal ends what a storage is asked just then; once more it is asked all the same */
+	if (r == ERR_CANCELED) {
+		error_free(TAKE_PTR(mine));
+		r = free_image(host, volid, log, &mine);
+	}
+	if (r == ERR_NOT_FOUND || r == -ENOENT)
+		return 0;
+	error_keep_first(err, &mine);
+	return r;
+}
+
+/* ---- making one ---- */
+
+/* Asked before the journal says that it is ours: a kill in between must not cost somebody an image. */
+static int check_name_is_free(const struct storage *s, uint32_t vmid, const char *volid, struct error **err)
+{
+	_cleanup_strv_ char **names = NULL;
+	int r = storage_taken_names(s, vmid, &names, err);
+
+	for (size_t i = 0; r == 0 && names && names[i]; i++) {
+		if (!strcmp(names[i], strchr(volid, ':') + 1))
+			r = error_set(err, -EEXIST,
+				      "image '%s' exists already and is not of this run: remove it if nobody "
+				      "needs it",
+				      volid);
+	}
+	return r;
+}
+
+/* "vm-100-disk-1" of "local:100/vm-100-disk-1.qcow2".  Caller frees. */
+static char *name_of(const char *volid, enum image_format format)
+{
+	_cleanup_free_ char *extension = xasprintf(".%s", image_format_name(format));
+	const char *slash = strrchr(volid, '/');
+	const char *file = slash ? slash + 1 : strchr(volid, ':') + 1;
+	size_t len = strlen(file);
+
+	return xstrndup(file, str_suffix(file, extension) ? len - strlen(extension) : len);
+}
+
+int journal_alloc_image(struct journal *j, const struct storage *s, const struct volume_alloc *a,
+			struct volume *ret, struct error **err)
+{
+	_cleanup_free_ char *volid = NULL, *name = NULL;
+	struct volume_alloc named = *a;
+	int r = volume_alloc_id(s, a, &volid, err);
+
+	/* a name that the storage has just chosen was free */
+	if (r == 0 && a->name)
+		r = check_name_is_free(s, a->vmid, volid, err);
+	if (r == 0)
+		r = journal_add(j, JOURNAL_IMAGE, volid, err);
+	if (r < 0)
+		return r;
+	/* asked for the next free name once more, it might choose another */
+	name = name_of(volid, a->format);
+	named.name = name;
+	r = volume_alloc(s, &named, ret, err);
+	/* somebody was quicker: his image must not be removed by us */
+	if (r == -EEXIST)
+		journal_strike(j, JOURNAL_IMAGE, volid);
+	return r;
+}

@@ -1,0 +1,48 @@
+/* The kinds of entries that any room may write: how they are undone. */
+#include <errno.h>
+
+#include "base/bounded.h"
+#include "base/io.h"
+#include "guest/guest.h"
+#include "journal/recover.h"
+
+/* How long a file system may take to answer, while the rest waits for it to be put right. */
+#define ANSWER_MS 5000
+
+int recover_remove_file(const char *path, struct error **err)
+{
+	return bounded_unlink(path, ANSWER_MS, err);
+}
+
+static int undo_file(const struct host *host, struct journal *j, const char *path, const struct log *log,
+		     struct error **err)
+{
+	(void)host, (void)j, (void)log;
+	return recover_remove_file(path, err);
+}
+
+static int undo_dir(const struct host *host, struct journal *j, const char *path, const struct log *log,
+		    struct error **err)
+{
+	(void)host, (void)j, (void)log;
+	return io_remove_tree(path, err);
+}
+
+static int undo_lock(const struct host *host, struct journal *j, const char *lock, const struct log *log,
+		     struct error **err)
+{
+	_cleanup_error_ struct error *mine = NULL;
+	int r = guest_config_remove_lock(host->paths, j->vmid, *lock ? lock : "backup", &mine);
+
+	(void)log;
+	/* somebody took it out already, or put his own in, or the guest is gone: that is what was wanted */
+	if (r == ERR_NOT_FOUND || r == -ENOENT || r == -EBUSY)
+		return 0;
+	error_keep_first(err, &mine);
+	return r;
+}
+
+const struct journal_kind journal_kind_file = { .name = JOURNAL_FILE, .rank = 80, .undo = undo_file };
+const struct journal_kind journal_kind_dir = { .name = JOURNAL_DIR, .rank = 90, .undo = undo_dir };
+/* The guest is nobody else's until all the rest has been undone. */
+const struct journal_kind journal_kind_lock = { .name = JOURNAL_LOCK, .rank = 100, .undo = undo_lock };
