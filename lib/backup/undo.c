@@ -9,8 +9,8 @@
 #include "storage/host.h"
 
 /*
- * 1: the guest is this node's, 0: it is not any more (migrated, or removed), which is said; negative:
- * cannot tell.  A guest that runs on two nodes ruins its disks.
+ * 1: the guest is this node's; 0: it is not any more (it was migrated or removed), which is logged; negative:
+ * nobody can tell.  A guest that ran on two nodes would ruin its disks.
  */
 static int is_here(const struct host *host, uint32_t vmid, const struct log *log, struct error **err)
 {
@@ -19,8 +19,8 @@ static int is_here(const struct host *host, uint32_t vmid, const struct log *log
 	int r;
 
 	if (access(dir, F_OK) < 0)
-		return error_errno(err, errno, "whether VM %u is this node's cannot be told: '%s'", vmid,
-				   dir);
+		return error_errno(err, errno, "cannot find out whether VM %u belongs to this node: '%s'",
+				   vmid, dir);
 	r = guest_entry_find(host->paths, vmid, &e, err);
 	if (r < 0 || (r > 0 && e.kind == GUEST_VM && !e.node))
 		return r;
@@ -49,5 +49,5 @@ static int start_again(const struct host *host, struct journal *j, const char *v
 	return guest_start(&guest, GUEST_START, NULL, log, err);
 }
 
-/* Last: it runs when nothing of ours is in its way any more. */
+/* Last, when nothing of ours is in the guest's way any more. */
 const struct journal_kind journal_kind_down = { .name = JOURNAL_DOWN, .rank = 110, .undo = start_again };

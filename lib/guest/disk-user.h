@@ -1,4 +1,4 @@
-/* storage/in-use.h for a guest's disk, with what its administrator can do about a user. */
+/* Whether anybody writes to a guest's disk, and what its administrator can do about it. */
 #ifndef VZDUMP_GUEST_DISK_USER_H
 #define VZDUMP_GUEST_DISK_USER_H
 
@@ -8,8 +8,8 @@
 #include "storage/in-use.h"
 
 /*
- * For a guest that does not run as far as its QMP socket tells.  -EBUSY: "QEMU (pid 4711) has
- * '/srv/x.raw' open for writing, but VM 123 has no QMP socket ...".  but as of volume_check_unused().
+ * For a guest that does not run, as far as its QMP socket shows.  -EBUSY: "QEMU (pid 4711) has '/srv/x.raw'
+ * open for writing, but VM 123 has no QMP socket ...".  The rest, also `but`, as volume_check_unused().
  */
 int disk_check_unused(const struct host *host, uint32_t vmid, const struct volume *v, const char *but,
 		      struct error **err);

@@ -41,7 +41,7 @@ void freeze_open_agent(const struct guest *g, const struct guest_config *conf, c
 	*ret = TAKE_PTR(a);
 }
 
-/* The agent has answered something, but not that it has thawed. */
+/* Only if the agent says so itself. */
 static bool may_be_frozen(struct qga *a)
 {
 	enum qga_fsfreeze_status status;
@@ -54,7 +54,7 @@ int freeze_thaw(struct qga *a, const struct cancel *cancel, int timeout_ms, bool
 {
 	int r;
 
-	/* what has led here must not keep the guest frozen */
+	/* the request that ended the backup must not keep the guest frozen */
 	if (cancel_requested(cancel)) {
 		cancel = NULL;
 		if (timeout_ms > CANCELED_THAW_MS)

@@ -24,7 +24,7 @@ static const struct propstr_format drive_format = {
 	.name = "drive",
 	.keys = drive_keys,
 	.n_keys = ARRAY_SIZE(drive_keys),
-	.tolerant = true, /* the rest is QEMU's business */
+	.tolerant = true, /* the other keys are for QEMU */
 };
 
 /* PVE's old short form: a bare file name means the image directory of "local". */
@@ -70,7 +70,7 @@ void guest_disks_clear(struct guest_disks *d)
 	*d = (struct guest_disks){ 0 };
 }
 
-/* generated: cloud-init images that are CD drives, too */
+/* generated: also cloud-init images that are CD drives */
 static int add_drive(const struct guest_config *c, const char *key, const char *value, bool generated,
 		     struct guest_disks *ret, struct error **err)
 {

@@ -8,7 +8,7 @@
 
 const char *const guest_formats[] = { "raw", "qcow", "qed", "qcow2", "vmdk", "cloop", NULL };
 
-/* Values stay as they are written: who changes one must not lose what it does not know. */
+/* Values stay as they are written, so that whoever changes one key loses none of the others. */
 static const struct propstr_key drive_keys[] = {
 	{ .name = "file", .value = { .type = VALUE_STRING }, .is_default = true, .required = true },
 	{ .name = "volume", .alias = "file" },

@@ -66,7 +66,7 @@ static int for_each_name(const char *path, int (*each)(void *opaque, const char 
 /* ---- the nodes ---- */
 
 struct other_nodes {
-	char *own; /* this one, which is left out */
+	char *own; /* this node, which is left out */
 	char **names;
 };
 
@@ -141,7 +141,7 @@ static int add_folder(const struct paths *p, const char *node, enum guest_kind k
 	return for_each_name(path, add_guest, &f, err);
 }
 
-/* By id; for one id in the order in which they count. */
+/* By id; entries of one id in the order in which they count. */
 static int compare_entries(const void *a, const void *b)
 {
 	const struct guest_entry *x = a, *y = b;
@@ -218,7 +218,7 @@ int guest_config_list(const struct paths *p, uint32_t **ret, size_t *ret_n, stru
 
 /* ---- one id ---- */
 
-/* 1 if the node has it. */
+/* 1 if the node has the guest, 0 if not. */
 static int find_in(const struct paths *p, const char *node, uint32_t vmid, struct guest_entry *ret,
 		   struct error **err)
 {

@@ -1,6 +1,6 @@
 /*
- * Which guests there are, of which kind and where.  A guest id is given once in a cluster, and whoever has
- * it has one of these files:
+ * Which guests there are, of which kind, and where.  A guest id is used once in a cluster, by the guest that
+ * has one of these files:
  *
  *	<root>/etc/pve/qemu-server/<vmid>.conf			a VM of this node
  *	<root>/etc/pve/lxc/<vmid>.conf				a container of this node
@@ -39,20 +39,19 @@ struct guest_list {
 };
 
 /*
- * All guests of all nodes, ascending by id, each id once: what this node has comes before what others
- * have, VMs before containers.  Folders that are missing are empty.  The caller clears *ret, also after
- * an error.
+ * All guests of all nodes, ascending by id, each id once: this node's guest counts before another node's, a
+ * VM before a container.  A folder that is missing is empty.  The caller clears *ret, also after an error.
  */
 int guest_list_load(const struct paths *p, struct guest_list *ret, struct error **err);
 void guest_list_clear(struct guest_list *l);
 #define _cleanup_guest_list_ _cleanup_(guest_list_clear)
 
-/* The entry of an id, NULL if nobody has it. */
+/* The entry with this id, NULL if there is none.  Owned by l. */
 const struct guest_entry *guest_list_find(const struct guest_list *l, uint32_t vmid);
 
 /*
- * Who has this id, without reading all of the list's folders: 1 and *ret, which the caller clears, or 0
- * if nobody has it.
+ * Which guest has this id, without reading all folders: returns 1 and fills *ret, which the caller clears, or 0
+ * if there is none.
  */
 int guest_entry_find(const struct paths *p, uint32_t vmid, struct guest_entry *ret, struct error **err);
 

@@ -1,4 +1,4 @@
-/* "lock:" in a guest's configuration file, under the flock PVE's tools take. */
+/* "lock:" in a guest's configuration file, and changing that file, under the flock that PVE's tools take. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -28,8 +28,8 @@ static int held(const char *file, struct error **err)
 }
 
 /*
- * PVE makes the folder when the host starts.  Without PVE anybody can make it, as /run/lock is open to all,
- * and take our locks away again.
+ * PVE makes the folder when the host starts.  Without PVE anybody can make it, since anybody may write to
+ * /run/lock, and can then remove our locks.
  */
 static int check_owner(const char *dir, struct error **err)
 {
@@ -44,7 +44,7 @@ static int check_owner(const char *dir, struct error **err)
 			 (unsigned)st.st_uid);
 }
 
-/* The descriptor that holds the lock; closing it lets go.  The file stays, as with PVE. */
+/* Returns the descriptor that holds the lock; closing it releases the lock.  The file stays, as with PVE. */
 static int take_flock(const struct paths *p, uint32_t vmid, const struct cancel *cancel, struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(p, "/run/lock/qemu-server");
@@ -57,7 +57,7 @@ static int take_flock(const struct paths *p, uint32_t vmid, const struct cancel 
 		r = check_owner(dir, err);
 	if (r < 0)
 		return r;
-	/* PVE's has PVE's mode, and stays so */
+	/* one that PVE has made keeps its mode */
 	fd = io_open_lock(file, false);
 	if (fd < 0)
 		return error_errno(err, -fd, "can't open lock file '%s'", file);
@@ -73,7 +73,7 @@ static int take_flock(const struct paths *p, uint32_t vmid, const struct cancel 
 	return TAKE_FD(fd);
 }
 
-/* The file itself: PVE's folders are links, and so may be the file.  NULL if there is none. */
+/* The file itself, as PVE's folders are links and the file may be one.  NULL if there is none. */
 static char *config_target(const struct paths *p, uint32_t vmid, struct error **err)
 {
 	_cleanup_free_ char *path = guest_config_path(p, vmid);
@@ -100,13 +100,13 @@ int guest_config_sync(const struct paths *p, uint32_t vmid, struct error **err)
 	return folder ? io_fsync_dir(folder, err) : -ENOENT;
 }
 
-/* True for a line that is not a comment: "lock:" goes in front of the first. */
+/* "lock:" goes in front of the first line that is not a comment. */
 static bool is_place(enum guest_line kind)
 {
 	return kind >= GUEST_LINE_PAIR;
 }
 
-/* text with the line added; a text without any pair gets it at its end. */
+/* Appends text with the line added; a text without any pair gets it at its end. */
 static void add_lock(const char *text, const char *lock, struct buf *out)
 {
 	const char *at = text;
@@ -203,9 +203,9 @@ int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *l
 }
 
 /*
- * With its lock in from the first moment: a configuration without is nobody's to remove.  Where the rename
- * is not one step with the look whether there is a guest, PVE's flock, which we hold, keeps others on this
- * node away between them, and pmxcfs those on other nodes, as it knows each vmid once.
+ * The file has its lock from the first moment, since nobody would know that one without may be removed.  Where a
+ * file system cannot rename and refuse to replace in one step, a guest could appear in between: PVE's flock,
+ * which we hold, keeps others on this node away, and pmxcfs those on other nodes, as it knows each id once.
  */
 static int create_locked(const char *path, const char *lock, struct error **not_synced, struct error **err)
 {
@@ -238,7 +238,7 @@ int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, 
 	r = io_mkdir_p(dir, 0755, err);
 	if (r < 0)
 		return r;
-	/* without writing anything where there is a guest */
+	/* nothing is written if there is a guest */
 	r = access(path, F_OK) == 0 ? -EEXIST : create_locked(path, lock, not_synced, err);
 	if (r == -EEXIST)
 		return error_set(err, -EEXIST, "VM %" PRIu32 " already exists ('%s')", vmid, path);

@@ -1,4 +1,4 @@
-/* Sections of a guest's configuration beside the main one. */
+/* The sections of a guest's configuration after the main one. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -25,7 +25,7 @@ static void add_section(struct guest_sections *s, uint32_t vmid, char *name, con
 void guest_config_sections(const struct guest_config *c, struct guest_sections *ret)
 {
 	_cleanup_buf_ struct buf body = BUF_INIT;
-	enum guest_line in = GUEST_LINE_EMPTY; /* the section's header */
+	enum guest_line in = GUEST_LINE_EMPTY; /* kind of the section's header */
 	char *name = NULL;
 	const char *at = c->text, *line = NULL;
 	size_t len = 0;

@@ -1,16 +1,16 @@
-/* Which volumes a guest's configuration speaks of. */
+/* Which volumes a guest's configuration names. */
 #include <string.h>
 
 #include "base/strv.h"
 #include "guest/guest.h"
 
-/* What may stand in front of a volume's id in a value, and behind it. */
+/* The characters that may stand before and after a volume's id in a value. */
 static bool is_border(char c, const char *borders)
 {
 	return !c || strchr(borders, c) != NULL;
 }
 
-/* In a line that is no comment, and as a whole word. */
+/* Whether a line that is not a comment has the id as a whole word. */
 static bool line_names(const char *line, size_t len, const char *volid)
 {
 	const size_t n = strlen(volid);

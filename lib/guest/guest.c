@@ -52,7 +52,7 @@ enum guest_line guest_line_kind(const char *line, size_t len)
 	return GUEST_LINE_SNAPSHOT;
 }
 
-/* Length of "[a-z][a-z_-]*[0-9]*" in front of a colon, 0 if there is no such key. */
+/* The length of "[a-z][a-z_-]*[0-9]*" before a colon, 0 if there is no such key. */
 static size_t key_length(const char *line)
 {
 	size_t n = strspn(line, "abcdefghijklmnopqrstuvwxyz_-");
@@ -76,7 +76,7 @@ static void set_pair(struct guest_config *c, const char *key, const char *value)
 	c->pairs[c->n++] = (struct guest_pair){ xstrdup(key), xstrdup(value) };
 }
 
-/* line is a copy and is cut. */
+/* Writes into line. */
 static void parse_pair(struct guest_config *c, char *line, const struct log *log)
 {
 	size_t n = key_length(line);

@@ -46,10 +46,10 @@ int guest_config_load(const struct paths *p, uint32_t vmid, const struct log *lo
 void guest_config_clear(struct guest_config *c);
 #define _cleanup_guest_config_ _cleanup_(guest_config_clear)
 
-/* Value of a key of the main section; NULL if it is not there.  The last of several counts. */
+/* The value of a key in the main section; NULL if it is not there.  The last of several counts.  Owned by c. */
 const char *guest_config_get(const struct guest_config *c, const char *key);
 bool guest_config_is_template(const struct guest_config *c);
-/* Value of "lock", or NULL. */
+/* The value of "lock", or NULL.  Owned by c. */
 const char *guest_config_lock(const struct guest_config *c);
 
 /* "agent: 1,freeze-fs-on-backup=0".  A disabled agent freezes nothing. */
@@ -102,7 +102,7 @@ struct guest_disks {
  * look complete (PVE skips them).
  */
 int guest_config_disks(const struct guest_config *c, struct guest_disks *ret, struct error **err);
-/* The same and its cloud-init images that are CD drives: whatever may be a volume of the guest. */
+/* The same with cloud-init images that are CD drives: everything that may be a volume of the guest. */
 int guest_config_volumes(const struct guest_config *c, struct guest_disks *ret, struct error **err);
 void guest_disks_clear(struct guest_disks *d);
 #define _cleanup_guest_disks_ _cleanup_(guest_disks_clear)
@@ -118,7 +118,7 @@ bool guest_config_names_volume(const struct guest_config *c, const char *volid);
  * "cache=none,file=local:...".
  */
 struct guest_drive {
-	struct propstr line; /* all of it; values are not looked at */
+	struct propstr line; /* all of it; values are not checked */
 	const char *file;    /* in line */
 	bool cdrom;          /* media=cdrom, "none", "cdrom" (the host's); also most cloud-init images */
 	bool cloudinit;
@@ -138,8 +138,7 @@ void guest_config_add_map(struct buf *out, const char *key, const char *device, 
 			  const char *format);
 /*
  * The archive's qemu-server.conf, appended to out: the main section without lock, parent, unusedN
- * and old #qmdump#/#vzdump# lines, then maps (may be NULL).  What is left out is logged in PVE's
- * words
+ * and old #qmdump#/#vzdump# lines, then maps (may be NULL).  Whatever is left out is logged in PVE's words
  * ("snapshots found (not included into backup)", ...).
  */
 void guest_config_assemble(const struct guest_config *c, const char *maps, const struct log *log,
@@ -148,8 +147,8 @@ void guest_config_assemble(const struct guest_config *c, const char *maps, const
 /* ---- lock: in the file ---- */
 
 /*
- * The error, -EBUSY, of a guest that has a lock: PVE's words "VM is locked (backup)", then which process of
- * ours works on it, or since when the line may stand there and how it goes.
+ * Sets and returns the error of a guest that has a lock, -EBUSY: "VM is locked (backup)" as PVE says, then which
+ * process of ours works on it, or when the file was last written and how to remove the lock.
  */
 int guest_config_locked(const struct paths *p, uint32_t vmid, const char *lock, struct error **err);
 
@@ -165,16 +164,16 @@ int guest_config_locked(const struct paths *p, uint32_t vmid, const char *lock, 
 int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock, const struct cancel *cancel,
 			  struct error **not_synced, struct error **err);
 /*
- * Takes it out again; also if it is out, but not for certain, there is an error, and doing it again
- * helps.  Errors as PVE: "no lock found trying to remove 'backup'  lock"
- * (ERR_NOT_FOUND), "found lock 'migrate' trying to remove 'backup' lock" (-EBUSY).
+ * Removes it.  It is also an error if the lock is gone but a power cut may bring it back; then try again.  Other
+ * errors are PVE's: "no lock found trying to remove 'backup'  lock" (ERR_NOT_FOUND), "found lock 'migrate'
+ * trying to remove 'backup' lock" (-EBUSY).
  */
 int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *lock, struct error **err);
 
 /*
- * Makes a new configuration that holds nothing but the lock, and never was without it.  -EEXIST: there is a
- * guest of that id.  The folder is made if it is missing.  What a kill leaves: io_remove_unfinished().
- * cancel as above.
+ * Makes a new configuration that holds nothing but the lock, and has it from the first moment.  -EEXIST: there
+ * is a guest of that id.  The folder is made if it is missing.  io_remove_unfinished() removes what a kill
+ * leaves.  cancel as above.
  */
 int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, const struct cancel *cancel,
 			struct error **not_synced, struct error **err);
@@ -182,21 +181,21 @@ int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, 
 int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text, struct error **not_synced,
 			 struct error **err);
 /*
- * The same with what `change` makes of the configuration as it is now: nobody else's change is lost.
- * A negative result of it leaves the file as it is and is returned.
+ * The same with what `change` makes of the current configuration, so that nobody else's change is lost.  If it
+ * returns a negative code, the file stays as it is and that code is returned.
  */
 int guest_config_change(const struct paths *p, uint32_t vmid,
 			int (*change)(void *opaque, const struct guest_config *now, struct buf *out,
 				      struct error **err),
 			void *opaque, struct error **not_synced, struct error **err);
-/* Waits until what was last written stays through a power cut.  Error: nobody knows. */
+/* Waits until the last change survives a power cut.  After an error nobody knows whether it would. */
 int guest_config_sync(const struct paths *p, uint32_t vmid, struct error **err);
 
 /* ---- editing its text ---- */
 
-/* The first n from `from` on for which there is no line unusedN. */
+/* The first n, starting with `from`, for which there is no line unusedN. */
 unsigned guest_config_free_unused(const struct guest_config *c, unsigned from);
-/* text, and lines ("key: value\n" each) at the end of its main section. */
+/* Appends text to out, with lines ("key: value\n" each) added at the end of its main section. */
 void guest_config_add_lines(const char *text, const char *lines, struct buf *out);
 
 #endif

@@ -19,7 +19,7 @@
 #define LOCK_WAIT_MS 10000
 #define LOCK_POLL_MS 100
 
-/* The fields of one line, "pool" being the first; the guests are the fourth. */
+/* A line's fields are separated by colons; "pool" is the first, the guests are the fourth. */
 enum {
 	FIELD_NAME = 1,
 	FIELD_GUESTS = 3
@@ -37,7 +37,7 @@ static int read_conf(const struct paths *p, struct buf *ret, struct error **err)
 	return r;
 }
 
-/* Where field number n of a line of that length begins, and how long it is; false if it has not so many. */
+/* Finds where field number n of a line begins, and its length; false if the line has fewer fields. */
 static bool find_field(const char *line, size_t len, int n, const char **ret, size_t *ret_len)
 {
 	const char *end = line + len;
@@ -147,7 +147,7 @@ static int take_lock(const char *dir, struct error **err)
 	return 0;
 }
 
-/* The line's guests without vmid, and with it at the end if it is to be there. */
+/* The line's guests without vmid, then vmid if it is to be among them. */
 static void write_line(const char *line, size_t len, uint32_t vmid, bool add, struct buf *out)
 {
 	_cleanup_buf_ struct buf whole = BUF_INIT, list = BUF_INIT;

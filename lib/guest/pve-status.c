@@ -18,7 +18,7 @@ enum {
 	DYING_MS = 2000,
 };
 
-/* 1: somebody listens there, 0: nobody, negative: cannot tell.  *ret_pid: who made the socket, or 0. */
+/* 1: somebody listens, 0: nobody does, negative: nobody can tell.  *ret_pid: the process that listens, or 0. */
 static int probe_socket(const char *path, struct guest_status *ret, pid_t *ret_pid, struct error **err)
 {
 	struct ucred cred = { 0 };
@@ -35,7 +35,7 @@ static int probe_socket(const char *path, struct guest_status *ret, pid_t *ret_p
 	error_keep_first(err, &mine);
 	if (fd < 0)
 		return fd;
-	/* of a socket that was connected to: who listens */
+	/* the peer of a connected socket is the process that listens */
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0) {
 		ret->uid = cred.uid;
 		ret->gid = cred.gid;
@@ -44,7 +44,7 @@ static int probe_socket(const char *path, struct guest_status *ret, pid_t *ret_p
 	return 1;
 }
 
-/* The living process of /run/qemu-server/<vmid>.pid, or 0. */
+/* The process that /run/qemu-server/<vmid>.pid names, if it lives, or 0. */
 static pid_t living_pid(const struct paths *p, uint32_t vmid)
 {
 	_cleanup_free_ char *path = paths_get(p, "/run/qemu-server/%u.pid", vmid);
@@ -69,7 +69,7 @@ static bool is_qemu_of(pid_t pid, uint32_t vmid)
 	return false;
 }
 
-/* The pid file first: at the socket a proxy may listen. */
+/* The pid file comes first, since a proxy may listen at the socket. */
 static void find_process(const struct paths *p, uint32_t vmid, pid_t listener, struct guest_process *ret)
 {
 	const pid_t candidates[] = { living_pid(p, vmid), listener };
@@ -97,7 +97,7 @@ int pve_status(const struct guest *g, struct guest_status *ret, struct error **e
 		return 0;
 	}
 	pid = living_pid(g->paths, g->vmid);
-	/* one that was killed closes its sockets first and gives its memory back then */
+	/* a process that was killed closes its sockets first, and then takes time to give its memory back */
 	for (int ms = 0; pid && ms < DYING_MS; ms += POLL_MS) {
 		usleep(POLL_MS * 1000);
 		pid = living_pid(g->paths, g->vmid);

@@ -27,7 +27,7 @@ static int pve_monitor(const struct guest *g, const struct cancel *cancel, struc
 {
 	_cleanup_free_ char *path = paths_get(g->paths, "/run/qemu-server/%u.qmp", g->vmid);
 
-	/* one that ends before anything was said is worth another; a QEMU that has ended refuses it */
+	/* a connection that ends at once is tried again; a QEMU that has ended would refuse it */
 	for (int left = OPEN_TRIES;; left--) {
 		_cleanup_error_ struct error *mine = NULL;
 		int r = qmp_open(path, QMP_CONNECT_TIMEOUT_MS, cancel, ret, &mine);
@@ -76,7 +76,7 @@ static bool is_down(const struct guest *g, const struct guest_process *process)
 	return !guest_process_lives(process) && guest_status(g, &status, NULL) == 0 && !status.running;
 }
 
-/* A connection that ends may have taken the question along: asking twice does no harm. */
+/* The request may be lost with its connection.  Asking twice does no harm. */
 static int ask_until_heard(const struct guest *g, const struct guest_config *conf,
 			   const struct guest_process *process, const struct cancel *cancel,
 			   const struct log *log, struct error **err)
@@ -138,7 +138,7 @@ static int pve_quit(const struct guest *g, struct error **err)
 		_cleanup_qmp_ struct qmp *q = NULL;
 
 		r = pve_monitor(g, NULL, &q, err);
-		/* it may be gone before it has answered */
+		/* QEMU may end before it has answered */
 		if (r == 0)
 			qmp_execute(q, "quit", NULL, NULL, NULL);
 	}
@@ -154,7 +154,7 @@ static int pve_quit(const struct guest *g, struct error **err)
 
 /* ---- starting ---- */
 
-/* Each word's {vmid} becomes the number. */
+/* Puts the number in place of the first {vmid} of each word. */
 static void fill_in(char **argv, uint32_t vmid)
 {
 	for (char **arg = argv; *arg; arg++) {
@@ -168,7 +168,7 @@ static void fill_in(char **argv, uint32_t vmid)
 	}
 }
 
-/* option: its name in vzdump.conf. */
+/* option: the command's key in vzdump.conf, for messages. */
 static int run_command(const char *option, const char *command, uint32_t vmid, const struct cancel *cancel,
 		       const struct log *log, struct error **err)
 {

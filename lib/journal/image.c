@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 
-/* How long a file system may take to answer, while the rest waits for it to be put right. */
+/* How long a file system may take to answer, while everything else waits to be undone. */
 #define ANSWER_MS 5000
 
 static int free_image(const struct host *host, const char *volid, const struct log *log, struct error **err)
@@ -18,10 +18,10 @@ static int free_image(const struct host *host, const char *volid, const struct l
 
 	if (r == 0 && v.storage && v.storage->path)
 		r = bounded_reach(v.storage->path, ANSWER_MS, NULL, err);
-	/* not local directories: what is not mounted would be made, empty, and the image seem gone */
+	/* not a local directory: if it is not mounted, an empty one would be made and the image seem gone */
 	if (r == 0 && v.storage && (!v.storage->path || v.storage->ops->shared))
 		r = storage_activate(v.storage, log, err);
-	/* Ceph knows its images also when it counts nothing (no manager), and says so when it is away */
+	/* not Ceph: it knows its images also without a manager, which counts space, and says if it is away */
 	if (r == 0 && v.storage && v.storage->path)
 		r = storage_status(v.storage, &st, err);
 	if (r < 0) {
@@ -31,16 +31,12 @@ static int free_image(const struct host *host, const char *volid, const struct l
 	return volume_free(&v, err);
 }
 
-/*
- * What is not there is what was wanted, but only where the storage says so: one that is away (or was
- * taken out of storage.cfg) may come back, and the image with it.
- */
 int journal_free_image(const struct host *host, const char *volid, const struct log *log, struct error **err)
 {
 	_cleanup_error_ struct error *mine = NULL;
 	int r = free_image(host, volid, log, &mine);
 
-	/* a signal ends what a storage is asked just then; once more it is asked all the same */
+	/* a request to stop ends only what a storage is asked at that moment, so it is asked once more */
 	if (r == ERR_CANCELED) {
 		error_free(TAKE_PTR(mine));
 		r = free_image(host, volid, log, &mine);
@@ -53,7 +49,7 @@ int journal_free_image(const struct host *host, const char *volid, const struct 
 
 /* ---- making one ---- */
 
-/* Asked before the journal says that it is ours: a kill in between must not cost somebody an image. */
+/* Asked before the journal has the name, or a kill in between would make the next run remove the image. */
 static int check_name_is_free(const struct storage *s, uint32_t vmid, const char *volid, struct error **err)
 {
 	_cleanup_strv_ char **names = NULL;
@@ -94,11 +90,11 @@ int journal_alloc_image(struct journal *j, const struct storage *s, const struct
 		r = journal_add(j, JOURNAL_IMAGE, volid, err);
 	if (r < 0)
 		return r;
-	/* asked for the next free name once more, it might choose another */
+	/* asked once more for the next free name, the storage might choose another */
 	name = name_of(volid, a->format);
 	named.name = name;
 	r = volume_alloc(s, &named, ret, err);
-	/* somebody was quicker: his image must not be removed by us */
+	/* somebody was quicker, and that image must not be removed by us */
 	if (r == -EEXIST)
 		journal_strike(j, JOURNAL_IMAGE, volid);
 	return r;

@@ -17,7 +17,10 @@
 int journal_alloc_image(struct journal *j, const struct storage *s, const struct volume_alloc *a,
 			struct volume *ret, struct error **err);
 
-/* Removes an image; one that is gone for certain is fine.  For rows of kinds whose value is a volume id. */
+/*
+ * Removes an image, for undoing.  0 also if it is certain that there is no such image.  Where nobody can say, as its
+ * storage is away or not in storage.cfg any more, it is an error, and the image may come back.
+ */
 int journal_free_image(const struct host *host, const char *volid, const struct log *log, struct error **err);
 
 #endif

@@ -68,7 +68,7 @@ static void forget(struct journal *j, const char *kind, const char *value)
 	}
 }
 
-/* A line that a full disk cut goes again, or the next one would become its end. */
+/* If a full disk cuts the line, it is removed again, or the next one would be appended to it. */
 static int append(struct journal *j, char sign, const char *kind, const char *value)
 {
 	_cleanup_free_ char *line = xasprintf("%c%s %s\n", sign, kind, value);
@@ -90,7 +90,7 @@ int journal_add(struct journal *j, const char *kind, const char *value, struct e
 	if (strchr(value, '\n'))
 		return error_set(err, ERR_INVALID, "name '%s' has a line break", value);
 	if (!row)
-		return error_set(err, ERR_INVALID, "the journal knows no entries '%s'", kind);
+		return error_set(err, ERR_INVALID, "the journal has no kind of entries '%s'", kind);
 	r = append(j, '+', kind, value);
 	if (r == 0 && fdatasync(j->fd) < 0)
 		r = -errno;
@@ -145,7 +145,7 @@ static int busy(const struct journal *j, struct error **err)
 	return error_set(err, -EBUSY, "another process works on VM %u: the guest is %s", j->vmid, holder);
 }
 
-/* Held as long as the descriptor is open; dies with the process. */
+/* The lock is held as long as the descriptor is open, so it dies with the process. */
 static int take_lock(const struct journal *j, struct error **err)
 {
 	if (flock(j->fd, LOCK_EX | LOCK_NB) == 0)
@@ -156,14 +156,14 @@ static int take_lock(const struct journal *j, struct error **err)
 }
 
 /*
- * Takes the lock of a journal that was just made.  -ESTALE: a cleanup was quicker, found it empty and
- * removed it.
+ * Takes the lock of a journal that was just made.  -ESTALE: a cleanup was quicker, found it empty, and removed
+ * it.
  */
 static int begin(struct journal *j, const char *dir, struct error **err)
 {
 	int r = take_lock(j, err);
 
-	/* whoever has the lock finds nothing in it and removes it */
+	/* if a cleanup has the lock, it finds nothing in the file and removes it */
 	if (r < 0)
 		return r;
 	if (!io_is_named(j->fd, j->path))
@@ -218,7 +218,7 @@ static void replay_line(struct journal *j, char *line)
 		forget(j, kind->name, value);
 }
 
-/* What a crash left of a last line goes from the file too: more lines will follow. */
+/* If a crash cut the last line, its rest is removed from the file too, since more lines will follow. */
 static int replay(struct journal *j, struct error **err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -235,8 +235,8 @@ static int replay(struct journal *j, struct error **err)
 }
 
 /*
- * Between opening and locking, the one who had the lock may have ended and removed the file, and another one
- * made a new file of that name: what is read must be what the lock is on, and what others see.
+ * Between opening and locking, the process that had the lock may have removed the file, and another may have made
+ * a new one of that name.  The file that is read must be the one that is locked, and that others see.
  */
 int journal_load(const struct paths *p, const struct journal_kind *const *kinds, uint32_t vmid,
 		 struct journal **ret, struct error **err)
@@ -309,7 +309,7 @@ bool journal_finish(struct journal *j)
 		if (!journal_entry_is(&j->entries[i], JOURNAL_PID))
 			return false;
 	}
-	/* nothing stays either if somebody else removed it */
+	/* it is also gone if somebody else removed it */
 	return journal_remove(j, NULL) == 0 || !io_is_named(j->fd, j->path);
 }
 

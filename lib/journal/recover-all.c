@@ -1,4 +1,4 @@
-/* Cleaning up after processes that are dead. */
+/* Cleaning up after processes that have died. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -16,7 +16,7 @@ static int recover_one(const struct host *host, uint32_t vmid, struct error **er
 		log_info(host->log, "%s: nothing is cleaned up there", error_message(mine));
 		return 1;
 	}
-	/* its process has just ended */
+	/* its process has just ended and removed it */
 	if (r == -ENOENT)
 		return 1;
 	error_keep_first(err, &mine);
@@ -28,7 +28,7 @@ static int recover_one(const struct host *host, uint32_t vmid, struct error **er
 			log_info(host->log, "left over: %s%s%s", j->entries[i].kind->name,
 				 *j->entries[i].value ? " " : "", j->entries[i].value);
 	}
-	journal_add_pid(j, NULL); /* this may be killed too */
+	journal_add_pid(j, NULL); /* this process may be killed too */
 	r = recover_guest(host, j, host->log, err);
 	if (r == 0)
 		r = recover_rest(host, j, host->log, err);
@@ -38,7 +38,7 @@ static int recover_one(const struct host *host, uint32_t vmid, struct error **er
 	return r;
 }
 
-/* It cannot be finished from here: the guest may run. */
+/* Only the administrator can finish it, since the guest may run. */
 static void say_unfinished(const struct host *host, uint32_t vmid)
 {
 	_cleanup_free_ char *script = paths_get(host->paths, "/var/lib/vzdump/%u.finish", vmid);

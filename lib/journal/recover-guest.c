@@ -1,4 +1,4 @@
-/* What the guest notices of its backup: the graph of its QEMU, vCPUs, file systems. */
+/* Undoing what the guest notices of its backup: the graph of its QEMU, paused vCPUs, frozen file systems. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,9 +14,9 @@
 
 enum {
 	RETRY_MS = 250,
-	/* how long a connection that ends is made anew */
+	/* how long to try again after a connection has ended */
 	LOST_S = 15,
-	PAUSED_S = 30, /* the guest stands still meanwhile */
+	PAUSED_S = 30, /* the vCPUs are paused meanwhile */
 	CANCELED_S = 2,
 };
 
@@ -63,7 +63,7 @@ static void strike_graph(struct journal *j)
 	journal_strike_all(j, JOURNAL_GRAPH);
 }
 
-/* 1: the QEMU has ended, 0: one answers, negative: it lives, or may live, but does not answer. */
+/* 1: QEMU has ended, 0: it answers, negative: it lives, or may live, but does not answer. */
 static int has_ended(const struct host *host, const struct journal *j, struct error **err)
 {
 	const struct guest_process noted = noted_process(j);
@@ -86,8 +86,8 @@ static int has_ended(const struct host *host, const struct journal *j, struct er
 /* ---- the graph ---- */
 
 /*
- * An answer to nbd-server-start that was lost leaves open whether there is a server of ours, or one
- * of somebody else: ours has made its socket in our folder.
+ * If the answer to nbd-server-start was lost, the server in QEMU may be ours or somebody else's.  Ours has made its
+ * socket in our folder.
  */
 static bool is_server_ours(const struct journal *j)
 {
@@ -117,7 +117,7 @@ static unsigned what_is_ours(const struct journal *j)
 	return ours;
 }
 
-/* again: an attempt before has failed somewhere, so that the guest goes on before anything else. */
+/* again: an earlier attempt has failed somewhere, so the vCPUs go on before anything else is done. */
 static int clean_once(const struct host *host, struct journal *j, bool again, const struct log *log,
 		      struct error **err)
 {
@@ -134,7 +134,7 @@ static int clean_once(const struct host *host, struct journal *j, bool again, co
 		r = vcpus_run(q, &run, err);
 	if (r < 0)
 		return r;
-	/* some disks and QEMUs need stopped vCPUs; a full disk is no reason to leave all as it is */
+	/* some disks and QEMUs need paused vCPUs; if the journal cannot be written, it is done all the same */
 	if (run && !journal_has(j, JOURNAL_STOPPED))
 		journal_add(j, JOURNAL_STOPPED, NULL, NULL);
 	r = graph_cleanup(q, ours, log, err);
@@ -143,7 +143,7 @@ static int clean_once(const struct host *host, struct journal *j, bool again, co
 	return r;
 }
 
-/* The guest goes on, whatever QEMU would not let go of. */
+/* Lets the vCPUs go on, whatever could not be removed from QEMU. */
 static void let_go_on(const struct host *host, struct journal *j)
 {
 	const struct guest guest = guest_of(host, j->vmid);
@@ -163,7 +163,7 @@ static uint64_t patience_ns(const struct host *host, const struct journal *j)
 	return s * UINT64_C(1000000000);
 }
 
-/* As long as QEMU's process lives, what we have put into it is there, whatever connections do. */
+/* As long as QEMU's process lives, what we put into it is still there, even if the connection ends. */
 static int clean_graph(const struct host *host, struct journal *j, const struct log *log, struct error **err)
 {
 	const uint64_t since = units_now_ns();
@@ -199,7 +199,7 @@ static void say_paused(const struct journal *j, const struct log *log)
 {
 	if (journal_has(j, JOURNAL_STOPPED))
 		log_warn(log,
-			 "VM %u may stand still (paused): 'vzdump --cleanup %u' lets it go on as soon as "
+			 "VM %u may be paused: 'vzdump --cleanup %u' lets it go on as soon as "
 			 "its QMP socket answers",
 			 j->vmid, j->vmid);
 }
@@ -220,7 +220,7 @@ static int thaw(const struct host *host, struct journal *j, const struct log *lo
 		journal_strike_all(j, JOURNAL_FROZEN);
 	if (!over || r == 0)
 		return r;
-	/* there is nothing to be done later that could not be done now */
+	/* trying again later would change nothing */
 	log_warn(log, "thawing the guest's file systems: %s", err && *err ? error_message(*err) : "");
 	if (err)
 		error_free(TAKE_PTR(*err));

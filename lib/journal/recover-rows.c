@@ -1,4 +1,4 @@
-/* The kinds of entries that any room may write: how they are undone. */
+/* How the kinds of entries are undone that backup and restore both write. */
 #include <errno.h>
 
 #include "base/bounded.h"
@@ -6,7 +6,7 @@
 #include "guest/guest.h"
 #include "journal/recover.h"
 
-/* How long a file system may take to answer, while the rest waits for it to be put right. */
+/* How long a file system may take to answer, while everything else waits to be undone. */
 #define ANSWER_MS 5000
 
 int recover_remove_file(const char *path, struct error **err)
@@ -35,7 +35,7 @@ static int undo_lock(const struct host *host, struct journal *j, const char *loc
 	int r = guest_config_remove_lock(host->paths, j->vmid, *lock ? lock : "backup", &mine);
 
 	(void)log;
-	/* somebody took it out already, or put his own in, or the guest is gone: that is what was wanted */
+	/* somebody removed it already, or put another one there, or the guest is gone: it is not ours any more */
 	if (r == ERR_NOT_FOUND || r == -ENOENT || r == -EBUSY)
 		return 0;
 	error_keep_first(err, &mine);
@@ -44,5 +44,5 @@ static int undo_lock(const struct host *host, struct journal *j, const char *loc
 
 const struct journal_kind journal_kind_file = { .name = JOURNAL_FILE, .rank = 80, .undo = undo_file };
 const struct journal_kind journal_kind_dir = { .name = JOURNAL_DIR, .rank = 90, .undo = undo_dir };
-/* The guest is nobody else's until all the rest has been undone. */
+/* The guest stays locked until all else has been undone. */
 const struct journal_kind journal_kind_lock = { .name = JOURNAL_LOCK, .rank = 100, .undo = undo_lock };

@@ -15,7 +15,7 @@ void recover_note(const struct log *log, const char *what, struct error **first,
 	error_keep_first(first, mine);
 }
 
-/* Killed while it wrote one of these files: the half-written copy has its pid in its name. */
+/* A process that was killed while it wrote one of these files left a half-written copy, with its pid in the name. */
 static void remove_unfinished(const struct host *host, const struct journal *j)
 {
 	_cleanup_free_ char *conf = guest_config_path(host->paths, j->vmid);
@@ -36,7 +36,7 @@ static void remove_unfinished(const struct host *host, const struct journal *j)
 	}
 }
 
-/* The kind of the next rank that is undone; NULL after the last. */
+/* The kind with the next rank, NULL after the last. */
 static const struct journal_kind *next_kind(const struct journal *j, unsigned rank)
 {
 	const struct journal_kind *next = NULL;
@@ -50,7 +50,7 @@ static const struct journal_kind *next_kind(const struct journal *j, unsigned ra
 	return next;
 }
 
-/* All entries of a kind; those that fail stay. */
+/* Undoes all entries of a kind; those that cannot be undone stay. */
 static void undo_kind(const struct host *host, struct journal *j, const struct journal_kind *kind,
 		      const struct log *log, struct error **first)
 {

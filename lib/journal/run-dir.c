@@ -10,12 +10,12 @@
 #include "base/mem.h"
 #include "base/unix-socket.h"
 
-/* "/<key>.sock" behind the folder's name must fit a socket address. */
+/* The folder's name and "/<key>.sock" must fit a socket address. */
 #define LENGTH_MAX (UNIX_SOCKET_PATH_MAX - strlen("/efidisk0.sock"))
 
 #define TRIES 8
 
-/* What a journal forgot, or is mounted in a folder of ours, is in nobody's way. */
+/* A folder that cannot be removed must not be in the way, so later tries use other names. */
 static char *name(const char *run, const char *tmp, uint32_t vmid, int tries)
 {
 	_cleanup_free_ char *dir = xasprintf("%s/vzdump-%u", run, vmid);
@@ -27,13 +27,13 @@ static char *name(const char *run, const char *tmp, uint32_t vmid, int tries)
 	} else if (!tries) {
 		return TAKE_PTR(dir);
 	}
-	/* anybody may make folders in /tmp: of a name that he cannot guess he has none */
+	/* anybody may make folders in /tmp, but not of a name that nobody can guess */
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = (uint32_t)getpid() + (uint32_t)tries;
 	return xasprintf("%s-%08x", dir, random);
 }
 
-/* Positive: what is in the way stays, take another name. */
+/* Positive: something of that name stays, take another one. */
 static int make(struct journal *j, const char *dir, struct error **err)
 {
 	int r = journal_add(j, JOURNAL_DIR, dir, err);

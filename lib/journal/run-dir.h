@@ -1,14 +1,13 @@
-/* A private folder for the sockets of one guest's backup or restore, in the journal. */
+/* A private folder for the sockets of one guest's backup or restore. */
 #ifndef VZDUMP_JOURNAL_RUN_DIR_H
 #define VZDUMP_JOURNAL_RUN_DIR_H
 
 #include "journal/journal.h"
 
 /*
- * /run/vzdump-<vmid>, with something random behind if one of that name stays in the way (something is
- * mounted in it), or a folder in /tmp when the root's path is too long for a socket in it (names
- * up to "efidisk0.sock").  The journal knows it before it exists and its undoing removes it.  Caller
- * frees *ret.
+ * Makes /run/vzdump-<vmid>.  A random number is appended if a folder of that name cannot be removed (something is
+ * mounted in it).  It is in /tmp if the root's path is too long for sockets in it (names up to "efidisk0.sock").
+ * The journal has it as JOURNAL_DIR before it exists.  Caller frees *ret.
  */
 int run_dir_make(const struct paths *p, struct journal *j, char **ret, struct error **err);
 

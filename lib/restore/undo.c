@@ -1,13 +1,13 @@
 /*
- * Undoing what a restore has made, or what it has to remove.
+ * Undoing a restore, or finishing it.
  *
- * A restore writes down what it makes as a backup does, but its end is not one step: the new configuration
- * is put in place, and when that is on disk the volumes go that it does not name.  Between the two, and for
- * whoever comes after a crash, the configuration itself tells which is which:
+ * A restore writes down what it makes, as a backup does, but it does not end in one step: it puts the new
+ * configuration in place, and when that is on disk it removes the volumes that the configuration does not name.
+ * Between the two, and after a crash, the configuration itself shows what is to be done:
  *
- *	with our lock		the restore did not get that far: what it has made goes
- *	without			it did, or the administrator has put things right since (made a new guest,
- *				even): what the configuration names is the guest's and stays
+ *	with our lock		the restore did not get that far: everything that it has made goes
+ *	without			it did, or the administrator has put things right since, perhaps with a new
+ *				guest: whatever the configuration names is the guest's and stays
  */
 #include "restore/undo.h"
 
@@ -26,15 +26,15 @@
 #define CONFIG_MAX (4u << 20)
 
 enum config_state {
-	CONFIG_UNKNOWN, /* cannot be read now: /etc/pve is away */
+	CONFIG_UNKNOWN, /* it cannot be read now: /etc/pve is away */
 	CONFIG_NONE,    /* there is no such guest */
 	CONFIG_OURS,    /* it has the lock of the restore */
-	CONFIG_GUESTS,
+	CONFIG_GUESTS,  /* it has not: it is the guest's own */
 };
 
 /*
- * A configuration that was just put in place is believed only when it is on disk: what is removed then does
- * not come back with the old one.
+ * A configuration that a restore has put in place counts only when it is on disk, or a power cut might bring back
+ * the old one after its volumes were removed.
  */
 static enum config_state look_at_config(const struct host *host, const struct journal *j,
 					struct guest_config *ret, struct error **err)
@@ -55,8 +55,8 @@ static enum config_state look_at_config(const struct host *host, const struct jo
 }
 
 /*
- * Fleecing images of backups too: whether an image is the guest's now, only its configuration can tell, which
- * only restores replace.
+ * This is also how the fleecing images of backups go.  It stands here because only the configuration, which
+ * restores replace, shows whether an image is the guest's now.
  */
 static int undo_image(const struct host *host, struct journal *j, const char *volid, const struct log *log,
 		      struct error **err)
@@ -78,8 +78,9 @@ static int undo_image(const struct host *host, struct journal *j, const char *vo
 			volid, j->vmid);
 	state = look_at_config(host, j, &c, err);
 	if (state == CONFIG_UNKNOWN)
-		return error_prefix(err, "whether image '%s' is the guest's cannot be told", volid), ERR_PEER;
-	/* of a new guest that runs already, the configuration names what it was to have */
+		return error_prefix(err, "cannot find out whether image '%s' belongs to the guest", volid),
+		       ERR_PEER;
+	/* the configuration of a new guest that is being restored live names its images already */
 	if ((state == CONFIG_OURS && journal_has(j, JOURNAL_GUEST)) || state == CONFIG_NONE ||
 	    !guest_config_names_volume(&c, volid))
 		return journal_free_image(host, volid, log, err);
@@ -87,7 +88,7 @@ static int undo_image(const struct host *host, struct journal *j, const char *vo
 	return 0;
 }
 
-/* Only for a restore that was completed, and only where that is certain. */
+/* They go only if it is certain that the restore was completed. */
 static int remove_replaced(const struct host *host, struct journal *j, const char *volid,
 			   const struct log *log, struct error **err)
 {
@@ -95,7 +96,8 @@ static int remove_replaced(const struct host *host, struct journal *j, const cha
 
 	switch (look_at_config(host, j, &c, err)) {
 	case CONFIG_UNKNOWN:
-		return error_prefix(err, "whether image '%s' is the guest's cannot be told", volid), ERR_PEER;
+		return error_prefix(err, "cannot find out whether image '%s' belongs to the guest", volid),
+		       ERR_PEER;
 	case CONFIG_NONE:
 		log_warn(log, "image '%s' was of VM %u, which is gone: it stays", volid, j->vmid);
 		return 0;
@@ -123,7 +125,7 @@ static int remove_guest(const struct host *host, struct journal *j, const char *
 	return state == CONFIG_OURS ? recover_remove_file(path, err) : 0;
 }
 
-/* A QEMU that somebody else has started meanwhile is none of ours. */
+/* A QEMU that somebody else has started since is not ours to end. */
 static int end_started(const struct host *host, struct journal *j, const char *value, const struct log *log,
 		       struct error **err)
 {
@@ -145,7 +147,7 @@ static int put_file_back(const char *copy, const char *path, struct error **err)
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	int r;
 
-	/* it was not complete: then nothing was replaced yet */
+	/* nothing was replaced before the copy was complete */
 	if (access(copy, F_OK) < 0 && errno == ENOENT)
 		return 0;
 	r = io_read_file(copy, CONFIG_MAX, &text, err);
@@ -188,7 +190,7 @@ static int put_config_back(const struct host *host, struct journal *j, const cha
 	if (state == CONFIG_OURS) {
 		r = guest_config_replace(host->paths, j->vmid, buf_str(&text), NULL, err);
 	} else if (state == CONFIG_GUESTS && !strcmp(c.text, buf_str(&text))) {
-		/* back already, but then it was not known to be on disk */
+		/* it is back already, but may not be on disk */
 		r = guest_config_sync(host->paths, j->vmid, err);
 	} else {
 		log_warn(log,
@@ -200,7 +202,7 @@ static int put_config_back(const struct host *host, struct journal *j, const cha
 	return r == 0 ? recover_remove_file(copy, err) : r;
 }
 
-/* That a restore got so far stays, as long as something is left for which the next run has to know it. */
+/* The next run must know that the restore got this far, as long as any of these is left. */
 static bool is_commit_needed(const struct journal *j)
 {
 	return journal_has(j, JOURNAL_REPLACED) || journal_has(j, JOURNAL_FIREWALL) ||
@@ -214,7 +216,7 @@ static int forget_commit(const struct host *host, struct journal *j, const char 
 	return 0;
 }
 
-/* QEMU must be gone before what it uses, and what others are looked up by (guest, commit) goes after them. */
+/* QEMU ends before what it uses is removed; guest and commit come after the kinds that look for them. */
 const struct journal_kind journal_kind_started = { .name = JOURNAL_STARTED, .rank = 10, .undo = end_started };
 const struct journal_kind journal_kind_config = { .name = JOURNAL_CONFIG,
 						  .rank = 20,

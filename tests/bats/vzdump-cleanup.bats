@@ -45,7 +45,7 @@ teardown() {
 	mv "$VZDUMP_ROOT/etc/pve/qemu-server" "$VZ_TMP/away"
 	vzdump --cleanup
 	[[ $status != 0 && ! -e $VZ_TMP/started-123 ]]
-	has_line "whether VM 123 is this node's cannot be told"
+	has_line "cannot find out whether VM 123 belongs to this node"
 	mv "$VZ_TMP/away" "$VZDUMP_ROOT/etc/pve/qemu-server"
 	vzdump --cleanup
 	[[ $status = 0 && -e $VZ_TMP/started-123 ]]
