@@ -50,8 +50,8 @@ void guest_list_clear(struct guest_list *l);
 const struct guest_entry *guest_list_find(const struct guest_list *l, uint32_t vmid);
 
 /*
- * Which guest has this id, without reading all folders: returns 1 and fills *ret, which the caller clears, or 0
- * if there is none.
+ * Which guest has this id, without reading all folders: returns 1 and fills *ret, which the caller clears, or
+ * 0 if there is none.
  */
 int guest_entry_find(const struct paths *p, uint32_t vmid, struct guest_entry *ret, struct error **err);
 

@@ -203,9 +203,10 @@ int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *l
 }
 
 /*
- * The file has its lock from the first moment, since nobody would know that one without may be removed.  Where a
- * file system cannot rename and refuse to replace in one step, a guest could appear in between: PVE's flock,
- * which we hold, keeps others on this node away, and pmxcfs those on other nodes, as it knows each id once.
+ * The file has its lock from the first moment, since nobody would know that one without may be removed.
+ * Where a file system cannot rename and refuse to replace in one step, a guest could appear in between: PVE's
+ * flock, which we hold, keeps others on this node away, and pmxcfs those on other nodes, as it knows each id
+ * once.
  */
 static int create_locked(const char *path, const char *lock, struct error **not_synced, struct error **err)
 {

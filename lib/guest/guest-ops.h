@@ -1,7 +1,7 @@
 /*
  * How a guest is reached: whether it runs and in which process, its monitor and its agent, and how it is shut
- * down, started and ended.  Whatever manages guests on a host fills a struct guest_ops (pve.c: the sockets and
- * files of PVE, and the commands of vzdump.conf); everything else goes through the functions below.
+ * down, started and ended.  Whatever manages guests on a host fills a struct guest_ops (pve.c: the sockets
+ * and files of PVE, and the commands of vzdump.conf); everything else goes through the functions below.
  *
  * What a guest consists of, its configuration, is guest.h's subject.
  */
@@ -53,7 +53,8 @@ struct guest {
  */
 struct guest_ops {
 	/*
-	 * Whether the guest runs.  An error if nobody can tell, as of one whose process lives but does not answer.
+	 * Whether the guest runs.  An error if nobody can tell, as of one whose process lives but does not
+	 * answer.
 	 */
 	int (*status)(const struct guest *g, struct guest_status *ret, struct error **err);
 	/* Connects to QEMU's monitor, see guest_monitor().  NULL: there is none (a container). */
@@ -65,12 +66,16 @@ struct guest_ops {
 	/* Asks the guest to shut down and waits until it has, up to so many minutes: ERR_TIMEOUT. */
 	int (*shutdown)(const struct guest *g, const struct guest_config *conf, uint64_t minutes,
 			const struct cancel *cancel, const struct log *log, struct error **err);
-	/* Starts it; what that prints goes to log.  ERR_UNSUPPORTED or ERR_INVALID if it does not know how. */
+	/*
+	 * Starts it; what that prints goes to log.  ERR_UNSUPPORTED or ERR_INVALID if it does not know how.
+	 */
 	int (*start)(const struct guest *g, enum guest_start how, const struct cancel *cancel,
 		     const struct log *log, struct error **err);
 	/* Ends it at once, without asking it, and waits until it is gone.  0 also if it does not run. */
 	int (*quit)(const struct guest *g, struct error **err);
-	/* Hands a file, socket or device to the user that runs the guest.  NULL: it is ours, nothing is done. */
+	/*
+	 * Hands a file, socket or device to the user that runs the guest.  NULL: it is ours, nothing is done.
+	 */
 	int (*own_file)(const struct guest *g, const struct guest_status *status, const char *path,
 			struct error **err);
 };
@@ -87,7 +92,9 @@ int guest_status(const struct guest *g, struct guest_status *ret, struct error *
  * guest, its agent, a storage or a user while it is open.  Caller closes *ret.
  */
 int guest_monitor(const struct guest *g, const struct cancel *cancel, struct qmp **ret, struct error **err);
-/* Connects to the agent; ask it something (qga_ping()) to find out whether there is one.  Caller closes *ret. */
+/*
+ * Connects to the agent; ask it something (qga_ping()) to find out whether there is one.  Caller closes *ret.
+ */
 int guest_agent(const struct guest *g, const struct cancel *cancel, struct qga **ret, struct error **err);
 /*
  * Shuts the guest down through its agent if one answers, else by ACPI; waits up to `minutes`: "VM

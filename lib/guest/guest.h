@@ -46,7 +46,9 @@ int guest_config_load(const struct paths *p, uint32_t vmid, const struct log *lo
 void guest_config_clear(struct guest_config *c);
 #define _cleanup_guest_config_ _cleanup_(guest_config_clear)
 
-/* The value of a key in the main section; NULL if it is not there.  The last of several counts.  Owned by c. */
+/*
+ * The value of a key in the main section; NULL if it is not there.  The last of several counts.  Owned by c.
+ */
 const char *guest_config_get(const struct guest_config *c, const char *key);
 bool guest_config_is_template(const struct guest_config *c);
 /* The value of "lock", or NULL.  Owned by c. */
@@ -147,8 +149,8 @@ void guest_config_assemble(const struct guest_config *c, const char *maps, const
 /* ---- lock: in the file ---- */
 
 /*
- * Sets and returns the error of a guest that has a lock, -EBUSY: "VM is locked (backup)" as PVE says, then which
- * process of ours works on it, or when the file was last written and how to remove the lock.
+ * Sets and returns the error of a guest that has a lock, -EBUSY: "VM is locked (backup)" as PVE says, then
+ * which process of ours works on it, or when the file was last written and how to remove the lock.
  */
 int guest_config_locked(const struct paths *p, uint32_t vmid, const char *lock, struct error **err);
 
@@ -164,16 +166,16 @@ int guest_config_locked(const struct paths *p, uint32_t vmid, const char *lock, 
 int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock, const struct cancel *cancel,
 			  struct error **not_synced, struct error **err);
 /*
- * Removes it.  It is also an error if the lock is gone but a power cut may bring it back; then try again.  Other
- * errors are PVE's: "no lock found trying to remove 'backup'  lock" (ERR_NOT_FOUND), "found lock 'migrate'
- * trying to remove 'backup' lock" (-EBUSY).
+ * Removes it.  It is also an error if the lock is gone but a power cut may bring it back; then try again.
+ * Other errors are PVE's: "no lock found trying to remove 'backup'  lock" (ERR_NOT_FOUND), "found lock
+ * 'migrate' trying to remove 'backup' lock" (-EBUSY).
  */
 int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *lock, struct error **err);
 
 /*
- * Makes a new configuration that holds nothing but the lock, and has it from the first moment.  -EEXIST: there
- * is a guest of that id.  The folder is made if it is missing.  io_remove_unfinished() removes what a kill
- * leaves.  cancel as above.
+ * Makes a new configuration that holds nothing but the lock, and has it from the first moment.  -EEXIST:
+ * there is a guest of that id.  The folder is made if it is missing.  io_remove_unfinished() removes what a
+ * kill leaves.  cancel as above.
  */
 int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, const struct cancel *cancel,
 			struct error **not_synced, struct error **err);
@@ -181,8 +183,8 @@ int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, 
 int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text, struct error **not_synced,
 			 struct error **err);
 /*
- * The same with what `change` makes of the current configuration, so that nobody else's change is lost.  If it
- * returns a negative code, the file stays as it is and that code is returned.
+ * The same with what `change` makes of the current configuration, so that nobody else's change is lost.  If
+ * it returns a negative code, the file stays as it is and that code is returned.
  */
 int guest_config_change(const struct paths *p, uint32_t vmid,
 			int (*change)(void *opaque, const struct guest_config *now, struct buf *out,

@@ -5,8 +5,8 @@
 #include "guest/guest-ops.h"
 
 /*
- * guest_ops.status, by the QMP socket /run/qemu-server/<vmid>.qmp: a QEMU that answers there runs.  A pid file
- * of a living process without such a socket is an error, since nobody can tell then.
+ * guest_ops.status, by the QMP socket /run/qemu-server/<vmid>.qmp: a QEMU that answers there runs.  A pid
+ * file of a living process without such a socket is an error, since nobody can tell then.
  *
  * The process is the one of the pid file, or the one that listens at the socket, if its command line has the
  * socket or pid file in it.  Else it may be a proxy, or who made the socket for QEMU, and stays unknown.

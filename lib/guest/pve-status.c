@@ -18,7 +18,9 @@ enum {
 	DYING_MS = 2000,
 };
 
-/* 1: somebody listens, 0: nobody does, negative: nobody can tell.  *ret_pid: the process that listens, or 0. */
+/*
+ * 1: somebody listens, 0: nobody does, negative: nobody can tell.  *ret_pid: the process that listens, or 0.
+ */
 static int probe_socket(const char *path, struct guest_status *ret, pid_t *ret_pid, struct error **err)
 {
 	struct ucred cred = { 0 };

@@ -156,8 +156,8 @@ static int take_lock(const struct journal *j, struct error **err)
 }
 
 /*
- * Takes the lock of a journal that was just made.  -ESTALE: a cleanup was quicker, found it empty, and removed
- * it.
+ * Takes the lock of a journal that was just made.  -ESTALE: a cleanup was quicker, found it empty, and
+ * removed it.
  */
 static int begin(struct journal *j, const char *dir, struct error **err)
 {
@@ -235,8 +235,8 @@ static int replay(struct journal *j, struct error **err)
 }
 
 /*
- * Between opening and locking, the process that had the lock may have removed the file, and another may have made
- * a new one of that name.  The file that is read must be the one that is locked, and that others see.
+ * Between opening and locking, the process that had the lock may have removed the file, and another may have
+ * made a new one of that name.  The file that is read must be the one that is locked, and that others see.
  */
 int journal_load(const struct paths *p, const struct journal_kind *const *kinds, uint32_t vmid,
 		 struct journal **ret, struct error **err)

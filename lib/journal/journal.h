@@ -1,7 +1,7 @@
 /*
- * The journal: what the backup or restore of one guest has made or changed, and must undo.  Each thing is written
- * down, and synced to disk, *before* it exists, and struck out when it is gone.  After kill -9 or a power cut the
- * next run (or vzdump --cleanup) reads what is left.
+ * The journal: what the backup or restore of one guest has made or changed, and must undo.  Each thing is
+ * written down, and synced to disk, *before* it exists, and struck out when it is gone.  After kill -9 or a
+ * power cut the next run (or vzdump --cleanup) reads what is left.
  *
  * File: /var/lib/vzdump/<vmid>.journal, a line per event, in order:
  *
@@ -26,16 +26,17 @@ struct journal;
 
 /*
  * A kind of entries.  Whatever room of the code makes something that must be undone contributes a row for it.
- * The commands put all rows into one array, which ends with NULL.  An entry whose kind has no row there cannot be
- * added, and is passed over when a journal is read (one of a newer version, for instance).
+ * The commands put all rows into one array, which ends with NULL.  An entry whose kind has no row there
+ * cannot be added, and is passed over when a journal is read (one of a newer version, for instance).
  */
 struct journal_kind {
 	const char *name; /* in the file and in messages; a word */
 	/* Lower ranks are undone first; each kind has a rank of its own.  0 if undo is NULL. */
 	unsigned rank;
 	/*
-	 * Undoes one entry, whose value is "" if it has none.  After 0 it is struck out; after an error it stays
-	 * for the next attempt.  NULL: nothing is to be done, or recover_guest() undoes several kinds together.
+	 * Undoes one entry, whose value is "" if it has none.  After 0 it is struck out; after an error it
+	 * stays for the next attempt.  NULL: nothing is to be done, or recover_guest() undoes several kinds
+	 * together.
 	 */
 	int (*undo)(const struct host *host, struct journal *j, const char *value, const struct log *log,
 		    struct error **err);
@@ -44,8 +45,8 @@ struct journal_kind {
 };
 
 /*
- * The names of kinds that backup and restore both write.  The others stand beside their rows: journal/recover.h
- * (what a backup does to a running guest), backup/undo.h, restore/undo.h.
+ * The names of kinds that backup and restore both write.  The others stand beside their rows:
+ * journal/recover.h (what a backup does to a running guest), backup/undo.h, restore/undo.h.
  */
 #define JOURNAL_PID   "pid"   /* the process that writes this journal */
 #define JOURNAL_LOCK  "lock"  /* lock: in the guest's configuration; value: which, "" is backup */
@@ -100,7 +101,8 @@ bool journal_has(const struct journal *j, const char *kind);
 bool journal_entry_is(const struct journal_entry *e, const char *kind);
 
 /*
- * -ESTALE if the file does not have its name any more: somebody removed it, and may have undone what it holds.
+ * -ESTALE if the file does not have its name any more: somebody removed it, and may have undone what it
+ * holds.
  */
 int journal_check(const struct journal *j, struct error **err);
 /* Removes the file; nothing that it holds is undone.  -ESTALE as above. */

@@ -44,11 +44,10 @@ static void say_unfinished(const struct host *host, uint32_t vmid)
 	_cleanup_free_ char *script = paths_get(host->paths, "/var/lib/vzdump/%u.finish", vmid);
 
 	if (vmid && access(script, F_OK) == 0)
-		log_warn(
-			host->log,
-			"a live restore of VM %u is under way or was not finished: if qmrestore has ended, shut the "
-			"guest down and run: sh '%s'",
-			vmid, script);
+		log_warn(host->log,
+			 "a live restore of VM %u is under way or was not finished: if qmrestore has ended, "
+			 "shut the guest down and run: sh '%s'",
+			 vmid, script);
 }
 
 int recover_all(const struct host *host, uint32_t vmid, unsigned *ret_n, struct error **err)

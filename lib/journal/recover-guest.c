@@ -86,8 +86,8 @@ static int has_ended(const struct host *host, const struct journal *j, struct er
 /* ---- the graph ---- */
 
 /*
- * If the answer to nbd-server-start was lost, the server in QEMU may be ours or somebody else's.  Ours has made its
- * socket in our folder.
+ * If the answer to nbd-server-start was lost, the server in QEMU may be ours or somebody else's.  Ours has
+ * made its socket in our folder.
  */
 static bool is_server_ours(const struct journal *j)
 {
@@ -134,7 +134,9 @@ static int clean_once(const struct host *host, struct journal *j, bool again, co
 		r = vcpus_run(q, &run, err);
 	if (r < 0)
 		return r;
-	/* some disks and QEMUs need paused vCPUs; if the journal cannot be written, it is done all the same */
+	/*
+	 * some disks and QEMUs need paused vCPUs; if the journal cannot be written, it is done all the same
+	 */
 	if (run && !journal_has(j, JOURNAL_STOPPED))
 		journal_add(j, JOURNAL_STOPPED, NULL, NULL);
 	r = graph_cleanup(q, ours, log, err);

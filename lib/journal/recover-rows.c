@@ -35,7 +35,10 @@ static int undo_lock(const struct host *host, struct journal *j, const char *loc
 	int r = guest_config_remove_lock(host->paths, j->vmid, *lock ? lock : "backup", &mine);
 
 	(void)log;
-	/* somebody removed it already, or put another one there, or the guest is gone: it is not ours any more */
+	/*
+	 * somebody removed it already, or put another one there, or the guest is gone: it is not ours any
+	 * more
+	 */
 	if (r == ERR_NOT_FOUND || r == -ENOENT || r == -EBUSY)
 		return 0;
 	error_keep_first(err, &mine);

@@ -15,7 +15,10 @@ void recover_note(const struct log *log, const char *what, struct error **first,
 	error_keep_first(first, mine);
 }
 
-/* A process that was killed while it wrote one of these files left a half-written copy, with its pid in the name. */
+/*
+ * A process that was killed while it wrote one of these files left a half-written copy, with its pid in the
+ * name.
+ */
 static void remove_unfinished(const struct host *host, const struct journal *j)
 {
 	_cleanup_free_ char *conf = guest_config_path(host->paths, j->vmid);

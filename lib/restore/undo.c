@@ -2,8 +2,8 @@
  * Undoing a restore, or finishing it.
  *
  * A restore writes down what it makes, as a backup does, but it does not end in one step: it puts the new
- * configuration in place, and when that is on disk it removes the volumes that the configuration does not name.
- * Between the two, and after a crash, the configuration itself shows what is to be done:
+ * configuration in place, and when that is on disk it removes the volumes that the configuration does not
+ * name. Between the two, and after a crash, the configuration itself shows what is to be done:
  *
  *	with our lock		the restore did not get that far: everything that it has made goes
  *	without			it did, or the administrator has put things right since, perhaps with a new
@@ -33,8 +33,8 @@ enum config_state {
 };
 
 /*
- * A configuration that a restore has put in place counts only when it is on disk, or a power cut might bring back
- * the old one after its volumes were removed.
+ * A configuration that a restore has put in place counts only when it is on disk, or a power cut might bring
+ * back the old one after its volumes were removed.
  */
 static enum config_state look_at_config(const struct host *host, const struct journal *j,
 					struct guest_config *ret, struct error **err)

@@ -1,4 +1,4 @@
-/* lib/guest/pve, guest-ops: how PVE's guests are reached and started, and what a guest without QEMU answers. */
+/* lib/guest/pve, guest-ops: how guests are reached and started, and what one without QEMU answers. */
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

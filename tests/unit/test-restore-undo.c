@@ -209,7 +209,7 @@ static void test_live(void)
 	journal_add(j, JOURNAL_STARTED, NULL, NULL);
 	ok(recover_rest(&host, j, &keep, NULL) == 0 && quits == 1 && holds(CONFIG, "cores: 1\n") &&
 		   access(copy, F_OK) < 0 && !is_there(IMAGE) && journal_finish(j),
-	   "a guest that was started to be filled is ended, the old configuration comes back, then images go");
+	   "a guest that was started to be filled is ended, its old configuration is back, images go");
 	end(j);
 	j = begin("cores: 4\n", JOURNAL_IMAGE);
 	put(COPY, "cores: 1\n");
