@@ -1,10 +1,7 @@
 /* What goes into the archive: from the sources, through the copy, until nothing of ours is left in QEMU. */
-#include <string.h>
-
-#include "journal/recover.h"
 #include "backup/task-internal.h"
-#include "base/strv.h"
 #include "base/units.h"
+#include "journal/recover.h"
 
 static int on_tick(void *opaque, struct error **err)
 {
@@ -44,16 +41,12 @@ static int make_copy(struct task *t, struct error **err)
 
 /* ---- why it failed ---- */
 
-/* The disk that a message of the copy begins with. */
-static const struct task_disk *disk_of(const struct task *t, const char *message)
+/* The disk whose source failed; NULL: it was something else. */
+static const struct task_disk *failed_disk(const struct task *t)
 {
-	const char *rest;
+	const int disk = copy_failed_disk(t->copy);
 
-	for (size_t i = 0; i < t->disks.n; i++) {
-		if (str_prefix(message, t->disks.list[i].device, &rest) && *rest == ':')
-			return &t->disks.list[i];
-	}
-	return NULL;
+	return disk < 0 ? NULL : &t->disks.list[disk];
 }
 
 static int explain(struct task *t, int r, struct error **err)
@@ -68,7 +61,7 @@ static int explain(struct task *t, int r, struct error **err)
 	/* a copy that fails for another reason cancels the writer */
 	if (failed < 0 && failed != ERR_CANCELED)
 		return place_keeps(t->o->place) ? error_wrap(err, r, "'%s'", t->archive.path) : r;
-	d = disk_of(t, error_message(*err));
+	d = failed_disk(t);
 	if (sources_explain(t->sources, d ? d->source : NULL, r, &cause) < 0) {
 		/* the failed read says nothing more: the disk and the cause do */
 		if (d)

@@ -17,8 +17,8 @@
 
 enum trace_topic {
 	TRACE_QMP,     /* "qmp": each line to and from a monitor or guest agent */
-	TRACE_COPY,    /* "copy": what the copy of a disk decides */
-	TRACE_JOURNAL, /* "journal": each line that is added to a journal */
+	TRACE_COPY,    /* "copy": requests, answers and pushes of the copy of a disk */
+	TRACE_JOURNAL, /* "journal": each line that is added to a journal, each undo */
 	TRACE_DEBUG,   /* "debug": lines of log_debug(); they go where the log goes */
 	TRACE_TOPICS,
 };

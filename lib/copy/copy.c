@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/trace.h"
 #include "base/units.h"
 #include "copy/cover.h"
 #include "copy/fill.h"
@@ -22,6 +24,7 @@
 #define ZEROES_AT_ONCE 65536u
 
 struct copy_disk {
+	unsigned index; /* in struct copy.disks */
 	char *name;
 	uint8_t dev;
 	struct cover cover;
@@ -36,11 +39,13 @@ struct copy {
 	struct copy_options o;
 	struct copy_disk **disks;
 	unsigned n_disks;
-	unsigned turn;         /* disk whose turn it is */
-	struct fill read;      /* where the clusters that are read go */
-	struct fill pushed;    /* where the sinks' clusters go */
-	int wake_fd;           /* the sinks wake the loop */
-	struct error *failure; /* of a read that has ended */
+	unsigned turn;                  /* disk whose turn it is */
+	struct fill read;               /* where the clusters that are read go */
+	struct fill pushed;             /* where the sinks' clusters go */
+	int wake_fd;                    /* the sinks wake the loop */
+	struct error *failure;          /* of a read that has ended; not taken by the loop yet */
+	struct copy_disk *failure_disk; /* whose read it was */
+	int failed_disk;                /* see copy_failed_disk() */
 	struct pollfd *fds;
 	uint64_t tick_at_ns;
 };
@@ -61,6 +66,7 @@ int copy_new(const struct copy_options *o, struct copy **ret, struct error **err
 	struct copy *c = xcalloc(1, sizeof(*c));
 
 	c->o = *o;
+	c->failed_disk = -1;
 	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (c->wake_fd < 0) {
 		int r = error_errno(err, errno, "creating an eventfd");
@@ -131,9 +137,11 @@ int copy_add_disk(struct copy *c, const char *name, uint8_t dev, uint64_t size, 
 		return error_set(err, -ENOMEM, "%s: no memory for the maps of its %lu bytes", name,
 				 (unsigned long)size);
 	}
+	d->index = c->n_disks;
 	d->name = xstrdup(name);
 	d->dev = dev;
-	d->push = (struct push){ .cover = &d->cover,
+	d->push = (struct push){ .name = d->name,
+				 .cover = &d->cover,
 				 .fill = &c->pushed,
 				 .writer = c->o.writer,
 				 .dev = dev,
@@ -169,12 +177,44 @@ void copy_describe(struct copy *c, unsigned disk, struct buf *b)
 		queue_describe(&d->queue, units_now_ns(), b);
 }
 
+int copy_failed_disk(const struct copy *c)
+{
+	return c->failed_disk;
+}
+
+/* Passes on what a function of the disk's source has returned; the first failure is kept. */
+static int note_result(struct copy *c, const struct copy_disk *d, int r)
+{
+	if (r < 0 && c->failed_disk < 0)
+		c->failed_disk = (int)d->index;
+	return r;
+}
+
 /* ---- answers of a source, for its queue ---- */
+
+static void trace_answer(const struct copy_disk *d, const char *what, int error)
+{
+	trace(TRACE_COPY, "%s < %s end%s%s", d->name, what, error ? ": " : "", error ? strerror(error) : "");
+}
+
+static void trace_piece(const struct copy_disk *d, const char *what, const struct piece *p)
+{
+	static const char *const states[] = {
+		[PIECE_DATA] = "data",
+		[PIECE_ZERO] = "zero",
+		[PIECE_CLEAN] = "clean",
+		[PIECE_DIRTY] = "dirty",
+	};
+
+	trace(TRACE_COPY, "%s < %s bytes %lu+%lu: %s", d->name, what, (unsigned long)p->offset,
+	      (unsigned long)p->length, states[p->state]);
+}
 
 static void on_status_piece(void *opaque, const struct piece *p)
 {
 	struct copy_disk *d = opaque;
 
+	trace_piece(d, "status", p);
 	queue_status_piece(&d->queue, p);
 }
 
@@ -182,6 +222,7 @@ static void on_status_end(void *opaque, int error)
 {
 	struct copy_disk *d = opaque;
 
+	trace_answer(d, "status", error);
 	queue_status_end(&d->queue, error, units_now_ns());
 }
 
@@ -189,6 +230,7 @@ static void on_dirty_piece(void *opaque, const struct piece *p)
 {
 	struct copy_disk *d = opaque;
 
+	trace_piece(d, "dirty", p);
 	queue_dirty_piece(&d->queue, p);
 }
 
@@ -196,6 +238,7 @@ static void on_dirty_end(void *opaque, int error)
 {
 	struct copy_disk *d = opaque;
 
+	trace_answer(d, "dirty", error);
 	queue_dirty_end(&d->queue, error, units_now_ns());
 }
 
@@ -203,6 +246,7 @@ static void on_trim_end(void *opaque)
 {
 	struct copy_disk *d = opaque;
 
+	trace_answer(d, "trim", 0);
 	queue_trim_end(&d->queue);
 }
 
@@ -222,7 +266,7 @@ int copy_connect(struct copy *c, unsigned disk, const struct source_endpoint *s,
 	int r = nbd_source_new(d->name, d->cover.size, &a, c->o.cancel, &source_ops, d, &d->source, err);
 
 	if (r < 0)
-		return r;
+		return note_result(c, d, r);
 	if (nbd_source_can_status(d->source))
 		flags |= QUEUE_STATUS;
 	if (nbd_source_can_dirty(d->source))
@@ -260,9 +304,11 @@ static void settle_failed(struct request *q, int error)
 			continue;
 		if (!q->what.is_retry)
 			queue_retry(&d->queue, cluster);
-		else if (!q->copy->failure)
+		else if (!q->copy->failure) {
 			error_errno(&q->copy->failure, error, "%s: reading 64 KiB at offset %lu failed",
 				    d->name, (unsigned long)cluster_offset(cluster));
+			q->copy->failure_disk = d;
+		}
 	}
 }
 
@@ -270,6 +316,8 @@ static void on_read_end(struct nbd_read *r, int error)
 {
 	struct request *q = (struct request *)r;
 
+	trace(TRACE_COPY, "%s < read clusters %u+%u%s%s", q->disk->name, q->what.run.first, q->what.run.n,
+	      error ? ": " : "", error ? strerror(error) : "");
 	if (error)
 		settle_failed(q, error);
 	else
@@ -294,8 +342,10 @@ static int send_read(struct copy *c, struct copy_disk *d, const struct queue_rea
 		return got < 0 ? got : error_set(err, -EIO, "%s: lost an extent", d->name);
 	}
 	d->reads++;
-	return nbd_source_read(d->source, &q->read, vma_extent_slot(q->extent, q->slot),
-			       cluster_offset(what->run.first), cover_bytes(&d->cover, what->run), err);
+	return note_result(c, d,
+			   nbd_source_read(d->source, &q->read, vma_extent_slot(q->extent, q->slot),
+					   cluster_offset(what->run.first), cover_bytes(&d->cover, what->run),
+					   err));
 }
 
 /* Whose turn is it?  Drains of any disk go before linear reads of any disk. */
@@ -308,6 +358,10 @@ static struct copy_disk *choose_read(struct copy *c, uint32_t max, struct queue_
 			if (!d->source || !queue_next_read(&d->queue, what, max, ret))
 				continue;
 			c->turn = (c->turn + i + 1) % c->n_disks;
+			trace(TRACE_COPY, "%s > read clusters %u+%u: %s", d->name, ret->run.first, ret->run.n,
+			      ret->is_retry         ? "retry"
+			      : what == QUEUE_DRAIN ? "drain"
+						    : "linear");
 			return d;
 		}
 	}
@@ -358,9 +412,16 @@ static int write_zeroes(struct copy *c, struct copy_disk *d, struct error **err)
 		if (!queue_next_zero(&d->queue, room, &run))
 			return 0;
 		room -= run.n;
+		trace(TRACE_COPY, "%s zero clusters %u+%u", d->name, run.first, run.n);
 		r = vma_writer_zero(c->o.writer, d->dev, run.first, run.n, err);
 	}
 	return r;
+}
+
+static int send_trim(struct copy_disk *d, struct run run, struct error **err)
+{
+	trace(TRACE_COPY, "%s > trim clusters %u+%u", d->name, run.first, run.n);
+	return nbd_source_trim(d->source, cluster_offset(run.first), cover_bytes(&d->cover, run), err);
 }
 
 static int send_trims(struct copy_disk *d, struct error **err)
@@ -370,24 +431,51 @@ static int send_trims(struct copy_disk *d, struct error **err)
 	int r = 0;
 
 	for (unsigned i = 0; i < n && r == 0; i++)
-		r = nbd_source_trim(d->source, cluster_offset(runs[i].first), cover_bytes(&d->cover, runs[i]),
-				    err);
+		r = send_trim(d, runs[i], err);
+	return r;
+}
+
+static int ask_dirty(struct copy_disk *d, uint64_t now_ns, struct error **err)
+{
+	struct question q;
+
+	if (!queue_next_dirty(&d->queue, now_ns, &q))
+		return 0;
+	trace(TRACE_COPY, "%s > dirty bytes %lu+%lu", d->name, (unsigned long)q.offset,
+	      (unsigned long)q.length);
+	return nbd_source_ask_dirty(d->source, q.offset, q.length, err);
+}
+
+static int ask_status(struct copy_disk *d, uint64_t now_ns, struct error **err)
+{
+	struct question q;
+
+	if (!queue_next_status(&d->queue, now_ns, &q))
+		return 0;
+	trace(TRACE_COPY, "%s > status bytes %lu+%lu", d->name, (unsigned long)q.offset,
+	      (unsigned long)q.length);
+	return nbd_source_ask_status(d->source, q.offset, q.length, err);
+}
+
+/*
+ * Block status last: TRIMs are not sent while that question is open, so those that wait might wait for ever.
+ */
+static int send_requests(struct copy_disk *d, uint64_t now_ns, struct error **err)
+{
+	int r = ask_dirty(d, now_ns, err);
+
+	if (r == 0)
+		r = send_trims(d, err);
+	if (r == 0)
+		r = ask_status(d, now_ns, err);
 	return r;
 }
 
 static int serve_queue(struct copy *c, struct copy_disk *d, uint64_t now_ns, struct error **err)
 {
-	struct question q;
 	int r = write_zeroes(c, d, err);
 
-	if (r == 0 && queue_next_dirty(&d->queue, now_ns, &q))
-		r = nbd_source_ask_dirty(d->source, q.offset, q.length, err);
-	if (r == 0)
-		r = send_trims(d, err);
-	/* after the TRIMs that wait, which are not sent while a question is open: or they might wait for ever */
-	if (r == 0 && queue_next_status(&d->queue, now_ns, &q))
-		r = nbd_source_ask_status(d->source, q.offset, q.length, err);
-	return r;
+	return r < 0 ? r : note_result(c, d, send_requests(d, now_ns, err));
 }
 
 /* ---- the loop ---- */
@@ -483,7 +571,7 @@ static int wait_and_serve(struct copy *c, struct error **err)
 	at = fds + 3;
 	for (unsigned i = 0; i < c->n_disks && r == 0; i++) {
 		if (c->disks[i]->source) {
-			r = nbd_source_serve(c->disks[i]->source, at, err);
+			r = note_result(c, c->disks[i], nbd_source_serve(c->disks[i]->source, at, err));
 			at += NBD_SOURCE_FDS;
 		}
 	}
@@ -497,7 +585,7 @@ static int take_failure(struct copy *c, struct error **err)
 	if (r == 0)
 		r = vma_writer_check(c->o.writer, err);
 	if (r == 0 && c->failure) {
-		r = c->failure->code;
+		r = note_result(c, c->failure_disk, c->failure->code);
 		error_keep_first(err, &c->failure);
 	}
 	return r;

@@ -22,6 +22,9 @@
  * comes after the cluster was pushed fails in QEMU; the engine retries by cluster, and what is done then
  * is fine.
  *
+ * Traced (trace.h, "copy"), with clusters and bytes as first+count: '>' to the source, '<' from it or from QEMU
+ * that pushes.
+ *
  * Threads: all functions from one thread, except copy_get_progress() from any.  Each sink has a thread of
  * its own, which shares with this one the cover's done map, the extents and an eventfd.
  */
@@ -77,6 +80,12 @@ int copy_connect(struct copy *c, unsigned disk, const struct source_endpoint *s,
  * and all extents were handed to the writer; which is aborted when the run failed, for the sinks' sake.
  */
 int copy_run(struct copy *c, struct error **err);
+
+/*
+ * After copy_connect() or copy_run() has failed: the disk whose source failed, by its index; -1 if it was
+ * something else (the archive, a request to stop, an error of tick or barrier).
+ */
+int copy_failed_disk(const struct copy *c);
 
 /* From any thread, once all disks are added. */
 void copy_get_progress(struct copy *c, unsigned disk, struct copy_progress *ret);

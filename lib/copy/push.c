@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include "base/trace.h"
+
 static void wake(const struct push *p)
 {
 	const uint64_t one = 1;
@@ -30,6 +32,7 @@ static int get(void *opaque, uint64_t offset, uint32_t length, struct sink_buffe
 	bool done;
 	uint32_t n = count_alike(p->cover, first, first + clusters_up(length), &done);
 
+	trace(TRACE_COPY, "%s < push clusters %u+%u%s", p->name, first, n, done ? ": done before" : "");
 	*ret = (struct sink_buffer){ 0 };
 	if (!done) {
 		int got = fill_take(p->fill, n, &e, &ret->slot, NULL);
@@ -76,6 +79,7 @@ static int zero(void *opaque, uint64_t offset, uint32_t length)
 	const uint32_t first = (uint32_t)(offset / VMA_CLUSTER_SIZE), end = first + clusters_up(length);
 	int r = 0;
 
+	trace(TRACE_COPY, "%s < push clusters %u+%u: zero", p->name, first, end - first);
 	for (uint32_t at = first; at < end; at++) {
 		if (!cover_mark_done(p->cover, at))
 			continue;

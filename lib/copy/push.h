@@ -16,6 +16,7 @@
 
 /* All borrowed; filled by its owner, and constant while the sink lives. */
 struct push {
+	const char *name; /* of the disk, for tracing */
 	struct cover *cover;
 	struct fill *fill; /* for pushed clusters; several disks may share it */
 	struct vma_writer *writer;

@@ -2,6 +2,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/trace.h"
 #include "base/units.h"
 #include "guest/guest.h"
 #include "journal/recover-internal.h"
@@ -66,6 +67,7 @@ static void undo_kind(const struct host *host, struct journal *j, const struct j
 			continue;
 		}
 		value = xstrdup(j->entries[i].value);
+		trace(TRACE_JOURNAL, "%u: undo %s %s", j->vmid, kind->name, value);
 		if ((kind->is_needed && kind->is_needed(j)) || kind->undo(host, j, value, log, &mine) < 0) {
 			recover_note(log, "cleaning up", first, &mine);
 			i++;

@@ -21,6 +21,22 @@ hook() {
 	chmod +x "$VZ_TMP/hook"
 }
 
+# only_lines <pattern> <file>: each line of the file matches
+only_lines() {
+	if grep -vE -- "$1" "$2"; then
+		return 1
+	fi
+}
+
+# traced <pattern>: a line of VZDUMP_TRACE, after its time
+traced() {
+	cut -d' ' -f3- "$VZ_TMP/trace" | grep -qE -- "$1" || {
+		echo "no line matches: $1"
+		head -n 100 "$VZ_TMP/trace"
+		return 1
+	}
+}
+
 @test "--quiet prints errors and warnings, each with its guest, on standard error and nothing else" {
 	conf_add 124 "name: off"
 	hook '[[ $1 != log-end ]]'
@@ -60,6 +76,39 @@ hook() {
 	grep -q ' clusters: [0-9]* done, ' "$VZ_TMP/state"
 	grep -q '^INFO: Backup job finished successfully$' "$VZ_TMP/log"
 	! grep -q 'drive-scsi0: ' "$VZ_TMP/log"
+}
+
+@test "VZDUMP_TRACE writes what is said to QEMU, what is copied and the journal on standard error" {
+	local disk=drive-scsi0 topic
+	disk_fill "$(disk_path 123 scsi0)" 1M
+	truncate -s 64M "$(disk_path 123 scsi0)"
+	qemu_start 123
+	VZDUMP_TRACE=qmp,copy,journal "$VZDUMP" 123 --storage backup --fleecing 1,storage=fast \
+		> "$VZ_TMP/log" 2> "$VZ_TMP/trace"
+	traced '^qmp: 123\.qmp > {"execute": *"qmp_capabilities"'
+	traced '^qmp: 123\.qmp < {"QMP": '
+	traced "^copy: $disk > status bytes 0\+67108864$"
+	traced "^copy: $disk < status bytes [0-9]+\+[0-9]+: zero$"
+	traced "^copy: $disk < status end$"
+	traced "^copy: $disk > dirty bytes 0\+67108864$"
+	traced "^copy: $disk < dirty end$"
+	traced "^copy: $disk > read clusters 0\+[1-8]: (linear|drain)$"
+	traced "^copy: $disk < read clusters 0\+[1-8]$"
+	traced "^copy: $disk > trim clusters 0\+[0-9]+$"
+	traced '^journal: 123: \+image fast:'
+	traced '^journal: 123: undo image fast:'
+	traced '^journal: 123: -image fast:'
+	# nothing but lines of these topics, nor any of them in the log
+	only_lines '^[0-9-]{10} [0-9:]{8}\.[0-9]{6} (qmp|copy|journal): .' "$VZ_TMP/trace"
+	only_lines '^INFO: ' "$VZ_TMP/log"
+
+	for topic in qmp copy journal; do
+		VZDUMP_TRACE=$topic "$VZDUMP" 123 --storage backup > "$VZ_TMP/log" 2> "$VZ_TMP/trace"
+		traced "^$topic: "
+		only_lines "^[^ ]+ [^ ]+ $topic: " "$VZ_TMP/trace"
+	done
+	VZDUMP_TRACE='' "$VZDUMP" 123 --storage backup > "$VZ_TMP/log" 2> "$VZ_TMP/trace"
+	[[ ! -s $VZ_TMP/trace ]]
 }
 
 @test "a terminal shows progress and fleecing images in lines that never wrap, and its log stays clean" {

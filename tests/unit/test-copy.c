@@ -190,6 +190,7 @@ struct fixture {
 	struct copy *copy;
 	struct error *err;
 	unsigned ticks;
+	bool fails_tick;
 	int fd;
 };
 
@@ -198,11 +199,10 @@ static int on_tick(void *opaque, struct error **err)
 	struct fixture *f = opaque;
 	_cleanup_buf_ struct buf b = BUF_INIT;
 
-	(void)err;
 	f->ticks++;
 	for (unsigned i = 0; i < DISKS; i++)
 		copy_describe(f->copy, i, &b);
-	return 0;
+	return f->fails_tick ? error_set(err, -EBUSY, "drive-scsi0: somebody writes") : 0;
 }
 
 static void open_fixture(struct fixture *f)
@@ -328,6 +328,7 @@ static void check_read(void)
 	   "the progress says that all was read");
 	ok(f.ticks > 0, "tick is called");
 	ok(atomic_load(&f.budget.workers) == 0, "all workers are given back");
+	ok(copy_failed_disk(f.copy) == -1, "no disk has failed");
 	close_fixture(&f);
 }
 
@@ -377,6 +378,7 @@ static void check_failures(void)
 		   !strcmp(error_message(f.err),
 			   "drive-scsi0: reading 64 KiB at offset 2752512 failed: Input/output error"),
 	   "a cluster that cannot be read ends the copy");
+	ok(copy_failed_disk(f.copy) == 0, "its disk has failed");
 	ok(atomic_load(&f.budget.workers) == 0, "all workers are given back");
 	close_fixture(&f);
 
@@ -386,13 +388,24 @@ static void check_failures(void)
 	for (unsigned i = 0; i < DISKS; i++)
 		connect_disk(&f, i);
 	ok(copy_run(f.copy, &f.err) == ERR_GONE, "so does a server that ends");
+	ok(copy_failed_disk(f.copy) == 2, "its disk has failed");
 	diag("%s", error_message(f.err));
+	close_fixture(&f);
+
+	open_fixture(&f);
+	f.fails_tick = true;
+	start_servers(&f);
+	for (unsigned i = 0; i < DISKS; i++)
+		connect_disk(&f, i);
+	ok(copy_run(f.copy, &f.err) == -EBUSY && copy_failed_disk(f.copy) == -1,
+	   "an error of tick ends the copy and is no disk's, whatever it says");
 	close_fixture(&f);
 
 	open_fixture(&f);
 	f.disks[1].size -= 512;
 	start_servers(&f);
 	ok(connect_disk(&f, 1) == ERR_PEER, "an export of another size is refused");
+	ok(copy_failed_disk(f.copy) == 1, "its disk has failed");
 	diag("%s", error_message(f.err));
 	close_fixture(&f);
 }
