@@ -144,12 +144,11 @@ static int do_restore(struct restore *x, struct error **err)
 /* What the journal still has.  No request to stop ends this. */
 static void undo_rest(const struct restore_context *c)
 {
-	const struct host host = { .paths = c->host->paths,
-				   .storages = c->host->storages,
-				   .log = c->host->log };
+	struct host host = *c->host;
 
 	if (!c->journal)
 		return;
+	host.cancel = NULL;
 	recover_rest(&host, c->journal, c->host->log, NULL);
 	if (!journal_finish(c->journal))
 		log_warn(c->host->log, "something is left; 'vzdump --cleanup %" PRIu32 "' tries again",
