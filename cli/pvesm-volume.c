@@ -267,7 +267,7 @@ static int find_config(const char *path, char **ret, struct error **err)
 		return error_errno(err, errno, "cannot open archive '%s'", path);
 	r = vma_reader_new(fd, 1, NULL, &reader, err);
 	if (r < 0)
-		return error_prefix(err, "cannot read archive '%s'", path), r;
+		return error_wrap(err, r, "cannot read archive '%s'", path);
 	h = vma_reader_header(reader);
 	for (unsigned i = 0; i < h->n_configs; i++)
 		if (!strcmp(h->configs[i].name, "qemu-server.conf")) {

@@ -70,7 +70,7 @@ static int look_at_storage(struct job *j, const struct storage *s, struct error 
 	if (r == 0)
 		r = place_of_storage(s, &j->task.place, err);
 	if (r < 0)
-		error_prefix(err, "could not get storage information for '%s'", s->id);
+		return error_wrap(err, r, "could not get storage information for '%s'", s->id);
 	return r;
 }
 

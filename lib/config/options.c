@@ -257,7 +257,7 @@ static int take_option(struct options *o, const char *arg, const char *next, boo
 	}
 	r = options_set(o, row->name, value, err);
 	if (r < 0)
-		error_prefix(err, "option --%s", row->name);
+		return error_wrap(err, r, "option --%s", row->name);
 	return r;
 }
 
@@ -266,7 +266,7 @@ static int set_argument(struct options *o, const char *name, const char *value, 
 	int r = options_set(o, name, value, err);
 
 	if (r < 0)
-		error_prefix(err, "argument <%s>", name);
+		return error_wrap(err, r, "argument <%s>", name);
 	return r;
 }
 
@@ -358,6 +358,6 @@ int options_parse(const struct option_table *t, int argc, char *const argv[], st
 	options_init(ret, t);
 	r = parse_words(ret, argc, argv, err);
 	if (r < 0)
-		error_prefix(err, "%s", t->command);
+		return error_wrap(err, r, "%s", t->command);
 	return r;
 }

@@ -76,7 +76,7 @@ static int add_pair(struct propstr *p, const struct propstr_key *k, const char *
 	if (k) {
 		r = value_check_plain(&k->value, value, &kept, err);
 		if (r < 0)
-			return error_prefix(err, "key '%s'", name), r;
+			return error_wrap(err, r, "key '%s'", name);
 	} else {
 		kept = xstrdup(value);
 	}

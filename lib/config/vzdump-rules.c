@@ -54,7 +54,7 @@ static int merge_row(struct options *cli, const struct options *conf, const char
 	int r = options_set(cli, name, options_get(conf, name), err);
 
 	if (r < 0)
-		error_prefix(err, "option '%s' of vzdump.conf", name);
+		return error_wrap(err, r, "option '%s' of vzdump.conf", name);
 	return r;
 }
 
@@ -125,7 +125,7 @@ static int check_notes(const struct options *o, struct error **err)
 	const int r = template ? notes_template_check(template, err) : 0;
 
 	if (r < 0)
-		error_prefix(err, "vzdump: option --notes-template");
+		return error_wrap(err, r, "vzdump: option --notes-template");
 	return r;
 }
 

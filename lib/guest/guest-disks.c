@@ -115,9 +115,8 @@ static int add_bus(const struct guest_config *c, const char *bus, unsigned count
 			continue;
 		r = add_drive(c, key, value, generated, ret, err);
 		if (r < 0)
-			return error_prefix(err, "vm %" PRIu32 " - unable to parse value of '%s'", c->vmid,
-					    key),
-			       r;
+			return error_wrap(err, r, "vm %" PRIu32 " - unable to parse value of '%s'", c->vmid,
+					  key);
 	}
 	return 0;
 }

@@ -165,7 +165,7 @@ static int prune_backup(const struct place *p, const struct backup *b, const str
 	log_info(log, "removing backup '%s'", volid);
 	r = place_remove(p, b->name.filename, log, err);
 	if (r < 0)
-		error_prefix(err, "error when removing backup '%s'", volid);
+		return error_wrap(err, r, "error when removing backup '%s'", volid);
 	return r;
 }
 

@@ -292,3 +292,17 @@ int channel_message(struct channel *c, uint64_t deadline, struct json_object **r
 	r = channel_line(c, deadline, &line, &len, err);
 	return r < 0 ? r : channel_parse(c, line, len, ret, err);
 }
+
+int channel_result(struct json_object *answer, struct json_object **ret, struct error **err)
+{
+	struct json_object *error = json_get_obj(answer, "error"), *value;
+	const char *desc = json_get_str(error, "desc");
+
+	if (error)
+		return error_set(err, ERR_PEER, "%s", desc ? desc : "unknown error");
+	if (!json_object_object_get_ex(answer, "return", &value))
+		return error_set(err, ERR_CORRUPT, "the answer has neither return nor error");
+	if (ret)
+		*ret = json_object_get(value);
+	return 0;
+}

@@ -52,4 +52,10 @@ int channel_message(struct channel *c, uint64_t deadline, struct json_object **r
 /* Drops all up to and including the next byte `mark`. */
 int channel_skip_to(struct channel *c, char mark, uint64_t deadline, struct error **err);
 
+/*
+ * What an answer says: its "return" member in *ret (ret may be NULL; the caller puts *ret), or its "error" as
+ * ERR_PEER with the peer's words.
+ */
+int channel_result(struct json_object *answer, struct json_object **ret, struct error **err);
+
 #endif

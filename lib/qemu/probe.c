@@ -145,7 +145,7 @@ int qemu_probe(struct qmp *q, struct qemu_features *ret, struct error **err)
 	return 0;
 }
 
-bool qemu_version_at_least(const struct qemu_features *f, int major, int minor, int micro)
+static bool qemu_version_at_least(const struct qemu_features *f, int major, int minor, int micro)
 {
 	if (f->major != major)
 		return f->major > major;

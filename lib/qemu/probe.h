@@ -24,9 +24,6 @@ struct qemu_features {
 
 int qemu_probe(struct qmp *q, struct qemu_features *ret, struct error **err);
 
-/* True if the version is at least this one. */
-bool qemu_version_at_least(const struct qemu_features *f, int major, int minor, int micro);
-
 /*
  * 0 if a running guest can be backed up at all; else ERR_UNSUPPORTED with what is missing and the
  * oldest QEMU that has it.

@@ -94,20 +94,12 @@ static int wait_sync(struct qga *q, uint64_t id, uint64_t deadline, struct error
 	}
 }
 
-static int peer_error(struct json_object *error, struct error **err)
-{
-	const char *desc = json_get_str(error, "desc");
-
-	return error_set(err, ERR_PEER, "%s", desc ? desc : "unknown error");
-}
-
 static int execute(struct qga *q, const char *command, int timeout_ms, struct json_object **ret,
 		   struct error **err)
 {
 	_cleanup_json_ struct json_object *o = NULL;
 	uint64_t deadline = channel_deadline(timeout_ms);
 	uint64_t id = new_id();
-	struct json_object *value;
 	int r;
 
 	r = send_command(q, command, id, deadline, err);
@@ -117,14 +109,7 @@ static int execute(struct qga *q, const char *command, int timeout_ms, struct js
 	if (r < 0)
 		return r;
 	r = channel_message(&q->channel, deadline, &o, err);
-	if (r < 0)
-		return r;
-	if (json_get_obj(o, "error"))
-		return peer_error(json_get_obj(o, "error"), err);
-	if (!json_object_object_get_ex(o, "return", &value))
-		return error_set(err, ERR_CORRUPT, "the answer has neither return nor error");
-	*ret = json_object_get(value);
-	return 0;
+	return r < 0 ? r : channel_result(o, ret, err);
 }
 
 static int run(struct qga *q, const char *command, int timeout_ms, struct json_object **ret,

@@ -6,7 +6,6 @@
 struct qmp {
 	struct channel channel;
 	struct json_object *greeting;
-	char *error_class; /* NULL: the last command had none */
 	uint64_t next_id;
 };
 
@@ -52,7 +51,6 @@ void qmp_close(struct qmp *q)
 		return;
 	channel_clear(&q->channel);
 	json_object_put(q->greeting);
-	free(q->error_class);
 	free(q);
 }
 
@@ -62,11 +60,6 @@ const struct cancel *qmp_set_cancel(struct qmp *q, const struct cancel *cancel)
 
 	q->channel.cancel = cancel;
 	return before;
-}
-
-const char *qmp_error_class(const struct qmp *q)
-{
-	return q->error_class ? q->error_class : "";
 }
 
 struct json_object *qmp_greeting_version(const struct qmp *q)
@@ -149,37 +142,19 @@ static int wait_answer(struct qmp *q, uint64_t id, uint64_t deadline, struct jso
 	}
 }
 
-static int peer_error(struct qmp *q, struct json_object *error, struct error **err)
-{
-	const char *class = json_get_str(error, "class");
-	const char *desc = json_get_str(error, "desc");
-
-	q->error_class = xstrdup(class ? class : "GenericError");
-	return error_set(err, ERR_PEER, "%s", desc ? desc : "unknown error");
-}
-
 static int execute(struct qmp *q, const char *command, struct json_object *args, int pass_fd, int timeout_ms,
 		   struct json_object **ret, struct error **err)
 {
 	_cleanup_json_ struct json_object *answer = NULL;
 	uint64_t deadline = channel_deadline(timeout_ms);
 	uint64_t id = ++q->next_id;
-	struct json_object *value;
 	int r;
 
 	r = send_command(q, command, args, id, pass_fd, deadline, err);
 	if (r < 0)
 		return r;
 	r = wait_answer(q, id, deadline, &answer, err);
-	if (r < 0)
-		return r;
-	if (json_get_obj(answer, "error"))
-		return peer_error(q, json_get_obj(answer, "error"), err);
-	if (!json_object_object_get_ex(answer, "return", &value))
-		return error_set(err, ERR_CORRUPT, "the answer has neither return nor error");
-	if (ret)
-		*ret = json_object_get(value);
-	return 0;
+	return r < 0 ? r : channel_result(answer, ret, err);
 }
 
 /* Takes args over. */
@@ -188,8 +163,6 @@ static int execute_named(struct qmp *q, const char *command, struct json_object 
 {
 	int r;
 
-	free(q->error_class);
-	q->error_class = NULL;
 	r = execute(q, command, args, pass_fd, timeout_ms, ret, err);
 	json_object_put(args);
 	return r < 0 ? error_wrap(err, r, "QMP command '%s' failed", command) : r;

@@ -5,7 +5,7 @@
  * Events are skipped.  Answers are matched by id, so that a command that timed out cannot
  * be mistaken for the next one; the connection stays usable after ERR_PEER and ERR_TIMEOUT.
  *
- * Error codes: ERR_PEER (QEMU said no; see qmp_error_class()), ERR_TIMEOUT, ERR_GONE (QEMU died or
+ * Error codes: ERR_PEER (QEMU said no), ERR_TIMEOUT, ERR_GONE (QEMU died or
  * closed the socket), ERR_CANCELED, ERR_CORRUPT (what came is not QMP), -errno from connect().
  * One connection is used by one thread at a time.
  */
@@ -59,9 +59,6 @@ int qmp_execute_timeout(struct qmp *q, const char *command, struct json_object *
 int qmp_pass_fd(struct qmp *q, const char *name, int fd, struct error **err);
 /* Fine if there is none. */
 int qmp_close_fd(struct qmp *q, const char *name, struct error **err);
-
-/* "GenericError", "DeviceNotFound", ... of the last command that ended in ERR_PEER, else "". */
-const char *qmp_error_class(const struct qmp *q);
 
 /* The greeting's version object, borrowed. */
 struct json_object *qmp_greeting_version(const struct qmp *q);

@@ -35,7 +35,7 @@ int live_disk_make_overlay(const struct live_restore *l, struct live_disk *d, un
 
 	if (r == 0)
 		r = volume_activate(&d->overlay, err);
-	return r < 0 ? (error_prefix(err, "overlay for %s", d->to->disk->key), r) : 0;
+	return r < 0 ? error_wrap(err, r, "overlay for %s", d->to->disk->key) : 0;
 }
 
 void live_disk_remove_overlay(const struct live_restore *l, struct live_disk *d)

@@ -72,7 +72,7 @@ int live_finish_offline(struct live_restore *l, struct error **err)
 		r = copy_rest_of_disk(l, d, err);
 		if (r < 0) {
 			d->stage = LIVE_BROKEN;
-			return error_prefix(err, "%s", d->to->disk->key), r;
+			return error_wrap(err, r, "%s", d->to->disk->key);
 		}
 		live_disk_remove_overlay(l, d);
 	}

@@ -114,7 +114,7 @@ static int attach_disk(const struct live_restore *l, struct qmp *q, const struct
 	if (r == 0)
 		r = mirror_attach(q, &d->graph, &d->names, &s, err);
 	json_object_put(s.overlay);
-	return r < 0 ? (error_prefix(err, "%s", disk->key), r) : 0;
+	return r < 0 ? error_wrap(err, r, "%s", disk->key) : 0;
 }
 
 static int attach_disks(struct live_restore *l, struct qmp *q, struct error **err)

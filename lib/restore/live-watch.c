@@ -69,7 +69,7 @@ static int move_disk(const struct watch *w, struct qmp *q, struct live_disk *d, 
 		r = mirror_finish(q, &d->graph, &d->names, err);
 	qmp_set_cancel(q, cancel);
 	if (r < 0)
-		return error_prefix(err, "%s", d->to->disk->key), r;
+		return error_wrap(err, r, "%s", d->to->disk->key);
 	d->stage = LIVE_MOVED;
 	d->progress.done = d->progress.total;
 	log_progress(w, d);

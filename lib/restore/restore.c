@@ -32,7 +32,7 @@ static int read_archive(struct restore *x, struct error **err)
 	int r = vma_reader_new(p->fd, cpus > 0 ? (unsigned)cpus : 1, host->cancel, &x->reader, err);
 
 	if (r < 0)
-		return error_prefix(err, "cannot read archive '%s'", p->archive), r;
+		return error_wrap(err, r, "cannot read archive '%s'", p->archive);
 	r = plan_read(vma_reader_header(x->reader), scope, host->log, &x->plan, err);
 	if (r == 0)
 		r = plan_choose(&x->plan, p->disks, err);

@@ -71,7 +71,7 @@ static int open_target(struct targets *t, const struct restore_context *c, const
 	if (r == 0)
 		log_info(c->host->log, "map '%s' to '%s' (write zeros = 0)", d->device,
 			 v->volume.path ? v->volume.path : path);
-	return r < 0 ? (error_prefix(err, "%s", d->key), r) : 0;
+	return r < 0 ? error_wrap(err, r, "%s", d->key) : 0;
 }
 
 int targets_open(struct targets *t, struct restore_context *c, const struct volumes *vs, struct error **err)

@@ -77,7 +77,7 @@ int template_check(const struct replaced *old, struct error **err)
 				 old->context->params->vmid);
 	r = check_clones(old, err);
 	if (r < 0)
-		error_prefix(err, "unable to restore VM %" PRIu32 " - it is a template",
-			     old->context->params->vmid);
+		return error_wrap(err, r, "unable to restore VM %" PRIu32 " - it is a template",
+				  old->context->params->vmid);
 	return r;
 }

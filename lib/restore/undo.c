@@ -78,8 +78,8 @@ static int undo_image(const struct host *host, struct journal *j, const char *vo
 			volid, j->vmid);
 	state = look_at_config(host, j, &c, err);
 	if (state == CONFIG_UNKNOWN)
-		return error_prefix(err, "cannot find out whether image '%s' belongs to the guest", volid),
-		       ERR_PEER;
+		return error_wrap(err, ERR_PEER, "cannot find out whether image '%s' belongs to the guest",
+				  volid);
 	/* the configuration of a new guest that is being restored live names its images already */
 	if ((state == CONFIG_OURS && journal_has(j, JOURNAL_GUEST)) || state == CONFIG_NONE ||
 	    !guest_config_names_volume(&c, volid))
@@ -96,8 +96,8 @@ static int remove_replaced(const struct host *host, struct journal *j, const cha
 
 	switch (look_at_config(host, j, &c, err)) {
 	case CONFIG_UNKNOWN:
-		return error_prefix(err, "cannot find out whether image '%s' belongs to the guest", volid),
-		       ERR_PEER;
+		return error_wrap(err, ERR_PEER, "cannot find out whether image '%s' belongs to the guest",
+				  volid);
 	case CONFIG_NONE:
 		log_warn(log, "image '%s' was of VM %u, which is gone: it stays", volid, j->vmid);
 		return 0;

@@ -37,7 +37,7 @@ static int choose_storage(const struct restore_context *c, const struct plan_dis
 	if (r == 0)
 		r = storage_activate(*ret, c->host->log, err);
 	if (r < 0)
-		error_prefix(err, "%s%s", d->key, wanted ? "" : " (--storage puts it elsewhere)");
+		return error_wrap(err, r, "%s%s", d->key, wanted ? "" : " (--storage puts it elsewhere)");
 	return r;
 }
 
@@ -141,7 +141,7 @@ static int make_volume(const struct restore_context *c, struct new_volume *v, st
 		return r;
 	r = allocate_volume(c, s, v, err);
 	if (r < 0)
-		return error_prefix(err, "%s", v->disk->key), r;
+		return error_wrap(err, r, "%s", v->disk->key);
 	if (!v->volume.volid)
 		return 0;
 	log_info(c->host->log, "new volume ID is '%s'", v->disk->volid);

@@ -63,6 +63,10 @@ static int look_at_qemu(const struct sources *s, struct qmp *q, struct error **e
 	int r = qemu_probe(q, f, err);
 
 	if (r == 0)
+		log_debug(s->p.log, "QEMU %d.%d.%d, cbw-timeout %s, several clusters at once are read %s",
+			  f->major, f->minor, f->micro, f->cbw_timeout ? "yes" : "no",
+			  qemu_reads_mixed_ranges(f) ? "right" : "wrong");
+	if (r == 0)
 		r = qemu_require_filter(f, err);
 	if (r == 0)
 		r = clean_leftovers(s, q, err);

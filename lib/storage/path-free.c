@@ -34,9 +34,8 @@ static int check_clone(const struct volume *v, const struct storage_image *image
 		return 0;
 	r = volume_image_info(&clone, &info, err);
 	if (r < 0)
-		return error_prefix(err, "whether '%s:%s' is a linked clone of it cannot be told",
-				    v->storage->id, image->volname),
-		       r;
+		return error_wrap(err, r, "whether '%s:%s' is a linked clone of it cannot be told",
+				  v->storage->id, image->volname);
 	file = tool_json_str(info, "full-backing-filename");
 	if (!file || stat(file, &st) < 0 || st.st_dev != base->st_dev || st.st_ino != base->st_ino)
 		return 0;

@@ -98,9 +98,8 @@ static int make_dirs(const struct storage *s, struct error **err)
 		dir = path_content_dir(s, content);
 		r = io_mkdir_p(dir, 0755, err);
 		if (r < 0)
-			return error_prefix(err, "failed to create content directory '%s' for content '%s'",
-					    dir, storage_content_name(content)),
-			       r;
+			return error_wrap(err, r, "failed to create content directory '%s' for content '%s'",
+					  dir, storage_content_name(content));
 	}
 	return 0;
 }
@@ -151,7 +150,7 @@ static int reach_base(const struct storage *s, struct error **err)
 	int r = bounded_reach(s->path, BOUNDED_REACH_MS, cancel, err);
 
 	if (r < 0)
-		error_prefix(err, "storage '%s'", s->id);
+		return error_wrap(err, r, "storage '%s'", s->id);
 	return r;
 }
 

@@ -138,7 +138,7 @@ int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct v
 	if (r == 0 && s->ops->alloc_unwiped && !a->scratch)
 		r = wipe_new(&v, a, err);
 	if (r < 0)
-		return error_prefix(err, "cannot allocate '%s'", v.volid), r;
+		return error_wrap(err, r, "cannot allocate '%s'", v.volid);
 	*ret = v;
 	v = (struct volume){ 0 };
 	return 0;
@@ -183,5 +183,5 @@ int volume_free(const struct volume *v, struct error **err)
 		if (r == 0)
 			r = v->storage->ops->free(v, err);
 	}
-	return r < 0 ? (error_prefix(err, "cannot remove '%s'", v->volid), r) : 0;
+	return r < 0 ? error_wrap(err, r, "cannot remove '%s'", v->volid) : 0;
 }

@@ -77,7 +77,7 @@ static int image_size(const struct volume *v, uint64_t *ret, struct error **err)
 	if (r == 0 && !tool_json_u64(info, "virtual-size", ret))
 		r = error_set(err, ERR_PEER, "qemu-img info gives none");
 	if (r < 0)
-		error_prefix(err, "cannot determine size of volume '%s'", v->volid);
+		return error_wrap(err, r, "cannot determine size of volume '%s'", v->volid);
 	return r;
 }
 

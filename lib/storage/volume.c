@@ -46,7 +46,7 @@ static int open_in_storage(const struct storage_config *c, const char *volid, st
 				 volid);
 	r = storage_get(c, id, 0, &v->storage, err);
 	if (r < 0)
-		return error_prefix(err, "volume '%s'", volid), r;
+		return error_wrap(err, r, "volume '%s'", volid);
 	v->volid = xstrdup(volid);
 	v->volname = v->volid + strlen(id) + 1;
 	return v->storage->ops->parse(v, err);
@@ -164,7 +164,7 @@ int volume_snapshots(const struct volume *v, char ***ret, struct error **err)
 		return 0;
 	r = v->storage->ops->snapshots(v, &names, err);
 	if (r < 0)
-		return error_prefix(err, "cannot list the snapshots of '%s'", v->volid), r;
+		return error_wrap(err, r, "cannot list the snapshots of '%s'", v->volid);
 	if (names)
 		qsort(names, strv_len(names), sizeof(*names), compare_names);
 	*ret = TAKE_PTR(names);
@@ -182,6 +182,6 @@ int volume_snapshot_delete(const struct volume *v, const char *name, struct erro
 		return error_set(err, ERR_NOT_FOUND, "volume '%s' has no snapshot '%s'", v->volid, name);
 	r = v->storage->ops->snapshot_delete(v, name, err);
 	if (r < 0)
-		return error_prefix(err, "cannot remove snapshot '%s' of '%s'", name, v->volid), r;
+		return error_wrap(err, r, "cannot remove snapshot '%s' of '%s'", name, v->volid);
 	return 0;
 }

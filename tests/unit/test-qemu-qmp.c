@@ -198,10 +198,10 @@ static void test_answers(void)
 
 	open_to(&p, serve_error, &q, &err);
 	ok_error(run(q, "query-a", &ret, &err) == ERR_PEER && strstr(err->message, "No such thing") &&
-			 strstr(err->message, "query-a") && !strcmp(qmp_error_class(q), "DeviceNotFound"),
+			 strstr(err->message, "query-a"),
 		 err, "QEMU's no");
 	error_free(TAKE_PTR(err));
-	ok(run(q, "query-a", &ret, &err) == ERR_CORRUPT && !*qmp_error_class(q), "neither yes nor no");
+	ok(run(q, "query-a", &ret, &err) == ERR_CORRUPT, "neither yes nor no");
 	end(&p, TAKE_PTR(q), &err);
 }
 
@@ -287,7 +287,7 @@ static void test_real(void)
 	   "QEMU %d.%d.%d can do it", f.major, f.minor, f.micro);
 	ok(f.snapshot_access && f.cbw_timeout, "its options are known");
 	ok_error(qmp_execute(q, "no-such-command", NULL, NULL, &err) == ERR_PEER &&
-			 !strcmp(qmp_error_class(q), "CommandNotFound"),
+			 strstr(error_message(err), "no-such-command"),
 		 err, "unknown command");
 	error_free(TAKE_PTR(err));
 	vm_kill(&vm);
