@@ -66,16 +66,15 @@ int error_wrap(struct error **err, int code, const char *fmt, ...)
 	return code;
 }
 
-int error_prefix(struct error **err, const char *fmt, ...)
+void error_prefix(struct error **err, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (!err || !*err)
-		return 0;
+		return;
 	va_start(ap, fmt);
 	put_in_front(*err, fmt, ap);
 	va_end(ap);
-	return (*err)->code;
 }
 
 void error_keep_first(struct error **dst, struct error **src)

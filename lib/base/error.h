@@ -42,8 +42,8 @@ int error_errno(struct error **err, int errnum, const char *fmt, ...) __attribut
  */
 int error_wrap(struct error **err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* The same for who returns no code.  Do not write `return error_prefix(...)`: without an error it is 0. */
-int error_prefix(struct error **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same for callers that keep the code elsewhere. */
+void error_prefix(struct error **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Moves *src into *dst if *dst is empty, else frees it.  Keeps the first of several errors. */
 void error_keep_first(struct error **dst, struct error **src);
