@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static int tap_count, tap_failed;
 
@@ -33,6 +35,14 @@ __attribute__((format(printf, 1, 2), unused)) static void diag(const char *fmt, 
 	va_end(ap);
 	putchar('\n');
 	fflush(stdout);
+}
+
+/* Frees got. */
+__attribute__((unused)) static void is_text(char *got, const char *want, const char *what)
+{
+	if (!ok(!strcmp(got, want), "%s is '%s'", what, want))
+		diag("got '%s'", got);
+	free(got);
 }
 
 __attribute__((unused)) static int done_testing(void)
