@@ -66,12 +66,73 @@ names_of_table() {
 	done
 }
 
-@test "CONTRIBUTING shows the smallest storage type as it is" {
+@test "doc/hacking.md shows the smallest storage type as it is" {
 	diff <(sed -n '/^const struct storage_ops/,/^};/p' "$top/lib/storage/types/dir.c" | expand) \
-		<(sed -nE '/^    const struct storage_ops/,/^    \};/ s/^    //p' "$top/CONTRIBUTING.md")
+		<(sed -nE '/^    const struct storage_ops/,/^    \};/ s/^    //p' "$top/doc/hacking.md")
 }
 
 @test "the manual has a section for each storage type" {
 	diff <(sed -nE 's/^\t&storage_(.*)_ops,$/\1/p' "$top/lib/storage/registry.c" | sort) \
 		<(sed -nE '/^\.Sh TYPES/,/^\.Sh SEE/ s/^\.Ss (.*)/\1/p' "$top/man/vzdump-storage.5" | sort)
+}
+
+# Files of the repository that documents name, with their folder; not those that stand for others.
+named_in() {
+	{
+		grep -ohE '`(lib|cli|plugin|scripts|tests|man)/[^` ]*`' "$@" | tr -d '`'
+		grep -ohE '\b(lib|cli|plugin)/[A-Za-z0-9_/-]+\.[ch]\b' "$@"
+	} | grep -vE '[<*]|NAME' | sort -u
+}
+
+@test "the documents name only files that exist" {
+	local name
+	cd "$top"
+	[ "$(named_in doc/*.md | wc -l)" -gt 100 ]
+	for name in $(named_in ./*.md doc/*.md); do
+		[ -e "$name" ] || {
+			echo "named, but not there: $name"
+			return 1
+		}
+	done
+}
+
+@test "doc/architecture.md has every folder of the code, as the layers that make lint checks" {
+	local name status=0
+	cd "$top"
+	for name in lib/*/ lib/*/*/ cli/ plugin/; do
+		grep -qF "| \`$name\` |" doc/architecture.md || {
+			echo "not among the layers of doc/architecture.md: $name"
+			status=1
+		}
+	done
+	diff <(sed -nE '/^layers=\(/,/\)/ s/^layers=\(|\)$|\t//gp' scripts/lint-structure | tr -s ' ' '\n' | tac) \
+		<(sed -nE '/^## Layers/,/^## One/ s/^\| `([a-z/]+)\/` \|.*/\1/p' doc/architecture.md |
+			grep -vx lib/storage/types) || status=1
+	[ "$status" = 0 ]
+}
+
+@test "doc/architecture.md has every kind of journal entry with its rank" {
+	local name rank
+	cd "$top"
+	while read -r name rank; do
+		grep -qE "^\| *$rank *\| \`$name\` \|" doc/architecture.md || {
+			echo "not in doc/architecture.md: $name${rank:+, rank $rank}"
+			return 1
+		}
+	done < <(tr -d '\n' < <(cat lib/*/*.c) | grep -oE 'journal_kind_[a-z]+ = \{[^}]*\}' |
+		sed -E 's/^journal_kind_([a-z]+) = \{(.*\.rank = ([0-9]+))?.*/\1 \3/')
+}
+
+@test "the sections that documents link to are there" {
+	local file target anchor
+	cd "$top"
+	while IFS=: read -r file target; do
+		anchor=${target#*#}
+		[[ $target == *'#'* ]] || anchor=
+		target=${target%%#*}
+		[[ $target ]] && target=$(dirname "$file")/$target || target=$file
+		[[ -e $target ]] || { echo "$file: no such file: $target"; return 1; }
+		[[ ! $anchor ]] || grep -E '^#+ ' "$target" | sed -E 's/^#+ //' | tr -d ',:`' | tr 'A-Z ' 'a-z-' |
+			grep -qx -- "$anchor" || { echo "$file: no such section: $target#$anchor"; return 1; }
+	done < <(grep -oE '\]\([^)]+\)' ./*.md doc/*.md | grep -v '://' | sed -E 's/\]\(|\)$//g')
 }
