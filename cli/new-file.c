@@ -89,7 +89,8 @@ int new_file_commit(struct new_file *f, struct error **err)
 
 	if (fsync(f->fd) < 0)
 		return error_errno(err, errno, "cannot write '%s'", f->part);
-	r = io_rename(f->part, f->name, replace, &not_synced, err);
+	r = replace ? io_rename(f->part, f->name, &not_synced, err)
+		    : io_rename_new(f->part, f->name, &not_synced, err);
 	if (r < 0)
 		return r == -EEXIST ? exists_already(f->name, err) : r;
 	free(TAKE_PTR(f->part));

@@ -41,7 +41,7 @@ static int open_lock(const struct host *host, const char *path, struct error **e
 	if (r < 0)
 		return r;
 	/* PVE's vzdump, which runs as root, may have made the file */
-	fd = io_open_lock(path, true);
+	fd = io_open_own_lock(path);
 	return fd < 0 ? error_errno(err, -fd, "can't open lock on file '%s'", path) : fd;
 }
 

@@ -53,15 +53,20 @@ int io_create_fresh(const char *path, mode_t mode)
 	return -EEXIST;
 }
 
-int io_open_lock(const char *path, bool narrow)
+int io_open_lock(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int io_open_own_lock(const char *path)
+{
+	int fd = io_open_lock(path);
 	struct stat st;
 
-	if (fd < 0)
-		return -errno;
 	/* others' tools open it as root, which a mode does not keep out */
-	if (narrow && fstat(fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 077))
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 077))
 		(void)fchmod(fd, 0600);
 	return fd;
 }
@@ -167,7 +172,14 @@ static int rename_new(const char *from, const char *to)
 	return rename(from, to) < 0 ? -errno : 0;
 }
 
-int io_rename(const char *from, const char *to, bool replace, struct error **not_synced, struct error **err)
+static int rename_over(const char *from, const char *to)
+{
+	return rename(from, to) < 0 ? -errno : 0;
+}
+
+/* how: one of the two above. */
+static int rename_and_sync(const char *from, const char *to, int (*how)(const char *from, const char *to),
+			   struct error **not_synced, struct error **err)
 {
 	_cleanup_free_ char *parent = io_parent(to);
 	/* opened before: after the rename nothing but the sync itself may fail */
@@ -176,13 +188,23 @@ int io_rename(const char *from, const char *to, bool replace, struct error **not
 
 	if (folder < 0)
 		return error_errno(err, errno, "cannot open folder '%s'", parent);
-	r = !replace ? rename_new(from, to) : rename(from, to) < 0 ? -errno : 0;
+	r = how(from, to);
 	if (r < 0)
 		return error_errno(err, -r, "unable to rename '%s' to '%s'", from, to);
 	if (!not_synced)
 		return sync_folder(folder, parent, err);
 	sync_folder(folder, parent, not_synced);
 	return 0;
+}
+
+int io_rename(const char *from, const char *to, struct error **not_synced, struct error **err)
+{
+	return rename_and_sync(from, to, rename_over, not_synced, err);
+}
+
+int io_rename_new(const char *from, const char *to, struct error **not_synced, struct error **err)
+{
+	return rename_and_sync(from, to, rename_new, not_synced, err);
 }
 
 /* The new file beside path, complete and on disk; tmp is its name. */
@@ -210,8 +232,8 @@ int io_write_file_atomic(const char *path, const void *data, size_t len, mode_t 
 	int r = write_beside(path, tmp, data, len, mode, err);
 
 	if (r == 0)
-		r = io_rename(tmp, path, true, not_synced, err);
-	/* of no harm when it has its name already */
+		r = io_rename(tmp, path, not_synced, err);
+	/* does no harm if it has its name already */
 	if (r < 0)
 		unlink(tmp);
 	return r;

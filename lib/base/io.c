@@ -9,6 +9,25 @@
 #include "base/mem.h"
 #include "base/strv.h"
 
+/* Reads until len or the end of the file.  Bytes read or -errno. */
+static ssize_t read_full(int fd, void *data, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = read(fd, (char *)data + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
 int io_read_fd(int fd, const char *path, size_t max, struct buf *ret, struct error **err)
 {
 	ssize_t n;
@@ -16,7 +35,7 @@ int io_read_fd(int fd, const char *path, size_t max, struct buf *ret, struct err
 	do {
 		char *to = buf_reserve(ret, 8192);
 
-		n = io_read_full(fd, to, 8192);
+		n = read_full(fd, to, 8192);
 		if (n < 0)
 			return error_errno(err, (int)-n, "cannot read '%s'", path);
 		buf_added(ret, (size_t)n);
@@ -68,24 +87,6 @@ int io_pwrite_all(int fd, const void *data, size_t len, off_t offset)
 		len -= (size_t)n;
 	}
 	return 0;
-}
-
-ssize_t io_read_full(int fd, void *data, size_t len)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t n = read(fd, (char *)data + done, len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
 }
 
 ssize_t io_pread_full(int fd, void *data, size_t len, off_t offset)

@@ -26,12 +26,13 @@ int io_read_fd(int fd, const char *path, size_t max, struct buf *ret, struct err
  */
 int io_write_file_atomic(const char *path, const void *data, size_t len, mode_t mode,
 			 struct error **not_synced, struct error **err);
+/* Gives a file a name in the same folder, which another file may have, and fsyncs the folder; not_synced as above. */
+int io_rename(const char *from, const char *to, struct error **not_synced, struct error **err);
 /*
- * Gives a file of the same folder its name, and fsyncs the folder; not_synced as above.  Without replace
- * -EEXIST if something has the name already; where the file system cannot tell in one step (FUSE, pmxcfs
- * among it, NFS), between a look and the rename.
+ * The same for a name that nothing may have: -EEXIST.  Where a file system (NFS, FUSE and with it pmxcfs) cannot
+ * refuse in the same step, something of that name could still appear between the check and the rename.
  */
-int io_rename(const char *from, const char *to, bool replace, struct error **not_synced, struct error **err);
+int io_rename_new(const char *from, const char *to, struct error **not_synced, struct error **err);
 /* Name of the temporary file of io_write_file_atomic() in process `pid`.  Caller frees. */
 char *io_unfinished_name(const char *path, int pid);
 /* Removes what the same call in process `pid`, killed meanwhile, may have left beside path. */
@@ -43,10 +44,11 @@ void io_remove_unfinished(const char *path, int pid);
 int io_create_fresh(const char *path, mode_t mode);
 /*
  * Opens a lock file, made with mode 0600 if it is not there: whoever can open a file can hold its lock.
- * One of ours that others may read gets that mode too if narrow is true.  Follows no link.  Descriptor
- * (O_RDWR) or -errno.
+ * Follows no link.  Descriptor (O_RDWR) or -errno.
  */
-int io_open_lock(const char *path, bool narrow);
+int io_open_lock(const char *path);
+/* The same for a lock that only we use: if the file is ours, but others may read it, it gets that mode too. */
+int io_open_own_lock(const char *path);
 /* True if fd is open on the file that has that name now: after a lock, it may have been removed before. */
 bool io_is_named(int fd, const char *path);
 /* "." for a name without folder.  Caller frees. */
@@ -54,8 +56,7 @@ char *io_parent(const char *path);
 /* All of it, through short writes and EINTR.  0 or -errno. */
 int io_write_all(int fd, const void *data, size_t len);
 int io_pwrite_all(int fd, const void *data, size_t len, off_t offset);
-/* Reads until len or end of file.  Bytes read or -errno. */
-ssize_t io_read_full(int fd, void *data, size_t len);
+/* Reads until len or the end of the file.  Bytes read or -errno. */
 ssize_t io_pread_full(int fd, void *data, size_t len, off_t offset);
 /* mkdir -p; existing folders are fine. */
 int io_mkdir_p(const char *path, mode_t mode, struct error **err);

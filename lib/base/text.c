@@ -1,11 +1,18 @@
 #include "base/text.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 
-size_t text_char(const char *s, uint32_t *ret_char)
+/*
+ * The length in bytes of the UTF-8 character at s, which ends with a NUL; 0 if there is none (RFC 3629: no
+ * overlong forms, no surrogates).  *ret_char, if not NULL, is the character.
+ */
+static size_t text_char(const char *s, uint32_t *ret_char)
 {
 	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	const unsigned char c = (unsigned char)*s;
@@ -29,7 +36,7 @@ static bool is_line_break(uint32_t c)
 	return (c >= '\n' && c <= '\r') || c == 0x85 || c == 0x2028 || c == 0x2029;
 }
 
-/* Controls, and what turns the direction of the text behind it (Unicode's Bidi_Control). */
+/* Controls, and what turns the direction of the text after it (Unicode's Bidi_Control). */
 static bool is_obeyed(uint32_t c)
 {
 	return (c < ' ' && c != '\t') || (c >= 0x7f && c <= 0x9f) || c == 0x061c || c == 0x200e ||

@@ -7,10 +7,6 @@
 #ifndef VZDUMP_BASE_TEXT_H
 #define VZDUMP_BASE_TEXT_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 /*
  * Makes s harmless, in place, and returns it: one line of UTF-8 in which a line break of any kind is a
  * blank, a tab stays, and '?' stands for each other character that a terminal might obey and for each
@@ -20,11 +16,6 @@ char *text_clean(char *s);
 /* A harmless copy.  Caller frees. */
 char *text_cleaned(const char *s);
 
-/*
- * The length in bytes of the UTF-8 character at s, which ends with a NUL; 0 if there is none (RFC 3629: no
- * overlong forms, no surrogates).  *ret_char, if not NULL, is the character.
- */
-size_t text_char(const char *s, uint32_t *ret_char);
 /* Valid UTF-8: a copy; else each byte is taken for a character, as Perl does.  Caller frees. */
 char *text_as_utf8(const char *s);
 /*

@@ -58,7 +58,7 @@ static int take_flock(const struct paths *p, uint32_t vmid, const struct cancel 
 	if (r < 0)
 		return r;
 	/* one that PVE has made keeps its mode */
-	fd = io_open_lock(file, false);
+	fd = io_open_lock(file);
 	if (fd < 0)
 		return error_errno(err, -fd, "can't open lock file '%s'", file);
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -220,7 +220,7 @@ static int create_locked(const char *path, const char *lock, struct error **not_
 	if (r < 0)
 		error_errno(err, -r, "cannot create '%s'", path);
 	else
-		r = io_rename(tmp, path, false, not_synced, err);
+		r = io_rename_new(tmp, path, not_synced, err);
 	if (r < 0 && fd >= 0)
 		unlink(tmp);
 	return r;

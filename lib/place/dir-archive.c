@@ -96,7 +96,7 @@ int dir_publish(struct archive *archive, struct error **err)
 	int r = sync_part(a, err);
 
 	if (r == 0)
-		r = io_rename(a->part, a->path, true, &archive->not_synced, err);
+		r = io_rename(a->part, a->path, &archive->not_synced, err);
 	if (r == 0)
 		journal_strike(a->journal, JOURNAL_FILE, a->part);
 	return r;

@@ -75,20 +75,20 @@ static void test_links(const char *dir)
 		   write_text(link, "z", 0600) && !io_is_named(fd, link),
 	   "an open file that another one took the name of is told apart");
 	unlink(link);
-	ok(symlink(victim, link) == 0 && io_open_lock(link, true) == -ELOOP, "a lock is no link");
+	ok(symlink(victim, link) == 0 && io_open_own_lock(link) == -ELOOP, "a lock is no link");
 }
 
 static void test_lock_mode(const char *dir)
 {
 	_cleanup_free_ char *path = xasprintf("%s/lock", dir);
-	_cleanup_close_ int fd = io_open_lock(path, false), again = -1, narrow = -1;
+	_cleanup_close_ int fd = io_open_lock(path), again = -1, narrow = -1;
 	struct stat st;
 
 	ok(fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 0777) == 0600, "a new lock is its owner's alone");
 	fchmod(fd, 0644);
-	again = io_open_lock(path, false);
+	again = io_open_lock(path);
 	ok(again >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 0777) == 0644, "another tool's keeps its mode");
-	narrow = io_open_lock(path, true);
+	narrow = io_open_own_lock(path);
 	ok(narrow >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 0777) == 0600, "of ours others lose theirs");
 }
 
@@ -99,10 +99,10 @@ static void test_rename(const char *dir)
 
 	write_text(a, "a", 0600);
 	write_text(b, "b", 0600);
-	ok(io_rename(a, b, false, NULL, &err) == -EEXIST && holds(b, "b") && err,
+	ok(io_rename_new(a, b, NULL, &err) == -EEXIST && holds(b, "b") && err,
 	   "a name that is taken stays so");
-	ok(io_rename(a, b, true, NULL, NULL) == 0 && holds(b, "a"), "unless it may be replaced");
-	ok(io_rename(b, a, false, NULL, NULL) == 0 && holds(a, "a"), "a free name is given");
+	ok(io_rename(a, b, NULL, NULL) == 0 && holds(b, "a"), "unless it may be replaced");
+	ok(io_rename_new(b, a, NULL, NULL) == 0 && holds(a, "a"), "a free name is given");
 }
 
 /* ---- trees ---- */
