@@ -59,9 +59,12 @@ static int ask_to_shut_down(const struct guest *g, const struct guest_config *co
 	if (agent.enabled) {
 		_cleanup_qga_ struct qga *a = NULL;
 
-		if (pve_agent(g, cancel, &a, NULL) == 0 && qga_ping(a, NULL) == 0)
+		if (pve_agent(g, cancel, &a, NULL) == 0 && qga_ping(a, NULL) == 0) {
+			log_debug(log, "asking the agent of VM %u to shut down", g->vmid);
 			return qga_shutdown(a, err);
+		}
 	}
+	log_debug(log, "asking VM %u to shut down by ACPI", g->vmid);
 	r = pve_monitor(g, cancel, &q, err);
 	if (r == 0)
 		r = qmp_execute(q, "system_powerdown", NULL, NULL, err);
