@@ -1,4 +1,5 @@
 /* lib/base/text: what strangers write is harmless to terminals, UTF-8 and JSON. */
+#include <stdint.h>
 #include <string.h>
 
 #include "base/cleanup.h"
