@@ -100,7 +100,7 @@ static void read_image_info(const struct storage *s, const struct storage_image 
 			    struct storage_volume *ret)
 {
 	struct volume v = { .storage = s, .volid = ret->volid, .volname = strchr(ret->volid, ':') + 1 };
-	_cleanup_tool_json_ struct json_object *info = NULL;
+	_cleanup_json_ struct json_object *info = NULL;
 	_cleanup_error_ struct error *err = NULL;
 	const char *backing, *base;
 
@@ -112,7 +112,7 @@ static void read_image_info(const struct storage *s, const struct storage_image 
 		describe_unreadable(&v, image, log, err, ret);
 	} else {
 		tool_json_u64(info, "virtual-size", &ret->size);
-		backing = tool_json_str(info, "backing-filename");
+		backing = json_get_str(info, "backing-filename");
 		base = base_of_clone(backing);
 		if (backing && !ret->parent)
 			ret->parent = xstrdup(backing);

@@ -66,7 +66,7 @@ static const char *find_type(const char *name, const char **ret_rest)
 }
 
 /* True if text has the shape of pattern, in which 0 stands for any digit. */
-static bool matches(const char *text, const char *pattern)
+static bool has_shape(const char *text, const char *pattern)
 {
 	for (; *pattern; text++, pattern++) {
 		bool digit = *text >= '0' && *text <= '9';
@@ -77,8 +77,8 @@ static bool matches(const char *text, const char *pattern)
 	return !*text;
 }
 
-/* Two or four digits. */
-static int number(const char *text, int digits)
+/* Value of the first `digits` characters, which are digits. */
+static int leading_number(const char *text, int digits)
 {
 	int n = 0;
 
@@ -88,8 +88,8 @@ static int number(const char *text, int digits)
 }
 
 /*
- * The hour that comes twice when summer time ends: the first of the two is meant, as in PVE, so that no
- * archive seems to be of the future.
+ * When summer time ends, one hour comes twice.  As in PVE, the first of the two is meant: no archive then
+ * seems to come from the future.
  */
 static time_t first_of_two(struct tm tm, time_t when)
 {
@@ -111,26 +111,26 @@ static bool parse_stamp(const char *text, time_t *ret)
 	struct tm check;
 	time_t when;
 
-	if (!matches(text, "0000_00_00-00_00_00"))
+	if (!has_shape(text, "0000_00_00-00_00_00"))
 		return false;
-	tm.tm_year = number(text, 4) - 1900;
-	tm.tm_mon = number(text + 5, 2) - 1;
-	tm.tm_mday = number(text + 8, 2);
-	tm.tm_hour = number(text + 11, 2);
-	tm.tm_min = number(text + 14, 2);
-	tm.tm_sec = number(text + 17, 2);
+	tm.tm_year = leading_number(text, 4) - 1900;
+	tm.tm_mon = leading_number(text + 5, 2) - 1;
+	tm.tm_mday = leading_number(text + 8, 2);
+	tm.tm_hour = leading_number(text + 11, 2);
+	tm.tm_min = leading_number(text + 14, 2);
+	tm.tm_sec = leading_number(text + 17, 2);
 	if (tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 59)
 		return false;
 	check = tm;
 	when = first_of_two(tm, mktime(&check));
-	/* an hour may have been skipped by summer time, a day may not */
+	/* summer time may skip an hour, but never a day */
 	if (check.tm_year != tm.tm_year || check.tm_mon != tm.tm_mon || check.tm_mday != tm.tm_mday)
 		return false;
 	*ret = when;
 	return true;
 }
 
-/* rest: "<vmid>-..." without extension.  The guest's id counts for renamed archives too. */
+/* rest: "<vmid>-..." without extension.  The guest's id is taken from renamed archives too. */
 static void parse_rest(const char *rest, struct archive_name *a)
 {
 	size_t digits = strspn(rest, "0123456789");

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
+#include "storage/key.h"
 
 /* ---- names ---- */
 
@@ -26,7 +27,7 @@ static bool is_word(const char *text, size_t n)
 	return n && strspn(text, allowed) >= n;
 }
 
-/* LVM takes 127 bytes, ZFS and RBD more, all with what belongs to the storage. */
+/* LVM allows 127 bytes, ZFS and RBD more, each including what the storage adds. */
 #define NAME_MAX_BYTES 120
 
 uint32_t block_name_owner(const char *name, const char *const prefixes[])
@@ -85,7 +86,7 @@ int block_wait(const struct volume *v, int timeout_s, struct error **err)
 {
 	bool udev = access("/run/udev/control", F_OK) == 0;
 
-	/* whoever makes the links without udev has made them when its tool returned */
+	/* without udev, the tools make the links themselves before they return */
 	for (int ms = 0; ms < (udev ? timeout_s * 1000 : 1000); ms += 50) {
 		if (is_block(v->path))
 			return 0;
@@ -93,8 +94,8 @@ int block_wait(const struct volume *v, int timeout_s, struct error **err)
 	}
 	if (!udev)
 		return error_set(err, ERR_TIMEOUT,
-				 "no device '%s' of volume '%s' appeared: udev, which makes it, does "
-				 "not run here",
+				 "no device '%s' of volume '%s' appeared: udev, which makes it, is not "
+				 "running",
 				 v->path, v->volid);
 	return error_set(err, ERR_TIMEOUT, "timeout: no device '%s' of volume '%s' found after %d sec.",
 			 v->path, v->volid, timeout_s);
@@ -125,7 +126,7 @@ uint64_t block_discard_granularity(const char *path)
 
 #define GENTLE_BYTES_PER_S (10 * MIB)
 
-/* Sleeps as long as `done` bytes must take beyond what they took. */
+/* Sleeps until `done` bytes have taken as long as they must at this rate (0: any). */
 static int keep_pace(uint64_t begin_ns, uint64_t done, uint64_t bytes_per_s, const struct cancel *cancel,
 		     struct error **err)
 {
@@ -166,6 +167,20 @@ int block_zero(const char *path, const struct block_zero_options *o, struct erro
 }
 
 /* ---- callbacks ---- */
+
+int block_check_target(const struct storage *s, struct error **err)
+{
+	int r = storage_key_required(s, "portal", NULL, err);
+
+	return r < 0 ? r : storage_key_required(s, "target", NULL, err);
+}
+
+void block_target_traits(const struct storage *s, enum image_format format, struct image_traits *ret)
+{
+	(void)s;
+	(void)format;
+	*ret = (struct image_traits){ .discard_granularity = 4096, .size_granularity = 512 };
+}
 
 char *block_volname(const struct storage *s, uint32_t vmid, const char *name, enum image_format format)
 {

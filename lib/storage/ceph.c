@@ -1,5 +1,4 @@
 #include "storage/ceph.h"
-#include "storage/key.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -8,9 +7,10 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "storage/block.h"
+#include "storage/key.h"
 
-/* A file beside storage.cfg, NULL if it is not there.  Caller frees. */
-static char *own_file(const struct storage *s, const char *name)
+/* Path of a file beside storage.cfg; NULL if there is none.  Caller frees. */
+static char *config_file(const struct storage *s, const char *name)
 {
 	char *path = xasprintf("%s/%s", s->config_dir ? s->config_dir : "/etc/pve", name);
 
@@ -24,12 +24,12 @@ char *ceph_file(const struct storage *s, const char *suffix)
 {
 	_cleanup_free_ char *name = xasprintf("priv/ceph/%s.%s", s->id, suffix);
 
-	return own_file(s, name);
+	return config_file(s, name);
 }
 
 char *ceph_conf(const struct storage *s)
 {
-	return storage_key(s, "monhost") ? ceph_file(s, "conf") : own_file(s, "ceph.conf");
+	return storage_key(s, "monhost") ? ceph_file(s, "conf") : config_file(s, "ceph.conf");
 }
 
 void ceph_split_host(const char *text, char **ret_host, char **ret_port)
@@ -73,5 +73,6 @@ int ceph_check_word(const struct storage *s, const char *key, struct error **err
 
 	if (!value || block_word_valid(value))
 		return 0;
-	return error_set(err, ERR_INVALID, "storage '%s': %s '%s' is not a name of Ceph", s->id, key, value);
+	return error_set(err, ERR_INVALID, "storage '%s': %s '%s' is not a valid Ceph name", s->id, key,
+			 value);
 }

@@ -7,7 +7,7 @@
 #include "base/units.h"
 #include "storage/config-section.h"
 
-/* One section being read: where warnings go, and what about. */
+/* The section that is being read, and where warnings about it go. */
 struct reader {
 	const char *file;
 	const struct log *log;
@@ -26,14 +26,14 @@ static bool has_word(const char *words, const char *word)
 	return false;
 }
 
-static bool is_unknown(const struct reader *rd, const char *key)
+static bool is_unknown_key(const struct reader *rd, const char *key)
 {
 	return rd->s->ops && !has_word(common_keys, key) && !has_word(rd->s->ops->keys, key);
 }
 
 static const char *value_of(const struct reader *rd, const char *key)
 {
-	return is_unknown(rd, key) ? NULL : section_get(&rd->s->section, key);
+	return is_unknown_key(rd, key) ? NULL : section_get(&rd->s->section, key);
 }
 
 static void warn_line(const struct reader *rd, const struct section_property *p, const char *what,
@@ -121,7 +121,7 @@ static enum image_format read_format(const struct reader *rd)
 	return ops->format_default;
 }
 
-/* Without slashes at the end; PVE's own place for what is mounted. */
+/* Without trailing slashes.  Types that mount have PVE's default. */
 static char *read_path(const struct reader *rd)
 {
 	const char *value = value_of(rd, "path");
@@ -172,7 +172,7 @@ static int read_max_protected(const struct reader *rd)
 	if (!value || strcmp(value, "-1") == 0)
 		return -1;
 	if (units_parse_u64(value, 0, INT32_MAX, "max-protected-backups", &n, NULL) < 0) {
-		warn_value(rd, "max-protected-backups", "not a number from -1 on");
+		warn_value(rd, "max-protected-backups", "not a number, or less than -1");
 		return -1;
 	}
 	return (int)n;
@@ -197,7 +197,7 @@ static void warn_unexpected(const struct reader *rd, const struct section_proper
 	warn_line(rd, p, "unexpected property", hint);
 }
 
-/* Of a key that comes twice the first counts; often a head between the two was not taken for one. */
+/* The first of two equal keys counts.  Often the head of a section between them was malformed. */
 static void warn_properties(const struct reader *rd)
 {
 	const struct section *section = &rd->s->section;
@@ -205,7 +205,7 @@ static void warn_properties(const struct reader *rd)
 	for (size_t i = 0; i < section->n; i++) {
 		const struct section_property *p = &section->properties[i];
 
-		if (is_unknown(rd, p->key))
+		if (is_unknown_key(rd, p->key))
 			warn_unexpected(rd, p);
 		else if (section_property(section, p->key) != p)
 			warn_line(rd, p, "duplicate attribute", "");

@@ -5,8 +5,8 @@
 #include "storage/storage.h"
 
 /*
- * Fills s, which has its id, type, ops (NULL: unknown) and section, with what the section says.  Values that
- * cannot be used are warned about, by the name of file, and are as if they were not there.
+ * Fills the members of s from s->section; id, type, ops (NULL: unknown) and section are set already.  Warns,
+ * with the name of file, about each value that cannot be used, and ignores it.
  */
 void storage_read_section(struct storage *s, const char *file, const struct log *log);
 

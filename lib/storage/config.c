@@ -47,7 +47,7 @@ static struct storage *new_storage(struct storage_config *c)
 	return s;
 }
 
-/* Of sections with one id the last counts. */
+/* The last of several sections with one id counts. */
 static void drop_storage(struct storage_config *c, const char *id)
 {
 	for (size_t i = 0; i < c->n; i++) {
@@ -67,7 +67,7 @@ static char *parent_dir(const char *file)
 	return slash ? xstrndup(file, (size_t)(slash - file)) : xstrdup(".");
 }
 
-/* Takes the section's content over. */
+/* Takes over what the section owns. */
 static void add_section(struct storage_config *c, struct section *section, const char *file,
 			const struct log *log)
 {
@@ -113,7 +113,7 @@ static void add_local(struct storage_config *c, const char *file, const char *pa
 	};
 }
 
-/* As PVE: what it cannot use as "local" is no reason to have none. */
+/* As in PVE, there always is a "local": the default replaces one that cannot be used. */
 static void check_local(struct storage_config *c, const char *file, const char *path, const struct log *log)
 {
 	const struct storage *s = storage_find(c, "local");

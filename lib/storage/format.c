@@ -46,7 +46,7 @@ bool image_name_parse(const char *name, enum image_format *ret)
 
 	if (format < 0 || dot == name || strpbrk(name, "/ \t\r\n\f\v"))
 		return false;
-	/* files that belong to a volume, but are no volumes themselves */
+	/* snapshots: they belong to an image, but are none themselves */
 	if (format == IMAGE_QCOW2 && str_prefix(name, "snap-", NULL))
 		return false;
 	*ret = (enum image_format)format;

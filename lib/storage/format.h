@@ -29,12 +29,12 @@ unsigned storage_content_parse(const char *name);
 /* All names; NULL-terminated. */
 extern const char *const storage_content_names[];
 
-/* "raw", "qcow2", ... and back; -1 if it is none. */
+/* "raw", "qcow2", ... and back; -1 for an unknown name. */
 const char *image_format_name(enum image_format f);
 int image_format_parse(const char *name);
 /*
- * True if name is the file name of an image ("vm-100-disk-0.qcow2"): one component without white space that
- * ends in a known format, which *ret is then.
+ * True if name is the file name of an image ("vm-100-disk-0.qcow2"): one component without white space whose
+ * extension is a known format; *ret is that format.
  */
 bool image_name_parse(const char *name, enum image_format *ret);
 

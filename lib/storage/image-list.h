@@ -9,9 +9,9 @@ struct image_list {
 	size_t n;
 };
 
-/* Takes over what image owns.  The image that it returns may be completed; it is valid until the next call. */
+/* Adds image and takes over what it owns.  The returned entry may be changed until the next call. */
 struct storage_image *image_list_add(struct image_list *l, struct storage_image image);
-/* Sorts by name and hands over. */
+/* Sorts by name and hands the list to the caller (storage_images_free()); l is empty then. */
 void image_list_finish(struct image_list *l, struct storage_image **ret, size_t *ret_n);
 
 #endif

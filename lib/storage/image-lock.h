@@ -1,9 +1,9 @@
 /*
- * The locks by which QEMU and its tools keep two of them from one image.
+ * The locks by which QEMU and its tools avoid using one image at the same time.
  *
  * QEMU's file-posix driver holds a shared lock on byte 100 + n of the image for each permission n that it
- * uses, and on byte 200 + n for each that it leaves to nobody else; then it looks whether anybody holds
- * the counterpart.  Fact: block/file-posix.c, 2.10 to 11.1, for files and block devices alike.
+ * uses, and on byte 200 + n for each that it does not share; then it checks that nobody holds the
+ * counterpart.  Fact: block/file-posix.c, 2.10 to 11.1, for files and block devices alike.
  */
 #ifndef VZDUMP_STORAGE_IMAGE_LOCK_H
 #define VZDUMP_STORAGE_IMAGE_LOCK_H
@@ -30,8 +30,8 @@ static inline struct flock image_lock(int base, unsigned permission, short type)
 }
 
 /*
- * True if somebody holds it through another descriptor, on another host too where locks work across the
- * network.  Needs no lock itself, and fd no right to write.
+ * True if the lock is held through another descriptor; also on another host if the network file system
+ * carries locks.  Takes no lock itself; fd may be read-only.
  */
 static inline bool image_lock_is_held(int fd, int base, unsigned permission)
 {

@@ -18,7 +18,7 @@
 #include "base/strv.h"
 #include "storage/in-use-process.h"
 
-#define MAX_DEPTH 8 /* devices on devices */
+#define MAX_DEPTH 8 /* of devices on devices */
 
 /* ---- the device, its partitions, and what is built on them ---- */
 
@@ -36,7 +36,7 @@ static bool has_device(const struct devices *d, dev_t dev)
 }
 
 /* "253:7" in a file of sysfs. */
-static bool read_number(const char *path, dev_t *ret)
+static bool read_device_number(const char *path, dev_t *ret)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	unsigned major, minor;
@@ -49,7 +49,10 @@ static bool read_number(const char *path, dev_t *ret)
 
 static void add_device(struct devices *d, dev_t dev, unsigned depth);
 
-/* Those whose files the pattern takes, below the device's folder; each has its number beside it. */
+/*
+ * Adds a device for each file below this device's folder in sysfs that matches the pattern; the device's
+ * number is in the file "dev" beside it.
+ */
 static void add_below(struct devices *d, dev_t dev, const char *pattern, unsigned depth)
 {
 	_cleanup_free_ char *files = xasprintf("/sys/dev/block/%u:%u/%s", major(dev), minor(dev), pattern);
@@ -61,7 +64,7 @@ static void add_below(struct devices *d, dev_t dev, const char *pattern, unsigne
 			_cleanup_free_ char *folder = io_parent(found.gl_pathv[i]);
 			_cleanup_free_ char *number = xasprintf("%s/dev", folder);
 
-			if (read_number(number, &other))
+			if (read_device_number(number, &other))
 				add_device(d, other, depth + 1);
 		}
 	globfree(&found);
@@ -73,7 +76,7 @@ static void add_device(struct devices *d, dev_t dev, unsigned depth)
 		return;
 	d->list = xreallocarray(d->list, d->n + 1, sizeof(*d->list));
 	d->list[d->n++] = (struct open_file){ .device = true, .dev = dev };
-	/* not all that has a number: that of an NVMe disk's controller, in "device", is a character device's */
+	/* not any file "dev": an NVMe disk has its controller's in "device", which is a character device */
 	add_below(d, dev, "*/partition", depth);
 	add_below(d, dev, "holders/*/dev", depth);
 }
@@ -91,7 +94,7 @@ static void endmntentp(FILE **f)
 		endmntent(*f);
 }
 
-/* Where one of them is mounted, NULL if nowhere: one that may be written to first. */
+/* Where one of the devices is mounted, if possible writable; NULL if none is. */
 static char *find_mount(const struct devices *d, bool *ret_read_only)
 {
 	_cleanup_(endmntentp) FILE *f = setmntent("/proc/self/mounts", "re");
@@ -102,7 +105,7 @@ static char *find_mount(const struct devices *d, bool *ret_read_only)
 
 	*ret_read_only = false;
 	while (f && getmntent_r(f, &m, text, sizeof(text))) {
-		/* others may be on a server that is away */
+		/* stat() of anything else may hang, on a server that does not answer */
 		if (!str_prefix(m.mnt_fsname, "/dev/", NULL) || stat(m.mnt_fsname, &st) < 0 ||
 		    !S_ISBLK(st.st_mode) || !has_device(d, st.st_rdev))
 			continue;
@@ -115,20 +118,20 @@ static char *find_mount(const struct devices *d, bool *ret_read_only)
 	return TAKE_PTR(read_only);
 }
 
-/* ---- who ---- */
+/* ---- users ---- */
 
 /*
- * For what neither processes nor mounts show: swap, a ZFS pool, an iSCSI target of this host.  Devices on
- * top of it, which are in the list, have it for themselves too, and are no users while nobody uses them.
+ * Shows users that are neither processes nor mounts: swap, a ZFS pool, an iSCSI target of this host.  Says
+ * nothing if there are devices on top: they hold the device exclusively even while nobody uses them.
  */
-static bool kernel_has_it(const char *path)
+static bool kernel_holds_device(const char *path)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
 
 	return fd < 0 && errno == EBUSY;
 }
 
-char *in_use_device(const char *path, const struct stat *st, const char *but)
+char *in_use_device(const char *path, const struct stat *st, const char *ignored)
 {
 	_cleanup_(devices_clear) struct devices d = { 0 };
 	_cleanup_free_ char *who = NULL, *mount = NULL;
@@ -136,7 +139,7 @@ char *in_use_device(const char *path, const struct stat *st, const char *but)
 	pid_t pid;
 
 	add_device(&d, st->st_rdev, 0);
-	pid = open_files_writer(d.list, d.n, but);
+	pid = open_files_writer(d.list, d.n, ignored);
 	if (pid) {
 		who = in_use_process(pid);
 		return xasprintf("%s has '%s' open for writing", who, path);
@@ -144,7 +147,7 @@ char *in_use_device(const char *path, const struct stat *st, const char *but)
 	mount = find_mount(&d, &read_only);
 	if (mount && !read_only)
 		return xasprintf("'%s' is mounted on this host, at '%s'", path, mount);
-	if (d.n == 1 && !mount && kernel_has_it(path))
+	if (d.n == 1 && !mount && kernel_holds_device(path))
 		return xasprintf(
 			"the kernel of this host has '%s' in use (a mount, swap, a pool or an iSCSI target)",
 			path);
@@ -160,7 +163,7 @@ static bool has_other_name(const char *a, const char *b)
 	return !slash_a || !slash_b || strcmp(slash_a, slash_b) != 0;
 }
 
-/* Only one that may be it is looked at: those of containers may lie on a server that is away. */
+/* Calls stat() only if the name fits: a file of a container may lie on a server that does not answer. */
 static bool is_backing_file(const char *sysfs, const char *real, const struct stat *st)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -174,7 +177,7 @@ static bool is_backing_file(const char *sysfs, const char *real, const struct st
 	return stat(text.data, &other) == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
 }
 
-char *in_use_loop(const char *path, const struct stat *st, const char *but)
+char *in_use_loop(const char *path, const struct stat *st, const char *ignored)
 {
 	_cleanup_free_ char *real = realpath(path, NULL);
 	char *who = NULL;
@@ -189,15 +192,15 @@ char *in_use_loop(const char *path, const struct stat *st, const char *but)
 
 			if (is_backing_file(found.gl_pathv[i], real, st) && stat(device, &loop) == 0 &&
 			    S_ISBLK(loop.st_mode))
-				user = in_use_device(device, &loop, but);
+				user = in_use_device(device, &loop, ignored);
 			if (user)
-				who = xasprintf("'%s' is behind '%s', and %s", path, device, user);
+				who = xasprintf("'%s' backs '%s', and %s", path, device, user);
 		}
 	globfree(&found);
 	return who;
 }
 
-/* ---- counting ---- */
+/* ---- counters ---- */
 
 bool in_use_sectors_written(dev_t dev, uint64_t *ret)
 {

@@ -7,7 +7,7 @@
 #include "base/proc.h"
 #include "base/strv.h"
 
-/* The program is called qemu-system-..., by PVE "kvm", by Red Hat "qemu-kvm"; it may be run by another. */
+/* The program is called qemu-system-..., in PVE "kvm", in Red Hat "qemu-kvm"; a wrapper may run it. */
 static bool is_qemu(const char *command)
 {
 	static const char *const names[] = { "qemu-system-", "kvm ", "qemu-kvm " };

@@ -17,21 +17,21 @@ enum {
 	FORGET_POLL_MS = 1000,
 };
 
-/* ---- looking ---- */
+/* ---- users ---- */
 
-static char *file_process(const char *path, const struct stat *st, const char *but)
+static char *file_process(const char *path, const struct stat *st, const char *ignored)
 {
 	const struct open_file file = open_file_of(st);
-	const pid_t pid = open_files_writer(&file, 1, but);
+	const pid_t pid = open_files_writer(&file, 1, ignored);
 	_cleanup_free_ char *who = pid ? in_use_process(pid) : NULL;
 
 	return who ? xasprintf("%s has '%s' open for writing", who, path) : NULL;
 }
 
-/* The one who does not count may have locks, too: swtpm locks all of its file, which is no lock of QEMU's. */
-static char *file_lock(const char *path, const char *but)
+/* With an ignored process, locks prove nothing: swtpm locks its whole file, which looks like QEMU's locks. */
+static char *file_lock(const char *path, const char *ignored)
 {
-	_cleanup_close_ int fd = but ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_close_ int fd = ignored ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0 || (!image_lock_is_held(fd, IMAGE_LOCK_USES, IMAGE_WRITES) &&
 		       !image_lock_is_held(fd, IMAGE_LOCK_USES, IMAGE_RESIZES)))
@@ -41,24 +41,24 @@ static char *file_lock(const char *path, const char *but)
 			 path);
 }
 
-static char *look_at_file(const char *path, const struct stat *st, const char *but)
+static char *file_user(const char *path, const struct stat *st, const char *ignored)
 {
-	char *who = file_process(path, st, but);
+	char *who = file_process(path, st, ignored);
 
 	if (!who)
-		who = file_lock(path, but);
-	return who ? who : in_use_loop(path, st, but);
+		who = file_lock(path, ignored);
+	return who ? who : in_use_loop(path, st, ignored);
 }
 
-static char *look_at_device(const char *path, const struct stat *st, const char *but)
+static char *device_user(const char *path, const struct stat *st, const char *ignored)
 {
-	char *who = in_use_device(path, st, but);
+	char *who = in_use_device(path, st, ignored);
 
-	return who ? who : file_lock(path, but);
+	return who ? who : file_lock(path, ignored);
 }
 
 /* As storage_ops.user. */
-static int find_user(const struct volume *v, const char *but, char **ret, struct error **err)
+static int find_user(const struct volume *v, const char *ignored, char **ret, struct error **err)
 {
 	struct stat st;
 	int r;
@@ -66,15 +66,15 @@ static int find_user(const struct volume *v, const char *but, char **ret, struct
 	*ret = NULL;
 	if (v->path && stat(v->path, &st) == 0) {
 		if (S_ISREG(st.st_mode))
-			*ret = look_at_file(v->path, &st, but);
+			*ret = file_user(v->path, &st, ignored);
 		else if (S_ISBLK(st.st_mode))
-			*ret = look_at_device(v->path, &st, but);
+			*ret = device_user(v->path, &st, ignored);
 	}
 	if (*ret)
 		return USER_PROCESS;
 	r = v->storage && v->storage->ops->user ? v->storage->ops->user(v, ret, err) : USER_NONE;
-	/* a client that has no name here is the one that does not count: PVE maps an RBD image for swtpm */
-	if (r == USER_NAMELESS && but) {
+	/* a client without a name may be the ignored process: PVE maps an RBD image for swtpm */
+	if (r == USER_NAMELESS && ignored) {
 		free(*ret);
 		*ret = NULL;
 		r = USER_NONE;
@@ -82,20 +82,20 @@ static int find_user(const struct volume *v, const char *but, char **ret, struct
 	return r;
 }
 
-int volume_check_unused(const struct volume *v, const char *but, const struct cancel *cancel,
+int volume_check_unused(const struct volume *v, const char *ignored, const struct cancel *cancel,
 			struct error **err)
 {
 	const uint64_t began = units_now_ns();
 
 	for (bool again = false;; again = true) {
 		_cleanup_free_ char *who = NULL;
-		int r = find_user(v, but, &who, err);
+		int r = find_user(v, ignored, &who, err);
 		const bool lives = r == USER_PROCESS;
 		const int poll_ms = lives ? POLL_MS : FORGET_POLL_MS;
 
 		if (r <= 0)
 			return r;
-		/* by the clock: on a host with many processes each look takes a while */
+		/* by the clock: on a host with many processes, each search takes a while */
 		if (again && (units_now_ns() - began) / 1000000 >= (lives ? LET_GO_MS : FORGET_MS))
 			return error_set(err, -EBUSY, "%s", who);
 		r = cancel_sleep(cancel, poll_ms, err);

@@ -25,7 +25,7 @@ static int check_word(const struct storage *s, const char *key, struct error **e
 	int r = storage_key_required(s, key, &value, err);
 
 	if (r == 0 && (!block_word_valid(value) || strchr(value, ':')))
-		r = error_set(err, ERR_INVALID, "storage '%s': %s '%s' is not a name of LVM", s->id, key,
+		r = error_set(err, ERR_INVALID, "storage '%s': %s '%s' is not a valid LVM name", s->id, key,
 			      value);
 	return r;
 }
@@ -61,18 +61,16 @@ int lvm_lvs(const struct storage *s, const char *name, struct json_object **ret_
 				     one ? one : storage_key(s, "vgname"),
 				     NULL };
 	const struct tool t = { .storage = s, .argv = argv, .timeout_s = TOOL_ASK, .meanings = lvm_meanings };
-	struct json_object *reports;
 	int r = tool_run_json(&t, ret_root, err);
 
 	if (r < 0)
 		return r;
-	reports = tool_json_get(*ret_root, "report");
-	*ret_lvs = tool_json_len(reports) ? tool_json_get(json_object_array_get_idx(reports, 0), "lv") : NULL;
-	if (!name || tool_json_len(*ret_lvs))
+	*ret_lvs = json_get_array(json_array_at(json_get_array(*ret_root, "report"), 0), "lv");
+	if (!name || json_array_len(*ret_lvs))
 		return 0;
 	json_object_put(*ret_root);
 	*ret_root = NULL;
-	return error_set(err, ERR_NOT_FOUND, "storage '%s': no such logical volume %s", s->id, one);
+	return error_set(err, ERR_NOT_FOUND, "storage '%s': no such logical volume '%s'", s->id, one);
 }
 
 int64_t lvm_time(struct json_object *lv)
@@ -85,12 +83,12 @@ int64_t lvm_time(struct json_object *lv)
 int lvm_names(const struct storage *s, const char *prefix, const char *suffix, char ***ret,
 	      struct error **err)
 {
-	_cleanup_tool_json_ struct json_object *root = NULL;
+	_cleanup_json_ struct json_object *root = NULL;
 	struct json_object *lvs;
 	int r = lvm_lvs(s, NULL, &root, &lvs, err);
 
-	for (size_t i = 0; r == 0 && i < tool_json_len(lvs); i++) {
-		const char *name = tool_json_str(json_object_array_get_idx(lvs, i), "lv_name");
+	for (size_t i = 0; r == 0 && i < json_array_len(lvs); i++) {
+		const char *name = json_get_str(json_array_at(lvs, i), "lv_name");
 		const char *rest;
 
 		if (name && str_prefix(name, prefix, &rest) && block_word_valid(rest) &&
@@ -154,9 +152,8 @@ int lvm_activate_group(const struct storage *s, struct error **err)
 	return r;
 }
 
-/* Runs `command args...`; what cancel may stop is only what has made nothing yet. */
-static int run_lvm(const struct storage *s, const char *command, const char *const args[],
-		   const struct cancel *cancel, struct error **err)
+/* Runs `command args...`, which nothing cancels. */
+static int run_lvm(const struct storage *s, const char *command, const char *const args[], struct error **err)
 {
 	_cleanup_strv_ char **argv = NULL;
 
@@ -166,7 +163,6 @@ static int run_lvm(const struct storage *s, const char *command, const char *con
 	return tool_run(&(struct tool){ .storage = s,
 					.argv = (const char *const *)(const void *)argv,
 					.timeout_s = TOOL_CHANGE,
-					.cancel = cancel,
 					.meanings = lvm_meanings,
 					.busy_tries = BUSY_TRIES },
 			NULL, err);
@@ -177,17 +173,17 @@ int lvm_create(const struct storage *s, const char *const args[], const struct c
 {
 	int r = cancel_check(cancel, err);
 
-	return r < 0 ? r : run_lvm(s, "lvcreate", args, NULL, err);
+	return r < 0 ? r : run_lvm(s, "lvcreate", args, err);
 }
 
 int lvm_change(const struct storage *s, const char *const args[], struct error **err)
 {
-	return run_lvm(s, "lvchange", args, NULL, err);
+	return run_lvm(s, "lvchange", args, err);
 }
 
 int lvm_remove(const struct storage *s, const char *name, struct error **err)
 {
 	_cleanup_free_ char *lv = lvm_name(s, name);
 
-	return run_lvm(s, "lvremove", (const char *const[]){ "-f", lv, NULL }, NULL, err);
+	return run_lvm(s, "lvremove", (const char *const[]){ "-f", lv, NULL }, err);
 }

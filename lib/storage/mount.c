@@ -18,7 +18,7 @@
 #include "storage/path.h"
 #include "storage/tool.h"
 
-/* As PVE: somebody who waits for a dead server wants to know soon. */
+/* As in PVE: the user should learn soon that a server is down. */
 #define CONNECT_TIMEOUT_MS 2000
 
 /* ---- keys ---- */
@@ -30,7 +30,7 @@ static bool is_v6(const char *server)
 	return inet_pton(AF_INET6, server, &addr) == 1;
 }
 
-/* It becomes an argument of mount: a name, which cannot be taken for an option. */
+/* It becomes an argument of mount, so it must not look like an option. */
 static bool is_server(const char *text)
 {
 	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
@@ -67,10 +67,12 @@ int mount_check(const struct storage *s, struct error **err)
 		{ "options", is_options, "a list of mount options without blanks" },
 	};
 
-	for (size_t i = 0; required && required[i]; i++)
-		if (!storage_key(s, required[i]))
-			return error_set(err, ERR_INVALID, "storage '%s' has no %s in storage.cfg", s->id,
-					 required[i]);
+	for (size_t i = 0; required && required[i]; i++) {
+		int r = storage_key_required(s, required[i], NULL, err);
+
+		if (r < 0)
+			return r;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		const char *value = storage_key(s, keys[i].key);
 
@@ -104,7 +106,7 @@ bool mount_same_source(const char *a, const char *b)
 	return n == length_without_slashes(b) && memcmp(a, b, n) == 0;
 }
 
-/* ---- whether the server answers ---- */
+/* ---- the server ---- */
 
 static bool connects(const struct addrinfo *to)
 {
@@ -124,7 +126,7 @@ static bool connects(const struct addrinfo *to)
 	return good;
 }
 
-static bool answers_at(const char *server, unsigned port)
+static bool server_answers_at(const char *server, unsigned port)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	_cleanup_free_ char *service = xasprintf("%u", port);
@@ -139,7 +141,7 @@ static bool answers_at(const char *server, unsigned port)
 	return good;
 }
 
-/* "port=" of the options; 0 without it, or if it leaves it to mount to find the port. */
+/* "port=" of the options; 0 without it, and if it is 0: mount finds the port then. */
 static unsigned port_option(const struct storage *s)
 {
 	const char *text = storage_key(s, "options");
@@ -159,18 +161,18 @@ bool mount_server_answers(const struct storage *s, unsigned port, unsigned other
 {
 	unsigned own = port_option(s);
 
-	return answers_at(storage_key(s, "server"), own ? own : port) ||
-	       answers_at(storage_key(s, "server"), other);
+	return server_answers_at(storage_key(s, "server"), own ? own : port) ||
+	       server_answers_at(storage_key(s, "server"), other);
 }
 
-/* ---- what is mounted ---- */
+/* ---- the mount ---- */
 
 /*
- * Whether a mount that is_meant() accepts (NULL: any) is at the storage's path.  Links are followed only when
- * nothing is mounted at the path itself: that may hang.
+ * True if a mount that is_meant() accepts (NULL: any) is at the storage's path.  Follows links only if nothing
+ * is mounted at the path itself, where that may hang.
  */
-static bool find_mount(const struct storage *s,
-		       bool (*is_meant)(const struct storage *, const struct mntent *))
+static bool has_mount(const struct storage *s,
+		      bool (*is_meant)(const struct storage *, const struct mntent *))
 {
 	_cleanup_free_ char *real = NULL;
 
@@ -184,10 +186,10 @@ static bool find_mount(const struct storage *s,
 
 static bool is_mounted(const struct storage *s)
 {
-	return find_mount(s, s->ops->mount->is_ours);
+	return has_mount(s, s->ops->mount->is_ours);
 }
 
-/* Space in bytes, asked by a child that can be killed: statfs() of a dead server never returns. */
+/* A child asks, which can be killed: statfs() on a dead server never returns. */
 static int ask_space(const struct storage *s, struct storage_status *ret, struct error **err)
 {
 	const char *const argv[] = { "stat", "-f", "--format=%S %b %f %a", "--", s->path, NULL };
@@ -199,7 +201,7 @@ static int ask_space(const struct storage *s, struct storage_status *ret, struct
 	if (r < 0)
 		return r;
 	if (sscanf(out, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &unit, &blocks, &unused, &avail) != 4)
-		return error_set(err, ERR_PEER, "storage '%s': cannot ask for the space of '%s'", s->id,
+		return error_set(err, ERR_PEER, "storage '%s': cannot determine the space of '%s'", s->id,
 				 s->path);
 	*ret = (struct storage_status){ .total = blocks * unit,
 					.used = (blocks - unused) * unit,
@@ -228,7 +230,7 @@ static int mount_storage(const struct storage *s, const struct log *log, struct 
 		r = path_make_base(s, err);
 	if (r < 0)
 		return r;
-	if (find_mount(s, NULL))
+	if (has_mount(s, NULL))
 		log_warn(log, "storage '%s': something else is mounted on '%s', mounting over it", s->id,
 			 s->path);
 	r = tool_run(&(struct tool){ .storage = s,
@@ -239,8 +241,9 @@ static int mount_storage(const struct storage *s, const struct log *log, struct 
 	if (is_mounted(s))
 		return 0;
 	if (r == 0)
-		return error_set(err, ERR_PEER, "storage '%s': '%s' said that it mounted '%s', but did not",
-				 s->id, argv[0], s->path);
+		return error_set(err, ERR_PEER,
+				 "storage '%s': '%s' reported success, but '%s' is not mounted", s->id,
+				 argv[0], s->path);
 	error_keep_first(err, &mine);
 	return r;
 }

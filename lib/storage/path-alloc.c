@@ -1,4 +1,4 @@
-/* Images as files: how they behave, and making one. */
+/* Images as files: how they behave, and allocating one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,7 +12,7 @@
 #include "base/units.h"
 #include "storage/path.h"
 
-static bool reserves(const struct storage *s)
+static bool reserves_space(const struct storage *s)
 {
 	return s->preallocation == PREALLOC_FALLOC || s->preallocation == PREALLOC_FULL;
 }
@@ -22,11 +22,11 @@ void path_traits(const struct storage *s, enum image_format format, struct image
 	struct statvfs fs;
 	uint64_t block = statvfs(s->path, &fs) == 0 && fs.f_bsize ? fs.f_bsize : 4096;
 
-	/* NFS gives what it likes to be sent at once (512 KiB), not what the server can free */
+	/* NFS reports its preferred transfer size (512 KiB), not what the server can free */
 	if (block > 64 * KIB)
 		block = 4096;
 	*ret = (struct image_traits){
-		.thin = !reserves(s),
+		.thin = !reserves_space(s),
 		.punches_holes = true,
 		.discard_granularity = format == IMAGE_QCOW2 ? 65536 : block,
 		.size_granularity = 512,
@@ -39,9 +39,9 @@ enum image_format path_fleecing_format(const struct storage *s)
 	return IMAGE_RAW;
 }
 
-/* ---- making one ---- */
+/* ---- allocating ---- */
 
-/* preallocation=full: written, where falloc only reserves. */
+/* For preallocation=full; falloc only reserves the space. */
 static int write_zeroes(const struct volume *v, int fd, uint64_t size, const struct cancel *cancel,
 			struct error **err)
 {
@@ -65,7 +65,7 @@ static int alloc_raw(const struct volume *v, int fd, uint64_t size, const struct
 
 	if (ftruncate(fd, (off_t)size) < 0)
 		return error_errno(err, errno, "cannot set the size of '%s'", v->path);
-	if (!reserves(v->storage))
+	if (!reserves_space(v->storage))
 		return 0;
 	if (v->storage->preallocation == PREALLOC_FULL)
 		return write_zeroes(v, fd, size, cancel, err);
@@ -75,7 +75,7 @@ static int alloc_raw(const struct volume *v, int fd, uint64_t size, const struct
 	return r ? error_errno(err, r, "cannot reserve %" PRIu64 " bytes for '%s'", size, v->path) : 0;
 }
 
-/* VMware's; it has no preallocation that PVE uses. */
+/* PVE uses no preallocation with vmdk. */
 static int alloc_vmdk(const struct volume *v, uint64_t size, const struct cancel *cancel, struct error **err)
 {
 	_cleanup_free_ char *bytes = xasprintf("%" PRIu64, size);
@@ -87,7 +87,7 @@ static int alloc_vmdk(const struct volume *v, uint64_t size, const struct cancel
 
 static int alloc_qcow2(const struct volume *v, uint64_t size, const struct cancel *cancel, struct error **err)
 {
-	/* by enum preallocation */
+	/* indexed by enum preallocation */
 	static const char *const modes[] = { "preallocation=metadata", "preallocation=off",
 					     "preallocation=metadata", "preallocation=falloc",
 					     "preallocation=full" };
@@ -132,7 +132,7 @@ int path_alloc(const struct volume *v, uint64_t size, const struct cancel *cance
 	if (v->format == IMAGE_SUBVOL)
 		return error_set(
 			err, ERR_UNSUPPORTED,
-			"format 'subvol' is a container's and cannot be made here, use raw or qcow2");
+			"format 'subvol' is for containers and cannot be allocated here: use raw or qcow2");
 	if (size > INT64_MAX)
 		return error_set(err, ERR_INVALID, "size %" PRIu64 " is too large for a file", size);
 	fd = path_create_file(v, err);

@@ -1,4 +1,4 @@
-/* What lies beside images in a directory: backups, ISO images, templates, snippets, imports. */
+/* The other files of a storage with a directory: backups, ISO images, templates, snippets, imports. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -58,7 +58,7 @@ char *path_file_format(enum storage_content content, const char *name)
 	}
 }
 
-/* A name for it, which leads nowhere else. */
+/* True if the name suits the content type and does not lead out of its directory. */
 static bool name_fits(enum storage_content content, const char *name)
 {
 	_cleanup_free_ char *format = NULL;

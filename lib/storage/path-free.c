@@ -19,13 +19,13 @@
 
 /* ---- linked clones ---- */
 
-/* -EBUSY if the image is a clone of volume v, whose file is `base`; also an error if that cannot be found out. */
+/* -EBUSY if the image is a clone of volume v, whose file is `base`; an error, too, if that is not known. */
 static int check_clone(const struct volume *v, const struct storage_image *image, const char *dir,
 		       const struct stat *base, struct error **err)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s", dir, image->volname);
 	const struct volume clone = { .storage = v->storage, .format = image->format, .path = path };
-	_cleanup_tool_json_ struct json_object *info = NULL;
+	_cleanup_json_ struct json_object *info = NULL;
 	const char *file;
 	struct stat st;
 	int r;
@@ -34,9 +34,9 @@ static int check_clone(const struct volume *v, const struct storage_image *image
 		return 0;
 	r = volume_image_info(&clone, &info, err);
 	if (r < 0)
-		return error_wrap(err, r, "whether '%s:%s' is a linked clone of it cannot be told",
+		return error_wrap(err, r, "cannot determine whether '%s:%s' is a linked clone of it",
 				  v->storage->id, image->volname);
-	file = tool_json_str(info, "full-backing-filename");
+	file = json_get_str(info, "full-backing-filename");
 	if (!file || stat(file, &st) < 0 || st.st_dev != base->st_dev || st.st_ino != base->st_ino)
 		return 0;
 	return error_set(err, -EBUSY,
@@ -69,7 +69,7 @@ static int check_clones(const struct volume *v, struct error **err)
 
 /* ---- snapshots: in the image, or files that it is based on ---- */
 
-/* With snapshot-as-volume-chain "snap-<name>-<file>" beside the image. */
+/* With snapshot-as-volume-chain: the files "snap-<name>-<file>" beside the image. */
 static int chain_snapshots(const struct volume *v, char ***ret, struct error **err)
 {
 	_cleanup_free_ char *dir = io_parent(v->path);
@@ -93,16 +93,16 @@ static int chain_snapshots(const struct volume *v, char ***ret, struct error **e
 
 int path_snapshots(const struct volume *v, char ***ret, struct error **err)
 {
-	_cleanup_tool_json_ struct json_object *info = NULL;
+	_cleanup_json_ struct json_object *info = NULL;
 	struct json_object *snapshots;
 	int r;
 
 	if (v->content != STORAGE_IMAGES || v->format != IMAGE_QCOW2)
 		return 0;
 	r = volume_image_info(v, &info, err);
-	snapshots = tool_json_get(info, "snapshots");
-	for (size_t i = 0; r == 0 && i < tool_json_len(snapshots); i++) {
-		const char *name = tool_json_str(json_object_array_get_idx(snapshots, i), "name");
+	snapshots = json_get_obj(info, "snapshots");
+	for (size_t i = 0; r == 0 && i < json_array_len(snapshots); i++) {
+		const char *name = json_get_str(json_array_at(snapshots, i), "name");
 
 		if (name)
 			strv_add(ret, name);
@@ -119,7 +119,7 @@ int path_snapshot_delete(const struct volume *v, const char *name, struct error 
 
 	if (r == 0 && strv_contains(chain, name))
 		return error_set(err, ERR_UNSUPPORTED,
-				 "'%s' stands on it (snapshot-as-volume-chain): it holds its space until "
+				 "'%s' is based on it (snapshot-as-volume-chain): it keeps its space until "
 				 "the image is removed",
 				 v->path);
 	return r < 0 ? r : process_run_ok(argv, &o, NULL, err);
@@ -141,7 +141,7 @@ static int remove_chain(const struct volume *v, char *const *names, struct error
 	return 0;
 }
 
-/* PVE makes base images so (chattr +i), where the file system can. */
+/* PVE makes base images immutable (chattr +i) where the file system supports it. */
 static void clear_immutable(const char *path)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -150,7 +150,7 @@ static void clear_immutable(const char *path)
 	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 || !(flags & FS_IMMUTABLE_FL))
 		return;
 	flags &= ~FS_IMMUTABLE_FL;
-	/* if it fails, so does what follows */
+	/* if this fails, removing the file fails, too */
 	(void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
 }
 

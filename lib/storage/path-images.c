@@ -11,7 +11,7 @@
 
 /* ---- names ---- */
 
-/* A number, as the name of a guest's directory: digits only.  0 if it is not one. */
+/* The vmid that a guest's directory is named after; 0 if text is anything but digits. */
 static uint32_t owner_of(const char *text)
 {
 	uint32_t vmid = 0;
@@ -28,7 +28,7 @@ static uint32_t owner_of(const char *text)
 
 /*
  * "<vmid>/<name>", or "<vmid>/<base>/<vmid>/<name>" for a linked clone; both lie at
- * images/<last vmid>/<name>.  *ret_dir and *ret_name point into parts, a copy of the volname.
+ * images/<last vmid>/<name>.  parts is a copy of the volname, into which *ret_dir and *ret_name point.
  */
 static bool split_image(char *parts, const char **ret_dir, const char **ret_name,
 			enum image_format *ret_format)
@@ -84,12 +84,12 @@ char *path_volname(const struct storage *s, uint32_t vmid, const char *name, enu
 /* ---- listing ---- */
 
 struct listing {
-	path_look_fn *look;
+	path_entry_fn *read_entry;
 	struct image_list images;
 };
 
-bool path_look(const char *dir, const char *entry, char **ret_name, enum image_format *ret_format,
-	       struct stat *ret_st)
+bool path_entry(const char *dir, const char *entry, char **ret_name, enum image_format *ret_format,
+		struct stat *ret_st)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s", dir, entry);
 
@@ -105,7 +105,7 @@ static void add_image(struct listing *list, const char *dir, const char *owner, 
 	enum image_format format;
 	struct stat st;
 
-	if (!list->look(dir, entry, &name, &format, &st))
+	if (!list->read_entry(dir, entry, &name, &format, &st))
 		return;
 	image_list_add(&list->images, (struct storage_image){
 					      .volname = xasprintf("%s/%s", owner, name),
@@ -149,12 +149,12 @@ static int list_owners(struct listing *list, const char *dir, struct error **err
 	return r;
 }
 
-int path_list_by(const struct storage *s, uint32_t vmid, path_look_fn *look, struct storage_image **ret,
-		 size_t *ret_n, struct error **err)
+int path_list_by(const struct storage *s, uint32_t vmid, path_entry_fn *read_entry,
+		 struct storage_image **ret, size_t *ret_n, struct error **err)
 {
 	_cleanup_free_ char *dir = path_content_dir(s, STORAGE_IMAGES);
 	_cleanup_free_ char *owner = xasprintf("%" PRIu32, vmid);
-	struct listing list = { .look = look };
+	struct listing list = { .read_entry = read_entry };
 	int r = vmid ? list_owner(&list, dir, owner, err) : list_owners(&list, dir, err);
 
 	if (r < 0) {
@@ -168,5 +168,5 @@ int path_list_by(const struct storage *s, uint32_t vmid, path_look_fn *look, str
 int path_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
 	      struct error **err)
 {
-	return path_list_by(s, vmid, path_look, ret, ret_n, err);
+	return path_list_by(s, vmid, path_entry, ret, ret_n, err);
 }

@@ -1,4 +1,4 @@
-/* Directories of storages that have a path: where they are, whether they are usable. */
+/* Directories of storages that have a path: where they are, and whether they can be used. */
 #include "storage/path.h"
 
 #include <errno.h>
@@ -143,15 +143,13 @@ int path_make_base(const struct storage *s, struct error **err)
 	return 0;
 }
 
-/* The first look into a mount whose server is away would never come back. */
+/* The first access to a mount whose server does not answer would never return. */
 static int reach_base(const struct storage *s, struct error **err)
 {
 	const struct cancel *cancel = cancel_requested(s->cancel) ? NULL : s->cancel;
 	int r = bounded_reach(s->path, BOUNDED_REACH_MS, cancel, err);
 
-	if (r < 0)
-		return error_wrap(err, r, "storage '%s'", s->id);
-	return r;
+	return r < 0 ? error_wrap(err, r, "storage '%s'", s->id) : 0;
 }
 
 int path_prepare(const struct storage *s, struct error **err)
@@ -181,7 +179,7 @@ int path_status(const struct storage *s, struct storage_status *ret, struct erro
 	if (r < 0)
 		return r;
 	if (statvfs(s->path, &fs) < 0)
-		return error_errno(err, errno, "storage '%s': cannot ask for the space of '%s'", s->id,
+		return error_errno(err, errno, "storage '%s': cannot determine the space of '%s'", s->id,
 				   s->path);
 	*ret = (struct storage_status){
 		.total = (uint64_t)fs.f_blocks * fs.f_frsize,

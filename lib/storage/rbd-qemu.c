@@ -27,7 +27,7 @@ static void add_servers(struct json_object *o, const char *monhost)
 	json_put_obj(o, "server", servers);
 }
 
-/* QEMU learns where the keyring is from the configuration file alone. */
+/* QEMU finds the keyring only through a configuration file. */
 static int check_keyring(const struct storage *s, const char *keyring, const char *conf, struct error **err)
 {
 	if (!keyring || conf)
@@ -71,7 +71,7 @@ int rbd_blockdev(const struct volume *v, struct json_object **ret, struct error 
 	return 0;
 }
 
-/* Colons and the like are escaped in such a name. */
+/* Adds ":<key>=<value>", with special characters escaped, unless value is NULL. */
 static void add_name_part(struct buf *b, const char *key, const char *value)
 {
 	if (!value)

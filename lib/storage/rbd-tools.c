@@ -42,7 +42,7 @@ void rbd_add_connection(char ***argv, const struct storage *s)
 	const char *monhost = storage_key(s, "monhost");
 	_cleanup_free_ char *conf = ceph_conf(s), *keyring = rbd_keyring(s);
 
-	/* ceph, unlike rbd, does not start without a file */
+	/* ceph, unlike rbd, does not start without a configuration file */
 	if (conf || monhost) {
 		strv_add(argv, "-c");
 		strv_add(argv, conf ? conf : "/dev/null");
@@ -63,7 +63,7 @@ void rbd_add_connection(char ***argv, const struct storage *s)
 	}
 }
 
-/* `rbd <how to connect> args...`; args end with NULL.  Caller frees. */
+/* `rbd <connection> args...`; args is NULL-terminated.  Caller frees. */
 static char **rbd_argv(const struct storage *s, const char *const args[])
 {
 	const char *ns = storage_key(s, "namespace");
@@ -72,7 +72,7 @@ static char **rbd_argv(const struct storage *s, const char *const args[])
 	strv_add(&argv, "rbd");
 	strv_add(&argv, "-p");
 	strv_add(&argv, rbd_pool(s));
-	/* unmap refuses it */
+	/* unmap refuses this option */
 	if (ns && strcmp(args[0], "unmap") != 0) {
 		strv_add(&argv, "--namespace");
 		strv_add(&argv, ns);

@@ -37,7 +37,7 @@ static bool has_whole(const char *command, const char *text)
 	return false;
 }
 
-/* By its name, by a node in JSON, or by a node's options. */
+/* Matches the image's name, a node in JSON, or a node's options. */
 static bool names_image(const char *command, const void *opaque)
 {
 	const struct volume *v = opaque;
@@ -52,18 +52,18 @@ static bool names_image(const char *command, const void *opaque)
 }
 
 /*
- * Address of a watcher that is not ours, NULL if there is none: the kernel's client has the address `own`
- * (NULL: it has none), and each of our tools has one that we cannot learn.
+ * Address of a watcher that is not ours; NULL if there is none.  The kernel's client on this host has the
+ * address `own` (NULL: it does not watch, "": unknown); the addresses of our n_tools tools are unknown.
  */
 static const char *find_watcher(struct json_object *watchers, const char *own, unsigned n_tools)
 {
 	const char *found = NULL;
 	unsigned n = 0;
 
-	for (size_t i = 0; i < tool_json_len(watchers); i++) {
-		const char *address = tool_json_str(json_object_array_get_idx(watchers, i), "address");
+	for (size_t i = 0; i < json_array_len(watchers); i++) {
+		const char *address = json_get_str(json_array_at(watchers, i), "address");
 
-		/* "" is whichever comes first; the image is mapped once */
+		/* an unknown address fits the first watcher; the image is mapped only once */
 		if (own && (!*own || (address && str_suffix(address, own)))) {
 			own = NULL;
 			continue;
@@ -75,14 +75,14 @@ static const char *find_watcher(struct json_object *watchers, const char *own, u
 }
 
 /*
- * Whoever has an image open watches it, on whatever host: librbd lets readers alone, but QEMU opens all of
- * its images for writing.  A mapped image has the kernel for a watcher, which is not the one who writes.
+ * A client on any host that has an image open for writing watches it; librbd does not make readers watch, but
+ * QEMU opens all its images for writing.  A mapped image is watched by the kernel, which is not the writer.
  */
 int rbd_user(const struct volume *v, char **ret, struct error **err)
 {
 	const char *const args[] = { "status", rbd_image(v->volname), "--format", "json", NULL };
 	_cleanup_free_ char *own = own_address(v), *qemu = NULL;
-	_cleanup_tool_json_ struct json_object *root = NULL;
+	_cleanup_json_ struct json_object *root = NULL;
 	_cleanup_error_ struct error *mine = NULL;
 	const char *address;
 	int r = rbd_run_json(v->storage, args, &root, &mine);
@@ -92,7 +92,7 @@ int rbd_user(const struct volume *v, char **ret, struct error **err)
 	error_keep_first(err, &mine);
 	if (r < 0)
 		return r;
-	address = find_watcher(tool_json_get(root, "watchers"), own, open_files_children(names_image, v));
+	address = find_watcher(json_get_obj(root, "watchers"), own, open_files_children(names_image, v));
 	if (!address)
 		return USER_NONE;
 	qemu = in_use_command(names_image, v);

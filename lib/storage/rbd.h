@@ -10,13 +10,13 @@
 /* ---- rbd-tools.c ---- */
 /* The pool; "rbd" by default. */
 const char *rbd_pool(const struct storage *s);
-/* The image of a volume, which follows the base of a linked clone in its name. */
+/* The name of the image: the volname without the base of a linked clone.  Borrowed from volname. */
 const char *rbd_image(const char *volname);
 /* The file with the key; NULL if there is none.  Caller frees. */
 char *rbd_keyring(const struct storage *s);
-/* The arguments by which rbd and ceph reach the cluster. */
+/* Adds the arguments by which rbd and ceph reach the cluster. */
 void rbd_add_connection(char ***argv, const struct storage *s);
-/* Runs `rbd args...`; args end with NULL.  A watcher that has died is waited for (35 s). */
+/* Runs `rbd args...` (NULL-terminated).  Waits up to 35 s for Ceph to forget a watcher that has died. */
 int rbd_run(const struct storage *s, const char *const args[], int timeout_s, struct error **err);
 /* The same for a question whose answer is JSON.  Caller puts *ret. */
 int rbd_run_json(const struct storage *s, const char *const args[], struct json_object **ret,

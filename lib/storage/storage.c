@@ -1,4 +1,4 @@
-/* Choosing a storage, and what is asked of one; the types do the work. */
+/* Choosing a storage, and calling the callbacks of its type. */
 #include "storage/storage.h"
 
 #include <string.h>
@@ -111,7 +111,7 @@ uint64_t storage_restore_bwlimit(const struct storage *s)
 
 int storage_activate(const struct storage *s, const struct log *log, struct error **err)
 {
-	return s->ops->activate(s, log, err);
+	return s->ops->activate ? s->ops->activate(s, log, err) : 0;
 }
 
 int storage_status(const struct storage *s, struct storage_status *ret, struct error **err)

@@ -58,8 +58,8 @@ struct storage {
 	bool create_subdirs;       /* create-subdirs and mkdir, both default yes */
 	char *config_dir;          /* where storage.cfg lies ("/etc/pve"), for the types' own files */
 	/*
-	 * A request that comes while a tool is asked something, or the file system whether it is there,
-	 * ends that with ERR_CANCELED.  Requests before do not: what tidies up after one asks too.
+	 * A request that comes while a tool is asked, or while the directory is reached, ends that with
+	 * ERR_CANCELED.  An earlier request does not: the clean-up that follows it has to ask, too.
 	 * NULL: none.
 	 */
 	const struct cancel *cancel;
@@ -73,19 +73,19 @@ struct storage_config {
 };
 
 /*
- * Reads <root>/etc/pve/storage.cfg (a missing file is empty) for the node paths_nodename() gives.
- * What PVE warns about and skips is warned about and skipped.  Caller clears *ret after success.
+ * Reads <root>/etc/pve/storage.cfg (a missing file counts as empty) for the node paths_nodename().
+ * Warns about and skips the same things as PVE.  Caller clears *ret after success.
  */
 int storage_config_load(const struct paths *p, const struct log *log, struct storage_config *ret,
 			struct error **err);
 /*
- * The same from text.  file is for messages; local_path is where "local" lies if text names none
- * (<root>/var/lib/vz), or one without a path, which is put aside with a warning.  A "local" with a
- * path is used as it stands, also where PVE would put its own in its place (another type or path).
+ * The same from text.  file is for messages; local_path (<root>/var/lib/vz) is the path of "local" if text
+ * has no such storage, or one without a path, which is replaced with a warning.  A "local" with a path is
+ * used as it is, even where PVE would replace it (another type or path).
  */
 void storage_config_parse(const char *text, const char *file, const char *node, const char *local_path,
 			  const struct log *log, struct storage_config *ret);
-/* Of all storages, see struct storage. */
+/* Sets the member cancel of all storages. */
 void storage_config_set_cancel(struct storage_config *c, const struct cancel *cancel);
 void storage_config_clear(struct storage_config *c);
 #define _cleanup_storage_config_ _cleanup_(storage_config_clear)
@@ -97,36 +97,38 @@ bool storage_enabled(const struct storage_config *c, const struct storage *s);
 /* ERR_NOT_FOUND: "storage 'bakcup' does not exist (did you mean 'backup'?)". */
 int storage_unknown(const struct storage_config *c, const char *id, struct error **err);
 /*
- * By id, ready for use: exists (ERR_NOT_FOUND, as storage_unknown()), is enabled here, is
- * of a type this build knows (ERR_UNSUPPORTED, names the types) and is meant for content (one flag,
- * 0: any; ERR_INVALID).
+ * By id, if it can be used: it exists (else ERR_NOT_FOUND, as storage_unknown()), is enabled on this node
+ * (else ERR_INVALID), is of a type this build knows (else ERR_UNSUPPORTED, which names the types), is meant for
+ * content (one flag, 0: any; else ERR_INVALID), and its keys are valid.  Owned by c.
  */
 int storage_get(const struct storage_config *c, const char *id, unsigned content, const struct storage **ret,
 		struct error **err);
 
 /*
- * What its bwlimit= allows for restores, in KiB/s: restore= there, else default=; without the key what
- * bwlimit in /etc/pve/datacenter.cfg says.  0: no limit.  The key is checked by no one, as in PVE; what
- * cannot be read limits nothing.  Facts: PVE::Storage::get_bandwidth_limit.
+ * The limit for restores in KiB/s: restore=, else default=, of the storage's bwlimit; without that key, of
+ * bwlimit in datacenter.cfg.  0: no limit.  As in PVE, the value is not checked: a part that cannot be parsed
+ * limits nothing.  Facts: PVE::Storage::get_bandwidth_limit.
  */
 uint64_t storage_restore_bwlimit(const struct storage *s);
 
 /* ---- a storage ---- */
 
 /*
- * Makes it usable: mount point check, base directory and subdirectories where configured.
- * Idempotent.
+ * Makes it usable: mounts it, checks its mount point, makes its directories where configured, activates its
+ * group or pool, logs in to its target.  Idempotent.
  */
 int storage_activate(const struct storage *s, const struct log *log, struct error **err);
 
+/* Bytes; all 0 if the type cannot know (iscsi). */
 struct storage_status {
 	uint64_t total;
 	uint64_t used;
-	uint64_t avail; /* what can still be written, for us (not root's reserve) */
+	uint64_t avail; /* what can still be written, without root's reserve */
 };
+/* The storage must be active. */
 int storage_status(const struct storage *s, struct storage_status *ret, struct error **err);
 
-/* Directory of a content type ("/var/lib/vz/dump").  ERR_UNSUPPORTED for types without one. */
+/* Directory of a content type ("/var/lib/vz/dump"); caller frees.  ERR_UNSUPPORTED for types without one. */
 int storage_dir(const struct storage *s, enum storage_content content, char **ret, struct error **err);
 
 struct storage_image {
@@ -134,7 +136,7 @@ struct storage_image {
 	uint32_t vmid;
 	enum image_format format;
 	uint64_t size; /* virtual bytes if the listing has them; 0: ask volume_size() */
-	uint64_t used; /* bytes allocated; see volume_used() */
+	uint64_t used; /* bytes allocated, see volume_used(); 0: unknown */
 	int64_t ctime; /* 0: unknown */
 	char *parent;  /* snapshot that a linked clone is based on, if the listing has it; NULL */
 };
@@ -143,32 +145,32 @@ int storage_list(const struct storage *s, uint32_t vmid, struct storage_image **
 		 struct error **err);
 void storage_images_free(struct storage_image *images, size_t n);
 /*
- * Names that a new image of vmid cannot have ("100/vm-100-disk-0.raw"), some of them of other guests.  *ret is
+ * Names that a new image of vmid cannot have ("100/vm-100-disk-0.raw"); some may be other guests'.  *ret is
  * NULL if there are none; caller frees by strv_free().
  */
 int storage_taken_names(const struct storage *s, uint32_t vmid, char ***ret, struct error **err);
 
 /* How an image of that format behaves; for choosing fleecing images and explaining their cost. */
 struct image_traits {
-	bool thin;                    /* takes space as it is written; else reserved in full at once */
+	bool thin;                    /* takes space only as it is written, not all of it at once */
 	bool punches_holes;           /* discarded parts give their space back */
 	uint64_t discard_granularity; /* smaller discards may free nothing */
 	uint64_t size_granularity;    /* sizes are rounded up to multiples of this */
 };
 void storage_traits(const struct storage *s, enum image_format format, struct image_traits *ret);
 /*
- * The same of one existing volume, whose storage is asked: the chunk of a thin pool, volblocksize
- * of a zvol, objects of an RBD image.  May run a tool; ask once.
+ * The same for an existing volume, from its storage: the chunk of a thin pool, volblocksize of a zvol, the
+ * object size of an RBD image.  May run a tool; ask once.
  */
 int volume_traits(const struct volume *v, struct image_traits *ret, struct error **err);
-/* How often at most volume_used() and storage_status() should be asked; 0: as often as one likes. */
+/* Milliseconds to leave between two calls of volume_used() or storage_status(); 0: they cost nothing. */
 unsigned storage_ask_interval_ms(const struct storage *s);
 /* The format for fleecing images: raw where that can punch holes, else the type's choice. */
 enum image_format storage_fleecing_format(const struct storage *s);
 
 /* ---- volumes ---- */
 
-/* Looked up by its id; says where it is, not that it exists. */
+/* A volume that was looked up by its id: it says where the volume is, not that it exists. */
 struct volume {
 	const struct storage *storage; /* NULL: an absolute path */
 	char *volid;
@@ -181,24 +183,23 @@ struct volume {
 
 /*
  * volid: "<storage>:<volname>" of an image or of a file ("<storage>:backup/<archive>", "<storage>:iso/<file>"),
- * or an absolute path.
- * format is what the drive's format= says, or NULL: for a path it decides (else raw), for a volume
- * of a storage it must agree with the name.  Names that would leave the storage's directory are
- * refused.
+ * or an absolute path.  format is the drive's format=, or NULL: it is a path's format (NULL: raw), and must
+ * agree with the name of a storage's volume.  Names that would leave the storage's directory are refused.
+ * Caller clears *ret.
  */
 int volume_open(const struct storage_config *c, const char *volid, const char *format, struct volume *ret,
 		struct error **err);
 void volume_clear(struct volume *v);
 #define _cleanup_volume_ _cleanup_(volume_clear)
 
-/* Makes path or name usable (lvchange -ay, ...).  Nothing to do for files. */
+/* Makes its path or name usable (lvchange -ay, ...).  Does nothing for files. */
 int volume_activate(const struct volume *v, struct error **err);
 /*
- * Whether it is usable already: who finds that it was not, deactivates what he activated.  True for
- * types where nothing is to be done.
+ * True if it is usable already, and always for types that need no activation.  If it is not, deactivate it
+ * again after use.
  */
 bool volume_is_active(const struct volume *v);
-/* The other way round, where PVE does that (lvm, krbd).  Nothing to do for others. */
+/* Undoes volume_activate() where PVE does so (lvm, krbd).  Does nothing for other types. */
 int volume_deactivate(const struct volume *v, struct error **err);
 
 /*
@@ -214,9 +215,7 @@ int volume_blockdev(const struct volume *v, struct json_object **ret, struct err
  */
 char *volume_qemu_name(const struct volume *v);
 
-/*
- * Virtual size in bytes.  raw: length of the file or device; others: qemu-img info, up to 10 s.
- */
+/* Virtual size in bytes.  raw: length of the file or device; other formats: qemu-img info, up to 10 s. */
 int volume_size(const struct volume *v, uint64_t *ret, struct error **err);
 
 /*
@@ -224,15 +223,14 @@ int volume_size(const struct volume *v, uint64_t *ret, struct error **err);
  * dir: st_blocks of the file; immediate on ext4, xfs and tmpfs, up to a transaction (5 s) late on
  * btrfs and ZFS datasets.  lvm: the whole size.  lvmthin: data_percent, a second late and in steps
  * of a ten-thousandth of the size.  zfspool: usedbydataset, a transaction late.  rbd: rbd du, whole
- * objects.  ERR_UNSUPPORTED where nobody counts (an absolute device path).
+ * objects.  ERR_UNSUPPORTED if it is not known (an absolute device path, a LUN).
  */
 int volume_used(const struct volume *v, uint64_t *ret, struct error **err);
 
 /*
- * Whether a buffered write to the volume may succeed and be lost when it is written back, since the
- * storage is full or away by then: block devices (a thin pool, a sparse zvol), librbd's cache, files
- * on a network.  What must not be lost so is written with O_DIRECT.  Local file systems reserve
- * space, or refuse, at once.
+ * True if a buffered write to the volume may succeed and yet be lost later, because the storage is full or away
+ * when it is written back: block devices (a thin pool, a sparse zvol), librbd's cache, files on a network.
+ * Write data that must not be lost with O_DIRECT.  Local file systems reserve space, or fail, at once.
  */
 bool volume_errors_come_late(const struct volume *v);
 
@@ -242,28 +240,28 @@ struct volume_alloc {
 	enum image_format format;
 	uint64_t size;               /* multiple of 512; may be rounded up, see size_granularity */
 	const struct cancel *cancel; /* may be NULL */
-	bool scratch; /* content does not matter: thick LVM need not zero what was there before */
+	bool scratch;                /* the first content does not matter: thick LVM need not zero old data */
 };
 /*
- * Makes a new image, which reads as zeroes unless it is scratch, and opens it.  An existing name is
- * an error (-EEXIST) and stays untouched.  On errors nothing is left.  Files are made with mode 0640.
- * volume_alloc_id() gives the id beforehand, for the journal.
+ * Makes a new image, which reads as zeroes unless it is scratch, and opens it.  -EEXIST if the name is taken;
+ * that image stays untouched.  Errors leave nothing behind.  Files get mode 0640.  volume_alloc_id() gives the
+ * id beforehand, for the journal.
  */
 int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct volume *ret,
 		 struct error **err);
-/* The id volume_alloc() would use for a name that is given.  Caller frees *ret. */
+/* The id that volume_alloc() would use.  Caller frees *ret. */
 int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char **ret, struct error **err);
 /*
- * Removes it for good, with its snapshots; a file that is no image too, but for backups
- * (place_remove()).  ERR_NOT_FOUND if it is not there; -EBUSY if it has linked clones, or if
- * somebody has it open for writing (volume_check_unused() of in-use.h, which may wait for him to end).
+ * Removes an image with its snapshots, or another file, for good; backups are removed by place_remove().
+ * ERR_NOT_FOUND if it does not exist; -EBUSY if it has linked clones, or if somebody has it open for writing
+ * (volume_check_unused() of in-use.h, which may wait for that to end).
  */
 int volume_free(const struct volume *v, struct error **err);
 
 /*
  * Names of the snapshots that the storage has of the volume ("before-update"), sorted; *ret is NULL if
- * there are none, also for types and formats without snapshots (raw files, thick LVM).  Backups make
- * none: QEMU's filter is the snapshot.  Facts: volume_snapshot() of PVE's plugins.
+ * there are none, as for types and formats without snapshots (raw files, thick LVM).  Backups make none: they
+ * use QEMU's filter instead.  Facts: volume_snapshot() of PVE's plugins.
  *	qcow2 files	in the image; with snapshot-as-volume-chain also snap-<name>-<file> beside it
  *	btrfs raw	the subvolume <image>@<name>
  *	lvm qcow2	the volume snap_<volume>_<name>.qcow2
@@ -294,60 +292,61 @@ struct storage_ops {
 	unsigned formats;         /* set of 1 << enum image_format */
 	enum image_format format_default;
 	bool shared;   /* always shared (network) */
-	bool has_path; /* "path" is required, or */
-	/* What it mounts there (mount.h), at /mnt/pve/<id> by default; NULL: nothing. */
+	bool has_path; /* it has a directory: "path" is required unless mount gives a default */
+	/* How it is mounted there (mount.h), at /mnt/pve/<id> by default; NULL: it is not. */
 	const struct mount_type *mount;
-	/* Words: the keys of its sections beside nodes, disable and content, as PVE's options().
-	 * Others are warned about and ignored. */
+	/* The keys of its sections beside nodes, disable and content, as in PVE's options(), separated by
+	 * blanks.  Other keys are warned about and ignored. */
 	const char *keys;
 
-	/* New images hold what lay there before: volume_alloc() zeroes them (thick LVM). */
+	/* New images hold old data: volume_alloc() zeroes them (thick LVM). */
 	bool alloc_unwiped;
-	/* What status and used cost: ask no more often.  0: next to nothing. */
+	/* Milliseconds to leave between two calls of status or used; 0: they cost next to nothing. */
 	unsigned ask_interval_ms;
 
-	/* Checks the section's own keys once.  May be NULL. */
+	/* Checks the values of its own keys; called by each storage_get().  NULL: nothing to check. */
 	int (*check)(const struct storage *s, struct error **err);
+	/* NULL: nothing to do. */
 	int (*activate)(const struct storage *s, const struct log *log, struct error **err);
 	int (*status)(const struct storage *s, struct storage_status *ret, struct error **err);
 	/* NULL: no directories, hence no backups. */
 	int (*dir)(const struct storage *s, enum storage_content content, char **ret, struct error **err);
 	int (*list)(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
 		    struct error **err);
-	/* All names that a new image cannot have; NULL: those that list gives. */
+	/* All names that a new image cannot have, added to *ret; NULL: those from list. */
 	int (*names)(const struct storage *s, char ***ret, struct error **err);
 	void (*traits)(const struct storage *s, enum image_format format, struct image_traits *ret);
 	enum image_format (*fleecing_format)(const struct storage *s);
-	/* v has storage, volid and volname; fills content, vmid, format, path.  Must refuse strange
-	 * names. */
+	/* v has storage, volid and volname; fills in content, vmid, format and path.  Must refuse names that
+	 * are not a volume's. */
 	int (*parse)(struct volume *v, struct error **err);
 	/* NULL: nothing to do. */
 	int (*volume_activate)(const struct volume *v, struct error **err);
 	/* NULL: stays active. */
 	int (*volume_deactivate)(const struct volume *v, struct error **err);
-	/* Of an existing volume; ret holds what traits says.  NULL: that, and for a block device its
-	 * own discard granularity. */
+	/* Corrects *ret, which traits has filled, for an existing volume.  NULL: only by a block device's own
+	 * discard granularity. */
 	int (*volume_traits)(const struct volume *v, struct image_traits *ret, struct error **err);
-	/* NULL: from path, as file or host_device. */
+	/* See volume_blockdev().  NULL: its path, as file or host_device. */
 	int (*blockdev)(const struct volume *v, struct json_object **ret, struct error **err);
-	/* NULL: the path. */
+	/* See volume_qemu_name(); only called if there is no path. */
 	char *(*qemu_name)(const struct volume *v);
-	/* NULL: from path. */
+	/* See volume_size() and volume_used().  NULL: from the path. */
 	int (*size)(const struct volume *v, uint64_t *ret, struct error **err);
 	int (*used)(const struct volume *v, uint64_t *ret, struct error **err);
 	/*
 	 * Who has the volume open for writing, beyond what its path shows (in-use.h): an enum volume_user,
-	 * and unless that is USER_NONE a sentence in *ret, which the caller frees.  NULL: it is not known.
+	 * and unless that is USER_NONE a sentence in *ret, which the caller frees.  NULL: the type knows none.
 	 */
 	int (*user)(const struct volume *v, char **ret, struct error **err);
-	/* NULL, and so alloc and free: read only (iscsi).
-	 * name -> volname: "vm-1-fleece-0" -> "1/vm-1-fleece-0.raw".  Caller frees. */
+	/* name -> volname: "vm-1-fleece-0" -> "1/vm-1-fleece-0.raw".  Caller frees.  NULL, as are alloc and
+	 * free: read only (iscsi). */
 	char *(*volname)(const struct storage *s, uint32_t vmid, const char *name, enum image_format format);
 	int (*alloc)(const struct volume *v, uint64_t size, const struct cancel *cancel, struct error **err);
 	int (*free)(const struct volume *v, struct error **err);
-	/* NULL: none can be made.  Any order; *ret is NULL at first. */
+	/* Adds names to *ret, which is NULL at first, in any order.  NULL: there are no snapshots. */
 	int (*snapshots)(const struct volume *v, char ***ret, struct error **err);
-	/* Only with snapshots; name is one of those. */
+	/* NULL if snapshots is; name is one of those. */
 	int (*snapshot_delete)(const struct volume *v, const char *name, struct error **err);
 };
 

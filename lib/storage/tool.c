@@ -32,7 +32,7 @@ static const struct {
 	{ "qemu-img", "qemu-utils" },
 };
 
-static int not_found(const struct tool *t, struct error **err)
+static int tool_not_found(const struct tool *t, struct error **err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(packages); i++)
 		if (strcmp(packages[i].tool, t->argv[0]) == 0)
@@ -45,7 +45,7 @@ static int not_found(const struct tool *t, struct error **err)
 			 t->argv[0]);
 }
 
-/* The last two lines, as one, in place: rbd puts the errno alone on the last. */
+/* Joins the last two lines in place: rbd prints the errno alone on the last one. */
 static const char *last_lines(char *text)
 {
 	char *stripped = str_strip(text);
@@ -58,7 +58,7 @@ static const char *last_lines(char *text)
 	return newline ? str_strip(newline + 1) : stripped;
 }
 
-static int failed(const struct tool *t, struct process_result *result, struct error **err)
+static int tool_failed(const struct tool *t, struct process_result *result, struct error **err)
 {
 	_cleanup_free_ char *command = process_describe(t->argv);
 	int code = ERR_PEER;
@@ -72,7 +72,7 @@ static int failed(const struct tool *t, struct process_result *result, struct er
 	}
 	line = last_lines(result->errout);
 	return error_set(err, code, "storage '%s': '%s' failed: %s", t->storage->id, command,
-			 *line ? line : "it says no more");
+			 *line ? line : "it printed no error message");
 }
 
 static int run_once(const struct tool *t, char **ret_out, struct error **err)
@@ -92,7 +92,7 @@ static int run_once(const struct tool *t, char **ret_out, struct error **err)
 	int r = process_run(t->argv, &o, &result, &mine);
 
 	if (r == ERR_NOT_FOUND)
-		return not_found(t, err);
+		return tool_not_found(t, err);
 	if (r == ERR_TIMEOUT) {
 		_cleanup_free_ char *command = process_describe(t->argv);
 
@@ -101,12 +101,11 @@ static int run_once(const struct tool *t, char **ret_out, struct error **err)
 				 t->storage->id, command, t->timeout_s);
 	}
 	if (r < 0) {
-		error_prefix(&mine, "storage '%s'", t->storage->id);
 		error_keep_first(err, &mine);
-		return r;
+		return error_wrap(err, r, "storage '%s'", t->storage->id);
 	}
 	if (result.status != 0)
-		return failed(t, &result, err);
+		return tool_failed(t, &result, err);
 	if (ret_out)
 		*ret_out = TAKE_PTR(result.out);
 	return 0;
@@ -142,35 +141,9 @@ int tool_run_json(const struct tool *t, struct json_object **ret, struct error *
 	return error_set(err, ERR_PEER, "storage '%s': '%s' printed no JSON", t->storage->id, command);
 }
 
-struct json_object *tool_json_get(struct json_object *o, const char *key)
-{
-	struct json_object *value;
-
-	if (!json_object_is_type(o, json_type_object) || !json_object_object_get_ex(o, key, &value))
-		return NULL;
-	return value;
-}
-
-const char *tool_json_str(struct json_object *o, const char *key)
-{
-	struct json_object *value = tool_json_get(o, key);
-
-	return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
-}
-
 bool tool_json_u64(struct json_object *o, const char *key, uint64_t *ret)
 {
-	struct json_object *value = tool_json_get(o, key);
+	const char *text = json_get_str(o, key);
 
-	if (json_object_is_type(value, json_type_string))
-		return units_parse_u64(json_object_get_string(value), 0, UINT64_MAX, key, ret, NULL) == 0;
-	if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
-		return false;
-	*ret = json_object_get_uint64(value);
-	return true;
-}
-
-size_t tool_json_len(struct json_object *a)
-{
-	return json_object_is_type(a, json_type_array) ? json_object_array_length(a) : 0;
+	return text ? units_parse_u64(text, 0, UINT64_MAX, key, ret, NULL) == 0 : json_get_u64(o, key, ret);
 }

@@ -1,4 +1,4 @@
-/* What the registry knows of each storage type's file. */
+/* The storage types, one file each in types/; registry.c lists them. */
 #ifndef VZDUMP_STORAGE_TYPES_H
 #define VZDUMP_STORAGE_TYPES_H
 

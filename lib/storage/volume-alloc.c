@@ -1,4 +1,4 @@
-/* Making and removing volumes. */
+/* Allocating and removing volumes. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,11 +17,10 @@
 static int read_only(const struct storage *s, struct error **err)
 {
 	return error_set(err, ERR_UNSUPPORTED,
-			 "storage '%s': images cannot be made or removed on storages of type '%s'", s->id,
-			 s->type);
+			 "storage '%s': images cannot be allocated or removed on storages of type '%s'",
+			 s->id, s->type);
 }
 
-/* Names that are taken where the storage's images lie, whoever has them. */
 int storage_taken_names(const struct storage *s, uint32_t vmid, char ***ret, struct error **err)
 {
 	struct storage_image *images;
@@ -40,8 +39,8 @@ int storage_taken_names(const struct storage *s, uint32_t vmid, char ***ret, str
 }
 
 /*
- * The number of a name "vm-<vmid>-disk-<n>", maybe with directories before and an extension after it; -1 if
- * it is none.  The disk of a template or of a container has its number too: guests may become such.
+ * The number in a name "vm-<vmid>-disk-<n>", which may have directories before and an extension after it; -1 if
+ * there is none.  Disks of templates and containers count, too: the guest may become one.
  */
 static int disk_number(const char *volname, uint32_t vmid)
 {
@@ -106,7 +105,7 @@ int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char 
 	return 0;
 }
 
-/* What lay there before must not be taken for the image's. */
+/* Old data on the device must not show in the new image. */
 static int wipe_new(const struct volume *v, const struct volume_alloc *a, struct error **err)
 {
 	const struct block_zero_options o = { .step = 64 * MIB, .cancel = a->cancel };

@@ -21,7 +21,7 @@ static int stat_failed(const struct volume *v, struct error **err)
 	if (errno == ENOENT || errno == ENOTDIR)
 		return error_set(err, ERR_NOT_FOUND, "volume '%s' does not exist (no file %s)", v->volid,
 				 v->path);
-	return error_errno(err, errno, "volume '%s': cannot look at '%s'", v->volid, v->path);
+	return error_errno(err, errno, "volume '%s': cannot access '%s'", v->volid, v->path);
 }
 
 static int stat_volume(const struct volume *v, struct stat *ret, struct error **err)
@@ -66,19 +66,17 @@ int volume_image_info(const struct volume *v, struct json_object **ret, struct e
 	if (result.out && json_parse(result.out, strlen(result.out), JSON_TOOL_MEMORY, ret, NULL) == 0 &&
 	    *ret)
 		return 0;
-	return error_set(err, ERR_PEER, "qemu-img info '%s' prints no JSON", v->path);
+	return error_set(err, ERR_PEER, "'qemu-img info' printed no JSON about '%s'", v->path);
 }
 
 static int image_size(const struct volume *v, uint64_t *ret, struct error **err)
 {
-	_cleanup_tool_json_ struct json_object *info = NULL;
+	_cleanup_json_ struct json_object *info = NULL;
 	int r = volume_image_info(v, &info, err);
 
 	if (r == 0 && !tool_json_u64(info, "virtual-size", ret))
-		r = error_set(err, ERR_PEER, "qemu-img info gives none");
-	if (r < 0)
-		return error_wrap(err, r, "cannot determine size of volume '%s'", v->volid);
-	return r;
+		r = error_set(err, ERR_PEER, "qemu-img info reports none");
+	return r < 0 ? error_wrap(err, r, "cannot determine size of volume '%s'", v->volid) : 0;
 }
 
 int volume_size_by_path(const struct volume *v, uint64_t *ret, struct error **err)
@@ -105,19 +103,19 @@ int volume_used_by_path(const struct volume *v, uint64_t *ret, uint64_t *ret_len
 {
 	struct statx st;
 
-	/* without FORCE_SYNC, NFS gives what it remembers */
+	/* without FORCE_SYNC, NFS answers from its cache */
 	if (statx(AT_FDCWD, v->path, AT_STATX_FORCE_SYNC, STATX_BLOCKS | STATX_SIZE | STATX_TYPE, &st) < 0)
 		return stat_failed(v, err);
 	if (!S_ISREG(st.stx_mode))
-		return error_set(err, ERR_UNSUPPORTED, "nobody counts what '%s' takes", v->path);
+		return error_set(err, ERR_UNSUPPORTED, "it is not known how much space '%s' takes", v->path);
 	*ret = st.stx_blocks * 512;
 	*ret_length = st.stx_size;
 	return 0;
 }
 
-/* ---- when errors come ---- */
+/* ---- late errors ---- */
 
-/* File systems whose pages are written to another machine later on; from linux/magic.h and theirs. */
+/* File systems that write pages back to another machine; numbers from linux/magic.h and their sources. */
 static bool is_remote(long type)
 {
 	static const uint32_t magics[] = {

@@ -1,4 +1,4 @@
-/* Volumes by their id: opening one, and what is asked of it. */
+/* Volumes by their id: opening one, and calling the callbacks of its type. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -102,7 +102,7 @@ int volume_deactivate(const struct volume *v, struct error **err)
 	return v->storage->ops->volume_deactivate(v, err);
 }
 
-/* ---- what it is ---- */
+/* ---- properties ---- */
 
 int volume_blockdev(const struct volume *v, struct json_object **ret, struct error **err)
 {
@@ -181,7 +181,5 @@ int volume_snapshot_delete(const struct volume *v, const char *name, struct erro
 	if (!strv_contains(names, name))
 		return error_set(err, ERR_NOT_FOUND, "volume '%s' has no snapshot '%s'", v->volid, name);
 	r = v->storage->ops->snapshot_delete(v, name, err);
-	if (r < 0)
-		return error_wrap(err, r, "cannot remove snapshot '%s' of '%s'", name, v->volid);
-	return 0;
+	return r < 0 ? error_wrap(err, r, "cannot remove snapshot '%s' of '%s'", name, v->volid) : 0;
 }

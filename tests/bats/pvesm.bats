@@ -199,7 +199,7 @@ json() {
 	# one that cannot be read may be one
 	echo hurt > vm-10-disk-1.qcow2
 	ok free local:10/vm-10-disk-0.qcow2
-	fails "whether 'local:10/vm-10-disk-1.qcow2' is a linked clone of it cannot be told" \
+	fails "cannot determine whether 'local:10/vm-10-disk-1.qcow2' is a linked clone of it" \
 		free local:9/base-9-disk-0.qcow2
 	ok free local:10/vm-10-disk-1.qcow2
 	ok free local:9/base-9-disk-0.qcow2

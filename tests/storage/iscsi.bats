@@ -62,14 +62,14 @@ saved() {
 	run ! same_disk drive-scsi0 "$VZ_DEVICE"
 }
 
-@test "a LUN is logged in to, listed and saved; images cannot be made or removed" {
+@test "a LUN is logged in to, listed and saved; images cannot be allocated or removed" {
 	local volid
 	volid=$(volume iscsi)
 	[[ $volid == iscsi:0.0.1.scsi-* ]]
 	[[ $("$PVESM" path "$volid") == /dev/disk/by-id/scsi-* ]]
 	saved "$volid" "$("$PVESM" path "$volid")" 0x21
 	run "$PVESM" alloc iscsi 123 "" 4M
-	[[ $status == 255 && $output == *"images cannot be made or removed on storages of type 'iscsi'" ]]
+	[[ $status == 255 && $output == *"images cannot be allocated or removed on storages of type 'iscsi'" ]]
 	run "$PVESM" free "$volid"
 	[[ $status == 255 ]]
 	vzdump 123 --fleecing enabled=1

@@ -166,7 +166,7 @@ static void test_odd(void)
 	     "W file f line 13 (section 'keys') - unable to parse value of 'prune-backups': keep-all "
 	     "cannot be set together with other options\n"
 	     "W file f line 14 (section 'keys') - unable to parse value of 'max-protected-backups': "
-	     "not a number from -1 on\n"
+	     "not a number, or less than -1\n"
 	     "W file f line 1 (skip section 'local'): it has no path\n",
 	     "what is odd is told with its line");
 	s = storage_find(&c, "local");

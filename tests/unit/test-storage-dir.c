@@ -202,7 +202,7 @@ static void test_alloc(const struct storage_config *c)
 	fails(volume_alloc(aa, &a, &v, &err), &err, "not a multiple of 512", "sizes are whole sectors");
 	a.size = 512;
 	a.format = IMAGE_SUBVOL;
-	fails(volume_alloc(aa, &a, &v, &err), &err, "format 'subvol' is a container's",
+	fails(volume_alloc(aa, &a, &v, &err), &err, "format 'subvol' is for containers",
 	      "no volumes of containers are made");
 	ok(access(dir, F_OK) != 0, "errors leave nothing");
 }

@@ -45,9 +45,9 @@ static void test_names(struct tools *t)
 	good_name(t, "thick:vm-100-disk-0.qcow2", 100, "/dev/vgt/vm-100-disk-0.qcow2");
 	good_name(t, "thin:base-123456789-disk-1", 123456789, "/dev/vgt/base-123456789-disk-1");
 	bad_names(t, bad, ARRAY_SIZE(bad));
-	fails(storage_get(&t->c, "odd", 0, &s, &err), &err, "'../vg' is not a name of LVM",
+	fails(storage_get(&t->c, "odd", 0, &s, &err), &err, "'../vg' is not a valid LVM name",
 	      "a group is no path");
-	fails(storage_get(&t->c, "option", 0, &s, &err), &err, "'-f' is not a name of LVM", "nor an option");
+	fails(storage_get(&t->c, "option", 0, &s, &err), &err, "'-f' is not a valid LVM name", "nor an option");
 	fails(storage_get(&t->c, "none", 0, &s, &err), &err, "no vgname in storage.cfg", "it must be named");
 }
 

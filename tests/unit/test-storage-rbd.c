@@ -42,7 +42,7 @@ static void test_names(struct tools *t)
 	good_name(t, "san:0.0.1.scsi-36001", 0, "/dev/disk/by-id/scsi-36001");
 	good_name(t, "lun:lun7", 0, NULL);
 	bad_names(t, bad, ARRAY_SIZE(bad));
-	fails(storage_get(&t->c, "odd", 0, &s, &err), &err, "pool 'a/b' is not a name of Ceph",
+	fails(storage_get(&t->c, "odd", 0, &s, &err), &err, "pool 'a/b' is not a valid Ceph name",
 	      "a pool is one word");
 }
 
@@ -134,7 +134,7 @@ static void test_output(struct tools *t)
 	volume_clear(&v);
 	ok(volume_alloc(storage_find(&t->c, "ceph"), &a, &v, &err) == -EEXIST, "so is a taken name");
 	fails(-1, &err, "already exists", "  with both lines");
-	fails(volume_alloc(storage_find(&t->c, "lun"), &a, &v, &err), &err, "cannot be made or removed",
+	fails(volume_alloc(storage_find(&t->c, "lun"), &a, &v, &err), &err, "cannot be allocated or removed",
 	      "LUNs are not made");
 }
 

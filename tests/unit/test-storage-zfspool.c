@@ -35,7 +35,7 @@ static void test_names(struct tools *t)
 	good_name(t, "local-zfs:vm-100-disk-0", 100, "/dev/zvol/rpool/data/vm-100-disk-0");
 	good_name(t, "local-zfs:base-101-disk-0/vm-102-disk-0", 102, "/dev/zvol/rpool/data/vm-102-disk-0");
 	bad_names(t, bad, ARRAY_SIZE(bad));
-	fails(storage_get(&t->c, "odd", 0, &s, &err), &err, "'rpool/../x' is not a name of a ZFS",
+	fails(storage_get(&t->c, "odd", 0, &s, &err), &err, "'rpool/../x' is not a valid ZFS",
 	      "a pool is no path");
 	fails(storage_get(&t->c, "block", 0, &s, &err), &err, "blocksize '5k' is not a power of 2",
 	      "blocks are powers of 2");

@@ -4,8 +4,8 @@
  * of it ("vm-<vmid>-disk-0@<snapshot>" beside it); other formats are files as on dir.
  * Facts: PVE::Storage::BTRFSPlugin.
  *
- * Seen on 6.18: discards count at once in st_blocks, but a file system gets an extent (written in
- * one go, up to 128 MiB) back only when no part of it is in use any more.
+ * Seen on 6.18: discards show at once in st_blocks, but the file system gets an extent (written in one
+ * go, up to 128 MiB) back only when no part of it is in use any more.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -47,7 +47,7 @@ static int check_btrfs(const struct storage *s, struct error **err)
 	struct statfs fs;
 
 	if (statfs(s->path, &fs) < 0)
-		return error_errno(err, errno, "storage '%s': cannot look at '%s'", s->id, s->path);
+		return error_errno(err, errno, "storage '%s': cannot access '%s'", s->id, s->path);
 	if (fs.f_type != BTRFS_SUPER_MAGIC)
 		return error_set(err, ERR_INVALID,
 				 "storage '%s': '%s' is not a btrfs file system: mount it, or make "
@@ -65,7 +65,7 @@ static int btrfs_activate(const struct storage *s, const struct log *log, struct
 	return r < 0 ? r : path_activate(s, log, err);
 }
 
-/* What is not mounted must not look like an empty storage. */
+/* An unmounted directory must not look like an empty storage. */
 static int btrfs_status(const struct storage *s, struct storage_status *ret, struct error **err)
 {
 	int r = path_status(s, ret, err);
@@ -73,7 +73,7 @@ static int btrfs_status(const struct storage *s, struct storage_status *ret, str
 	return r < 0 ? r : check_btrfs(s, err);
 }
 
-/* Raw images are made sparse whatever preallocation says, as PVE does it. */
+/* As in PVE, raw images are sparse whatever preallocation says. */
 static void btrfs_traits(const struct storage *s, enum image_format format, struct image_traits *ret)
 {
 	path_traits(s, format, ret);
@@ -114,15 +114,15 @@ static int btrfs_parse(struct volume *v, struct error **err)
 }
 
 /* A subvolume without extension is a raw image; with a "@" it is a snapshot. */
-static bool look_at_entry(const char *dir, const char *entry, char **ret_name, enum image_format *ret_format,
-			  struct stat *ret_st)
+static bool btrfs_entry(const char *dir, const char *entry, char **ret_name, enum image_format *ret_format,
+			struct stat *ret_st)
 {
 	_cleanup_free_ char *file = NULL;
 
 	if (strpbrk(entry, "@ \t\n"))
 		return false;
 	if (strchr(entry, '.'))
-		return !str_suffix(entry, ".raw") && path_look(dir, entry, ret_name, ret_format, ret_st);
+		return !str_suffix(entry, ".raw") && path_entry(dir, entry, ret_name, ret_format, ret_st);
 	file = xasprintf("%s/%s" RAW_FILE, dir, entry);
 	if (stat(file, ret_st) < 0 || !S_ISREG(ret_st->st_mode))
 		return false;
@@ -134,10 +134,10 @@ static bool look_at_entry(const char *dir, const char *entry, char **ret_name, e
 static int btrfs_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
 		      struct error **err)
 {
-	return path_list_by(s, vmid, look_at_entry, ret, ret_n, err);
+	return path_list_by(s, vmid, btrfs_entry, ret, ret_n, err);
 }
 
-/* ---- making and removing ---- */
+/* ---- allocating and removing ---- */
 
 static int run_btrfs(const struct volume *v, char *const argv[], struct error **err)
 {
@@ -149,7 +149,7 @@ static int run_btrfs(const struct volume *v, char *const argv[], struct error **
 }
 
 /* `btrfs -q subvolume <verb> -- path` */
-static int subvolume(const struct volume *v, const char *verb, const char *path, struct error **err)
+static int run_subvolume(const struct volume *v, const char *verb, const char *path, struct error **err)
 {
 	_cleanup_strv_ char **argv = NULL;
 
@@ -166,10 +166,10 @@ static int delete_snapshot(const struct volume *v, const char *path, const char 
 {
 	_cleanup_free_ char *snapshot = xasprintf("%s@%s", path, name);
 
-	return subvolume(v, "delete", snapshot, err);
+	return run_subvolume(v, "delete", snapshot, err);
 }
 
-/* Only an empty file can be told not to be copied on write. */
+/* Only possible while the file is empty. */
 static int set_nocow(int fd, const char *path, struct error **err)
 {
 	int flags = 0;
@@ -204,11 +204,11 @@ static int alloc_raw(const struct volume *v, uint64_t size, struct error **err)
 
 	if (r < 0)
 		return r;
-	r = subvolume(v, "create", path, err);
+	r = run_subvolume(v, "create", path, err);
 	if (r == 0) {
 		r = make_file(v, size, err);
 		if (r < 0)
-			(void)subvolume(v, "delete", path, NULL);
+			(void)run_subvolume(v, "delete", path, NULL);
 	}
 	if (r < 0)
 		path_remove_empty_dir(path);
@@ -260,7 +260,7 @@ static int btrfs_free(const struct volume *v, struct error **err)
 	for (size_t i = 0; r == 0 && names && names[i]; i++)
 		r = delete_snapshot(v, path, names[i], err);
 	if (r == 0)
-		r = subvolume(v, "delete", path, err);
+		r = run_subvolume(v, "delete", path, err);
 	if (r == 0)
 		path_remove_empty_dir(path);
 	return r;

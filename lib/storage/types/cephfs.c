@@ -1,9 +1,9 @@
 /*
  * Type "cephfs": a directory of a Ceph file system, mounted by the kernel or, with "fuse", by
- * ceph-fuse.  For backups and the like; it holds no images.  Facts: PVE::Storage::CephFSPlugin.
+ * ceph-fuse.  It holds backups and other files, but no images.  Facts: PVE::Storage::CephFSPlugin.
  *
- * PVE mounts with "fuse" through mount.fuse.ceph, which gives its options to a shell and ignores
- * monitors and subdir: ceph-fuse itself takes both.
+ * With "fuse", PVE mounts through mount.fuse.ceph, which passes its options to a shell and ignores
+ * monitors and subdir; ceph-fuse itself accepts both.
  */
 #include <string.h>
 
@@ -37,7 +37,7 @@ static const char *user_of(const struct storage *s)
 }
 
 /* The kernel shows "<monitors>:<subdir>", or "<user>@<cluster>.<name>=<subdir>". */
-static bool is_ours(const struct storage *s, const struct mntent *mount)
+static bool cephfs_is_ours(const struct storage *s, const struct mntent *mount)
 {
 	const char *source = mount->mnt_fsname;
 	const char *subdir = subdir_of(s);
@@ -47,6 +47,14 @@ static bool is_ours(const struct storage *s, const struct mntent *mount)
 		return strcmp(source, "ceph-fuse") == 0;
 	return str_prefix(mount->mnt_type, "ceph", NULL) && n > len && str_suffix(source, subdir) &&
 	       strchr(":=", source[n - len - 1]);
+}
+
+/* NULL: without monhost. */
+static char *monitors_of(const struct storage *s)
+{
+	const char *monhost = storage_key(s, "monhost");
+
+	return monhost ? ceph_hosts(monhost, ',') : NULL;
 }
 
 static void add_option(char ***argv, const char *option, const char *value)
@@ -59,9 +67,7 @@ static void add_option(char ***argv, const char *option, const char *value)
 
 static char **fuse_command(const struct storage *s)
 {
-	_cleanup_free_ char *conf = ceph_conf(s), *secret = ceph_file(s, "secret");
-	_cleanup_free_ char *hosts =
-		storage_key(s, "monhost") ? ceph_hosts(storage_key(s, "monhost"), ',') : NULL;
+	_cleanup_free_ char *conf = ceph_conf(s), *secret = ceph_file(s, "secret"), *hosts = monitors_of(s);
 	char **argv = NULL;
 
 	strv_add(&argv, "ceph-fuse");
@@ -78,9 +84,7 @@ static char **fuse_command(const struct storage *s)
 
 static char **kernel_command(const struct storage *s)
 {
-	_cleanup_free_ char *conf = ceph_conf(s), *secret = ceph_file(s, "secret");
-	_cleanup_free_ char *hosts =
-		storage_key(s, "monhost") ? ceph_hosts(storage_key(s, "monhost"), ',') : NULL;
+	_cleanup_free_ char *conf = ceph_conf(s), *secret = ceph_file(s, "secret"), *hosts = monitors_of(s);
 	_cleanup_buf_ struct buf options = BUF_INIT;
 	char **argv = NULL;
 
@@ -102,14 +106,14 @@ static char **kernel_command(const struct storage *s)
 	return argv;
 }
 
-static char **command(const struct storage *s)
+static char **cephfs_command(const struct storage *s)
 {
 	return storage_key_flag(s, "fuse") ? fuse_command(s) : kernel_command(s);
 }
 
 static const struct mount_type cephfs_mount = {
-	.is_ours = is_ours,
-	.command = command,
+	.is_ours = cephfs_is_ours,
+	.command = cephfs_command,
 	.helper = "mount.ceph",
 	.package = "ceph-common",
 };

@@ -1,11 +1,11 @@
 /*
  * Type "cifs": a share of an SMB server.  The password lies beside storage.cfg, in
- * priv/storage/<storage>.pw ("password=..."), as PVE writes it; without that file one is a guest.
- * Facts: PVE::Storage::CIFSPlugin.
+ * priv/storage/<storage>.pw ("password=..."), as PVE writes it; without that file the share is mounted as
+ * guest.  Facts: PVE::Storage::CIFSPlugin.
  *
- * Locks of SMB forbid writing, to their owner too: QEMU, which locks bytes 100 to 250 of an image,
- * cannot write its first cluster then (seen with 6.1 and Samba 4.17).  Mounted with "nobrl", locks
- * stay within this host and do no harm; else our nodes do without them.
+ * SMB's locks forbid writing even to their owner: QEMU, which locks bytes 100 to 250 of an image, then cannot
+ * write its first cluster (seen with 6.1 and Samba 4.17).  With the mount option "nobrl", locks stay on this
+ * host and do no harm; without it, our nodes use no locks.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -25,7 +25,7 @@
 #define NETBIOS_PORT 139
 
 /* "//server/share/subdir".  Caller frees. */
-static char *source_of(const struct storage *s)
+static char *cifs_source(const struct storage *s)
 {
 	_cleanup_free_ char *server = mount_server(s);
 
@@ -33,15 +33,15 @@ static char *source_of(const struct storage *s)
 			 storage_key(s, "subdir") ? storage_key(s, "subdir") : "");
 }
 
-static bool is_ours(const struct storage *s, const struct mntent *mount)
+static bool cifs_is_ours(const struct storage *s, const struct mntent *mount)
 {
-	_cleanup_free_ char *source = source_of(s);
+	_cleanup_free_ char *source = cifs_source(s);
 
 	return (str_prefix(mount->mnt_type, "cifs", NULL) || strcmp(mount->mnt_type, "smb3") == 0) &&
 	       mount_same_source(mount->mnt_fsname, source);
 }
 
-/* sec=krb5, krb5i or krb5p among the options: the ticket says who one is. */
+/* sec=krb5, krb5i or krb5p among the options: a ticket is used instead of a password. */
 static bool uses_kerberos(const struct storage *s)
 {
 	_cleanup_free_ char *text = xstrdup(storage_key(s, "options") ? storage_key(s, "options") : "");
@@ -79,7 +79,7 @@ static void add_user(char ***argv, const struct storage *s)
 
 static bool keeps_locks_here(const struct storage *s, const struct mntent *mount)
 {
-	return is_ours(s, mount) && hasmntopt(mount, "nobrl");
+	return cifs_is_ours(s, mount) && hasmntopt(mount, "nobrl");
 }
 
 static int cifs_blockdev(const struct volume *v, struct json_object **ret, struct error **err)
@@ -99,17 +99,17 @@ static int cifs_alloc(const struct volume *v, uint64_t size, const struct cancel
 
 	if (r < 0 && r != -EEXIST && v->format == IMAGE_QCOW2 &&
 	    !path_find_mount(s->path, keeps_locks_here, s))
-		error_prefix(err,
-			     "storage '%s' is mounted without the option nobrl, which qemu-img needs: "
-			     "add it to the section's options and mount it anew",
-			     s->id);
+		return error_wrap(err, r,
+				  "storage '%s' is mounted without the option nobrl, which qemu-img needs: "
+				  "add it to the section's options and mount it again",
+				  s->id);
 	return r;
 }
 
-static char **command(const struct storage *s)
+static char **cifs_command(const struct storage *s)
 {
 	const char *version = storage_key(s, "smbversion");
-	_cleanup_free_ char *source = source_of(s);
+	_cleanup_free_ char *source = cifs_source(s);
 	char **argv = NULL;
 
 	strv_add(&argv, "mount");
@@ -124,7 +124,7 @@ static char **command(const struct storage *s)
 	return argv;
 }
 
-static bool is_online(const struct storage *s)
+static bool cifs_is_online(const struct storage *s)
 {
 	return mount_server_answers(s, SMB_PORT, NETBIOS_PORT);
 }
@@ -133,16 +133,16 @@ static const char *const required[] = { "server", "share", NULL };
 
 static const struct mount_type cifs_mount = {
 	.required = required,
-	.is_ours = is_ours,
-	.command = command,
+	.is_ours = cifs_is_ours,
+	.command = cifs_command,
 	.helper = "mount.cifs",
 	.package = "cifs-utils",
-	.is_online = is_online,
+	.is_online = cifs_is_online,
 };
 
 /*
- * The client takes a file whose length was set for full, and asks the server no more while somebody
- * has the file open under a lease (seen with 6.1): what is not known is not told.
+ * The client reports a file whose length was set as fully allocated, and does not ask the server while
+ * somebody has the file open under a lease (seen with 6.1).  A full file therefore counts as not known.
  */
 static int cifs_used(const struct volume *v, uint64_t *ret, struct error **err)
 {
@@ -150,7 +150,7 @@ static int cifs_used(const struct volume *v, uint64_t *ret, struct error **err)
 	int r = volume_used_by_path(v, ret, &length, err);
 
 	if (r == 0 && v->format == IMAGE_RAW && *ret >= length)
-		r = error_set(err, ERR_UNSUPPORTED, "nobody has counted yet what '%s' takes", v->path);
+		r = error_set(err, ERR_UNSUPPORTED, "it is not known yet how much space '%s' takes", v->path);
 	return r;
 }
 

@@ -1,6 +1,6 @@
 /*
  * Type "iscsi": LUNs of a target that this host is logged in to, each "<channel>.<id>.<lun>.<name in
- * /dev/disk/by-id>".  To be read only: nothing is made or removed.  Facts: PVE::Storage::ISCSIPlugin.
+ * /dev/disk/by-id>".  Read only: LUNs are neither allocated nor removed.  Facts: PVE::Storage::ISCSIPlugin.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -23,16 +23,9 @@
 
 static const struct tool_meaning meanings[] = {
 	{ "No active sessions", ERR_NOT_FOUND },
-	{ "already present", -EALREADY }, /* somebody else was logging in */
+	{ "already present", -EALREADY }, /* another login was faster */
 	{ NULL, 0 },
 };
-
-static int iscsi_check(const struct storage *s, struct error **err)
-{
-	int r = storage_key_required(s, "portal", NULL, err);
-
-	return r < 0 ? r : storage_key_required(s, "target", NULL, err);
-}
 
 static int iscsi_parse(struct volume *v, struct error **err)
 {
@@ -60,7 +53,7 @@ static int iscsiadm(const struct storage *s, const char *const argv[], int timeo
 		ret, err);
 }
 
-/* ERR_NOT_FOUND without a session with the target. */
+/* ERR_NOT_FOUND if there is no session with the target. */
 static int find_session(const struct storage *s, struct error **err)
 {
 	static const char *const argv[] = { "iscsiadm", "--mode", "session", NULL };
@@ -77,7 +70,7 @@ static int find_session(const struct storage *s, struct error **err)
 				 target);
 }
 
-/* The disks of a new session come with it, their links some moments later, by udev. */
+/* The disks of a new session appear at once; udev makes their links some moments later. */
 static void wait_for_links(const struct storage *s)
 {
 	const char *const argv[] = { "udevadm", "settle", "--timeout=10", NULL };
@@ -118,7 +111,7 @@ static int iscsi_activate(const struct storage *s, const struct log *log, struct
 	return r;
 }
 
-/* The space of a target cannot be found out. */
+/* Only checks for a session: a target does not report its space. */
 static int iscsi_status(const struct storage *s, struct storage_status *ret, struct error **err)
 {
 	*ret = (struct storage_status){ 0 };
@@ -127,8 +120,8 @@ static int iscsi_status(const struct storage *s, struct storage_status *ret, str
 
 /* ---- listing, from sysfs ---- */
 
-/* The first line of a file in sysfs; "" if there is none. */
-static char *read_line(const char *path)
+/* The first line of a file in sysfs; "" if there is none.  Caller frees. */
+static char *read_sysfs_line(const char *path)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
 
@@ -137,7 +130,7 @@ static char *read_line(const char *path)
 	return xstrdup(str_strip(text.data));
 }
 
-/* The name in /dev/disk/by-id of a kernel's device ("sdb").  Caller frees; NULL if it has none. */
+/* The name in /dev/disk/by-id of a device ("sdb"); NULL if it has none.  Caller frees. */
 static char *stable_name(const char *device)
 {
 	_cleanup_free_ char *wanted = xasprintf("../../%s", device);
@@ -158,8 +151,8 @@ static char *stable_name(const char *device)
 	return found;
 }
 
-/* The first entry of a directory in sysfs.  Caller frees; NULL if there is none. */
-static char *only_entry(const char *path)
+/* The first entry of a directory in sysfs; NULL if there is none.  Caller frees. */
+static char *first_entry(const char *path)
 {
 	DIR *d = opendir(path);
 	struct dirent *e;
@@ -173,13 +166,13 @@ static char *only_entry(const char *path)
 	return found;
 }
 
-/* A device "<host>:<channel>:<id>:<lun>" of the SCSI bus. */
+/* address: "<host>:<channel>:<id>:<lun>" on the SCSI bus. */
 static void add_lun(struct image_list *list, const char *address)
 {
 	_cleanup_free_ char *base = xasprintf("/sys/bus/scsi/devices/%s", address);
 	_cleanup_free_ char *type_path = xasprintf("%s/type", base);
 	_cleanup_free_ char *block_path = xasprintf("%s/block", base);
-	_cleanup_free_ char *type = read_line(type_path), *device = only_entry(block_path);
+	_cleanup_free_ char *type = read_sysfs_line(type_path), *device = first_entry(block_path);
 	_cleanup_free_ char *holders = NULL, *holder = NULL, *stable = NULL, *size_path = NULL;
 	_cleanup_free_ char *sectors = NULL, *place = NULL;
 	uint64_t n = 0;
@@ -187,10 +180,10 @@ static void add_lun(struct image_list *list, const char *address)
 	if (strcmp(type, "0") != 0 || !device)
 		return;
 	holders = xasprintf("/sys/block/%s/holders", device);
-	holder = only_entry(holders); /* multipath */
+	holder = first_entry(holders); /* multipath */
 	stable = stable_name(holder ? holder : device);
 	size_path = xasprintf("/sys/block/%s/size", holder ? holder : device);
-	sectors = read_line(size_path);
+	sectors = read_sysfs_line(size_path);
 	if (!stable || units_parse_u64(sectors, 1, UINT64_MAX / 512, "size", &n, NULL) < 0)
 		return;
 	place = xstrdup(strchr(address, ':') + 1);
@@ -246,7 +239,7 @@ static int iscsi_list(const struct storage *s, uint32_t vmid, struct storage_ima
 	(void)err;
 	while (d && (e = readdir(d))) {
 		_cleanup_free_ char *path = xasprintf(SESSIONS "/%s/targetname", e->d_name);
-		_cleanup_free_ char *target = read_line(path);
+		_cleanup_free_ char *target = read_sysfs_line(path);
 
 		if (str_equal_null(target, storage_key(s, "target")))
 			add_session(&list, e->d_name);
@@ -255,13 +248,6 @@ static int iscsi_list(const struct storage *s, uint32_t vmid, struct storage_ima
 		closedir(d);
 	image_list_finish(&list, ret, ret_n);
 	return 0;
-}
-
-static void iscsi_traits(const struct storage *s, enum image_format format, struct image_traits *ret)
-{
-	(void)s;
-	(void)format;
-	*ret = (struct image_traits){ .discard_granularity = 4096, .size_granularity = 512 };
 }
 
 const struct storage_ops storage_iscsi_ops = {
@@ -273,11 +259,11 @@ const struct storage_ops storage_iscsi_ops = {
 	.format_default = IMAGE_RAW,
 	.shared = true,
 	.ask_interval_ms = 2000,
-	.check = iscsi_check,
+	.check = block_check_target,
 	.activate = iscsi_activate,
 	.status = iscsi_status,
 	.list = iscsi_list,
-	.traits = iscsi_traits,
+	.traits = block_target_traits,
 	.fleecing_format = block_fleecing_format,
 	.parse = iscsi_parse,
 };

@@ -1,6 +1,6 @@
 /*
- * Type "iscsidirect": LUNs of a target, "lun<n>", that QEMU reaches by itself through libiscsi.  To be
- * read only: nothing is made or removed.  Facts: PVE::Storage::ISCSIDirectPlugin.
+ * Type "iscsidirect": LUNs of a target, "lun<n>", that QEMU reaches by itself through libiscsi.  Read only:
+ * LUNs are neither allocated nor removed.  Facts: PVE::Storage::ISCSIDirectPlugin.
  */
 #include <string.h>
 
@@ -15,14 +15,7 @@
 #include "storage/image-list.h"
 #include "storage/types.h"
 
-static int direct_check(const struct storage *s, struct error **err)
-{
-	int r = storage_key_required(s, "portal", NULL, err);
-
-	return r < 0 ? r : storage_key_required(s, "target", NULL, err);
-}
-
-/* "lun7" -> 7; false if it is none. */
+/* "lun7" -> 7; false for any other name. */
 static bool parse_lun(const char *name, uint64_t *ret)
 {
 	const char *digits;
@@ -43,15 +36,7 @@ static int direct_parse(struct volume *v, struct error **err)
 	return 0;
 }
 
-static int direct_activate(const struct storage *s, const struct log *log, struct error **err)
-{
-	(void)s;
-	(void)log;
-	(void)err;
-	return 0;
-}
-
-/* The space of a target cannot be found out. */
+/* A target does not report its space. */
 static int direct_status(const struct storage *s, struct storage_status *ret, struct error **err)
 {
 	(void)s;
@@ -60,7 +45,7 @@ static int direct_status(const struct storage *s, struct storage_status *ret, st
 	return 0;
 }
 
-/* "Lun:1    Type:DIRECT_ACCESS (Size:9M)": sizes are rounded, volume_size() gives the exact one. */
+/* "Lun:1    Type:DIRECT_ACCESS (Size:9M)": the size is rounded; volume_size() has the exact one. */
 static void add_line(struct image_list *list, const char *line)
 {
 	const char *at;
@@ -125,12 +110,12 @@ static int direct_size(const struct volume *v, uint64_t *ret, struct error **err
 	_cleanup_free_ char *url = xasprintf("iscsi://%s/%s/%s", storage_key(v->storage, "portal"),
 					     storage_key(v->storage, "target"), v->volname + 3);
 	const char *const argv[] = { "qemu-img", "info", "-U", "--output=json", "-f", "raw", url, NULL };
-	_cleanup_tool_json_ struct json_object *info = NULL;
+	_cleanup_json_ struct json_object *info = NULL;
 	int r = tool_run_json(&(struct tool){ .storage = v->storage, .argv = argv, .timeout_s = TOOL_ASK },
 			      &info, err);
 
 	if (r == 0 && !tool_json_u64(info, "virtual-size", ret))
-		r = error_set(err, ERR_PEER, "storage '%s': qemu-img info gives no size of '%s'",
+		r = error_set(err, ERR_PEER, "storage '%s': qemu-img info reports no size of '%s'",
 			      v->storage->id, v->volname);
 	return r;
 }
@@ -138,14 +123,7 @@ static int direct_size(const struct volume *v, uint64_t *ret, struct error **err
 static int direct_used(const struct volume *v, uint64_t *ret, struct error **err)
 {
 	(void)ret;
-	return error_set(err, ERR_UNSUPPORTED, "nobody counts what '%s' takes", v->volid);
-}
-
-static void direct_traits(const struct storage *s, enum image_format format, struct image_traits *ret)
-{
-	(void)s;
-	(void)format;
-	*ret = (struct image_traits){ .discard_granularity = 4096, .size_granularity = 512 };
+	return error_set(err, ERR_UNSUPPORTED, "it is not known how much space '%s' takes", v->volid);
 }
 
 static char *direct_qemu_name(const struct volume *v)
@@ -157,7 +135,7 @@ static char *direct_qemu_name(const struct volume *v)
 			 storage_key(v->storage, "target"), lun);
 }
 
-/* True if the text has `before` and, right after it, the LUN's number. */
+/* True if the text has `before` followed by the LUN's number. */
 static bool has_lun(const char *text, const char *before, uint64_t lun)
 {
 	_cleanup_free_ char *what = xasprintf("%s%" PRIu64, before, lun);
@@ -171,7 +149,7 @@ static bool has_lun(const char *text, const char *before, uint64_t lun)
 	return false;
 }
 
-/* As an URL, a JSON node, or a node's options. */
+/* Matches a URL, a node in JSON, or a node's options. */
 static bool names_lun(const char *command, const void *opaque)
 {
 	const struct volume *v = opaque;
@@ -191,10 +169,10 @@ static int direct_user(const struct volume *v, char **ret, struct error **err)
 
 	(void)err;
 	if (!who)
-		return 0;
+		return USER_NONE;
 	name = direct_qemu_name(v);
 	*ret = xasprintf("%s has '%s' open, as its command line says", who, name);
-	return 1;
+	return USER_PROCESS;
 }
 
 const struct storage_ops storage_iscsidirect_ops = {
@@ -205,11 +183,10 @@ const struct storage_ops storage_iscsidirect_ops = {
 	.formats = 1U << IMAGE_RAW,
 	.format_default = IMAGE_RAW,
 	.shared = true,
-	.check = direct_check,
-	.activate = direct_activate,
+	.check = block_check_target,
 	.status = direct_status,
 	.list = direct_list,
-	.traits = direct_traits,
+	.traits = block_target_traits,
 	.fleecing_format = block_fleecing_format,
 	.parse = direct_parse,
 	.blockdev = direct_blockdev,

@@ -1,7 +1,7 @@
 /*
- * Type "lvm": thick logical volumes.  An image takes its whole size at once and, new, holds what lay
- * there before.  PVE locks a shared group cluster-wide while it changes it, which nothing outside
- * PVE can: on a shared group (SAN) use it from one host at a time.
+ * Type "lvm": thick logical volumes.  An image takes its whole size at once, and a new one holds old data.
+ * PVE locks a shared group in the whole cluster while it changes it; nothing outside PVE can do that, so use a
+ * shared group (SAN) from one host at a time.
  * Facts: PVE::Storage::LVMPlugin.
  */
 #include <errno.h>
@@ -20,7 +20,7 @@
 
 static const char *const prefixes[] = { "vm", NULL };
 
-/* With snapshot-as-volume-chain, PVE puts qcow2 into logical volumes named so. */
+/* With snapshot-as-volume-chain, PVE puts qcow2 images into logical volumes called *.qcow2. */
 static int lvm_parse(struct volume *v, struct error **err)
 {
 	v->vmid = strchr(v->volname, ':') ? 0 : block_name_owner(v->volname, prefixes);
@@ -53,28 +53,26 @@ static int lvm_status(const struct storage *s, struct storage_status *ret, struc
 				     "vg_size,vg_free",
 				     storage_key(s, "vgname"),
 				     NULL };
-	_cleanup_tool_json_ struct json_object *root = NULL;
-	struct json_object *reports, *vgs, *vg;
+	_cleanup_json_ struct json_object *root = NULL;
+	struct json_object *vg;
 	int r = tool_run_json(
 		&(struct tool){ .storage = s, .argv = argv, .timeout_s = TOOL_ASK, .meanings = lvm_meanings },
 		&root, err);
 
 	if (r < 0)
 		return r;
-	reports = tool_json_get(root, "report");
-	vgs = tool_json_len(reports) ? tool_json_get(json_object_array_get_idx(reports, 0), "vg") : NULL;
-	vg = tool_json_len(vgs) ? json_object_array_get_idx(vgs, 0) : NULL;
+	vg = json_array_at(json_get_array(json_array_at(json_get_array(root, "report"), 0), "vg"), 0);
 	*ret = (struct storage_status){ 0 };
 	if (!tool_json_u64(vg, "vg_size", &ret->total) || !tool_json_u64(vg, "vg_free", &ret->avail) ||
 	    ret->avail > ret->total)
-		return error_set(err, ERR_PEER, "storage '%s': vgs gives no sizes", s->id);
+		return error_set(err, ERR_PEER, "storage '%s': vgs reports no sizes", s->id);
 	ret->used = ret->total - ret->avail;
 	return 0;
 }
 
 /* ---- listing ---- */
 
-static bool tagged(const char *tags)
+static bool is_tagged(const char *tags)
 {
 	_cleanup_strv_ char **list = strv_split_list(tags ? tags : "");
 
@@ -90,16 +88,16 @@ static bool tagged(const char *tags)
 
 static void add_lv(struct image_list *list, const struct storage *s, uint32_t vmid, struct json_object *lv)
 {
-	const char *name = tool_json_str(lv, "lv_name");
-	const char *attr = tool_json_str(lv, "lv_attr");
+	const char *name = json_get_str(lv, "lv_name");
+	const char *attr = json_get_str(lv, "lv_attr");
 	uint32_t owner = name ? block_name_owner(name, prefixes) : 0;
 	uint64_t size = 0;
 	bool qcow2;
 
-	/* mirrored and RAID ones too, but no thin ones, snapshots, or parts of others */
+	/* mirrored and RAID volumes, too, but no thin ones, snapshots, or parts of others */
 	if (!owner || (vmid && owner != vmid) || !attr || !*attr || !strchr("-mMrR", attr[0]))
 		return;
-	if (storage_key_flag(s, "tagged_only") && !tagged(tool_json_str(lv, "lv_tags")))
+	if (storage_key_flag(s, "tagged_only") && !is_tagged(json_get_str(lv, "lv_tags")))
 		return;
 	tool_json_u64(lv, "lv_size", &size);
 	qcow2 = str_suffix(name, ".qcow2");
@@ -114,22 +112,22 @@ static void add_lv(struct image_list *list, const struct storage *s, uint32_t vm
 static int lvm_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
 		    struct error **err)
 {
-	_cleanup_tool_json_ struct json_object *root = NULL;
+	_cleanup_json_ struct json_object *root = NULL;
 	struct image_list list = { 0 };
 	struct json_object *lvs;
 	int r = lvm_lvs(s, NULL, &root, &lvs, err);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < tool_json_len(lvs); i++)
-		add_lv(&list, s, vmid, json_object_array_get_idx(lvs, i));
+	for (size_t i = 0; i < json_array_len(lvs); i++)
+		add_lv(&list, s, vmid, json_array_at(lvs, i));
 	image_list_finish(&list, ret, ret_n);
 	return 0;
 }
 
 /* ---- volumes ---- */
 
-/* The volume, and with one of qcow2 its snapshots, too: snap_<volume>_<name>.qcow2.  Caller frees. */
+/* Selects a qcow2 volume and its snapshots, snap_<volume>_<name>.qcow2.  Caller frees. */
 static char *chain_selection(const struct volume *v)
 {
 	_cleanup_buf_ struct buf name = BUF_INIT;
@@ -167,12 +165,12 @@ static int lvm_volume_deactivate(const struct volume *v, struct error **err)
 
 static int lvm_used(const struct volume *v, uint64_t *ret, struct error **err)
 {
-	_cleanup_tool_json_ struct json_object *root = NULL;
+	_cleanup_json_ struct json_object *root = NULL;
 	struct json_object *lvs;
 	int r = lvm_lvs(v->storage, v->volname, &root, &lvs, err);
 
-	if (r == 0 && !tool_json_u64(json_object_array_get_idx(lvs, 0), "lv_size", ret))
-		r = error_set(err, ERR_PEER, "storage '%s': lvs gives no size of '%s'", v->storage->id,
+	if (r == 0 && !tool_json_u64(json_array_at(lvs, 0), "lv_size", ret))
+		r = error_set(err, ERR_PEER, "storage '%s': lvs reports no size of '%s'", v->storage->id,
 			      v->volname);
 	return r;
 }
@@ -191,22 +189,23 @@ static int lvm_alloc(const struct volume *v, uint64_t size, const struct cancel 
 {
 	_cleanup_free_ char *bytes = xasprintf("%" PRIu64 "b", size);
 	_cleanup_free_ char *tag = xasprintf("pve-vm-%" PRIu32, v->vmid);
-	/* -W: signatures that lie there would be taken for the image's by udev and mount */
+	/* -Wy: udev and mount would take old signatures on the device for the image's */
 	const char *const args[] = { "-aly", "-Wy",      "--yes",    "--size",
 				     bytes,  "--name",   v->volname, "--setautoactivation",
 				     "n",    "--addtag", tag,        storage_key(v->storage, "vgname"),
 				     NULL };
 
 	if (v->format != IMAGE_RAW)
-		return error_set(err, ERR_UNSUPPORTED, "format '%s' cannot be made here, use raw",
+		return error_set(err, ERR_UNSUPPORTED, "format '%s' cannot be allocated here: use raw",
 				 image_format_name(v->format));
 	return lvm_create(v->storage, args, cancel, err);
 }
 
 /* ---- removing ---- */
 
-/* Number with the units of cstream -t; "-" before it says what is the rule here anyway. */
-static uint64_t throughput(const struct storage *s)
+/* Bytes per second, with the units of `cstream -t`.  A "-" in front, which changes how cstream limits, is
+ * ignored. */
+static uint64_t wipe_throughput(const struct storage *s)
 {
 	const char *value = storage_key(s, "saferemove_throughput");
 	uint64_t bytes = 0;
@@ -216,7 +215,7 @@ static uint64_t throughput(const struct storage *s)
 	return value && units_parse_disk_size(value, &bytes) ? bytes : 0;
 }
 
-static uint64_t stepsize(const struct storage *s)
+static uint64_t wipe_stepsize(const struct storage *s)
 {
 	const char *value = storage_key(s, "saferemove-stepsize");
 	uint64_t mib = 32;
@@ -226,13 +225,13 @@ static uint64_t stepsize(const struct storage *s)
 	return mib * MIB;
 }
 
-/* Zeroes and removes del-<name>, which PVE's list of images does not show any more. */
+/* Zeroes and removes del-<name>, which PVE no longer lists as an image. */
 static int wipe_and_remove(const struct volume *v, const char *name, struct error **err)
 {
 	_cleanup_free_ char *lv = lvm_name(v->storage, name);
 	_cleanup_free_ char *path = xasprintf("/dev/%s/%s", storage_key(v->storage, "vgname"), name);
-	const struct block_zero_options o = { .step = stepsize(v->storage),
-					      .bytes_per_s = throughput(v->storage),
+	const struct block_zero_options o = { .step = wipe_stepsize(v->storage),
+					      .bytes_per_s = wipe_throughput(v->storage),
 					      .gently = true };
 	struct volume renamed = { .storage = v->storage, .volid = v->volid, .path = path };
 	int r = lvm_change(v->storage, (const char *const[]){ "-aly", lv, NULL }, err);
@@ -263,16 +262,16 @@ static int free_lv(const struct volume *v, struct error **err)
 {
 	_cleanup_free_ char *doomed = xasprintf("del-%s", v->volname);
 	_cleanup_error_ struct error *mine = NULL;
-	_cleanup_tool_json_ struct json_object *root = NULL;
+	_cleanup_json_ struct json_object *root = NULL;
 	struct json_object *lvs;
 	int r;
 
 	if (!storage_key_flag(v->storage, "saferemove"))
 		return lvm_remove(v->storage, v->volname, err);
 	r = rename_lv(v, doomed, &mine);
-	/* somebody was killed between the name and the end */
+	/* an earlier removal may have been killed after it had renamed the volume */
 	if (r == ERR_NOT_FOUND && lvm_lvs(v->storage, doomed, &root, &lvs, NULL) == 0)
-		return wipe_and_remove(v, doomed, err);
+		r = 0;
 	if (r < 0) {
 		error_keep_first(err, &mine);
 		return r;
@@ -301,7 +300,7 @@ static int lvm_snapshots(const struct volume *v, char ***ret, struct error **err
 static int lvm_snapshot_delete(const struct volume *v, const char *name, struct error **err)
 {
 	return error_set(err, ERR_UNSUPPORTED,
-			 "'%s' stands on '%s' (snapshot-as-volume-chain): it holds its space until the "
+			 "'%s' is based on '%s' (snapshot-as-volume-chain): it keeps its space until the "
 			 "image is removed",
 			 v->volname, name);
 }

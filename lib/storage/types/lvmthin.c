@@ -36,31 +36,31 @@ static int thin_parse(struct volume *v, struct error **err)
 	return 0;
 }
 
-/* One logical volume; the caller puts *ret_root. */
-static int ask(const struct storage *s, const char *name, struct json_object **ret_root,
-	       struct json_object **ret, struct error **err)
+/* One logical volume in *ret, borrowed from *ret_root, which the caller puts. */
+static int ask_lv(const struct storage *s, const char *name, struct json_object **ret_root,
+		  struct json_object **ret, struct error **err)
 {
 	struct json_object *lvs;
 	int r = lvm_lvs(s, name, ret_root, &lvs, err);
 
-	*ret = r < 0 ? NULL : json_object_array_get_idx(lvs, 0);
+	*ret = r < 0 ? NULL : json_array_at(lvs, 0);
 	return r;
 }
 
 static bool is_active(struct json_object *lv)
 {
-	const char *attr = tool_json_str(lv, "lv_attr");
+	const char *attr = json_get_str(lv, "lv_attr");
 
 	return attr && strlen(attr) > 4 && attr[4] == 'a';
 }
 
-/* What has the activation-skip flag (base images) is activated all the same. */
+/* -K: even if the activation-skip flag is set, as on base images. */
 static int activate_lv(const struct storage *s, const char *name, struct error **err)
 {
-	_cleanup_tool_json_ struct json_object *root = NULL;
+	_cleanup_json_ struct json_object *root = NULL;
 	_cleanup_free_ char *lv = lvm_name(s, name);
 	struct json_object *found;
-	int r = ask(s, name, &root, &found, err);
+	int r = ask_lv(s, name, &root, &found, err);
 
 	if (r < 0 || is_active(found))
 		return r;
@@ -77,19 +77,19 @@ static int thin_activate(const struct storage *s, const struct log *log, struct 
 
 static int thin_status(const struct storage *s, struct storage_status *ret, struct error **err)
 {
-	_cleanup_tool_json_ struct json_object *root = NULL;
+	_cleanup_json_ struct json_object *root = NULL;
 	struct json_object *pool;
 	const char *attr;
-	int r = ask(s, pool_of(s), &root, &pool, err);
+	int r = ask_lv(s, pool_of(s), &root, &pool, err);
 
 	if (r < 0)
 		return r;
-	attr = tool_json_str(pool, "lv_attr");
+	attr = json_get_str(pool, "lv_attr");
 	*ret = (struct storage_status){ 0 };
 	if (!attr || attr[0] != 't' || !tool_json_u64(pool, "lv_size", &ret->total))
 		return error_set(err, ERR_INVALID, "storage '%s': '%s' is not a thin pool", s->id,
 				 pool_of(s));
-	ret->used = lvm_percent_of(tool_json_str(pool, "data_percent"), ret->total);
+	ret->used = lvm_percent_of(json_get_str(pool, "data_percent"), ret->total);
 	if (ret->used > ret->total)
 		ret->used = ret->total;
 	ret->avail = ret->total - ret->used;
@@ -99,20 +99,20 @@ static int thin_status(const struct storage *s, struct storage_status *ret, stru
 static int thin_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
 		     struct error **err)
 {
-	_cleanup_tool_json_ struct json_object *root = NULL;
+	_cleanup_json_ struct json_object *root = NULL;
 	struct image_list list = { 0 };
 	struct json_object *lvs;
 	int r = lvm_lvs(s, NULL, &root, &lvs, err);
 
-	for (size_t i = 0; r == 0 && i < tool_json_len(lvs); i++) {
-		struct json_object *lv = json_object_array_get_idx(lvs, i);
-		const char *name = tool_json_str(lv, "lv_name");
-		const char *attr = tool_json_str(lv, "lv_attr");
+	for (size_t i = 0; r == 0 && i < json_array_len(lvs); i++) {
+		struct json_object *lv = json_array_at(lvs, i);
+		const char *name = json_get_str(lv, "lv_name");
+		const char *attr = json_get_str(lv, "lv_attr");
 		uint32_t owner = name ? block_name_owner(name, prefixes) : 0;
 		uint64_t size = 0;
 
 		if (!owner || (vmid && owner != vmid) || !attr || attr[0] != 'V' ||
-		    !str_equal_null(tool_json_str(lv, "pool_lv"), pool_of(s)))
+		    !str_equal_null(json_get_str(lv, "pool_lv"), pool_of(s)))
 			continue;
 		tool_json_u64(lv, "lv_size", &size);
 		image_list_add(&list, (struct storage_image){
@@ -120,7 +120,7 @@ static int thin_list(const struct storage *s, uint32_t vmid, struct storage_imag
 					      .vmid = owner,
 					      .format = IMAGE_RAW,
 					      .size = size,
-					      .used = lvm_percent_of(tool_json_str(lv, "data_percent"), size),
+					      .used = lvm_percent_of(json_get_str(lv, "data_percent"), size),
 					      .ctime = lvm_time(lv) });
 	}
 	image_list_finish(&list, ret, ret_n);
@@ -136,16 +136,16 @@ static int thin_volume_activate(const struct volume *v, struct error **err)
 
 static int thin_used(const struct volume *v, uint64_t *ret, struct error **err)
 {
-	_cleanup_tool_json_ struct json_object *root = NULL;
+	_cleanup_json_ struct json_object *root = NULL;
 	struct json_object *lv;
 	uint64_t size;
-	int r = ask(v->storage, v->volname, &root, &lv, err);
+	int r = ask_lv(v->storage, v->volname, &root, &lv, err);
 
 	if (r == 0 && !tool_json_u64(lv, "lv_size", &size))
-		r = error_set(err, ERR_PEER, "storage '%s': lvs gives no size of '%s'", v->storage->id,
+		r = error_set(err, ERR_PEER, "storage '%s': lvs reports no size of '%s'", v->storage->id,
 			      v->volname);
 	if (r == 0)
-		*ret = lvm_percent_of(tool_json_str(lv, "data_percent"), size);
+		*ret = lvm_percent_of(json_get_str(lv, "data_percent"), size);
 	return r;
 }
 
@@ -156,7 +156,7 @@ static void thin_traits(const struct storage *s, enum image_format format, struc
 	*ret = (struct image_traits){
 		.thin = true,
 		.punches_holes = true,
-		.discard_granularity = 64 * KIB, /* the smallest chunk; the device knows */
+		.discard_granularity = 64 * KIB, /* the smallest chunk; volume_traits() asks the device */
 		.size_granularity = 4 * MIB,
 	};
 }
@@ -169,7 +169,7 @@ static int thin_alloc(const struct volume *v, uint64_t size, const struct cancel
 	const char *const args[] = { "-aly", "-V", bytes, "--name", v->volname, "--thinpool", pool, NULL };
 	int r = lvm_create(v->storage, args, cancel, err);
 
-	/* lvcreate takes this option for thick volumes only (LVM 2.03.31); it does no harm to fail */
+	/* lvcreate accepts this option for thick volumes only (LVM 2.03.31); a failure does no harm */
 	if (r == 0)
 		lvm_change(v->storage, (const char *const[]){ "--setautoactivation", "n", lv, NULL }, NULL);
 	return r;

@@ -12,23 +12,23 @@
 #define RPCBIND_PORT 111
 
 /* "server:/export".  Caller frees. */
-static char *source_of(const struct storage *s)
+static char *nfs_source(const struct storage *s)
 {
 	_cleanup_free_ char *server = mount_server(s);
 
 	return xasprintf("%s:%s", server, storage_key(s, "export"));
 }
 
-static bool is_ours(const struct storage *s, const struct mntent *mount)
+static bool nfs_is_ours(const struct storage *s, const struct mntent *mount)
 {
-	_cleanup_free_ char *source = source_of(s);
+	_cleanup_free_ char *source = nfs_source(s);
 
 	return str_prefix(mount->mnt_type, "nfs", NULL) && mount_same_source(mount->mnt_fsname, source);
 }
 
-static char **command(const struct storage *s)
+static char **nfs_command(const struct storage *s)
 {
-	_cleanup_free_ char *source = source_of(s);
+	_cleanup_free_ char *source = nfs_source(s);
 	char **argv = NULL;
 
 	strv_add(&argv, "mount");
@@ -43,8 +43,8 @@ static char **command(const struct storage *s)
 	return argv;
 }
 
-/* PVE asks showmount; servers of version 4 alone have nothing that answers it. */
-static bool is_online(const struct storage *s)
+/* PVE runs showmount, which a server of version 4 alone does not answer. */
+static bool nfs_is_online(const struct storage *s)
 {
 	return mount_server_answers(s, NFS_PORT, RPCBIND_PORT);
 }
@@ -53,11 +53,11 @@ static const char *const required[] = { "server", "export", NULL };
 
 static const struct mount_type nfs_mount = {
 	.required = required,
-	.is_ours = is_ours,
-	.command = command,
+	.is_ours = nfs_is_ours,
+	.command = nfs_command,
 	.helper = "mount.nfs",
 	.package = "nfs-common",
-	.is_online = is_online,
+	.is_online = nfs_is_online,
 };
 
 const struct storage_ops storage_nfs_ops = {

@@ -34,7 +34,7 @@ static int rbd_check(const struct storage *s, struct error **err)
 	return r;
 }
 
-/* The device of a mapped image: by PVE's udev rule if it is there, else by Ceph's.  Caller frees. */
+/* The device of a mapped image: as PVE's udev rule names it if that exists, else as Ceph's.  Caller frees. */
 static char *device_of(const struct storage *s, const char *image)
 {
 	const char *ns = storage_key(s, "namespace");
@@ -43,7 +43,7 @@ static char *device_of(const struct storage *s, const char *image)
 	glob_t found = { 0 };
 	char *path = NULL;
 
-	/* two clusters may have an image of that name; then it is not known which is meant */
+	/* if two clusters have an image of that name, the right one is not known */
 	if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0 && found.gl_pathc == 1)
 		path = xstrdup(found.gl_pathv[0]);
 	globfree(&found);
@@ -72,7 +72,7 @@ static int rbd_parse(struct volume *v, struct error **err)
 static int rbd_status(const struct storage *s, struct storage_status *ret, struct error **err)
 {
 	const char *data_pool = storage_key(s, "data-pool");
-	_cleanup_tool_json_ struct json_object *root = NULL;
+	_cleanup_json_ struct json_object *root = NULL;
 	_cleanup_strv_ char **argv = NULL;
 	struct json_object *pools, *stats = NULL;
 	int r;
@@ -88,12 +88,12 @@ static int rbd_status(const struct storage *s, struct storage_status *ret, struc
 			  &root, err);
 	if (r < 0)
 		return r;
-	pools = tool_json_get(root, "pools");
-	for (size_t i = 0; i < tool_json_len(pools) && !stats; i++) {
-		struct json_object *pool = json_object_array_get_idx(pools, i);
+	pools = json_get_obj(root, "pools");
+	for (size_t i = 0; i < json_array_len(pools) && !stats; i++) {
+		struct json_object *pool = json_array_at(pools, i);
 
-		if (str_equal_null(tool_json_str(pool, "name"), data_pool ? data_pool : rbd_pool(s)))
-			stats = tool_json_get(pool, "stats");
+		if (str_equal_null(json_get_str(pool, "name"), data_pool ? data_pool : rbd_pool(s)))
+			stats = json_get_obj(pool, "stats");
 	}
 	*ret = (struct storage_status){ 0 };
 	if (!tool_json_u64(stats, "max_avail", &ret->avail) ||
@@ -104,25 +104,17 @@ static int rbd_status(const struct storage *s, struct storage_status *ret, struc
 	return 0;
 }
 
-static int rbd_activate(const struct storage *s, const struct log *log, struct error **err)
-{
-	(void)s;
-	(void)log;
-	(void)err;
-	return 0;
-}
-
 static void add_image(struct image_list *list, uint32_t vmid, struct json_object *o)
 {
-	const char *name = tool_json_str(o, "image");
-	struct json_object *parent = tool_json_get(o, "parent");
-	const char *base = tool_json_str(parent, "image"), *snapshot = tool_json_str(parent, "snapshot");
+	const char *name = json_get_str(o, "image");
+	struct json_object *parent = json_get_obj(o, "parent");
+	const char *base = json_get_str(parent, "image"), *snapshot = json_get_str(parent, "snapshot");
 	uint32_t owner = name ? block_name_owner(name, prefixes) : 0;
 	uint64_t size = 0;
 	struct storage_image *added;
 	bool clone;
 
-	if (!owner || (vmid && owner != vmid) || tool_json_get(o, "snapshot"))
+	if (!owner || (vmid && owner != vmid) || json_get_obj(o, "snapshot"))
 		return;
 	clone = base && block_name_owner(base, bases) && str_equal_null(snapshot, "__base__");
 	tool_json_u64(o, "size", &size);
@@ -138,12 +130,12 @@ static void add_image(struct image_list *list, uint32_t vmid, struct json_object
 static int rbd_list(const struct storage *s, uint32_t vmid, struct storage_image **ret, size_t *ret_n,
 		    struct error **err)
 {
-	_cleanup_tool_json_ struct json_object *root = NULL;
+	_cleanup_json_ struct json_object *root = NULL;
 	struct image_list list = { 0 };
 	int r = rbd_run_json(s, (const char *const[]){ "ls", "-l", "--format", "json", NULL }, &root, err);
 
-	for (size_t i = 0; r == 0 && i < tool_json_len(root); i++)
-		add_image(&list, vmid, json_object_array_get_idx(root, i));
+	for (size_t i = 0; r == 0 && i < json_array_len(root); i++)
+		add_image(&list, vmid, json_array_at(root, i));
 	image_list_finish(&list, ret, ret_n);
 	return r;
 }
@@ -170,38 +162,39 @@ static int rbd_volume_deactivate(const struct volume *v, struct error **err)
 	return rbd_run(v->storage, args, TOOL_CHANGE, err);
 }
 
-static int ask_info(const struct volume *v, const char *key, uint64_t *ret, struct error **err)
+/* One number of `rbd info`. */
+static int image_number(const struct volume *v, const char *key, uint64_t *ret, struct error **err)
 {
 	const char *const args[] = { "info", rbd_image(v->volname), "--format", "json", NULL };
-	_cleanup_tool_json_ struct json_object *info = NULL;
+	_cleanup_json_ struct json_object *info = NULL;
 	int r = rbd_run_json(v->storage, args, &info, err);
 
 	if (r == 0 && !tool_json_u64(info, key, ret))
-		r = error_set(err, ERR_PEER, "storage '%s': rbd info gives no %s of '%s'", v->storage->id,
+		r = error_set(err, ERR_PEER, "storage '%s': rbd info reports no %s of '%s'", v->storage->id,
 			      key, v->volname);
 	return r;
 }
 
 static int rbd_size(const struct volume *v, uint64_t *ret, struct error **err)
 {
-	return ask_info(v, "size", ret, err);
+	return image_number(v, "size", ret, err);
 }
 
 static int rbd_used(const struct volume *v, uint64_t *ret, struct error **err)
 {
 	const char *const args[] = { "du", rbd_image(v->volname), "--format", "json", NULL };
-	_cleanup_tool_json_ struct json_object *root = NULL;
+	_cleanup_json_ struct json_object *root = NULL;
 	struct json_object *images;
 	int r = rbd_run_json(v->storage, args, &root, err);
 
 	if (r < 0)
 		return r;
-	images = tool_json_get(root, "images");
-	for (size_t i = 0; i < tool_json_len(images); i++) {
-		struct json_object *o = json_object_array_get_idx(images, i);
+	images = json_get_obj(root, "images");
+	for (size_t i = 0; i < json_array_len(images); i++) {
+		struct json_object *o = json_array_at(images, i);
 
-		if (!tool_json_get(o, "snapshot") &&
-		    str_equal_null(tool_json_str(o, "name"), rbd_image(v->volname)) &&
+		if (!json_get_obj(o, "snapshot") &&
+		    str_equal_null(json_get_str(o, "name"), rbd_image(v->volname)) &&
 		    tool_json_u64(o, "used_size", ret))
 			return 0;
 	}
@@ -222,7 +215,7 @@ static void rbd_traits(const struct storage *s, enum image_format format, struct
 
 static int rbd_volume_traits(const struct volume *v, struct image_traits *ret, struct error **err)
 {
-	return ask_info(v, "object_size", &ret->discard_granularity, err);
+	return image_number(v, "object_size", &ret->discard_granularity, err);
 }
 
 static int rbd_alloc(const struct volume *v, uint64_t size, const struct cancel *cancel, struct error **err)
@@ -249,11 +242,11 @@ static int list_snapshots(const struct volume *v, struct json_object **ret, stru
 
 static int rbd_snapshots(const struct volume *v, char ***ret, struct error **err)
 {
-	_cleanup_tool_json_ struct json_object *root = NULL;
+	_cleanup_json_ struct json_object *root = NULL;
 	int r = list_snapshots(v, &root, err);
 
-	for (size_t i = 0; r == 0 && i < tool_json_len(root); i++) {
-		const char *name = tool_json_str(json_object_array_get_idx(root, i), "name");
+	for (size_t i = 0; r == 0 && i < json_array_len(root); i++) {
+		const char *name = json_get_str(json_array_at(root, i), "name");
 
 		if (name)
 			strv_add(ret, name);
@@ -261,24 +254,22 @@ static int rbd_snapshots(const struct volume *v, char ***ret, struct error **err
 	return r;
 }
 
-/* A string up to Ceph 19 at least. */
+/* Ceph prints a string, at least up to version 19. */
 static bool is_protected(struct json_object *snapshot)
 {
-	struct json_object *value = tool_json_get(snapshot, "protected");
-
-	return str_equal_null(tool_json_str(snapshot, "protected"), "true") ||
-	       (json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value));
+	return str_equal_null(json_get_str(snapshot, "protected"), "true") ||
+	       json_get_bool(snapshot, "protected", false);
 }
 
-/* Protected ones cannot be removed.  name: that one alone; NULL: all. */
+/* Protected snapshots cannot be removed.  name: the one to unprotect; NULL: all. */
 static int unprotect(const struct volume *v, const char *name, struct error **err)
 {
-	_cleanup_tool_json_ struct json_object *root = NULL;
+	_cleanup_json_ struct json_object *root = NULL;
 	int r = list_snapshots(v, &root, err);
 
-	for (size_t i = 0; r == 0 && i < tool_json_len(root); i++) {
-		struct json_object *snapshot = json_object_array_get_idx(root, i);
-		const char *one = tool_json_str(snapshot, "name");
+	for (size_t i = 0; r == 0 && i < json_array_len(root); i++) {
+		struct json_object *snapshot = json_array_at(root, i);
+		const char *one = json_get_str(snapshot, "name");
 
 		if (!one || (name && strcmp(one, name) != 0) || !is_protected(snapshot))
 			continue;
@@ -323,7 +314,7 @@ const struct storage_ops storage_rbd_ops = {
 	.shared = true,
 	.ask_interval_ms = 2000,
 	.check = rbd_check,
-	.activate = rbd_activate,
+
 	.status = rbd_status,
 	.list = rbd_list,
 	.traits = rbd_traits,

@@ -38,7 +38,7 @@ static const char *pool_of(const struct storage *s)
 	return storage_key(s, "pool");
 }
 
-/* "4k", "16K", "1m", "8192"; 0 if it is none that ZFS takes. */
+/* "4k", "16K", "1m", "8192"; 0 if ZFS does not accept it. */
 static uint64_t parse_blocksize(const char *text)
 {
 	uint64_t n = 0;
@@ -74,7 +74,7 @@ static int zfs_check(const struct storage *s, struct error **err)
 			*next++ = '\0';
 		if (!block_word_valid(part))
 			return error_set(err, ERR_INVALID,
-					 "storage '%s': pool '%s' is not a name of a ZFS dataset", s->id,
+					 "storage '%s': pool '%s' is not a valid ZFS dataset name", s->id,
 					 pool);
 	}
 	if (text && *text && !blocksize_of(s))
@@ -97,7 +97,7 @@ static int zfs_parse(struct volume *v, struct error **err)
 				 v->volid, v->volname);
 	if (block_name_owner(name, subvols))
 		return error_set(err, ERR_UNSUPPORTED,
-				 "volume '%s' is a container's subvolume, no image of a guest", v->volid);
+				 "volume '%s' is a container's subvolume, not an image of a VM", v->volid);
 	v->content = STORAGE_IMAGES;
 	v->format = IMAGE_RAW;
 	v->path = xasprintf("/dev/zvol/%s/%s", pool_of(v->storage), name);
@@ -143,7 +143,7 @@ static int zfs_activate(const struct storage *s, const struct log *log, struct e
 	(void)log;
 	if (is_imported(s, pool, &mine))
 		return 0;
-	/* a missing or a hanging tool will do no better next time */
+	/* a tool that is missing or hangs would not do better the second time */
 	r = mine->code;
 	if (r == ERR_NOT_FOUND || r == ERR_PEER) {
 		error_free(TAKE_PTR(mine));
@@ -152,11 +152,8 @@ static int zfs_activate(const struct storage *s, const struct log *log, struct e
 		if (r < 0 && is_imported(s, pool, NULL))
 			r = 0;
 	}
-	if (r < 0) {
-		error_prefix(&mine, "could not activate storage '%s'", s->id);
-		error_keep_first(err, &mine);
-	}
-	return r;
+	error_keep_first(err, &mine);
+	return r < 0 ? error_wrap(err, r, "could not activate storage '%s'", s->id) : 0;
 }
 
 /* One numeric property; ERR_NOT_FOUND if the dataset is not there. */
@@ -170,7 +167,7 @@ static int get_number(const struct storage *s, const char *dataset, const char *
 	if (r == 0)
 		r = units_parse_u64(str_strip(out), 0, UINT64_MAX, property, ret, err);
 	if (r == ERR_INVALID)
-		error_prefix(err, "storage '%s': zfs get %s %s", s->id, property, dataset);
+		return error_wrap(err, r, "storage '%s': zfs get %s %s", s->id, property, dataset);
 	return r;
 }
 
@@ -186,8 +183,8 @@ static int zfs_status(const struct storage *s, struct storage_status *ret, struc
 
 /* ---- listing ---- */
 
-/* Cuts off *at what comes before the next separator; NULL after the last one. */
-static char *cut(char **at, char separator)
+/* The text at *at up to the next separator, which *at is moved past; NULL after the last part. */
+static char *next_part(char **at, char separator)
 {
 	char *start = *at;
 
@@ -213,8 +210,10 @@ static char *volname_with_base(const struct storage *s, const char *name, const 
 static void add_line(struct image_list *list, const struct storage *s, uint32_t vmid, char *line)
 {
 	_cleanup_free_ char *pool = xasprintf("%s/", pool_of(s));
-	const char *dataset = cut(&line, '\t'), *volsize = cut(&line, '\t'), *origin = cut(&line, '\t');
-	const char *type = cut(&line, '\t'), *refquota = cut(&line, '\t'), *used = cut(&line, '\t');
+	const char *dataset = next_part(&line, '\t'), *volsize = next_part(&line, '\t'),
+		   *origin = next_part(&line, '\t');
+	const char *type = next_part(&line, '\t'), *refquota = next_part(&line, '\t'),
+		   *used = next_part(&line, '\t');
 	bool subvol = type && strcmp(type, "filesystem") == 0;
 	uint64_t size = 0, taken = 0;
 	struct storage_image *added;
@@ -249,7 +248,7 @@ static int zfs_list(const struct storage *s, uint32_t vmid, struct storage_image
 	struct image_list list = { 0 };
 	int r = run_zfs(s, argv, TOOL_ASK, &out, err);
 
-	for (char *at = out, *line; r == 0 && (line = cut(&at, '\n'));)
+	for (char *at = out, *line; r == 0 && (line = next_part(&at, '\n'));)
 		add_line(&list, s, vmid, line);
 	image_list_finish(&list, ret, ret_n);
 	return r;
@@ -332,7 +331,7 @@ static int zfs_snapshots(const struct volume *v, char ***ret, struct error **err
 				     "snapshot", "-o",   "name", dataset, NULL };
 	int r = run_zfs(v->storage, argv, TOOL_ASK, &out, err);
 
-	for (char *at = out, *line; r == 0 && (line = cut(&at, '\n'));) {
+	for (char *at = out, *line; r == 0 && (line = next_part(&at, '\n'));) {
 		const char *name = strchr(line, '@');
 
 		if (name)
