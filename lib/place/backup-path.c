@@ -19,7 +19,8 @@ int backup_path(const struct storage_config *c, const char *name, const struct l
 	}
 	r = volume_open(c, name, NULL, &v, err);
 	if (r == 0 && v.content != STORAGE_BACKUP)
-		r = error_set(err, ERR_INVALID, "volume '%s' is no backup (<storage>:backup/<file>)", name);
+		r = error_set(err, ERR_INVALID, "volume '%s' is not a backup (<storage>:backup/<file>)",
+			      name);
 	if (r == 0)
 		r = storage_activate(v.storage, log, err);
 	if (r == 0)

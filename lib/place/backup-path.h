@@ -1,4 +1,4 @@
-/* Where an archive is that a user names. */
+/* The path of an archive that the user names. */
 #ifndef VZDUMP_PLACE_BACKUP_PATH_H
 #define VZDUMP_PLACE_BACKUP_PATH_H
 
@@ -7,9 +7,9 @@
 #include "storage/storage.h"
 
 /*
- * The path of "<storage>:backup/<file>", whose storage is made usable (mounted), or the path that name is
- * ("-", too).  Does not look whether it exists.  Caller frees *ret.  Facts:
- * PVE::API2::Qemu::classify_restore_archive.
+ * name is "<storage>:backup/<file>", whose storage is activated (mounted), or a path (or "-"), which is copied.
+ * Does not check that the archive exists.  ERR_INVALID if it is another kind of volume; errors of volume_open()
+ * and storage_activate().  Caller frees *ret.  Facts: PVE::API2::Qemu::classify_restore_archive.
  */
 int backup_path(const struct storage_config *c, const char *name, const struct log *log, char **ret,
 		struct error **err);

@@ -1,4 +1,4 @@
-/* A list of backups, as a place gives it and retention marks it. */
+/* A list of backups, which a place fills and retention marks. */
 #ifndef VZDUMP_PLACE_BACKUPS_H
 #define VZDUMP_PLACE_BACKUPS_H
 
@@ -13,9 +13,10 @@ enum prune_mark {
 	PRUNE_NONE, /* not decided */
 	PRUNE_KEEP,
 	PRUNE_REMOVE,
-	PRUNE_PROTECTED, /* neither counted nor removed */
-	PRUNE_RENAMED,   /* its name is not a standard one: the same */
-	PRUNE_FUTURE,    /* the date of its name is still to come: the same */
+	/* neither counted nor removed: */
+	PRUNE_PROTECTED,
+	PRUNE_RENAMED, /* its name is not a standard one */
+	PRUNE_FUTURE,  /* the date in its name is in the future */
 };
 
 struct backup {
@@ -24,7 +25,7 @@ struct backup {
 	time_t ctime;  /* from the name, else the file's */
 	uint64_t size; /* of the archive's file, in bytes */
 	bool is_protected;
-	bool is_new; /* made by this job: the newest, whatever the names' dates say, and kept */
+	bool is_new; /* made by this job: counts as the newest, whatever the dates in names */
 	enum prune_mark mark;
 };
 struct backups {
@@ -32,6 +33,7 @@ struct backups {
 	size_t n;
 };
 
+/* Frees the members; safe on an empty list. */
 void backups_clear(struct backups *b);
 #define _cleanup_backups_ _cleanup_(backups_clear)
 

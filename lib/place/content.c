@@ -17,13 +17,13 @@
 #include "storage/tool.h"
 #include "storage/volume-path.h"
 
-struct list {
+struct listing {
 	const struct storage *s;
 	struct storage_volume *volumes;
 	size_t n;
 };
 
-static struct storage_volume *add_volume(struct list *l, enum storage_content content, const char *volname)
+static struct storage_volume *add_volume(struct listing *l, enum storage_content content, const char *volname)
 {
 	struct storage_volume *v;
 
@@ -48,7 +48,7 @@ void storage_volumes_free(struct storage_volume *volumes, size_t n)
 
 /* ---- images ---- */
 
-/* A container's, as far as this cluster's configuration says. */
+/* True if this cluster has a container of that vmid. */
 static bool is_of_container(const struct storage *s, uint32_t vmid)
 {
 	_cleanup_free_ char *own = NULL, *pattern = NULL;
@@ -64,7 +64,7 @@ static bool is_of_container(const struct storage *s, uint32_t vmid)
 	return any;
 }
 
-/* "../9000/base-9000-disk-0.qcow2", as PVE makes linked clones of files: the part after the dots. */
+/* The part after "../" of "../9000/base-9000-disk-0.qcow2", the backing file of PVE's linked clones; else NULL. */
 static const char *base_of_clone(const char *backing)
 {
 	enum image_format format;
@@ -76,14 +76,14 @@ static const char *base_of_clone(const char *backing)
 	return name > rest && *name == '/' && image_name_parse(name + 1, &format) ? rest : NULL;
 }
 
-/* An image that does not have the format that its name says, or that cannot be opened now. */
+/* For an image that cannot be opened now, or is not of the format in its name. */
 static void describe_unreadable(const struct volume *v, const struct storage_image *image,
 				const struct log *log, const struct error *err, struct storage_volume *ret)
 {
 	struct stat st;
 
 	if (stat(v->path, &st) < 0 || !S_ISREG(st.st_mode)) {
-		/* a logical volume that is not active */
+		/* for example, a logical volume that is not active */
 		ret->approximate = true;
 		ret->size = image->used;
 		return;
@@ -95,7 +95,7 @@ static void describe_unreadable(const struct volume *v, const struct storage_ima
 	ret->size = (uint64_t)st.st_size;
 }
 
-/* What only the image itself knows: its size, and what it is based on. */
+/* Its size and its base, if only the image itself has them. */
 static void read_image_info(const struct storage *s, const struct storage_image *image, const struct log *log,
 			    struct storage_volume *ret)
 {
@@ -124,8 +124,8 @@ static void read_image_info(const struct storage *s, const struct storage_image 
 	free(v.path);
 }
 
-/* kinds: STORAGE_IMAGES, STORAGE_ROOTDIR or both */
-static int add_images(struct list *l, uint32_t vmid, unsigned kinds, const struct log *log,
+/* kinds: STORAGE_IMAGES, STORAGE_ROOTDIR, or both. */
+static int add_images(struct listing *l, uint32_t vmid, unsigned kinds, const struct log *log,
 		      struct error **err)
 {
 	struct storage_image *images = NULL;
@@ -163,7 +163,7 @@ static char *backup_format(const struct archive_name *n)
 	return *n->compression ? xasprintf("%s.%s", n->format, n->compression) : xstrdup(n->format);
 }
 
-static void add_backup(struct list *l, const struct place *p, const struct backup *b)
+static void add_backup(struct listing *l, const struct place *p, const struct backup *b)
 {
 	_cleanup_free_ char *volname = xasprintf("backup/%s", b->name.filename);
 	struct storage_volume *v = add_volume(l, STORAGE_BACKUP, volname);
@@ -178,7 +178,7 @@ static void add_backup(struct list *l, const struct place *p, const struct backu
 		v->notes[strcspn(v->notes, "\n")] = '\0';
 }
 
-static int add_backups(struct list *l, uint32_t vmid, struct error **err)
+static int add_backups(struct listing *l, uint32_t vmid, struct error **err)
 {
 	_cleanup_backups_ struct backups b = { 0 };
 	_cleanup_place_ struct place *p = NULL;
@@ -193,7 +193,7 @@ static int add_backups(struct list *l, uint32_t vmid, struct error **err)
 
 /* ---- files ---- */
 
-static void add_file(struct list *l, enum storage_content content, const char *dir, const char *name)
+static void add_file(struct listing *l, enum storage_content content, const char *dir, const char *name)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
 	_cleanup_free_ char *volname = xasprintf("%s/%s", storage_content_name(content), name);
@@ -209,7 +209,7 @@ static void add_file(struct list *l, enum storage_content content, const char *d
 	v->ctime = st.st_ctime;
 }
 
-static int add_files(struct list *l, enum storage_content content, struct error **err)
+static int add_files(struct listing *l, enum storage_content content, struct error **err)
 {
 	_cleanup_free_ char *dir = NULL;
 	struct dirent *e;
@@ -229,7 +229,7 @@ static int add_files(struct list *l, enum storage_content content, struct error 
 
 /* ---- all ---- */
 
-static int compare(const void *a, const void *b)
+static int compare_volumes(const void *a, const void *b)
 {
 	const struct storage_volume *x = a, *y = b;
 
@@ -242,14 +242,14 @@ int storage_content_list(const struct storage *s, uint32_t vmid, unsigned conten
 	static const enum storage_content files[] = { STORAGE_ISO, STORAGE_VZTMPL, STORAGE_SNIPPETS,
 						      STORAGE_IMPORT };
 	const unsigned wanted = s->content & (content ? content : ~0u);
-	struct list l = { .s = s };
+	struct listing l = { .s = s };
 	int r = storage_activate(s, log, err);
 
 	if (r == 0 && wanted & (STORAGE_IMAGES | STORAGE_ROOTDIR))
 		r = add_images(&l, vmid, wanted, log, err);
 	if (r == 0 && wanted & STORAGE_BACKUP)
 		r = add_backups(&l, vmid, err);
-	/* as PVE, which lists the last two whatever guest is asked for */
+	/* as PVE, which lists the last two whichever guest is asked for */
 	for (size_t i = vmid ? 2 : 0; r == 0 && i < ARRAY_SIZE(files); i++)
 		if (wanted & files[i])
 			r = add_files(&l, files[i], err);
@@ -258,7 +258,7 @@ int storage_content_list(const struct storage *s, uint32_t vmid, unsigned conten
 		return r;
 	}
 	if (l.n)
-		qsort(l.volumes, l.n, sizeof(*l.volumes), compare);
+		qsort(l.volumes, l.n, sizeof(*l.volumes), compare_volumes);
 	*ret = l.volumes;
 	*ret_n = l.n;
 	return 0;

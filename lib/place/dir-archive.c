@@ -1,6 +1,6 @@
 /*
  * An archive in a folder while it is being made: <name>.dat, which is synced and renamed when it is
- * complete, so that a file with its final name is complete.
+ * complete.  A file with an archive's name is therefore always complete.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +18,8 @@
 struct dir_archive {
 	struct archive base;
 	int fd;
-	char *path; /* when it is published */
-	char *part; /* while it is written */
+	char *path; /* final, after publishing */
+	char *part; /* until then */
 	struct journal *journal;
 	const struct cancel *cancel;
 };
@@ -31,7 +31,7 @@ static int create_part(struct dir_archive *a, struct error **err)
 	if (r < 0)
 		return r;
 	if (access(a->path, F_OK) == 0)
-		return error_set(err, -EEXIST, "archive '%s' exists already: wait a second and start again",
+		return error_set(err, -EEXIST, "archive '%s' already exists: wait a second and start again",
 				 a->path);
 	unlink(a->part);
 	a->fd = open(a->part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
@@ -63,7 +63,7 @@ int dir_create(struct place *p, const char *name, struct journal *j, const struc
 	return r;
 }
 
-static int do_sync(void *arg, struct error **err)
+static int sync_descriptor(void *arg, struct error **err)
 {
 	return fsync(*(const int *)arg) < 0 ? error_errno(err, errno, "fsync") : 0;
 }
@@ -74,10 +74,10 @@ static void close_and_free(void *arg)
 	free(arg);
 }
 
-/* May take minutes on a slow file system, and for ever on one whose server is away. */
+/* May take minutes on a slow file system, and never ends if a server does not answer: cancel ends the wait. */
 static int sync_part(const struct dir_archive *a, struct error **err)
 {
-	struct bounded_call c = { .call = do_sync, .clear = close_and_free };
+	struct bounded_call c = { .call = sync_descriptor, .clear = close_and_free };
 	int fd = fcntl(a->fd, F_DUPFD_CLOEXEC, 3), r;
 
 	if (fd < 0)
@@ -86,7 +86,7 @@ static int sync_part(const struct dir_archive *a, struct error **err)
 	*(int *)c.arg = fd;
 	r = bounded_run(&c, 0, a->cancel, err);
 	if (r < 0 && r != ERR_CANCELED)
-		error_prefix(err, "cannot sync '%s'", a->part);
+		return error_wrap(err, r, "cannot sync '%s'", a->part);
 	return r;
 }
 

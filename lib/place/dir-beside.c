@@ -1,4 +1,4 @@
-/* What lies beside an archive in its folder: the mark of protection, the notes, the log. */
+/* The files beside an archive in its folder: the protection mark, the notes, the log. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #define NOTES_MAX (64 * 1024)
 #define LOG_MS    5000
 
-static char *beside(const struct place *p, const char *name, const char *extension)
+static char *path_beside(const struct place *p, const char *name, const char *extension)
 {
 	_cleanup_free_ char *archive = dir_path(p, name);
 
@@ -24,7 +24,7 @@ static char *beside(const struct place *p, const char *name, const char *extensi
 static void warn_not_synced(const struct log *log, const char *path, const struct error *not_synced)
 {
 	if (not_synced)
-		log_warn(log, "'%s' is written, but a power cut may take it away: %s", path,
+		log_warn(log, "'%s' is written, but may be lost in a power cut: %s", path,
 			 error_message(not_synced));
 }
 
@@ -32,12 +32,12 @@ static void warn_not_synced(const struct log *log, const char *path, const struc
 
 bool dir_is_protected(const struct place *p, const char *name)
 {
-	_cleanup_free_ char *path = beside(p, name, ".protected");
+	_cleanup_free_ char *path = path_beside(p, name, ".protected");
 
 	return access(path, F_OK) == 0;
 }
 
-/* A link that leads nowhere would protect nothing: whatever is not a file is replaced by one. */
+/* A dangling link would protect nothing, so anything but a file is replaced. */
 static int make_marker(const char *path)
 {
 	struct stat st;
@@ -54,7 +54,7 @@ static int make_marker(const char *path)
 
 int dir_protect(const struct place *p, const char *name, const struct log *log, struct error **err)
 {
-	_cleanup_free_ char *path = beside(p, name, ".protected");
+	_cleanup_free_ char *path = path_beside(p, name, ".protected");
 	_cleanup_free_ char *dir = io_parent(path);
 	_cleanup_error_ struct error *not_synced = NULL;
 	int r = make_marker(path);
@@ -68,7 +68,7 @@ int dir_protect(const struct place *p, const char *name, const struct log *log, 
 
 /* ---- notes ---- */
 
-/* A link may lead to a file that is nobody's business here, and opening a pipe would wait for its writer. */
+/* A link may lead to a file that must not be shown, and opening a pipe would wait for its writer. */
 static int read_notes(const char *path, struct buf *ret, struct error **err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -85,7 +85,7 @@ static int read_notes(const char *path, struct buf *ret, struct error **err)
 
 int dir_notes(const struct place *p, const char *name, char **ret, struct error **err)
 {
-	_cleanup_free_ char *path = beside(p, name, ".notes");
+	_cleanup_free_ char *path = path_beside(p, name, ".notes");
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	int r = read_notes(path, &text, err);
 
@@ -113,7 +113,7 @@ static int write_notes(const char *path, const char *notes, struct journal *j, c
 int dir_set_notes(const struct place *p, const char *name, const char *notes, struct journal *j,
 		  const struct log *log, struct error **err)
 {
-	_cleanup_free_ char *path = beside(p, name, ".notes");
+	_cleanup_free_ char *path = path_beside(p, name, ".notes");
 
 	if (*notes)
 		return write_notes(path, notes, j, log, err);
@@ -144,8 +144,8 @@ static void log_copy_free(void *opaque)
 }
 
 /*
- * Without a temporary file: the journal is closed already, and half a log does no harm.  But whatever has the
- * name is replaced, never written to: the folder may be somebody else's, and so may a link in it.
+ * Uses no temporary file: the journal is closed already, and half a log does no harm.  But a file or link of
+ * that name is replaced, never written to: other users may be able to write to the folder.
  */
 static int write_log(void *opaque, struct error **err)
 {
@@ -166,9 +166,7 @@ int dir_keep_log(const struct place *p, const char *stem, const struct buf *text
 	buf_add(&c->text, buf_str(text), text->len);
 	r = bounded_run(&(struct bounded_call){ .call = write_log, .clear = log_copy_free, .arg = c }, LOG_MS,
 			NULL, err);
-	if (r == ERR_TIMEOUT)
-		error_prefix(err, "cannot write '%s'", path);
-	return r;
+	return r == ERR_TIMEOUT ? error_wrap(err, r, "cannot write '%s'", path) : r;
 }
 
 /* ---- removal ---- */
@@ -187,7 +185,7 @@ void dir_remove_beside(const struct place *p, const char *name, const struct log
 	if (archive_name_parse(name, &parsed, NULL) < 0 || !parsed.standard)
 		return;
 	logfile = dir_log_path(p, parsed.stem);
-	notes = beside(p, name, ".notes");
+	notes = path_beside(p, name, ".notes");
 	remove_file(logfile, "log", log);
 	remove_file(notes, "notes", log);
 }

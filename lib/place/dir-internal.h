@@ -1,4 +1,4 @@
-/* Shared by the parts of a folder as a place. */
+/* Shared by the files that make a folder a place: dir.c, dir-archive.c, dir-beside.c. */
 #ifndef VZDUMP_PLACE_DIR_INTERNAL_H
 #define VZDUMP_PLACE_DIR_INTERNAL_H
 
@@ -16,13 +16,14 @@ static inline char *dir_path(const struct place *p, const char *name)
 	return xasprintf("%s/%s", ((const struct place_dir *)p)->dir, name);
 }
 
-/* ---- dir-archive.c: an archive while it is being made ---- */
+/* ---- dir-archive.c: callbacks for an archive while it is being made ---- */
 int dir_create(struct place *p, const char *name, struct journal *j, const struct cancel *cancel,
 	       struct archive **ret, struct error **err);
 int dir_publish(struct archive *a, struct error **err);
 void dir_abort(struct archive *a);
 
-/* ---- dir-beside.c: what lies beside an archive ---- */
+/* ---- dir-beside.c: the files beside an archive; callbacks, see struct place_ops ---- */
+/* True if the archive is marked as protected. */
 bool dir_is_protected(const struct place *p, const char *name);
 int dir_protect(const struct place *p, const char *name, const struct log *log, struct error **err);
 int dir_notes(const struct place *p, const char *name, char **ret, struct error **err);
@@ -30,7 +31,7 @@ int dir_set_notes(const struct place *p, const char *name, const char *notes, st
 		  const struct log *log, struct error **err);
 char *dir_log_path(const struct place *p, const char *stem);
 int dir_keep_log(const struct place *p, const char *stem, const struct buf *text, struct error **err);
-/* The archive is gone: its notes and its log follow.  What stays is a warning. */
+/* Removes the notes and the log of an archive that has been removed.  Warns if one cannot be removed. */
 void dir_remove_beside(const struct place *p, const char *name, const struct log *log);
 
 #endif

@@ -1,4 +1,4 @@
-/* A folder as a place: which archives are there, and removing one. */
+/* A folder as a place: listing its archives, and removing one. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ static void add_backup(struct backups *b, const struct place *p, const char *fil
 	name = (struct archive_name){ 0 };
 }
 
-/* A folder that is missing has none. */
+/* A missing folder counts as empty. */
 static int dir_list(const struct place *p, const char *type, uint32_t vmid, struct backups *ret,
 		    struct error **err)
 {
@@ -79,7 +79,7 @@ static int dir_remove(const struct place *p, const char *name, const struct log 
 	if (dir_is_protected(p, name))
 		return error_set(err, -EPERM, "cannot remove protected archive '%s'", path);
 	if (unlink(path) < 0 && errno != ENOENT)
-		return error_errno(err, errno, "removing archive %s failed", path);
+		return error_errno(err, errno, "removing archive '%s' failed", path);
 	dir_remove_beside(p, name, log);
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* Which kind of place keeps the backups of a storage: for all types of today a folder. */
+/* The place of a storage's backups: a folder for all present types. */
 #include "base/mem.h"
 #include "place/place.h"
 

@@ -1,4 +1,4 @@
-/* What is asked of a place; the kinds do the work. */
+/* Calling the callbacks of a place. */
 #include "place/place.h"
 
 #include <stdlib.h>

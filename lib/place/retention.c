@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-/* Two backups of one period have one id. */
+/* Backups of the same period have the same id. */
 static int64_t period_id(enum prune_period period, time_t when)
 {
 	struct tm tm;
@@ -17,7 +17,7 @@ static int64_t period_id(enum prune_period period, time_t when)
 	case PRUNE_LAST:
 		return when;
 	case PRUNE_WEEKLY:
-		/* the ISO week and the year it counts to */
+		/* the ISO week and the year that it belongs to */
 		strftime(text, sizeof(text), "%G%V", &tm);
 		return strtoll(text, NULL, 10);
 	case PRUNE_YEARLY:
@@ -35,18 +35,18 @@ static int64_t period_id(enum prune_period period, time_t when)
 	return period == PRUNE_DAILY ? id : id * 24 + tm.tm_hour;
 }
 
-/* A backup that is counted, with its id in the kind of period at hand. */
+/* A backup that is counted. */
 struct entry {
 	struct backup *b;
-	int64_t id;
-	bool kept_now; /* for this very period */
+	int64_t id;    /* of its period, of the kind that is being marked */
+	bool kept_now; /* for that kind of period */
 };
 
-/* What was kept of an entry's period when its turn comes. */
+/* What has been kept so far of an entry's period. */
 enum period_state {
 	PERIOD_NEW,     /* nothing */
-	PERIOD_COUNTED, /* a backup, and the period was counted for it */
-	PERIOD_COVERED, /* a backup that another kind of period has kept */
+	PERIOD_COUNTED, /* a backup, for which the period was counted */
+	PERIOD_COVERED, /* a backup, for another kind of period */
 };
 
 static enum period_state state_of_period(const struct entry *entries, size_t n, int64_t id)
@@ -93,7 +93,7 @@ static void mark_period(struct entry *entries, size_t n, enum prune_period perio
 	}
 }
 
-/* The newest, which is what this job has made, first; those of one instant in the order of the list. */
+/* Newest first; this job's own backup is the newest.  Those of one instant stay in the order of the list. */
 static int compare_entries(const void *a, const void *b)
 {
 	const struct backup *x = ((const struct entry *)a)->b;
@@ -106,7 +106,7 @@ static int compare_entries(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The mark of a backup that takes no part; PRUNE_NONE for one that does. */
+/* The mark of a backup that is not counted; PRUNE_NONE for one that is. */
 static enum prune_mark first_mark(const struct backup *b, time_t now)
 {
 	if (b->is_protected)
@@ -128,7 +128,7 @@ void backups_warn_future(const struct backups *b, const struct log *log)
 		log_warn(
 			log,
 			"archive '%s' is dated in the future (%s): it is neither counted nor removed; rename it "
-			"to its true date or remove it, and look at this host's clock",
+			"to its true date or remove it, and check this host's clock",
 			b->list[i].path, date);
 	}
 }
@@ -172,22 +172,22 @@ static int prune_backup(const struct place *p, const struct backup *b, const str
 int backups_prune(const struct place *p, const struct backups *b, const struct log *log,
 		  unsigned *ret_removed, struct error **err)
 {
-	int result = 0;
+	int r = 0;
 
 	*ret_removed = 0;
 	for (size_t i = 0; i < b->n; i++) {
 		_cleanup_error_ struct error *mine = NULL;
-		int r;
+		int removed;
 
 		if (b->list[i].mark != PRUNE_REMOVE)
 			continue;
 		++*ret_removed;
-		r = prune_backup(p, &b->list[i], log, &mine);
-		if (r == 0)
+		removed = prune_backup(p, &b->list[i], log, &mine);
+		if (removed == 0)
 			continue;
 		log_error(log, "%s", error_message(mine));
-		if (result == 0)
-			result = error_set(err, r, "%s", error_message(mine));
+		if (r == 0)
+			r = error_set(err, removed, "%s", error_message(mine));
 	}
-	return result;
+	return r;
 }

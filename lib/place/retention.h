@@ -1,4 +1,4 @@
-/* Which backups of a place are kept, and removing the others. */
+/* Retention: which backups of a place are kept, and removing the others. */
 #ifndef VZDUMP_PLACE_RETENTION_H
 #define VZDUMP_PLACE_RETENTION_H
 
@@ -6,20 +6,20 @@
 #include "place/place.h"
 
 /*
- * Marks each backup of one guest (PVE::Storage::prune_mark_backup_group): PRUNE_KEEP or PRUNE_REMOVE.
- * Backups that are protected, or without a standard name, are marked so and neither counted nor removed.  So
- * are those dated after now, unlike in PVE: a clock that was ahead once, or a file that somebody put there,
- * would take the place of each backup that follows.  Each period counts only what the earlier ones (last,
- * hourly, daily, ISO weeks, monthly, yearly) did not keep.  Local time.  All of b must belong to one guest.
+ * Marks the backups in b, all of one guest, as PRUNE_KEEP or PRUNE_REMOVE.  Protected backups and those without
+ * a standard name get their own marks and are neither counted nor removed.  Unlike in PVE, nor are those dated
+ * after now: after a clock that was ahead once, they would take the places of all later backups.  Each kind of
+ * period (last, hourly, daily, ISO weeks, monthly, yearly) counts only periods of which no earlier kind kept a
+ * backup.  Local time.  Facts: PVE::Storage::prune_mark_backup_group.
  */
 void backups_mark(struct backups *b, const struct prune_keep *keep, time_t now);
-/* Warns about each backup that backups_mark() found to be of the future. */
+/* Warns about each backup that backups_mark() marked as PRUNE_FUTURE. */
 void backups_warn_future(const struct backups *b, const struct log *log);
 
 /*
- * Removes what backups_mark() says, and logs each in PVE's words: "removing backup
- * '<storage>:backup/<file>'", or for a place that is no storage "delete old backup '<path>'".
- * *ret_removed: how many were to go.  Goes on after an error and returns the first.
+ * Removes the backups marked PRUNE_REMOVE and logs each in PVE's words: "removing backup
+ * '<storage>:backup/<file>'", or "delete old backup '<path>'" if the place belongs to no storage.
+ * *ret_removed is the number of backups so marked.  Continues after an error, and returns the first.
  */
 int backups_prune(const struct place *p, const struct backups *b, const struct log *log,
 		  unsigned *ret_removed, struct error **err);

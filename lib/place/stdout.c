@@ -1,4 +1,4 @@
-/* Standard output as a place: an archive is complete when its reader has all of it, and nothing stays. */
+/* Standard output as a place: archives go to its reader, and none stays. */
 #include <stdlib.h>
 
 #include "base/mem.h"

@@ -73,7 +73,7 @@ mode() {
 	echo "$output"
 	[ "$status" = 0 ]
 	has_line "^WARN: the archive is complete, but a power cut may still take it away: cannot sync folder '$STORE/backup/dump'"
-	has_line "^WARN: '.*[.]notes' is written, but a power cut may take it away"
+	has_line "^WARN: '.*[.]notes' is written, but may be lost in a power cut"
 	[ -e "$old" ]
 	[ "$(find "$STORE/backup/dump" -name '*.vma.zst' | wc -l)" = 2 ]
 	nothing_left 123

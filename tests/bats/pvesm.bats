@@ -251,7 +251,7 @@ json() {
 	done
 	ok extractconfig "$FIXTURES/two-disks.vma" --output-format json
 	[ "$(json 'd')" = "$(cat "$FIXTURES/two-disks.conf")" ]
-	fails "is no backup" extractconfig local:123/vm-123-disk-0.raw
+	fails "is not a backup" extractconfig local:123/vm-123-disk-0.raw
 	fails "cannot open archive" extractconfig backup:backup/vzdump-qemu-9-2026_11_22-20_15_00.vma
 	# the storage is made usable first, or told why it is not
 	printf 'dir: gone\n\tpath %s/gone\n\tis_mountpoint 1\n\tcontent backup\n\n' "$STORE" >> "$VZDUMP_ROOT/etc/pve/storage.cfg"

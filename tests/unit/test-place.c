@@ -115,7 +115,7 @@ static void test_name_exists(void)
 
 	begin(&f);
 	put(&f, NAME, "older");
-	fails(place_create(f.place, NAME, f.journal, NULL, &a, &err), &err, "exists already",
+	fails(place_create(f.place, NAME, f.journal, NULL, &a, &err), &err, "already exists",
 	      "an archive that exists is not begun again");
 	ok(!a && holds(&f, NAME, "older") && !exists(&f, PART), "it stays as it is");
 	end(&f);
