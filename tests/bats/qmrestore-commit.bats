@@ -68,7 +68,9 @@ tree() {
 @test "a guest that is started while it is being replaced keeps its disk" {
 	old_guest 230
 	restore_begin 230 --force --bwlimit 4000
+	kill -STOP "$PID"
 	qemu_start 230
+	kill -CONT "$PID"
 	restore_end 255
 	grep -q "unable to restore VM 230 - VM is running; stop it first" "$T/out"
 	guest_io 230 scsi0 "write -P 0x33 1M 64k" flush
@@ -145,7 +147,9 @@ wait_for() {
 @test "what is restored is put in place with its firewall rules, and one after the other is told" {
 	old_guest 270
 	restore_begin 270 --force --bwlimit 4000
+	kill -STOP "$PID"
 	run "$QMRESTORE" "$T/a.vma.zst" 270 --force
+	kill -CONT "$PID"
 	echo "$output"
 	[ "$status" = 255 ]
 	[[ $output == *"another process works on VM 270"* ]]

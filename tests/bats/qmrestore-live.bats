@@ -112,7 +112,7 @@ qemu_has_iothread_scsi() {
 	mkfs.ext4 -q "$(disk_path 124 virtio0)"
 	guest_linux 124 writer
 	qemu_start 124 running
-	guest_wait 124 "guest: writing" 120
+	guest_wait 124 "guest: writing" 600
 	sleep 2
 	vzdump_ok 124 --fleecing 1
 	qemu_kill 124
@@ -122,7 +122,7 @@ qemu_has_iothread_scsi() {
 	says "VM 125 runs; its disks are restored meanwhile"
 	grep -qx "lock: create" "$(conf_file 125)"
 	# it boots and writes before the copy is complete
-	guest_wait 125 "guest: writing" 120
+	guest_wait 125 "guest: writing" 600
 	says "^restore-drive-virtio0: transferred .* of .* \([0-9.]+%\) in "
 	restore_end
 	says "restore of VM 125 finished, it is on its own volumes now"

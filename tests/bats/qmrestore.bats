@@ -98,7 +98,7 @@ tree() {
 	mkfs.ext4 -q "$(disk_path 124 virtio0)"
 	guest_linux 124 writer
 	qemu_start 124 running
-	guest_wait 124 "guest: writing" 120
+	guest_wait 124 "guest: writing" 600
 	sleep 2
 	vzdump_ok 124 --fleecing 1
 	qemu_kill 124
@@ -108,10 +108,11 @@ tree() {
 	eval "$("$VZ_TOP/tests/guest/build")"
 	mkfifo "$T/in"
 	exec 5<> "$T/in"
-	timeout 60 qemu-system-x86_64 -M pc -accel tcg -cpu max -m 192 -nodefaults -display none -no-reboot \
+	timeout 600 qemu-system-x86_64 -M pc -accel tcg -cpu max -m 192 -nodefaults -display none -no-reboot \
 		-kernel "$KERNEL" -initrd "$INITRD" -append "console=ttyS0 quiet panic=-1" -serial stdio \
 		-drive "if=virtio,format=raw,file=$(image 125 virtio0)" < "$T/in" > "$T/out" 3>&- &
 	until grep -q "guest: ready" "$T/out"; do
+		kill -0 $! || { cat "$T/out"; return 1; }
 		sleep 0.1
 	done
 	sleep 1

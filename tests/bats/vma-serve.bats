@@ -171,7 +171,7 @@ serve() {
 	mkfifo "$T/in"
 	cat > "$T/boot" <<- END
 		exec 5<> "$T/in"
-		timeout 60 qemu-system-x86_64 -M pc -accel tcg -cpu max -m 192 -nodefaults -display none \
+		timeout 600 qemu-system-x86_64 -M pc -accel tcg -cpu max -m 192 -nodefaults -display none \
 			-no-reboot -kernel "$KERNEL" -initrd "$INITRD" -append "console=ttyS0 quiet panic=-1" \
 			-serial stdio < "$T/in" > "$T/out" \
 			-drive "if=virtio,format=raw,file=nbd:unix:\$1:exportname=drive-virtio0" &

@@ -32,7 +32,7 @@ check_log() {
 	conf_add 124 "agent: 1"
 	guest_linux 124 writer
 	qemu_start 124 running
-	guest_wait 124 "guest: writing" 120
+	guest_wait 124 "guest: writing" 600
 	sleep 3
 	vzdump_ok 124 --fleecing 1
 	has_line "^INFO: issuing guest-agent 'fs-freeze' command$"
@@ -63,7 +63,7 @@ check_log() {
 	disk_add 124 virtio1 blockdev 16M
 	guest_linux 124 alternate
 	qemu_start 124 running
-	guest_wait 124 "guest: alternating" 120
+	guest_wait 124 "guest: alternating" 600
 	for fleecing in 1 0 1 0; do
 		sleep 1
 		vzdump_ok 124 --fleecing $fleecing
@@ -83,7 +83,7 @@ check_log() {
 	conf_add 124 "agent: 1"
 	guest_linux 124 writer
 	qemu_start 124 running
-	guest_wait 124 "guest: writing" 120
+	guest_wait 124 "guest: writing" 600
 	cat > "$VZ_TMP/start" <<- END
 		#!/bin/bash
 		. "$VZ_LIB/qemu.bash"
