@@ -136,3 +136,26 @@ named_in() {
 			grep -qx -- "$anchor" || { echo "$file: no such section: $target#$anchor"; return 1; }
 	done < <(grep -oE '\]\([^)]+\)' ./*.md doc/*.md | grep -v '://' | sed -E 's/\]\(|\)$//g')
 }
+
+@test "the manual has every signal and environment variable that the program heeds, and every topic of tracing" {
+	local name status=0
+	for name in $(grep -ohE '\bSIG(INT|TERM|QUIT|HUP|USR1|TSTP)\b' "$top/cli/signals.c" | sort -u); do
+		sed -n '/^\.Sh SIGNALS/,/^\.Sh ENV/p' "$man" | grep -qE "^\.It Dv .*\b$name\b" || {
+			echo "not among the manual's signals: $name"
+			status=1
+		}
+	done
+	for name in $(grep -ohE 'getenv\("[A-Z_]+"\)' "$top"/cli/*.c | grep -oE '[A-Z_]{2,}' | grep -vx HOME | sort -u); do
+		sed -n '/^\.Sh ENVIRONMENT/,/^\.Sh FILES/p' "$man" | grep -qE "^\.It Ev .*\b$name\b" || {
+			echo "not among the manual's environment: $name"
+			status=1
+		}
+	done
+	for name in $(sed -nE 's/^\t\[TRACE_[A-Z]+\] = "([a-z]+)",$/\1/p' "$top/lib/base/trace.c"); do
+		grep -qx "\.It Cm $name" "$man" && grep -q "^  | \`$name\` |" "$top/doc/hacking.md" || {
+			echo "not in the manual or in doc/hacking.md: topic $name"
+			status=1
+		}
+	done
+	[ "$status" = 0 ]
+}
