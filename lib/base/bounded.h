@@ -1,7 +1,7 @@
 /*
- * Calls that a file system whose server is away may never answer: unlink(), fsync(), close() on a hung
- * NFS.  They are made in a thread of their own; when it takes too long, or a request to stop comes, the
- * thread is left to itself, and ends with the process at the latest.
+ * Calls that may never return if the server of their file system is away: unlink(), fsync(), close() on a
+ * hung NFS.  They are made in a thread of their own.  If that takes too long, or on a request to stop, the
+ * thread is left to itself; it ends with the process at the latest.
  */
 #ifndef VZDUMP_BASE_BOUNDED_H
 #define VZDUMP_BASE_BOUNDED_H
@@ -10,29 +10,29 @@
 #include "base/error.h"
 
 struct bounded_call {
-	/* Made once.  0 or negative with *err, as everywhere.  Touches nothing but arg. */
+	/* Called once.  Returns 0, or a negative code and *err.  It must touch nothing but arg. */
 	int (*call)(void *arg, struct error **err);
-	/* Frees arg when the call is over, whoever waits for it then.  NULL: nothing to free. */
+	/* Frees arg when the call is over, even if nobody waits for it any more.  NULL: nothing to free. */
 	void (*clear)(void *arg);
 	void *arg;
 };
 
 /*
- * What the call returned; ERR_TIMEOUT after timeout_ms (0: no limit) or ERR_CANCELED (cancel may be
- * NULL) when it was left to itself: then it may still come true.
+ * Returns what the call returned.  ERR_TIMEOUT after timeout_ms (0: no limit) or ERR_CANCELED (cancel may be
+ * NULL): the call was left to itself, and may still do its work later.
  */
 int bounded_run(const struct bounded_call *c, int timeout_ms, const struct cancel *cancel,
 		struct error **err);
 
 /*
- * Asks the file system that path lies in whether it is there at all, before others use it without a limit:
- * ERR_TIMEOUT, ERR_CANCELED.  Good also if there is no such file.
+ * Finds out whether the file system of path answers, before others use it without a limit: 0 (also if
+ * there is no such file), ERR_TIMEOUT or ERR_CANCELED.
  */
-#define BOUNDED_REACH_MS 30000 /* the usual limit; who has nothing to lose by it takes less */
+#define BOUNDED_REACH_MS 30000 /* the usual limit; callers that lose nothing by an error take less */
 int bounded_reach(const char *path, int timeout_ms, const struct cancel *cancel, struct error **err);
 /* unlink(path); missing is fine.  ERR_TIMEOUT as above. */
 int bounded_unlink(const char *path, int timeout_ms, struct error **err);
-/* close(fd), which is gone for the caller in any case; its errors say nothing that fsync() did not. */
+/* close(fd), which is gone for the caller in any case; its errors say nothing that fsync() has not said. */
 void bounded_close(int fd, int timeout_ms);
 
 #endif

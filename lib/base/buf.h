@@ -1,4 +1,4 @@
-/* A growing byte buffer, always NUL-terminated behind len so that data reads as a string. */
+/* A growing byte buffer, always with a NUL after its len bytes, so that data is a string. */
 #ifndef VZDUMP_BASE_BUF_H
 #define VZDUMP_BASE_BUF_H
 

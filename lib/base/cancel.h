@@ -1,9 +1,9 @@
 /*
- * A request to stop, raised from a signal handler or another thread, seen by every long wait.
- * cancel_request() is async-signal-safe.  The descriptor becomes and stays readable.
+ * A request to stop, made by a signal handler or another thread, which ends every long wait.
+ * cancel_request() is async-signal-safe.  The descriptor becomes readable, and stays so.
  *
- * Requests are counted: what tidies up after one goes on, and a further one may end what in it can
- * take for ever (a hook script).
+ * Requests are counted: cleaning up after one goes on, and another one may end whatever in that could take
+ * for ever (a hook script).
  */
 #ifndef VZDUMP_BASE_CANCEL_H
 #define VZDUMP_BASE_CANCEL_H
@@ -15,7 +15,7 @@
 
 struct cancel {
 	atomic_uint requested; /* how often */
-	int fd;                /* eventfd, poll it beside other descriptors */
+	int fd;                /* eventfd; poll it together with other descriptors */
 };
 
 int cancel_init(struct cancel *c, struct error **err);

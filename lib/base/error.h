@@ -13,7 +13,7 @@
 
 #include "base/cleanup.h"
 
-/* Codes beside -errno.  Both kinds travel in `code`; these lie below every errno. */
+/* Codes other than -errno.  Both kinds travel in `code`; these lie below every errno. */
 enum {
 	ERR_INVALID = -10001,     /* a value from the user, a file or a peer is wrong */
 	ERR_CANCELED = -10002,    /* the caller asked to stop (signal) */

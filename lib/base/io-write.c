@@ -207,7 +207,7 @@ int io_rename_new(const char *from, const char *to, struct error **not_synced, s
 	return rename_and_sync(from, to, rename_new, not_synced, err);
 }
 
-/* The new file beside path, complete and on disk; tmp is its name. */
+/* Writes the new file next to path, as tmp, and syncs it. */
 static int write_beside(const char *path, const char *tmp, const void *data, size_t len, mode_t mode,
 			struct error **err)
 {

@@ -10,36 +10,40 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-/* Reads the whole file, at most max bytes (more is an error).  ERR code -ENOENT when missing. */
+/* Reads the whole file; more than max bytes are an error.  -ENOENT if there is no such file. */
 int io_read_file(const char *path, size_t max, struct buf *ret, struct error **err);
-/* The same of an open file, from where it stands; path is for messages. */
+/* The same for an open file, from its current offset; path is for messages. */
 int io_read_fd(int fd, const char *path, size_t max, struct buf *ret, struct error **err);
 /*
- * Writes a file beside path, fsyncs it, renames it over path and fsyncs the folder.  A file that was
- * there hands its owner, group, mode and ACL down; `mode` (less the umask) is for a new one.  No link is
- * followed: a link of that name is replaced.
+ * Writes a file next to path, fsyncs it, renames it over path and fsyncs the folder.  The new file gets
+ * owner, group, mode and ACL of the one it replaces; if there was none it gets `mode` (less the umask).
+ * No link is followed: a link of that name is replaced.
  *
- * 0: the new file is in place.  Then its folder may still have failed to sync, so that a power cut may
- * bring back what was there before: not_synced, which is empty on entry, tells.  Who gives it must not
- * remove what the old file needs while it is set, and says to the user that it is done.  With NULL it is an
- * error as others are, and the caller has to undo what is in place: for files that nothing relies on yet.
+ * 0: the new file is in place.  If its folder could not be synced, *not_synced (empty on entry) is set: a
+ * power cut may bring back what was there before.  Then the caller must not remove what the old file
+ * needs, and tells the user that the file is in place.  If not_synced is NULL, that is an error like any
+ * other, and the caller has to undo what is in place: only for files that nothing relies on yet.
  */
 int io_write_file_atomic(const char *path, const void *data, size_t len, mode_t mode,
 			 struct error **not_synced, struct error **err);
-/* Gives a file a name in the same folder, which another file may have, and fsyncs the folder; not_synced as above. */
+/*
+ * Gives a file a name in the same folder, which another file may have, and fsyncs the folder; not_synced
+ * as above.
+ */
 int io_rename(const char *from, const char *to, struct error **not_synced, struct error **err);
 /*
- * The same for a name that nothing may have: -EEXIST.  Where a file system (NFS, FUSE and with it pmxcfs) cannot
- * refuse in the same step, something of that name could still appear between the check and the rename.
+ * The same for a name that nothing may have: -EEXIST.  Where a file system (NFS, FUSE and with it pmxcfs)
+ * cannot refuse in the same step, something of that name could still appear between the check and the
+ * rename.
  */
 int io_rename_new(const char *from, const char *to, struct error **not_synced, struct error **err);
 /* Name of the temporary file of io_write_file_atomic() in process `pid`.  Caller frees. */
 char *io_unfinished_name(const char *path, int pid);
-/* Removes what the same call in process `pid`, killed meanwhile, may have left beside path. */
+/* Removes the temporary file that process `pid` may have left next to path if it was killed. */
 void io_remove_unfinished(const char *path, int pid);
 /*
- * Makes a file that nobody else has open: what has the name goes, be it a file or a link, and no link is
- * followed.  For folders that may be somebody else's.  Descriptor (O_WRONLY) or -errno.
+ * Makes a file that nobody else has open: a file or link of that name is removed, and no link is followed.
+ * For folders in which others may write.  Returns a descriptor (O_WRONLY) or -errno.
  */
 int io_create_fresh(const char *path, mode_t mode);
 /*
@@ -47,13 +51,16 @@ int io_create_fresh(const char *path, mode_t mode);
  * Follows no link.  Descriptor (O_RDWR) or -errno.
  */
 int io_open_lock(const char *path);
-/* The same for a lock that only we use: if the file is ours, but others may read it, it gets that mode too. */
+/*
+ * The same for a lock that only we use: if the file is ours, but others may read it, it gets that mode
+ * too.
+ */
 int io_open_own_lock(const char *path);
-/* True if fd is open on the file that has that name now: after a lock, it may have been removed before. */
+/* True if fd is the file that has this name now.  It may have been removed before it was locked. */
 bool io_is_named(int fd, const char *path);
 /* "." for a name without folder.  Caller frees. */
 char *io_parent(const char *path);
-/* All of it, through short writes and EINTR.  0 or -errno. */
+/* Write all of it, in spite of short writes and EINTR.  0 or -errno. */
 int io_write_all(int fd, const void *data, size_t len);
 int io_pwrite_all(int fd, const void *data, size_t len, off_t offset);
 /* Reads until len or the end of the file.  Bytes read or -errno. */
@@ -61,13 +68,14 @@ ssize_t io_pread_full(int fd, void *data, size_t len, off_t offset);
 /* mkdir -p; existing folders are fine. */
 int io_mkdir_p(const char *path, mode_t mode, struct error **err);
 /*
- * What was made, renamed or removed in the folder stays so through a power cut.  After a rename an error
- * does not mean that the rename was not done.
+ * Makes sure that a power cut does not undo what was made, renamed or removed in the folder.  An error
+ * does not mean that a rename was not done.
  */
 int io_fsync_dir(const char *path, struct error **err);
 /*
- * rm -rf that follows no link and enters nothing that is mounted; missing is fine.  What cannot be removed,
- * as a mount point, is left with the folders above it, the rest goes; the error names the first.
+ * rm -rf that follows no link and enters no mount point; 0 also if there is nothing.  Something that
+ * cannot be removed, such as a mount point, stays with the folders above it; all else is removed, and the
+ * error names the first that stays.
  */
 int io_remove_tree(const char *path, struct error **err);
 

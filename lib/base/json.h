@@ -1,7 +1,7 @@
 /*
- * json-c as we need it: objects built key by key, reads that take nothing for granted, and a parser
- * with bounds.  Everything a peer sends may be missing or of the wrong type; then a getter gives its
- * "nothing".  What json-c cannot allocate ends the process, as in base/mem.h.
+ * json-c as we need it: objects built key by key, reads that take nothing for granted, and a parser with
+ * limits.  Everything a peer sends may be missing or of the wrong type; then a getter returns NULL, false
+ * or 0.  If json-c cannot allocate memory, the process ends, as in base/mem.h.
  */
 #ifndef VZDUMP_BASE_JSON_H
 #define VZDUMP_BASE_JSON_H
@@ -23,10 +23,10 @@ static inline void json_freep_(struct json_object **o)
 #define _cleanup_json_ _cleanup_(json_freep_)
 
 /*
- * Parses a text from outside.  json-c takes up to 300 bytes for each of the text ("{},{},..."), so
- * the text is looked through first: ERR_CORRUPT, with the reason alone, if it would need more than
- * about max_memory bytes, nests deeper than JSON_MAX_NESTING, or is no JSON.  Text behind the first
- * value is not looked at.  "null" is NULL in *ret.  The caller puts *ret.
+ * Parses a text from outside.  json-c takes up to 300 bytes for each byte of the text ("{},{},..."), so
+ * the text is scanned first: ERR_CORRUPT, with the reason alone, if it would need more than about
+ * max_memory bytes, nests deeper than JSON_MAX_NESTING, or is not JSON.  Text after the first value is
+ * ignored.  *ret is NULL for "null".  The caller puts *ret.
  */
 int json_parse(const char *text, size_t len, size_t max_memory, struct json_object **ret, struct error **err);
 #define JSON_MAX_NESTING 64

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Straight to the descriptor: the stream's lock may be held, and its buffer be what there is no room for. */
+/* Straight to the descriptor: the stream may be locked, or have no buffer yet. */
 _Noreturn void out_of_memory(void)
 {
 	static const char text[] = "out of memory\n";

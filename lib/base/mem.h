@@ -1,6 +1,6 @@
 /*
- * Small allocations.  They abort the process when memory is out, with one line that says so, as on a
- * Linux host nothing sane is left to do then (the journal tells the next run what to undo); large
+ * Small allocations.  If there is no memory they abort the process, after one line that says so: on a
+ * Linux host nothing sane is left to do then, and the next run finds in the journal what to undo.  Large
  * buffers (extents, maps) are allocated with error returns instead.
  */
 #ifndef VZDUMP_BASE_MEM_H

@@ -1,5 +1,5 @@
 /*
- * Which of the names that exist is the one that was meant: for messages about a name that does not
+ * Which of the existing names was probably meant: for messages about a name that does not exist
  * ("did you mean 'fleecing'?").  Names are offered one by one, so that nobody has to build a list.
  *
  *	struct nearest n = nearest_begin("bakcup");

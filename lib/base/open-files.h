@@ -1,5 +1,5 @@
 /*
- * Which process has a file or block device open for writing, as /proc/PID/fd and /proc/PID/fdinfo tell
+ * Which process has a file or block device open for writing, as /proc/PID/fd and /proc/PID/fdinfo show
  * (proc(5)).  Names do not count: a file is found by its inode, a device by its number, so whoever opened
  * them under another name, through a link or in another mount namespace is found too.  Not found are
  * processes that this one's /proc does not show (another host, another pid namespace), and those of other
@@ -24,16 +24,16 @@ struct open_file open_file_of(const struct stat *st);
 
 /*
  * The first process that has one of the files open for writing, or 0.  This process and its children are
- * not meant, nor those whose name (proc_name()) is `but`, which may be NULL.
+ * passed over, and so are those whose name (proc_name()) is `but`, which may be NULL.
  */
 pid_t open_files_writer(const struct open_file *files, size_t n, const char *but);
 
 /*
- * The first process whose command line (proc_command()) `is_it` takes for the one that is looked for, or 0.
- * Not this process nor its children.
+ * The first process for whose command line (proc_command()) is_it() returns true, or 0.  This process and its
+ * children are passed over.
  */
 pid_t open_files_command(bool (*is_it)(const char *command, const void *opaque), const void *opaque);
-/* How many children of this process it takes so. */
+/* For how many children of this process it returns true. */
 unsigned open_files_children(bool (*is_it)(const char *command, const void *opaque), const void *opaque);
 
 #endif

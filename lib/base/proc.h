@@ -1,5 +1,5 @@
 /*
- * Other processes of this host, as /proc tells of them (proc(5)).  A pid names a process only with its
+ * Other processes of this host, as /proc shows them (proc(5)).  A pid names a process only with its
  * start time.
  */
 #ifndef VZDUMP_BASE_PROC_H
@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* False for one that has ended, also if nobody has asked yet how (a zombie). */
+/* False for a process that has ended, also if nobody has reaped it yet (a zombie). */
 bool proc_alive(pid_t pid);
 /*
  * When it was started: clock ticks since the host's boot, field 22 of /proc/PID/stat, which is what

@@ -24,7 +24,7 @@ enum {
 	KILL_MS = 1000, /* SIGKILL works at once, or not until a dead file system answers */
 	STOP_MS = 2000,
 	LOOK_MS = 100,   /* how often to look whether the child has ended */
-	LAST_READS = 32, /* then these take what a pipe holds; what it left behind may write on */
+	LAST_READS = 32, /* then so many reads empty a pipe; a daemon that it has started may write on */
 };
 
 void process_result_clear(struct process_result *r)
@@ -370,7 +370,7 @@ static int nap_ms(uint64_t end)
 }
 
 /*
- * Until the child ended and nothing more comes; a daemon that it left behind may hold the pipes open
+ * Until the child ended and nothing more comes; a daemon that it has started may keep the pipes open
  * for ever.  ERR_TIMEOUT at `end` (0: none); ERR_CANCELED.
  */
 static int collect_output(struct collect *c, pid_t pid, const char *name, uint64_t end, struct error **err)

@@ -33,8 +33,8 @@ struct process_options {
 	const struct log *log_output;
 	const struct cancel *cancel; /* process_run: end the child and return ERR_CANCELED */
 	/*
-	 * process_run: requests of cancel that do not count, since they were there before; what tidies
-	 * up after a signal sets cancel_count() of its beginning.
+	 * process_run: how many requests of cancel do not count, as they came before.  Whoever cleans up
+	 * after a signal sets cancel_count() of his beginning.
 	 */
 	unsigned cancel_ignored;
 };
@@ -51,7 +51,7 @@ void process_result_clear(struct process_result *r);
 
 /*
  * Runs argv to its end.  Returns 0 whatever the exit status when it ran (look at status);
- * negative when it could not be started, timed out (ERR_TIMEOUT, killed) or was cancelled.  One that
+ * negative if it could not be started, timed out (ERR_TIMEOUT, killed) or was canceled.  A process that
  * not even SIGKILL ends (it hangs in a dead file system) is left to itself.
  * o and ret may be NULL.
  */

@@ -28,7 +28,7 @@ bool str_suffix(const char *s, const char *suffix);
 bool str_equal_null(const char *a, const char *b);
 /* Cuts blanks at both ends, in place. */
 char *str_strip(char *s);
-/* The line at *at, without its newline, as a part of the text; moves *at behind it.  False at the end. */
+/* The line at *at, without its newline, as a part of the text; moves *at past it.  False at the end. */
 bool str_next_line(const char **at, const char **ret_line, size_t *ret_len);
 /* PVE::Tools::shellquote: as it stands if harmless, else in single quotes.  Caller frees. */
 char *str_shellquote(const char *s);

@@ -27,7 +27,7 @@ enum trace_topic {
 
 /*
  * Turns on the topics of a list with commas; NULL and "" are none.  Call it before there are threads.
- * ERR_INVALID names what is no topic.
+ * ERR_INVALID names a topic that does not exist.
  */
 int trace_enable(const char *topics, struct error **err);
 

@@ -44,8 +44,8 @@ int channel_send(struct channel *c, const char *data, size_t len, int pass_fd, u
 		 struct error **err);
 
 /*
- * Waits for the next line and parses it.  ERR_GONE at the end of the stream; ERR_CORRUPT if the line is longer than
- * limits.message, or is no JSON object within limits.memory.  The caller puts *ret.
+ * Waits for the next line and parses it.  ERR_GONE at the end of the stream; ERR_CORRUPT if the line is
+ * longer than limits.message, or is no JSON object within limits.memory.  The caller puts *ret.
  */
 int channel_message(struct channel *c, uint64_t deadline, struct json_object **ret, struct error **err);
 

@@ -1,8 +1,8 @@
 /*
- * The guard: what a backup job of QEMU's has and a filter has not.  It keeps others from the disk.  Without it
- * block_resize aborts QEMU (a bitmap is busy), an external snapshot of the device writes the filter's name into
- * the overlay's header, and a block-stream that is refused leaves a reference to the filter behind for ever.
- * Two things do it, as one alone does not [tried on 7.2.22, 10.0.2, 11.1.3]:
+ * The guard: what a backup job of QEMU's has and a filter has not.  It keeps others from the disk.
+ * Without it block_resize aborts QEMU (a bitmap is busy), an external snapshot of the device writes the
+ * filter's name into the overlay's header, and a block-stream that is refused leaves a reference to the
+ * filter behind for ever.  Two things do it, as one alone does not [tried on 7.2.22, 10.0.2, 11.1.3]:
  *
  *  - A node whose *backing file* is the filter, and one for the throttle filter above it.  QEMU blocks nearly
  *    all operations on a node that is somebody's backing file ("busy: node is used as backing hd of ..."), by

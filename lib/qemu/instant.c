@@ -15,10 +15,10 @@ static bool type_needs_pause(const char *qom_type)
 }
 
 /*
- * `qom-set drive` to a node of another AioContext aborts QEMU before 10.1 (and before the stable releases that
- * carry the fix).  It cannot happen here: the filter is opened over the disk's own node and so lives in its
- * context, whatever iothread that is.  Hence nothing is refused by version for it; what the old AioContext locks
- * need is in pause.h.
+ * `qom-set drive` to a node of another AioContext aborts QEMU before 10.1 (and before the stable releases
+ * that carry the fix).  It cannot happen here: the filter is opened over the disk's own node and so lives
+ * in its context, whatever iothread that is.  Hence nothing is refused by version for it; what the old
+ * AioContext locks need is in pause.h.
  */
 int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d, struct error **err)
 {

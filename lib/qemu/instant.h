@@ -1,6 +1,6 @@
 /*
- * The instant: filters go in under the guest, all at once, and out again.  What the disks hold then is what is
- * backed up.
+ * The instant: filters go in under the guest, all at once, and out again.  What the disks hold then is
+ * what is backed up.
  */
 #ifndef VZDUMP_QEMU_INSTANT_H
 #define VZDUMP_QEMU_INSTANT_H
@@ -26,22 +26,22 @@ struct graph_instant {
 };
 
 /*
- * ERR_UNSUPPORTED with the reason if the filter cannot, or should not, be put under this disk; the latter is for
- * disks with graph_iothread_crashes().
+ * ERR_UNSUPPORTED with the reason if the filter cannot, or should not, be put under this disk; the latter
+ * is for disks with graph_iothread_crashes().
  */
 int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d, struct error **err);
 
 /*
- * Puts all filters under the guest in one instant: pauses it if it runs and that is needed (several disks; IDE
- * and SATA; graph_pause_is_needed()), inserts, lets it go on.  On error what was inserted is removed again and
- * the guest runs as before.  A caller who is killed in here leaves the guest paused: he writes
+ * Puts all filters under the guest in one instant: pauses it if it runs and that is needed (several disks;
+ * IDE and SATA; graph_pause_is_needed()), inserts, lets it go on.  On error what was inserted is removed
+ * again and the guest runs as before.  A caller who is killed in here leaves the guest paused: he writes
  * GRAPH_OURS_PAUSED to the journal before, and strikes it after.
  */
 int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n, struct graph_instant *ret,
 		 struct error **err);
 /*
- * Takes one filter out from under the guest, by what the graph looks like now; fine if it is not there.  For IDE
- * and SATA the guest is paused: GRAPH_OURS_PAUSED again.  ERR_PEER says who else uses the filter.
+ * Takes one filter out from under the guest, by what the graph looks like now; fine if it is not there.
+ * For IDE and SATA the guest is paused: GRAPH_OURS_PAUSED again.  ERR_PEER says who else uses the filter.
  */
 int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err);
 

@@ -21,9 +21,10 @@ enum {
 };
 
 /*
- * Undoes all that carries our prefix, in the right order, and what `ours` names; an NBD server that has exports of
- * ours alone is stopped in any case.  Goes on after errors and returns the first; the others are logged as
- * warnings.  A filter that somebody else uses is ERR_PEER: one line that names who it is and what to do.
+ * Undoes all that carries our prefix, in the right order, and what `ours` names; an NBD server that has
+ * exports of ours alone is stopped in any case.  Goes on after errors and returns the first; the others
+ * are logged as warnings.  A filter that somebody else uses is ERR_PEER: one line that names who it is and
+ * what to do.
  */
 int graph_cleanup(struct qmp *q, unsigned ours, const struct log *log, struct error **err);
 

@@ -274,7 +274,7 @@ int mirror_attach(struct qmp *q, const struct graph_disk *d, const struct mirror
 	return r == 0 ? start_job(q, n, s->speed, err) : r;
 }
 
-/* ---- meanwhile ---- */
+/* ---- while the job runs ---- */
 
 int mirror_state(struct qmp *q, const struct mirror_names *n, struct mirror_progress *ret, struct error **err)
 {

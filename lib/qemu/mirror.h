@@ -14,8 +14,8 @@
  * Order: mirror_attach() while the guest is paused, `cont`, mirror_state() until it is MIRROR_READY,
  * mirror_finish().  Everything by name, so that any connection will do.
  */
-#ifndef VZDUMP_QEMU_LIVE_H
-#define VZDUMP_QEMU_LIVE_H
+#ifndef VZDUMP_QEMU_MIRROR_H
+#define VZDUMP_QEMU_MIRROR_H
 
 #include <stdint.h>
 
@@ -59,7 +59,10 @@ struct mirror_source {
 int mirror_attach(struct qmp *q, const struct graph_disk *d, const struct mirror_names *n,
 		  const struct mirror_source *s, struct error **err);
 
-/* Bytes that the overlay of a disk of that many bytes takes if all of it is written: data and qcow2's tables. */
+/*
+ * Bytes that the overlay of a disk of that many bytes takes if all of it is written: data and qcow2's
+ * tables.
+ */
 uint64_t mirror_overlay_size(uint64_t disk);
 
 enum mirror_state {

@@ -8,11 +8,12 @@
  *	vzdump-scsi0-guard ── backing ── vzdump-scsi0-cbw            (guard.h)
  *	vzdump-scsi0-guard-top ── backing ── throttle
  *
- * The filter copies what the guest is about to overwrite to its target first; the snapshot, a node of QEMU's
- * driver snapshot-access, reads both and so shows the disk as it was at the instant (instant.h).
+ * The filter copies what the guest is about to overwrite to its target first; the snapshot, a node of
+ * QEMU's driver snapshot-access, reads both and so shows the disk as it was at the instant (instant.h).
  *
- * Order of the steps: target, filter, bitmap, insert, guard, snapshot, server, export.  graph_cleanup() undoes
- * them: export, server, guard, snapshot, remove, and the nodes from the top down (a bitmap goes with its node).
+ * Order of the steps: target, filter, bitmap, insert, guard, snapshot, server, export.  graph_cleanup()
+ * undoes them: export, server, guard, snapshot, remove, and the nodes from the top down (a bitmap goes
+ * with its node).
  */
 #ifndef VZDUMP_QEMU_NODES_H
 #define VZDUMP_QEMU_NODES_H

@@ -3,15 +3,16 @@
  *
  * The words for stopping, one meaning each, in all of this project:
  *
- *	paused		the vCPUs do not run: we sent `stop`, and `cont` is to follow.  The journal's entry for
- *			it is called "stopped".
+ *	paused		the vCPUs do not run: we sent `stop`, and `cont` is to follow.  The journal's entry
+ *			for it is called "stopped".
  *	suspended	a guest in backup mode "suspend", as PVE says it: paused for the length of a backup
  *	frozen		the guest's file systems, by its agent (qga.h)
  *	snapshot	what the disks held at the instant, read while the guest writes on (nodes.h)
  *	down		a guest that was shut down for its backup, mode "stop" (guest/guest-ops.h)
  *
  * QEMU before 9.0 has AioContext locks, and needs the guest paused whenever its graph changes while it has
- * iothreads.  Seen on 7.2.22: adding a node over a disk whose iothread is at work aborts it now and then.  So
+ * iothreads.  Seen on 7.2.22: adding a node over a disk whose iothread is at work aborts it now and then.
+ * So:
  *  - every function of lib/qemu that changes the graph pauses such a QEMU; a caller that has several steps to
  *    do saves time with one graph_pause_if_needed() .. graph_pause_end() around them, as pauses nest.  In any
  *    case he writes to the journal first that he pauses (GRAPH_OURS_PAUSED, leftovers.h);
@@ -36,9 +37,10 @@ struct graph_pause {
 };
 
 /*
- * QEMU flushes a disk whose graph changes, and all of them for `stop`, while the guest waits.  This writes out
- * beforehand what the host's page cache holds of the file or device (NULL, or what is no path: nothing), so that
- * little is left then.  Takes as long as the disk takes; QEMU's own flush meets again what fails here.
+ * QEMU flushes a disk whose graph changes, and all of them for `stop`, while the guest waits.  This writes
+ * out beforehand what the host's page cache holds of the file or device (NULL, or what is no path:
+ * nothing), so that little is left then.  Takes as long as the disk takes; QEMU's own flush meets again
+ * what fails here.
  */
 void graph_write_out(const char *filename);
 

@@ -42,7 +42,7 @@ int qga_ping(struct qga *q, struct error **err);
 /*
  * Freezes all file systems.  After the first limit the status is asked for, with a log line each
  * time, as PVE does; 60 minutes in all.  *ret_count (may be NULL) is the number of file systems,
- * or -1 if only the status was had.  After an error, thaw all the same.
+ * or -1 if only the status is known.  Thaw also after an error.
  */
 int qga_freeze(struct qga *q, const struct log *log, int *ret_count, struct error **err);
 /*
@@ -51,7 +51,7 @@ int qga_freeze(struct qga *q, const struct log *log, int *ret_count, struct erro
  */
 int qga_thaw(struct qga *q, int timeout_ms, int *ret_count, struct error **err);
 int qga_status(struct qga *q, enum qga_fsfreeze_status *ret, struct error **err);
-/* Asks for a power-off.  The agent may go without an answer: that is success. */
+/* Asks for a power-off.  The agent may end without an answer: that is success. */
 int qga_shutdown(struct qga *q, struct error **err);
 
 #endif

@@ -30,7 +30,7 @@ enum {
 };
 
 /*
- * Connects to the unix socket `path`, waits for the greeting (that is when another client lets go)
+ * Connects to the unix socket `path`, waits for the greeting (which comes when other clients have left)
  * and leaves capability negotiation.  cancel may be NULL; it is kept and seen by every wait.
  */
 int qmp_open(const char *path, int timeout_ms, const struct cancel *cancel, struct qmp **ret,
@@ -57,7 +57,7 @@ int qmp_execute_timeout(struct qmp *q, const char *command, struct json_object *
 
 /* QEMU keeps a copy of the descriptor under that name until qmp_close_fd(), beyond this connection. */
 int qmp_pass_fd(struct qmp *q, const char *name, int fd, struct error **err);
-/* Fine if there is none. */
+/* 0 also if there is none. */
 int qmp_close_fd(struct qmp *q, const char *name, struct error **err);
 
 /* The greeting's version object, borrowed. */

@@ -1,12 +1,12 @@
 /*
  * QEMU's NBD server, of which a QEMU has only one, and our exports in it.
  *
- * A reader of an export must take QEMU's answers from the socket at once, whatever he does with them: answers that
- * do not fit into the socket's buffer (208 KiB) let no drain of QEMU finish, and a guest's reset, `stop` and `cont`
- * all drain.  Bound what is asked for, never what is read.
+ * A reader of an export must take QEMU's answers from the socket at once, whatever he does with them:
+ * answers that do not fit into the socket's buffer (208 KiB) let no drain of QEMU finish, and a guest's
+ * reset, `stop` and `cont` all drain.  Bound what is asked for, never what is read.
  *
- * Delete an export before its clients close their connections: QEMU 7.2.22 aborts when a client leaves an export
- * in an iothread.
+ * Delete an export before its clients close their connections: QEMU 7.2.22 aborts when a client leaves an
+ * export in an iothread.
  */
 #ifndef VZDUMP_QEMU_SERVER_H
 #define VZDUMP_QEMU_SERVER_H

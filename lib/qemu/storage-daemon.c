@@ -185,7 +185,7 @@ void storage_daemon_stop(struct storage_daemon *o)
 {
 	if (o->pid > 0)
 		process_stop(o->pid);
-	/* a daemon that was killed leaves it behind, and the next one could not listen there */
+	/* a daemon that was killed does not remove it, and the next one could not listen there */
 	if (o->socket)
 		unlink(o->socket);
 	free(o->socket);

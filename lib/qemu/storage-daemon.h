@@ -6,8 +6,8 @@
  * (it lets others write), so a `blkdebug` node that leaves "write" and "resize" to nobody stands between
  * format and file.  Locks are between QEMUs alone; storage/in-use.h finds who else may write.
  *
- * A disk is filled through this and not by `qemu-img convert`, which does not report that its final flush has failed:
- * an image that is not on the disk would pass for restored.
+ * A disk is filled through this and not by `qemu-img convert`, which does not report that its final flush
+ * has failed: an image that is not on the disk would pass for restored.
  */
 #ifndef VZDUMP_QEMU_STORAGE_DAEMON_H
 #define VZDUMP_QEMU_STORAGE_DAEMON_H

@@ -14,9 +14,9 @@ struct graph_claim {
 };
 
 /*
- * The guest's disks that none of the claims is for, one "'scsi5' ('/srv/x.raw')" each; *ret is NULL if there
- * are none.  CD drives, floppies, flash and read-only disks are left out.  Caller frees with strv_free(), after
- * an error, too.
+ * The guest's disks that none of the claims is for, one "'scsi5' ('/srv/x.raw')" each; *ret is NULL if
+ * there are none.  CD drives, floppies, flash and read-only disks are left out.  Caller frees with
+ * strv_free(), after an error, too.
  */
 int graph_find_unclaimed(struct qmp *q, const struct graph_claim *claims, size_t n, char ***ret,
 			 struct error **err);

@@ -23,7 +23,10 @@ int nbd_pool_open(const char *uri, const struct cancel *cancel, struct nbd_pool 
 uint64_t nbd_pool_size(const struct nbd_pool *p);
 /* Writes of any length.  -ENOSPC if the server says so. */
 int nbd_pool_write(struct nbd_pool *p, uint64_t offset, const void *data, size_t len, struct error **err);
-/* Makes a range read as zeroes.  ERR_UNSUPPORTED, with no text in err, where the server has no command for it. */
+/*
+ * Makes a range read as zeroes.  ERR_UNSUPPORTED, with no text in err, where the server has no command for
+ * it.
+ */
 int nbd_pool_zero(struct nbd_pool *p, uint64_t offset, uint64_t len, struct error **err);
 /* All that was written before, over any connection, is on disk. */
 int nbd_pool_flush(struct nbd_pool *p, struct error **err);

@@ -1,7 +1,8 @@
 /*
- * What a configuration out of an archive may say.  PVE's restore keeps nearly everything for root.  But anybody
- * may have made the archive, and its "args", "hookscript" or "virtiofs0" would be that person's commands and
- * files on this host.  So only what stays within the guest is taken over; what is not known here is not.
+ * What a configuration out of an archive may say.  PVE's restore keeps nearly everything for root.  But
+ * anybody may have made the archive, and its "args", "hookscript" or "virtiofs0" would be that person's
+ * commands and files on this host.  So only what stays within the guest is taken over; what is not known
+ * here is not.
  *
  * Facts: the keys are those of qemu-server 9.1.
  */

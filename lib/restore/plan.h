@@ -1,6 +1,6 @@
 /*
- * What is to be restored, from an archive's header alone: which disks there are and where they came from, which
- * of them are chosen, and what the restored guest's configuration is.
+ * What is to be restored, from an archive's header alone: which disks there are and where they came from,
+ * which of them are chosen, and what the restored guest's configuration is.
  *
  *	plan_read(header, scope, log, &plan, err)
  *	plan_choose(&plan, keys, err)
@@ -80,11 +80,11 @@ struct plan_guest {
 	const char *mac_prefix; /* that MAC addresses begin with, as in datacenter.cfg; NULL: Proxmox's */
 };
 /*
- * Appends the configuration of the new guest, with the disks' new volumes and sizes, a new vmgenid, and what is
- * unique if that is asked for.  It has no lock, parent, unused disks or comments of the backup, and no
- * "template: 1", as the volumes are not base volumes.  Disks that are not in the archive are commented out with
- * a warning.  So is everything that is not known to stay within the guest (plan-allow.c), so that no archive can
- * name a device, file or command of this host.  Comments stay.
+ * Appends the configuration of the new guest, with the disks' new volumes and sizes, a new vmgenid, and
+ * what is unique if that is asked for.  It has no lock, parent, unused disks or comments of the backup,
+ * and no "template: 1", as the volumes are not base volumes.  Disks that are not in the archive are
+ * commented out with a warning.  So is everything that is not known to stay within the guest
+ * (plan-allow.c), so that no archive can name a device, file or command of this host.  Comments stay.
  */
 int plan_config(const struct plan *p, const struct plan_guest *g, const struct log *log, struct buf *out,
 		struct error **err);

@@ -70,7 +70,10 @@ int firewall_write(struct replaced *old, const struct plan *p, struct error **er
 
 /* ---- template.c ---- */
 
-/* Whether a template may be replaced: -EBUSY if linked clones stand on its volumes, -EPERM for single disks. */
+/*
+ * Whether a template may be replaced: -EBUSY if linked clones stand on its volumes, -EPERM for single
+ * disks.
+ */
 int template_check(const struct replaced *old, struct error **err);
 
 #endif

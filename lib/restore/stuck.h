@@ -1,6 +1,7 @@
 /*
  * A request to stop that cannot be followed, because a thread hangs in write() or fsync() on a file system
- * that does not answer.  That thread uses what would have to be freed, and only the end of the process ends it.
+ * that does not answer.  That thread uses what would have to be freed, and only the end of the process
+ * ends it.
  */
 #ifndef VZDUMP_RESTORE_STUCK_H
 #define VZDUMP_RESTORE_STUCK_H

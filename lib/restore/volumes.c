@@ -106,8 +106,8 @@ int volumes_check_there(const struct volumes *vs, struct error **err)
 /* ---- making them ---- */
 
 /*
- * The guest that is replaced may have a cloud-init image, which is used: its content is generated anew anyway.
- * v->volume stays empty then.
+ * The guest that is replaced may have a cloud-init image, which is used: its content is generated anew
+ * anyway.  v->volume stays empty then.
  */
 static int allocate_volume(const struct restore_context *c, const struct storage *s, struct new_volume *v,
 			   struct error **err)
