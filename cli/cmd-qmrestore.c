@@ -94,9 +94,9 @@ static const struct option_table table = {
 };
 
 /* PVE's qmrestore prints lines without time and level. */
-static void on_line(void *opaque, enum log_level level, const char *line)
+static void on_line(const struct log *log, enum log_level level, const char *line)
 {
-	struct vma_progress *progress = opaque;
+	struct vma_progress *progress = log->opaque;
 
 	vma_progress_off(progress);
 	printf("%s%s\n",

@@ -11,9 +11,9 @@
 
 const char *const pvesm_formats[] = { "text", "json", "json-pretty", NULL };
 
-static void on_line(void *opaque, enum log_level level, const char *line)
+static void on_line(const struct log *log, enum log_level level, const char *line)
 {
-	fprintf(level == LOG_LEVEL_INFO ? opaque : stderr, "%s\n", line);
+	fprintf(level == LOG_LEVEL_INFO ? log->opaque : stderr, "%s\n", line);
 }
 
 int pvesm_open(struct pvesm *p, struct error **err)

@@ -23,15 +23,15 @@ static bool names_guest(const char *line, uint32_t vmid)
 }
 
 /* These lines make up a cron job's mail, where each stands alone. */
-static void print_quiet(const struct ui *u, const char *level, const char *line)
+static void print_quiet(uint32_t vmid, const char *level, const char *line)
 {
-	if (u->guest && !names_guest(line, u->guest))
-		fprintf(stderr, "%s: VM %u: %s\n", level, u->guest, line);
+	if (vmid && !names_guest(line, vmid))
+		fprintf(stderr, "%s: VM %u: %s\n", level, vmid, line);
 	else
 		fprintf(stderr, "%s: %s\n", level, line);
 }
 
-static void on_line(void *opaque, enum log_level level, const char *line)
+static void on_line(const struct log *log, enum log_level level, const char *line)
 {
 	static const char *const names[] = {
 		[LOG_LEVEL_DEBUG] = "DEBUG",
@@ -39,7 +39,7 @@ static void on_line(void *opaque, enum log_level level, const char *line)
 		[LOG_LEVEL_WARN] = "WARN",
 		[LOG_LEVEL_ERROR] = "ERROR",
 	};
-	struct ui *u = opaque;
+	struct ui *u = log->opaque;
 
 	pthread_mutex_lock(&u->lock);
 	if (level == LOG_LEVEL_WARN)
@@ -50,17 +50,8 @@ static void on_line(void *opaque, enum log_level level, const char *line)
 			fprintf(u->out, "%s: %s\n", names[level], line);
 		fflush(u->out);
 	} else if (level != LOG_LEVEL_INFO && output_ready(stderr)) {
-		print_quiet(u, names[level], line);
+		print_quiet(log->guest, names[level], line);
 	}
-	pthread_mutex_unlock(&u->lock);
-}
-
-static void on_guest(void *opaque, uint32_t vmid)
-{
-	struct ui *u = opaque;
-
-	pthread_mutex_lock(&u->lock);
-	u->guest = vmid;
 	pthread_mutex_unlock(&u->lock);
 }
 
@@ -68,11 +59,9 @@ void ui_init(struct ui *u, FILE *out, enum ui_lines lines)
 {
 	const bool quiet = lines == UI_WARNINGS;
 
-	*u = (struct ui){
-		.log = { .line = on_line, .opaque = u, .debug = trace_is_on(TRACE_DEBUG), .guest = on_guest },
-		.out = out,
-		.quiet = quiet
-	};
+	*u = (struct ui){ .log = { .line = on_line, .opaque = u, .debug = trace_is_on(TRACE_DEBUG) },
+			  .out = out,
+			  .quiet = quiet };
 	live_init(&u->live, out);
 	u->live.on = u->live.on && !quiet;
 	pthread_mutex_init(&u->lock, NULL);

@@ -19,7 +19,6 @@ struct ui {
 	struct log log;   /* for the library */
 	FILE *out;        /* log lines and live view */
 	bool quiet;       /* only warnings and errors, on standard error, with their guest */
-	uint32_t guest;   /* that the lines are about; 0: none */
 	struct live live; /* a line per disk, unless quiet */
 	unsigned warnings;
 	pthread_mutex_t lock;

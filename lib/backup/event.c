@@ -9,9 +9,9 @@ struct listeners {
 	const struct observers *observers;
 };
 
-static void on_line(void *opaque, enum log_level level, const char *line)
+static void on_line(const struct log *log, enum log_level level, const char *line)
 {
-	const struct listeners *l = opaque;
+	const struct listeners *l = log->opaque;
 
 	observers_event(l->observers, level, line);
 }

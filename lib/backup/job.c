@@ -189,20 +189,18 @@ static void say_container(struct job *j, const struct selected_guest *g)
 
 static int run_guest(struct job *j, const struct selected_guest *g, struct error **err)
 {
+	const struct log log = log_for_guest(j->host.log, g->vmid);
 	struct task_report *report = report_add(&j->report, g->vmid);
+	struct host host = j->host;
 
-	if (g->container)
-		report->outcome = TASK_UNSUPPORTED;
-	observers_task_begin(j->p->observers, report);
 	if (g->container) {
+		report->outcome = TASK_UNSUPPORTED;
 		say_container(j, g);
-	} else {
-		log_guest(j->host.log, g->vmid);
-		task_run(&j->host, &j->task, report);
-		log_guest(j->host.log, 0);
+		return 0;
 	}
-	observers_task_end(j->p->observers, report);
-	return g->container ? 0 : cancel_check(j->host.cancel, err);
+	host.log = &log;
+	task_run(&host, &j->task, report);
+	return cancel_check(j->host.cancel, err);
 }
 
 static int run_tasks(struct job *j, struct error **err)
@@ -269,12 +267,8 @@ static void say_aborted(struct job *j, const struct error *err)
 static int run_locked(struct job *j, struct error **err)
 {
 	_cleanup_error_ struct error *mine = NULL;
-	const uint64_t start_ns = units_now_ns();
-	int r;
+	int r = run_guests(j, &mine);
 
-	j->report.start = time(NULL);
-	observers_job_begin(j->p->observers, &j->report);
-	r = run_guests(j, &mine);
 	if (r < 0) {
 		say_aborted(j, mine);
 	} else if (report_count(&j->report, TASK_SAVED) < j->report.n) {
@@ -283,9 +277,6 @@ static int run_locked(struct job *j, struct error **err)
 	} else {
 		event_info(j->p->observers, j->host.log, "Backup job finished successfully");
 	}
-	j->report.seconds = (units_now_ns() - start_ns) / 1000000000u;
-	j->report.error = r < 0 ? xstrdup(error_message(mine)) : NULL;
-	observers_job_end(j->p->observers, &j->report);
 	error_keep_first(err, &mine);
 	return r;
 }

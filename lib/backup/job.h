@@ -31,8 +31,7 @@ int job_choose(const struct host *host, const struct settings_request *q, struct
 
 /*
  * Runs the job; storage.cfg is read after the phase job-init, so host->storages is not looked at.  0 when
- * every guest was saved.  "job errors" when a guest failed; the log has the reason of each, and so has the
- * report that observers get.
+ * every guest was saved.  "job errors" when a guest failed; the log has the reason of each.
  */
 int job_run(const struct host *host, const struct job_params *p, struct error **err);
 

@@ -2,39 +2,11 @@
 
 #define EACH(o, x) for (const struct observer *x = (o) ? (o)->list : NULL; x && x < (o)->list + (o)->n; x++)
 
-void observers_job_begin(const struct observers *o, const struct job_report *r)
-{
-	EACH(o, x)
-	if (x->job_begin)
-		x->job_begin(x->opaque, r);
-}
-
-void observers_task_begin(const struct observers *o, const struct task_report *r)
-{
-	EACH(o, x)
-	if (x->task_begin)
-		x->task_begin(x->opaque, r);
-}
-
 void observers_progress(const struct observers *o, const struct progress *p)
 {
 	EACH(o, x)
 	if (x->progress)
 		x->progress(x->opaque, p);
-}
-
-void observers_task_end(const struct observers *o, const struct task_report *r)
-{
-	EACH(o, x)
-	if (x->task_end)
-		x->task_end(x->opaque, r);
-}
-
-void observers_job_end(const struct observers *o, const struct job_report *r)
-{
-	EACH(o, x)
-	if (x->job_end)
-		x->job_end(x->opaque, r);
 }
 
 void observers_event(const struct observers *o, enum log_level level, const char *line)

@@ -16,7 +16,6 @@
 #include <stdint.h>
 
 #include "backup/progress.h"
-#include "backup/report.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -45,17 +44,8 @@ struct phase {
 };
 
 struct observer {
-	/* The job has its lock and begins; the report has no guests yet. */
-	void (*job_begin)(void *opaque, const struct job_report *r);
-	/* A guest's turn; with a container TASK_UNSUPPORTED, and task_end() comes at once. */
-	void (*task_begin)(void *opaque, const struct task_report *r);
 	/* Every 200 ms while disks are read, and when all is read. */
 	void (*progress)(void *opaque, const struct progress *p);
-	/* All of it is over, the guest runs again if it did, and its log has been copied. */
-	void (*task_end)(void *opaque, const struct task_report *r);
-	/* The last that comes of a job that began. */
-	void (*job_end)(void *opaque, const struct job_report *r);
-
 	/* A phase is reached.  0 or an error, which counts by p->rule. */
 	int (*phase)(void *opaque, const struct phase *p, struct error **err);
 	/*
@@ -82,11 +72,7 @@ struct observers {
 };
 
 /* Each calls every observer that has the callback. */
-void observers_job_begin(const struct observers *o, const struct job_report *r);
-void observers_task_begin(const struct observers *o, const struct task_report *r);
 void observers_progress(const struct observers *o, const struct progress *p);
-void observers_task_end(const struct observers *o, const struct task_report *r);
-void observers_job_end(const struct observers *o, const struct job_report *r);
 void observers_event(const struct observers *o, enum log_level level, const char *line);
 
 /*

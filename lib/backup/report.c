@@ -22,11 +22,8 @@ size_t report_count(const struct job_report *r, enum task_outcome outcome)
 
 void report_clear(struct job_report *r)
 {
-	for (size_t i = 0; i < r->n; i++) {
-		free(r->tasks[i].archive);
+	for (size_t i = 0; i < r->n; i++)
 		free(r->tasks[i].error);
-	}
 	free(r->tasks);
-	free(r->error);
 	*r = (struct job_report){ 0 };
 }

@@ -37,20 +37,20 @@ static void write_line(struct task_log *t, enum log_level level, const char *lin
 	if (t->fd >= 0)
 		io_write_all(t->fd, text, strlen(text));
 	if (outer && outer->line)
-		outer->line(outer->opaque, level, line);
+		outer->line(outer, level, line);
 	pthread_mutex_unlock(&t->lock);
 }
 
-static void on_line(void *opaque, enum log_level level, const char *line)
+static void on_line(const struct log *log, enum log_level level, const char *line)
 {
-	struct task_log *t = opaque;
+	struct task_log *t = log->opaque;
 
 	write_line(t, level, line, t->outer);
 }
 
-static void on_file_line(void *opaque, enum log_level level, const char *line)
+static void on_file_line(const struct log *log, enum log_level level, const char *line)
 {
-	write_line(opaque, level, line, NULL);
+	write_line(log->opaque, level, line, NULL);
 }
 
 void task_log_none(struct task_log *t, const struct log *outer)

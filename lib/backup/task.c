@@ -54,7 +54,7 @@ static int copy(struct task *t, struct error **err)
 	return task_copy(t, err);
 }
 
-static int complete_archive(struct task *t, struct task_report *report, struct error **err)
+static int complete_archive(struct task *t, struct error **err)
 {
 	_cleanup_free_ char *size = NULL;
 	struct vma_writer_stats stats;
@@ -66,13 +66,12 @@ static int complete_archive(struct task *t, struct task_report *report, struct e
 		task_meter_summary(t, &stats);
 	if (!place_keeps(t->o->place))
 		return 0;
-	report->size = stats.file_bytes;
-	size = units_archive_size(report->size);
+	size = units_archive_size(stats.file_bytes);
 	log_info(t->log, "archive file size: %s", size);
 	return 0;
 }
 
-static int save(struct task *t, struct task_report *report, struct error **err)
+static int save(struct task *t, struct error **err)
 {
 	int r = check(t, err);
 
@@ -84,7 +83,7 @@ static int save(struct task *t, struct task_report *report, struct error **err)
 	if (r == 0)
 		r = copy(t, err);
 	if (r == 0)
-		r = complete_archive(t, report, err);
+		r = complete_archive(t, err);
 	if (r < 0) {
 		task_guest_explain(t, r, err);
 		return r;
@@ -125,19 +124,19 @@ static void say_started(const struct task *t)
 	log_info(t->host->log, "Backup started at %s", now);
 }
 
-static void say_failed(const struct task *t, const struct error *err)
+static void say_failed(const struct task *t, const struct task_report *report)
 {
 	_cleanup_free_ char *now = task_log_time();
 
-	event_error(t->o->observers, t->log, "Backup of VM %u failed - %s", t->vmid, error_message(err));
+	event_error(t->o->observers, t->log, "Backup of VM %u failed - %s", t->vmid, report->error);
 	log_info(t->host->log, "Failed at %s", now);
 	task_hook_after(t, "backup-abort");
 }
 
-static void say_finished(const struct task *t, uint64_t seconds)
+static void say_finished(const struct task *t, const struct task_report *report)
 {
 	_cleanup_free_ char *now = task_log_time();
-	_cleanup_free_ char *took = units_hms(seconds);
+	_cleanup_free_ char *took = units_hms(report->seconds);
 
 	event_info(t->o->observers, t->log, "Finished Backup of VM %u (%s)", t->vmid, took);
 	log_info(t->host->log, "Backup finished at %s", now);
@@ -184,14 +183,6 @@ static void task_clear(struct task *t)
 	free(t->run_dir);
 }
 
-static void fill_report(struct task *t, int r, const struct error *err, struct task_report *report)
-{
-	report->outcome = r < 0 ? TASK_FAILED : TASK_SAVED;
-	report->error = r < 0 ? xstrdup(error_message(err)) : NULL;
-	report->archive = TAKE_PTR(t->archive.path);
-	report->fleecing_peak = t->meter.last.fleecing_peak;
-}
-
 void task_run(const struct host *host, const struct task_options *o, struct task_report *report)
 {
 	struct task t = { .host = host,
@@ -213,14 +204,15 @@ void task_run(const struct host *host, const struct task_options *o, struct task
 		r = reach;
 	error_keep_first(&err, &away);
 	if (r == 0)
-		r = save(&t, report, &err);
+		r = save(&t, &err);
 	clean_up(&t);
+	report->outcome = r < 0 ? TASK_FAILED : TASK_SAVED;
+	report->error = r < 0 ? xstrdup(error_message(err)) : NULL;
 	report->seconds = (units_now_ns() - start_ns) / 1000000000u;
 	if (r < 0)
-		say_failed(&t, err);
+		say_failed(&t, report);
 	else
-		say_finished(&t, report->seconds);
+		say_finished(&t, report);
 	copy_log(&t);
-	fill_report(&t, r, err, report);
 	task_clear(&t);
 }

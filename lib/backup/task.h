@@ -3,6 +3,7 @@
 #define VZDUMP_BACKUP_TASK_H
 
 #include "backup/observer.h"
+#include "backup/report.h"
 #include "base/budget.h"
 #include "config/settings.h"
 #include "place/place.h"

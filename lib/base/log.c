@@ -24,7 +24,7 @@ __attribute__((format(printf, 3, 0))) static void emit(const struct log *log, en
 		if (len && line[len - 1] == '\r')
 			line[len - 1] = '\0';
 		if (*line)
-			log->line(log->opaque, level, text_clean(line));
+			log->line(log, level, text_clean(line));
 	}
 }
 
@@ -43,8 +43,10 @@ DEFINE_LOG(log_info, LOG_LEVEL_INFO)
 DEFINE_LOG(log_warn, LOG_LEVEL_WARN)
 DEFINE_LOG(log_error, LOG_LEVEL_ERROR)
 
-void log_guest(const struct log *log, uint32_t vmid)
+struct log log_for_guest(const struct log *log, uint32_t vmid)
 {
-	if (log && log->guest)
-		log->guest(log->opaque, vmid);
+	struct log ret = log ? *log : (struct log){ 0 };
+
+	ret.guest = vmid;
+	return ret;
 }

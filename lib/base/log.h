@@ -19,14 +19,14 @@ enum log_level {
 struct log {
 	/*
 	 * line: one line without newline or level prefix, harmless to a terminal (text.h), valid during
-	 * the call.
+	 * the call.  log: this one.
 	 */
-	void (*line)(void *opaque, enum log_level level, const char *line);
+	void (*line)(const struct log *log, enum log_level level, const char *line);
 	void *opaque;
 	/* Lines of log_debug() are wanted.  What they say is no interface: nothing may depend on it. */
 	bool debug;
-	/* Whose backup the lines are about from now on; 0: nobody's.  May be NULL. */
-	void (*guest)(void *opaque, uint32_t vmid);
+	/* The guest that the lines are about, so that who prints only a few of them can name it; 0: none. */
+	uint32_t guest;
 };
 
 /*
@@ -37,10 +37,7 @@ void log_debug(const struct log *log, const char *fmt, ...) __attribute__((forma
 void log_info(const struct log *log, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_warn(const struct log *log, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_error(const struct log *log, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/*
- * Says which guest the lines to come are about, 0 for none, so that who prints only a few of them can
- * name it.
- */
-void log_guest(const struct log *log, uint32_t vmid);
+/* The same log for lines about this guest.  log may be NULL: the result drops its lines. */
+struct log log_for_guest(const struct log *log, uint32_t vmid);
 
 #endif

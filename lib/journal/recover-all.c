@@ -61,13 +61,15 @@ int recover_all(const struct host *host, uint32_t vmid, unsigned *ret_n, struct 
 		*ret_n = 0;
 	say_unfinished(host, vmid);
 	for (size_t i = 0; i < n; i++) {
+		const struct log log = log_for_guest(host->log, vmids[i]);
 		_cleanup_error_ struct error *mine = NULL;
+		struct host its = *host;
 		int one;
 
 		if (vmid && vmids[i] != vmid)
 			continue;
-		log_guest(host->log, vmids[i]);
-		one = recover_one(host, vmids[i], &mine);
+		its.log = &log;
+		one = recover_one(&its, vmids[i], &mine);
 		if (ret_n && one <= 0)
 			(*ret_n)++;
 		if (one < 0) {
@@ -75,7 +77,6 @@ int recover_all(const struct host *host, uint32_t vmid, unsigned *ret_n, struct 
 			r = r ? r : mine->code;
 			error_keep_first(&first, &mine);
 		}
-		log_guest(host->log, 0);
 	}
 	error_keep_first(err, &first);
 	return r;

@@ -23,10 +23,10 @@
 static char root[] = "/tmp/vzdump-test.XXXXXX";
 static struct buf said;
 
-static void keep_line(void *opaque, enum log_level level, const char *line)
+static void keep_line(const struct log *log, enum log_level level, const char *line)
 {
 	(void)level;
-	buf_addf(opaque, "%s\n", line);
+	buf_addf(log->opaque, "%s\n", line);
 }
 
 static char *at_root(const char *path)

@@ -7,10 +7,10 @@
 #include "base/units.h"
 #include "tap.h"
 
-static void collect(void *opaque, enum log_level level, const char *line)
+static void collect(const struct log *log, enum log_level level, const char *line)
 {
 	(void)level;
-	buf_addf(opaque, "%s\n", line);
+	buf_addf(log->opaque, "%s\n", line);
 }
 
 static void said(struct buf *b, const char *want, const char *name)

@@ -46,9 +46,10 @@ __attribute__((unused)) static bool works(int r, struct error **err, const char 
 }
 
 /* Log lines into a buffer: "W text\n". */
-__attribute__((unused)) static void collect_line(void *opaque, enum log_level level, const char *line)
+__attribute__((unused)) static void collect_line(const struct log *log, enum log_level level,
+						 const char *line)
 {
-	buf_addf(opaque, "%c %s\n", "DIWE"[level], line);
+	buf_addf(log->opaque, "%c %s\n", "DIWE"[level], line);
 }
 
 #define LOG_INTO(b) ((struct log){ .line = collect_line, .opaque = &(b) })

@@ -14,10 +14,10 @@
 
 static struct buf said = BUF_INIT;
 
-static void keep_line(void *opaque, enum log_level level, const char *line)
+static void keep_line(const struct log *log, enum log_level level, const char *line)
 {
 	(void)level;
-	buf_addf(opaque, "%s;", line);
+	buf_addf(log->opaque, "%s;", line);
 }
 
 static const struct log keep = { .line = keep_line, .opaque = &said };

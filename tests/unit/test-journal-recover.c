@@ -44,10 +44,10 @@ static const struct journal_kind *const kinds[] = {
 	&kind_last, &kind_disk, &journal_kind_pid, &kind_passive, &kind_mark, &kind_first, NULL,
 };
 
-static void keep_line(void *opaque, enum log_level level, const char *line)
+static void keep_line(const struct log *log, enum log_level level, const char *line)
 {
 	(void)level;
-	buf_addf(opaque, "%s\n", line);
+	buf_addf(log->opaque, "%s\n", line);
 }
 
 static const struct log keep = { .line = keep_line, .opaque = &said };
