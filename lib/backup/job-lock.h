@@ -17,9 +17,13 @@ struct job_lock {
 		.fd = -1 \
 	}
 
-/* Waits for the lock up to `minutes` (0: not at all); the log and observers are told of it. */
+/*
+ * Waits for the lock up to `minutes`, which is an event (event.h).  -EAGAIN if it is taken and `minutes` is 0,
+ * ERR_TIMEOUT after that time, ERR_CANCELED.
+ */
 int job_lock_take(struct job_lock *l, const struct host *host, uint64_t minutes,
 		  const struct observers *observers, struct error **err);
+/* One that is not held is fine. */
 void job_lock_release(struct job_lock *l);
 
 #endif

@@ -1,12 +1,12 @@
 /*
- * Who follows a job while it runs: the hook script, the terminal's live view, the system log, and whoever is
- * to come (notifications).  The job knows none of them; cli/ makes the list.
+ * Who follows a job while it runs: the hook script, the terminal's live view, the system log.  The job knows
+ * none of them; cli/ makes the list.
  *
  *	const struct observer list[] = { hook_observer(&hook), ui_observer(&ui) };
  *	const struct observers observers = { .list = list, .n = ARRAY_SIZE(list) };
  *
  * Callbacks run one after the other, in the order of the list, in the thread that runs the job; each may be
- * NULL.  Log lines are no matter of observers (base/log.h), except those that are events.
+ * NULL.  Log lines do not come here but to the log (base/log.h); a few of them are events too.
  */
 #ifndef VZDUMP_BACKUP_OBSERVER_H
 #define VZDUMP_BACKUP_OBSERVER_H

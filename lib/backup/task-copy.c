@@ -1,4 +1,4 @@
-/* What goes into the archive: from the sources, through the copy, until nothing of ours is left in QEMU. */
+/* The disks go into the archive: from the sources, through the copy, until nothing of ours is left in QEMU. */
 #include "backup/task-internal.h"
 #include "base/units.h"
 #include "journal/recover.h"
@@ -63,7 +63,7 @@ static int explain(struct task *t, int r, struct error **err)
 		return place_keeps(t->o->place) ? error_wrap(err, r, "'%s'", t->archive.path) : r;
 	d = failed_disk(t);
 	if (sources_explain(t->sources, d ? d->source : NULL, r, &cause) < 0) {
-		/* the failed read says nothing more: the disk and the cause do */
+		/* the error of the read adds nothing to the disk and the cause */
 		if (d)
 			error_prefix(&cause, "%s", d->device);
 		error_free(*err);
@@ -100,7 +100,7 @@ static int run_copy(struct task *t, struct error **err)
 	if (r < 0)
 		return explain(t, r, err);
 	log_info(t->log, "started backup task '%s'", t->archive.uuid);
-	/* what came before, the guest agent above all, says nothing of how fast disks are read */
+	/* the time before, for the guest agent above all, is no measure of how fast disks are read */
 	t->meter.start_ns = units_now_ns();
 	r = task_guest_resume(t, err);
 	if (r == 0)

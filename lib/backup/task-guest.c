@@ -314,8 +314,9 @@ static void log_online_again(struct task *t)
 }
 
 /*
- * Whether the hook script hears that the guest goes on.  Milliseconds of paused vCPUs in mode snapshot do
- * not count; about a suspended guest it hears here, as in PVE, although that may run again long since.
+ * Whether the hook script is called because the guest goes on.  Milliseconds of paused vCPUs in mode snapshot
+ * do not count.  For a suspended guest it is called here, as in PVE, although the guest may have been running
+ * again for a long time.
  */
 static bool is_restart(const struct task_guest *g)
 {

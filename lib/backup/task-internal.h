@@ -104,7 +104,12 @@ void task_guest_explain(const struct task *t, int r, struct error **err);
 void task_guest_end(struct task *t);
 
 /* ---- task-disks.c ---- */
+/*
+ * Finds the disks that are saved by the configuration, and opens and activates their volumes.  The caller clears
+ * them, also after an error.
+ */
 int task_disks_load(struct task *t, struct error **err);
+/* Deactivates what this backup has activated. */
 void task_disks_clear(struct task *t);
 /* The error for a disk of 0 bytes. */
 int task_refuse_empty(const struct task_disk *d, struct error **err);
@@ -133,6 +138,7 @@ void task_archive_close(struct task *t);
 int task_copy(struct task *t, struct error **err);
 
 /* ---- task-meter.c: progress ---- */
+/* The copy has been made. */
 void task_meter_start(struct task *t);
 /* Looks at copy, writer and sources; lines and callback as they are due. */
 void task_meter_tick(struct task *t);
@@ -141,7 +147,8 @@ void task_meter_end(struct task *t);
 /* The archive is complete. */
 void task_meter_summary(struct task *t, const struct vma_writer_stats *stats);
 
-/* ---- task-after.c: notes, protection, retention ---- */
+/* ---- task-after.c ---- */
+/* The archive is complete: notes, protection, retention. */
 int task_after(struct task *t, struct error **err);
 
 #endif

@@ -96,7 +96,7 @@ static int save(struct task *t, struct error **err)
 
 /* ---- before and after ---- */
 
-/* A guest that does not exist has no log of its own: who misspells a number leaves nothing behind. */
+/* A guest that does not exist has no log of its own, so that a misspelt id leaves no file. */
 static int open_log(struct task *t, struct error **err)
 {
 	_cleanup_error_ struct error *no_conf = NULL, *no_log = NULL;
@@ -160,7 +160,7 @@ static void copy_log(struct task *t)
 	task_hook_after(t, "log-end");
 }
 
-/* Whatever happened: nothing stays. */
+/* Whatever happened: nothing of this backup stays on the host. */
 static void clean_up(struct task *t)
 {
 	copy_free(TAKE_PTR(t->copy));

@@ -10,7 +10,7 @@
 
 /*
  * 1: the guest is this node's; 0: it is not any more (it was migrated or removed), which is logged; negative:
- * nobody can tell.  A guest that ran on two nodes would ruin its disks.
+ * that cannot be found out.  A guest that ran on two nodes would ruin its disks.
  */
 static int is_here(const struct host *host, uint32_t vmid, const struct log *log, struct error **err)
 {

@@ -67,7 +67,7 @@ static bool all_done(const struct cover *c, uint32_t first, uint32_t end)
 {
 	const struct map beginning = { .words = c->done.words, .n = end };
 
-	return map_next(&beginning, first, false) == end;
+	return map_next_unset(&beginning, first) == end;
 }
 
 bool cover_range_done(struct cover *c, uint32_t first, uint32_t end)
@@ -123,12 +123,12 @@ uint32_t cover_claim(struct cover *c, uint32_t first, uint32_t end, uint32_t max
 
 uint32_t cover_next_unclaimed(const struct cover *c, uint32_t from)
 {
-	return map_next(&c->claimed, from, false);
+	return map_next_unset(&c->claimed, from);
 }
 
 uint32_t cover_next_claimed(const struct cover *c, uint32_t from)
 {
-	return map_next(&c->claimed, from, true);
+	return map_next_set(&c->claimed, from);
 }
 
 void cover_set_known(struct cover *c, uint32_t cluster)
@@ -185,7 +185,7 @@ void cover_claim_suspects(struct cover *c, uint32_t first, uint32_t end)
 
 uint32_t cover_next_suspect(const struct cover *c, uint32_t from)
 {
-	return c->n_suspects ? map_next(&c->suspects, from, true) : c->clusters;
+	return c->n_suspects ? map_next_set(&c->suspects, from) : c->clusters;
 }
 
 bool cover_drop_suspect(struct cover *c, uint32_t cluster)
@@ -201,13 +201,13 @@ bool cover_drop_suspect(struct cover *c, uint32_t cluster)
 
 void cover_confirm_suspects(struct cover *c, struct runs *ret)
 {
-	for (uint32_t at = map_next(&c->suspects, 0, true); at < c->clusters;) {
-		const uint32_t end = map_next(&c->suspects, at, false);
+	for (uint32_t at = map_next_set(&c->suspects, 0); at < c->clusters;) {
+		const uint32_t end = map_next_unset(&c->suspects, at);
 
 		runs_add(ret, at, end - at);
 		for (; at < end; at++)
 			map_unset(&c->suspects, at);
-		at = map_next(&c->suspects, end, true);
+		at = map_next_set(&c->suspects, end);
 	}
 	c->n_suspects = 0;
 }
@@ -227,7 +227,7 @@ static char strip_cell(const struct cover *c, uint32_t first, uint32_t end)
 {
 	if (all_done(c, first, end))
 		return '#';
-	return map_next(&c->done, first, true) < end ? '+' : '.';
+	return map_next_set(&c->done, first) < end ? '+' : '.';
 }
 
 static void add_strip(struct cover *c, struct buf *b)
@@ -243,12 +243,12 @@ static void add_strip(struct cover *c, struct buf *b)
 	buf_adds(b, "]\n");
 }
 
-static uint32_t count(const struct map *m)
+static uint32_t count_set(const struct map *m)
 {
 	uint32_t n = 0;
 
-	for (uint32_t end, at = map_next(m, 0, true); at < m->n; at = map_next(m, end, true)) {
-		end = map_next(m, at, false);
+	for (uint32_t end, at = map_next_set(m, 0); at < m->n; at = map_next_set(m, end)) {
+		end = map_next_unset(m, at);
 		n += end - at;
 	}
 	return n;
@@ -257,8 +257,8 @@ static uint32_t count(const struct map *m)
 void cover_describe(struct cover *c, struct buf *b)
 {
 	buf_addf(b, "size: %lu bytes, %u clusters: %u done, %u claimed, %u rewritten, %u suspects\n",
-		 (unsigned long)c->size, c->clusters, atomic_load(&c->n_done), count(&c->claimed),
-		 count(&c->rewritten), c->n_suspects);
+		 (unsigned long)c->size, c->clusters, atomic_load(&c->n_done), count_set(&c->claimed),
+		 count_set(&c->rewritten), c->n_suspects);
 	buf_addf(b, "bytes: %lu done, status known up to %lu, %lu zero of which %lu done, %lu pushed\n",
 		 (unsigned long)atomic_load(&c->done_bytes), (unsigned long)atomic_load(&c->known_bytes),
 		 (unsigned long)atomic_load(&c->skip_bytes), (unsigned long)atomic_load(&c->skipped_bytes),

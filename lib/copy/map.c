@@ -16,7 +16,7 @@ void map_clear(struct map *m)
 	m->n = 0;
 }
 
-uint32_t map_next(const struct map *m, uint32_t from, bool value)
+static uint32_t next_bit(const struct map *m, uint32_t from, bool value)
 {
 	const uint64_t flip = value ? 0 : ~UINT64_C(0);
 
@@ -31,4 +31,14 @@ uint32_t map_next(const struct map *m, uint32_t from, bool value)
 		from = (from / 64 + 1) * 64;
 	}
 	return m->n;
+}
+
+uint32_t map_next_set(const struct map *m, uint32_t from)
+{
+	return next_bit(m, from, true);
+}
+
+uint32_t map_next_unset(const struct map *m, uint32_t from)
+{
+	return next_bit(m, from, false);
 }

@@ -13,7 +13,7 @@ struct map {
 	uint32_t n; /* clusters */
 };
 
-/* False when memory is out. */
+/* No bit is set.  False when memory is out. */
 bool map_init(struct map *m, uint32_t n);
 void map_clear(struct map *m);
 
@@ -32,7 +32,9 @@ static inline void map_unset(struct map *m, uint32_t i)
 	m->words[i / 64] &= ~(UINT64_C(1) << (i % 64));
 }
 
-/* First cluster >= from whose bit is `value`, or m->n. */
-uint32_t map_next(const struct map *m, uint32_t from, bool value);
+/* The first cluster from `from` on whose bit is set, or m->n if there is none. */
+uint32_t map_next_set(const struct map *m, uint32_t from);
+/* The first one whose bit is not set, or m->n. */
+uint32_t map_next_unset(const struct map *m, uint32_t from);
 
 #endif

@@ -296,7 +296,7 @@ int nbd_source_trim(struct nbd_source *s, uint64_t offset, uint64_t length, stru
 
 /* ---- the sockets ---- */
 
-static void watch(struct pollfd *p, struct nbd_handle *h)
+static void watch_handle(struct pollfd *p, struct nbd_handle *h)
 {
 	const unsigned direction = h ? nbd_aio_get_direction(h) : 0;
 
@@ -309,11 +309,12 @@ static void watch(struct pollfd *p, struct nbd_handle *h)
 
 void nbd_source_watch(struct nbd_source *s, struct pollfd fds[NBD_SOURCE_FDS])
 {
-	watch(&fds[0], s->nbd);
-	watch(&fds[1], s->nbd_dirty);
+	watch_handle(&fds[0], s->nbd);
+	watch_handle(&fds[1], s->nbd_dirty);
 }
 
-static int serve(const struct nbd_source *s, const struct pollfd *p, struct nbd_handle *h, struct error **err)
+static int serve_handle(const struct nbd_source *s, const struct pollfd *p, struct nbd_handle *h,
+			struct error **err)
 {
 	int r = 0;
 
@@ -331,9 +332,9 @@ static int serve(const struct nbd_source *s, const struct pollfd *p, struct nbd_
 
 int nbd_source_serve(struct nbd_source *s, const struct pollfd fds[NBD_SOURCE_FDS], struct error **err)
 {
-	int r = serve(s, &fds[0], s->nbd, err);
+	int r = serve_handle(s, &fds[0], s->nbd, err);
 
 	if (r == 0 && s->nbd_dirty)
-		r = serve(s, &fds[1], s->nbd_dirty, err);
+		r = serve_handle(s, &fds[1], s->nbd_dirty, err);
 	return r;
 }

@@ -4,7 +4,7 @@
 
 #include "base/trace.h"
 
-static void wake(const struct push *p)
+static void wake_copy(const struct push *p)
 {
 	const uint64_t one = 1;
 
@@ -24,7 +24,7 @@ static uint32_t count_alike(struct cover *c, uint32_t first, uint32_t end, bool 
 	return n;
 }
 
-static int get(void *opaque, uint64_t offset, uint32_t length, struct sink_buffer *ret)
+static int push_get(void *opaque, uint64_t offset, uint32_t length, struct sink_buffer *ret)
 {
 	const struct push *p = opaque;
 	const uint32_t first = (uint32_t)(offset / VMA_CLUSTER_SIZE);
@@ -48,7 +48,7 @@ static int get(void *opaque, uint64_t offset, uint32_t length, struct sink_buffe
 	return 0;
 }
 
-static void put(void *opaque, uint64_t offset, const struct sink_buffer *b)
+static void push_put(void *opaque, uint64_t offset, const struct sink_buffer *b)
 {
 	const struct push *p = opaque;
 	const uint32_t first = (uint32_t)(offset / VMA_CLUSTER_SIZE), n = clusters_up(b->length);
@@ -63,17 +63,17 @@ static void put(void *opaque, uint64_t offset, const struct sink_buffer *b)
 		cover_count_pushed(p->cover, len);
 	}
 	fill_settle(p->fill, b->owner, n);
-	wake(p);
+	wake_copy(p);
 }
 
-static void drop(void *opaque, const struct sink_buffer *b)
+static void push_drop(void *opaque, const struct sink_buffer *b)
 {
 	const struct push *p = opaque;
 
 	fill_settle(p->fill, b->owner, clusters_up(b->length));
 }
 
-static int zero(void *opaque, uint64_t offset, uint32_t length)
+static int push_zero(void *opaque, uint64_t offset, uint32_t length)
 {
 	const struct push *p = opaque;
 	const uint32_t first = (uint32_t)(offset / VMA_CLUSTER_SIZE), end = first + clusters_up(length);
@@ -87,13 +87,13 @@ static int zero(void *opaque, uint64_t offset, uint32_t length)
 		if (vma_writer_zero(p->writer, p->dev, at, 1, NULL) < 0)
 			r = -1;
 	}
-	wake(p);
+	wake_copy(p);
 	return r;
 }
 
 const struct sink_ops push_sink_ops = {
-	.get = get,
-	.put = put,
-	.drop = drop,
-	.zero = zero,
+	.get = push_get,
+	.put = push_put,
+	.drop = push_drop,
+	.zero = push_zero,
 };

@@ -29,7 +29,7 @@
 #include "copy/run.h"
 #include "copy/trim.h"
 
-/* What can be asked of the source of this disk, and how far it is to be believed. */
+/* What the source of this disk can be asked, and how far its answers can be trusted. */
 enum {
 	QUEUE_STATUS = 1 << 0, /* block status can be asked; without it all is read */
 	QUEUE_DIRTY = 1 << 1,  /* the dirty bitmap can be asked */

@@ -2,7 +2,7 @@
 
 #include "base/strv.h"
 
-const struct source_ops *source_choose(const char *key, bool fleecing)
+const struct source_ops *source_choose(const char *key, enum source_fleecing fleecing)
 {
 	/* swtpm has it open, not QEMU */
 	if (str_prefix(key, "tpmstate", NULL))
@@ -10,5 +10,5 @@ const struct source_ops *source_choose(const char *key, bool fleecing)
 	/* too small for an image of its own */
 	if (str_prefix(key, "efidisk", NULL))
 		return &source_sink;
-	return fleecing ? &source_fleecing : &source_sink;
+	return fleecing == SOURCE_FLEECING ? &source_fleecing : &source_sink;
 }

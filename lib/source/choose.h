@@ -2,14 +2,17 @@
 #ifndef VZDUMP_SOURCE_CHOOSE_H
 #define VZDUMP_SOURCE_CHOOSE_H
 
-#include <stdbool.h>
-
 #include "source/source.h"
 
+enum source_fleecing {
+	SOURCE_NO_FLEECING,
+	SOURCE_FLEECING, /* it was asked for, and the guest's QEMU can do it */
+};
+
 /*
- * For the disk `key` ("scsi0") of a guest whose QEMU runs.  fleecing: it was asked for, and this QEMU can do
- * it.  Facts: PVE makes no fleecing image for the EFI disk either, and reads the TPM's state beside QEMU.
+ * For the disk `key` ("scsi0") of a guest whose QEMU runs.  Facts: PVE makes no fleecing image for the EFI
+ * disk either, and does not read the TPM's state through QEMU.
  */
-const struct source_ops *source_choose(const char *key, bool fleecing);
+const struct source_ops *source_choose(const char *key, enum source_fleecing fleecing);
 
 #endif

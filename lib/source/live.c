@@ -45,7 +45,7 @@ int live_monitor(const struct sources *s, struct qmp **ret, struct error **err)
 
 /* ---- finding out ---- */
 
-/* A graph that somebody else left behind, or we without a journal, is put right first. */
+/* Nodes of an earlier backup that no journal names are removed first. */
 static int clean_leftovers(const struct sources *s, struct qmp *q, struct error **err)
 {
 	bool leftovers = false;

@@ -16,8 +16,8 @@ enum luks_verdict {
 };
 
 /*
- * The size that the configuration gives the disk tells: QEMU shows the guest a disk that is smaller by the
- * header.  head: its first LUKS_HEAD bytes.  conf_size: NULL if the configuration gives none.
+ * The disk's size in the configuration decides: QEMU shows the guest a disk that is smaller by the header.
+ * head: its first LUKS_HEAD bytes.  conf_size: NULL if the configuration gives none.
  */
 enum luks_verdict luks_judge(const uint8_t *head, const uint64_t *conf_size, uint64_t size);
 

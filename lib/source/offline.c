@@ -56,15 +56,15 @@ static bool was_written(const struct source *d)
 
 static int refuse_written(const struct sources *s, const struct source *d, struct error **err)
 {
-	/* by whom, if he is still there */
+	/* if the writer is still there, the error names it */
 	int r = check_unused(s, d, err);
 
 	if (r < 0)
 		return r;
 	return error_set(
 		err, -EBUSY,
-		"disk '%s': somebody wrote to '%s' while it was read, so what was read is no state that it "
-		"ever had: back it up again when nobody does",
+		"disk '%s': somebody wrote to '%s' while it was read, so the data that was read is no state that "
+		"it ever had: back it up again while nobody writes to it",
 		d->conf->key, where_is(d));
 }
 
@@ -147,8 +147,8 @@ static int start_daemon(struct sources *s, struct source *const *disks, size_t n
 	return r;
 }
 
-static int describe(const struct sources *s, struct source *d, struct storage_daemon_disk *ret,
-		    struct error **err)
+static int describe_export(const struct sources *s, struct source *d, struct storage_daemon_disk *ret,
+			   struct error **err)
 {
 	struct offline *o = d->state = xcalloc(1, sizeof(struct offline));
 	int r = check_unused(s, d, err);
@@ -157,7 +157,7 @@ static int describe(const struct sources *s, struct source *d, struct storage_da
 		r = volume_blockdev(d->volume, &ret->protocol, err);
 	if (r < 0)
 		return r;
-	/* what a guest that was killed has left in memory is not a write that comes meanwhile */
+	/* the host may still hold data of a guest that was killed: writing it out must not look like a write */
 	graph_write_out(d->volume->path);
 	volume_get_mark(d->volume, &o->mark);
 	ret->export = d->device;
@@ -166,16 +166,16 @@ static int describe(const struct sources *s, struct source *d, struct storage_da
 	return 0;
 }
 
-static int serve(struct sources *s, struct source *const *disks, size_t n,
-		 struct storage_daemon_disk *exports, struct error **err)
+static int serve_disks(struct sources *s, struct source *const *disks, size_t n,
+		       struct storage_daemon_disk *exports, struct error **err)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = describe(s, disks[i], &exports[i], err);
+		r = describe_export(s, disks[i], &exports[i], err);
 	if (r == 0)
 		r = start_daemon(s, disks, n, exports, err);
-	/* who came between the first look and the mark */
+	/* somebody may have opened one between the first look and the mark */
 	if (r == 0)
 		r = check_all_unused(s, disks, n, err);
 	return r;
@@ -191,7 +191,7 @@ static int look_at(const struct sources *s, struct source *d, struct error **err
 static int offline_open(struct sources *s, struct source *const *disks, size_t n, struct error **err)
 {
 	_cleanup_free_ struct storage_daemon_disk *exports = xcalloc(n, sizeof(*exports));
-	int r = serve(s, disks, n, exports, err);
+	int r = serve_disks(s, disks, n, exports, err);
 
 	for (size_t i = 0; i < n; i++)
 		json_object_put(exports[i].protocol);

@@ -12,8 +12,9 @@ int room_storage(const struct storage_config *c, const char *id, const struct vo
 		 const struct storage **ret, struct error **err);
 
 /*
- * Whether an image of `size` bytes fits.  On thin storage that is left to time; elsewhere the whole image is
- * reserved at once, so it must fit, which is logged.  A storage that cannot tell its space refuses by itself.
+ * Whether an image of `size` bytes fits.  A thin storage is not asked, since space is taken as it is needed;
+ * elsewhere the whole image is reserved at once, which is logged, so it must fit.  If a storage cannot report
+ * its space, allocating the image decides.
  * device: for the log.  -ENOSPC; ERR_UNSUPPORTED for a storage that makes no images.
  */
 int room_check(const struct storage *s, enum image_format format, uint64_t size, const char *device,

@@ -39,8 +39,8 @@ static int sink_explain(const struct source *d, int code, struct error **err)
 	(void)d;
 	return error_set(err, code,
 			 "QEMU gave up the snapshot of the disk, since this backup did not take the guest's "
-			 "old data in time: the target is too slow or this host too busy; --fleecing keeps "
-			 "the guest apart from both");
+			 "old data in time: the archive's storage is too slow or this host too busy; with "
+			 "--fleecing the guest depends on neither");
 }
 
 const struct source_ops source_sink = {

@@ -139,20 +139,24 @@ static int run_step(struct sources *s, enum step step, struct error **err)
 
 /* ---- the steps ---- */
 
+static void choose_all(struct sources *s, enum source_fleecing fleecing)
+{
+	for (size_t i = 0; i < s->n; i++)
+		s->list[i]->ops = source_choose(s->list[i]->conf->key, fleecing);
+}
+
 int sources_find(struct sources *s, struct error **err)
 {
 	int r;
 
 	s->live = live_new();
-	for (size_t i = 0; i < s->n; i++)
-		s->list[i]->ops = source_choose(s->list[i]->conf->key, s->p.fleecing->enabled);
+	choose_all(s, s->p.fleecing->enabled ? SOURCE_FLEECING : SOURCE_NO_FLEECING);
 	/* a guest that runs is looked at even if it has no disk there */
 	r = run_function(s, STEP_FIND, live_open, err);
 	if (r < 0 || !s->p.fleecing->enabled || live_can_fleece(s->live))
 		return r;
 	log_warn(s->p.log, "running QEMU version does not support backup fleecing - continuing without");
-	for (size_t i = 0; i < s->n; i++)
-		s->list[i]->ops = source_choose(s->list[i]->conf->key, false);
+	choose_all(s, SOURCE_NO_FLEECING);
 	return 0;
 }
 

@@ -78,7 +78,7 @@ struct source *sources_add(struct sources *s, const struct guest_disk *conf, con
 /*
  * Looks for the disks in the guest's QEMU, which must run, and decides each disk's kind.  What differs
  * from the configuration is warned about.  ERR_UNSUPPORTED if this QEMU, or one of the disks, cannot be
- * backed up while it runs.  Nothing is changed but for leftovers of an earlier backup, which are removed.
+ * backed up while it runs.  Nothing is changed, except that leftovers of an earlier backup are removed.
  */
 int sources_find(struct sources *s, struct error **err);
 /* After sources_find(): the vCPUs ran then.  A guest whose vCPUs do not run is left like that. */

@@ -1,6 +1,6 @@
 /*
  * How much space the fleecing images take.  A thread of its own samples it, since a storage may take a while
- * to answer.  The numbers are the storage's (volume_used()), so they lag as far behind as the storage's do.
+ * to answer.  The numbers are the storage's own (volume_used()), with the delay that those have.
  * Where asking means running a tool, the storage is asked no more often than storage_ask_interval_ms() says.
  */
 #ifndef VZDUMP_SOURCE_USAGE_H

@@ -1,7 +1,7 @@
 /*
  * Zstandard frames, made and unpacked in one piece: each of ours holds its content size and a checksum and
- * needs nothing but itself to be unpacked.  Beside the unpacker of whole streams (input-zstd.c) nobody
- * else calls zstd.
+ * needs nothing but itself to be unpacked.  Only this file and the unpacker of whole streams (input-zstd.c)
+ * call zstd.
  */
 #ifndef VZDUMP_STREAM_FRAME_H
 #define VZDUMP_STREAM_FRAME_H

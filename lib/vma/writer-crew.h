@@ -43,7 +43,7 @@ int crew_start(struct crew *c, const char *name, void (*body)(void *arg), void *
 bool crew_wait(struct crew *c, int ms);
 
 /*
- * They have been told to end, and do so at once unless one hangs.  True: all are joined.  False: they are
+ * They have been asked to end, and do so at once unless one hangs.  True: all are joined.  False: they are
  * left to themselves; the last one calls on_last(arg), and the caller must not touch the crew any more.
  */
 bool crew_join(struct crew *c, void (*on_last)(void *arg), void *arg);

@@ -10,11 +10,15 @@
 
 static void test_choose(void)
 {
-	ok(source_choose("scsi0", true) == &source_fleecing, "a disk is fleeced if that is asked for");
-	ok(source_choose("scsi0", false) == &source_sink, "without fleecing its old data is pushed");
-	ok(source_choose("efidisk0", true) == &source_sink, "the EFI disk has no fleecing image");
-	ok(source_choose("tpmstate0", true) == &source_offline, "the TPM's state is read beside QEMU");
-	ok(source_choose("tpmstate0", false) == &source_offline, "the TPM's state is, without fleecing too");
+	ok(source_choose("scsi0", SOURCE_FLEECING) == &source_fleecing,
+	   "a disk is fleeced if that is asked for");
+	ok(source_choose("scsi0", SOURCE_NO_FLEECING) == &source_sink,
+	   "without fleecing its old data is pushed");
+	ok(source_choose("efidisk0", SOURCE_FLEECING) == &source_sink, "the EFI disk has no fleecing image");
+	ok(source_choose("tpmstate0", SOURCE_FLEECING) == &source_offline,
+	   "the TPM's state is read beside QEMU");
+	ok(source_choose("tpmstate0", SOURCE_NO_FLEECING) == &source_offline,
+	   "the TPM's state is, without fleecing too");
 }
 
 /* ---- two kinds of our own, which write down their calls ---- */
