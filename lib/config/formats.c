@@ -109,7 +109,7 @@ static const struct propstr_key prune_keys[] = {
 	KEEP("yearly", "Keep the newest backup of each of the last N years that have one."),
 };
 
-/* By enum prune_period. */
+/* Indexed by enum prune_period. */
 static const char *const period_keys[PRUNE_PERIODS] = {
 	"keep-last", "keep-hourly", "keep-daily", "keep-weekly", "keep-monthly", "keep-yearly",
 };

@@ -18,7 +18,7 @@ struct fleecing_config {
 	bool enabled;
 	char *storage; /* NULL: each disk's own */
 };
-/* text may be NULL: not enabled. */
+/* text may be NULL: not enabled.  ERR_INVALID if it does not fit.  Caller clears *ret after success. */
 int fleecing_config_parse(const char *text, struct fleecing_config *ret, struct error **err);
 void fleecing_config_clear(struct fleecing_config *c);
 
@@ -39,13 +39,13 @@ enum prune_period {
 	PRUNE_PERIODS
 };
 struct prune_keep {
-	bool all;                  /* set when nothing else keeps anything, as in PVE */
-	bool given[PRUNE_PERIODS]; /* the text named it */
+	bool all;                  /* as in PVE, also if no count is positive */
+	bool given[PRUNE_PERIODS]; /* the text has that key */
 	uint64_t count[PRUNE_PERIODS];
 };
 /* text may be NULL: keep all.  keep-all=1 beside a positive count is an error. */
 int prune_keep_parse(const char *text, struct prune_keep *ret, struct error **err);
-/* "keep-daily=3, keep-last=2" in PVE's order (by name), as it logs it.  Caller frees. */
+/* "keep-daily=3, keep-last=2", sorted by name, as PVE logs it.  Caller frees. */
 char *prune_keep_describe(const struct prune_keep *k);
 
 #endif

@@ -7,7 +7,7 @@
 
 static const char *const variables[] = { "cluster", "guestname", "node", "vmid" };
 
-/* The length of the name at s if s is "{{name}}", whatever the name; else 0. */
+/* The length of the name if s begins with "{{name}}", whatever the name; else 0. */
 static size_t variable_length(const char *s)
 {
 	size_t len;
@@ -18,7 +18,7 @@ static size_t variable_length(const char *s)
 	return len && s[2 + len] == '}' && s[3 + len] == '}' ? len : 0;
 }
 
-/* Which variable a name of that length is; ARRAY_SIZE(variables) if none. */
+/* Index of the variable of that name, which has len bytes; ARRAY_SIZE(variables) if there is none. */
 static size_t find_variable(const char *name, size_t len)
 {
 	size_t i;

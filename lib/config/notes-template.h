@@ -1,6 +1,6 @@
 /*
  * The template of --notes-template: one line of text in which {{cluster}}, {{guestname}}, {{node}} and
- * {{vmid}} stand for what they say, \n for a new line and \\ for a backslash.  Facts: PVE::VZDump.
+ * {{vmid}} are replaced by their values, \n by a new line and \\ by a backslash.  Facts: PVE::VZDump.
  */
 #ifndef VZDUMP_CONFIG_NOTES_TEMPLATE_H
 #define VZDUMP_CONFIG_NOTES_TEMPLATE_H
@@ -13,7 +13,7 @@ struct notes_values {
 
 /* ERR_INVALID for a new line, an unknown escape or an unknown variable; the message names all of them. */
 int notes_template_check(const char *template, struct error **err);
-/* The notes.  What notes_template_check() refuses stays as it is.  Caller frees. */
+/* The notes.  Parts that notes_template_check() refuses stay as they are.  Caller frees. */
 char *notes_template_expand(const char *template, const struct notes_values *values);
 
 #endif

@@ -47,7 +47,7 @@ bool option_is_argument(const struct option_table *t, const struct option *row)
 	return false;
 }
 
-static char ***slot(const struct options *o, const char *name)
+static char ***values_of(const struct options *o, const char *name)
 {
 	const struct option *row = option_find(o->table, name);
 
@@ -57,12 +57,12 @@ static char ***slot(const struct options *o, const char *name)
 
 bool options_given(const struct options *o, const char *name)
 {
-	return *slot(o, name) != NULL;
+	return *values_of(o, name) != NULL;
 }
 
 const char *options_get(const struct options *o, const char *name)
 {
-	char **values = *slot(o, name);
+	char **values = *values_of(o, name);
 
 	return values ? values[0] : option_find(o->table, name)->fallback;
 }
@@ -83,12 +83,12 @@ int64_t options_int(const struct options *o, const char *name)
 
 char *const *options_array(const struct options *o, const char *name)
 {
-	return *slot(o, name);
+	return *values_of(o, name);
 }
 
 void options_unset(struct options *o, const char *name)
 {
-	char ***values = slot(o, name);
+	char ***values = values_of(o, name);
 
 	strv_free(*values);
 	*values = NULL;
@@ -118,8 +118,8 @@ char *options_without_effect(const struct options *o)
 	return names ? strv_join(names, ", ") : NULL;
 }
 
-/* Replaces, appends or joins, as the row wants it. */
-static void store(char ***values, const struct option *row, const char *value)
+/* Replaces, appends or joins, depending on the row. */
+static void store_value(char ***values, const struct option *row, const char *value)
 {
 	if (*values && (row->value.type == VALUE_VMID_LIST || row->value.type == VALUE_MAIL_LIST)) {
 		_cleanup_free_ char *joined = xasprintf("%s,%s", (*values)[0], value);
@@ -149,7 +149,7 @@ int options_set(struct options *o, const char *name, const char *value, struct e
 	if ((row->flags & OPTION_LATER) && !asks_for_nothing(row, kept))
 		return error_set(err, ERR_UNSUPPORTED, "value '%s' is not supported yet, leave it out",
 				 value);
-	store(&o->values[row - o->table->rows], row, kept);
+	store_value(&o->values[row - o->table->rows], row, kept);
 	return 0;
 }
 
@@ -201,7 +201,7 @@ bool option_is_word(const char *word)
 	return word[0] == '-' && word[1] && strcmp(word, "--") != 0;
 }
 
-/* "--name=value" or "-name" apart: returns a copy of the name, *ret_value is NULL without "=". */
+/* Splits "--name=value" or "-name": returns a copy of the name; *ret_value is NULL without "=". */
 static char *split_word(const char *arg, const char **ret_value)
 {
 	const char *name = arg + (arg[1] == '-' ? 2 : 1);
@@ -211,7 +211,7 @@ static char *split_word(const char *arg, const char **ret_value)
 	return xstrndup(name, len);
 }
 
-/* Arguments of the command may stand there too. */
+/* The word may also be an argument of the command. */
 bool option_is_bool_value(const struct option_table *t, const char *next)
 {
 	bool on;
@@ -312,7 +312,7 @@ static int check_rows(const struct options *o, struct error **err)
 	return 0;
 }
 
-/* True if arg asks for help or version, which ends the reading. */
+/* True if arg asks for help or version, which ends parsing. */
 static bool take_info(struct options *o, const char *arg)
 {
 	if (strcmp(arg, "--help") == 0 || strcmp(arg, "-help") == 0 || strcmp(arg, "-h") == 0)

@@ -20,7 +20,8 @@ enum option_flags {
 	OPTION_LATER = 1 << 4,      /* not implemented yet: refused by name, except values
 				     * that ask for nothing (the default, or one of harmless) */
 	OPTION_NO_EFFECT = 1 << 6,  /* not implemented yet, but the command is useful
-				     * without: checked and taken; options_without_effect() tells */
+				     * without: checked, accepted, and listed by
+				     * options_without_effect() */
 	OPTION_CONTAINERS = 1 << 5, /* concerns containers only: accepted, without effect on VMs */
 };
 
@@ -78,7 +79,7 @@ struct option_table {
 struct options {
 	const struct option_table *table;
 	char ***values; /* per row: NULL, or a strv with one value (more for OPTION_ARRAY) */
-	bool help;      /* --help or -h was given; nothing was checked then */
+	bool help;      /* --help or -h was given; then nothing was checked */
 	bool version;   /* --version, the same */
 };
 
@@ -94,13 +95,13 @@ void options_clear(struct options *o);
 int options_parse(const struct option_table *t, int argc, char *const argv[], struct options *ret,
 		  struct error **err);
 
-/* Sets a value as the parser would, checks included; on errors o is as before. */
+/* Checks and sets a value as the parser does; ERR_INVALID and ERR_UNSUPPORTED leave o unchanged. */
 int options_set(struct options *o, const char *name, const char *value, struct error **err);
-/* As if it had never been set. */
+/* Removes its value: the option counts as not given. */
 void options_unset(struct options *o, const char *name);
 
 /*
- * name must be a row of the table (asserted).  Given means set by someone, not by default.
+ * name must be a row of the table (asserted).  Given means set explicitly, not by default.
  * Values and arrays stay owned by o.
  */
 bool options_given(const struct options *o, const char *name);
@@ -118,11 +119,11 @@ char *options_without_effect(const struct options *o);
 /* Row by name; NULL if there is none. */
 const struct option *option_find(const struct option_table *t, const char *name);
 /*
- * As the command line has it: by full name or unique abbreviation, any case (Getopt::Long), rows
- * that are no options there left out.  NULL with *err set if there is none.
+ * The row of an option of the command line, by full name or unique abbreviation, in any case (Getopt::Long).
+ * NULL with *err set if there is none.
  */
 const struct option *option_lookup(const struct option_table *t, const char *name, struct error **err);
-/* True if the row is an option of the command line at all. */
+/* True if the row is an option of the command line. */
 bool option_on_command_line(const struct option_table *t, const struct option *row);
 /* True if the word looks like an option: "-x", "--x"; not "-" or "--". */
 bool option_is_word(const char *word);
@@ -131,8 +132,7 @@ bool option_is_bool_value(const struct option_table *t, const char *next);
 /* True if arguments fill the row (list_arg or args). */
 bool option_is_argument(const struct option_table *t, const struct option *row);
 
-/* The line "USAGE: vzdump [<vmid> ...] [OPTIONS]" and all options with type, default, description.
- */
+/* Adds the line "USAGE: vzdump [<vmid> ...] [OPTIONS]" and all options with type, default, description. */
 void options_help(const struct option_table *t, struct buf *out);
 
 #endif

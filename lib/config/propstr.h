@@ -15,7 +15,7 @@ struct propstr_key {
 	const char *name;
 	const char *alias; /* not NULL: only another name for that key; the rest is unused */
 	struct value_schema value;
-	const char *fallback; /* what holds when the key is not there; NULL: nothing */
+	const char *fallback; /* the value without the key; NULL: none */
 	bool is_default;      /* a part without "key=" is its value */
 	bool required;
 	const char *description;
@@ -28,7 +28,7 @@ struct propstr_format {
 	const struct propstr_key *keys;
 	size_t n_keys;
 	bool tolerant; /* unknown keys are kept as plain text instead of refused */
-	/* What the keys demand of each other; NULL: nothing.  ERR_INVALID says only what is wrong. */
+	/* Checks keys against each other; NULL: nothing to check.  ERR_INVALID says only what is wrong. */
 	int (*check)(const struct propstr *p, struct error **err);
 };
 

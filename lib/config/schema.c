@@ -137,7 +137,7 @@ static int check_vmid_list(const char *value, struct error **err)
 	return 0;
 }
 
-/* Parts of one or more of these characters, with single dots between them.  Returns what follows. */
+/* Skips parts of these characters with single dots between them; NULL if a part is empty. */
 static const char *skip_dotted(const char *s, const char *characters)
 {
 	for (;;) {

@@ -31,7 +31,7 @@ void section_config_clear(struct section_config *c)
 	*c = (struct section_config){ 0 };
 }
 
-/* A line, its length, and what follows; the reader's whole state. */
+/* The text that is left, and what warnings name. */
 struct reader {
 	const char *next;
 	unsigned line;
@@ -39,14 +39,14 @@ struct reader {
 	const struct log *log;
 };
 
-/* The next line that is no comment, as a copy; NULL at the end. */
-static char *next_line(struct reader *r)
+/* The next line that is not a comment; NULL at the end.  Caller frees. */
+static char *next_line(struct reader *rd)
 {
 	const char *start;
 	size_t len;
 
-	while (str_next_line(&r->next, &start, &len)) {
-		r->line++;
+	while (str_next_line(&rd->next, &start, &len)) {
+		rd->line++;
 		if (start[strspn(start, BLANKS)] != '#')
 			return xstrndup(start, len);
 	}
@@ -101,7 +101,7 @@ static bool add_property(struct section *s, const char *line, unsigned number)
 	return true;
 }
 
-/* What an administrator sees on the screen is an empty line in both cases; PVE does not. */
+/* On the screen, a line of blanks looks like the empty one that ends a section.  For PVE it is not. */
 static const char *why_ignored(const char *line)
 {
 	_cleanup_free_ char *copy = xstrdup(line);
@@ -115,20 +115,20 @@ static const char *why_ignored(const char *line)
 	return "";
 }
 
-static void read_properties(struct reader *r, struct section *s)
+static void read_properties(struct reader *rd, struct section *s)
 {
 	for (;;) {
-		_cleanup_free_ char *line = next_line(r);
+		_cleanup_free_ char *line = next_line(rd);
 
 		if (!line || !*line)
 			return;
-		if (!add_property(s, line, r->line))
-			log_warn(r->log, "file %s line %u (section '%s') - ignore config line: %s%s", r->file,
-				 r->line, s->id, line, why_ignored(line));
+		if (!add_property(s, line, rd->line))
+			log_warn(rd->log, "file %s line %u (section '%s') - ignore config line: %s%s",
+				 rd->file, rd->line, s->id, line, why_ignored(line));
 	}
 }
 
-/* Takes s over.  A section of the same id is replaced. */
+/* Takes over what s owns; replaces a section of the same id. */
 static void add_section(struct section_config *c, struct section *s)
 {
 	for (size_t i = 0; i < c->n; i++) {
@@ -146,13 +146,13 @@ static void add_section(struct section_config *c, struct section *s)
 void section_config_parse(const char *text, const char *file, const struct log *log,
 			  struct section_config *ret)
 {
-	struct reader r = { .next = text, .file = file, .log = log };
+	struct reader rd = { .next = text, .file = file, .log = log };
 
 	*ret = (struct section_config){ 0 };
 	for (;;) {
-		_cleanup_free_ char *line = next_line(&r);
+		_cleanup_free_ char *line = next_line(&rd);
 		_cleanup_free_ char *copy = NULL;
-		struct section s = { .line = r.line };
+		struct section s = { .line = rd.line };
 		char *type, *id;
 
 		if (!line)
@@ -161,12 +161,12 @@ void section_config_parse(const char *text, const char *file, const struct log *
 			continue;
 		copy = xstrdup(line);
 		if (!split_header(copy, &type, &id)) {
-			log_warn(log, "file %s line %u - ignore config line: %s", file, r.line, line);
+			log_warn(log, "file %s line %u - ignore config line: %s", file, rd.line, line);
 			continue;
 		}
 		s.type = xstrdup(type);
 		s.id = xstrdup(id);
-		read_properties(&r, &s);
+		read_properties(&rd, &s);
 		add_section(ret, &s);
 	}
 }

@@ -4,11 +4,11 @@
  *	dir: local			type, colon, id
  *		path /var/lib/vz	white space, key, white space, value
  *		disable			a key alone
- *					an empty line, without blanks, ends the section, and nothing else:
- *					a head that follows at once is ignored with a warning
+ *					only an empty line, without blanks, ends the section: a header
+ *					that follows directly is ignored with a warning
  *
- * Lines with # first are comments anywhere.  Facts: PVE::SectionConfig::parse_config.
- * Nothing is dropped for being unknown: types and keys are the business of the caller.
+ * Lines that begin with # are comments anywhere.  Unknown types and keys are kept: the caller decides about
+ * them.  Facts: PVE::SectionConfig::parse_config.
  */
 #ifndef VZDUMP_CONFIG_SECTION_H
 #define VZDUMP_CONFIG_SECTION_H
@@ -34,12 +34,11 @@ struct section {
 };
 
 struct section_config {
-	struct section *sections; /* in file order; of sections with one id the last counts */
+	struct section *sections; /* in file order; only the last of several with the same id */
 	size_t n;
 };
 
-/* Never fails: lines it cannot read are warned about ("file x line 3 - ignore config line: ...").
- */
+/* Never fails: warns about lines that it cannot parse ("file x line 3 - ignore config line: ..."). */
 void section_config_parse(const char *text, const char *file, const struct log *log,
 			  struct section_config *ret);
 void section_clear(struct section *s);
@@ -47,8 +46,8 @@ void section_config_clear(struct section_config *c);
 #define _cleanup_section_config_ _cleanup_(section_config_clear)
 
 /*
- * The value of a key in a file of "key: value" lines without sections, however far they are indented
- * (datacenter.cfg, corosync.conf); NULL if it is not there or the file cannot be read.  Caller frees.
+ * The value of a key in a file of "key: value" lines without sections, indented or not (datacenter.cfg,
+ * corosync.conf); NULL if there is none or the file cannot be read.  Caller frees.
  */
 char *config_file_value(const char *file, const char *key);
 

@@ -7,7 +7,7 @@
 #include "base/strv.h"
 #include "config/vzdump-options.h"
 
-/* Where archives go if nobody says so, as in PVE. */
+/* Where archives go by default, as in PVE. */
 #define DEFAULT_STORAGE "local"
 
 /* ---- what the command line alone decides ---- */
@@ -24,7 +24,7 @@ static uint32_t *parse_vmids(const char *list, size_t *ret_n)
 	return vmids;
 }
 
-/* NULL also for what is there, but empty. */
+/* NULL if it is not given, or empty. */
 static char *copy_filled(const struct options *o, const char *name)
 {
 	const char *value = options_get(o, name);
@@ -60,7 +60,7 @@ static void clear_request(struct settings_request *q)
 
 /* ---- the rest, of the merged options ---- */
 
-/* With standard output a storage of vzdump.conf is overruled; one of the command line is a contradiction. */
+/* --stdout overrules a storage of vzdump.conf, but contradicts one of the command line. */
 static int check_place(const struct options *merged, bool cli_names_storage, struct error **err)
 {
 	const bool storage = options_given(merged, "storage"), to_stdout = options_bool(merged, "stdout");
@@ -82,7 +82,7 @@ static void fill_place(struct settings_place *p, const struct options *o)
 		p->storage = xstrdup(DEFAULT_STORAGE);
 }
 
-static enum settings_compression compression(const char *name)
+static enum settings_compression parse_compression(const char *name)
 {
 	if (!strcmp(name, "0"))
 		return SETTINGS_COMPRESS_NONE;
@@ -113,7 +113,7 @@ static unsigned compress_threads(const struct options *o, enum settings_compress
 
 static void fill_archive(struct settings_archive *a, const struct options *o)
 {
-	a->compression = compression(options_get(o, "compress"));
+	a->compression = parse_compression(options_get(o, "compress"));
 	a->threads = compress_threads(o, a->compression);
 	a->level = (int)options_int(o, "zstd-level");
 	a->ionice = (int)options_int(o, "ionice");
@@ -156,19 +156,19 @@ static void fill_simple(struct settings *s, const struct options *o)
 	s->without_effect = options_without_effect(o);
 }
 
-/* vzdump.conf's prune-backups is not among the merged options: the storage's stands between the two. */
-static int fill_retention(struct settings_retention *r, const struct options *merged,
+/* vzdump.conf's prune-backups is not among the merged options: the storage's comes between the two. */
+static int fill_retention(struct settings_retention *retention, const struct options *merged,
 			  const struct options *conf, struct error **err)
 {
-	int result = 0;
+	int r = 0;
 
-	r->remove = options_bool(merged, "remove");
-	r->on_command_line = options_given(merged, "prune-backups");
-	if (r->on_command_line)
-		result = prune_keep_parse(options_get(merged, "prune-backups"), &r->command_line, err);
-	if (result == 0)
-		result = prune_keep_parse(options_get(conf, "prune-backups"), &r->conf, err);
-	return result;
+	retention->remove = options_bool(merged, "remove");
+	retention->on_command_line = options_given(merged, "prune-backups");
+	if (retention->on_command_line)
+		r = prune_keep_parse(options_get(merged, "prune-backups"), &retention->command_line, err);
+	if (r == 0)
+		r = prune_keep_parse(options_get(conf, "prune-backups"), &retention->conf, err);
+	return r;
 }
 
 static int fill_formats(struct settings *s, const struct options *o, struct error **err)
@@ -183,9 +183,9 @@ static int fill_formats(struct settings *s, const struct options *o, struct erro
 	return r;
 }
 
-/* cli is the merged set afterwards. */
-static int load(struct settings *s, struct options *cli, const struct paths *p, const struct log *log,
-		struct error **err)
+/* Afterwards, cli holds the merged options. */
+static int merge_and_fill(struct settings *s, struct options *cli, const struct paths *p,
+			  const struct log *log, struct error **err)
 {
 	_cleanup_options_ struct options conf = { 0 };
 	int r = vzdump_conf_load(p, &conf, log, err);
@@ -205,7 +205,7 @@ int settings_load(struct settings *s, struct options *cli, const struct paths *p
 		  struct error **err)
 {
 	const bool cli_names_storage = options_given(cli, "storage");
-	int r = load(s, cli, p, log, err);
+	int r = merge_and_fill(s, cli, p, log, err);
 
 	if (r < 0 || s->request.cleanup)
 		return r;
@@ -219,7 +219,7 @@ int settings_load_conf(struct settings *ret, const struct paths *p, const struct
 
 	options_init(&none, &vzdump_options);
 	settings_init(ret, &none);
-	return load(ret, &none, p, log, err);
+	return merge_and_fill(ret, &none, p, log, err);
 }
 
 void settings_clear(struct settings *s)
@@ -237,11 +237,11 @@ void settings_clear(struct settings *s)
 	*s = (struct settings){ 0 };
 }
 
-int settings_keep(const struct settings_retention *r, const char *of_storage, struct prune_keep *ret,
+int settings_keep(const struct settings_retention *retention, const char *of_storage, struct prune_keep *ret,
 		  struct error **err)
 {
-	if (!r->on_command_line && of_storage)
+	if (!retention->on_command_line && of_storage)
 		return prune_keep_parse(of_storage, ret, err);
-	*ret = r->on_command_line ? r->command_line : r->conf;
+	*ret = retention->on_command_line ? retention->command_line : retention->conf;
 	return 0;
 }

@@ -1,10 +1,10 @@
 /*
- * What a backup job is to do, as typed values: the command line and /etc/vzdump.conf are read here once, and
- * nothing below looks up an option by its name.
+ * The settings of a backup job, as typed values: the command line and /etc/vzdump.conf are read here once, and
+ * no later code looks up an option by its name.
  *
- * Who has the last word, in this order: the command line; the storage (its prune-backups only);
- * vzdump.conf; the defaults of the table vzdump_options.  Each part of a backup gets the sub-struct that it
- * needs.  Strings and arrays belong to struct settings.
+ * Precedence, highest first: the command line; the storage (its prune-backups only); vzdump.conf; the defaults
+ * of the table vzdump_options.  Each part of a backup gets the sub-struct that it needs.  Strings and arrays
+ * belong to struct settings.
  */
 #ifndef VZDUMP_CONFIG_SETTINGS_H
 #define VZDUMP_CONFIG_SETTINGS_H
@@ -20,7 +20,7 @@
 
 /* What the command line alone decides: which guests, and what is done beside or instead of a backup. */
 struct settings_request {
-	uint32_t *vmids; /* in the order given; an id that is named twice stands twice */
+	uint32_t *vmids; /* in the order given; an id may come twice */
 	size_t n_vmids;
 	bool by_id;    /* guests are named one by one; the list may still be empty ("vzdump ,") */
 	char *pool;    /* NULL: none */
@@ -79,7 +79,7 @@ struct settings_retention {
 	bool on_command_line;
 	struct prune_keep command_line; /* only if on_command_line */
 	struct prune_keep conf;         /* of vzdump.conf, else the default: keep all */
-	bool remove; /* what is not kept is removed; else one backup too many is an error */
+	bool remove; /* remove backups that are not kept; else one backup too many is an error */
 };
 
 struct settings {
@@ -92,7 +92,7 @@ struct settings {
 	struct settings_commands commands;
 	struct settings_retention retention;
 	unsigned max_workers;      /* requests in flight to the guest's disks, 1 .. 256 */
-	uint64_t bwlimit_kib;      /* KiB per second that are read at most; 0: no limit */
+	uint64_t bwlimit_kib;      /* limit for reading, in KiB per second; 0: none */
 	uint64_t lockwait_minutes; /* for the job's lock */
 	uint64_t stopwait_minutes; /* for a guest that shuts down */
 	char *notes_template;      /* NULL: no notes */
@@ -108,10 +108,10 @@ struct settings {
 void settings_init(struct settings *ret, const struct options *cli);
 
 /*
- * Fills the rest, after settings_init() with the same cli: reads vzdump.conf and lays the command line over
- * it.  log gets warnings about the file's lines and about what was asked for and comes to nothing.
- * ERR_INVALID: an option of the one contradicts one of the other, or --storage, --dumpdir and --stdout
- * contradict each other (for --cleanup that does not matter).  cli is changed, do not use it afterwards.
+ * Fills the rest, after settings_init() with the same cli: reads vzdump.conf and merges the command line over
+ * it.  log gets warnings about the file's lines and about options without effect.  ERR_INVALID if options of
+ * the two, or --storage, --dumpdir and --stdout, contradict each other (the latter is ignored for --cleanup).
+ * cli is changed: do not use it afterwards.
  */
 int settings_load(struct settings *s, struct options *cli, const struct paths *p, const struct log *log,
 		  struct error **err);
@@ -130,10 +130,10 @@ void settings_clear(struct settings *s);
 #define _cleanup_settings_ _cleanup_(settings_clear)
 
 /*
- * What retention keeps on a storage whose prune-backups is of_storage (NULL: it has none, or there is no
- * storage).  ERR_INVALID: of_storage, where it has the last word, cannot be understood.
+ * The retention on a storage whose prune-backups is of_storage (NULL: it has none, or there is no storage).
+ * ERR_INVALID if of_storage applies, but is not valid.
  */
-int settings_keep(const struct settings_retention *r, const char *of_storage, struct prune_keep *ret,
+int settings_keep(const struct settings_retention *retention, const char *of_storage, struct prune_keep *ret,
 		  struct error **err);
 
 #endif

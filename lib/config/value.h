@@ -5,9 +5,9 @@
 #include "config/schema.h"
 
 /*
- * Checks value and gives its kept form (booleans become "1"/"0", others stay as they are).
- * Errors (ERR_INVALID) only say what is wrong with the value: "value 'x' is not an integer"; the
- * caller puts the name in front.  *ret belongs to the caller; ret may be NULL.
+ * Checks value and returns the form in which it is kept (booleans become "1" or "0", others stay as they
+ * are) in *ret; ret may be NULL, caller frees.  ERR_INVALID only says what is wrong with the value ("value 'x'
+ * is not an integer"); the caller adds the name.
  */
 int value_check(const struct value_schema *s, const char *value, char **ret, struct error **err);
 

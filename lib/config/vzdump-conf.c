@@ -54,7 +54,7 @@ static bool may_be_empty(const char *key)
 	return false;
 }
 
-/* It would be too late to find this out when a guest waits to be started again. */
+/* When a guest waits to be started again, it would be too late for this check. */
 static int check_command(const char *key, const char *value, struct error **err)
 {
 	_cleanup_strv_ char **words = NULL;
@@ -65,7 +65,7 @@ static int check_command(const char *key, const char *value, struct error **err)
 	if (words && words[0])
 		return 0;
 	return error_set(err, ERR_INVALID,
-			 words ? "value '%s' is no command" : "a quote is not closed in '%s'", value);
+			 words ? "value '%s' is not a command" : "a quote is not closed in '%s'", value);
 }
 
 static int set_value(struct options *o, const char *key, const char *value, struct error **err)

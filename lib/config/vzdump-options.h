@@ -12,10 +12,10 @@ extern const struct option_table vzdump_options;
 
 /*
  * Reads text ("key: value" lines) into o, an initialized set of vzdump_options.  As in PVE
- * (PVE::JSONSchema::parse_config): a line that is no pair or has a bad value is dropped with a
- * warning; the last of several lines counts, exclude-path adds up; storage beside dumpdir drops
+ * (PVE::JSONSchema::parse_config): a line that is not such a pair or has a bad value is dropped with a
+ * warning; the last of several lines counts, but exclude-path adds up; storage beside dumpdir drops
  * dumpdir; an empty script, tmpdir, ... counts as not given.  An OPTION_LATER is dropped with a warning.
- * Unlike in PVE there is a warning about an unknown key, with the nearest known one.
+ * Unlike in PVE, an unknown key causes a warning, with the nearest known one.
  * file is for messages.
  */
 void vzdump_conf_parse(const char *text, const char *file, struct options *o, const struct log *log);
@@ -27,7 +27,7 @@ void vzdump_conf_parse(const char *text, const char *file, struct options *o, co
 int vzdump_conf_load(const struct paths *p, struct options *ret, const struct log *log, struct error **err);
 
 /*
- * Fills in from vzdump.conf what the command line leaves open (PVE::VZDump::new): performance key by key;
+ * Fills in from vzdump.conf the options that the command line leaves open (PVE::VZDump::new): performance key by key;
  * exclude-path adds up; storage and dumpdir only if the command line names neither.  prune-backups is not
  * taken over, since the storage's own comes before vzdump.conf's: see settings_keep().  Options that select
  * guests (all, exclude, ...) are not taken over either: only the command line selects guests.

@@ -29,9 +29,9 @@ static char *merge_performance(const char *a, const char *b)
 
 /*
  * Options that are not simply taken over: those with a rule of their own, and those that select guests, since
- * PVE has selected them before it reads the file.
+ * PVE selects them before it reads the file.
  */
-static bool taken_apart(const char *name)
+static bool has_own_rule(const char *name)
 {
 	static const char *const names[] = {
 		"exclude-path", "prune-backups", "performance", "vmid", "all",
@@ -44,7 +44,7 @@ static bool taken_apart(const char *name)
 	return false;
 }
 
-static bool is_target(const char *name)
+static bool names_place(const char *name)
 {
 	return strcmp(name, "storage") == 0 || strcmp(name, "dumpdir") == 0;
 }
@@ -70,15 +70,15 @@ static void drop_empty(struct options *o)
 
 int vzdump_options_merge(struct options *cli, const struct options *conf, struct error **err)
 {
-	bool target = options_given(cli, "storage") || options_given(cli, "dumpdir");
+	bool has_place = options_given(cli, "storage") || options_given(cli, "dumpdir");
 	char *const *patterns = options_array(conf, "exclude-path");
 	int r = 0;
 
 	for (size_t i = 0; i < conf->table->n_rows && r == 0; i++) {
 		const char *name = conf->table->rows[i].name;
 
-		if (!options_given(conf, name) || options_given(cli, name) || taken_apart(name) ||
-		    (target && is_target(name)))
+		if (!options_given(conf, name) || options_given(cli, name) || has_own_rule(name) ||
+		    (has_place && names_place(name)))
 			continue;
 		r = merge_row(cli, conf, name, err);
 	}
@@ -103,7 +103,7 @@ void vzdump_options_warn(const struct options *o, const struct log *log)
 	if (!text || propstr_parse(&fleecing_format, text, &p, NULL) < 0)
 		return;
 	storage = propstr_get(&p, "storage");
-	/* enabled=0 beside it is meant */
+	/* with enabled=0 it is off on purpose */
 	if (storage && !propstr_has(&p, "enabled"))
 		log_warn(log,
 			 "fleecing is off, though storage '%s' is given for it: "

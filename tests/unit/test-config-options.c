@@ -295,7 +295,7 @@ static void test_conf_lines(void)
 	conf_line("start-command: run 'it", "start-command", NULL,
 		  "W parse error in 'f' - 'start-command': a quote is not closed in 'run 'it'\n");
 	conf_line("start-command:", "start-command", NULL,
-		  "W parse error in 'f' - 'start-command': value '' is no command\n");
+		  "W parse error in 'f' - 'start-command': value '' is not a command\n");
 	conf_line(
 		"storage:", "storage", NULL,
 		"W parse error in 'f' - 'storage': value '' is not a storage id (two or more letters, digits, '-', '_' "

@@ -83,7 +83,7 @@ static void test_start(struct guest *g)
 	ok(start(g, NULL, GUEST_START_PAUSED, &none) == ERR_INVALID &&
 		   strstr(error_message(none), "start-paused-command"),
 	   "one that is missing, too: %s", error_message(none));
-	ok(start(g, "qm start 'x", GUEST_START, &open) == ERR_INVALID, "or that is no command: %s",
+	ok(start(g, "qm start 'x", GUEST_START, &open) == ERR_INVALID, "or that is not a command: %s",
 	   error_message(open));
 }
 
