@@ -7,20 +7,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "guest/guest-ops.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/text.h"
 #include "base/trace.h"
 #include "base/units.h"
 #include "command.h"
-#include "journal-kinds.h"
-#include "guest/pool.h"
 #include "config/settings.h"
+#include "guest/guest-ops.h"
+#include "guest/pool.h"
+#include "journal-kinds.h"
 #include "output.h"
+#include "place/backup-path.h"
 #include "restore/restore.h"
 #include "signals.h"
-#include "place/backup-path.h"
 #include "vma-commands.h"
 
 static const char *const args[] = { "archive", "vmid", NULL };
@@ -42,8 +42,8 @@ static const struct option rows[] = {
 	{ .name = "disk",
 	  .flags = OPTION_ARRAY,
 	  .complete = COMPLETE_ARCHIVE_DISKS,
-	  .description = "Only this disk (scsi0), into a guest that exists and is stopped. What was in "
-			 "its place stays as an unused disk." },
+	  .description = "Only this disk (scsi0), into a guest that exists and is stopped. The disk in its "
+			 "place stays as an unused disk." },
 	{ .name = "force",
 	  .value = { .type = VALUE_BOOL },
 	  .fallback = "0",
@@ -140,11 +140,11 @@ static void on_stuck(void *opaque)
 	if (output_ready(stderr))
 		fprintf(stderr,
 			"interrupted by signal: a target's file system does not answer, so nothing is "
-			"cleaned up; 'vzdump --cleanup' does that when it is there again\n");
+			"cleaned up; 'vzdump --cleanup' does that when it answers again\n");
 	_exit(EXIT_FAILED);
 }
 
-/* A pool that does not exist is an error before anything is begun. */
+/* Fails before anything is begun if the pool does not exist. */
 static int check_pool(const struct host *host, const struct options *o, struct error **err)
 {
 	_cleanup_free_ uint32_t *guests = NULL;
@@ -160,12 +160,22 @@ static int add_to_pool(const struct host *host, const char *pool, uint32_t vmid,
 	int r = pool_add_guest(host->paths, pool, vmid, &not_synced, err);
 
 	if (r < 0)
-		error_prefix(err, "VM %" PRIu32 " is restored, but not in its pool", vmid);
+		return error_wrap(err, r, "VM %" PRIu32 " is restored, but not in its pool", vmid);
 	if (not_synced)
 		log_warn(host->log,
 			 "VM %" PRIu32 " is in its pool, but a power cut may take it out again: %s", vmid,
 			 error_message(not_synced));
 	return r;
+}
+
+static int start_restored(const struct host *host, uint32_t vmid, struct error **err)
+{
+	const struct guest guest = guest_of(host, vmid);
+	int r;
+
+	puts("starting VM");
+	r = guest_start(&guest, GUEST_START, host->cancel, host->log, err);
+	return r < 0 ? error_wrap(err, r, "VM %" PRIu32 " is restored, but does not start", vmid) : 0;
 }
 
 static int restore(const struct host *host, const struct options *o, const char *path,
@@ -205,14 +215,8 @@ static int restore(const struct host *host, const struct options *o, const char 
 	vma_progress_off(progress);
 	if (r == 0 && options_given(o, "pool"))
 		r = add_to_pool(host, options_get(o, "pool"), vmid, err);
-	if (r == 0 && options_bool(o, "start") && !p.live) {
-		const struct guest guest = guest_of(host, vmid);
-
-		puts("starting VM");
-		r = guest_start(&guest, GUEST_START, host->cancel, host->log, err);
-		if (r < 0)
-			error_prefix(err, "VM %" PRIu32 " is restored, but does not start", vmid);
-	}
+	if (r == 0 && options_bool(o, "start") && !p.live)
+		r = start_restored(host, vmid, err);
 	return r;
 }
 

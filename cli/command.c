@@ -16,7 +16,7 @@
 #include "complete.h"
 #include "output.h"
 
-static void usage(const struct command_set *set, FILE *out)
+static void print_usage(const struct command_set *set, FILE *out)
 {
 	fprintf(out, "usage: %s command [command options]\n\n", set->tool);
 	for (size_t i = 0; set->commands[i]; i++)
@@ -26,7 +26,7 @@ static void usage(const struct command_set *set, FILE *out)
 }
 
 /* By its name or an unambiguous prefix of it, as in PVE's tools. */
-static const struct command *find(const struct command_set *set, const char *name)
+static const struct command *find_command(const struct command_set *set, const char *name)
 {
 	const struct command *found = NULL;
 	size_t n = 0;
@@ -50,7 +50,7 @@ static void print_help(const struct option_table *t)
 	fputs(buf_str(&help), stdout);
 }
 
-static int unknown(const struct command_set *set, const char *name)
+static int unknown_command(const struct command_set *set, const char *name)
 {
 	struct nearest n = nearest_begin(name);
 	_cleanup_free_ char *hint = NULL;
@@ -63,18 +63,18 @@ static int unknown(const struct command_set *set, const char *name)
 }
 
 /* "vzdump help", "vma help", "vma help list"; name may be NULL. */
-static int help(const struct command_set *set, const char *name)
+static int help_command(const struct command_set *set, const char *name)
 {
 	const struct command *c = set->commands[0];
 
 	if (c->name && !name) {
-		usage(set, stdout);
+		print_usage(set, stdout);
 		return 0;
 	}
 	if (c->name)
-		c = find(set, name);
+		c = find_command(set, name);
 	if (!c)
-		return unknown(set, name);
+		return unknown_command(set, name);
 	print_help(c->table);
 	return 0;
 }
@@ -86,8 +86,8 @@ static int print_version(const struct command_set *set)
 }
 
 /*
- * An earlier flush may have failed and lost its text; ferror() knows.  But a backup has not failed because nobody
- * reads its log any more (tools that are one command).
+ * An earlier flush may have failed and lost its text; ferror() shows that.  For a tool that is one command it
+ * does not count: a backup has not failed because nobody reads its log any more.
  */
 static int flush_output(const struct command *c, int r, struct error **err)
 {
@@ -113,7 +113,7 @@ static int parse_and_run(const struct command_set *set, const struct command *c,
 	return flush_output(c, r, err);
 }
 
-static int run(const struct command_set *set, const struct command *c, int argc, char *argv[])
+static int run_command(const struct command_set *set, const struct command *c, int argc, char *argv[])
 {
 	_cleanup_error_ struct error *err = NULL;
 
@@ -151,20 +151,20 @@ int command_main(const struct command_set *set, int argc, char *argv[])
 	if (complete_wanted(argc, argv))
 		return complete_main(set, argc, argv);
 	if (name && !strcmp(name, "help"))
-		return help(set, argv[2]);
+		return help_command(set, argv[2]);
 	if (!set->commands[0]->name)
-		return run(set, set->commands[0], argc, argv);
+		return run_command(set, set->commands[0], argc, argv);
 	if (name && (!strcmp(name, "--help") || !strcmp(name, "-h"))) {
-		usage(set, stdout);
+		print_usage(set, stdout);
 		return 0;
 	}
 	if (name && !strcmp(name, "--version"))
 		return print_version(set);
-	c = name ? find(set, name) : NULL;
+	c = name ? find_command(set, name) : NULL;
 	if (c)
-		return run(set, c, argc - 1, argv + 1);
+		return run_command(set, c, argc - 1, argv + 1);
 	if (name)
-		return unknown(set, name);
-	usage(set, stderr);
+		return unknown_command(set, name);
+	print_usage(set, stderr);
 	return EXIT_FAILED;
 }

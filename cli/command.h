@@ -22,7 +22,7 @@ struct command_set {
 	const struct command *const *commands; /* NULL-terminated */
 };
 
-/* All of main(): prints errors in one line on standard error and returns the exit status. */
+/* All of main(): prints an error as one line on standard error and returns the exit status. */
 int command_main(const struct command_set *set, int argc, char *argv[]);
 
 #endif

@@ -1,4 +1,4 @@
-/* bash's way of writing words: quotes, backslashes, and the characters that part words for it. */
+/* How bash writes words: quotes, backslashes, and the characters that separate words for it. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,7 +51,7 @@ char **complete_split_line(const char *line, char *ret_quote, const char **ret_r
 	return words;
 }
 
-/* As it is to be typed inside the quote that is open, or without one. */
+/* Adds text as it is typed inside the open quote, or without one (0). */
 static void add_quoted(struct buf *out, const char *text, char quote)
 {
 	const char *special = quote == '"' ? "\"\\$`" : " \t\"'\\$`&|;()<>*?[]{}!#";
@@ -70,10 +70,10 @@ static void add_quoted(struct buf *out, const char *text, char quote)
 }
 
 /*
- * Where the word begins for bash: after the quote that is open, else after the last ":" or "=", which
- * part words in COMP_WORDBREAKS by default.
+ * Where the word begins for bash: after the open quote, else after the last ":" or "=", which are in
+ * COMP_WORDBREAKS by default.
  */
-static size_t start_of(const char *raw, char quote)
+static size_t word_start(const char *raw, char quote)
 {
 	size_t start = 0;
 
@@ -90,7 +90,7 @@ static size_t start_of(const char *raw, char quote)
 
 void complete_print_bash(const struct completion *c, char quote, const char *raw)
 {
-	_cleanup_free_ char *head = xstrndup(raw, start_of(raw, quote));
+	_cleanup_free_ char *head = xstrndup(raw, word_start(raw, quote));
 	_cleanup_buf_ struct buf cut = BUF_INIT;
 	const char *at = head;
 	char ignored;

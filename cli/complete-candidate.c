@@ -15,7 +15,7 @@ static bool is_printable(const char *text)
 }
 
 /* One line: the first sentence, no control characters. */
-static char *brief(const char *text)
+static char *brief_description(const char *text)
 {
 	const char *stop = strstr(text, ". ");
 	char *copy = stop ? xstrndup(text, (size_t)(stop - text)) : xstrdup(text);
@@ -38,7 +38,7 @@ void complete_add(struct completion *c, const char *head, const char *text, cons
 	c->list = xreallocarray(c->list, c->n + 1, sizeof(*c->list));
 	c->list[c->n++] = (struct candidate){
 		.text = TAKE_PTR(whole),
-		.description = brief(description ? description : ""),
+		.description = brief_description(description ? description : ""),
 	};
 }
 

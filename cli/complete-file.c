@@ -12,7 +12,7 @@
 
 /* ---- files ---- */
 
-/* Any name that ends as an archive's does. */
+/* True for any name with an archive's extension. */
 static bool is_archive(const char *name)
 {
 	static const char *const suffixes[] = { ".vma",     ".vma.zst", ".vma.gz",
@@ -129,7 +129,7 @@ static void offer_images(struct completion *c, const struct storage *s, const ch
 		closedir(dir);
 }
 
-/* Storages with a directory: only those can be listed without running a program. */
+/* Only storages with a directory can be listed without running a program. */
 static bool can_list(const struct completion *c, const struct storage *s, unsigned content)
 {
 	return s->ops && s->ops->dir && s->path && (s->content & content) && storage_enabled(&c->storages, s);
@@ -161,7 +161,7 @@ void complete_volumes(struct completion *c, const char *head, enum option_comple
 
 /* ---- inside an archive ---- */
 
-/* The file that the line names, by path or volume id.  -1: none that can be read at once. */
+/* Opens the archive on the line, a path or volume id; -1 if there is none that can be read without waiting. */
 static int open_archive(const struct completion *c)
 {
 	_cleanup_volume_ struct volume v = { 0 };

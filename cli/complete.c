@@ -9,18 +9,18 @@
 #include "base/strv.h"
 #include "base/units.h"
 
-/* What the words in front of the cursor mean. */
+/* The meaning of the words in front of the cursor. */
 struct line {
 	const struct option_table *table;
 	char ***values;               /* per row, as far as given */
-	const struct option *pending; /* its value is what is typed; NULL: none */
+	const struct option *pending; /* whose value is being typed; NULL: none */
 	bool only_arguments;
 	size_t n_args;
 };
 
 /* ---- the words in front ---- */
 
-static void given(struct line *l, const struct option *row, const char *value)
+static void add_value(struct line *l, const struct option *row, const char *value)
 {
 	strv_add(&l->values[row - l->table->rows], value);
 }
@@ -39,7 +39,7 @@ static const struct option *argument_row(const struct option_table *t, size_t n)
 	return n < n_names ? option_find(t, t->args[n]) : NULL;
 }
 
-/* An option in words[at]; returns how many words it takes.  The value may be what is typed. */
+/* Reads the option in words[at]; returns the number of its words.  Its value may be the word under the cursor. */
 static size_t read_option(struct line *l, char *const *words, size_t n, size_t at)
 {
 	const char *name = words[at] + (words[at][1] == '-' ? 2 : 1);
@@ -51,11 +51,11 @@ static size_t read_option(struct line *l, char *const *words, size_t n, size_t a
 	if (!row)
 		return 1;
 	if (name[len] || (row->value.type == VALUE_BOOL && next && !option_is_bool_value(l->table, next))) {
-		given(l, row, name[len] ? name + len + 1 : "1");
+		add_value(l, row, name[len] ? name + len + 1 : "1");
 		return 1;
 	}
 	if (next)
-		given(l, row, next);
+		add_value(l, row, next);
 	else
 		l->pending = row;
 	return 2;
@@ -74,7 +74,7 @@ static void read_words(struct line *l, char *const *words, size_t n)
 			l->only_arguments = true;
 		} else {
 			if (row)
-				given(l, row, words[i]);
+				add_value(l, row, words[i]);
 			l->n_args++;
 		}
 		i++;
@@ -123,7 +123,7 @@ static void offer_argument(struct completion *c, const struct line *l)
 		complete_value(c, row, "", l->values[row - l->table->rows]);
 }
 
-static void offer(struct completion *c, const struct line *l)
+static void offer_word(struct completion *c, const struct line *l)
 {
 	if (l->pending && l->pending->value.type != VALUE_BOOL) {
 		complete_value(c, l->pending, "", l->values[l->pending - l->table->rows]);
@@ -152,7 +152,7 @@ static void complete_command(struct completion *c, const struct option_table *t,
 	read_words(&l, words, n);
 	if (archive && l.values[archive - t->rows])
 		c->archive = xstrdup(l.values[archive - t->rows][0]);
-	offer(c, &l);
+	offer_word(c, &l);
 	for (size_t i = 0; i < t->n_rows; i++)
 		strv_free(l.values[i]);
 	free(l.values);

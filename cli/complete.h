@@ -4,16 +4,16 @@
  *	TOOL --complete-words INDEX -- WORD...	the words after TOOL; INDEX is the one to complete
  *	TOOL --complete-bash LINE		the line up to the cursor, quotes and all
  *
- * (both only as the first argument, in no help) and offer what comes back, so that they know nothing
- * themselves and cannot disagree with the tables of options.  The first prints "candidate<TAB>
- * description" lines, whole words without quotes.  The second reads and writes bash's quoting
- * and leaves out what bash takes for an earlier word (COMP_WORDBREAKS: "=" and ":").
+ * (both only as the first argument, not in --help) and offer the candidates that are printed.  They know
+ * nothing themselves, and so cannot disagree with the tables of options.  The first prints "candidate<TAB>
+ * description" lines, whole words without quotes.  The second reads and writes bash's quoting and omits the
+ * part of the word that bash takes for an earlier word (COMP_WORDBREAKS: "=" and ":").
  *
  * Only configuration files, directories and the headers of archives are read: no program is run, no
  * storage activated.  If anything goes wrong, nothing is printed and the exit status is 0.
  *
- * A candidate that ends in one of "=/:," is to be continued, so no blank follows it.  Where a list or
- * property string may continue, a sole candidate is offered with a comma, too.
+ * A candidate that ends in one of "=/:," will be continued, so no blank follows it.  Where a list or
+ * property string may continue, a sole candidate is also offered with a comma.
  */
 #ifndef VZDUMP_CLI_COMPLETE_H
 #define VZDUMP_CLI_COMPLETE_H
@@ -28,7 +28,7 @@ struct candidate {
 };
 
 struct completion {
-	const char *word; /* what has been typed of it */
+	const char *word; /* the part of it that has been typed */
 	struct candidate *list;
 	size_t n;
 	struct paths paths;

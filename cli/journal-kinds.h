@@ -1,4 +1,4 @@
-/* All that a guest's journal may hold: whoever began it, each command can undo it. */
+/* All kinds that a guest's journal may hold, so that each command can undo what another one began. */
 #ifndef VZDUMP_CLI_JOURNAL_KINDS_H
 #define VZDUMP_CLI_JOURNAL_KINDS_H
 

@@ -35,12 +35,12 @@ void json_out_text(struct json_object *o, const char *key, const char *text)
 	json_put_obj(o, key, json_out_string(text));
 }
 
-/* When memory runs out json-c leaves out parts of a text and says nothing: what is told must be whole. */
+/* When memory runs out, json-c silently leaves out parts of a text.  A text that is printed must be whole. */
 static bool is_whole(const char *text, struct json_object *value)
 {
 	_cleanup_json_ struct json_object *again = NULL;
 
-	/* with its end: "null" and a number alone do not end without */
+	/* including the NUL: without it, "null" or a number alone is incomplete */
 	return json_parse(text, strlen(text) + 1, SIZE_MAX, &again, NULL) == 0 &&
 	       json_object_equal(again, value);
 }

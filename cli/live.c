@@ -18,7 +18,7 @@ void live_init(struct live *l, FILE *out)
 	l->on = isatty(fileno(out)) && term && *term && strcmp(term, "dumb") != 0;
 }
 
-static size_t columns(const struct live *l)
+static size_t columns_of(const struct live *l)
 {
 	const char *text = getenv("COLUMNS");
 	struct winsize size;
@@ -31,7 +31,7 @@ static size_t columns(const struct live *l)
 
 size_t live_width(const struct live *l)
 {
-	const size_t n = columns(l);
+	const size_t n = columns_of(l);
 
 	/* a character in the last column makes some terminals wrap */
 	return n > 1 ? n - 1 : 1;
@@ -53,7 +53,7 @@ static unsigned height_of(const struct live *l)
  */
 static void add_way_back(struct live *l, struct buf *b)
 {
-	const size_t width = columns(l);
+	const size_t width = columns_of(l);
 	size_t rows = 0;
 
 	for (unsigned i = 0; i < l->n; i++)

@@ -29,7 +29,7 @@ void live_show(struct live *l, const char *text);
 /* Takes the lines off the screen; call it before anything else is printed. */
 void live_off(struct live *l);
 
-/* Appends the text to the line b if the line is no longer than width characters then.  False: it was not. */
+/* Appends the text to the line b and returns true, unless b would be longer than width characters. */
 bool live_add(struct buf *b, size_t width, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -21,8 +21,8 @@ static int being_written(const char *part, struct error **err)
 {
 	_cleanup_free_ char *holder = lock_holder_text(part);
 
-	return error_set(err, -EBUSY, "'%s' is being written by somebody: wait for that (it is %s)", part,
-			 holder);
+	return error_set(err, -EBUSY, "'%s' is being written by another process: wait for that (it is %s)",
+			 part, holder);
 }
 
 static int open_locked(const char *part, struct error **err)
@@ -32,7 +32,7 @@ static int open_locked(const char *part, struct error **err)
 
 		if (fd < 0)
 			return error_errno(err, errno, "cannot create '%s'", part);
-		/* where the file system has no locks there is nobody to wait for */
+		/* on a file system without locks, no other writer can be seen */
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
 			close(fd);
 			return being_written(part, err);
@@ -44,7 +44,7 @@ static int open_locked(const char *part, struct error **err)
 	}
 }
 
-/* It is empty or begins as an archive does, and it has no other name by which somebody may want it. */
+/* True if it is empty or begins like an archive, and has no other name by which it may be needed. */
 static bool is_ours(int fd)
 {
 	static const char *const magics[] = { "VMA", "\x28\xb5\x2f\xfd", "\x1f\x8b", "\x89LZO" };
@@ -75,8 +75,8 @@ int new_file_open(struct new_file *f, const char *name, enum new_file_mode mode,
 		return f->fd;
 	if (!is_ours(f->fd)) {
 		close(TAKE_FD(f->fd));
-		return error_set(err, -EEXIST, "'%s' is in the way and is no archive; rename or remove it",
-				 f->part);
+		return error_set(err, -EEXIST,
+				 "'%s' is in the way and is not an archive; rename or remove it", f->part);
 	}
 	return ftruncate(f->fd, 0) < 0 ? error_errno(err, errno, "cannot empty '%s'", f->part) : 0;
 }
@@ -95,8 +95,8 @@ int new_file_commit(struct new_file *f, struct error **err)
 		return r == -EEXIST ? exists_already(f->name, err) : r;
 	free(TAKE_PTR(f->part));
 	if (not_synced)
-		fprintf(stderr, "warning: '%s' is complete, but a power cut may take %s: %s\n", f->name,
-			replace ? "this version away" : "it away", error_message(not_synced));
+		fprintf(stderr, "warning: '%s' is complete, but %s may be lost in a power cut: %s\n", f->name,
+			replace ? "this version" : "it", error_message(not_synced));
 	return 0;
 }
 

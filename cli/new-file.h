@@ -26,8 +26,8 @@ struct new_file {
  */
 int new_file_open(struct new_file *f, const char *name, enum new_file_mode mode, struct error **err);
 /*
- * Syncs it and gives it its name.  A warning on standard error says if it has its name, but a power cut may
- * still take that away.
+ * Syncs it and gives it its name.  Warns on standard error if it has its name, but may lose it in a power
+ * cut.
  */
 int new_file_commit(struct new_file *f, struct error **err);
 /* Closes it; removes what was not committed. */

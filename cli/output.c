@@ -7,7 +7,7 @@
 
 #define PATIENCE_MS 1000
 
-/* A stream took nothing for a second after a signal: it is not waited for again. */
+/* Set once a stream has accepted nothing for a second after a signal: no output is waited for then. */
 static atomic_bool is_stuck;
 
 bool output_ready(FILE *out)

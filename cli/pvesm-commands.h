@@ -35,13 +35,13 @@ bool pvesm_is_text(struct options *o);
 /* Prints it the way that was asked for, and puts it. */
 void pvesm_print_json(struct options *o, struct json_object *value);
 
-/* The result is one text: as show() prints it, with a newline, or a string of JSON. */
+/* Prints a result that is one text: by show(), with a newline, or as a string of JSON. */
 void pvesm_print_text(struct options *o, const char *text);
 
-/* A list of content types as a set; 0 for NULL. */
+/* A list of content types as a set; 0 for NULL.  ERR_INVALID names a type that does not exist. */
 int pvesm_parse_content(const char *text, unsigned *ret, struct error **err);
 
-/* "<storage>:<volname>", or a volname and --storage.  Caller frees. */
+/* The id of <volume>, which is "<storage>:<volname>", or a volname with --storage.  Caller frees. */
 int pvesm_volume_id(struct options *o, char **ret, struct error **err);
 
 #endif

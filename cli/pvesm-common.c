@@ -1,4 +1,4 @@
-/* What several commands of pvesm do alike. */
+/* Shared by several commands of pvesm. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,21 +50,13 @@ void pvesm_print_text(struct options *o, const char *text)
 		pvesm_print_json(o, json_out_string(text));
 }
 
-static unsigned content_of(const char *name)
-{
-	for (unsigned c = STORAGE_IMAGES; c <= STORAGE_IMPORT; c <<= 1)
-		if (!strcmp(name, storage_content_name(c)))
-			return c;
-	return 0;
-}
-
 int pvesm_parse_content(const char *text, unsigned *ret, struct error **err)
 {
 	_cleanup_strv_ char **names = text ? strv_split_list(text) : NULL;
 
 	*ret = 0;
 	for (size_t i = 0; names && names[i]; i++) {
-		const unsigned c = content_of(names[i]);
+		const unsigned c = storage_content_parse(names[i]);
 
 		if (!c)
 			return error_set(err, ERR_INVALID,

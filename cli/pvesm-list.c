@@ -1,4 +1,4 @@
-/* pvesm list: what is on a storage. */
+/* pvesm list: the volumes of a storage. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -69,7 +69,7 @@ static void fill_row(const struct pvesm *p, struct row *row)
 	}
 }
 
-static int compare(const void *a, const void *b)
+static int compare_rows(const void *a, const void *b)
 {
 	const struct row *x = a, *y = b;
 
@@ -164,7 +164,7 @@ static int run(struct options *o, struct error **err)
 			fill_row(&p, &list[n++]);
 		}
 	if (n)
-		qsort(list, n, sizeof(*list), compare);
+		qsort(list, n, sizeof(*list), compare_rows);
 	if (pvesm_is_text(o))
 		print_text(list, n);
 	else

@@ -55,11 +55,11 @@ static const struct option alloc_rows[] = {
 	  .description = "Its name, vm-<vmid>-...; '' for the next free vm-<vmid>-disk-<n>." },
 	{ .name = "size",
 	  .flags = OPTION_REQUIRED,
-	  .description = "Size in KiB, or with M or G behind it in MiB or GiB." },
+	  .description = "Size in KiB, or with M or G after it in MiB or GiB." },
 	{ .name = "format",
 	  .value = { .type = VALUE_ENUM, .values = image_formats },
 	  .complete = COMPLETE_ENUM,
-	  .description = "Default: what the name ends in, else the storage's own." },
+	  .description = "Default: the extension of the name, else the storage's own." },
 	PVESM_FORMAT_ROW,
 };
 
@@ -89,7 +89,7 @@ static int parse_size(const char *text, uint64_t *ret, struct error **err)
 	return 0;
 }
 
-/* Of the name's end, and of --format, which must not differ. */
+/* From the extension of name, which is cut off, and --format; the two must not differ. */
 static int choose_format(struct options *o, const struct storage *s, char *name, enum image_format *ret,
 			 struct error **err)
 {

@@ -22,7 +22,7 @@ int vma_open_threads(const char *path, unsigned threads, const struct cancel *ca
 		     struct vma_reader **ret, struct error **err);
 /* Lines as Proxmox's vma prints them. */
 void vma_print_content(const struct vma_header *h);
-/* Prints the clusters that did not come, by disk, on standard error.  Returns their bytes. */
+/* Prints the clusters that are missing, by disk, on standard error.  Returns their bytes. */
 uint64_t vma_print_missing(const struct vma_reader *reader);
 
 /*
@@ -33,7 +33,7 @@ struct vma_progress {
 	struct live live;
 	uint64_t shown_ns;  /* when the line was drawn last */
 	int fd;             /* the archive that is read; -1: none */
-	uint64_t file_size; /* of it; 0: a pipe */
+	uint64_t file_size; /* of the archive; 0: a pipe */
 	uint64_t total;     /* clusters */
 	uint64_t start_ns;
 	unsigned percent;

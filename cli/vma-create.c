@@ -110,9 +110,10 @@ static int check_disk(const struct disk *d, const char *value, struct error **er
 		return error_set(err, ERR_INVALID, "disk '%s': its name must not hold a slash", d->name);
 	if (is_raw(d) || !strcmp(d->format, "qcow2") || !strcmp(d->format, "vmdk"))
 		return 0;
-	return error_set(err, ERR_UNSUPPORTED,
-			 "disk '%s': format '%s' is none of raw, qcow2 and vmdk (qemu-img convert makes one)",
-			 d->name, d->format);
+	return error_set(
+		err, ERR_UNSUPPORTED,
+		"disk '%s': format '%s' is not one of raw, qcow2 and vmdk (qemu-img convert makes one)",
+		d->name, d->format);
 }
 
 /*
@@ -161,7 +162,7 @@ static int open_disk(struct create *c, struct disk *d, struct error **err)
 			  : image_connect(&d->image, c->daemon.offline.socket, d->export, c->stop, err);
 
 	if (r < 0 && !is_raw(d))
-		error_wrap(err, r, "image '%s'", d->path);
+		return error_wrap(err, r, "image '%s'", d->path);
 	return r < 0 ? r : vma_header_add_device(&c->hdr, d->name, whole_sectors(d->image.size), NULL, err);
 }
 
@@ -174,7 +175,7 @@ static int open_disks(struct create *c, struct error **err)
 	return r;
 }
 
-static int collect(struct create *c, const struct options *o, struct error **err)
+static int collect_inputs(struct create *c, const struct options *o, struct error **err)
 {
 	char *const *configs = options_array(o, "config");
 	char *const *disks = options_array(o, "disk");
@@ -202,7 +203,7 @@ struct feed {
 };
 
 /* As Proxmox's vma prints it. */
-static void progress(struct feed *f, uint64_t len)
+static void feed_progress(struct feed *f, uint64_t len)
 {
 	struct vma_writer_stats stats;
 	int percent;
@@ -248,7 +249,7 @@ static int feed_cluster(struct feed *f, uint8_t dev, uint32_t cluster, struct er
 	vma_extent_set(f->e, f->slot, dev, cluster, len);
 	if (++f->slot == VMA_CLUSTERS_PER_EXTENT)
 		vma_writer_extent_put(f->w, TAKE_PTR(f->e));
-	progress(f, len);
+	feed_progress(f, len);
 	return 0;
 }
 
@@ -270,7 +271,7 @@ static int feed_zero(struct feed *f, uint8_t dev, uint64_t from, uint64_t to, st
 	uint64_t size = f->c->hdr.devices[dev].size, end = to * VMA_CLUSTER_SIZE;
 	int r = vma_writer_zero(f->w, dev, (uint32_t)from, (uint32_t)(to - from), err);
 
-	progress(f, (end < size ? end : size) - from * VMA_CLUSTER_SIZE);
+	feed_progress(f, (end < size ? end : size) - from * VMA_CLUSTER_SIZE);
 	return r;
 }
 
@@ -385,7 +386,7 @@ static int run(struct options *o, struct error **err)
 			"vma create: standard output is a terminal: send the archive to another program "
 			"(vma create - ... | PROGRAM), or name a file");
 	if (r == 0)
-		r = collect(c, o, err);
+		r = collect_inputs(c, o, err);
 	if (r == 0)
 		r = to_stdout ? write_archive(c, STDOUT_FILENO, VMA_COMPRESS_NONE, err)
 			      : write_new(c, archive, err);

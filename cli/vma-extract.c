@@ -65,8 +65,8 @@ static const struct option_table table = {
 };
 
 /*
- * Who may read the archive may read the new files.  Its group may only if new files belong to it as well; for
- * a pipe nobody knows who may read it.
+ * Whoever may read the archive may read the new files; its group only if new files belong to it as well.  It is
+ * not known who may read a pipe.
  */
 static mode_t mode_of(int archive_fd)
 {
@@ -217,7 +217,7 @@ static int zero_lost(struct extract *x, const struct vma_reader *reader, unsigne
 	return r;
 }
 
-static int finish(struct extract *x, const struct vma_reader *reader, struct error **err)
+static int finish_targets(struct extract *x, const struct vma_reader *reader, struct error **err)
 {
 	int r = 0;
 
@@ -233,7 +233,7 @@ static int finish(struct extract *x, const struct vma_reader *reader, struct err
 	return r == 0 && x->dir && options_bool(x->o, "sync") ? io_fsync_dir(x->dir, err) : r;
 }
 
-static int begin(struct extract *x, struct error **err)
+static int begin_targets(struct extract *x, struct error **err)
 {
 	int r = 0;
 
@@ -270,7 +270,7 @@ static int prepare(struct extract *x, struct error **err)
 		r = extract_check_targets(x, err);
 	if (r == 0 && x->dir)
 		r = create_files(x, err);
-	return r < 0 ? r : begin(x, err);
+	return r < 0 ? r : begin_targets(x, err);
 }
 
 static int transfer(struct extract *x, struct vma_reader *reader, struct error **err)
@@ -287,7 +287,7 @@ static int transfer(struct extract *x, struct vma_reader *reader, struct error *
 	vma_progress_off(&x->progress);
 	if (r < 0)
 		return error_wrap(err, r, "restore failed");
-	r = finish(x, reader, err);
+	r = finish_targets(x, reader, err);
 	if (r < 0)
 		return r;
 	if (verbose)
@@ -305,7 +305,7 @@ static int run(struct options *o, struct error **err)
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
 	_cleanup_close_ int fd = -1;
 	struct extract x;
-	/* signals end us at once; where there is a daemon, in good order */
+	/* a signal ends the process at once, unless there is a daemon, which has to be ended first */
 	int r = vma_open_threads(options_get(o, "archive"), 0, signals_cancel(), &fd, &reader, err);
 
 	if (r < 0)

@@ -216,7 +216,7 @@ static int write_new(struct vma_reader *reader, int in, const struct new_file *t
 
 	if (r == 0 && fstat(in, &st) == 0 && S_ISREG(st.st_mode))
 		return keep_attributes(to->fd, &st, to->part, err);
-	/* for a pipe nobody knows who may read it: 0600, as the file was made */
+	/* it is not known who may read a pipe: the mode stays 0600 */
 	return r;
 }
 

@@ -47,7 +47,7 @@ static struct json_object *configs_json(const struct vma_header *h)
 	return list;
 }
 
-/* random is NULL if nothing but reading all of the archive would show it. */
+/* random is NULL if only reading the whole archive would show that. */
 static void add_content(struct json_object *o, const struct vma_random *random, unsigned dev, uint64_t size)
 {
 	uint64_t used = random ? vma_random_stored(random, (uint8_t)dev) : 0;
@@ -129,7 +129,7 @@ static int list_run(struct options *o, struct error **err)
 	if (r < 0)
 		return r;
 	if (!strcmp(options_get(o, "output-format"), "json")) {
-		/* one that cannot be read at random places has no index; without memory that is not known */
+		/* if it cannot be read at random places, it has no index; but a lack of memory proves nothing */
 		r = vma_random_open(archive, 1, &random, &random_err);
 		if (r == -ENOMEM) {
 			error_keep_first(err, &random_err);

@@ -36,16 +36,16 @@ static const struct option_table table = {
 	.args = args,
 };
 
-/* Says what is wrong with the archive in our own words, and what disks there are. */
+/* Reports a problem with the archive in our own words, and prints its disks. */
 static int print_disks(const char *archive, const char *socket, struct error **err)
 {
-	_cleanup_(vma_random_freep) struct vma_random *r = NULL;
-	int s = vma_random_open(archive, 1, &r, err);
+	_cleanup_(vma_random_freep) struct vma_random *random = NULL;
+	int r = vma_random_open(archive, 1, &random, err);
 
-	if (s < 0)
-		return s;
+	if (r < 0)
+		return r;
 	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
-		const struct vma_device *d = &vma_random_header(r)->devices[i];
+		const struct vma_device *d = &vma_random_header(random)->devices[i];
 		_cleanup_free_ char *uri = NULL;
 
 		if (!d->name)

@@ -1,4 +1,4 @@
-/* vma verify: reads all of an archive and says what is hurt. */
+/* vma verify: reads all of an archive and reports damage. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +31,7 @@ static const struct option_table table = {
 	.args = args,
 };
 
-/* Seek table and index are there; a pipe does not let us look at them again. */
+/* Seek table and index are there; from a pipe they cannot be read again. */
 static int check_table(int fd, const struct vma_reader *reader, const char **ret_found, struct error **err)
 {
 	bool index = false;
@@ -50,7 +50,7 @@ static int check_table(int fd, const struct vma_reader *reader, const char **ret
 }
 
 /* "2 disks, 64.0 MiB (8.1 MiB of data)". */
-static char *describe(const struct vma_reader *reader)
+static char *describe_content(const struct vma_reader *reader)
 {
 	const struct vma_reader_stats *s = vma_reader_stats(reader);
 	const struct vma_header *h = vma_reader_header(reader);
@@ -86,7 +86,7 @@ static int check_index(int fd, const struct vma_reader *reader, const char **ret
 	return 0;
 }
 
-static int judge(unsigned damages, uint64_t lost, struct error **err)
+static int damage_error(unsigned damages, uint64_t lost, struct error **err)
 {
 	if (!damages && !lost)
 		return 0;
@@ -116,13 +116,13 @@ static int verify(int fd, struct vma_reader *reader, bool verbose, const char **
 	if (verbose)
 		vma_print_totals(vma_reader_stats(reader));
 	if (lost || vma_reader_stats(reader)->damages)
-		return judge(vma_reader_stats(reader)->damages, lost, err);
+		return damage_error(vma_reader_stats(reader)->damages, lost, err);
 	return check_index(fd, reader, ret_found, err);
 }
 
 static void say_good(const char *archive, const struct vma_reader *reader, bool verbose, const char *found)
 {
-	_cleanup_free_ char *what = describe(reader), *shown = text_cleaned(archive);
+	_cleanup_free_ char *what = describe_content(reader), *shown = text_cleaned(archive);
 
 	if (!found) {
 		puts("the data is whole, but seek table and index are lost: vma index makes new ones");
@@ -146,7 +146,7 @@ static int run(struct options *o, struct error **err)
 	if (r == 0)
 		say_good(archive, reader, options_bool(o, "verbose"), found);
 	if (r < 0 && !strstr(error_message(*err), "verify failed"))
-		error_prefix(err, "verify failed");
+		return error_wrap(err, r, "verify failed");
 	return r;
 }
 

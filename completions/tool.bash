@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# bash completion for @TOOL@, which knows by itself what fits: see cli/complete.h.
-# COMP_LINE is used, not COMP_WORDS, as bash parts words at ":" and "=".
+# bash completion for @TOOL@, which finds the candidates itself: see cli/complete.h.
+# COMP_LINE is used instead of COMP_WORDS, because bash splits words at ":" and "=".
 
 _@TOOL@_complete() {
 	local text description
 	compopt -o nosort 2> /dev/null
 	COMPREPLY=()
 	while IFS=$'\t' read -r text description; do
-		# 63: the list of candidates is shown, so that more may stand there than the word
+		# 63: bash only lists the candidates, so that a description may follow the word
 		if [[ $COMP_TYPE == 63 && $description ]]; then
 			printf -v text '%-24s (%s)' "$text" "$description"
 			text=${text:0:${COLUMNS:-80}-2}

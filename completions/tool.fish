@@ -1,4 +1,4 @@
-# fish completion for @TOOL@, which knows by itself what fits: see cli/complete.h.
+# fish completion for @TOOL@, which finds the candidates itself: see cli/complete.h.
 
 function __@TOOL@_complete
 	set -l words (commandline -opc)

@@ -1,5 +1,5 @@
 #compdef @TOOL@
-# zsh completion for @TOOL@, which knows by itself what fits: see cli/complete.h.
+# zsh completion for @TOOL@, which finds the candidates itself: see cli/complete.h.
 
 local line text tail
 local -a typed options closed closed_shown open open_shown

@@ -93,10 +93,10 @@ static int check_int(const struct value_schema *s, const char *value, char **ret
 	if (r < 0)
 		return r;
 	if (s->min != VALUE_ANY && n < s->min)
-		return error_set(err, ERR_INVALID, "value '%s' is too small, the least is %" PRId64, value,
+		return error_set(err, ERR_INVALID, "value '%s' is too small, the minimum is %" PRId64, value,
 				 s->min);
 	if (s->max && n > s->max)
-		return error_set(err, ERR_INVALID, "value '%s' is too large, the most is %" PRId64, value,
+		return error_set(err, ERR_INVALID, "value '%s' is too large, the maximum is %" PRId64, value,
 				 s->max);
 	if (ret)
 		*ret = xasprintf("%" PRId64, n);

@@ -515,7 +515,7 @@ end_extract() {
 		until [ -s "$T/a.vma.gz.part" ]; do sleep 0.02; done
 		[ ! -e "$T/a.vma.gz" ]
 		run "$VMA" create "$T/a.vma.gz" "$T/x"
-		[[ $status = 255 && $output = *"a.vma.gz.part' is being written by somebody: wait for that (it is held by "*" (pid "*") since 20"* ]]
+		[[ $status = 255 && $output = *"a.vma.gz.part' is being written by another process: wait for that (it is held by "*" (pid "*") since 20"* ]]
 		kill -"$signal" "$pid"
 		wait "$pid" || true
 		[ ! -e "$T/a.vma.gz" ]
@@ -589,7 +589,7 @@ end_extract() {
 		[ "$status" = 255 ]
 		[ "$(< "$T/x.vma.zst.part")" = "my only copy" ]
 	done
-	[ "$output" = "'$T/x.vma.zst.part' is in the way and is no archive; rename or remove it" ]
+	[ "$output" = "'$T/x.vma.zst.part' is in the way and is not an archive; rename or remove it" ]
 	# a beginning of ours is begun anew, also where a no-archive is what was to be read
 	head -c 1000 "$FIXTURES/two-disks.vma.zst" > "$T/x.vma.zst.part"
 	run "$VMA" index "$T/x.vma"

@@ -101,7 +101,7 @@ static void test_errors(void)
 	bad("100 --s local", "option --s is ambiguous");
 	bad("100 --compress bzip", "option --compress: value 'bzip' is not one of 0, 1, gzip");
 	bad("100 --mode ''", "option --mode: value ''");
-	bad("100 --ionice 9", "option --ionice: value '9' is too large, the most is 8");
+	bad("100 --ionice 9", "option --ionice: value '9' is too large, the maximum is 8");
 	bad("100 --bwlimit -1", "option --bwlimit: value '-1' is too small");
 	bad("100 --zstd-level 20", "option --zstd-level");
 	bad("99", "argument <vmid>: value '99' is not a guest id");

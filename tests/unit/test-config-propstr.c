@@ -60,9 +60,9 @@ static void test_performance(void)
 	ok(c.max_workers == 16, "max-workers is 16 by default");
 	works(performance_config_parse("max-workers=256", &c, &err), &err, "256 workers are allowed");
 	ok(c.max_workers == 256 && c.pbs_entries_max == 1048576, "the other key keeps its default");
-	fails(performance_config_parse("max-workers=0", &c, &err), &err, "the least is 1",
+	fails(performance_config_parse("max-workers=0", &c, &err), &err, "the minimum is 1",
 	      "0 workers are too few");
-	fails(performance_config_parse("max-workers=257", &c, &err), &err, "the most is 256",
+	fails(performance_config_parse("max-workers=257", &c, &err), &err, "the maximum is 256",
 	      "257 workers are too many");
 	fails(performance_config_parse("8", &c, &err), &err, "value '8' has no key",
 	      "a value without key needs a default key");
