@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The option table is what the program does; everything that tells about it must agree.
+# What the manual and the documents say is what the program does, and what the code is.
 
 top=$BATS_TEST_DIRNAME/../..
 table=$top/lib/config/vzdump-options.c
