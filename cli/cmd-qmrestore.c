@@ -1,4 +1,6 @@
-/* qmrestore: restores a guest, or single disks of one, from an archive, as PVE's command of that name does. */
+/*
+ * qmrestore: restores a guest, or single disks of one, from an archive, as PVE's command of that name does.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -126,8 +126,8 @@ static int run_command(const struct command_set *set, const struct command *c, i
 
 /*
  * A file that is opened gets the lowest free descriptor.  If it were one of the first three, a line for the
- * terminal would be written to a disk or a lock file.  The replacements fail as a closed descriptor does, except
- * standard error, which child processes rely on.
+ * terminal would be written to a disk or a lock file.  The replacements fail as a closed descriptor does,
+ * except standard error, which child processes rely on.
  */
 static bool open_standard_descriptors(void)
 {

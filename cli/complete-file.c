@@ -161,7 +161,9 @@ void complete_volumes(struct completion *c, const char *head, enum option_comple
 
 /* ---- inside an archive ---- */
 
-/* Opens the archive on the line, a path or volume id; -1 if there is none that can be read without waiting. */
+/*
+ * Opens the archive on the line, a path or volume id; -1 if there is none that can be read without waiting.
+ */
 static int open_archive(const struct completion *c)
 {
 	_cleanup_volume_ struct volume v = { 0 };

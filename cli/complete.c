@@ -39,7 +39,10 @@ static const struct option *argument_row(const struct option_table *t, size_t n)
 	return n < n_names ? option_find(t, t->args[n]) : NULL;
 }
 
-/* Reads the option in words[at]; returns the number of its words.  Its value may be the word under the cursor. */
+/*
+ * Reads the option in words[at]; returns the number of its words.  Its value may be the word under the
+ * cursor.
+ */
 static size_t read_option(struct line *l, char *const *words, size_t n, size_t at)
 {
 	const char *name = words[at] + (words[at][1] == '-' ? 2 : 1);

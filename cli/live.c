@@ -48,8 +48,8 @@ static unsigned height_of(const struct live *l)
 }
 
 /*
- * Moves the cursor up over the lines and clears to the end of the screen.  A terminal that was made narrower has
- * broken them into more rows.
+ * Moves the cursor up over the lines and clears to the end of the screen.  A terminal that was made
+ * narrower has broken them into more rows.
  */
 static void add_way_back(struct live *l, struct buf *b)
 {

@@ -1,6 +1,6 @@
 /*
- * Lines at the bottom of a terminal that are updated in place, below everything else that is printed.  They never
- * wrap, since the cursor goes back over them by rows.  Without a terminal nothing is shown.
+ * Lines at the bottom of a terminal that are updated in place, below everything else that is printed.  They
+ * never wrap, since the cursor goes back over them by rows.  Without a terminal nothing is shown.
  */
 #ifndef VZDUMP_CLI_LIVE_H
 #define VZDUMP_CLI_LIVE_H
@@ -24,7 +24,10 @@ struct live {
 void live_init(struct live *l, FILE *out);
 /* The number of characters that fit into a line: of the terminal as it is now, else by COLUMNS, else 79. */
 size_t live_width(const struct live *l);
-/* Shows these lines, each ended by a newline, instead of those shown before; cuts them to the screen's size. */
+/*
+ * Shows these lines, each ended by a newline, instead of those shown before; cuts them to the screen's
+ * size.
+ */
 void live_show(struct live *l, const char *text);
 /* Takes the lines off the screen; call it before anything else is printed. */
 void live_off(struct live *l);

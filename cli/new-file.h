@@ -22,7 +22,8 @@ struct new_file {
 
 /*
  * Makes <name>.part, empty, with file mode 0600.  -EEXIST if name exists and may not be replaced, or if the
- * part's name belongs to somebody's file; -EBUSY if somebody is writing it.  Call new_file_clear() in any case.
+ * part's name belongs to somebody's file; -EBUSY if somebody is writing it.  Call new_file_clear() in any
+ * case.
  */
 int new_file_open(struct new_file *f, const char *name, enum new_file_mode mode, struct error **err);
 /*

@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 /*
- * Waits until a line can be written to out.  False: a signal has come (signals_catch()) and the stream has taken
- * nothing for a second since.  The caller must drop the line then, so that the command can end.
+ * Waits until a line can be written to out.  False: a signal has come (signals_catch()) and the stream has
+ * taken nothing for a second since.  The caller must drop the line then, so that the command can end.
  */
 bool output_ready(FILE *out);
 

@@ -1,6 +1,6 @@
 /*
- * Prints bytes of unknown origin.  On a terminal they are made harmless (base/text.h); a pipe or a file gets them
- * unchanged, as git does it.
+ * Prints bytes of unknown origin.  On a terminal they are made harmless (base/text.h); a pipe or a file
+ * gets them unchanged, as git does it.
  */
 #ifndef VZDUMP_CLI_SHOW_H
 #define VZDUMP_CLI_SHOW_H

@@ -29,7 +29,10 @@ int signals_catch(struct cancel **ret, struct error **err)
 	for (size_t i = 0; i < ARRAY_SIZE(signals) && r == 0; i++)
 		sigaction(signals[i], &catch, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
-	/* if we were stopped by Ctrl-Z, nobody would read QEMU's answers, and a reset of the guest would hang */
+	/*
+	 * if we were stopped by Ctrl-Z, nobody would read QEMU's answers, and a reset of the guest would
+	 * hang
+	 */
 	sigaction(SIGTSTP, &ignore, NULL);
 	*ret = &stop_request;
 	return r;

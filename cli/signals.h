@@ -16,8 +16,8 @@ int signals_catch(struct cancel **ret, struct error **err);
 struct cancel *signals_cancel(void);
 
 /*
- * SIGUSR1 asks for the state of the copy.  From now on it stays pending until signals_usr1_came() is called, and
- * interrupts no system call.  Call it before threads are started.
+ * SIGUSR1 asks for the state of the copy.  From now on it stays pending until signals_usr1_came() is
+ * called, and interrupts no system call.  Call it before threads are started.
  */
 void signals_keep_usr1(void);
 /* Whether SIGUSR1 has come since the last call.  From any thread. */

@@ -65,8 +65,8 @@ static const struct option_table table = {
 };
 
 /*
- * Whoever may read the archive may read the new files; its group only if new files belong to it as well.  It is
- * not known who may read a pipe.
+ * Whoever may read the archive may read the new files; its group only if new files belong to it as well.
+ * It is not known who may read a pipe.
  */
 static mode_t mode_of(int archive_fd)
 {

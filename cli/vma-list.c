@@ -129,7 +129,10 @@ static int list_run(struct options *o, struct error **err)
 	if (r < 0)
 		return r;
 	if (!strcmp(options_get(o, "output-format"), "json")) {
-		/* if it cannot be read at random places, it has no index; but a lack of memory proves nothing */
+		/*
+		 * if it cannot be read at random places, it has no index; but a lack of memory proves
+		 * nothing
+		 */
 		r = vma_random_open(archive, 1, &random, &random_err);
 		if (r == -ENOMEM) {
 			error_keep_first(err, &random_err);

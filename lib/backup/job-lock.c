@@ -145,8 +145,8 @@ static bool is_running(const struct process_id *id)
 }
 
 /*
- * Older versions wrote a pid and nothing else.  The process is theirs if it is named vzdump and started before
- * the file was written: if the pid was given to another process since, that one is younger.
+ * Older versions wrote a pid and nothing else.  The process is theirs if it is named vzdump and started
+ * before the file was written: if the pid was given to another process since, that one is younger.
  */
 static bool read_bare_pid(const char *path, const char *text, struct process_id *ret)
 {

@@ -18,8 +18,8 @@ struct job_lock {
 	}
 
 /*
- * Waits for the lock up to `minutes`, which is an event (event.h).  -EAGAIN if it is taken and `minutes` is 0,
- * ERR_TIMEOUT after that time, ERR_CANCELED.
+ * Waits for the lock up to `minutes`, which is an event (event.h).  -EAGAIN if it is taken and `minutes` is
+ * 0, ERR_TIMEOUT after that time, ERR_CANCELED.
  */
 int job_lock_take(struct job_lock *l, const struct host *host, uint64_t minutes,
 		  const struct observers *observers, struct error **err);

@@ -1,6 +1,6 @@
 /*
- * A backup job: takes the global lock, reaches the job's phases (observer.h), cleans up after killed runs, and
- * backs up the guests one after the other.
+ * A backup job: takes the global lock, reaches the job's phases (observer.h), cleans up after killed runs,
+ * and backs up the guests one after the other.
  */
 #ifndef VZDUMP_BACKUP_JOB_H
 #define VZDUMP_BACKUP_JOB_H
@@ -19,12 +19,11 @@ struct job_params {
 };
 
 /*
- * The first step of a job: checks that the job is for this node, selects the guests and does --stop.  Returns 1
- * if there is a job to run, and 0 if there is none and the command has succeeded: the job is for another node,
- * no guest is here, or only --stop was asked for.  Errors: a pool that does not exist, --stdout with more or
- * less than one guest, a running job that does not stop.  settings_init() is enough for it: vzdump.conf need
- * not have been read.
- * The caller clears *ret, also after an error.
+ * The first step of a job: checks that the job is for this node, selects the guests and does --stop.
+ * Returns 1 if there is a job to run, and 0 if there is none and the command has succeeded: the job is for
+ * another node, no guest is here, or only --stop was asked for.  Errors: a pool that does not exist,
+ * --stdout with more or less than one guest, a running job that does not stop.  settings_init() is enough
+ * for it: vzdump.conf need not have been read. The caller clears *ret, also after an error.
  */
 int job_choose(const struct host *host, const struct settings_request *q, struct selection *ret,
 	       struct error **err);
@@ -40,8 +39,8 @@ int job_cleanup(const struct host *host, const struct settings *s, const struct 
 		struct error **err);
 
 /*
- * --stop: ends the running job on this host, PVE's or ours, and waits up to 15 s for it.  If the pid file does
- * not name the holder of the lock, nothing is stopped, with a warning.
+ * --stop: ends the running job on this host, PVE's or ours, and waits up to 15 s for it.  If the pid file
+ * does not name the holder of the lock, nothing is stopped, with a warning.
  */
 int job_stop_running(const struct host *host, struct error **err);
 

@@ -1,4 +1,6 @@
-/* The disks go into the archive: from the sources, through the copy, until nothing of ours is left in QEMU. */
+/*
+ * The disks go into the archive: from the sources, through the copy, until nothing of ours is left in QEMU.
+ */
 #include "backup/task-internal.h"
 #include "base/units.h"
 #include "journal/recover.h"

@@ -199,10 +199,11 @@ static int begin_suspend(struct task *t, struct error **err)
 static int start_paused(struct task *t, struct error **err)
 {
 	struct guest_status *power = &t->guest.power;
-	int r = guest_start(&t->guest.access, GUEST_START_PAUSED, t->host->cancel, t->log, err);
+	/* before it starts: whoever finds it running must know that it is paused for us */
+	int r = journal_add(t->guest.journal, JOURNAL_STOPPED, NULL, err);
 
 	if (r == 0)
-		r = journal_add(t->guest.journal, JOURNAL_STOPPED, NULL, err);
+		r = guest_start(&t->guest.access, GUEST_START_PAUSED, t->host->cancel, t->log, err);
 	if (r == 0)
 		r = guest_status(&t->guest.access, power, err);
 	if (r == 0 && !power->running)

@@ -105,8 +105,8 @@ void task_guest_end(struct task *t);
 
 /* ---- task-disks.c ---- */
 /*
- * Finds the disks that are saved by the configuration, and opens and activates their volumes.  The caller clears
- * them, also after an error.
+ * Finds the disks that are saved by the configuration, and opens and activates their volumes.  The caller
+ * clears them, also after an error.
  */
 int task_disks_load(struct task *t, struct error **err);
 /* Deactivates what this backup has activated. */

@@ -1,10 +1,10 @@
 /*
- * The settings of a backup job, as typed values: the command line and /etc/vzdump.conf are read here once, and
- * no later code looks up an option by its name.
+ * The settings of a backup job, as typed values: the command line and /etc/vzdump.conf are read here once,
+ * and no later code looks up an option by its name.
  *
- * Precedence, highest first: the command line; the storage (its prune-backups only); vzdump.conf; the defaults
- * of the table vzdump_options.  Each part of a backup gets the sub-struct that it needs.  Strings and arrays
- * belong to struct settings.
+ * Precedence, highest first: the command line; the storage (its prune-backups only); vzdump.conf; the
+ * defaults of the table vzdump_options.  Each part of a backup gets the sub-struct that it needs.  Strings
+ * and arrays belong to struct settings.
  */
 #ifndef VZDUMP_CONFIG_SETTINGS_H
 #define VZDUMP_CONFIG_SETTINGS_H

@@ -27,10 +27,11 @@ void vzdump_conf_parse(const char *text, const char *file, struct options *o, co
 int vzdump_conf_load(const struct paths *p, struct options *ret, const struct log *log, struct error **err);
 
 /*
- * Fills in from vzdump.conf the options that the command line leaves open (PVE::VZDump::new): performance key by key;
- * exclude-path adds up; storage and dumpdir only if the command line names neither.  prune-backups is not
- * taken over, since the storage's own comes before vzdump.conf's: see settings_keep().  Options that select
- * guests (all, exclude, ...) are not taken over either: only the command line selects guests.
+ * Fills in from vzdump.conf the options that the command line leaves open (PVE::VZDump::new): performance
+ * key by key; exclude-path adds up; storage and dumpdir only if the command line names neither.
+ * prune-backups is not taken over, since the storage's own comes before vzdump.conf's: see
+ * settings_keep().  Options that select guests (all, exclude, ...) are not taken over either: only the
+ * command line selects guests.
  */
 int vzdump_options_merge(struct options *cli, const struct options *conf, struct error **err);
 
@@ -39,9 +40,8 @@ void vzdump_options_warn(const struct options *o, const struct log *log);
 
 /*
  * Checks the options against each other (verify_vzdump_parameters): vmid excludes all, exclude and pool; a
- * notes-template must be valid; exclude turns on all, or goes with pool; without any of them (and without stop
- * or cleanup) vmid is missing.
- * Call it on the command line before the merge.
+ * notes-template must be valid; exclude turns on all, or goes with pool; without any of them (and without
+ * stop or cleanup) vmid is missing. Call it on the command line before the merge.
  */
 int vzdump_options_verify(struct options *o, struct error **err);
 

@@ -1,6 +1,6 @@
 /*
- * The rules between the options of vzdump: which exclude each other, and which wins when both the command line
- * and vzdump.conf set one.
+ * The rules between the options of vzdump: which exclude each other, and which wins when both the command
+ * line and vzdump.conf set one.
  */
 #include <string.h>
 

@@ -4,11 +4,11 @@
  * Answers must be taken from the socket at once, whatever else waits: a QEMU whose answers nobody takes
  * cannot drain its devices, and a reset of the guest would hang; and that QEMU has ended would not be seen.
  * So the owner polls the descriptors without end and calls nbd_source_serve(), and the functions below that
- * take the answers never wait.  They are called from within nbd_source_serve() and nbd_source_free(), and must
- * not call functions of the source.
+ * take the answers never wait.  They are called from within nbd_source_serve() and nbd_source_free(), and
+ * must not call functions of the source.
  *
- * There are two connections: one for reads, block status and TRIMs, and one for the dirty bitmap, since asking
- * for both in one would compute the block status too.  A source belongs to one thread.
+ * There are two connections: one for reads, block status and TRIMs, and one for the dirty bitmap, since
+ * asking for both in one would compute the block status too.  A source belongs to one thread.
  */
 #ifndef VZDUMP_COPY_NBD_SOURCE_H
 #define VZDUMP_COPY_NBD_SOURCE_H

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "guest/freeze.h"
-#include "guest/vcpus.h"
+#include "qemu/vcpus.h"
 #include "journal/recover-internal.h"
 #include "journal/recover.h"
 #include "base/mem.h"
@@ -129,7 +129,7 @@ static int clean_once(const struct host *host, struct journal *j, bool again, co
 
 	r = guest_monitor(&guest, NULL, &q, err);
 	if (r == 0 && again && (ours & GRAPH_OURS_PAUSED))
-		r = vcpus_resume(q, err);
+		r = vcpus_resume(q, NULL, err);
 	if (r == 0)
 		r = vcpus_run(q, &run, err);
 	if (r < 0)
@@ -152,7 +152,7 @@ static void let_go_on(const struct host *host, struct journal *j)
 	_cleanup_qmp_ struct qmp *q = NULL;
 
 	if (journal_has(j, JOURNAL_STOPPED) && guest_monitor(&guest, NULL, &q, NULL) == 0 &&
-	    vcpus_resume(q, NULL) == 0)
+	    vcpus_resume(q, NULL, NULL) == 0)
 		journal_strike_all(j, JOURNAL_STOPPED);
 }
 

@@ -21,8 +21,8 @@ struct storage_volume {
 
 /*
  * Volumes of these content types (a set; 0: all), as far as the storage is configured for them, sorted by id
- * regardless of case; of one guest unless vmid is 0.  Activates the storage.  Warns in log about an image that
- * is not of its format.  Caller frees by storage_volumes_free().  Facts: PVE::Storage::volume_list.
+ * regardless of case; of one guest unless vmid is 0.  Activates the storage.  Warns in log about an image
+ * that is not of its format.  Caller frees by storage_volumes_free().  Facts: PVE::Storage::volume_list.
  */
 int storage_content_list(const struct storage *s, uint32_t vmid, unsigned content, const struct log *log,
 			 struct storage_volume **ret, size_t *ret_n, struct error **err);

@@ -74,7 +74,9 @@ static void close_and_free(void *arg)
 	free(arg);
 }
 
-/* May take minutes on a slow file system, and never ends if a server does not answer: cancel ends the wait. */
+/*
+ * May take minutes on a slow file system, and never ends if a server does not answer: cancel ends the wait.
+ */
 static int sync_part(const struct dir_archive *a, struct error **err)
 {
 	struct bounded_call c = { .call = sync_descriptor, .clear = close_and_free };

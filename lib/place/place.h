@@ -54,9 +54,9 @@ struct place_ops {
 	bool (*exists)(const struct place *p, const char *name);
 
 	/*
-	 * Begins the archive `name`: -EEXIST if there is one.  Writes to the journal before it makes anything.
-	 * cancel (may be NULL) ends every wait from here on, also in publish.  j and cancel must live as long
-	 * as the archive.
+	 * Begins the archive `name`: -EEXIST if there is one.  Writes to the journal before it makes
+	 * anything. cancel (may be NULL) ends every wait from here on, also in publish.  j and cancel must
+	 * live as long as the archive.
 	 */
 	int (*create)(struct place *p, const char *name, struct journal *j, const struct cancel *cancel,
 		      struct archive **ret, struct error **err);
@@ -110,7 +110,9 @@ struct place_ops {
 struct place *place_dir_new(const char *dir, const char *storage);
 /* Standard output: a descriptor that receives one archive after the other.  It stays the caller's. */
 struct place *place_stdout_new(int fd);
-/* The place of a storage's backups; ERR_UNSUPPORTED if its type keeps none.  Does not activate the storage. */
+/*
+ * The place of a storage's backups; ERR_UNSUPPORTED if its type keeps none.  Does not activate the storage.
+ */
 int place_of_storage(const struct storage *s, struct place **ret, struct error **err);
 
 void place_free(struct place *p);

@@ -6,11 +6,11 @@
 #include "place/place.h"
 
 /*
- * Marks the backups in b, all of one guest, as PRUNE_KEEP or PRUNE_REMOVE.  Protected backups and those without
- * a standard name get their own marks and are neither counted nor removed.  Unlike in PVE, nor are those dated
- * after now: after a clock that was ahead once, they would take the places of all later backups.  Each kind of
- * period (last, hourly, daily, ISO weeks, monthly, yearly) counts only periods of which no earlier kind kept a
- * backup.  Local time.  Facts: PVE::Storage::prune_mark_backup_group.
+ * Marks the backups in b, all of one guest, as PRUNE_KEEP or PRUNE_REMOVE.  Protected backups and those
+ * without a standard name get their own marks and are neither counted nor removed.  Unlike in PVE, nor are
+ * those dated after now: after a clock that was ahead once, they would take the places of all later
+ * backups.  Each kind of period (last, hourly, daily, ISO weeks, monthly, yearly) counts only periods of
+ * which no earlier kind kept a backup.  Local time.  Facts: PVE::Storage::prune_mark_backup_group.
  */
 void backups_mark(struct backups *b, const struct prune_keep *keep, time_t now);
 /* Warns about each backup that backups_mark() marked as PRUNE_FUTURE. */

@@ -10,6 +10,7 @@
 #include "qemu/nodes.h"
 #include "qemu/pause.h"
 #include "qemu/server.h"
+#include "qemu/vcpus.h"
 
 enum {
 	MAX_PASSES = 8, /* nodes go from the top down: one layer a pass */
@@ -146,15 +147,12 @@ static void undo_each(struct cleanup *c, char *const *names, const char *suffix,
 
 static void go_on(struct cleanup *c)
 {
-	_cleanup_json_ struct json_object *status = NULL;
 	_cleanup_error_ struct error *e = NULL;
-	int r;
+	bool resumed = false;
+	const int r = vcpus_resume(c->q, &resumed, &e);
 
-	r = qmp_execute(c->q, "query-status", NULL, &status, &e);
-	if (r == 0 && str_equal_null(json_get_str(status, "status"), "paused")) {
+	if (resumed)
 		log_info(c->log, "resuming the guest that an earlier backup left stopped");
-		r = qmp_execute(c->q, "cont", NULL, NULL, &e);
-	}
 	note(c, r, &e);
 }
 

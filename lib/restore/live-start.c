@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "guest/vcpus.h"
+#include "qemu/vcpus.h"
 #include "restore/commit.h"
 #include "restore/live-internal.h"
 #include "restore/undo.h"

@@ -7,7 +7,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/units.h"
-#include "guest/vcpus.h"
+#include "qemu/vcpus.h"
 #include "restore/live-internal.h"
 #include "restore/undo.h"
 
@@ -62,7 +62,7 @@ static int move_disk(const struct watch *w, struct qmp *q, struct live_disk *d, 
 {
 	/* no request to stop leaves it half done */
 	const struct cancel *cancel = qmp_set_cancel(q, NULL);
-	int r = d->stage == LIVE_MOVING ? vcpus_resume(q, err) : 0;
+	int r = d->stage == LIVE_MOVING ? vcpus_resume(q, NULL, err) : 0;
 
 	d->stage = LIVE_MOVING;
 	if (r == 0)

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
-#include "guest/vcpus.h"
+#include "qemu/vcpus.h"
 #include "qemu/instant.h"
 #include "qemu/leftovers.h"
 #include "qemu/pause.h"

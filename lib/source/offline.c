@@ -157,7 +157,10 @@ static int describe_export(const struct sources *s, struct source *d, struct sto
 		r = volume_blockdev(d->volume, &ret->protocol, err);
 	if (r < 0)
 		return r;
-	/* the host may still hold data of a guest that was killed: writing it out must not look like a write */
+	/*
+	 * the host may still hold data of a guest that was killed: writing it out must not look like a
+	 * write
+	 */
 	graph_write_out(d->volume->path);
 	volume_get_mark(d->volume, &o->mark);
 	ret->export = d->device;

@@ -11,8 +11,8 @@
 /* "QEMU (pid 4711)", "dd (pid 4712)".  Caller frees. */
 char *in_use_process(pid_t pid);
 /*
- * The same for a QEMU of this host whose command line is_it() accepts; NULL if there is none.  Disks that were
- * plugged in later are not on the command line.  Caller frees.
+ * The same for a QEMU of this host whose command line is_it() accepts; NULL if there is none.  Disks that
+ * were plugged in later are not on the command line.  Caller frees.
  */
 char *in_use_command(bool (*is_it)(const char *command, const void *opaque), const void *opaque);
 

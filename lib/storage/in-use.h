@@ -12,9 +12,9 @@
  *	no path		what the storage's type knows (storage_ops.user): watchers of an RBD image,
  *			command lines of QEMUs on this host
  *
- * Readers do not count (except a QEMU that reads an RBD image, which looks like a writer), nor do this process
- * and its children (its qemu-storage-daemon).  Users on another host are seen only through locks on NFS and
- * RBD's watchers.
+ * Readers do not count (except a QEMU that reads an RBD image, which looks like a writer), nor do this
+ * process and its children (its qemu-storage-daemon).  Users on another host are seen only through locks on
+ * NFS and RBD's watchers.
  */
 #ifndef VZDUMP_STORAGE_IN_USE_H
 #define VZDUMP_STORAGE_IN_USE_H
@@ -34,9 +34,9 @@ int volume_check_unused(const struct volume *v, const char *ignored, const struc
 			struct error **err);
 
 /*
- * A mark that shows whether anybody wrote to the volume after it was taken: a file's modification time, or the
- * sectors written to a block device.  `known` is false for files on a network, whose server may set the time
- * late, and for volumes without a path.
+ * A mark that shows whether anybody wrote to the volume after it was taken: a file's modification time, or
+ * the sectors written to a block device.  `known` is false for files on a network, whose server may set the
+ * time late, and for volumes without a path.
  */
 struct volume_mark {
 	bool known;

@@ -168,8 +168,8 @@ bool mount_server_answers(const struct storage *s, unsigned port, unsigned other
 /* ---- the mount ---- */
 
 /*
- * True if a mount that is_meant() accepts (NULL: any) is at the storage's path.  Follows links only if nothing
- * is mounted at the path itself, where that may hang.
+ * True if a mount that is_meant() accepts (NULL: any) is at the storage's path.  Follows links only if
+ * nothing is mounted at the path itself, where that may hang.
  */
 static bool has_mount(const struct storage *s,
 		      bool (*is_meant)(const struct storage *, const struct mntent *))

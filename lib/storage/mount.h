@@ -1,7 +1,7 @@
 /*
- * What nfs, cifs and cephfs add to a storage with a directory (path.h): a network file system, which the first
- * command that needs it mounts there; it stays mounted.  A type describes how it differs in its struct
- * mount_type (storage_ops.mount).
+ * What nfs, cifs and cephfs add to a storage with a directory (path.h): a network file system, which the
+ * first command that needs it mounts there; it stays mounted.  A type describes how it differs in its
+ * struct mount_type (storage_ops.mount).
  *
  * The server may go away at any time, and then every access to the directory hangs.  So a child with a time
  * limit makes the first access, and those that are repeated.

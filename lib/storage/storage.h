@@ -98,8 +98,8 @@ bool storage_enabled(const struct storage_config *c, const struct storage *s);
 int storage_unknown(const struct storage_config *c, const char *id, struct error **err);
 /*
  * By id, if it can be used: it exists (else ERR_NOT_FOUND, as storage_unknown()), is enabled on this node
- * (else ERR_INVALID), is of a type this build knows (else ERR_UNSUPPORTED, which names the types), is meant for
- * content (one flag, 0: any; else ERR_INVALID), and its keys are valid.  Owned by c.
+ * (else ERR_INVALID), is of a type this build knows (else ERR_UNSUPPORTED, which names the types), is meant
+ * for content (one flag, 0: any; else ERR_INVALID), and its keys are valid.  Owned by c.
  */
 int storage_get(const struct storage_config *c, const char *id, unsigned content, const struct storage **ret,
 		struct error **err);
@@ -228,9 +228,10 @@ int volume_size(const struct volume *v, uint64_t *ret, struct error **err);
 int volume_used(const struct volume *v, uint64_t *ret, struct error **err);
 
 /*
- * True if a buffered write to the volume may succeed and yet be lost later, because the storage is full or away
- * when it is written back: block devices (a thin pool, a sparse zvol), librbd's cache, files on a network.
- * Write data that must not be lost with O_DIRECT.  Local file systems reserve space, or fail, at once.
+ * True if a buffered write to the volume may succeed and yet be lost later, because the storage is full or
+ * away when it is written back: block devices (a thin pool, a sparse zvol), librbd's cache, files on a
+ * network. Write data that must not be lost with O_DIRECT.  Local file systems reserve space, or fail, at
+ * once.
  */
 bool volume_errors_come_late(const struct volume *v);
 
@@ -244,8 +245,8 @@ struct volume_alloc {
 };
 /*
  * Makes a new image, which reads as zeroes unless it is scratch, and opens it.  -EEXIST if the name is taken;
- * that image stays untouched.  Errors leave nothing behind.  Files get mode 0640.  volume_alloc_id() gives the
- * id beforehand, for the journal.
+ * that image stays untouched.  Errors leave nothing behind.  Files get mode 0640.  volume_alloc_id() gives
+ * the id beforehand, for the journal.
  */
 int volume_alloc(const struct storage *s, const struct volume_alloc *a, struct volume *ret,
 		 struct error **err);
@@ -336,7 +337,8 @@ struct storage_ops {
 	int (*used)(const struct volume *v, uint64_t *ret, struct error **err);
 	/*
 	 * Who has the volume open for writing, beyond what its path shows (in-use.h): an enum volume_user,
-	 * and unless that is USER_NONE a sentence in *ret, which the caller frees.  NULL: the type knows none.
+	 * and unless that is USER_NONE a sentence in *ret, which the caller frees.  NULL: the type knows
+	 * none.
 	 */
 	int (*user)(const struct volume *v, char **ret, struct error **err);
 	/* name -> volname: "vm-1-fleece-0" -> "1/vm-1-fleece-0.raw".  Caller frees.  NULL, as are alloc and

@@ -36,7 +36,10 @@ void crew_init(struct crew *c, unsigned max, int ionice);
 /* No thread may be left. */
 void crew_clear(struct crew *c);
 
-/* Starts a thread with that name, of 15 bytes at most, that calls body(arg).  All signals are blocked in it. */
+/*
+ * Starts a thread with that name, of 15 bytes at most, that calls body(arg).  All signals are blocked in
+ * it.
+ */
 int crew_start(struct crew *c, const char *name, void (*body)(void *arg), void *arg, struct error **err);
 
 /* Waits for at most ms milliseconds, less than a second.  True: all have ended. */

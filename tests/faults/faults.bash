@@ -169,6 +169,19 @@ start_command() {
 	echo "start-command: $VZ_TMP/start {vmid}" > "$VZDUMP_ROOT/etc/vzdump.conf"
 }
 
+# start_paused_command [more]: the same for start-paused-command, which then does more
+start_paused_command() {
+	sed "s/ running\$/ stopped/" "$VZ_TMP/start" > "$VZ_TMP/start-paused"
+	echo "${1:-}" >> "$VZ_TMP/start-paused"
+	chmod +x "$VZ_TMP/start-paused"
+	echo "start-paused-command: $VZ_TMP/start-paused {vmid}" >> "$VZDUMP_ROOT/etc/vzdump.conf"
+}
+
+# state_of <vmid>: "running", "paused", "prelaunch", ...
+state_of() {
+	qmp "$1" query-status | python3 -c 'import json, sys; print(json.load(sys.stdin)["status"])'
+}
+
 # ---- kill -9 at each step ----
 
 build_kill_at() {

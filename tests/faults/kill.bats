@@ -126,6 +126,40 @@ guest() {
 	kill_at_each journal after 4 123 --mode stop
 }
 
+@test "kill -9 at each step of the journal, mode stop with a paused start, is put right and the guest runs again" {
+	disk_add 123 scsi0 throttle 2M
+	disk_fill "$(disk_path 123 scsi0)" 2M
+	agent_start 123
+	qemu_start 123 running
+	start_command
+	start_paused_command
+	before 123
+	kill_at_each journal after 4 123 --mode stop "${FLEECING[@]}"
+}
+
+@test "kill -9 while the command starts a paused guest leaves none paused" {
+	disk_add 123 scsi0 throttle 2M
+	agent_start 123
+	qemu_start 123 running
+	start_command
+	start_paused_command "touch $VZ_TMP/started; sleep 60"
+	before 123
+	"$VZDUMP" 123 --mode stop --storage backup > "$LOG" 2>&1 3>&- &
+	PID=$!
+	PIDS+=("$PID")
+	until [[ -e $VZ_TMP/started ]]; do
+		kill -0 "$PID" || fail "it has ended: $(< "$LOG")" || return 1
+		sleep 0.05
+	done
+	kill -KILL "$PID"
+	ends_with 137
+	[[ $(state_of 123) = prelaunch || $(state_of 123) = paused ]]
+	run "$VZDUMP" --cleanup 123
+	[[ $status = 0 ]]
+	[[ $(state_of 123) = running ]]
+	undone 123
+}
+
 @test "kill -9 in mid-copy is put right, however a disk hangs in QEMU" {
 	disk_add 123 scsi0 throttle 4M
 	disk_add 123 virtio0 iothread 4M

@@ -327,8 +327,8 @@ static void test_style(const struct style *style, bool running)
 }
 
 /*
- * A client that is killed with answers on the way, more than a socket buffers.  Disks whose QEMU does not survive
- * one are refused, so they never have any.
+ * A client that is killed with answers on the way, more than a socket buffers.  Disks whose QEMU does not
+ * survive one are refused, so they never have any.
  */
 static void abandon_client(struct bench *b)
 {

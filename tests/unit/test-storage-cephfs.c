@@ -19,8 +19,8 @@ static void test_keys(void)
 	same(s ? s->path : NULL, "/mnt/pve/x", "it is mounted where the section says");
 	fails(storage_get(&c, "ceph", STORAGE_IMAGES, &s, &err), &err, "wrong content type",
 	      "fleecing images do not go there");
-	fails(volume_alloc(storage_find(&c, "ceph"), &a, &v, &err), &err, "images cannot be allocated or removed",
-	      "and cannot be made");
+	fails(volume_alloc(storage_find(&c, "ceph"), &a, &v, &err), &err,
+	      "images cannot be allocated or removed", "and cannot be made");
 	fails(storage_get(&c, "user", 0, &s, &err), &err, "username 'a,b' is not a valid Ceph name",
 	      "a user is one word");
 	fails(storage_get(&c, "name", 0, &s, &err), &err, "fs-name '-x' is not a valid Ceph name",

@@ -47,7 +47,8 @@ static void test_names(struct tools *t)
 	bad_names(t, bad, ARRAY_SIZE(bad));
 	fails(storage_get(&t->c, "odd", 0, &s, &err), &err, "'../vg' is not a valid LVM name",
 	      "a group is no path");
-	fails(storage_get(&t->c, "option", 0, &s, &err), &err, "'-f' is not a valid LVM name", "nor an option");
+	fails(storage_get(&t->c, "option", 0, &s, &err), &err, "'-f' is not a valid LVM name",
+	      "nor an option");
 	fails(storage_get(&t->c, "none", 0, &s, &err), &err, "no vgname in storage.cfg", "it must be named");
 }
 

@@ -1,8 +1,7 @@
 /*
  * Type "lvm": thick logical volumes.  An image takes its whole size at once, and a new one holds old data.
- * PVE locks a shared group in the whole cluster while it changes it; nothing outside PVE can do that, so use a
- * shared group (SAN) from one host at a time.
- * Facts: PVE::Storage::LVMPlugin.
+ * PVE locks a shared group in the whole cluster while it changes it; nothing outside PVE can do that, so
+ * use a shared group (SAN) from one host at a time. Facts: PVE::Storage::LVMPlugin.
  */
 #include <errno.h>
 #include <inttypes.h>
