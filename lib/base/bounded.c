@@ -13,11 +13,11 @@
 #include "base/thread.h"
 #include "base/units.h"
 
-/* Shared by the thread and who waits for it; the last of both frees it. */
+/* Shared by the thread and its caller.  The last of the two to finish frees it. */
 struct shared {
 	struct bounded_call c;
 	int done_fd;          /* eventfd, readable when the call is over */
-	pthread_mutex_t lock; /* of the rest */
+	pthread_mutex_t lock; /* protects the rest */
 	int users;
 	int r;
 	struct error *err;
@@ -52,13 +52,13 @@ static void *body(void *opaque)
 	s->err = err;
 	pthread_mutex_unlock(&s->lock);
 	if (write(s->done_fd, &one, sizeof(one)) < 0) {
-		/* full means readable already */
+		/* a full counter is readable already */
 	}
 	unref(s);
 	return NULL;
 }
 
-static int start(struct shared *s)
+static int start_call(struct shared *s)
 {
 	pthread_t id;
 	int r;
@@ -100,8 +100,8 @@ int bounded_run(const struct bounded_call *c, int timeout_ms, const struct cance
 	s->c = *c;
 	pthread_mutex_init(&s->lock, NULL);
 	s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->done_fd < 0 || start(s) < 0) {
-		/* better made and waited for than not made at all */
+	if (s->done_fd < 0 || start_call(s) < 0) {
+		/* a call without a limit is better than no call */
 		s->users = 1;
 		s->r = c->call(c->arg, &s->err);
 		r = 0;
@@ -123,7 +123,7 @@ static int do_reach(void *arg, struct error **err)
 	struct statvfs fs;
 
 	(void)err;
-	(void)statvfs(arg, &fs); /* what it says is for others; that it says anything is enough */
+	(void)statvfs(arg, &fs); /* any answer will do, even an error */
 	return 0;
 }
 

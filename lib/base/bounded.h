@@ -1,7 +1,7 @@
 /*
- * Calls that may never return if the server of their file system is away: unlink(), fsync(), close() on a
- * hung NFS.  They are made in a thread of their own.  If that takes too long, or on a request to stop, the
- * thread is left to itself; it ends with the process at the latest.
+ * Calls that may never return if the server of their file system does not answer, such as unlink(), fsync()
+ * and close() on a hung NFS.  Each is made in a thread of its own.  If it takes too long, or a stop is
+ * requested, the thread is abandoned; it ends with the process at the latest.
  */
 #ifndef VZDUMP_BASE_BOUNDED_H
 #define VZDUMP_BASE_BOUNDED_H
@@ -19,20 +19,20 @@ struct bounded_call {
 
 /*
  * Returns what the call returned.  ERR_TIMEOUT after timeout_ms (0: no limit) or ERR_CANCELED (cancel may be
- * NULL): the call was left to itself, and may still do its work later.
+ * NULL): the call was abandoned, and may still do its work later.
  */
 int bounded_run(const struct bounded_call *c, int timeout_ms, const struct cancel *cancel,
 		struct error **err);
 
 /*
- * Finds out whether the file system of path answers, before others use it without a limit: 0 (also if
- * there is no such file), ERR_TIMEOUT or ERR_CANCELED.
+ * Checks whether the file system of path answers, before it is used without a time limit.  Returns 0 (also
+ * if there is no such file), ERR_TIMEOUT or ERR_CANCELED.
  */
-#define BOUNDED_REACH_MS 30000 /* the usual limit; callers that lose nothing by an error take less */
+#define BOUNDED_REACH_MS 30000 /* the usual limit; callers that can do without an answer use less */
 int bounded_reach(const char *path, int timeout_ms, const struct cancel *cancel, struct error **err);
-/* unlink(path); missing is fine.  ERR_TIMEOUT as above. */
+/* unlink(path); a missing file is no error.  ERR_TIMEOUT as above. */
 int bounded_unlink(const char *path, int timeout_ms, struct error **err);
-/* close(fd), which is gone for the caller in any case; its errors say nothing that fsync() has not said. */
+/* close(fd).  fd is closed for the caller in any case.  Errors are ignored: fsync() has reported them. */
 void bounded_close(int fd, int timeout_ms);
 
 #endif

@@ -1,6 +1,6 @@
 #include "base/budget.h"
 
-/* An allowance that was not used is kept for this long. */
+/* An unused allowance expires after this time. */
 #define BURST_NS (100 * UINT64_C(1000000))
 
 void budget_init(struct budget *b, const struct budget_limits *limits)

@@ -29,7 +29,7 @@ void cancel_request(struct cancel *c)
 
 	atomic_fetch_add(&c->requested, 1);
 	if (write(c->fd, &one, sizeof(one)) < 0) {
-		/* full means readable already, which is all that is wanted */
+		/* a full counter is readable already, which is enough */
 	}
 	errno = saved;
 }

@@ -1,9 +1,9 @@
 /*
  * A request to stop, made by a signal handler or another thread, which ends every long wait.
- * cancel_request() is async-signal-safe.  The descriptor becomes readable, and stays so.
+ * cancel_request() is async-signal-safe.  The descriptor becomes readable and stays readable.
  *
- * Requests are counted: cleaning up after one goes on, and another one may end whatever in that could take
- * for ever (a hook script).
+ * Requests are counted: the first one does not interrupt the cleaning up that it causes, but a further one
+ * may end a step of it that could take for ever, such as a hook script.
  */
 #ifndef VZDUMP_BASE_CANCEL_H
 #define VZDUMP_BASE_CANCEL_H
@@ -23,7 +23,7 @@ void cancel_clear(struct cancel *c);
 void cancel_request(struct cancel *c);
 /* c may be NULL: never requested. */
 bool cancel_requested(const struct cancel *c);
-/* How many requests there were so far; 0 for NULL. */
+/* The number of requests so far; 0 for NULL. */
 unsigned cancel_count(const struct cancel *c);
 /* 0, or ERR_CANCELED with PVE's words "interrupted by signal". */
 int cancel_check(const struct cancel *c, struct error **err);

@@ -14,7 +14,7 @@
 
 #define _cleanup_(fn) __attribute__((cleanup(fn)))
 
-/* Defines fn##p(T **), for _cleanup_(x_freep) on a pointer that x_free() (which takes NULL) ends. */
+/* Defines fn##p(T **), for _cleanup_(x_freep) on a pointer that x_free() frees. */
 #define DEFINE_CLEANUP(type, fn)          \
 	static inline void fn##p(type *p) \
 	{                                 \

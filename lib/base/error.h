@@ -1,7 +1,7 @@
 /*
  * Errors are values.  A function that can fail returns 0 or more for success, a negative code
  * otherwise, and takes `struct error **err` last.  It fills *err when err is not NULL; each layer
- * adds in front what it knows ("allocating fleecing image for scsi0: ...").  Nobody but cli/ prints.
+ * adds its context in front ("allocating fleecing image for scsi0: ...").  Only cli/ prints.
  *
  * err may be NULL (the caller does not care); *err must be NULL on entry.
  */
@@ -13,14 +13,14 @@
 
 #include "base/cleanup.h"
 
-/* Codes other than -errno.  Both kinds travel in `code`; these lie below every errno. */
+/* Codes other than -errno.  `code` holds either kind; these lie below every -errno. */
 enum {
 	ERR_INVALID = -10001,     /* a value from the user, a file or a peer is wrong */
 	ERR_CANCELED = -10002,    /* the caller asked to stop (signal) */
 	ERR_TIMEOUT = -10003,     /* a peer did not answer in time */
 	ERR_PEER = -10004,        /* a peer (QMP, agent, tool) answered with an error */
 	ERR_UNSUPPORTED = -10005, /* the peer or this build cannot do it */
-	ERR_CORRUPT = -10006,     /* an archive does not hold what it must */
+	ERR_CORRUPT = -10006,     /* the content of an archive is damaged or missing */
 	ERR_NOT_FOUND = -10007,   /* a named thing does not exist */
 	ERR_GONE = -10008,        /* the peer closed the connection or died */
 };
@@ -37,12 +37,12 @@ int error_set(struct error **err, int code, const char *fmt, ...) __attribute__(
 int error_errno(struct error **err, int errnum, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /*
- * Puts "text: " in front of *err's message, if there is one, and returns code, whether there is one or not:
- * `return error_wrap(err, r, ...)` is a failure also when the caller passed NULL.  *err has that code then.
+ * Puts "text: " in front of *err's message and gives *err the code.  Returns code in any case, so that
+ * `return error_wrap(err, r, ...)` is a failure also if the caller passed NULL.
  */
 int error_wrap(struct error **err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* The same for callers that keep the code elsewhere. */
+/* The same without changing the code. */
 void error_prefix(struct error **err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Moves *src into *dst if *dst is empty, else frees it.  Keeps the first of several errors. */

@@ -1,4 +1,4 @@
-/* rm -rf. */
+/* io_remove_tree(): rm -rf. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,15 +9,15 @@
 #include "base/io.h"
 #include "base/mem.h"
 
-#define DEPTH_MAX 64 /* ours have one folder; whose descriptors and stack are spent here is a stranger's */
+#define DEPTH_MAX 64 /* our trees are one folder deep; a deeper one must not use up descriptors and stack */
 
 struct removal {
-	dev_t dev;  /* of the folder that all of it is in */
-	int code;   /* of the first thing that stays; 0 */
-	char *path; /* its name */
+	dev_t dev;  /* of the folder that contains the tree */
+	int code;   /* errno of the first entry that could not be removed; 0: none so far */
+	char *path; /* that entry */
 };
 
-static void note(struct removal *r, const char *path, int errnum)
+static void note_failure(struct removal *r, const char *path, int errnum)
 {
 	if (r->code)
 		return;
@@ -26,8 +26,9 @@ static void note(struct removal *r, const char *path, int errnum)
 }
 
 /*
- * A bind mount of the same file system has the same device; the kernel tells since 5.8.  On an overlayfs
- * the files, but not the folders, of one mount may have several devices, so only folders are compared.
+ * A bind mount of the same file system has the same device, but Linux 5.8 and later report that it is the
+ * root of a mount.  On an overlayfs the files of one mount may have several devices, its folders have only
+ * one; so only folders are compared.
  */
 static bool is_mount_point(int fd, dev_t dev)
 {
@@ -48,7 +49,7 @@ static void remove_content(struct removal *r, int fd, const char *path, unsigned
 	struct dirent *e;
 
 	if (!d) {
-		note(r, path, errno);
+		note_failure(r, path, errno);
 		close(fd);
 		return;
 	}
@@ -68,21 +69,21 @@ static void remove_folder(struct removal *r, int parent, const char *name, const
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0) {
-		note(r, path, errno);
+		note_failure(r, path, errno);
 		return;
 	}
 	if (depth > DEPTH_MAX || is_mount_point(fd, r->dev)) {
-		note(r, path, depth > DEPTH_MAX ? ENAMETOOLONG : EBUSY);
+		note_failure(r, path, depth > DEPTH_MAX ? ENAMETOOLONG : EBUSY);
 		close(fd);
 		return;
 	}
 	remove_content(r, fd, path, depth + 1);
-	/* of what is not empty the cause was noted within it */
+	/* if the folder is not empty, the cause has been noted already */
 	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		note(r, path, errno);
+		note_failure(r, path, errno);
 }
 
-/* unlinkat() says EISDIR of a folder, as Linux does; POSIX has EPERM. */
+/* For a folder, unlinkat() fails with EISDIR on Linux, with EPERM in POSIX. */
 static void remove_at(struct removal *r, int parent, const char *name, const char *path, unsigned depth)
 {
 	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
@@ -90,7 +91,7 @@ static void remove_at(struct removal *r, int parent, const char *name, const cha
 	if (errno == EISDIR || errno == EPERM)
 		remove_folder(r, parent, name, path, depth);
 	else
-		note(r, path, errno);
+		note_failure(r, path, errno);
 }
 
 int io_remove_tree(const char *path, struct error **err)

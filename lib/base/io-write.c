@@ -1,4 +1,4 @@
-/* Files that appear whole, and files in folders that may be somebody else's. */
+/* Files that are replaced in one step, and files in folders where other users may write. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ void io_remove_unfinished(const char *path, int pid)
 	unlink(tmp);
 }
 
-/* Somebody who owns the folder may put things back in the way for ever. */
+/* The number of tries is limited because the owner of the folder may create the name again each time. */
 int io_create_fresh(const char *path, mode_t mode)
 {
 	for (int i = 0; i < FRESH_TRIES; i++) {
@@ -65,7 +65,7 @@ int io_open_own_lock(const char *path)
 	int fd = io_open_lock(path);
 	struct stat st;
 
-	/* others' tools open it as root, which a mode does not keep out */
+	/* other programs that open it run as root, so the mode does not hinder them */
 	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 077))
 		(void)fchmod(fd, 0600);
 	return fd;
@@ -79,15 +79,15 @@ bool io_is_named(int fd, const char *path)
 	       open_one.st_ino == named.st_ino;
 }
 
-/* ---- what a file hands down to the one that replaces it ---- */
+/* ---- attributes that a new file inherits from the one it replaces ---- */
 
-/* Not what a file system or a kernel module keeps for itself, such as hashes of the content. */
+/* Attributes that a file system or a kernel module maintains, such as hashes of the content, are not. */
 static bool is_handed_down(const char *name)
 {
 	return !strcmp(name, ACL) || !strcmp(name, "security.selinux") || str_prefix(name, "user.", NULL);
 }
 
-/* All but the ACL are a courtesy. */
+/* Only a failure to copy the ACL counts, as it would change who may read the file. */
 static int copy_xattr(const char *from, int to, const char *name)
 {
 	_cleanup_free_ char *value = xmalloc(NAMES_MAX);
@@ -104,7 +104,7 @@ static int copy_xattrs(const char *from, int to)
 	const ssize_t n = llistxattr(from, names, NAMES_MAX);
 	int r = 0;
 
-	/* the folder's default for new files is not this one's */
+	/* remove the ACL that the folder gives to each new file */
 	(void)fremovexattr(to, ACL);
 	for (ssize_t at = 0; r == 0 && at < n; at += (ssize_t)strlen(names + at) + 1)
 		if (is_handed_down(names + at))
@@ -113,8 +113,8 @@ static int copy_xattrs(const char *from, int to)
 }
 
 /*
- * pmxcfs gives all files the same owner and mode, and refuses another.  Where an owner cannot be given (we
- * are not root), our group does not get what the mode gives to his.
+ * pmxcfs gives all files the same owner and mode and refuses to change them.  If the owner cannot be set (we
+ * are not root), the file has our group, which must not get the permissions of the old file's group.
  */
 static int hand_down(const char *from, const struct stat *old, int to)
 {
@@ -132,7 +132,7 @@ static int hand_down(const char *from, const struct stat *old, int to)
 	return 0;
 }
 
-/* ---- the whole file at once ---- */
+/* ---- replacing a whole file in one step ---- */
 
 static int write_and_sync(int fd, const void *data, size_t len)
 {
@@ -143,7 +143,7 @@ static int write_and_sync(int fd, const void *data, size_t len)
 	return r;
 }
 
-/* Some network and FUSE file systems have no fsync for folders. */
+/* Some network and FUSE file systems cannot fsync folders. */
 static int sync_folder(int fd, const char *path, struct error **err)
 {
 	if (fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || errno == ENOSYS)
@@ -160,7 +160,7 @@ int io_fsync_dir(const char *path, struct error **err)
 	return sync_folder(fd, path, err);
 }
 
-/* pmxcfs has no hard links either, which could do it. */
+/* If the file system has no RENAME_NOREPLACE, the name is checked first.  pmxcfs has no hard links either. */
 static int rename_new(const char *from, const char *to)
 {
 	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
@@ -182,7 +182,7 @@ static int rename_and_sync(const char *from, const char *to, int (*how)(const ch
 			   struct error **not_synced, struct error **err)
 {
 	_cleanup_free_ char *parent = io_parent(to);
-	/* opened before: after the rename nothing but the sync itself may fail */
+	/* opened first, so that after the rename only the sync itself can fail */
 	_cleanup_close_ int folder = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r;
 
@@ -233,7 +233,7 @@ int io_write_file_atomic(const char *path, const void *data, size_t len, mode_t 
 
 	if (r == 0)
 		r = io_rename(tmp, path, not_synced, err);
-	/* does no harm if it has its name already */
+	/* after the rename there is no such file, which does no harm */
 	if (r < 0)
 		unlink(tmp);
 	return r;

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-/* json-c gives NULL only when memory is out: then there is nothing sane left to do. */
+/* json-c returns NULL only if it is out of memory. */
 static struct json_object *must(struct json_object *o)
 {
 	return xcheck(o);
@@ -14,8 +14,8 @@ static struct json_object *must(struct json_object *o)
 /* ---- parsing ---- */
 
 /*
- * What json-c (0.15 to 0.18) allocates at most for a value that begins, or a separator that announces
- * one: an object begins with a table of 16 entries, an array with 32 pointers.
+ * The most that json-c (0.15 to 0.18) allocates for the value that begins at this character or that this
+ * separator announces: a new object has a table of 16 entries, a new array has 32 pointers.
  */
 static size_t cost_of(char c)
 {
@@ -33,7 +33,7 @@ static size_t cost_of(char c)
 	}
 }
 
-/* True if parsing needs no more than that. */
+/* True if parsing needs at most max_memory bytes. */
 static bool is_affordable(const char *text, size_t len, size_t max_memory)
 {
 	bool in_string = false;
@@ -182,7 +182,7 @@ bool json_get_u64(struct json_object *o, const char *key, uint64_t *ret)
 {
 	struct json_object *value = get_typed(o, key, json_type_int);
 
-	/* json-c clamps: what is negative reads as 0 unsigned, so look at the sign first. */
+	/* json-c returns 0 for a negative number read as unsigned, so check the sign first */
 	if (!value || json_object_get_int64(value) < 0)
 		return false;
 	*ret = json_object_get_uint64(value);

@@ -1,7 +1,7 @@
 /*
- * json-c as we need it: objects built key by key, reads that take nothing for granted, and a parser with
- * limits.  Everything a peer sends may be missing or of the wrong type; then a getter returns NULL, false
- * or 0.  If json-c cannot allocate memory, the process ends, as in base/mem.h.
+ * json-c as we need it: objects built key by key, getters that assume nothing, and a parser with limits.
+ * A value from a peer may be missing or of the wrong type; then a getter returns NULL, false or 0.  If
+ * json-c cannot allocate memory, the process ends, as in base/mem.h.
  */
 #ifndef VZDUMP_BASE_JSON_H
 #define VZDUMP_BASE_JSON_H
@@ -23,14 +23,14 @@ static inline void json_freep_(struct json_object **o)
 #define _cleanup_json_ _cleanup_(json_freep_)
 
 /*
- * Parses a text from outside.  json-c takes up to 300 bytes for each byte of the text ("{},{},..."), so
- * the text is scanned first: ERR_CORRUPT, with the reason alone, if it would need more than about
+ * Parses a text that others wrote.  json-c needs up to 300 bytes for each byte of the text ("{},{},..."), so
+ * the text is scanned first: ERR_CORRUPT, with only the reason as message, if it would need more than about
  * max_memory bytes, nests deeper than JSON_MAX_NESTING, or is not JSON.  Text after the first value is
  * ignored.  *ret is NULL for "null".  The caller puts *ret.
  */
 int json_parse(const char *text, size_t len, size_t max_memory, struct json_object **ret, struct error **err);
 #define JSON_MAX_NESTING 64
-/* For what tools of this host print: tens of thousands of volumes. */
+/* max_memory for the output of tools of this host, which may list tens of thousands of volumes. */
 #define JSON_TOOL_MEMORY ((size_t)256 * 1024 * 1024)
 
 /* New and empty, never NULL. */
@@ -50,7 +50,7 @@ struct json_object *json_append_str(struct json_object *array, const char *value
 struct json_object *json_new_str(const char *key, const char *value);
 /* A copy that shares nothing; NULL stays NULL. */
 struct json_object *json_copy(struct json_object *o);
-/* As text without blanks and with "/" as it stands; lives as long as o and until the next call. */
+/* As text without blanks and without "\/" for "/".  Valid as long as o, and until the next call for o. */
 const char *json_text(struct json_object *o);
 
 /* All borrowed from o; o may be NULL or no object. */
@@ -62,7 +62,7 @@ bool json_get_u64(struct json_object *o, const char *key, uint64_t *ret);
 /* Like json_get_obj() along a path: json_walk(o, "inserted", "image", NULL). */
 struct json_object *json_walk(struct json_object *o, ...) __attribute__((sentinel));
 
-/* Length and element of an array; 0 and NULL when it is none. */
+/* Length and element of an array; 0 and NULL if it is not an array. */
 size_t json_array_len(struct json_object *a);
 struct json_object *json_array_at(struct json_object *a, size_t i);
 

@@ -1,7 +1,8 @@
 /*
  * /proc/PID/fdinfo/N has a line "lock:" for each lock of that open file: "lock: 1: FLOCK ADVISORY WRITE
- * 4711 fe:00:1234 0 EOF".  /proc/locks has the same lines, but its numbers of device and inode are not stat's on
- * btrfs and overlayfs, and its pid is of who took the lock, not of the child that has it now.
+ * 4711 fe:00:1234 0 EOF".  /proc/locks has the same lines, but on btrfs and overlayfs its device and inode
+ * numbers differ from those of stat(), and its pid is that of the process that took the lock, which may have
+ * ended and left it to a child.
  */
 #include "base/lock-holder.h"
 
@@ -34,7 +35,7 @@ static bool has_flock(const char *pid, const char *fd)
 	return at && strstr(at, "FLOCK");
 }
 
-static bool holds(const char *pid, const struct stat *lock)
+static bool holds_lock(const char *pid, const struct stat *lock)
 {
 	_cleanup_free_ char *path = xasprintf("/proc/%s/fd", pid);
 	DIR *d = opendir(path);
@@ -44,7 +45,7 @@ static bool holds(const char *pid, const struct stat *lock)
 	while (d && !found && (e = readdir(d)) != NULL) {
 		struct statx st;
 
-		/* the lock first, and no question to file servers: some may be away */
+		/* check for a lock first, and without asking file servers, because some may not answer */
 		found = has_flock(pid, e->d_name) &&
 			statx(dirfd(d), e->d_name, AT_STATX_DONT_SYNC, STATX_INO, &st) == 0 &&
 			makedev(st.stx_dev_major, st.stx_dev_minor) == lock->st_dev &&
@@ -66,7 +67,7 @@ pid_t lock_holder(const char *path)
 	if (stat(path, &lock) == 0)
 		while (d && !found && (e = readdir(d)) != NULL)
 			found = units_parse_u64(e->d_name, 1, INT32_MAX, "pid", &pid, NULL) == 0 &&
-				holds(e->d_name, &lock);
+				holds_lock(e->d_name, &lock);
 	if (d)
 		closedir(d);
 	return found ? (pid_t)pid : 0;

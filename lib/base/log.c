@@ -20,7 +20,7 @@ __attribute__((format(printf, 3, 0))) static void emit(const struct log *log, en
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		size_t len = strlen(line);
 
-		/* as tools of other systems end their lines */
+		/* tools of other systems end their lines with CR LF */
 		if (len && line[len - 1] == '\r')
 			line[len - 1] = '\0';
 		if (*line)

@@ -1,7 +1,7 @@
 /*
- * Log lines travel through a callback; the library never prints.  The caller of the library decides
- * where they go (cli/ prints PVE's "INFO: ", "WARN: ", "ERROR: " shape and writes the task log).
- * The callback may be called from any thread; the receiver serializes.
+ * Log lines are passed to a callback; the library never prints.  The caller of the library decides where
+ * they go (cli/ prints them as PVE does, with "INFO: ", "WARN: " or "ERROR: ", and writes the task log).
+ * The callback may be called from any thread; it must serialize the calls.
  */
 #ifndef VZDUMP_BASE_LOG_H
 #define VZDUMP_BASE_LOG_H
@@ -23,9 +23,9 @@ struct log {
 	 */
 	void (*line)(const struct log *log, enum log_level level, const char *line);
 	void *opaque;
-	/* Lines of log_debug() are wanted.  What they say is no interface: nothing may depend on it. */
+	/* log_debug() is on.  Its lines are no interface: nothing may depend on their words. */
 	bool debug;
-	/* The guest that the lines are about, so that who prints only a few of them can name it; 0: none. */
+	/* The guest that the lines are about, for a receiver that has to name it; 0: none. */
 	uint32_t guest;
 };
 

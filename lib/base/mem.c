@@ -6,13 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Straight to the descriptor: the stream may be locked, or have no buffer yet. */
+/* Writes to the descriptor, because the stream may be locked or have no buffer yet. */
 _Noreturn void out_of_memory(void)
 {
 	static const char text[] = "out of memory\n";
 
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-		abort(); /* there is nobody to tell */
+		abort(); /* the result must be used, but nothing else can be done */
 	abort();
 }
 

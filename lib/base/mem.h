@@ -1,7 +1,7 @@
 /*
- * Small allocations.  If there is no memory they abort the process, after one line that says so: on a
- * Linux host nothing sane is left to do then, and the next run finds in the journal what to undo.  Large
- * buffers (extents, maps) are allocated with error returns instead.
+ * Small allocations.  If there is no memory, they abort the process after a line that says so: no sensible
+ * recovery is left on a Linux host, and the next start undoes what the journal lists.  Large buffers
+ * (extents, maps) are allocated with error returns instead.
  */
 #ifndef VZDUMP_BASE_MEM_H
 #define VZDUMP_BASE_MEM_H
@@ -9,9 +9,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-/* Says so on standard error and aborts. */
+/* Writes "out of memory" to standard error and aborts. */
 _Noreturn void out_of_memory(void);
-/* p, which a library has allocated; NULL is the end, as of an allocation of ours. */
+/* Returns p, which a library has allocated; aborts as above if it is NULL. */
 void *xcheck(void *p);
 void *xmalloc(size_t size);
 void *xcalloc(size_t n, size_t size);

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-/* Longer ones are sentences or paths, not names somebody mistyped. */
+/* Longer words are sentences or paths, not mistyped names. */
 #define LENGTH_MAX 64
 
 static char lower(char c)
@@ -26,7 +26,7 @@ static unsigned least(unsigned a, unsigned b, unsigned c)
 	return n < c ? n : c;
 }
 
-/* Another digit is another thing rather than a mistake: scsi1 is not scsi0. */
+/* A different digit costs more, as it is rarely a mistake: scsi1 and scsi0 are both meant. */
 static unsigned replacing(char a, char b)
 {
 	if (lower(a) == lower(b))
@@ -34,7 +34,7 @@ static unsigned replacing(char a, char b)
 	return is_digit(a) && is_digit(b) ? 2 : 1;
 }
 
-/* One row of the table of distances: what came before, row[0..2], is that of i - 2, i - 1 and i letters. */
+/* Fills row[2] of the table of distances: for the first i letters of a; row[0], row[1]: i - 2, i - 1. */
 static void fill_row(unsigned row[3][LENGTH_MAX + 1], const char *a, size_t i, const char *b, size_t n)
 {
 	row[2][0] = (unsigned)i;

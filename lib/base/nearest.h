@@ -1,6 +1,6 @@
 /*
  * Which of the existing names was probably meant: for messages about a name that does not exist
- * ("did you mean 'fleecing'?").  Names are offered one by one, so that nobody has to build a list.
+ * ("did you mean 'fleecing'?").  Names are offered one by one, so that no list has to be built.
  *
  *	struct nearest n = nearest_begin("bakcup");
  *
@@ -19,14 +19,14 @@ struct nearest {
 	unsigned distance; /* of best */
 };
 
-/* word is borrowed, as are the names, until the hint is made. */
+/* word and the names are borrowed until the hint is made. */
 struct nearest nearest_begin(const char *word);
 
 /*
- * Takes the name if it is nearer than those before.  Distance: letters that are too many, missing, other
- * ones or swapped with their neighbour; case does not count, and another digit counts twice.  A name is
- * near if a third of the longer of the two at most is wrong, or if the word, three letters or more, is its
- * beginning or end.  name may be NULL.
+ * Keeps the name if it is nearer than those before.  The distance is the number of letters to add, remove,
+ * replace or swap with a neighbour; case does not count, and a different digit counts twice.  A name is near
+ * if the distance is at most a third of the longer of the two, or if the word has three letters or more and
+ * is the beginning or the end of the name.  name may be NULL.
  */
 void nearest_offer(struct nearest *n, const char *name);
 /* All of a NULL-terminated list. */

@@ -55,23 +55,23 @@ static bool fdinfo_value(const char *text, const char *key, int base, uint64_t *
 }
 
 /*
- * Whether a look at the file itself is worth it: that may wait for a server that is away, while what
- * fdinfo and the link say costs nothing.  "ino" is there since Linux 5.14.
+ * False if fdinfo and the link rule the file out.  That is cheap, while statx() on the file may wait for a
+ * file server that does not answer.  "ino" is there since Linux 5.14.
  */
-static bool may_be(const struct search *s, const char *name, const char *fdinfo)
+static bool may_be_searched(const struct search *s, const char *name, const char *fdinfo)
 {
 	uint64_t ino;
 	const bool has_ino = fdinfo_value(fdinfo, "ino:\t", 10, &ino);
 
 	for (size_t i = 0; i < s->n; i++) {
-		/* a device's node may be a copy with an inode of its own, as libvirt makes them */
+		/* a device may be open through a second node with another inode, as libvirt makes them */
 		if (s->files[i].device ? strstr(name, "/dev/") != NULL : !has_ino || ino == s->files[i].ino)
 			return true;
 	}
 	return false;
 }
 
-static bool is_one(const struct search *s, int dir, const char *fd)
+static bool is_searched(const struct search *s, int dir, const char *fd)
 {
 	struct statx st;
 	bool device;
@@ -91,10 +91,10 @@ static bool is_one(const struct search *s, int dir, const char *fd)
 	return false;
 }
 
-/* Most descriptors of a busy host are sockets and the like, whose links are no paths. */
+/* Most descriptors of a busy host are sockets and the like; their links are not paths. */
 static bool writes(const struct search *s, pid_t pid, int dir, const char *fd)
 {
-	char name[4096], text[1024]; /* what counts stands first in fdinfo */
+	char name[4096], text[1024]; /* the lines that we need come first in fdinfo */
 	ssize_t len = readlinkat(dir, fd, name, sizeof(name) - 1);
 	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int info = -1;
@@ -110,7 +110,7 @@ static bool writes(const struct search *s, pid_t pid, int dir, const char *fd)
 		return false;
 	text[len] = '\0';
 	return fdinfo_value(text, "flags:\t", 8, &flags) && (flags & O_ACCMODE) != O_RDONLY &&
-	       may_be(s, name, text) && is_one(s, dir, fd);
+	       may_be_searched(s, name, text) && is_searched(s, dir, fd);
 }
 
 /* ---- one process ---- */
@@ -129,7 +129,7 @@ static bool has_open(pid_t pid, const struct search *s)
 
 /* ---- all of them ---- */
 
-/* The next process, a child of this one or not; this one is neither.  0 at the end. */
+/* The next process that is (child) or is not a child of this one; never this one.  0 at the end. */
 static pid_t next_process(DIR *proc, bool child)
 {
 	struct dirent *e;

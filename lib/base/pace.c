@@ -13,7 +13,7 @@ void pace_init(struct pace *p, uint64_t bytes_per_s)
 
 void pace_init_burst(struct pace *p, uint64_t bytes_per_s, uint64_t burst_ns)
 {
-	/* at 0 the first charge finds all of the burst unused */
+	/* starts at 0, so that the first charge finds all of the burst unused */
 	*p = (struct pace){ .rate = bytes_per_s, .burst_ns = burst_ns };
 	atomic_init(&p->at_ns, 0);
 }

@@ -1,14 +1,14 @@
 /*
- * A rate in bytes per second that several threads keep together.  Two ways to use it:
+ * A limit in bytes per second that several threads share.  Two ways to use it:
  *
  *	pace_init(&pace, 10 * MIB);			// not exceeded over the whole time
  *	r = pace_take(&pace, len, cancel, err);		// waits before len bytes are written
  *
- *	pace_init_burst(&pace, 10 * MIB, 100000000);	// time that was not used is forgotten after 100 ms
+ *	pace_init_burst(&pace, 10 * MIB, 100000000);	// unused time expires after 100 ms
  *	if (pace_ready(&pace, now_ns))			// never waits: for an event loop
  *		... pace_charge(&pace, len, now_ns);
  *
- * Threads: every function but the two that initialize it, from any thread.
+ * Any thread may call any function but the two that initialize a pace.
  */
 #ifndef VZDUMP_BASE_PACE_H
 #define VZDUMP_BASE_PACE_H
@@ -28,12 +28,12 @@ struct pace {
 
 /* The time begins now, and unused time is kept for ever. */
 void pace_init(struct pace *p, uint64_t bytes_per_s);
-/* Unused time is kept for burst_ns nanoseconds; so much may be used at once at the beginning. */
+/* Unused time is kept for burst_ns nanoseconds; that much may be used at once at the beginning. */
 void pace_init_burst(struct pace *p, uint64_t bytes_per_s, uint64_t burst_ns);
 
 /* Whether more bytes may be taken at now_ns (units_now_ns()). */
 bool pace_ready(const struct pace *p, uint64_t now_ns);
-/* So many bytes are taken at now_ns; after pace_ready(), which then says false until they are paid for. */
+/* Charges the bytes at now_ns; to be called after pace_ready(), which is false until they are paid for. */
 void pace_charge(struct pace *p, uint64_t bytes, uint64_t now_ns);
 
 /* Charges the bytes and waits until they are paid for.  ERR_CANCELED; cancel may be NULL. */

@@ -1,7 +1,7 @@
 /*
  * Well-known paths, below the root that VZDUMP_ROOT names ("" for the real one):
  * /etc/pve/storage.cfg, /etc/pve/qemu-server/<vmid>.conf, /run/qemu-server/<vmid>.qmp, ...
- * Paths that stand inside storage.cfg are not prefixed.
+ * Paths that are read from storage.cfg are not prefixed.
  */
 #ifndef VZDUMP_BASE_PATHS_H
 #define VZDUMP_BASE_PATHS_H
@@ -19,8 +19,8 @@ void paths_clear(struct paths *p);
 char *paths_get(const struct paths *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * Name of this node: PVE's nodename, the host name up to its first dot.  With a root, the file
- * <root>/etc/hostname is asked first.  Caller frees.
+ * Name of this node as PVE has it: the host name up to its first dot.  With a root, <root>/etc/hostname is
+ * read first.  Caller frees.
  */
 char *paths_nodename(const struct paths *p);
 

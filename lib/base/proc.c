@@ -12,7 +12,7 @@
 
 #define COMMAND_LINE_MAX ((size_t)4 << 20)
 
-/* What follows the name, which may hold anything: the third field is at [0].  False if it is gone. */
+/* *ret: the third field, after the name, which may hold any character.  False if the process has ended. */
 static bool read_stat(pid_t pid, struct buf *text, const char **ret)
 {
 	_cleanup_free_ char *path = xasprintf("/proc/%d/stat", (int)pid);

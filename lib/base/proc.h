@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* False for a process that has ended, also if nobody has reaped it yet (a zombie). */
+/* False for a process that has ended, also for a zombie. */
 bool proc_alive(pid_t pid);
 /*
  * When it was started: clock ticks since the host's boot, field 22 of /proc/PID/stat, which is what

@@ -15,16 +15,16 @@
 #include "base/strv.h"
 #include "base/units.h"
 
-/* Output of a tool beyond this is an error, so that memory stays bounded. */
+/* More output of a tool is an error, so that memory stays bounded. */
 #define OUTPUT_MAX (16 * MIB)
 #define NS_PER_MS  UINT64_C(1000000)
 
 enum {
-	TERM_MS = 1000, /* what is ended may tidy up for this long before it is killed */
+	TERM_MS = 1000, /* time for a child to clean up after SIGTERM, before it is killed */
 	KILL_MS = 1000, /* SIGKILL works at once, or not until a dead file system answers */
 	STOP_MS = 2000,
-	LOOK_MS = 100,   /* how often to look whether the child has ended */
-	LAST_READS = 32, /* then so many reads empty a pipe; a daemon that it has started may write on */
+	LOOK_MS = 100,   /* how often to check whether the child has ended */
+	LAST_READS = 32, /* reads after its end: they empty a pipe, but a daemon of it may write for ever */
 };
 
 void process_result_clear(struct process_result *r)
@@ -59,8 +59,8 @@ static bool has_folder(const char *path, const char *folder)
 }
 
 /*
- * cron gives root /usr/bin:/bin, and lvs, zfs, mount.nfs and others are not there.  A PATH without the
- * system's programs is left alone: that is meant.
+ * cron gives root PATH=/usr/bin:/bin, which lacks lvs, zfs, mount.nfs and others.  A PATH without /usr/bin and
+ * /bin is not extended: it was set so on purpose.
  */
 static void add_path(char ***env)
 {
@@ -103,7 +103,7 @@ struct child_setup {
 	pid_t parent;
 };
 
-static bool kept(const struct process_options *o, int fd)
+static bool keeps_fd(const struct process_options *o, int fd)
 {
 	for (size_t i = 0; i < o->n_keep_fds; i++) {
 		if (o->keep_fds[i] == fd)
@@ -148,9 +148,9 @@ static _Noreturn void child_main(const struct child_setup *s, int report_fd)
 		place_fd(s->errfd, STDERR_FILENO);
 	for (size_t i = 0; i < s->o->n_keep_fds; i++)
 		fcntl(s->o->keep_fds[i], F_SETFD, 0);
-	/* close-on-exec is set everywhere in this program; this covers the libraries */
+	/* this program sets close-on-exec everywhere, but libraries may not */
 	for (int fd = 3; fd < 1024; fd++) {
-		if (fd != report_fd && !kept(s->o, fd))
+		if (fd != report_fd && !keeps_fd(s->o, fd))
 			close(fd);
 	}
 	environ = s->env;
@@ -161,14 +161,14 @@ static _Noreturn void child_main(const struct child_setup *s, int report_fd)
 	_exit(127);
 }
 
-static bool wants_end(const struct process_options *o)
+static bool is_canceled(const struct process_options *o)
 {
 	return cancel_count(o->cancel) > o->cancel_ignored;
 }
 
 /*
- * What the child wrote before exec closed the pipe: an errno, or nothing when exec worked.  A program
- * on a file system that hangs is not begun for ever: -ECANCELED.
+ * Reads the errno that the child wrote if exec failed; 0 bytes if exec closed the pipe.  -ECANCELED on a
+ * request to stop, because exec may hang if the program is on a file system that does.
  */
 static ssize_t read_report(const struct process_options *o, int fd, int *ret_errno)
 {
@@ -176,7 +176,7 @@ static ssize_t read_report(const struct process_options *o, int fd, int *ret_err
 	ssize_t n;
 
 	while (poll(&p, 1, LOOK_MS) <= 0) {
-		if (wants_end(o))
+		if (is_canceled(o))
 			return -ECANCELED;
 	}
 	do
@@ -185,7 +185,7 @@ static ssize_t read_report(const struct process_options *o, int fd, int *ret_err
 	return n;
 }
 
-/* True once the child ended; it is not reaped.  One that is not there (SIGCHLD is ignored) has ended, too. */
+/* True if the child has ended; does not reap it.  If SIGCHLD is ignored, it has been reaped already. */
 static bool has_ended(pid_t pid)
 {
 	siginfo_t info = { 0 };
@@ -195,7 +195,7 @@ static bool has_ended(pid_t pid)
 	return info.si_pid == pid;
 }
 
-/* The signal that ended it, 0 if it exited.  It has ended and is not reaped. */
+/* The signal that ended the child, 0 if it exited.  It has ended, but is not reaped. */
 static int ended_by(pid_t pid)
 {
 	siginfo_t info = { 0 };
@@ -205,7 +205,7 @@ static int ended_by(pid_t pid)
 	return info.si_code == CLD_EXITED ? 0 : info.si_status;
 }
 
-/* Its group is there for as long as it is not reaped. */
+/* The number of its group is not reused before it is reaped. */
 static void kill_and_reap(pid_t pid, bool group)
 {
 	kill(group ? -pid : pid, SIGKILL);
@@ -300,14 +300,14 @@ void process_stop(pid_t pid)
 		kill_and_reap(pid, false);
 }
 
-/* The output side of process_run(): two pipes, collected or handed on line by line. */
+/* The output of process_run()'s child: two pipes, collected or logged line by line. */
 struct collect {
 	struct pollfd fds[3];
 	struct buf text[2];
 	const struct process_options *o;
 };
 
-static void hand_on_lines(struct collect *c, unsigned i, bool all)
+static void log_lines(struct collect *c, unsigned i, bool all)
 {
 	struct buf *b = &c->text[i];
 	char *newline;
@@ -337,7 +337,7 @@ static int take_output(struct collect *c, unsigned i, const char *name, struct e
 		buf_added(&c->text[i], (size_t)n);
 	}
 	if (c->o->log_output)
-		hand_on_lines(c, i, n <= 0);
+		log_lines(c, i, n <= 0);
 	if (c->text[i].len > OUTPUT_MAX)
 		return error_set(err, ERR_PEER, "'%s' printed more than 16 MiB", name);
 	return 0;
@@ -359,7 +359,7 @@ static int take_ready(struct collect *c, const char *name, struct error **err)
 	return r;
 }
 
-/* How long to sleep at most: LOOK_MS, or up to `end` (0: none). */
+/* The longest time to sleep: LOOK_MS, or less if `end` (0: none) comes first. */
 static int nap_ms(uint64_t end)
 {
 	uint64_t now = units_now_ns();
@@ -370,8 +370,8 @@ static int nap_ms(uint64_t end)
 }
 
 /*
- * Until the child ended and nothing more comes; a daemon that it has started may keep the pipes open
- * for ever.  ERR_TIMEOUT at `end` (0: none); ERR_CANCELED.
+ * Reads until the child has ended and the pipes are empty; they need not be closed, because a daemon that it
+ * has started may keep them open for ever.  ERR_TIMEOUT at `end` (0: none); ERR_CANCELED.
  */
 static int collect_output(struct collect *c, pid_t pid, const char *name, uint64_t end, struct error **err)
 {
@@ -394,7 +394,7 @@ static int collect_output(struct collect *c, pid_t pid, const char *name, uint64
 			return error_errno(err, errno, "waiting for '%s'", name);
 		if (ready == 0 && ended)
 			return 0;
-		if (wants_end(c->o))
+		if (is_canceled(c->o))
 			return error_set(err, ERR_CANCELED, "interrupted by signal");
 		r = ready > 0 ? take_ready(c, name, err) : 0;
 		if (r < 0)
@@ -417,8 +417,8 @@ static int open_pipes(int out[2], int errout[2], struct error **err)
 }
 
 /*
- * Ends the child, and its group if it has one: SIGTERM, and what it says then is still heard; then
- * SIGKILL, also for those of the group that stayed.
+ * Ends the child, and its group if it has one: sends SIGTERM to a group and logs its last output, then
+ * sends SIGKILL.
  */
 static void end_child(struct collect *c, pid_t pid, const char *name)
 {
@@ -448,7 +448,7 @@ static int wait_collected(struct collect *c, pid_t pid, const char *name, struct
 		r = process_wait(pid, -1, &ret->status, err);
 	}
 	for (unsigned i = 0; i < 2 && c->o->log_output; i++)
-		hand_on_lines(c, i, true);
+		log_lines(c, i, true);
 	return r;
 }
 
@@ -474,7 +474,7 @@ int process_run(const char *const argv[], const struct process_options *o, struc
 	close(errout[1]);
 	c.fds[0] = (struct pollfd){ .fd = out[0], .events = POLLIN };
 	c.fds[1] = (struct pollfd){ .fd = errout[0], .events = POLLIN };
-	/* of earlier requests it stays readable */
+	/* not polled if requests are ignored: it stays readable after the first */
 	c.fds[2] = (struct pollfd){ .fd = c.o->cancel && !c.o->cancel_ignored ? c.o->cancel->fd : -1,
 				    .events = POLLIN };
 	if (r == 0)

@@ -1,6 +1,7 @@
 /*
- * Child processes: argument vectors, never a shell; C locale; no descriptor inherited but those
- * named; killed when this process dies (PR_SET_PDEATHSIG, so start them from a thread that lives on).
+ * Child processes.  They are started from argument vectors, never by a shell, in the C locale, and inherit
+ * only the descriptors that the caller names.  They are killed when the thread that started them ends
+ * (PR_SET_PDEATHSIG), so start them from a thread that lives as long.
  */
 #ifndef VZDUMP_BASE_PROCESS_H
 #define VZDUMP_BASE_PROCESS_H
@@ -21,27 +22,28 @@ struct process_options {
 	int stdin_fd;           /* < 0 or 0: /dev/null */
 	int stdout_fd;          /* process_spawn: < 0 or 0: /dev/null */
 	int stderr_fd;          /* process_spawn: < 0 or 0: inherited */
-	const int *keep_fds;    /* process_spawn: more descriptors the child keeps, same numbers */
+	const int *
+		keep_fds; /* process_spawn: descriptors that the child inherits too, under the same numbers */
 	size_t n_keep_fds;
-	bool detach; /* process_spawn: a session of its own, lives on without us */
+	bool detach; /* process_spawn: a session of its own; it outlives this process */
 	/*
 	 * process_run: a process group of its own.  A time limit or a request to stop ends all of it,
 	 * first by SIGTERM; a Ctrl-C at the terminal does not reach it by itself.
 	 */
 	bool group;
-	/* process_run: every line of output as it comes, instead of collecting it */
+	/* process_run: logs each line of output at once, instead of collecting the output */
 	const struct log *log_output;
 	const struct cancel *cancel; /* process_run: end the child and return ERR_CANCELED */
 	/*
-	 * process_run: how many requests of cancel do not count, as they came before.  Whoever cleans up
-	 * after a signal sets cancel_count() of his beginning.
+	 * process_run: the number of earlier requests of cancel that do not count.  A caller that cleans up
+	 * after a signal sets the cancel_count() of the time at which it began.
 	 */
 	unsigned cancel_ignored;
 };
 
 struct process_result {
 	int status; /* exit code, or 128 + signal */
-	int signal; /* that ended it, 0: it exited */
+	int signal; /* the signal that ended it; 0: it exited */
 	char *out;  /* what it wrote to stdout, NUL-terminated */
 	size_t out_len;
 	char *errout; /* the same for stderr */
@@ -50,10 +52,9 @@ struct process_result {
 void process_result_clear(struct process_result *r);
 
 /*
- * Runs argv to its end.  Returns 0 whatever the exit status when it ran (look at status);
- * negative if it could not be started, timed out (ERR_TIMEOUT, killed) or was canceled.  A process that
- * not even SIGKILL ends (it hangs in a dead file system) is left to itself.
- * o and ret may be NULL.
+ * Runs argv to its end.  Returns 0 if it ran, whatever its exit status (see ret->status); a negative code if
+ * it could not be started, was killed after the time limit (ERR_TIMEOUT) or was canceled.  If it does not
+ * even end on SIGKILL because it hangs in a dead file system, it is abandoned.  o and ret may be NULL.
  */
 int process_run(const char *const argv[], const struct process_options *o, struct process_result *ret,
 		struct error **err);
@@ -64,9 +65,9 @@ int process_run_ok(const char *const argv[], const struct process_options *o, st
 
 /* Starts argv and returns its pid.  *ret must be reaped by process_wait() or process_stop(). */
 int process_spawn(const char *const argv[], const struct process_options *o, pid_t *ret, struct error **err);
-/* Waits up to timeout_ms (< 0: for ever).  *ret_status as in process_result. ERR_TIMEOUT if alive. */
+/* Waits up to timeout_ms (< 0: for ever).  *ret_status as in process_result.  ERR_TIMEOUT if alive. */
 int process_wait(pid_t pid, int timeout_ms, int *ret_status, struct error **err);
-/* SIGTERM, after two seconds SIGKILL, and reaps; one that hangs in the kernel is left to itself. */
+/* Sends SIGTERM, after two seconds SIGKILL, and reaps it; abandons a process that hangs in the kernel. */
 void process_stop(pid_t pid);
 
 /* "lvs -o name" for messages.  Caller frees. */

@@ -61,7 +61,7 @@ char **strv_split_list(const char *s)
 	return v;
 }
 
-/* One word of s into word; returns where it ended, NULL if a quote is open. */
+/* Appends the first word of s to word.  Returns the end of the word, NULL if a quote is open. */
 static const char *split_word(const char *s, struct buf *word)
 {
 	char quote = 0;

@@ -9,8 +9,8 @@
 #include "base/mem.h"
 
 /*
- * The length in bytes of the UTF-8 character at s, which ends with a NUL; 0 if there is none (RFC 3629: no
- * overlong forms, no surrogates).  *ret_char, if not NULL, is the character.
+ * The length in bytes of the UTF-8 character at the beginning of the string s; 0 if it is not valid (RFC
+ * 3629: no overlong forms, no surrogates).  *ret_char, if not NULL, is the character.
  */
 static size_t text_char(const char *s, uint32_t *ret_char)
 {
@@ -36,7 +36,7 @@ static bool is_line_break(uint32_t c)
 	return (c >= '\n' && c <= '\r') || c == 0x85 || c == 0x2028 || c == 0x2029;
 }
 
-/* Controls, and what turns the direction of the text after it (Unicode's Bidi_Control). */
+/* Characters that a terminal obeys: controls, and those that change the direction of text (Bidi_Control). */
 static bool is_obeyed(uint32_t c)
 {
 	return (c < ' ' && c != '\t') || (c >= 0x7f && c <= 0x9f) || c == 0x061c || c == 0x200e ||
@@ -95,7 +95,7 @@ char *text_escape_json(const char *json)
 		uint32_t c;
 		const size_t n = text_char(at, &c);
 
-		/* between the strings of a JSON text stand blanks and line breaks, which are to stay */
+		/* blanks and line breaks between the values of the JSON text stay */
 		if (n && c > ' ' && is_obeyed(c))
 			buf_addf(&b, "\\u%04x", (unsigned)c);
 		else

@@ -1,6 +1,6 @@
 /*
- * Starting threads.  All of ours run with every signal blocked, so that a signal reaches the thread that
- * started them, which is the one that handles it (cli/signals.h).
+ * Starting threads.  They run with every signal blocked, so that a signal reaches the main thread, which
+ * handles it (cli/signals.h).
  */
 #ifndef VZDUMP_BASE_THREAD_H
 #define VZDUMP_BASE_THREAD_H

@@ -41,7 +41,7 @@ int trace_enable(const char *topics, struct error **err)
 	return r;
 }
 
-/* Takes text over. */
+/* Takes ownership of text. */
 static void trace_line(enum trace_topic topic, char *text)
 {
 	_cleanup_free_ char *owned = text, *line = NULL;
@@ -54,7 +54,7 @@ static void trace_line(enum trace_topic topic, char *text)
 	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
 	line = xasprintf("%s.%06ld %s: %s\n", date, now.tv_nsec / 1000, topic_names[topic],
 			 text_clean(owned));
-	/* with one write, so that the lines of several threads do not mix */
+	/* one write, so that the lines of several threads do not mix */
 	io_write_all(STDERR_FILENO, line, strlen(line));
 }
 

@@ -1,7 +1,6 @@
 /*
- * Tracing: what a developer wants to see and a user does not.  Topics are chosen once, by cli/ from the
- * environment variable VZDUMP_TRACE (doc/hacking.md); each line goes to standard error with the wall clock
- * time it was written at:
+ * Tracing for developers.  cli/ chooses the topics once, from the environment variable VZDUMP_TRACE
+ * (doc/hacking.md).  Each line goes to standard error with the wall clock time at which it was written:
  *
  *	2026-11-26 10:43:25.123456 qmp: 100.qmp > {"execute":"stop","id":7}
  *
@@ -23,11 +22,11 @@ enum trace_topic {
 	TRACE_TOPICS,
 };
 
-#define TRACE_LINE_MAX 2000 /* bytes of text; the rest of a line is left out, and that is said */
+#define TRACE_LINE_MAX 2000 /* bytes of text; a longer line is cut, and its length is added */
 
 /*
- * Turns on the topics of a list with commas; NULL and "" are none.  Call it before there are threads.
- * ERR_INVALID names a topic that does not exist.
+ * Turns on the topics of a comma-separated list; NULL and "" turn on none.  Call it before threads are
+ * started.  ERR_INVALID if there is no such topic.
  */
 int trace_enable(const char *topics, struct error **err);
 
@@ -47,7 +46,7 @@ static inline bool trace_is_on(enum trace_topic topic)
 
 /* Writes a line whether the topic is on or not.  The text is cleaned for a terminal (text.h). */
 void trace_write(enum trace_topic topic, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* The same of len bytes that need not end with a NUL, with a name and a sign ('<' received, '>' sent). */
+/* The same for len bytes, which need not end with a NUL, with a name and a sign ('<' received, '>' sent). */
 void trace_write_bytes(enum trace_topic topic, const char *name, char sign, const char *data, size_t len);
 
 #endif

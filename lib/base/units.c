@@ -105,7 +105,7 @@ bool units_parse_disk_size(const char *s, uint64_t *ret_bytes)
 
 	if (*s < '0' || *s > '9')
 		return false;
-	/* plain digits stay exact; only "1.5T" needs the fraction */
+	/* a plain number stays exact; a double would not */
 	if (!s[strspn(s, "0123456789")]) {
 		errno = 0;
 		*ret_bytes = strtoull(s, NULL, 10);

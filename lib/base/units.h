@@ -11,7 +11,7 @@
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 
-/* "11.8 GiB" as PVE::Format::render_bytes; decimals digits after the point.  Caller frees. */
+/* "11.8 GiB" as PVE::Format::render_bytes, with `decimals` digits after the point.  Caller frees. */
 char *units_bytes(uint64_t bytes, int decimals);
 /* "1.20GB", "12MB", "3KB" as PVE's VZDump::format_size (units are 1024).  Caller frees. */
 char *units_archive_size(uint64_t bytes);
@@ -19,7 +19,7 @@ char *units_archive_size(uint64_t bytes);
 char *units_duration(uint64_t seconds);
 /* "01:02:03" as PVE's VZDump::format_time.  Caller frees. */
 char *units_hms(uint64_t seconds);
-/* "32G" as PVE writes the size of a disk in a config: the largest of T G M K that divides. */
+/* "32G" as PVE writes the size of a disk in a config: the largest of T G M K that divides.  Caller frees. */
 char *units_disk_size(uint64_t bytes);
 
 /*

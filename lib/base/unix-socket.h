@@ -1,6 +1,6 @@
 /*
- * Unix sockets.  Their addresses hold paths of up to UNIX_SOCKET_PATH_MAX bytes; a longer one is
- * ERR_INVALID here, with a message that says so.
+ * Unix sockets.  An address holds a path of up to UNIX_SOCKET_PATH_MAX bytes; a longer path is ERR_INVALID
+ * here, with a message that says so.
  */
 #ifndef VZDUMP_BASE_UNIX_SOCKET_H
 #define VZDUMP_BASE_UNIX_SOCKET_H
@@ -17,8 +17,8 @@ int unix_socket_check_path(const char *path, struct error **err);
 
 /*
  * Connects without waiting and returns the descriptor, close-on-exec and non-blocking.  type is SOCK_STREAM
- * or SOCK_DGRAM.  -ENOENT: there is no such file; -ECONNREFUSED: nobody listens; -EAGAIN: somebody listens,
- * but too many clients are waiting for him already (such a socket cannot be polled for room: try again).
+ * or SOCK_DGRAM.  -ENOENT: there is no such file; -ECONNREFUSED: no process listens; -EAGAIN: the queue
+ * of the listening process is full (poll() cannot wait for room in it: try again later).
  */
 int unix_socket_connect(const char *path, int type, struct error **err);
 

@@ -9,7 +9,7 @@
 #define UUID_SIZE      16 /* bytes */
 #define UUID_TEXT_SIZE 37 /* "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx" with its NUL */
 
-/* A new uuid.  Returns 0, or -errno if the kernel has no random bytes to give. */
+/* A new uuid.  Returns 0, or -errno if the kernel provides no random bytes. */
 int uuid_random(uint8_t ret[UUID_SIZE], struct error **err);
 
 /* Writes the lower case text of uuid. */
