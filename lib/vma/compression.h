@@ -16,15 +16,15 @@ enum vma_compression {
 	VMA_COMPRESS_ZSTD, /* frames, with index and seek table */
 };
 
-/* What the writer must make. */
+/* The layout that the writer must produce. */
 static inline enum vma_layout vma_compression_layout(enum vma_compression c)
 {
 	return c == VMA_COMPRESS_ZSTD ? VMA_FRAMES : VMA_STREAM;
 }
 
 /*
- * Puts the compressor, if the compression has one, in front of *o.  threads are pigz's (0: gzip in this
- * process).  On failure *o is freed and NULL.  May start a program: output_filter_new().
+ * Puts the compressor, if the compression has one, in front of *o.  threads is how many pigz uses (0: zlib in
+ * this process).  After a failure *o is freed and NULL.  May start a program: output_filter_new().
  */
 int vma_compression_filter(enum vma_compression c, unsigned threads, struct output **o, struct error **err);
 

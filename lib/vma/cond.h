@@ -1,4 +1,4 @@
-/* Condition variables that can be waited for with a limit, whatever happens to the wall clock. */
+/* Condition variables with timed waits, on which changes of the wall clock have no effect. */
 #ifndef VZDUMP_VMA_COND_H
 #define VZDUMP_VMA_COND_H
 
@@ -15,7 +15,7 @@ static inline void cond_init(pthread_cond_t *c)
 	pthread_condattr_destroy(&attr);
 }
 
-/* Waits for at most ms milliseconds, less than a second; c is of cond_init(). */
+/* Waits for at most ms milliseconds, less than a second; c comes from cond_init(). */
 static inline void cond_wait_ms(pthread_cond_t *c, pthread_mutex_t *lock, int ms)
 {
 	struct timespec until;

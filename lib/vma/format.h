@@ -25,14 +25,14 @@
  *   header, with the md5 field itself zero.  Nothing in VMA covers the blocks.
  * - Names and data of configs and names of devices are offsets into the blobs, where 0 means none
  *   (hence the pad byte in front).  Names are stored with their NUL.
- * - header_size is a multiple of 512, and so is every place an extent starts at.
+ * - header_size is a multiple of 512, and so is the offset of every extent.
  * - A cluster is 64 KiB of a device, cut into 16 blocks of 4 KiB.  Bit i of mask set: block i is
  *   stored in this extent.  Not set: it is zero.  Blocks follow in the order of the blockinfos, in
  *   each from bit 0 up.
  * - Every cluster of every device appears exactly once in the archive, in any order.
  * - The last block of a device is stored padded with zeroes to 4 KiB.
  * - Until June 2020 Proxmox stored the last cluster whole, with blocks beyond the end of the device;
- *   its readers pass over them.
+ *   its readers ignore them.
  * - A device named "vmstate" holds the RAM of a guest.
  */
 #ifndef VZDUMP_VMA_FORMAT_H
@@ -58,7 +58,7 @@
 #define VMA_MAX_CONFIGS         256u
 #define VMA_MAX_DEVICES         255u /* ids 1..255 */
 #define VMA_MAX_BLOB            65535u
-#define VMA_MAX_HEADER_SIZE     (16u << 20) /* that a reader takes */
+#define VMA_MAX_HEADER_SIZE     (16u << 20) /* that a reader accepts */
 #define VMA_MAX_DEVICE_SIZE     (UINT64_C(0x100000000) * VMA_CLUSTER_SIZE)
 #define VMA_UUID_SIZE           16u
 #define VMA_MD5_SIZE            16u
@@ -83,7 +83,7 @@ struct vma_header {
 	struct vma_device devices[VMA_MAX_DEVICES + 1]; /* by id; [0] is unused */
 };
 
-/* An empty header with a new random uuid and the present time. */
+/* An empty header with a new random uuid and the current time. */
 int vma_header_init(struct vma_header *h, struct error **err);
 void vma_header_clear(struct vma_header *h);
 #define _cleanup_vma_header_ _cleanup_(vma_header_clear)
@@ -101,8 +101,8 @@ void vma_header_encode(const struct vma_header *h, struct buf *ret);
 
 /*
  * Reads a header.  vma_header_size() takes its fixed part and says how long it is; decode takes all of it.
- * Names hold no slash and no control character, none comes twice.  Devices without a size are left
- * out, as Proxmox does.  After a failure *ret is empty.
+ * A name with a slash or a control character is an error, and so is a name that occurs twice.  Devices
+ * without a size are left out, as Proxmox does.  After a failure *ret is empty.
  */
 int vma_header_size(const uint8_t fixed[VMA_HEADER_SIZE], size_t *ret, struct error **err);
 int vma_header_decode(const uint8_t *data, size_t len, struct vma_header *ret, struct error **err);
@@ -113,7 +113,7 @@ static inline uint64_t vma_clusters(uint64_t size)
 	return size / VMA_CLUSTER_SIZE + (size % VMA_CLUSTER_SIZE != 0);
 }
 
-/* Bytes of the device in this cluster, which must be one of its own: less at its end. */
+/* Bytes of the device in this cluster, which the device must have.  The last one may be shorter. */
 static inline uint32_t vma_cluster_len(uint64_t size, uint32_t cluster)
 {
 	uint64_t left = size - (uint64_t)cluster * VMA_CLUSTER_SIZE;
@@ -142,17 +142,17 @@ void vma_extent_header_encode(uint8_t out[VMA_EXTENT_HEADER_SIZE], const uint8_t
 
 /*
  * Checks the header of an extent by itself: magic, uuid, md5, and that the masks name as many blocks
- * as follow.  *ret_size is the size of the whole extent.  Whether devices and clusters exist is
+ * as block_count says.  *ret_size is the size of the whole extent.  Whether devices and clusters exist is
  * for the reader to check.
  */
 int vma_extent_header_decode(const uint8_t raw[VMA_EXTENT_HEADER_SIZE], const uint8_t uuid[VMA_UUID_SIZE],
 			     size_t *ret_size, struct error **err);
-/* Whether an extent of the archive might begin here, by the first 24 bytes. */
+/* Whether an extent of the archive seems to begin here, judging by the first 24 bytes. */
 bool vma_extent_looks_like(const uint8_t *raw, const uint8_t uuid[VMA_UUID_SIZE]);
-/* The same if some of these bytes may be damaged. */
+/* The same, but tolerates damage to some of these bytes. */
 bool vma_extent_resembles(const uint8_t *raw, const uint8_t uuid[VMA_UUID_SIZE]);
 struct vma_block_info vma_block_info_decode(const uint8_t raw[VMA_EXTENT_HEADER_SIZE], unsigned i);
-/* Gives the slot no device any more; its blocks stay where they are. */
+/* Marks the slot as unused; its blocks stay where they are. */
 void vma_block_info_disable(uint8_t raw[VMA_EXTENT_HEADER_SIZE], unsigned i);
 
 #endif

@@ -84,7 +84,7 @@ static int check_device(const struct vma_header *h, const char *name, uint64_t s
 
 	if (r < 0)
 		return r;
-	/* for readers a device without a size does not exist */
+	/* readers ignore a device without a size */
 	if (!size)
 		return error_set(err, ERR_INVALID, "device '%s' has 0 bytes, which no archive can hold",
 				 name);

@@ -65,7 +65,7 @@ static int open_table(int fd, struct seek_table *t, struct error **err)
 	return 0;
 }
 
-/* A walk over the table, and what it looks for. */
+/* A walk over the seek table, and the frames that it looks for. */
 struct walk {
 	const struct vma_reader *reader;
 	uint64_t sum;
@@ -111,7 +111,7 @@ static int walk_table(const struct seek_table *t, struct walk *w, struct error *
 	return 0;
 }
 
-/* Reads and unpacks the part of the index that is there. */
+/* Reads and unpacks the part of the index at that place. */
 static int load_index(const struct walk *w, int fd, struct place p, uint16_t kind, struct buf *ret,
 		      struct error **err)
 {
@@ -206,7 +206,7 @@ static int check_root(struct walk *w, int fd, struct buf *counts, struct error *
 	return r < 0 ? r : take_parts(w, &at, end, counts, err);
 }
 
-/* Adds the clusters of a part.  No more than the archive stores, so that it ends. */
+/* Adds the clusters of a part.  Stops at as many as the archive stores, whatever the index claims. */
 static int sum_part(const struct walk *w, const struct buf *part, uint64_t *sum, uint64_t *total,
 		    struct error **err)
 {

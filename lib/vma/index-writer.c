@@ -83,8 +83,8 @@ static void add_content_header(const struct vma_index_writer *w, uint16_t kind, 
 }
 
 /* Appends the skippable frame that holds the payload. */
-static int pack(const struct vma_index_writer *w, uint16_t kind, const struct buf *payload,
-		struct frame_encoder *e, struct buf *ret, struct error **err)
+static int pack_index_frame(const struct vma_index_writer *w, uint16_t kind, const struct buf *payload,
+			    struct frame_encoder *e, struct buf *ret, struct error **err)
 {
 	_cleanup_buf_ struct buf packed = BUF_INIT;
 	int r = frame_append(e, payload->data, payload->len, &packed, err);
@@ -103,7 +103,7 @@ int vma_index_seal(struct vma_index_writer *w, struct frame_encoder *e, struct e
 
 	if (!w->part.len)
 		return 0;
-	r = pack(w, VMA_INDEX_PART, &w->part, e, &w->held, err);
+	r = pack_index_frame(w, VMA_INDEX_PART, &w->part, e, &w->held, err);
 	if (r < 0)
 		return r;
 	size = w->held.len - before;
@@ -193,5 +193,5 @@ int vma_index_root(struct vma_index_writer *w, const struct vma_header *hdr, uin
 	varint_add(&payload, vma_size);
 	add_devices(hdr, devices, &payload);
 	add_parts(w, &payload);
-	return pack(w, VMA_INDEX_ROOT, &payload, e, ret, err);
+	return pack_index_frame(w, VMA_INDEX_ROOT, &payload, e, ret, err);
 }

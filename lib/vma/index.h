@@ -1,6 +1,6 @@
 /*
  * The VMA index: which frame of a .vma.zst holds which cluster.  With it and the seek table a reader
- * reaches any cluster by unpacking one frame.  Every zstd tool passes over it.
+ * reaches any cluster by unpacking one frame.  Every zstd tool skips it.
  *
  *	file      := frame(header) (frame(extent+) | part)* part* root seektable
  *	part      := skippable frame, magic 0x184D2A5A, kind 0
@@ -11,7 +11,7 @@
  *
  *	content   := "VMAINDEX"  version u16 = 1  kind u16  0 u32  uuid[16]  zstd frame
  *
- * uuid is the archive's; an index that is of another archive must not be used.  The zstd frame has
+ * uuid is the archive's; an index with another uuid must not be used.  The zstd frame has
  * content size and checksum and holds, as varints (LEB128) unless another type is given:
  *
  *	part      := record*
@@ -22,11 +22,11 @@
  *	             n_parts (frame_delta  clusters){n_parts}
  *
  * - Frames are counted from 0 (the header) as in the seek table, skippable ones included.
- *   frame_delta is the distance to the frame named before, in the same part or list, at first to 0.
- * - A run is a row of clusters; the frame stores at least one block of each.
- *   tag = (number - 1) * 2 + 1 if its dev differs from the run before (at first 0), which then
- *   follows.  first is the zigzag distance from the end of the last run of this dev in this part
- *   (at first 0).
+ *   frame_delta is the distance from the previous frame in the same part or list (initially 0).
+ * - A run is a row of consecutive clusters; the frame stores at least one block of each.
+ *   tag = (number - 1) * 2, plus 1 if dev differs from that of the previous run (initially 0); only
+ *   then dev follows.  first is the zigzag distance from the end of the previous run of this dev in
+ *   this part (initially 0).
  * - Clusters that no run names are zero.  They are in extents without blocks.
  * - The root repeats the header of the archive, has the size of the unpacked archive, for each
  *   device the bytes stored and the bytes that are zero, and the frames that are parts, each once
@@ -53,14 +53,14 @@
 #define VMA_INDEX_CONTENT_HEADER_SIZE 32
 #define VMA_INDEX_PART_MAX            (1u << 20)  /* unpacked, about: a writer closes the part here */
 #define VMA_INDEX_HELD_MAX            (4u << 20)  /* packed parts that a writer holds back */
-#define VMA_INDEX_UNPACKED_MAX        (20u << 20) /* that a reader takes */
+#define VMA_INDEX_UNPACKED_MAX        (20u << 20) /* that a reader accepts */
 
 struct vma_reader;
 
 /*
- * Checks seek table and index at the end of the file against what the reader has found, which must have
- * run without damages.  *ret_index says whether there is an index at all.  ERR_CORRUPT: they do not
- * agree.
+ * Checks seek table and index at the end of the file against what the reader has found.  The reader must
+ * have finished and found no damage.  *ret_index says whether there is an index at all.  ERR_CORRUPT: they
+ * do not agree.
  */
 int vma_index_check(int fd, const struct vma_reader *reader, bool *ret_index, struct error **err);
 
@@ -94,7 +94,7 @@ static inline uint64_t vma_cluster_key(uint8_t dev, uint32_t cluster)
 struct vma_index_writer {
 	uint8_t uuid[VMA_UUID_SIZE];
 	size_t part_max, held_max; /* as above, unless a test wants less */
-	struct buf part;           /* the open one */
+	struct buf part;           /* the open one, that is filled now */
 	uint64_t last_frame;
 	unsigned dev;
 	uint32_t expected[VMA_MAX_DEVICES + 1];
@@ -110,7 +110,7 @@ struct vma_index_writer {
 void vma_index_writer_init(struct vma_index_writer *w, const uint8_t uuid[VMA_UUID_SIZE]);
 void vma_index_writer_clear(struct vma_index_writer *w);
 
-/* Frame `frame` stores these n clusters (keys, ascending, none twice).  Frames in order. */
+/* Adds a frame that stores these n clusters (keys, ascending, no duplicates).  Frames come in order. */
 int vma_index_add(struct vma_index_writer *w, uint64_t frame, const uint64_t *keys, unsigned n,
 		  struct frame_encoder *e, struct error **err);
 /* Closes the open part. */
@@ -123,7 +123,7 @@ static inline bool vma_index_is_full(const struct vma_index_writer *w)
 }
 /* The i-th part that is held back, or NULL. */
 const void *vma_index_held(const struct vma_index_writer *w, size_t i, size_t *ret_len);
-/* The held parts were written as frames from first_frame on. */
+/* Call it when the held parts have been written, as frames from first_frame on. */
 void vma_index_written(struct vma_index_writer *w, uint64_t first_frame);
 
 struct vma_index_device {

@@ -80,7 +80,7 @@ static int fetch_frame(const struct random_cache *c, struct random_slot *s, stru
 	return r < 0 ? r : unpack_frame(s, raw, (size_t)packed, content, err);
 }
 
-/* ---- what is in it ---- */
+/* ---- the clusters of a frame ---- */
 
 static void add_cluster(struct random_slot *s, const struct vma_block_info *b, const uint8_t *blocks)
 {
@@ -159,7 +159,7 @@ static struct random_slot *find_slot(struct random_cache *c, size_t frame)
 	return NULL;
 }
 
-/* One that nobody uses, or NULL. */
+/* An empty slot, or else the least recently used one that is not in use; NULL: all are in use. */
 static struct random_slot *spare_slot(struct random_cache *c)
 {
 	struct random_slot *best = NULL;
@@ -193,7 +193,7 @@ static int load_into(struct random_cache *c, struct random_slot *s, size_t frame
 	return r;
 }
 
-/* Waits while another thread unpacks the frame; if that fails, tries itself, for its own error. */
+/* Waits while another thread unpacks the frame; if that one fails, tries again to get an error of its own. */
 static int get_slot(struct random_cache *c, size_t frame, struct random_slot **ret, struct error **err)
 {
 	for (;;) {

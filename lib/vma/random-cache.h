@@ -1,4 +1,4 @@
-/* Unpacked frames: few slots, the one that was not used for longest goes first. */
+/* A cache of unpacked frames: a few slots, of which the least recently used one is replaced first. */
 #ifndef VZDUMP_VMA_RANDOM_CACHE_H
 #define VZDUMP_VMA_RANDOM_CACHE_H
 
@@ -45,8 +45,8 @@ struct random_cache {
 void random_cache_init(struct random_cache *c, int fd, const struct random_map *map, uint64_t bytes);
 void random_cache_clear(struct random_cache *c);
 /*
- * The unpacked frame, which stays until random_cache_put().  A frame that several threads want is unpacked
- * once, different frames side by side.
+ * Gets the unpacked frame, which stays until random_cache_put().  A frame that several threads want is
+ * unpacked only once; different frames are unpacked in parallel.
  */
 int random_cache_get(struct random_cache *c, size_t frame, struct random_slot **ret, struct error **err);
 void random_cache_put(struct random_cache *c, struct random_slot *s);

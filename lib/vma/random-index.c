@@ -1,4 +1,4 @@
-/* The map by seek table and index, in one read at the end of the file if they fit. */
+/* Fills the map from seek table and index, with a single read at the end of the file if they fit. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -114,7 +114,7 @@ static int load_table(struct tail *t, struct random_map *m, struct error **err)
 	if (!find_table(t, &n, &entry, &start))
 		return NONE;
 	if (start < t->start) {
-		/* with room for the index before it */
+		/* with some more, as the index comes before the seek table */
 		uint64_t more = start > TAIL_FIRST ? start - TAIL_FIRST : 0;
 		int r = read_tail(t, more, err);
 
@@ -143,7 +143,7 @@ static int frame_bytes(struct tail *t, const struct random_map *m, uint64_t fram
 	return file_bytes(t, offset, len, own, ret, err);
 }
 
-/* *unpacked adds up, so that small parts that become large are limited. */
+/* *unpacked is the total so far: a limit for small parts that unpack to a lot. */
 static int unpack_part(struct tail *t, struct random_map *m, uint64_t frame, uint64_t *unpacked,
 		       struct buf *ret, struct error **err)
 {
@@ -229,7 +229,7 @@ static int take_devices(struct random_map *m, const uint8_t **at, const uint8_t 
 	return 0;
 }
 
-/* The uuid that the root itself gives: its parts must have the same. */
+/* Takes the uuid from the root itself; the parts must have the same one. */
 static int unpack_root(const uint8_t *raw, size_t len, struct buf *ret, struct error **err)
 {
 	if (len < FRAME_SKIPPABLE_HEADER_SIZE + VMA_INDEX_CONTENT_HEADER_SIZE ||
@@ -290,7 +290,7 @@ static int load_index(struct tail *t, struct random_map *m, struct error **err)
 	return r < 0 ? r : random_map_seal(m, err);
 }
 
-/* An archive that is not packed needs none. */
+/* An archive that is not packed needs no index. */
 static int load_without(struct tail *t, const char *path, struct random_map *m, struct error **err)
 {
 	uint8_t magic[4] = { 0 };

@@ -8,12 +8,11 @@
 #define RANDOM_MAX_UNPACKED ((uint64_t)512 << 20) /* the index, with RANDOM_MAX_RUNS in it */
 
 /*
- * Fill *m, empty so far, from the file.  The caller clears it, also after an error.
- *
- * By the index, or if there is none and the archive is not packed, by the extents.  path is for messages.
+ * Fills *m, which is empty, from the index of the file, or from its extents if the archive is not packed and
+ * has no index.  The caller clears *m, also after an error.  path is for messages.
  */
 int random_map_load(int fd, const char *path, struct random_map *m, struct error **err);
-/* By the headers of the extents of an archive of that size that is not packed. */
+/* The same from the headers of the extents, for an archive of that size that is not packed. */
 int random_map_load_plain(int fd, uint64_t size, struct random_map *m, struct error **err);
 
 #endif

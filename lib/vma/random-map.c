@@ -15,7 +15,7 @@ void random_map_clear(struct random_map *m)
 	*m = (struct random_map){ 0 };
 }
 
-/* There is always room for the end after it. */
+/* Leaves room for one more offset, that of the end. */
 void random_map_add_frame(struct random_map *m, uint64_t offset, uint32_t content)
 {
 	if (m->n_frames + 2 > m->cap_frames) {

@@ -1,4 +1,4 @@
-/* Where clusters are: which frame of an archive holds which of them, in memory. */
+/* A map in memory that says which frame of an archive holds which clusters. */
 #ifndef VZDUMP_VMA_RANDOM_MAP_H
 #define VZDUMP_VMA_RANDOM_MAP_H
 
@@ -13,7 +13,7 @@ struct random_run {
 };
 
 struct random_runs {
-	struct random_run *list; /* ascending, apart from each other */
+	struct random_run *list; /* ascending, without overlaps */
 	size_t n, cap;
 };
 
@@ -34,7 +34,7 @@ const struct random_run *random_map_find(const struct random_map *m, uint8_t dev
 
 /* ---- for the loaders; the caller of a loader clears *m, also after an error ---- */
 
-/* offsets[n_frames] is for the loader to set, once all frames are there. */
+/* The loader sets offsets[n_frames] itself, once all frames are added. */
 void random_map_add_frame(struct random_map *m, uint64_t offset, uint32_t content);
 int random_map_add_run(struct random_map *m, uint8_t dev, const struct random_run *run, struct error **err);
 /* Sorts, and checks that no cluster comes twice and none lies beyond the end of its disk. */

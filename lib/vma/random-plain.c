@@ -25,7 +25,7 @@ static int read_plain_header(int fd, struct random_map *m, uint64_t *ret_size, s
 	return vma_header_decode(all, len, &m->hdr, err);
 }
 
-/* Adds what an extent stores; *clusters counts those that are zero, too. */
+/* Adds the clusters that an extent stores; *clusters also counts those that are zero. */
 static int add_extent(struct random_map *m, const uint8_t *header, uint64_t *clusters, struct error **err)
 {
 	int r = 0;

@@ -78,7 +78,7 @@ static const struct random_cluster *find_cluster(const struct random_slot *s, ui
 	return low < s->n_clusters && s->clusters[low].key == key ? &s->clusters[low] : NULL;
 }
 
-/* len bytes that all lie in clusters of one run. */
+/* Reads len bytes that all lie in clusters of one run. */
 static int read_run(struct vma_random *x, uint8_t dev, size_t frame, uint64_t offset, uint8_t *out,
 		    uint64_t len, struct error **err)
 {
@@ -109,7 +109,7 @@ static int read_run(struct vma_random *x, uint8_t dev, size_t frame, uint64_t of
 	return r;
 }
 
-/* What the next bytes are: a run's, or zero (NULL), and how many. */
+/* The run that stores the next *ret_len bytes, or NULL if they are zero. */
 static const struct random_run *next_piece(const struct vma_random *x, uint8_t dev, uint64_t offset,
 					   uint64_t max, uint64_t *ret_len)
 {
@@ -153,7 +153,7 @@ bool vma_random_is_zero(const struct vma_random *x, uint8_t dev, uint64_t offset
 	uint64_t len;
 	bool zero = !next_piece(x, dev, offset, max, &len);
 
-	/* runs that touch are one piece of data */
+	/* adjacent runs are one piece of data */
 	while (!zero && len < max) {
 		uint64_t more;
 

@@ -1,17 +1,16 @@
 /*
- * Reads an archive at any place, without unpacking the rest: a .vma.zst by its index and seek
- * table, an archive that is not packed by the headers of its extents.
+ * Reads an archive at any place, without unpacking the rest.  A .vma.zst needs its index and seek table
+ * for that; in an archive that is not packed, the headers of the extents are enough.
  *
  *	vma_random_open(path, cache, &x, err)	// .vma.zst: one read at the end of the file
  *	vma_random_read(x, dev, offset, data, len, err)
  *
- * Any number of threads may read at once.  A frame is unpacked once for all that want it at the same
- * time and stays in a cache; frames are unpacked side by side.  Memory: the cache, 12 bytes a frame
- * (a frame is up to 4 MiB of archive), and 12 bytes for each row of clusters that are together in one
- * frame: a few MiB for a TiB that was read front to back, 200 MiB for one in which no two clusters
- * are together.
+ * Any number of threads may read at once.  A frame that several of them want is unpacked once and stays in
+ * a cache; different frames are unpacked in parallel.  Memory: the cache, 12 bytes for each frame (a frame
+ * is up to 4 MiB of archive), and 12 bytes for each row of consecutive clusters within one frame.  That is
+ * a few MiB for 1 TiB that was backed up front to back, and 200 MiB if no two clusters are consecutive.
  *
- * Nothing in the file is believed: an index that lies gives errors, never another disk's data.
+ * Nothing in the file is trusted: a wrong index leads to errors, never to another disk's data.
  */
 #ifndef VZDUMP_VMA_RANDOM_H
 #define VZDUMP_VMA_RANDOM_H
@@ -49,8 +48,8 @@ const struct vma_header *vma_random_header(const struct vma_random *x);
 uint64_t vma_random_stored(const struct vma_random *x, uint8_t dev);
 
 /*
- * len bytes of a device from offset on; they must lie inside it.  ERR_CORRUPT names frame, disk and
- * place; other places can still be read.
+ * Reads len bytes of a device from offset on, all of them inside the device.  The message of ERR_CORRUPT
+ * names frame, disk and place; other places can still be read.
  */
 int vma_random_read(struct vma_random *x, uint8_t dev, uint64_t offset, void *data, size_t len,
 		    struct error **err);

@@ -16,7 +16,7 @@ int chunk_unpack(struct frame_decoder *d, struct chunk *c, struct error **err)
 		     : 0;
 }
 
-static uint8_t *map(size_t size, struct error **err)
+static uint8_t *map_chunk_memory(size_t size, struct error **err)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -38,8 +38,8 @@ int chunk_pool_init(struct chunk_pool *p, unsigned n, size_t packed_size, struct
 	for (unsigned i = 0; i < n; i++) {
 		struct chunk *c = &p->all[i];
 
-		c->room = map(CHUNK_HEAD + CHUNK_DATA, err);
-		c->packed = c->room ? map(packed_size, err) : NULL;
+		c->room = map_chunk_memory(CHUNK_HEAD + CHUNK_DATA, err);
+		c->packed = c->room ? map_chunk_memory(packed_size, err) : NULL;
 		if (!c->packed)
 			return -ENOMEM;
 		c->next = p->free_chunks;

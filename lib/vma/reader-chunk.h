@@ -5,7 +5,7 @@
  *	worker:  chunk_take() ─▶ unpacks ─▶ chunk_wait_turn() ─▶ parses ─▶ chunk_next_turn() ─▶ hands the
  *	         data out ─▶ chunk_put()
  *
- * Parsing is done in the order of the numbers, all else side by side.
+ * Parsing is done in the order of the numbers, everything else in parallel.
  */
 #ifndef VZDUMP_VMA_READER_CHUNK_H
 #define VZDUMP_VMA_READER_CHUNK_H
@@ -24,10 +24,10 @@ struct chunk {
 	struct chunk *next; /* free, or waiting for a worker */
 	uint64_t number;
 	bool is_packed;
-	bool is_lost; /* something is missing before it, or all of it is */
+	bool is_lost; /* something before it is missing, or all of it */
 	bool is_last;
 	bool is_filler;   /* zeroes that stand for bytes of a plain archive that cannot be read */
-	char *damage;     /* what is hurt, or NULL */
+	char *damage;     /* what is damaged, or NULL */
 	char *unreadable; /* what the medium cannot read, or NULL */
 	uint64_t frame;   /* number in the file */
 	uint64_t offset;  /* of the frame in the file */
@@ -59,18 +59,18 @@ struct chunk_pool {
 int chunk_pool_init(struct chunk_pool *p, unsigned n, size_t packed_size, struct error **err);
 void chunk_pool_clear(struct chunk_pool *p);
 
-/* Waits for a chunk to fill; NULL: it has failed. */
+/* Waits for a free chunk, to be filled; NULL: the pool has failed. */
 struct chunk *chunk_get(struct chunk_pool *p);
 void chunk_put(struct chunk_pool *p, struct chunk *c);
 void chunk_submit(struct chunk_pool *p, struct chunk *c);
-/* Waits for the next chunk; NULL: none comes any more. */
+/* Waits for the next submitted chunk; NULL: there is none left, or the pool has failed. */
 struct chunk *chunk_take(struct chunk_pool *p);
-/* Waits until the chunk with that number may be parsed; false: it has failed. */
+/* Waits until the chunk with that number may be parsed; false: the pool has failed. */
 bool chunk_wait_turn(struct chunk_pool *p, uint64_t number);
 void chunk_next_turn(struct chunk_pool *p);
-/* The first failure stays; takes *err.  Whoever waits is woken. */
+/* Takes *err; the first failure is kept.  All waits end. */
 void chunk_pool_fail(struct chunk_pool *p, struct error **err);
-/* No chunk is submitted any more. */
+/* After the last chunk was submitted: chunk_take() no longer waits for more. */
 void chunk_pool_finish(struct chunk_pool *p);
 
 #endif

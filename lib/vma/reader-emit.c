@@ -43,7 +43,7 @@ static int add_piece(const struct emit *x, struct piece *piece, const struct pie
 	return r;
 }
 
-/* The blocks from i on that are stored as block i is, or not. */
+/* How many blocks from i on are like block i: all stored, or all not stored. */
 static unsigned same_blocks(uint16_t mask, unsigned i)
 {
 	unsigned n = 1;

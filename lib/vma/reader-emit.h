@@ -1,4 +1,4 @@
-/* The data of checked extents goes to the receiver, in pieces as large as can be. */
+/* Passes the data of checked extents to the receiver, in pieces as large as possible. */
 #ifndef VZDUMP_VMA_READER_EMIT_H
 #define VZDUMP_VMA_READER_EMIT_H
 

@@ -11,8 +11,8 @@ struct flow_thread {
 	struct spans spans;
 };
 
-/* A frame that cannot be unpacked is a damage, and a hole in the archive. */
-static void unpack(struct flow_thread *t, struct chunk *c)
+/* A frame that cannot be unpacked is damage, and leaves a hole in the archive. */
+static void unpack_chunk(struct flow_thread *t, struct chunk *c)
 {
 	_cleanup_error_ struct error *err = NULL;
 
@@ -23,12 +23,12 @@ static void unpack(struct flow_thread *t, struct chunk *c)
 	c->damage = xstrdup(error_message(err));
 }
 
-static int work(struct flow_thread *t, struct chunk *c, struct error **err)
+static int process_chunk(struct flow_thread *t, struct chunk *c, struct error **err)
 {
 	const struct reader_flow *f = t->flow;
 	int r;
 
-	unpack(t, c);
+	unpack_chunk(t, c);
 	if (!chunk_wait_turn(f->chunks, c->number))
 		return 0;
 	r = parser_parse(f->parser, c, &t->spans, err);
@@ -38,7 +38,7 @@ static int work(struct flow_thread *t, struct chunk *c, struct error **err)
 	return r;
 }
 
-static void *body(void *arg)
+static void *run_flow_thread(void *arg)
 {
 	struct flow_thread *t = arg;
 	struct chunk_pool *chunks = t->flow->chunks;
@@ -47,22 +47,22 @@ static void *body(void *arg)
 	while ((c = chunk_take(chunks))) {
 		struct error *err = NULL;
 
-		if (work(t, c, &err) < 0)
+		if (process_chunk(t, c, &err) < 0)
 			chunk_pool_fail(chunks, &err);
 		chunk_put(chunks, c);
 	}
 	return NULL;
 }
 
-static int start(struct flow_thread *t, struct error **err)
+static int start_flow_thread(struct flow_thread *t, struct error **err)
 {
 	int r = frame_decoder_new(&t->decoder, err);
 
-	return r < 0 ? r : thread_start(&t->id, body, t, err);
+	return r < 0 ? r : thread_start(&t->id, run_flow_thread, t, err);
 }
 
 /* Hands chunks to the workers until the end or a failure. */
-static int feed(const struct reader_flow *f, struct error **err)
+static int feed_chunks(const struct reader_flow *f, struct error **err)
 {
 	struct chunk *c = f->first;
 	int r = 1;
@@ -90,12 +90,12 @@ int reader_flow_run(const struct reader_flow *f, struct error **err)
 
 	for (; r == 0 && n < f->n_threads; n++) {
 		threads[n].flow = f;
-		r = start(&threads[n], &own);
+		r = start_flow_thread(&threads[n], &own);
 		if (r < 0)
 			break;
 	}
 	if (r == 0)
-		r = feed(f, &own);
+		r = feed_chunks(f, &own);
 	if (r < 0)
 		chunk_pool_fail(f->chunks, &own);
 	chunk_pool_finish(f->chunks);

@@ -2,7 +2,7 @@
  * The threads of the reader:
  *
  *	the caller's:  source ─▶ chunks
- *	workers:       unpack a frame ─▶ in the order of the chunks: parse ─▶ out of order again: emit
+ *	workers:       unpack a frame ─▶ in the order of the chunks: parse ─▶ in any order again: emit
  */
 #ifndef VZDUMP_VMA_READER_FLOW_H
 #define VZDUMP_VMA_READER_FLOW_H
@@ -15,7 +15,7 @@ struct reader_flow {
 	struct chunk_pool *chunks;
 	struct parser *parser;
 	const struct reader_report *report;
-	struct chunk *first; /* what came with the header; goes back to the pool */
+	struct chunk *first; /* read together with the header; goes back to the pool */
 	unsigned n_threads;
 };
 

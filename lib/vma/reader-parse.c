@@ -62,7 +62,7 @@ static void count_cluster(struct parser *p, const struct chunk *c, const struct 
 		vma_sum_cluster(t->sum_seed, t->clusters_sum, c->frame, vma_cluster_key(b->dev, b->cluster));
 }
 
-/* Clusters of one disk, one after the other, that have come before. */
+/* Consecutive clusters of one disk that have already come. */
 struct doubles {
 	uint8_t dev;
 	uint32_t first, n;
@@ -104,9 +104,9 @@ static int add_double(struct parser *p, struct doubles *d, const struct vma_bloc
 	return r;
 }
 
-/* 1: it is ours; 0: it cannot be used, which is reported. */
-static int claim(struct parser *p, const struct chunk *c, const struct vma_block_info *b,
-		 struct doubles *doubles, struct error **err)
+/* 1: the cluster can be used; 0: it cannot, which is reported. */
+static int claim_cluster(struct parser *p, const struct chunk *c, const struct vma_block_info *b,
+			 struct doubles *doubles, struct error **err)
 {
 	int r = check_info(p, b, err);
 
@@ -118,7 +118,7 @@ static int claim(struct parser *p, const struct chunk *c, const struct vma_block
 	return r == 0 ? add_double(p, doubles, b, err) : r;
 }
 
-/* Remembers bytes that stand in place of those that could not be read. */
+/* Remembers where filler stands for bytes that could not be read. */
 static void note_filler(struct parser *p, const struct chunk *c)
 {
 	const uint64_t from = p->pos + p->tail_len;
@@ -146,8 +146,8 @@ static bool is_filler(const struct parser *p, uint64_t at, uint64_t len)
 	return false;
 }
 
-/* Clusters that cannot be used lose their device, so that nobody uses them. */
-static int claim_all(struct parser *p, const struct chunk *c, uint8_t *header, struct error **err)
+/* Clusters that cannot be used lose their device, so that they are not handed out. */
+static int claim_clusters(struct parser *p, const struct chunk *c, uint8_t *header, struct error **err)
 {
 	uint64_t at = p->pos + VMA_EXTENT_HEADER_SIZE, len;
 	struct doubles doubles = { 0 };
@@ -158,7 +158,7 @@ static int claim_all(struct parser *p, const struct chunk *c, uint8_t *header, s
 
 		len = (uint64_t)__builtin_popcount(b.mask) * VMA_BLOCK_SIZE;
 		if (b.dev && !is_filler(p, at, len))
-			r = claim(p, c, &b, &doubles, err);
+			r = claim_cluster(p, c, &b, &doubles, err);
 		if (r < 0)
 			return r;
 		if (r == 0)
@@ -182,7 +182,7 @@ static void add_span(struct spans *spans, uint8_t *at, size_t len)
 	spans->list[spans->n++] = (struct span){ .at = at, .end = at + len };
 }
 
-/* The next place where an extent may begin, or where too little is left to be sure. */
+/* The next place where an extent may begin, or where too little is left to decide. */
 static uint8_t *find_extent(const struct parser *p, uint8_t *at, const uint8_t *end)
 {
 	while (end - at >= VMA_EXTENT_HEADER_SIZE) {
@@ -198,8 +198,8 @@ static uint8_t *find_extent(const struct parser *p, uint8_t *at, const uint8_t *
 }
 
 /*
- * VMA has no checksums of data: if bytes of an extent were lost or added, no extent follows where it ends.
- * Zeroes and filler take the place of a sector and move nothing.
+ * VMA has no checksums of data.  But if bytes of an extent were lost or added, no extent follows where it
+ * ends.  Zeroes or filler there are fine: they replace a sector and shift nothing.
  */
 static bool is_followed(const struct parser *p, const uint8_t *at, size_t size, const uint8_t *end)
 {
@@ -210,7 +210,7 @@ static bool is_followed(const struct parser *p, const uint8_t *at, size_t size, 
 	       is_filler(p, p->pos + size, VMA_EXTENT_HEADER_SIZE);
 }
 
-/* Whether an extent that can be used begins here; else the next one is looked for from here on. */
+/* Checks the extent that begins here.  After an error the caller looks for the next one from here on. */
 static int check_extent(struct parser *p, const struct chunk *c, const uint8_t *at, const uint8_t *end,
 			size_t *ret_size, struct error **err)
 {
@@ -220,7 +220,7 @@ static int check_extent(struct parser *p, const struct chunk *c, const uint8_t *
 	if (r < 0 || (size_t)(end - at) < *ret_size)
 		return r;
 	if (!look_after || is_followed(p, at, *ret_size, end)) {
-		/* too little is there to see what follows */
+		/* too little has been read to see what follows */
 		if (look_after && !c->is_last && (size_t)(end - at) < *ret_size + VMA_EXTENT_HEADER_SIZE)
 			*ret_size += VMA_EXTENT_HEADER_SIZE;
 		return 0;
@@ -230,7 +230,7 @@ static int check_extent(struct parser *p, const struct chunk *c, const uint8_t *
 			 "clusters count as lost");
 }
 
-/* Takes the extent at `at`.  Returns where to go on; NULL on failure; `at` if too little is there. */
+/* Takes the extent at `at`.  Returns where to continue; NULL: failure; `at`: too little has been read. */
 static uint8_t *take_extent(struct parser *p, struct spans *spans, struct chunk *c, uint8_t *at,
 			    const uint8_t *end, struct error **err)
 {
@@ -251,13 +251,13 @@ static uint8_t *take_extent(struct parser *p, struct spans *spans, struct chunk 
 	if ((size_t)(end - at) < size)
 		return at;
 	p->is_lost = false;
-	if (claim_all(p, c, at, err) < 0)
+	if (claim_clusters(p, c, at, err) < 0)
 		return NULL;
 	add_span(spans, at, size);
 	return at + size;
 }
 
-/* Puts the rest of the chunk before in front. */
+/* Puts the rest of the previous chunk in front of this one. */
 static uint8_t *join_tail(struct parser *p, struct chunk *c)
 {
 	uint8_t *at = c->data - p->tail_len;
@@ -282,7 +282,7 @@ static int report_text(struct parser *p, char **text, struct error **err)
 	return r;
 }
 
-/* Something is missing before the chunk: an extent cannot go on over that. */
+/* Something before the chunk is missing, so no extent can continue into it. */
 static void lose_tail(struct parser *p)
 {
 	p->tail_len = 0;

@@ -1,4 +1,4 @@
-/* What the receiver of an archive hears of beside the content: damages. */
+/* How damages are reported to the receiver of an archive. */
 #ifndef VZDUMP_VMA_READER_REPORT_H
 #define VZDUMP_VMA_READER_REPORT_H
 

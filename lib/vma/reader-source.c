@@ -83,7 +83,7 @@ static void fill_frame(struct source *s, struct chunk *c, const struct frame_cut
 	c->frame = s->n_frames++;
 }
 
-/* From here on it is one stream. */
+/* The rest of the file is read as one stream. */
 static int go_streaming(struct source *s, const struct chunk *c, const struct frame_cut *f,
 			struct error **err)
 {
@@ -91,7 +91,7 @@ static int go_streaming(struct source *s, const struct chunk *c, const struct fr
 	return unpacker_zstd_new(&s->raw, c->packed, (size_t)f->packed, &s->unpacker, err);
 }
 
-/* 1: a frame; 0: the end; 2: something else was passed. */
+/* 1: a frame; 0: the end; 2: something else was skipped, or the rest is a stream. */
 static int take_frame(struct source *s, struct chunk *c, struct error **err)
 {
 	struct frame_cut f;
@@ -139,7 +139,7 @@ static int next_frame(struct source *s, struct chunk *c, struct error **err)
 	}
 }
 
-/* Bytes that come before a damage count; the error waits until they are handed out. */
+/* Bytes before a damage are good, so the error is kept until they have been handed out. */
 static int next_bytes(struct source *s, struct chunk *c, struct error **err)
 {
 	struct error *own = TAKE_PTR(s->late);
@@ -164,7 +164,7 @@ static int next_bytes(struct source *s, struct chunk *c, struct error **err)
 	return r;
 }
 
-/* Reports a stretch that cannot be read once it is over. */
+/* Notes an unreadable stretch in the chunk, once its end is known. */
 static void note_bad(struct source *s, struct chunk *c)
 {
 	const struct input_bad *b = &s->raw.bad;

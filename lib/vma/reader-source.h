@@ -1,4 +1,4 @@
-/* The front of the reader: chunks out of the file, zstd frames cut one by one or unpacked bytes. */
+/* The front of the reader: fills chunks from the file, with single zstd frames or with unpacked bytes. */
 #ifndef VZDUMP_VMA_READER_SOURCE_H
 #define VZDUMP_VMA_READER_SOURCE_H
 
@@ -16,7 +16,7 @@ struct source {
 	bool has_frames;                /* the cutter has cut some */
 	struct frame_cutter cutter;
 	struct unpacker *unpacker; /* if not framed */
-	struct error *late;        /* of the unpacker, which gave something before */
+	struct error *late;        /* an error of the unpacker that came after some bytes */
 	uint64_t n_frames;
 	bool ended;
 };
@@ -26,7 +26,7 @@ void source_init(struct source *s);
 void source_clear(struct source *s);
 /* fd stays the caller's. */
 int source_open(struct source *s, int fd, const struct cancel *cancel, struct error **err);
-/* Goes on with the frame after the first one, at that offset of the file: 0 or -errno. */
+/* Continues with the second frame, at that offset of the file: 0 or -errno. */
 int source_skip_first(struct source *s, uint64_t offset);
 
 /* Fills c: 1, or 0 at the end. */

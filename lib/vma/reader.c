@@ -13,10 +13,10 @@
 struct vma_reader {
 	struct vma_header hdr;
 	size_t header_size;
-	struct error *hdr_damage; /* hdr is the index's copy, as the header itself is hurt */
+	struct error *hdr_damage; /* of the header itself; hdr is then the index's copy */
 	struct source source;
 	struct chunk_pool chunks;
-	struct chunk *first; /* what came with the header */
+	struct chunk *first; /* read together with the header */
 	struct parser parser;
 	struct reader_report report;
 	struct vma_reader_stats stats;
@@ -25,7 +25,7 @@ struct vma_reader {
 
 /* ---- the header ---- */
 
-/* Moves bytes of the chunk to head until that has n.  False: the chunk has not enough. */
+/* Moves bytes of the chunk to head until that has n.  False: the chunk does not have enough. */
 static bool move_bytes(struct chunk *c, struct buf *head, size_t n)
 {
 	size_t now = head->len < n ? n - head->len : 0;
@@ -87,8 +87,8 @@ static int read_header(struct vma_reader *reader, struct error **err)
 }
 
 /*
- * The index has a copy of the header, and the seek table knows where the next frame begins: from there
- * on the archive is as good as any, though vma_reader_run() will report the damage.
+ * The index has a copy of the header, and the seek table says where the next frame begins.  From there on
+ * the archive can be read as usual, though vma_reader_run() will report the damage.
  */
 static int recover_header(struct vma_reader *reader, struct error **damage)
 {
@@ -104,7 +104,7 @@ static int recover_header(struct vma_reader *reader, struct error **damage)
 	return 0;
 }
 
-/* The damaged header is one of the damages that the receiver hears of, or the first failure. */
+/* Reports the damaged header to the receiver, or fails if damage is not tolerated. */
 static int report_header_damage(struct vma_reader *reader, struct error **err)
 {
 	struct error *own = TAKE_PTR(reader->hdr_damage);

@@ -6,7 +6,7 @@
  *	vma_reader_run(reader, &receiver, opaque, err)		// data goes to the receiver
  *	vma_reader_stats(reader), vma_reader_missing(reader, ...)
  *
- * Every cluster is handed over once at most, and every field is checked before use.  Memory is
+ * Every cluster is handed over at most once, and every field is checked before use.  Memory is
  * bounded, whatever the archive claims: about 12 MiB for each of threads + 2 chunks at worst (4 MiB
  * packed, 4 MiB unpacked, 4 MiB of an extent that began in the chunk before), at most 24 MiB to
  * keep track of clusters, and 32 MiB for the window of a zstd stream.
@@ -24,7 +24,7 @@
 
 #define VMA_READER_MAX_THREADS 6u
 
-/* Who gets the content.  Callbacks may come from several threads at once unless said otherwise. */
+/* Receives the content.  Callbacks may come from several threads at once unless stated otherwise. */
 struct vma_receiver {
 	/* Bytes of a device.  NULL: they are only checked. */
 	int (*data)(void *opaque, uint8_t dev, uint64_t offset, const void *data, size_t len,
@@ -32,8 +32,8 @@ struct vma_receiver {
 	/* The same for bytes that are zero.  May be NULL. */
 	int (*zero)(void *opaque, uint8_t dev, uint64_t offset, uint64_t len, struct error **err);
 	/*
-	 * Something is hurt (one line); reading goes on after it.  NULL: reading fails instead.  One call
-	 * at a time.
+	 * Something is damaged (text is one line); reading continues after it.  NULL: reading fails instead.
+	 * One call at a time.
 	 */
 	void (*damage)(void *opaque, const char *text);
 	/* Clusters so far.  One call at a time.  May be NULL. */
@@ -67,13 +67,13 @@ int vma_reader_new(int fd, unsigned threads, const struct cancel *cancel, struct
 const struct vma_header *vma_reader_header(const struct vma_reader *reader);
 
 /*
- * Reads to the end, once.  Fails at the first damage, a missing cluster included, unless the receiver
- * wants to hear of damages; then only the receiver's own errors and failing reads end it.
+ * Reads to the end, once.  Fails at the first damage, a missing cluster included, unless the receiver has
+ * a damage callback; then only the receiver's own errors and failing reads end it.
  */
 int vma_reader_run(struct vma_reader *reader, const struct vma_receiver *receiver, void *opaque,
 		   struct error **err);
 const struct vma_reader_stats *vma_reader_stats(const struct vma_reader *reader);
-/* After vma_reader_run(): the next row of clusters from *at on that did not come; false: there is none. */
+/* After vma_reader_run(): the next row of missing clusters from *at on; false: there is none. */
 bool vma_reader_missing(const struct vma_reader *reader, uint8_t dev, uint64_t *at, uint64_t *ret_first,
 			uint64_t *ret_n);
 void vma_reader_free(struct vma_reader *reader);

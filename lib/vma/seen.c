@@ -61,7 +61,7 @@ static void *get_memory(struct vma_seen *s, size_t n, size_t size, struct error 
 	return xcalloc(n, size);
 }
 
-/* The place of the pointer to the cluster's page. */
+/* Where the pointer to the cluster's page is stored. */
 static struct seen_page **find_page(struct vma_seen *s, uint8_t dev, uint32_t cluster, struct error **err)
 {
 	struct seen_table ***root = &s->roots[dev], **table;
@@ -110,7 +110,7 @@ int vma_seen_claim(struct vma_seen *s, uint8_t dev, uint32_t cluster, struct err
 	return 1;
 }
 
-/* Whether it has come, and from there on for how many clusters at least that is the same. */
+/* Whether the cluster has come.  The answer is the same for at least *ret_same clusters from it on. */
 static bool has_come(const struct vma_seen *s, uint8_t dev, uint32_t cluster, uint64_t *ret_same)
 {
 	const unsigned table_shift = TABLE_BITS + PAGE_BITS;

@@ -1,6 +1,6 @@
 /*
- * Which clusters have come.  A tree of three levels for each device, so that the size that an archive claims
- * costs nothing: memory grows with what it really holds.  Parts that are complete shrink to a mark.
+ * Remembers which clusters have come, in a tree of three levels for each device.  The size that an archive
+ * claims costs nothing: memory grows with what it really holds.  Parts that are complete shrink to a mark.
  */
 #ifndef VZDUMP_VMA_SEEN_H
 #define VZDUMP_VMA_SEEN_H
@@ -29,8 +29,8 @@ void vma_seen_init(struct vma_seen *s, const struct vma_header *h);
 void vma_seen_clear(struct vma_seen *s);
 
 /*
- * The cluster, which must be one of the device's own, comes.  1: for the first time; 0: it has come before;
- * ERR_UNSUPPORTED: keeping track of it would take more memory than allowed.
+ * Notes that a cluster has come; it must lie within the device.  1: for the first time; 0: it has come
+ * before; ERR_UNSUPPORTED: keeping track of it would take more memory than allowed.
  */
 int vma_seen_claim(struct vma_seen *s, uint8_t dev, uint32_t cluster, struct error **err);
 

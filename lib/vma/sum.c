@@ -1,6 +1,6 @@
 #include "vma/sum.h"
 
-static uint64_t mix(uint64_t x)
+static uint64_t mix_bits(uint64_t x)
 {
 	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
 	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
@@ -9,10 +9,10 @@ static uint64_t mix(uint64_t x)
 
 uint64_t vma_sum_frame(uint64_t seed, uint64_t sum, uint64_t packed, uint64_t content)
 {
-	return mix(mix(mix(sum + seed) + packed) + content);
+	return mix_bits(mix_bits(mix_bits(sum + seed) + packed) + content);
 }
 
 uint64_t vma_sum_cluster(uint64_t seed, uint64_t sum, uint64_t frame, uint64_t key)
 {
-	return sum + mix(mix(frame + seed) + key);
+	return sum + mix_bits(mix_bits(frame + seed) + key);
 }

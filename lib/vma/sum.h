@@ -1,6 +1,6 @@
 /*
- * Sums over what an archive holds, for comparing it with its seek table and index.  A crafted archive cannot
- * steer them, as it does not know the seed.
+ * Sums over the content of an archive, to compare it with its seek table and index.  The seed is random, so
+ * that an archive cannot be crafted to make wrong sums match.
  */
 #ifndef VZDUMP_VMA_SUM_H
 #define VZDUMP_VMA_SUM_H

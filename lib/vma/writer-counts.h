@@ -1,4 +1,4 @@
-/* Guest bytes of each device that went into the archive.  Any thread may add and look. */
+/* Guest bytes of each device that went into the archive.  Any thread may add and read. */
 #ifndef VZDUMP_VMA_WRITER_COUNTS_H
 #define VZDUMP_VMA_WRITER_COUNTS_H
 

@@ -17,7 +17,7 @@
 #define HANGS_MS                 1000
 #define POLL_MS                  100
 
-/* Of the calling thread.  It is a wish; a kernel without it is no failure. */
+/* Sets it for the calling thread.  A kernel that has no such priority is no failure. */
 static void set_io_priority(int ionice)
 {
 	int value = IOPRIO_CLASS_BEST_EFFORT << IOPRIO_CLASS_SHIFT | ionice;

@@ -1,6 +1,6 @@
 /*
- * The writer's threads.  One may hang in write(2) on a file system that does not answer; nothing but the
- * end of the process ends such a one, so the crew can be left to itself: its last thread then cleans up.
+ * The writer's threads.  One may hang in write(2) on a file system that does not answer, and then only the
+ * end of the process ends it.  So the crew can be left to itself: its last thread then cleans up.
  */
 #ifndef VZDUMP_VMA_WRITER_CREW_H
 #define VZDUMP_VMA_WRITER_CREW_H
@@ -26,9 +26,9 @@ struct crew {
 	int ionice;                  /* of all; -1 leaves it, else PVE's 0..8 */
 
 	pthread_mutex_t lock; /* guards what follows */
-	pthread_cond_t ended; /* a thread has */
+	pthread_cond_t ended; /* signaled when a thread has ended */
 	unsigned running;
-	void (*on_last)(void *arg); /* once nobody waits for them any more */
+	void (*on_last)(void *arg); /* set once the crew is left to itself */
 	void *on_last_arg;
 };
 
@@ -46,8 +46,9 @@ int crew_start(struct crew *c, const char *name, void (*body)(void *arg), void *
 bool crew_wait(struct crew *c, int ms);
 
 /*
- * They have been asked to end, and do so at once unless one hangs.  True: all are joined.  False: they are
- * left to themselves; the last one calls on_last(arg), and the caller must not touch the crew any more.
+ * The threads must have been asked to end, which they do at once unless one hangs.  True: all are joined.
+ * False: they are left to themselves; the last one calls on_last(arg), and the caller must not touch the
+ * crew any more.
  */
 bool crew_join(struct crew *c, void (*on_last)(void *arg), void *arg);
 

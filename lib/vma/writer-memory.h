@@ -1,11 +1,11 @@
-/* The writer's memory: all of it is got at the start, and touched only as it is needed. */
+/* The writer's memory: all of it is mapped at the start, and touched only when it is needed. */
 #ifndef VZDUMP_VMA_WRITER_MEMORY_H
 #define VZDUMP_VMA_WRITER_MEMORY_H
 
 #include "vma/writer-zeroes.h"
 #include "vma/writer.h"
 
-/* What is to be written next: a compressed frame, or a piece of the stream. */
+/* A unit of output: a compressed frame, or a piece of the stream. */
 struct frame {
 	struct frame *next;        /* while it is free */
 	uint8_t *out;              /* memory of its own */
@@ -25,7 +25,7 @@ struct writer_memory {
 	struct frame *frames;
 };
 
-/* n_extents, n_zeroes and n_frames are set; frame_size is how much a frame's out must hold. */
+/* n_extents, n_zeroes and n_frames are set; frame_size is the size of each frame's out. */
 int writer_memory_init(struct writer_memory *m, size_t frame_size, struct error **err);
 void writer_memory_clear(struct writer_memory *m);
 

@@ -97,7 +97,7 @@ static int write_index(struct writer_output *o, struct error **err)
 	return r < 0 ? r : seektable_write(&o->seektable, o->output, err);
 }
 
-static int write_all(struct writer_output *o, struct error **err)
+static int write_archive(struct writer_output *o, struct error **err)
 {
 	struct frame *f;
 	int r = write_frame(o, o->header.data, o->header.len, o->header_vma_len, err);
@@ -120,6 +120,6 @@ void writer_output_run(void *writer_output)
 	struct writer_output *o = writer_output;
 	struct error *err = NULL;
 
-	if (write_all(o, &err) < 0)
+	if (write_archive(o, &err) < 0)
 		pool_fail(o->pool, &err);
 }

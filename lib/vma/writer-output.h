@@ -14,7 +14,7 @@ struct writer_output {
 	struct output *output;
 	const struct vma_header *hdr;
 	const struct writer_counts *counts;
-	atomic_uint_fast64_t vma_bytes; /* any thread may look */
+	atomic_uint_fast64_t vma_bytes; /* any thread may read it */
 
 	struct frame_encoder *encoder; /* of header and index; NULL: there is no index */
 	struct buf header;             /* encoded, compressed */

@@ -5,7 +5,7 @@
 #include "base/io.h"
 #include "vma/index.h"
 
-/* What the caller claims must fit the devices, or the archive would be unreadable. */
+/* A slot that does not fit its device would make the archive unreadable. */
 static int check_slot(const struct vma_header *hdr, const struct vma_slot *s, struct error **err)
 {
 	const struct vma_device *d = &hdr->devices[s->dev];

@@ -15,7 +15,7 @@ struct packed_extent {
 
 /*
  * Packs e in place; in front of e->data there must be room for the header.  Its clusters are counted in
- * counts.  ERR_INVALID: a slot is not what the devices of hdr need.
+ * counts.  ERR_INVALID: a slot does not fit the devices of hdr.
  */
 int pack_extent(const struct vma_header *hdr, const struct vma_extent *e, struct writer_counts *counts,
 		struct packed_extent *ret, struct error **err);

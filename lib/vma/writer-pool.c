@@ -10,14 +10,14 @@
 
 #define CANCEL_POLL_MS 100
 
-/* ---- with the lock held: what comes free ---- */
+/* ---- what comes free; the lock is held ---- */
 
 static void ring_event(const struct pool *p)
 {
 	const uint64_t one = 1;
 
 	if (write(p->event_fd, &one, sizeof(one)) < 0) {
-		/* full means readable already, which is all that is wanted */
+		/* a full counter is readable already, which is enough */
 	}
 }
 
@@ -153,7 +153,7 @@ int pool_check(struct pool *p, struct error **err)
 	return r;
 }
 
-/* Not so long that a request to stop would go unseen. */
+/* Waits in short steps, as a request to stop does not wake it. */
 static void wait_free(struct pool *p)
 {
 	cond_wait_ms(&p->free_cond, &p->lock, CANCEL_POLL_MS);
@@ -202,7 +202,7 @@ int pool_extent_get(struct pool *p, unsigned reserve, struct vma_extent **ret, s
 	return r;
 }
 
-static void submit(struct pool *p, struct work_item item)
+static void submit_item(struct pool *p, struct work_item item)
 {
 	*item_at(p, p->n_submitted++) = item;
 	pthread_cond_signal(&p->work_cond);
@@ -222,7 +222,7 @@ void pool_extent_put(struct pool *p, struct vma_extent *e)
 
 	pthread_mutex_lock(&p->lock);
 	if (used && !p->failed)
-		submit(p, (struct work_item){ .kind = WORK_EXTENT, .extent = e });
+		submit_item(p, (struct work_item){ .kind = WORK_EXTENT, .extent = e });
 	else
 		free_extent(p, e);
 	pthread_mutex_unlock(&p->lock);
@@ -236,10 +236,10 @@ static void open_zeroes(struct pool *p)
 
 static void submit_zeroes(struct pool *p)
 {
-	submit(p, (struct work_item){ .kind = WORK_ZEROES, .zeroes = TAKE_PTR(p->open_zeroes) });
+	submit_item(p, (struct work_item){ .kind = WORK_ZEROES, .zeroes = TAKE_PTR(p->open_zeroes) });
 }
 
-/* Gives the lock away while it waits. */
+/* Releases the lock while it waits. */
 static int need_open_zeroes(struct pool *p, struct error **err)
 {
 	int r;

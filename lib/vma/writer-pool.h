@@ -1,11 +1,11 @@
 /*
- * The ring of work items between those who hand clusters in, the workers and the output.
+ * The ring of work items between the callers that hand clusters in, the workers and the output.
  *
  *	caller:  an extent, or zeroes ─▶ a new item at the end of the ring
  *	worker:  takes the oldest item that none has taken ─▶ makes it a ready frame, in the same place
  *	output:  takes the oldest item once it is a ready frame
  *
- * So the order of the archive is that in which items came, whichever worker is done first.  A worker gets
+ * So the archive keeps the order in which items came, whichever worker is done first.  A worker gets
  * the frame that it fills together with the item, under one lock: the oldest item always has one, and the
  * output never starves.  Nothing is allocated per item; the number of extents bounds the memory.
  */
@@ -65,26 +65,26 @@ void pool_clear(struct pool *p);
 
 /* ---- any thread ---- */
 
-/* The first failure stays; takes *err.  Whoever waits, here or in the output, is woken. */
+/* Takes *err; the first failure is kept.  All waits end, here and in the output. */
 void pool_fail(struct pool *p, struct error **err);
-/* A copy of the failure, which a request to stop becomes too; 0 without one. */
+/* Returns a copy of the failure, or 0 if there is none.  A request to stop makes the pool fail. */
 int pool_check(struct pool *p, struct error **err);
 
-/* ---- callers: vma_writer_extent_try_get() and its like say what these do ---- */
+/* ---- callers: the functions of the same names in vma/writer.h say what these do ---- */
 
 int pool_extent_try_get(struct pool *p, unsigned reserve, struct vma_extent **ret, struct error **err);
 int pool_extent_get(struct pool *p, unsigned reserve, struct vma_extent **ret, struct error **err);
 void pool_extent_put(struct pool *p, struct vma_extent *e);
 int pool_zeroes_add(struct pool *p, uint8_t dev, uint32_t first, uint32_t n, struct error **err);
 bool pool_zeroes_ready(struct pool *p);
-/* Nothing more comes.  Without any item so far there will be one empty extent, as Proxmox writes it. */
+/* Nothing more comes.  If no item came at all, one empty extent is written, as Proxmox does. */
 void pool_close(struct pool *p);
 
 /* ---- workers ---- */
 
 /*
- * Waits for an item to be packed and for a frame to put it into; false: there is none any more, or the
- * pool has failed.
+ * Waits for an item to be packed and for a frame to put it into; false: no item is left, or the pool has
+ * failed.
  */
 bool pool_take(struct pool *p, struct work_item *ret, uint64_t *ret_number, struct frame **ret_frame);
 /*
@@ -95,9 +95,9 @@ void pool_ready(struct pool *p, const struct work_item *item, uint64_t number, s
 
 /* ---- the output ---- */
 
-/* Waits for the next frame; NULL: there is none any more, or the pool has failed. */
+/* Waits for the next frame; NULL: none is left, or the pool has failed. */
 struct frame *pool_next_frame(struct pool *p);
-/* It is written. */
+/* Gives back the frame that pool_next_frame() returned, once it is written. */
 void pool_frame_put(struct pool *p, struct frame *f);
 
 #endif

@@ -25,7 +25,8 @@ void worker_clear(struct worker *k)
 	free(k->scratch);
 }
 
-static int encode(struct worker *k, struct frame *f, const uint8_t *data, size_t len, struct error **err)
+static int encode_frame(struct worker *k, struct frame *f, const uint8_t *data, size_t len,
+			struct error **err)
 {
 	f->vma_len = len;
 	f->data = f->out;
@@ -47,13 +48,13 @@ static int make_extent(struct worker *k, struct vma_extent *e, struct frame *f, 
 	}
 	memcpy(f->keys, p.keys, p.n_keys * sizeof(*p.keys));
 	f->n_keys = p.n_keys;
-	return encode(k, f, p.data, p.len, err);
+	return encode_frame(k, f, p.data, p.len, err);
 }
 
 static int make_zeroes(struct worker *k, const struct zeroes *z, struct frame *f, struct error **err)
 {
 	if (k->encoder)
-		return encode(k, f, k->scratch, zeroes_pack(z, k->hdr->uuid, k->scratch), err);
+		return encode_frame(k, f, k->scratch, zeroes_pack(z, k->hdr->uuid, k->scratch), err);
 	f->data = f->out;
 	f->len = f->vma_len = zeroes_pack(z, k->hdr->uuid, f->out);
 	return 0;

@@ -11,7 +11,7 @@
 
 #define CANCEL_POLL_MS 100
 #define MAX_THREADS    256
-/* Beside one for each thread: some that are read into, some that wait, one that is written. */
+/* In addition to one for each thread: some that are read into, some that wait, one that is written. */
 #define MORE_EXTENTS 6
 #define MIN_EXTENTS  4 /* each caller holds one, and one is in reserve */
 #define MORE_ZEROES  2

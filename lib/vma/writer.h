@@ -14,7 +14,7 @@
  *	vma_writer_zero(w, dev, first, n)	// clusters known to be zero
  *	vma_writer_finish(w, &stats, err)
  *
- * That every cluster of every device comes exactly once is the caller's duty.
+ * The caller must hand in every cluster of every device exactly once.
  * Layout and meaning: lib/vma/format.h.
  */
 #ifndef VZDUMP_VMA_WRITER_H
@@ -39,17 +39,17 @@ struct vma_writer_options {
 	enum vma_layout layout;
 	/*
 	 * How many threads compress frames (0: one; a stream needs no more) and how many extents there are
-	 * (0: six more than threads).  NULL: both 0.  Only vma_writer_new() looks at it.
+	 * (0: six more than threads).  NULL: both 0.  Only vma_writer_new() reads it.
 	 */
 	const struct budget *budget;
 	int level;                   /* of zstd; 0 = 3 */
 	int ionice;                  /* -1 = leave; else PVE's 0..8 for the compressing and writing threads */
 	const struct cancel *cancel; /* ends every wait below with ERR_CANCELED; may be NULL */
-	size_t index_part_max, index_held_max; /* of vma/index.h; 0: as there.  Tests take less */
+	size_t index_part_max, index_held_max; /* of vma/index.h; 0: as there.  Tests use less */
 };
 
 struct vma_writer_stats {
-	uint64_t zero_bytes; /* guest data found zero, both ways */
+	uint64_t zero_bytes; /* guest data that is zero: known before, or found */
 	uint64_t data_bytes; /* guest data stored */
 	uint64_t vma_bytes;  /* uncompressed archive */
 	uint64_t file_bytes; /* what went to the output */
@@ -86,8 +86,8 @@ int vma_writer_new(const struct vma_writer_options *o, struct output *output, co
 
 /*
  * Gets an empty extent: 1 and *ret.  try_get returns 0 if none is free now; get waits.  Both leave
- * `reserve` extents free for others: who reads ahead passes 1, so that the thread for which a guest
- * waits (it passes 0) always finds one.  Negative once the writer has failed.
+ * `reserve` extents free for others: a thread that reads ahead passes 1, so that the thread for which a
+ * guest waits (it passes 0) always finds one.  Negative once the writer has failed.
  */
 int vma_writer_extent_try_get(struct vma_writer *w, unsigned reserve, struct vma_extent **ret,
 			      struct error **err);
@@ -108,8 +108,8 @@ static inline void vma_extent_set(struct vma_extent *e, unsigned slot, uint8_t d
 }
 
 /*
- * Hands the extent over, in archive order of the calls; one without any set slot just goes back.
- * Never waits.  Once the writer has failed it takes extents back and drops them.
+ * Hands the extent over; the archive keeps the order of the calls.  An extent without any set slot just
+ * goes back.  Never waits.  Once the writer has failed it takes extents back and drops their content.
  */
 void vma_writer_extent_put(struct vma_writer *w, struct vma_extent *e);
 
@@ -122,7 +122,7 @@ int vma_writer_zero(struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t 
 
 /*
  * True if vma_writer_zero() of up to 65536 clusters would not wait now.  For a caller that must not
- * wait: QEMU stalls while answers it sent are not taken.
+ * wait: QEMU stalls while answers that it sent are not read.
  */
 bool vma_writer_zero_ready(struct vma_writer *w);
 
@@ -141,8 +141,8 @@ uint64_t vma_writer_zero_bytes(const struct vma_writer *w, uint8_t dev);
 int vma_writer_finish(struct vma_writer *w, struct vma_writer_stats *ret, struct error **err);
 
 /*
- * Makes the writer fail with ERR_CANCELED: waits of other threads end at once, also the writer's own
- * for a reader of a pipe.  Any thread.
+ * Makes the writer fail with ERR_CANCELED: waits of other threads end at once, and so does the writer's own
+ * wait for the reader of a pipe.  Any thread.
  */
 void vma_writer_abort(struct vma_writer *w);
 
