@@ -59,8 +59,8 @@ static bool has_folder(const char *path, const char *folder)
 }
 
 /*
- * cron gives root PATH=/usr/bin:/bin, which lacks lvs, zfs, mount.nfs and others.  A PATH without /usr/bin and
- * /bin is not extended: it was set so on purpose.
+ * cron gives root PATH=/usr/bin:/bin, which lacks lvs, zfs, mount.nfs and others.  A PATH without /usr/bin
+ * and /bin is not extended: it was set so on purpose.
  */
 static void add_path(char ***env)
 {

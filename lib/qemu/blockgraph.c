@@ -96,7 +96,7 @@ int blockgraph_load(struct qmp *q, struct blockgraph *g, struct error **err)
 			err);
 	if (r < 0)
 		return r;
-	/* Internal by its name, but there from 4.0 on and the only way before 10.1. */
+	/* its name marks it as internal, but QEMU has it since 4.0, and before 10.1 there is no other way */
 	r = qmp_execute(q, "x-debug-query-block-graph", NULL, &g->debug, NULL);
 	if (r < 0 && r != ERR_PEER)
 		return error_set(err, r, "QMP command 'x-debug-query-block-graph' failed");

@@ -1,6 +1,6 @@
 /*
- * The block graph of a QEMU as it was at one moment: nodes, who is whose child, guest devices.
- * Everything returned is borrowed from it.
+ * The block graph of a QEMU as it was at one moment: nodes, their parents and children, guest devices.
+ * Everything that these functions return is borrowed from it.
  */
 #ifndef VZDUMP_QEMU_VIEW_H
 #define VZDUMP_QEMU_VIEW_H
@@ -27,10 +27,12 @@ struct blockgraph {
 	size_t n_edges;
 };
 
+/* Asks QEMU for the graph.  The caller clears *g, also after an error. */
 int blockgraph_load(struct qmp *q, struct blockgraph *g, struct error **err);
 void blockgraph_clear(struct blockgraph *g);
 #define _cleanup_blockgraph_ _cleanup_(blockgraph_clear)
 
+/* The entry of query-named-block-nodes, or NULL. */
 struct json_object *blockgraph_node(const struct blockgraph *g, const char *name);
 /* Name of the node's driver, "" for an unknown node. */
 const char *blockgraph_driver(const struct blockgraph *g, const char *name);
@@ -43,7 +45,7 @@ bool blockgraph_has_parent(const struct blockgraph *g, const char *child);
 /* The query-block entry of the guest device whose root node this is, or NULL. */
 struct json_object *blockgraph_device_of(const struct blockgraph *g, const char *node);
 
-/* The node a device of query-block has, or NULL (no medium). */
+/* The root node of a device of query-block, or NULL (no medium). */
 const char *blockgraph_device_node(struct json_object *device);
 
 #endif

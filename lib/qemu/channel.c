@@ -40,7 +40,7 @@ void channel_clear(struct channel *c)
 	*c = (struct channel)CHANNEL_INIT;
 }
 
-/* Returns the descriptor. */
+/* Tries again until there is room in the backlog.  Returns the descriptor. */
 static int connect_patiently(const char *path, uint64_t deadline, const struct cancel *cancel,
 			     struct error **err)
 {
@@ -76,7 +76,7 @@ int channel_connect(struct channel *c, const char *path, const struct channel_li
 	return 0;
 }
 
-static int gone(const struct channel *c, struct error **err)
+static int peer_gone(const struct channel *c, struct error **err)
 {
 	return error_set(err, ERR_GONE, "the peer at '%s' closed the connection", c->path);
 }
@@ -151,7 +151,7 @@ int channel_send(struct channel *c, const char *data, size_t len, int pass_fd, u
 			continue;
 		}
 		if (errno == EPIPE || errno == ECONNRESET)
-			return gone(c, err);
+			return peer_gone(c, err);
 		if (errno != EAGAIN && errno != EINTR)
 			return error_errno(err, errno, "unable to write to '%s'", c->path);
 		r = wait_ready(c, POLLOUT, deadline, err);
@@ -161,13 +161,13 @@ int channel_send(struct channel *c, const char *data, size_t len, int pass_fd, u
 	return 0;
 }
 
-/* Adds what can be had to the buffer; waits for it first. */
-static int receive(struct channel *c, uint64_t deadline, struct error **err)
+/* Waits until some bytes have arrived, and appends them to the buffer. */
+static int receive_some(struct channel *c, uint64_t deadline, struct error **err)
 {
 	ssize_t n;
 	int r;
 
-	/* A peer that floods us never lets recv() wait, so look at the limits here too. */
+	/* a peer that never stops sending never makes recv() wait, so check the limits here too */
 	r = cancel_check(c->cancel, err);
 	if (r < 0)
 		return r;
@@ -180,7 +180,7 @@ static int receive(struct channel *c, uint64_t deadline, struct error **err)
 			return 0;
 		}
 		if (n == 0 || errno == ECONNRESET)
-			return gone(c, err);
+			return peer_gone(c, err);
 		if (errno != EAGAIN && errno != EINTR)
 			return error_errno(err, errno, "unable to read from '%s'", c->path);
 		r = wait_ready(c, POLLIN, deadline, err);
@@ -189,7 +189,7 @@ static int receive(struct channel *c, uint64_t deadline, struct error **err)
 	}
 }
 
-/* Where the next `mark` is in what was received; NULL: nowhere yet. */
+/* The next `mark` in the received bytes; NULL: none so far. */
 static char *find_mark(struct channel *c, char mark)
 {
 	char *at = NULL;
@@ -201,7 +201,7 @@ static char *find_mark(struct channel *c, char mark)
 	return at;
 }
 
-/* Drops the line that was handed out last: it was cut to a string, its end is a NUL now. */
+/* Removes the line that channel_line() returned last from the buffer. */
 static void drop_taken(struct channel *c)
 {
 	size_t len;
@@ -219,7 +219,7 @@ static int too_long(const struct channel *c, struct error **err)
 			 c->limits.message);
 }
 
-/* The next line without its end, in c->in: it lives until the next call. */
+/* The next line without its newline, in c->in; valid until the next call. */
 static int channel_line(struct channel *c, uint64_t deadline, char **ret, size_t *ret_len, struct error **err)
 {
 	char *end;
@@ -229,7 +229,7 @@ static int channel_line(struct channel *c, uint64_t deadline, char **ret, size_t
 	while (!(end = find_mark(c, '\n'))) {
 		if (c->in.len > c->limits.message)
 			return too_long(c, err);
-		r = receive(c, deadline, err);
+		r = receive_some(c, deadline, err);
 		if (r < 0)
 			return r;
 	}
@@ -254,7 +254,7 @@ int channel_skip_to(struct channel *c, char mark, uint64_t deadline, struct erro
 	while (!(at = find_mark(c, mark))) {
 		buf_reset(&c->in);
 		c->scanned = 0;
-		r = receive(c, deadline, err);
+		r = receive_some(c, deadline, err);
 		if (r < 0)
 			return r;
 	}

@@ -1,5 +1,5 @@
 /*
- * A unix stream socket that carries JSON messages, one a line: what QMP and the guest agent share.
+ * A unix stream socket that carries JSON messages, one per line, as QMP and the guest agent do.
  * Waits end at a deadline (units_now_ns() clock) or when a stop is requested.
  */
 #ifndef VZDUMP_QEMU_CHANNEL_H
@@ -12,9 +12,9 @@
 #include "base/error.h"
 #include "base/json.h"
 
-/* What one message may cost. */
+/* The limits of one message. */
 struct channel_limits {
-	size_t message; /* bytes of text, without the line's end */
+	size_t message; /* bytes of text, without the newline */
 	size_t memory;  /* bytes it may need when it is parsed, see json_parse() */
 };
 
@@ -22,8 +22,8 @@ struct channel {
 	int fd;         /* -1: closed */
 	char *path;     /* for messages */
 	struct buf in;  /* received, not yet taken */
-	size_t scanned; /* of in: no line end in here */
-	size_t taken;   /* of in: parsed already, to be dropped */
+	size_t scanned; /* bytes of in that have been searched for the mark */
+	size_t taken;   /* bytes of in that belong to the line that was returned last */
 	struct channel_limits limits;
 	const struct cancel *cancel; /* may be NULL */
 };
@@ -32,9 +32,10 @@ struct channel {
 		.fd = -1, .in = BUF_INIT \
 	}
 
+/* The time in timeout_ms milliseconds. */
 uint64_t channel_deadline(int timeout_ms);
 
-/* A full backlog (another client is being served) is waited for. */
+/* Connects.  Waits for room if the backlog is full because another client is being served. */
 int channel_connect(struct channel *c, const char *path, const struct channel_limits *limits,
 		    uint64_t deadline, const struct cancel *cancel, struct error **err);
 void channel_clear(struct channel *c);
@@ -49,12 +50,12 @@ int channel_send(struct channel *c, const char *data, size_t len, int pass_fd, u
  */
 int channel_message(struct channel *c, uint64_t deadline, struct json_object **ret, struct error **err);
 
-/* Drops all up to and including the next byte `mark`. */
+/* Drops everything up to and including the next byte `mark`. */
 int channel_skip_to(struct channel *c, char mark, uint64_t deadline, struct error **err);
 
 /*
- * What an answer says: its "return" member in *ret (ret may be NULL; the caller puts *ret), or its "error" as
- * ERR_PEER with the peer's words.
+ * Evaluates an answer: its "return" member becomes *ret (ret may be NULL; the caller puts *ret), its "error"
+ * becomes ERR_PEER with the peer's words.
  */
 int channel_result(struct json_object *answer, struct json_object **ret, struct error **err);
 

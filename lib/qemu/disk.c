@@ -8,7 +8,7 @@
 #include "qemu/names.h"
 
 enum {
-	MAX_DEPTH = 32, /* of filters and formats above a protocol node */
+	MAX_DEPTH = 32, /* of the chain of filters and formats above a protocol node */
 };
 
 void graph_disk_clear(struct graph_disk *d)
@@ -48,7 +48,7 @@ char *graph_qom_string(struct qmp *q, const char *path, const char *property)
 	return *s ? xstrdup(s) : NULL;
 }
 
-/* ---- which device ---- */
+/* ---- finding the device ---- */
 
 static bool device_has_key(struct json_object *device, const char *key)
 {
@@ -67,7 +67,7 @@ static bool device_has_drive_name(struct json_object *device, const char *key)
 	       str_equal_null(blockgraph_device_node(device), name);
 }
 
-/* OVMF's variables are in the second flash of the machine, on x86 and on ARM. */
+/* OVMF keeps its variables in the machine's second flash, on x86 and on ARM. */
 static bool device_is_efidisk(struct json_object *device, const char *key)
 {
 	const char *qdev = json_get_str(device, "qdev");
@@ -97,7 +97,7 @@ const char *graph_filename(const struct blockgraph *g, const char *node)
 	return json_get_str(json_walk(blockgraph_node(g, node), "image", NULL), "filename");
 }
 
-static bool same_file(const struct stat *want, const char *path)
+static bool is_same_file(const struct stat *want, const char *path)
 {
 	struct stat st;
 
@@ -118,7 +118,7 @@ static struct json_object *find_device_by_path(const struct blockgraph *g, const
 		struct json_object *device = json_array_at(g->devices, i);
 		const char *node = blockgraph_device_node(device);
 
-		if (node && json_get_str(device, "qdev") && same_file(&want, graph_filename(g, node)))
+		if (node && json_get_str(device, "qdev") && is_same_file(&want, graph_filename(g, node)))
 			return device;
 	}
 	return NULL;
@@ -135,13 +135,13 @@ struct json_object *graph_find_device(const struct blockgraph *g, const char *ke
 	return device ? device : find_device_by_path(g, path);
 }
 
-/* ---- what is below it ---- */
+/* ---- the nodes below the device ---- */
 
 enum {
 	MAX_FILE_MEMORY = 1024 * 1024,
 };
 
-/* "json:{"throttle-group": "g", ...}" is how QEMU names a throttle filter's file. */
+/* The file name that QEMU reports for a throttle filter has it: "json:{"throttle-group": "g", ...}". */
 static int throttle_group(struct json_object *node, char **ret, struct error **err)
 {
 	const char *name = json_get_str(node, "node-name");
@@ -186,8 +186,8 @@ int graph_throttle_options(const struct blockgraph *g, const char *throttle, con
 	json_put_bool(o, "read-only", json_get_bool(node, "ro", false));
 	json_put_str(o, "detect-zeroes", json_get_str(node, "detect_zeroes"));
 	/*
-	 * QEMU does not report `discard`.  Passing TRIMs on is right either way: the nodes below
-	 * have an option of their own, and PVE gives all nodes of a disk the same.
+	 * QEMU does not report `discard`.  It is safe to pass TRIMs on in any case: the nodes below have
+	 * their own option, and PVE gives all nodes of a disk the same.
 	 */
 	json_put_str(o, "discard", "unmap");
 	*ret = json_put_obj(o, "cache", cache_options(node));
@@ -203,7 +203,7 @@ static int refuse_leftover(const char *key, const char *node, struct error **err
 }
 
 /* Steps from the device's root node over throttle filters down to T. */
-static int descend(const struct blockgraph *g, struct graph_disk *d, struct error **err)
+static int find_node(const struct blockgraph *g, struct graph_disk *d, struct error **err)
 {
 	const char *node = d->root, *throttle = NULL;
 
@@ -225,7 +225,7 @@ static int descend(const struct blockgraph *g, struct graph_disk *d, struct erro
 	return graph_throttle_options(g, throttle, node, &d->throttle_options, err);
 }
 
-/* By a LUKS node somewhere below, or by the image itself (qcow2). */
+/* True if there is a LUKS node in the chain, or if an image itself is encrypted (qcow2). */
 static bool is_encrypted(const struct blockgraph *g, const char *name)
 {
 	for (int i = 0; name && i < MAX_DEPTH; i++, name = blockgraph_child(g, name, "file")) {
@@ -252,7 +252,7 @@ static int read_node(const struct blockgraph *g, struct graph_disk *d, struct er
 	return 0;
 }
 
-/* virtio-blk has the iothread itself, SCSI disks get their controller's. */
+/* A virtio-blk device has its own iothread; a SCSI disk uses that of its controller. */
 static char *find_iothread(struct qmp *q, const char *qom_path)
 {
 	_cleanup_free_ char *bus = NULL;
@@ -303,7 +303,7 @@ int graph_find_disk(struct qmp *q, const char *key, const char *path, struct gra
 	d.key = xstrdup(key);
 	d.qom_path = graph_qom_path(device);
 	d.root = xstrdup(blockgraph_device_node(device));
-	r = descend(&g, &d, err);
+	r = find_node(&g, &d, err);
 	if (r < 0)
 		return r;
 	r = read_node(&g, &d, err);

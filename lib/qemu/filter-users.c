@@ -9,10 +9,10 @@
 #include "qemu/names.h"
 
 enum {
-	MAX_JOBS = 4, /* that are named */
+	MAX_JOBS = 4, /* more are not named */
 };
 
-/* "(backup 'j1')": the block jobs of the QEMU; "" if there is none.  Caller frees. */
+/* "backup 'j1', mirror 'j2'": the block jobs of others in the QEMU; "" if there is none.  Caller frees. */
 static char *describe_jobs(struct qmp *q)
 {
 	_cleanup_json_ struct json_object *jobs = NULL;
@@ -31,7 +31,7 @@ static char *describe_jobs(struct qmp *q)
 	return buf_steal(&b);
 }
 
-/* Somebody's backend without a device and a name: of a block job, or what is left of one. */
+/* The user is a backend without device and name, which a block job has, or has left. */
 static int used_by_backend(const char *filter, const char *jobs, struct error **err)
 {
 	if (*jobs)
@@ -62,7 +62,7 @@ static int used_by_node(const struct blockgraph *g, const struct blockgraph_edge
 			 e->parent, driver, e->child, e->name);
 }
 
-/* The guest's device itself is no obstacle. */
+/* True for a device of the guest: it may use the filter. */
 static bool is_device(const struct blockgraph *g, const char *parent)
 {
 	for (size_t i = 0; i < json_array_len(g->devices); i++) {

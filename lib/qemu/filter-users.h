@@ -1,4 +1,4 @@
-/* Who else uses a filter of ours, so that it cannot be taken out from under the guest. */
+/* Finds other users of a filter of ours, which prevent that it is removed. */
 #ifndef VZDUMP_QEMU_FILTER_USERS_H
 #define VZDUMP_QEMU_FILTER_USERS_H
 
@@ -6,8 +6,8 @@
 #include "qemu/qmp.h"
 
 /*
- * 0 if nothing but the guest's disk and nodes of ours use the node `filter`.  Else ERR_PEER, in words for the
- * administrator: who uses it, and what to do.
+ * 0 if only the guest's disk and nodes of ours use the node `filter`.  Otherwise ERR_PEER, with a message for
+ * the administrator: what uses it, and what to do.
  */
 int graph_check_filter_users(struct qmp *q, const char *filter, struct error **err);
 

@@ -19,7 +19,7 @@ enum {
 
 /* ---- files ---- */
 
-/* The smallest qcow2 image: clusters of 512 bytes, room for one sector, nothing in it. */
+/* The smallest qcow2 image: clusters of 512 bytes, a disk of one sector, no data. */
 enum {
 	QCOW2_CLUSTER_BITS = 9,
 	QCOW2_CLUSTER = 1 << QCOW2_CLUSTER_BITS,
@@ -34,7 +34,7 @@ static void put_be(unsigned char *p, unsigned bytes, uint64_t value)
 	}
 }
 
-/* Version 2 of the format: see docs/interop/qcow2 of QEMU for the offsets. */
+/* Version 2 of the format; QEMU's docs/interop/qcow2 has the offsets. */
 static void format_image(unsigned char image[QCOW2_CLUSTERS * QCOW2_CLUSTER])
 {
 	memset(image, 0, QCOW2_CLUSTERS * QCOW2_CLUSTER);
@@ -43,15 +43,15 @@ static void format_image(unsigned char image[QCOW2_CLUSTERS * QCOW2_CLUSTER])
 	put_be(image + 20, 4, QCOW2_CLUSTER_BITS);
 	put_be(image + 24, 8, 512);               /* size */
 	put_be(image + 36, 4, 1);                 /* entries of the L1 table */
-	put_be(image + 40, 8, 3 * QCOW2_CLUSTER); /* where it is */
+	put_be(image + 40, 8, 3 * QCOW2_CLUSTER); /* offset of the L1 table */
 	put_be(image + 48, 8, QCOW2_CLUSTER);     /* refcount table */
-	put_be(image + 56, 4, 1);                 /* its clusters */
+	put_be(image + 56, 4, 1);                 /* clusters of the refcount table */
 	put_be(image + QCOW2_CLUSTER, 8, 2 * QCOW2_CLUSTER);
 	for (unsigned i = 0; i < QCOW2_CLUSTERS; i++)
 		put_be(image + 2 * QCOW2_CLUSTER + 2 * i, 2, 1);
 }
 
-static int make_file(const char *path, int *ret_fd, struct error **err)
+static int create_file(const char *path, int *ret_fd, struct error **err)
 {
 	*ret_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (*ret_fd < 0)
@@ -63,7 +63,7 @@ int graph_guard_image(const char *path, struct error **err)
 {
 	unsigned char image[QCOW2_CLUSTERS * QCOW2_CLUSTER];
 	_cleanup_close_ int fd = -1;
-	int r = make_file(path, &fd, err);
+	int r = create_file(path, &fd, err);
 
 	if (r < 0)
 		return r;
@@ -75,16 +75,16 @@ int graph_guard_image(const char *path, struct error **err)
 int graph_guard_sink(const char *path, uint64_t size, struct error **err)
 {
 	_cleanup_close_ int fd = -1;
-	int r = make_file(path, &fd, err);
+	int r = create_file(path, &fd, err);
 
 	if (r == 0 && ftruncate(fd, (off_t)size) < 0)
 		return error_errno(err, errno, "cannot give '%s' the size of the disk", path);
 	return r;
 }
 
-/* ---- in ---- */
+/* ---- adding the guard ---- */
 
-/* A node that has another one as its backing file: QEMU blocks most operations on that one. */
+/* Adds a node whose backing file is `node`, so that QEMU blocks most operations on `node`. */
 static int add_blocker(struct qmp *q, const char *name, const char *node, const char *image,
 		       struct error **err)
 {
@@ -147,7 +147,7 @@ int graph_add_guard(struct qmp *q, const struct graph_disk *d, const struct grap
 	struct graph_pause pause;
 	int r = graph_pause_if_needed(q, &pause, err);
 
-	/* the job first: it takes over whatever is above the filter */
+	/* the job first: its filter node goes under everything that is above our filter */
 	if (r == 0 && sink && !d->throttle)
 		r = add_job(q, n, sink, err);
 	if (r == 0)
@@ -157,7 +157,7 @@ int graph_add_guard(struct qmp *q, const struct graph_disk *d, const struct grap
 	return graph_pause_end_after(q, &pause, r, err);
 }
 
-/* ---- out ---- */
+/* ---- removing the guard ---- */
 
 static int has_job(struct qmp *q, const char *id, bool *ret, struct error **err)
 {
@@ -213,6 +213,6 @@ int graph_del_guard(struct qmp *q, const struct graph_names *n, struct error **e
 		r = cancel_job(q, n->guard_job, err);
 	if (r == 0)
 		r = graph_del_node(q, n->guard_sink, err);
-	/* its bitmap is the filter's and goes with that */
+	/* the job's bitmap belongs to our filter and is deleted together with it */
 	return graph_pause_end_after(q, &pause, r, err);
 }

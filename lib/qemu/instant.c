@@ -8,7 +8,7 @@
 #include "qemu/filter-users.h"
 #include "qemu/pause.h"
 
-/* IDE and SATA: a TRIM of the guest while the graph changes can lock stock QEMU up. */
+/* IDE and SATA: a TRIM of the guest while the graph changes can make QEMU hang. */
 static bool type_needs_pause(const char *qom_type)
 {
 	return qom_type && str_prefix(qom_type, "ide-", NULL);
@@ -16,9 +16,9 @@ static bool type_needs_pause(const char *qom_type)
 
 /*
  * `qom-set drive` to a node of another AioContext aborts QEMU before 10.1 (and before the stable releases
- * that carry the fix).  It cannot happen here: the filter is opened over the disk's own node and so lives
- * in its context, whatever iothread that is.  Hence nothing is refused by version for it; what the old
- * AioContext locks need is in pause.h.
+ * that have the fix).  That cannot happen here: the filter is opened above the disk's own node and so has the
+ * same context, whichever iothread that is.  So no version is refused for it.  pause.h explains what the old
+ * AioContext locks require.
  */
 int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d, struct error **err)
 {
@@ -36,7 +36,7 @@ int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d
 	return 0;
 }
 
-/* ---- one filter ---- */
+/* ---- placing one node ---- */
 
 static int set_drive(struct qmp *q, const char *qom_path, const char *node, struct error **err)
 {
@@ -47,8 +47,8 @@ static int set_drive(struct qmp *q, const char *qom_path, const char *node, stru
 	return qmp_execute(q, "qom-set", args, NULL, err);
 }
 
-/* Takes options over. */
-static int reopen(struct qmp *q, struct json_object *options, struct error **err)
+/* Takes ownership of options. */
+static int reopen_node(struct qmp *q, struct json_object *options, struct error **err)
 {
 	struct json_object *list = json_append(json_new_array(), options);
 	struct json_object *args = json_new_obj();
@@ -63,10 +63,10 @@ int graph_place(struct qmp *q, const struct graph_disk *d, const char *node, str
 	if (!d->throttle)
 		return set_drive(q, d->qom_path, node, err);
 	options = json_copy(d->throttle_options);
-	return reopen(q, json_put_str(options, "file", node), err);
+	return reopen_node(q, json_put_str(options, "file", node), err);
 }
 
-/* ---- all of them ---- */
+/* ---- inserting all filters ---- */
 
 static int needs_pause(struct qmp *q, const struct graph_insertion *items, size_t n, bool *ret,
 		       struct error **err)
@@ -78,7 +78,7 @@ static int needs_pause(struct qmp *q, const struct graph_insertion *items, size_
 	return *ret ? 0 : graph_pause_is_needed(q, ret, err);
 }
 
-static void take_back(struct qmp *q, const struct graph_insertion *items, size_t n)
+static void remove_placed(struct qmp *q, const struct graph_insertion *items, size_t n)
 {
 	while (n-- > 0)
 		(void)graph_place(q, items[n].disk, items[n].disk->node, NULL);
@@ -90,7 +90,7 @@ static int place_all(struct qmp *q, const struct graph_insertion *items, size_t 
 		int r = graph_place(q, items[i].disk, items[i].names->cbw, err);
 
 		if (r < 0) {
-			take_back(q, items, i);
+			remove_placed(q, items, i);
 			return error_wrap(err, r, "inserting the filter for %s", items[i].disk->key);
 		}
 	}
@@ -110,7 +110,7 @@ static int insert_paused(struct qmp *q, const struct graph_insertion *items, siz
 		r = place_all(q, items, n, err);
 	end = graph_pause_end(q, &pause, &instant->paused_ns, &cont_err);
 	if (r == 0 && end < 0)
-		take_back(q, items, n);
+		remove_placed(q, items, n);
 	if (r < 0 || end == 0)
 		return r;
 	error_keep_first(err, &cont_err);
@@ -127,7 +127,7 @@ int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n, s
 
 	for (size_t i = 0; i < n; i++)
 		graph_write_out(items[i].disk->filename);
-	/* All or nothing: a request to stop is seen afterwards. */
+	/* all or nothing: a request to stop takes effect afterwards */
 	cancel = qmp_set_cancel(q, NULL);
 	r = needs_pause(q, items, n, &needed, err);
 	if (r == 0 && needed)
@@ -140,7 +140,7 @@ int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n, s
 	return r;
 }
 
-/* ---- and out ---- */
+/* ---- removing a filter ---- */
 
 static int remove_from_device(struct qmp *q, struct json_object *device, const char *node, struct error **err)
 {
@@ -170,13 +170,13 @@ static int remove_from_throttle(struct qmp *q, const struct blockgraph *g, const
 		return r;
 	r = graph_pause_if_needed(q, &pause, err);
 	if (r == 0)
-		r = reopen(q, options, err);
+		r = reopen_node(q, options, err);
 	else
 		json_object_put(options);
 	return graph_pause_end_after(q, &pause, r, err);
 }
 
-static int take_out(struct qmp *q, const struct blockgraph *g, const char *filter, struct error **err)
+static int remove_filter(struct qmp *q, const struct blockgraph *g, const char *filter, struct error **err)
 {
 	const char *node = blockgraph_child(g, filter, "file");
 	struct json_object *device = blockgraph_device_of(g, filter);
@@ -203,8 +203,8 @@ int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err)
 	if (!node)
 		return 0;
 	graph_write_out(graph_filename(&g, node));
-	r = take_out(q, &g, n->cbw, &no);
-	/* who uses it says more than QEMU's no */
+	r = remove_filter(q, &g, n->cbw, &no);
+	/* the user of the filter explains more than QEMU's error */
 	if (r == 0 || r == ERR_PEER) {
 		int used = graph_check_filter_users(q, n->cbw, err);
 

@@ -1,6 +1,6 @@
 /*
- * The instant: filters go in under the guest, all at once, and out again.  What the disks hold then is
- * what is backed up.
+ * Inserts all filters under a guest at the same instant, and removes them again.  The backup is the content of
+ * the disks at that instant.
  */
 #ifndef VZDUMP_QEMU_INSTANT_H
 #define VZDUMP_QEMU_INSTANT_H
@@ -22,32 +22,34 @@ struct graph_insertion {
 
 struct graph_instant {
 	bool paused;        /* the guest was paused for it */
-	uint64_t paused_ns; /* for how long, seen from here */
+	uint64_t paused_ns; /* for how long, measured from `stop` to the answer to `cont` */
 };
 
 /*
- * ERR_UNSUPPORTED with the reason if the filter cannot, or should not, be put under this disk; the latter
- * is for disks with graph_iothread_crashes().
+ * ERR_UNSUPPORTED with the reason if this QEMU cannot insert the filter under this disk, or could crash
+ * (graph_iothread_crashes()).
  */
 int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d, struct error **err);
 
 /*
- * Puts all filters under the guest in one instant: pauses it if it runs and that is needed (several disks;
- * IDE and SATA; graph_pause_is_needed()), inserts, lets it go on.  On error what was inserted is removed
- * again and the guest runs as before.  A caller who is killed in here leaves the guest paused: he writes
- * GRAPH_OURS_PAUSED to the journal before, and strikes it after.
+ * Inserts all filters under the guest in one instant: pauses the guest if it runs and that is needed (several
+ * disks; IDE and SATA; graph_pause_is_needed()), inserts them and resumes the guest.  On error, filters that
+ * were inserted are removed again and the guest runs as before.  If the process is killed in here, the guest
+ * stays paused; so the caller notes GRAPH_OURS_PAUSED in the journal before the call and strikes it
+ * afterwards.
  */
 int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n, struct graph_instant *ret,
 		 struct error **err);
 /*
- * Takes one filter out from under the guest, by what the graph looks like now; fine if it is not there.
- * For IDE and SATA the guest is paused: GRAPH_OURS_PAUSED again.  ERR_PEER says who else uses the filter.
+ * Removes one filter from under the guest, wherever it is in the current graph; 0 also if it is not there.
+ * For IDE and SATA the guest is paused, so GRAPH_OURS_PAUSED is needed as above.  ERR_PEER names another user
+ * of the filter, if there is one.
  */
 int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err);
 
 /*
- * Makes `node` the guest's disk; throttling stays on top.  Never for the node that the disk has already:
- * `qom-set` of that hangs QEMU 7.2.22 for ever.
+ * Makes `node` the guest's disk; a throttle filter stays above it.  Never call it for the node that the disk
+ * has already: that `qom-set` makes QEMU 7.2.22 hang for ever.
  */
 int graph_place(struct qmp *q, const struct graph_disk *d, const char *node, struct error **err);
 

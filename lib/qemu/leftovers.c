@@ -13,12 +13,12 @@
 #include "qemu/vcpus.h"
 
 enum {
-	MAX_PASSES = 8, /* nodes go from the top down: one layer a pass */
+	MAX_PASSES = 8, /* nodes are deleted from the top down, one layer per pass */
 };
 
 /* ---- lists of names ---- */
 
-/* Our node names with that ending. */
+/* The names of our nodes that end with suffix. */
 static char **our_nodes(const struct blockgraph *g, const char *suffix)
 {
 	char **names = NULL;
@@ -47,7 +47,7 @@ static int our_exports(struct qmp *q, char ***ret, struct error **err)
 	return r;
 }
 
-/* Calls fn for each bitmap of ours; stops when it returns something else than 0. */
+/* Calls fn for each bitmap of ours until it returns a value other than 0, which is returned. */
 static int each_bitmap(const struct blockgraph *g,
 		       int (*fn)(void *opaque, const char *node, const char *bitmap), void *opaque)
 {
@@ -100,11 +100,11 @@ struct cleanup {
 	const struct log *log;
 	struct error **err; /* first error of all */
 	int result;
-	bool lost; /* QEMU does not answer any more: no use to go on */
+	bool lost; /* QEMU does not answer any more, so going on is useless */
 };
 
-/* Keeps the first error for the caller and goes on, as long as QEMU answers. */
-static void note(struct cleanup *c, int r, struct error **e)
+/* Keeps the first error for the caller and logs the others.  Decides whether QEMU still answers. */
+static void note_error(struct cleanup *c, int r, struct error **e)
 {
 	if (r >= 0)
 		return;
@@ -118,7 +118,7 @@ static void note(struct cleanup *c, int r, struct error **e)
 	*e = NULL;
 }
 
-/* Names carry the key in the middle: "vzdump-scsi0-cbw". */
+/* The key of a disk from a name: "scsi0" of "vzdump-scsi0-cbw". */
 static char *key_of(const char *name, const char *suffix)
 {
 	size_t len = strlen(name) - strlen(GRAPH_PREFIX);
@@ -128,7 +128,7 @@ static char *key_of(const char *name, const char *suffix)
 	return xstrndup(name + strlen(GRAPH_PREFIX), len);
 }
 
-/* Runs an undo for each name; the names that the undo takes come from the key in it. */
+/* Calls undo once for each name, with all names of the disk that the name belongs to. */
 static void undo_each(struct cleanup *c, char *const *names, const char *suffix,
 		      int (*undo)(struct qmp *, const struct graph_names *, struct error **))
 {
@@ -141,11 +141,11 @@ static void undo_each(struct cleanup *c, char *const *names, const char *suffix,
 		r = graph_names_init(&n, key, &e);
 		if (r == 0)
 			r = undo(c->q, &n, &e);
-		note(c, r, &e);
+		note_error(c, r, &e);
 	}
 }
 
-static void go_on(struct cleanup *c)
+static void resume_guest(struct cleanup *c)
 {
 	_cleanup_error_ struct error *e = NULL;
 	bool resumed = false;
@@ -153,7 +153,7 @@ static void go_on(struct cleanup *c)
 
 	if (resumed)
 		log_info(c->log, "resuming the guest that an earlier backup left stopped");
-	note(c, r, &e);
+	note_error(c, r, &e);
 }
 
 static void drop_exports(struct cleanup *c)
@@ -161,18 +161,20 @@ static void drop_exports(struct cleanup *c)
 	_cleanup_strv_ char **exports = NULL;
 	_cleanup_error_ struct error *e = NULL;
 
-	note(c, our_exports(c->q, &exports, &e), &e);
+	note_error(c, our_exports(c->q, &exports, &e), &e);
 	undo_each(c, exports, "", graph_del_export);
 }
 
-/* The server is ours, whatever the journal says, if it has exports and all are. */
+/*
+ * If the server has exports and all of them are ours, it is ours too, even if the journal does not list it.
+ */
 static bool serves_only_ours(struct cleanup *c)
 {
 	_cleanup_json_ struct json_object *exports = NULL;
 	_cleanup_error_ struct error *e = NULL;
 	bool any = false;
 
-	note(c, qmp_execute(c->q, "query-block-exports", NULL, &exports, &e), &e);
+	note_error(c, qmp_execute(c->q, "query-block-exports", NULL, &exports, &e), &e);
 	for (size_t i = 0; i < json_array_len(exports); i++) {
 		struct json_object *o = json_array_at(exports, i);
 
@@ -189,7 +191,7 @@ static void stop_server(struct cleanup *c)
 {
 	_cleanup_error_ struct error *e = NULL;
 
-	note(c, graph_server_stop(c->q, &e), &e);
+	note_error(c, graph_server_stop(c->q, &e), &e);
 }
 
 static void undo_nodes(struct cleanup *c, const char *suffix,
@@ -199,7 +201,7 @@ static void undo_nodes(struct cleanup *c, const char *suffix,
 	_cleanup_error_ struct error *e = NULL;
 	_cleanup_strv_ char **names = NULL;
 
-	note(c, blockgraph_load(c->q, &g, &e), &e);
+	note_error(c, blockgraph_load(c->q, &g, &e), &e);
 	names = our_nodes(&g, suffix);
 	undo_each(c, names, suffix, undo);
 }
@@ -210,11 +212,11 @@ static int del_node(struct cleanup *c, const char *name)
 	int r;
 
 	r = qmp_execute(c->q, "blockdev-del", json_new_str("node-name", name), NULL, &e);
-	note(c, r, &e);
+	note_error(c, r, &e);
 	return r;
 }
 
-/* Deletes our nodes that nothing uses.  Number of those deleted. */
+/* Deletes our nodes that nothing uses, and returns their number.  *ret_left: there were nodes of ours. */
 static int drop_unused(struct cleanup *c, bool *ret_left)
 {
 	_cleanup_blockgraph_ struct blockgraph g = { 0 };
@@ -222,7 +224,7 @@ static int drop_unused(struct cleanup *c, bool *ret_left)
 	_cleanup_strv_ char **names = NULL;
 	int deleted = 0;
 
-	note(c, blockgraph_load(c->q, &g, &e), &e);
+	note_error(c, blockgraph_load(c->q, &g, &e), &e);
 	names = our_nodes(&g, "");
 	*ret_left = names != NULL;
 	for (char **name = names; name && *name && !c->lost; name++)
@@ -240,7 +242,7 @@ static void drop_nodes(struct cleanup *c)
 		if (drop_unused(c, &left) == 0)
 			break;
 	if (left && !c->lost && c->result == 0)
-		note(c, error_set(&e, ERR_PEER, "a node of a backup is still in use"), &e);
+		note_error(c, error_set(&e, ERR_PEER, "a node of a backup is still in use"), &e);
 }
 
 static int drop_bitmap(void *opaque, const char *node, const char *bitmap)
@@ -251,7 +253,7 @@ static int drop_bitmap(void *opaque, const char *node, const char *bitmap)
 	int r;
 
 	r = qmp_execute(c->q, "block-dirty-bitmap-remove", json_put_str(args, "name", bitmap), NULL, &e);
-	note(c, r, &e);
+	note_error(c, r, &e);
 	return c->lost;
 }
 
@@ -260,11 +262,11 @@ static void drop_bitmaps(struct cleanup *c)
 	_cleanup_blockgraph_ struct blockgraph g = { 0 };
 	_cleanup_error_ struct error *e = NULL;
 
-	note(c, blockgraph_load(c->q, &g, &e), &e);
+	note_error(c, blockgraph_load(c->q, &g, &e), &e);
 	(void)each_bitmap(&g, drop_bitmap, c);
 }
 
-static void take_out_nodes(struct cleanup *c)
+static void remove_nodes(struct cleanup *c)
 {
 	static const char *const guards[] = { "-guard-top", "-guard", "-guard-job", "-guard-sink" };
 
@@ -280,19 +282,19 @@ static void take_out_nodes(struct cleanup *c)
 		drop_bitmaps(c);
 }
 
-/* One pause around it all, where each step would need one. */
-static void take_out_paused(struct cleanup *c)
+/* One pause around all steps, if each of them needs one. */
+static void remove_paused(struct cleanup *c)
 {
 	_cleanup_error_ struct error *e = NULL;
 	struct graph_pause pause;
 
-	note(c, graph_pause_if_needed(c->q, &pause, &e), &e);
-	take_out_nodes(c);
-	note(c, graph_pause_end(c->q, &pause, NULL, &e), &e);
+	note_error(c, graph_pause_if_needed(c->q, &pause, &e), &e);
+	remove_nodes(c);
+	note_error(c, graph_pause_end(c->q, &pause, NULL, &e), &e);
 }
 
-/* Exports first of all and in no pause, see graph_del_export(). */
-static void take_out(struct cleanup *c, unsigned ours)
+/* Exports come first and not in a pause, see graph_del_export(). */
+static void remove_all(struct cleanup *c, unsigned ours)
 {
 	if (serves_only_ours(c))
 		ours |= GRAPH_OURS_SERVER;
@@ -301,7 +303,7 @@ static void take_out(struct cleanup *c, unsigned ours)
 	if (!c->lost && (ours & GRAPH_OURS_SERVER))
 		stop_server(c);
 	if (!c->lost)
-		take_out_paused(c);
+		remove_paused(c);
 }
 
 int graph_cleanup(struct qmp *q, unsigned ours, const struct log *log, struct error **err)
@@ -312,8 +314,8 @@ int graph_cleanup(struct qmp *q, unsigned ours, const struct log *log, struct er
 	if (!(ours & GRAPH_OURS_SERVER))
 		(void)graph_has_leftovers(q, &anything, NULL);
 	if (anything)
-		take_out(&c, ours);
+		remove_all(&c, ours);
 	if (!c.lost && (ours & GRAPH_OURS_PAUSED))
-		go_on(&c);
+		resume_guest(&c);
 	return c.result;
 }

@@ -1,6 +1,6 @@
 /*
- * Taking out of a QEMU all that a backup has put into it.  Works from what QEMU says alone, so that it serves
- * after a crash as well as at the normal end.
+ * Removes everything that a backup has added to a QEMU.  It finds these things by asking QEMU alone, so it
+ * works after a crash as well as at the normal end.
  */
 #ifndef VZDUMP_QEMU_LEFTOVERS_H
 #define VZDUMP_QEMU_LEFTOVERS_H
@@ -11,20 +11,19 @@
 #include "base/log.h"
 #include "qemu/qmp.h"
 
-/* *ret: anything with our prefix is in the QEMU (nodes, exports, bitmaps). */
+/* *ret: whether the QEMU has any node, export or bitmap with our prefix. */
 int graph_has_leftovers(struct qmp *q, bool *ret, struct error **err);
 
-/* What cannot be recognised by its name. */
+/* Things that have no name by which they could be recognised. */
 enum {
 	GRAPH_OURS_SERVER = 1 << 0, /* the journal says that we started the NBD server */
 	GRAPH_OURS_PAUSED = 1 << 1, /* the journal says that we paused the guest */
 };
 
 /*
- * Undoes all that carries our prefix, in the right order, and what `ours` names; an NBD server that has
- * exports of ours alone is stopped in any case.  Goes on after errors and returns the first; the others
- * are logged as warnings.  A filter that somebody else uses is ERR_PEER: one line that names who it is and
- * what to do.
+ * Removes everything with our prefix, in the right order, and undoes what `ours` lists; an NBD server that
+ * has only exports of ours is stopped in any case.  Goes on after errors and returns the first; the others
+ * are logged as warnings.  ERR_PEER if a filter has another user: one line that names it and says what to do.
  */
 int graph_cleanup(struct qmp *q, unsigned ours, const struct log *log, struct error **err);
 

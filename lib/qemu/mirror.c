@@ -13,9 +13,9 @@
 #include "qemu/pause.h"
 
 enum {
-	JOB_TIMEOUT_MS = 60000, /* for a job that has next to nothing to do */
+	JOB_TIMEOUT_MS = 60000, /* for a job that has almost nothing to do */
 	JOB_POLL_MS = 20,
-	BUFFER_MIN = 1 << 20,  /* what a job copies in one go, however slow it shall be */
+	BUFFER_MIN = 1 << 20,  /* the least that a job copies at once, however low its speed limit is */
 	BUFFER_MAX = 16 << 20, /* QEMU's default */
 };
 
@@ -36,7 +36,7 @@ int mirror_names_init(struct mirror_names *n, const char *key, struct error **er
 	return error_set(err, ERR_INVALID, "disk name '%s' is too long for a QEMU node name", key);
 }
 
-/* For each cluster of 64 KiB 8 bytes in a table and 2 in the refcounts, and some for rounding. */
+/* Each cluster of 64 KiB needs 8 bytes in a table and 2 in the refcounts; the rest is for rounding. */
 uint64_t mirror_overlay_size(uint64_t disk)
 {
 	return (disk + disk / 4096 + (UINT64_C(4) << 20)) / 65536 * 65536;
@@ -54,7 +54,7 @@ int mirror_check(const struct qemu_features *f, const struct graph_disk *d, stru
 
 /* ---- jobs ---- */
 
-/* The job's entry of query-jobs (borrowed from *ret_all), or NULL. */
+/* *ret: the job's entry of query-jobs (borrowed from *ret_all), or NULL. */
 static int find_job(struct qmp *q, const char *id, struct json_object **ret_all, struct json_object **ret,
 		    struct error **err)
 {
@@ -70,12 +70,12 @@ static int find_job(struct qmp *q, const char *id, struct json_object **ret_all,
 	return r;
 }
 
-static int dismiss(struct qmp *q, const char *id, struct error **err)
+static int dismiss_job(struct qmp *q, const char *id, struct error **err)
 {
 	return qmp_execute(q, "job-dismiss", json_new_str("id", id), NULL, err);
 }
 
-/* Waits for one of two states, or for the end: *ret_concluded. */
+/* Waits until the job is in one of two states, or has concluded (*ret_concluded). */
 static int wait_for_state(struct qmp *q, const char *id, const char *state, const char *other,
 			  bool *ret_concluded, struct error **err)
 {
@@ -105,16 +105,16 @@ static int wait_for_state(struct qmp *q, const char *id, const char *state, cons
 	}
 }
 
-/* Waits until the job is concluded, and takes it away. */
+/* Waits until the job has concluded, and dismisses it. */
 static int wait_for_job(struct qmp *q, const char *id, struct error **err)
 {
 	bool concluded;
 	int r = wait_for_state(q, id, "concluded", NULL, &concluded, err);
 
-	return r == 0 ? dismiss(q, id, err) : r;
+	return r == 0 ? dismiss_job(q, id, err) : r;
 }
 
-/* ---- going in ---- */
+/* ---- attaching ---- */
 
 static int add_archive(struct qmp *q, const struct mirror_names *n, const struct mirror_source *s,
 		       struct error **err)
@@ -167,8 +167,8 @@ static int add_overlay(struct qmp *q, const struct graph_disk *d, const struct m
 }
 
 /*
- * A controller with an iothread has its SCSI disks there from the beginning (virtio-blk moves when
- * the guest's driver starts), and a QEMU before 10.1 aborts when such a disk gets a node of another
+ * The SCSI disks of a controller with an iothread run in it from the beginning (a virtio-blk disk moves there
+ * when the guest's driver starts), and a QEMU before 10.1 aborts when such a disk gets a node of another
  * AioContext.
  */
 static int move_to_iothread(struct qmp *q, const struct graph_disk *d, const struct mirror_names *n,
@@ -185,7 +185,7 @@ static int move_to_iothread(struct qmp *q, const struct graph_disk *d, const str
 	return qmp_execute(q, "x-blockdev-set-iothread", args, NULL, err);
 }
 
-/* Keeps T, which an old -drive would take along when the disk leaves it, and is what is filled. */
+/* The node that the job fills.  It also keeps T, which an old -drive would delete when the disk leaves it. */
 static int add_target(struct qmp *q, const struct graph_disk *d, const struct mirror_names *n,
 		      struct error **err)
 {
@@ -228,10 +228,10 @@ static int pause_job(struct qmp *q, const char *id, struct error **err)
 }
 
 /*
- * A job wants a node that no other node uses, and T free of the disk, which must be somewhere; so
- * a throttle filter spends a moment on a node of nothing.  The job has to be paused when its nodes
- * move to the throttle filter's iothread: QEMU 10.0.2 hangs in bdrv_try_change_aio_context() when
- * reads from an NBD server are under way.
+ * When the job starts, no node may use its source, and the disk may not use T.  As the throttle filter must
+ * have some child, it gets an empty node for a moment.  The job has to be paused when its nodes move to the
+ * throttle filter's iothread: QEMU 10.0.2 hangs in bdrv_try_change_aio_context() while reads from an NBD
+ * server are in flight.
  */
 static int start_below_throttle(struct qmp *q, const struct graph_disk *d, const struct mirror_names *n,
 				uint64_t speed, struct error **err)
@@ -300,9 +300,9 @@ int mirror_state(struct qmp *q, const struct mirror_names *n, struct mirror_prog
 	return 0;
 }
 
-/* ---- coming out ---- */
+/* ---- finishing ---- */
 
-/* The job is over: has it put the target in the overlay's place, or did somebody cancel it? */
+/* The job is gone: fails unless it has replaced the overlay by the target (it may have been canceled). */
 static int check_moved(struct qmp *q, const struct mirror_names *n, struct error **err)
 {
 	_cleanup_blockgraph_ struct blockgraph g = { 0 };
@@ -313,7 +313,7 @@ static int check_moved(struct qmp *q, const struct mirror_names *n, struct error
 	return r;
 }
 
-/* An attempt before may have come as far as anywhere in here. */
+/* An earlier attempt may have been interrupted at any of these steps. */
 static int end_job(struct qmp *q, const struct mirror_names *n, struct error **err)
 {
 	_cleanup_json_ struct json_object *all = NULL;
@@ -331,7 +331,7 @@ static int end_job(struct qmp *q, const struct mirror_names *n, struct error **e
 	return r == 0 ? wait_for_job(q, n->job, err) : r;
 }
 
-/* Not if the disk has it already, see graph_place(). */
+/* Does nothing if the disk has the volume already, see graph_place(). */
 static int place_volume(struct qmp *q, const struct graph_disk *d, const struct mirror_names *n,
 			struct error **err)
 {

@@ -1,7 +1,7 @@
 /*
- * The names of what a backup makes in a guest's QEMU: nodes, an export, a bitmap, a job (nodes.h, guard.h and
- * server.h say what each is).  All are made of the disk's key ("scsi0"), so that a journal needs little more
- * than the keys, and begin with a prefix, so that leftovers are recognised.
+ * The names of the things that a backup adds to a guest's QEMU: nodes, an export, a bitmap, a job (see
+ * nodes.h, guard.h and server.h).  They contain the disk's key ("scsi0") and begin with a prefix by which
+ * leftovers are recognised.
  */
 #ifndef VZDUMP_QEMU_NAMES_H
 #define VZDUMP_QEMU_NAMES_H
@@ -12,7 +12,7 @@
 
 #define GRAPH_PREFIX "vzdump-"
 
-/* QEMU takes at most 31 characters for the name of a node. */
+/* A node name of QEMU has at most 31 characters. */
 struct graph_names {
 	char cbw[32];    /* vzdump-scsi0-cbw: the filter */
 	char target[32]; /* vzdump-scsi0-target: format node of the fleecing image, or the sink's NBD node */
@@ -29,7 +29,7 @@ struct graph_names {
 /* Fills *n for the disk with that key.  ERR_INVALID if the key is too long for a node name. */
 int graph_names_init(struct graph_names *n, const char *key, struct error **err);
 
-/* True for names that this project makes for a backup.  NULL is not ours. */
+/* True for names that a backup uses.  False for NULL. */
 bool graph_is_ours(const char *name);
 
 #endif

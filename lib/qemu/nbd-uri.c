@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 
-/* Escapes all but letters, digits, "-._~" and what is in keep. */
+/* Appends text; escapes all characters but letters, digits, "-._~" and those in keep. */
 static void add_escaped(struct buf *b, const char *text, const char *keep)
 {
 	for (; *text; text++) {

@@ -8,14 +8,14 @@
 #define NS_PER_MS  UINT64_C(1000000)
 #define GOODBYE_MS 1000
 
-static int failed(struct error **err)
+static int nbd_failed(struct error **err)
 {
 	const char *text = nbd_get_error();
 
 	return error_set(err, ERR_PEER, "%s", text ? text : "the NBD server closed the connection");
 }
 
-/* Milliseconds until then, -1 for end 0: no limit. */
+/* Milliseconds until end; -1 (no limit) if end is 0. */
 static int left_ms(uint64_t end)
 {
 	uint64_t now = units_now_ns();
@@ -25,8 +25,8 @@ static int left_ms(uint64_t end)
 	return now < end ? (int)((end - now) / NS_PER_MS) + 1 : 0;
 }
 
-/* Waits once, and lets libnbd do what can be done then. */
-static int one_round(struct nbd_handle *h, uint64_t end, const struct cancel *cancel, struct error **err)
+/* Waits until the socket is ready, and lets libnbd go on. */
+static int wait_once(struct nbd_handle *h, uint64_t end, const struct cancel *cancel, struct error **err)
 {
 	const unsigned direction = nbd_aio_get_direction(h);
 	struct pollfd p[2] = { { .fd = nbd_aio_get_fd(h) },
@@ -36,7 +36,7 @@ static int one_round(struct nbd_handle *h, uint64_t end, const struct cancel *ca
 	if (cancel_requested(cancel))
 		return cancel_check(cancel, err);
 	if (p[0].fd < 0)
-		return failed(err);
+		return nbd_failed(err);
 	if (left == 0)
 		return error_set(err, ERR_TIMEOUT, "the NBD server does not answer");
 	if (direction & LIBNBD_AIO_DIRECTION_READ)
@@ -49,9 +49,9 @@ static int one_round(struct nbd_handle *h, uint64_t end, const struct cancel *ca
 	if (ready <= 0)
 		return 0;
 	if (direction & LIBNBD_AIO_DIRECTION_READ && p[0].revents & (POLLIN | POLLHUP | POLLERR))
-		return nbd_aio_notify_read(h) < 0 ? failed(err) : 0;
+		return nbd_aio_notify_read(h) < 0 ? nbd_failed(err) : 0;
 	if (p[0].revents)
-		return nbd_aio_notify_write(h) < 0 ? failed(err) : 0;
+		return nbd_aio_notify_write(h) < 0 ? nbd_failed(err) : 0;
 	return 0;
 }
 
@@ -62,9 +62,9 @@ static int wait_connected(struct nbd_handle *h, int timeout_ms, const struct can
 	int r = 0;
 
 	while (r == 0 && nbd_aio_is_connecting(h) == 1)
-		r = one_round(h, end, cancel, err);
+		r = wait_once(h, end, cancel, err);
 	if (r == 0 && nbd_aio_is_ready(h) != 1 && nbd_aio_is_negotiating(h) != 1)
-		r = failed(err);
+		r = nbd_failed(err);
 	return r;
 }
 
@@ -72,7 +72,7 @@ int nbd_client_connect_unix(struct nbd_handle *h, const char *socket, int timeou
 			    const struct cancel *cancel, struct error **err)
 {
 	if (nbd_aio_connect_unix(h, socket) < 0)
-		return failed(err);
+		return nbd_failed(err);
 	return wait_connected(h, timeout_ms, cancel, err);
 }
 
@@ -80,7 +80,7 @@ int nbd_client_connect_uri(struct nbd_handle *h, const char *uri, int timeout_ms
 			   struct error **err)
 {
 	if (nbd_aio_connect_uri(h, uri) < 0)
-		return failed(err);
+		return nbd_failed(err);
 	return wait_connected(h, timeout_ms, cancel, err);
 }
 
@@ -89,10 +89,10 @@ int nbd_client_finish(struct nbd_handle *h, int64_t cookie, const struct cancel 
 	int r = 0, done = 0;
 
 	if (cookie < 0)
-		return failed(err);
+		return nbd_failed(err);
 	while (r == 0 && (done = nbd_aio_command_completed(h, (uint64_t)cookie)) == 0)
-		r = one_round(h, 0, cancel, err);
-	return r == 0 && done < 0 ? failed(err) : r;
+		r = wait_once(h, 0, cancel, err);
+	return r == 0 && done < 0 ? nbd_failed(err) : r;
 }
 
 void nbd_client_close(struct nbd_handle *h)
@@ -103,7 +103,7 @@ void nbd_client_close(struct nbd_handle *h)
 		return;
 	if (nbd_aio_is_ready(h) == 1 && nbd_aio_disconnect(h, 0) == 0) {
 		while (nbd_aio_is_closed(h) != 1 && nbd_aio_is_dead(h) != 1 &&
-		       one_round(h, end, NULL, NULL) == 0)
+		       wait_once(h, end, NULL, NULL) == 0)
 			;
 	}
 	nbd_close(h);
