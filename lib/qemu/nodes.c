@@ -25,7 +25,7 @@ int graph_del_node(struct qmp *q, const char *name, struct error **err)
 
 /* ---- target ---- */
 
-/* Options that both layers of the image need; libvirt and PVE set the cache on both as well. */
+/* Options that both layers of the image need; libvirt and PVE set the cache on both, too. */
 static void put_image_options(struct json_object *o, bool direct)
 {
 	struct json_object *cache = json_new_obj();

@@ -1,5 +1,5 @@
 /*
- * The nodes that a backup makes beside the guest's own: target, filter, bitmap, snapshot.
+ * The nodes that a backup adds to the guest's own: target, filter, snapshot; and the bitmap.
  *
  *	guest device ── [throttle] ── vzdump-scsi0-cbw ── T          (the disk's own node)
  *	                               │ target
@@ -8,12 +8,12 @@
  *	vzdump-scsi0-guard ── backing ── vzdump-scsi0-cbw            (guard.h)
  *	vzdump-scsi0-guard-top ── backing ── throttle
  *
- * The filter copies what the guest is about to overwrite to its target first; the snapshot, a node of
+ * Before the guest overwrites data, the filter copies the old data to its target.  The snapshot, a node of
  * QEMU's driver snapshot-access, reads both and so shows the disk as it was at the instant (instant.h).
  *
  * Order of the steps: target, filter, bitmap, insert, guard, snapshot, server, export.  graph_cleanup()
- * undoes them: export, server, guard, snapshot, remove, and the nodes from the top down (a bitmap goes
- * with its node).
+ * undoes them: export, server, guard, snapshot, remove, and the nodes from the top down (a bitmap is deleted
+ * together with its node).
  */
 #ifndef VZDUMP_QEMU_NODES_H
 #define VZDUMP_QEMU_NODES_H
@@ -35,40 +35,40 @@
 struct graph_image {
 	struct json_object *protocol; /* {"driver":"file","filename":...}; borrowed, copied */
 	const char *format;           /* "raw" or "qcow2" */
-	uint64_t size;                /* bytes, as struct graph_disk.size; clips a raw image to it */
-	bool direct;                  /* O_DIRECT (and aio=native where that goes with it) */
+	uint64_t size;                /* bytes, as struct graph_disk.size; a raw image is cut to it */
+	bool direct;                  /* O_DIRECT, and aio=native if the driver has it */
 };
 
-/* A fleecing image.  Both layers discard, and neither flushes: it is worth nothing after a crash. */
+/* A fleecing image.  Both layers discard, and neither flushes, as the image is useless after a crash. */
 int graph_add_image(struct qmp *q, const struct graph_names *n, const struct graph_image *img,
 		    struct error **err);
-/* An NBD server of ours.  QEMU connects at once: somebody must accept on the socket when this is called. */
+/* An NBD server of ours.  It must be accepting connections already, because QEMU connects at once. */
 int graph_add_sink(struct qmp *q, const struct graph_names *n, const char *socket_path,
 		   const char *export_name, struct error **err);
 
 /* ---- 2. the filter, not yet under the guest ---- */
 
-/* timeout_s: seconds that a guest's write waits for its copy; 0: as long as it takes. */
+/* timeout_s: how long a guest's write may wait for the copy, in seconds; 0: no limit. */
 int graph_add_filter(struct qmp *q, const struct qemu_features *f, const struct graph_disk *d,
 		     const struct graph_names *n, unsigned timeout_s, struct error **err);
 
 /*
- * ---- 3. what the guest rewrites ----
+ * ---- 3. the bitmap of what the guest rewrites ----
  *
- * A bitmap of the filter's node, not of T: whatever somebody puts between the two meanwhile (an external
- * snapshot of T is possible, and harmless), the guest's writes still pass it.
+ * The bitmap belongs to the filter's node, not to T, so that the guest's writes pass it even if another
+ * program inserts a node between the two (an external snapshot of T is possible, and harmless).
  */
 int graph_add_bitmap(struct qmp *q, const struct graph_names *n, struct error **err);
 
 /* ---- 6. the snapshot (4 is in instant.h, 5 in guard.h, 7 and 8 in server.h) ---- */
 
 int graph_add_snapshot(struct qmp *q, const struct graph_names *n, struct error **err);
-/* Fine if it is not there. */
+/* 0 also if it is not there. */
 int graph_del_snapshot(struct qmp *q, const struct graph_names *n, struct error **err);
 
 /* ---- any node ---- */
 
-/* blockdev-del if there is such a node. */
+/* Deletes the node; 0 also if there is none of that name. */
 int graph_del_node(struct qmp *q, const char *name, struct error **err);
 
 #endif

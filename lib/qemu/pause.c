@@ -17,7 +17,7 @@ void graph_write_out(const char *filename)
 		(void)fdatasync(fd);
 }
 
-/* `stop` flushes all nodes with the vCPUs already halted. */
+/* Writes out all files and devices first, as `stop` flushes them while the vCPUs are halted already. */
 static void write_out_all(struct qmp *q)
 {
 	_cleanup_json_ struct json_object *nodes = NULL;
@@ -47,7 +47,7 @@ int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err)
 	if (!json_get_bool(status, "running", false))
 		return 0;
 	write_out_all(q);
-	/* These milliseconds are not cut short by a request to stop. */
+	/* a request to stop does not interrupt these milliseconds */
 	p->cancel = qmp_set_cancel(q, NULL);
 	p->ours = true;
 	p->since_ns = units_now_ns();
@@ -75,7 +75,7 @@ int graph_pause_end(struct qmp *q, struct graph_pause *p, uint64_t *ret_ns, stru
 	return r;
 }
 
-/* The greeting holds the version: no command is needed. */
+/* By the version in the greeting, so that no command is needed. */
 static bool has_context_locks(const struct qmp *q)
 {
 	uint64_t major = 0;

@@ -32,7 +32,7 @@ static int schema_load(struct qmp *q, struct schema *s, struct error **err)
 	return 0;
 }
 
-/* The entity that is called by entity[key], e.g. a command's "arg-type". */
+/* The entity whose name is the value of entity[key], such as a command's "arg-type". */
 static struct json_object *schema_follow(const struct schema *s, struct json_object *entity, const char *key)
 {
 	const char *name = json_get_str(entity, key);
@@ -84,8 +84,10 @@ static void probe_drivers(const struct schema *s, struct qemu_features *f)
 	f->snapshot_access = schema_variant(s, add, "snapshot-access") != NULL;
 }
 
-/* Bitmaps of another node than the exported one are an alternate of {node, name} in the list. */
-static bool bitmaps_by_node(const struct schema *s, struct json_object *nbd)
+/*
+ * True if an element may be {node, name}: then the bitmap may belong to another node than the exported one.
+ */
+static bool has_bitmaps_by_node(const struct schema *s, struct json_object *nbd)
 {
 	struct json_object *list = schema_follow(s, find_in(nbd, "members", "name", "bitmaps"), "type");
 	struct json_object *element = schema_follow(s, list, "element-type");
@@ -101,7 +103,7 @@ static void probe_commands(const struct schema *s, struct qemu_features *f)
 	f->blockdev_reopen = json_get_obj(s->by_name, "blockdev-reopen") != NULL;
 	f->nbd_server_start = json_get_obj(s->by_name, "nbd-server-start") != NULL;
 	f->block_export_add = export != NULL;
-	f->export_bitmaps = bitmaps_by_node(s, schema_variant(s, export, "nbd"));
+	f->export_bitmaps = has_bitmaps_by_node(s, schema_variant(s, export, "nbd"));
 }
 
 static int version_part(struct json_object *version, const char *key)
@@ -179,7 +181,7 @@ int qemu_require_filter(const struct qemu_features *f, struct error **err)
 	return 0;
 }
 
-/* How long it lasts where nanoseconds are kept in 32 bits. */
+/* The time in nanoseconds that is left if it is cut to 32 bits. */
 static uint32_t truncated_ns(unsigned seconds)
 {
 	return (uint32_t)(seconds * UINT64_C(1000000000));
@@ -191,7 +193,10 @@ unsigned qemu_cbw_timeout(const struct qemu_features *f, unsigned seconds)
 
 	if (qemu_version_at_least(f, 9, 1, 0))
 		return seconds;
-	/* Stable branches may have the fix, so do not go down to 4 s: take what is long either way. */
+	/*
+	 * stable branches may have the fix, so do not go below 4 s: choose a time that is long with and
+	 * without it
+	 */
 	for (unsigned s = seconds; s > 4; s--)
 		if (truncated_ns(s) > truncated_ns(best))
 			best = s;

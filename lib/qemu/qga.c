@@ -7,10 +7,10 @@
 #include "qemu/channel.h"
 
 enum {
-	/* what is asked for here is answered in 100 bytes; the guest may send anything */
+	/* correct answers have about 100 bytes, but the guest may send anything */
 	MAX_ANSWER = 64 * 1024,
 	MAX_MEMORY = 8 * 1024 * 1024,
-	SENTINEL = '\xff', /* what guest-sync-delimited puts before its answer */
+	SENTINEL = '\xff', /* guest-sync-delimited sends it before its answer */
 };
 
 struct qga {
@@ -45,7 +45,7 @@ void qga_set_cancel(struct qga *q, const struct cancel *cancel)
 	q->channel.cancel = cancel;
 }
 
-/* Random, so that an answer to an earlier client's sync is not taken for ours. */
+/* Random, so that an answer to an earlier client's sync is not mistaken for ours. */
 static uint64_t new_id(void)
 {
 	uint64_t id;
@@ -56,8 +56,8 @@ static uint64_t new_id(void)
 }
 
 /*
- * The sentinel before the sync makes the agent's parser drop half a message that an earlier client
- * may have left.
+ * Sends the sentinel first: it makes the agent's parser drop a partial message that an earlier client may
+ * have left.
  */
 static int send_command(struct qga *q, const char *command, uint64_t id, uint64_t deadline,
 			struct error **err)
@@ -71,7 +71,7 @@ static int send_command(struct qga *q, const char *command, uint64_t id, uint64_
 	return channel_send(&q->channel, text.data, text.len, -1, deadline, err);
 }
 
-/* Everything up to the echo of our id is somebody else's. */
+/* Skips everything up to the echo of our id, because it answers other clients. */
 static int wait_sync(struct qga *q, uint64_t id, uint64_t deadline, struct error **err)
 {
 	for (;;) {
@@ -112,8 +112,8 @@ static int execute(struct qga *q, const char *command, int timeout_ms, struct js
 	return r < 0 ? r : channel_result(o, ret, err);
 }
 
-static int run(struct qga *q, const char *command, int timeout_ms, struct json_object **ret,
-	       struct error **err)
+static int execute_named(struct qga *q, const char *command, int timeout_ms, struct json_object **ret,
+			 struct error **err)
 {
 	int r = execute(q, command, timeout_ms, ret, err);
 
@@ -124,7 +124,7 @@ int qga_ping(struct qga *q, struct error **err)
 {
 	_cleanup_json_ struct json_object *o = NULL;
 
-	return run(q, "guest-ping", QGA_PING_TIMEOUT_MS, &o, err);
+	return execute_named(q, "guest-ping", QGA_PING_TIMEOUT_MS, &o, err);
 }
 
 static int status_within(struct qga *q, int timeout_ms, enum qga_fsfreeze_status *ret, struct error **err)
@@ -133,7 +133,7 @@ static int status_within(struct qga *q, int timeout_ms, enum qga_fsfreeze_status
 	const char *s;
 	int r;
 
-	r = run(q, "guest-fsfreeze-status", timeout_ms, &o, err);
+	r = execute_named(q, "guest-fsfreeze-status", timeout_ms, &o, err);
 	if (r < 0)
 		return r;
 	s = json_object_is_type(o, json_type_string) ? json_object_get_string(o) : "";
@@ -149,8 +149,8 @@ int qga_status(struct qga *q, enum qga_fsfreeze_status *ret, struct error **err)
 }
 
 /*
- * The freeze was sent and no answer came in time: it may be at work, or lost with the agent.  The
- * status is queued after it and so says when it is done.
+ * The freeze was sent, but no answer came in time: the agent may still be working on it, or may be gone.  It
+ * handles commands one after the other, so its answer to a status command shows that the freeze is done.
  */
 static int wait_frozen(struct qga *q, const struct log *log, struct error **err)
 {
@@ -176,7 +176,7 @@ static int wait_frozen(struct qga *q, const struct log *log, struct error **err)
 			 QGA_FREEZE_TIMEOUT_MS / 60000 * (QGA_FREEZE_POLLS + 1));
 }
 
-static void take_count(struct json_object *o, int *ret_count)
+static void get_count(struct json_object *o, int *ret_count)
 {
 	if (ret_count)
 		*ret_count = json_object_is_type(o, json_type_int) ? json_object_get_int(o) : -1;
@@ -189,7 +189,7 @@ int qga_freeze(struct qga *q, const struct log *log, int *ret_count, struct erro
 	int r;
 
 	r = execute(q, "guest-fsfreeze-freeze", QGA_FREEZE_TIMEOUT_MS, &o, &e);
-	take_count(o, ret_count);
+	get_count(o, ret_count);
 	if (r == ERR_TIMEOUT)
 		return wait_frozen(q, log, err);
 	if (r < 0) {
@@ -205,7 +205,7 @@ int qga_thaw(struct qga *q, int timeout_ms, int *ret_count, struct error **err)
 	int r;
 
 	r = execute(q, "guest-fsfreeze-thaw", timeout_ms, &o, err);
-	take_count(o, ret_count);
+	get_count(o, ret_count);
 	return r < 0 ? error_wrap(err, r, "unable to thaw guest filesystem") : 0;
 }
 
@@ -215,7 +215,7 @@ int qga_shutdown(struct qga *q, struct error **err)
 	_cleanup_error_ struct error *e = NULL;
 	int r;
 
-	/* A guest that goes down takes the agent with it, answered or not. */
+	/* the agent may end together with the guest before it answers */
 	r = execute(q, "guest-shutdown", QGA_SHUTDOWN_TIMEOUT_MS, &o, &e);
 	if (r == ERR_GONE)
 		return 0;

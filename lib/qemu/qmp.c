@@ -9,7 +9,7 @@ struct qmp {
 	uint64_t next_id;
 };
 
-/* PVE::QMPClient's limits: what may wait for the storage gets more than the default of 5 s. */
+/* PVE::QMPClient's limits: commands that may wait for the storage get more than the default of 5 s. */
 static const struct {
 	const char *command;
 	int seconds;
@@ -22,7 +22,7 @@ static const struct {
 	{ "blockdev-reopen", 600 },
 	{ "block-job-cancel", 600 },
 	{ "query-block-jobs", 600 },
-	/* Ours: these drain, and stop flushes the disks. */
+	/* ours: these commands drain the disks, and stop flushes them */
 	{ "qom-set", 600 },
 	{ "stop", 600 },
 	{ "cont", 60 },
@@ -67,7 +67,7 @@ struct json_object *qmp_greeting_version(const struct qmp *q)
 	return json_walk(q->greeting, "QMP", "version", NULL);
 }
 
-/* A monitor that serves another client lets us connect, but stays silent until that one leaves. */
+/* A monitor that serves another client accepts the connection, but sends nothing until that client leaves. */
 static int read_greeting(struct qmp *q, uint64_t deadline, struct error **err)
 {
 	int r;
@@ -121,7 +121,7 @@ static int send_command(struct qmp *q, const char *command, struct json_object *
 	return channel_send(&q->channel, text.data, text.len, pass_fd, deadline, err);
 }
 
-/* Drops events and late answers to commands that timed out before. */
+/* Skips events, and late answers to commands that have timed out. */
 static int wait_answer(struct qmp *q, uint64_t id, uint64_t deadline, struct json_object **ret,
 		       struct error **err)
 {
@@ -133,7 +133,7 @@ static int wait_answer(struct qmp *q, uint64_t id, uint64_t deadline, struct jso
 		r = channel_message(&q->channel, deadline, &o, err);
 		if (r < 0)
 			return r;
-		/* An error without an id: QEMU could not even parse what was sent. */
+		/* an error without an id means that QEMU could not parse the command */
 		if ((json_get_u64(o, "id", &answer_id) && answer_id == id) ||
 		    (!json_get_obj(o, "id") && json_get_obj(o, "error"))) {
 			*ret = TAKE_PTR(o);
@@ -157,7 +157,7 @@ static int execute(struct qmp *q, const char *command, struct json_object *args,
 	return r < 0 ? r : channel_result(answer, ret, err);
 }
 
-/* Takes args over. */
+/* Takes ownership of args. */
 static int execute_named(struct qmp *q, const char *command, struct json_object *args, int pass_fd,
 			 int timeout_ms, struct json_object **ret, struct error **err)
 {
@@ -192,7 +192,7 @@ int qmp_close_fd(struct qmp *q, const char *name, struct error **err)
 
 	if (r != ERR_PEER)
 		return r;
-	/* Nothing by that name is what was wanted. */
+	/* no descriptor has that name, which is the wanted result */
 	if (err) {
 		error_free(*err);
 		*err = NULL;

@@ -1,13 +1,14 @@
 /*
- * QMP client.  A monitor socket takes one client at a time and others (PVE's status daemon) want it
- * too, so: open, a burst of commands, close.  Nobody holds a connection for the length of a backup.
+ * QMP client.  A monitor socket serves one client at a time, and other programs (PVE's status daemon) need it
+ * too.  So a connection is opened for a burst of commands and closed again; it is never kept for a whole
+ * backup.
  *
  * Events are skipped.  Answers are matched by id, so that a command that timed out cannot
  * be mistaken for the next one; the connection stays usable after ERR_PEER and ERR_TIMEOUT.
  *
- * Error codes: ERR_PEER (QEMU said no), ERR_TIMEOUT, ERR_GONE (QEMU died or
- * closed the socket), ERR_CANCELED, ERR_CORRUPT (what came is not QMP), -errno from connect().
- * One connection is used by one thread at a time.
+ * Error codes: ERR_PEER (QEMU answered with an error), ERR_TIMEOUT, ERR_GONE (QEMU died or closed the
+ * socket), ERR_CANCELED, ERR_CORRUPT (the peer sent something that is not QMP), -errno from connect().
+ * Only one thread at a time may use a connection.
  */
 #ifndef VZDUMP_QEMU_QMP_H
 #define VZDUMP_QEMU_QMP_H
@@ -19,8 +20,8 @@
 struct qmp;
 
 /*
- * What a single message from QEMU may have at most, as text and when it is parsed.  query-qmp-schema is about
- * 300 KiB; the largest is query-named-block-nodes with 2 KiB for each node: 8000 nodes.
+ * Limits of one message from QEMU, as text and when it is parsed.  query-qmp-schema is about 300 KiB; the
+ * largest is query-named-block-nodes with 2 KiB per node: 8000 nodes.
  */
 #define QMP_MAX_MESSAGE (16u * 1024 * 1024)
 #define QMP_MAX_MEMORY  (256u * 1024 * 1024)
@@ -30,8 +31,8 @@ enum {
 };
 
 /*
- * Connects to the unix socket `path`, waits for the greeting (which comes when other clients have left)
- * and leaves capability negotiation.  cancel may be NULL; it is kept and seen by every wait.
+ * Connects to the unix socket `path`, waits for the greeting (which comes when other clients have left) and
+ * ends the capability negotiation.  cancel may be NULL; it is kept and ends every wait.
  */
 int qmp_open(const char *path, int timeout_ms, const struct cancel *cancel, struct qmp **ret,
 	     struct error **err);
@@ -40,14 +41,14 @@ DEFINE_CLEANUP(struct qmp *, qmp_close)
 #define _cleanup_qmp_ _cleanup_(qmp_closep)
 
 /*
- * Cleanup paths must not be stopped by the request that led to them: qmp_set_cancel(q, NULL).
- * Returns what was set before.
+ * Replaces the cancel of qmp_open() and returns the previous one.  NULL while cleaning up, which must not be
+ * ended by the request that has caused it.
  */
 const struct cancel *qmp_set_cancel(struct qmp *q, const struct cancel *cancel);
 
 /*
- * Runs a command.  args (NULL: none) is always taken over, also on errors.  *ret (ret may be NULL)
- * is the "return" member; the caller puts it.  The time limit is the one that PVE gives that command.
+ * Runs a command.  Takes ownership of args (NULL: none), also on errors.  *ret (ret may be NULL) is the
+ * "return" member; the caller puts it.  The time limit depends on the command, as in PVE.
  */
 int qmp_execute(struct qmp *q, const char *command, struct json_object *args, struct json_object **ret,
 		struct error **err);
@@ -55,9 +56,9 @@ int qmp_execute(struct qmp *q, const char *command, struct json_object *args, st
 int qmp_execute_timeout(struct qmp *q, const char *command, struct json_object *args, int timeout_ms,
 			struct json_object **ret, struct error **err);
 
-/* QEMU keeps a copy of the descriptor under that name until qmp_close_fd(), beyond this connection. */
+/* QEMU keeps a copy of the descriptor under that name until qmp_close_fd(), also after qmp_close(). */
 int qmp_pass_fd(struct qmp *q, const char *name, int fd, struct error **err);
-/* 0 also if there is none. */
+/* 0 also if there is no descriptor of that name. */
 int qmp_close_fd(struct qmp *q, const char *name, struct error **err);
 
 /* The greeting's version object, borrowed. */

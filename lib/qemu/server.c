@@ -29,7 +29,7 @@ int graph_server_start(struct qmp *q, const char *socket_path, struct error **er
 }
 
 /* The first NBD export that is not ours, or NULL.  Borrowed from exports. */
-static const char *strange_export(struct json_object *exports)
+static const char *foreign_export(struct json_object *exports)
 {
 	for (size_t i = 0; i < json_array_len(exports); i++) {
 		struct json_object *o = json_array_at(exports, i);
@@ -50,7 +50,7 @@ int graph_server_stop(struct qmp *q, struct error **err)
 	r = qmp_execute(q, "query-block-exports", NULL, &exports, err);
 	if (r < 0)
 		return r;
-	if (strange_export(exports))
+	if (foreign_export(exports))
 		return 0;
 	r = graph_execute_paused(q, "nbd-server-stop", NULL, &e);
 	if (r == ERR_PEER && strstr(e->message, "not running"))
@@ -85,7 +85,7 @@ int graph_add_export(struct qmp *q, const struct graph_names *n, struct error **
 	if (r < 0)
 		return r;
 	o = export_options(n);
-	/* While the guest is paused the disk is in the main loop: this keeps it there. */
+	/* while the guest is paused, the disk is in the main loop; this keeps it there */
 	if (needs_pause)
 		json_put_bool(o, "fixed-iothread", true);
 	return graph_execute_paused(q, "block-export-add", o, err);
@@ -104,7 +104,7 @@ static int has_export(struct qmp *q, const char *id, bool *ret, struct error **e
 	return r;
 }
 
-/* block-export-del returns before requests in flight are done and the node is free. */
+/* block-export-del returns before requests in flight have ended and the node is free. */
 static int wait_export_gone(struct qmp *q, const char *id, struct error **err)
 {
 	uint64_t deadline = units_now_ns() + EXPORT_GONE_TIMEOUT_MS * UINT64_C(1000000);
@@ -167,7 +167,7 @@ int graph_check_strangers(struct qmp *q, struct error **err)
 	r = qmp_execute(q, "query-block-exports", NULL, &exports, err);
 	if (r < 0)
 		return r;
-	id = strange_export(exports);
+	id = foreign_export(exports);
 	if (id)
 		return error_set(err, ERR_INVALID,
 				 "the QEMU's only NBD server is in use: export '%s' is not ours; "

@@ -1,9 +1,9 @@
 /*
  * QEMU's NBD server, of which a QEMU has only one, and our exports in it.
  *
- * A reader of an export must take QEMU's answers from the socket at once, whatever he does with them:
- * answers that do not fit into the socket's buffer (208 KiB) let no drain of QEMU finish, and a guest's
- * reset, `stop` and `cont` all drain.  Bound what is asked for, never what is read.
+ * A reader of an export must read QEMU's answers from the socket at once.  While answers do not fit into the
+ * socket's buffer (208 KiB), QEMU cannot finish a drain, and a guest's reset, `stop` and `cont` all drain.
+ * So limit the requests in flight, never the reading.
  *
  * Delete an export before its clients close their connections: QEMU 7.2.22 aborts when a client leaves an
  * export in an iothread.
@@ -15,20 +15,21 @@
 #include "qemu/names.h"
 #include "qemu/qmp.h"
 
-/* ERR_INVALID if a server runs: it is somebody else's. */
+/* ERR_INVALID if a server runs already, as it belongs to another program. */
 int graph_server_start(struct qmp *q, const char *socket_path, struct error **err);
-/* Leaves it alone if somebody else has an export in it.  Fine if it does not run. */
+/* Does nothing if the server has an export that is not ours.  0 also if it does not run. */
 int graph_server_stop(struct qmp *q, struct error **err);
 
-/* Writable, which is what allows TRIM; metadata context qemu:dirty-bitmap:<names.bitmap>. */
+/* Writable, because clients send TRIM; has the metadata context qemu:dirty-bitmap:<names.bitmap>. */
 int graph_add_export(struct qmp *q, const struct graph_names *n, struct error **err);
 /*
- * Disconnects clients; returns when the export is gone.  Fine if it is not there.  Never in a pause: `stop`
- * drains, and a client that was killed or does not read its answers lets nothing drain.
+ * Disconnects the clients and returns when the export is gone; 0 also if it is not there.  Do not call it in
+ * a pause: `stop` drains, and no drain ends while a client that was killed or hangs does not read its
+ * answers.
  */
 int graph_del_export(struct qmp *q, const struct graph_names *n, struct error **err);
 
-/* ERR_INVALID if somebody has a block job, or an NBD export, in this QEMU: one line that names it. */
+/* ERR_INVALID if another program has a block job or an NBD export in this QEMU; the message names it. */
 int graph_check_strangers(struct qmp *q, struct error **err);
 
 #endif

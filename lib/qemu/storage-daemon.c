@@ -15,7 +15,7 @@
 
 #define START_TIMEOUT_MS 30000
 
-/* Without "\/" for "/": whoever looks for an image's user with ps or pgrep finds it. */
+/* Without "\/" for "/", so that ps and pgrep find the users of an image. */
 static void add_json(char ***argv, const char *option, struct json_object *o)
 {
 	strv_add(argv, option);
@@ -23,7 +23,7 @@ static void add_json(char ***argv, const char *option, struct json_object *o)
 	json_object_put(o);
 }
 
-/* Takes `file` over.  A fact of QEMU 4.2 to 11.1: blkdebug hands data, sizes and block status through. */
+/* Takes ownership of file.  In QEMU 4.2 to 11.1 blkdebug passes data, sizes and block status through. */
 static struct json_object *without_writers(struct json_object *file)
 {
 	static const char *const permissions[] = { "write", "resize" };
@@ -37,7 +37,7 @@ static struct json_object *without_writers(struct json_object *file)
 	return json_put_obj(node, "image", file);
 }
 
-/* swtpm locks all of the file, so QEMU would not get its own locks.  Only these two drivers take any. */
+/* swtpm locks the whole file, so QEMU would not get its own locks.  Only these two drivers lock. */
 static void without_locks(struct json_object *file)
 {
 	const char *driver = json_get_str(file, "driver");
@@ -66,7 +66,7 @@ static void add_disk(char ***argv, const struct storage_daemon_disk *d, size_t i
 		  d->writable ? "on" : "off");
 }
 
-static int spawn(struct storage_daemon *o, char **argv, int listen_fd, struct error **err)
+static int spawn_daemon(struct storage_daemon *o, char **argv, int listen_fd, struct error **err)
 {
 	_cleanup_close_ int log_fd = -1;
 
@@ -80,10 +80,10 @@ static int spawn(struct storage_daemon *o, char **argv, int listen_fd, struct er
 }
 
 /*
- * The socket listens from the start, so connecting says nothing; the daemon opens its disks before
- * it serves, so an NBD handshake that ends well says all.
+ * We have made the listening socket, so a connection proves nothing.  The daemon opens its disks before it
+ * serves, so a complete NBD handshake shows that it is ready.
  */
-static int wait_until_it_answers(struct storage_daemon *o, const char *export, struct error **err)
+static int wait_for_daemon(struct storage_daemon *o, const char *export, struct error **err)
 {
 	uint64_t size;
 
@@ -129,10 +129,10 @@ int storage_daemon_start(struct storage_daemon *o, const char *dir, const struct
 	strv_addf(&argv, "addr.type=fd,addr.str=%d,max-connections=0", listen_fd);
 	for (size_t i = 0; i < n; i++)
 		add_disk(&argv, &disks[i], i);
-	r = spawn(o, argv, listen_fd, err);
+	r = spawn_daemon(o, argv, listen_fd, err);
 	close(TAKE_FD(listen_fd));
 	if (r == 0)
-		r = wait_until_it_answers(o, disks[0].export, err);
+		r = wait_for_daemon(o, disks[0].export, err);
 	return r;
 }
 
@@ -145,7 +145,7 @@ static int connect_export(const struct storage_daemon *o, const char *export, st
 	return nbd_client_connect_unix(*ret, o->socket, START_TIMEOUT_MS, o->cancel, err);
 }
 
-/* Ends the connection, and says what its error is about. */
+/* Ends the connection, and adds the name of the export to an error. */
 static int disconnect(struct nbd_handle *h, const char *export, int r, struct error **err)
 {
 	if (h)
@@ -185,7 +185,7 @@ void storage_daemon_stop(struct storage_daemon *o)
 {
 	if (o->pid > 0)
 		process_stop(o->pid);
-	/* a daemon that was killed does not remove it, and the next one could not listen there */
+	/* a daemon that was killed has not removed it, and the next one could not listen there */
 	if (o->socket)
 		unlink(o->socket);
 	free(o->socket);

@@ -1,13 +1,13 @@
 /*
  * Reading, or filling, a disk that no QEMU has open: a qemu-storage-daemon with an NBD export.
  *
- * While it serves, no other QEMU gets the disk for writing: QEMU's image locks refuse whoever comes, and
- * refuse the daemon if somebody is there.  A read-only export of a raw image takes no such lock by itself
- * (it lets others write), so a `blkdebug` node that leaves "write" and "resize" to nobody stands between
- * format and file.  Locks are between QEMUs alone; storage/in-use.h finds who else may write.
+ * While it serves, no other QEMU can open the disk for writing: QEMU's image locks refuse that, and they
+ * refuse the daemon if a QEMU has the disk open already.  A read-only export of a raw image would not take
+ * this lock (it lets others write), so there is a `blkdebug` node between format and file that shares neither
+ * "write" nor "resize".  Only QEMUs respect these locks; storage/in-use.h finds other writers.
  *
- * A disk is filled through this and not by `qemu-img convert`, which does not report that its final flush
- * has failed: an image that is not on the disk would pass for restored.
+ * A restore fills a disk through this and not by `qemu-img convert`, which does not report a failure of its
+ * final flush: an image that is not on the disk would count as restored.
  */
 #ifndef VZDUMP_QEMU_STORAGE_DAEMON_H
 #define VZDUMP_QEMU_STORAGE_DAEMON_H
@@ -23,7 +23,7 @@
 struct storage_daemon {
 	pid_t pid;
 	char *socket;                /* unix socket of the NBD server */
-	char *log_path;              /* what the daemon prints */
+	char *log_path;              /* the daemon's standard error */
 	const struct cancel *cancel; /* of storage_daemon_start() */
 };
 
@@ -32,12 +32,12 @@ struct storage_daemon_disk {
 	struct json_object *protocol; /* protocol node for blockdev-add; borrowed */
 	const char *format;           /* "raw", "qcow2", ... */
 	bool writable;                /* a restore fills it */
-	bool shared;                  /* somebody writes to it all the same (swtpm): no lock */
+	bool shared;                  /* another program writes to it meanwhile (swtpm): no lock */
 };
 
 /*
- * Starts a daemon that serves these disks on `dir`/offline.sock (dir is private, 0700).  Returns
- * when it answers.  Sizes are then asked with storage_daemon_size().
+ * Starts a daemon that serves these disks on `dir`/offline.sock (dir is private, 0700).  Returns when it
+ * answers.
  */
 int storage_daemon_start(struct storage_daemon *o, const char *dir, const struct storage_daemon_disk *disks,
 			 size_t n, const struct cancel *cancel, struct error **err);
@@ -47,7 +47,7 @@ int storage_daemon_size(const struct storage_daemon *o, const char *export, uint
 /* Reads the first len bytes of an export. */
 int storage_daemon_read(const struct storage_daemon *o, const char *export, void *data, size_t len,
 			struct error **err);
-/* Ends the daemon and empties *o; harmless if it never ran. */
+/* Ends the daemon, if it runs, and empties *o. */
 void storage_daemon_stop(struct storage_daemon *o);
 
 #endif

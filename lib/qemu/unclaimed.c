@@ -8,13 +8,13 @@
 #include "qemu/disk.h"
 #include "qemu/names.h"
 
-/* Firmware and its variables: without an efidisk0 they are nobody's. */
+/* Firmware and its variables, which belong to no disk if there is no efidisk0. */
 static bool is_flash(const char *qom_path)
 {
 	return strstr(qom_path, ".flash") != NULL;
 }
 
-/* CD drives and floppies are no disks; of those that are read-only nothing can be lost. */
+/* Not CD drives and floppies.  Not read-only disks either, as nothing on them can get lost. */
 static bool is_guest_disk(struct json_object *device)
 {
 	_cleanup_free_ char *path = graph_qom_path(device);

@@ -1,4 +1,4 @@
-/* Disks that a guest has in its QEMU and that nobody asked for. */
+/* Disks that are in a guest's QEMU but not in its configuration. */
 #ifndef VZDUMP_QEMU_UNCLAIMED_H
 #define VZDUMP_QEMU_UNCLAIMED_H
 
@@ -7,16 +7,16 @@
 #include "base/error.h"
 #include "qemu/qmp.h"
 
-/* A disk that somebody knows of; path may be NULL.  Found as by graph_find_disk(). */
+/* A disk that the caller knows of; path may be NULL.  It is found as by graph_find_disk(). */
 struct graph_claim {
 	const char *key;
 	const char *path;
 };
 
 /*
- * The guest's disks that none of the claims is for, one "'scsi5' ('/srv/x.raw')" each; *ret is NULL if
- * there are none.  CD drives, floppies, flash and read-only disks are left out.  Caller frees with
- * strv_free(), after an error, too.
+ * Lists the guest's disks that match none of the claims, each as "'scsi5' ('/srv/x.raw')"; *ret is NULL if
+ * there are none.  CD drives, floppies, flash and read-only disks are left out.  Caller frees *ret with
+ * strv_free(), also after an error.
  */
 int graph_find_unclaimed(struct qmp *q, const struct graph_claim *claims, size_t n, char ***ret,
 			 struct error **err);

@@ -1,4 +1,4 @@
-/* Whether a guest's vCPUs run, and letting them go on. */
+/* A guest's vCPUs: do they run, and resuming them. */
 #ifndef VZDUMP_QEMU_VCPUS_H
 #define VZDUMP_QEMU_VCPUS_H
 
@@ -9,9 +9,9 @@
 /* True in *ret if the vCPUs run. */
 int vcpus_run(struct qmp *q, bool *ret, struct error **err);
 /*
- * Lets vCPUs go on that are paused, or that have not run since QEMU was started with -S; those that are
- * stopped for another reason (an I/O error, a crash) stay so.  *ret_resumed (may be NULL): whether they
- * were.
+ * Resumes vCPUs that are paused, or that have not run since QEMU was started with -S.  If they are stopped
+ * for another reason (an I/O error, a crash), they stay stopped.  *ret_resumed (may be NULL): whether they
+ * were resumed.
  */
 int vcpus_resume(struct qmp *q, bool *ret_resumed, struct error **err);
 
