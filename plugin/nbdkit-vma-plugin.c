@@ -1,9 +1,9 @@
 /*
- * nbdkit plugin: the disks of a VMA archive as read-only exports, each under its name.
+ * nbdkit plugin that exports the disks of a VMA archive read-only, each under its name.
  *
  *	nbdkit vma file=x.vma.zst [disk=drive-scsi0] [cache-size=64M]
  *
- * lib/vma/random.h does all the work; nbdkit's filters (partition, ext2, cow) do the rest.
+ * lib/vma/random.h reads the archive; nbdkit's filters (partition, ext2, cow) add to that.
  */
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
@@ -22,7 +22,7 @@ static char *default_disk;
 static uint64_t cache_size;
 static struct vma_random *archive;
 
-/* An open export is its device id. */
+/* An open export. */
 struct handle {
 	uint8_t dev;
 };
@@ -82,7 +82,7 @@ static unsigned find_disk(const char *name)
 	return 0;
 }
 
-/* Lists the disks, for those who asked for something else. */
+/* Says that there is no such disk, and lists those that there are. */
 static void report_unknown(const char *name)
 {
 	const struct vma_header *h = vma_random_header(archive);
@@ -120,7 +120,7 @@ static int vma_list_exports(int readonly, int is_tls, struct nbdkit_exports *exp
 	return 0;
 }
 
-/* The disk for a client that names none: disk=, else the only one there is. */
+/* The disk for a client that names none: the one given with disk=, or else the only one. */
 static const char *vma_default_export(int readonly, int is_tls)
 {
 	const struct vma_header *h = vma_random_header(archive);

@@ -1,6 +1,6 @@
 #include "copy/fill.h"
 
-/* How many slots of an extent were given out and are not settled, plus one while it is open. */
+/* How many slots of an extent are given out and not settled yet, plus one while it is open. */
 static uintptr_t unsettled(const struct vma_extent *e)
 {
 	return (uintptr_t)e->user;
@@ -23,24 +23,24 @@ void fill_clear(struct fill *f)
 	pthread_mutex_destroy(&f->lock);
 }
 
-/* Drops n of the extent's count; the last one hands it over.  Called with the lock held. */
-static void drop(struct fill *f, struct vma_extent *e, uintptr_t n)
+/* Settles n of the extent's count; at 0 the writer gets the extent.  Called with the lock held. */
+static void settle_slots(struct fill *f, struct vma_extent *e, uintptr_t n)
 {
 	set_unsettled(e, unsettled(e) - n);
 	if (!unsettled(e))
 		vma_writer_extent_put(f->writer, e);
 }
 
-static void close_open(struct fill *f)
+static void close_extent(struct fill *f)
 {
 	struct vma_extent *e = f->open;
 
 	f->open = NULL;
 	if (e)
-		drop(f, e, 1);
+		settle_slots(f, e, 1);
 }
 
-static void open_with(struct fill *f, struct vma_extent *e)
+static void set_open_extent(struct fill *f, struct vma_extent *e)
 {
 	set_unsettled(e, 1);
 	f->open = e;
@@ -48,7 +48,7 @@ static void open_with(struct fill *f, struct vma_extent *e)
 }
 
 /* Opens an extent if none is open.  Returns 1, or 0 when none is free.  Called with the lock held. */
-static int try_open(struct fill *f, struct error **err)
+static int try_open_extent(struct fill *f, struct error **err)
 {
 	struct vma_extent *e = NULL;
 	int r;
@@ -58,18 +58,18 @@ static int try_open(struct fill *f, struct error **err)
 	r = vma_writer_extent_try_get(f->writer, f->reserve, &e, err);
 	if (r < 0 || !e)
 		return r < 0 ? r : 0;
-	open_with(f, e);
+	set_open_extent(f, e);
 	return 1;
 }
 
 /*
- * The same, but waits for an extent.  Called and returns with the lock held, but waits without it: others
- * must be able to settle meanwhile.
+ * The same, but waits for an extent.  Called with the lock held, which is released during the wait, so that
+ * others can settle slots meanwhile.
  */
-static int wait_open(struct fill *f, struct error **err)
+static int wait_open_extent(struct fill *f, struct error **err)
 {
 	struct vma_extent *e = NULL;
-	int r = try_open(f, err);
+	int r = try_open_extent(f, err);
 
 	if (r)
 		return r;
@@ -79,11 +79,11 @@ static int wait_open(struct fill *f, struct error **err)
 	if (r < 0)
 		return r;
 	if (f->open) {
-		/* somebody opened one while the lock was free; an unused extent just goes back */
+		/* another thread opened one while the lock was free; an unused extent just goes back */
 		vma_writer_extent_put(f->writer, e);
 		return 1;
 	}
-	open_with(f, e);
+	set_open_extent(f, e);
 	return 1;
 }
 
@@ -92,14 +92,14 @@ int fill_room(struct fill *f, struct error **err)
 	int r;
 
 	pthread_mutex_lock(&f->lock);
-	r = try_open(f, err);
+	r = try_open_extent(f, err);
 	if (r > 0)
 		r = (int)(VMA_CLUSTERS_PER_EXTENT - f->next);
 	pthread_mutex_unlock(&f->lock);
 	return r;
 }
 
-/* Slots of the open extent.  Called with the lock held. */
+/* Takes slots of the open extent.  Called with the lock held. */
 static unsigned take_slots(struct fill *f, unsigned want, struct vma_extent **ret_extent, unsigned *ret_slot)
 {
 	unsigned n = VMA_CLUSTERS_PER_EXTENT - f->next;
@@ -111,7 +111,7 @@ static unsigned take_slots(struct fill *f, unsigned want, struct vma_extent **re
 	set_unsettled(f->open, unsettled(f->open) + n);
 	f->next += n;
 	if (f->next == VMA_CLUSTERS_PER_EXTENT)
-		close_open(f);
+		close_extent(f);
 	return n;
 }
 
@@ -121,7 +121,7 @@ int fill_take(struct fill *f, unsigned want, struct vma_extent **ret_extent, uns
 	int r;
 
 	pthread_mutex_lock(&f->lock);
-	r = wait_open(f, err);
+	r = wait_open_extent(f, err);
 	if (r > 0)
 		r = (int)take_slots(f, want, ret_extent, ret_slot);
 	pthread_mutex_unlock(&f->lock);
@@ -134,7 +134,7 @@ int fill_try_take(struct fill *f, unsigned want, struct vma_extent **ret_extent,
 	int r;
 
 	pthread_mutex_lock(&f->lock);
-	r = try_open(f, err);
+	r = try_open_extent(f, err);
 	if (r > 0)
 		r = (int)take_slots(f, want, ret_extent, ret_slot);
 	pthread_mutex_unlock(&f->lock);
@@ -144,13 +144,13 @@ int fill_try_take(struct fill *f, unsigned want, struct vma_extent **ret_extent,
 void fill_settle(struct fill *f, struct vma_extent *e, unsigned n)
 {
 	pthread_mutex_lock(&f->lock);
-	drop(f, e, n);
+	settle_slots(f, e, n);
 	pthread_mutex_unlock(&f->lock);
 }
 
 void fill_flush(struct fill *f)
 {
 	pthread_mutex_lock(&f->lock);
-	close_open(f);
+	close_extent(f);
 	pthread_mutex_unlock(&f->lock);
 }

@@ -42,13 +42,13 @@ enum {
 };
 /* HAS_FLAGS, SEND_FLUSH, SEND_FUA, SEND_TRIM, SEND_WRITE_ZEROES */
 #define EXPORT_FLAGS (1u | 1u << 2 | 1u << 3 | 1u << 5 | 1u << 6)
-/* NBD's numbers of errors are Linux's for these. */
+/* For these errors NBD and Linux use the same numbers. */
 enum {
 	NBD_EIO = 5,
 	NBD_EINVAL = 22
 };
 #define WRITE_MAX (32u << 20)
-/* Payload that nobody needs is received in pieces of this size. */
+/* Payload that is thrown away is received in pieces of this size. */
 #define SCRATCH 65536u
 
 struct sink {
@@ -58,13 +58,13 @@ struct sink {
 	int stop_fd[2]; /* a pipe; closing its end stops the thread */
 	pthread_t thread;
 	bool started;
-	int fd; /* the connection; the thread's own */
+	int fd; /* the connection; used by the thread only */
 	uint8_t *scratch;
 };
 
 /* ---- bytes ---- */
 
-/* Until the connection is ready for `events`; false when asked to stop. */
+/* Waits until the connection is ready for `events`; false: asked to stop. */
 static bool wait_ready(const struct sink *s, short events)
 {
 	struct pollfd p[2] = { { .fd = s->fd, .events = events }, { .fd = s->stop_fd[0], .events = POLLIN } };
@@ -76,8 +76,8 @@ static bool wait_ready(const struct sink *s, short events)
 	return !p[1].revents;
 }
 
-/* Reads all of it; false at the end of the connection or when asked to stop. */
-static bool take(struct sink *s, void *data, size_t len)
+/* Receives all len bytes; false at the end of the connection or when asked to stop. */
+static bool receive_bytes(struct sink *s, void *data, size_t len)
 {
 	uint8_t *at = data;
 
@@ -99,7 +99,7 @@ static bool take(struct sink *s, void *data, size_t len)
 	return true;
 }
 
-static bool give(struct sink *s, const void *data, size_t len)
+static bool send_bytes(struct sink *s, const void *data, size_t len)
 {
 	const uint8_t *at = data;
 
@@ -121,12 +121,12 @@ static bool give(struct sink *s, const void *data, size_t len)
 	return true;
 }
 
-static bool discard(struct sink *s, uint64_t len)
+static bool discard_bytes(struct sink *s, uint64_t len)
 {
 	while (len) {
 		size_t n = len < SCRATCH ? (size_t)len : SCRATCH;
 
-		if (!take(s, s->scratch, n))
+		if (!receive_bytes(s, s->scratch, n))
 			return false;
 		len -= n;
 	}
@@ -155,7 +155,7 @@ static bool reply_option(struct sink *s, uint32_t option, uint32_t type, const v
 					.type = htobe32(type),
 					.len = htobe32(len) };
 
-	return give(s, &r, sizeof(r)) && (!len || give(s, data, len));
+	return send_bytes(s, &r, sizeof(r)) && (!len || send_bytes(s, data, len));
 }
 
 static bool reply_export(struct sink *s, uint32_t option)
@@ -183,10 +183,10 @@ static bool reply_export_name(struct sink *s, bool zeroes)
 		uint8_t zero[124];
 	} r = { .size = htobe64(s->o.size), .flags = htobe16(EXPORT_FLAGS) };
 
-	return give(s, &r, sizeof(r) - (zeroes ? 0 : sizeof(r.zero)));
+	return send_bytes(s, &r, sizeof(r) - (zeroes ? 0 : sizeof(r.zero)));
 }
 
-static bool handshake(struct sink *s)
+static bool run_handshake(struct sink *s)
 {
 	const struct __attribute__((packed)) {
 		uint64_t magic, option;
@@ -194,18 +194,18 @@ static bool handshake(struct sink *s)
 	} hello = { htobe64(MAGIC_INIT), htobe64(MAGIC_OPTION), htobe16(3) };
 	uint32_t client_flags;
 
-	if (!give(s, &hello, sizeof(hello)) || !take(s, &client_flags, sizeof(client_flags)))
+	if (!send_bytes(s, &hello, sizeof(hello)) || !receive_bytes(s, &client_flags, sizeof(client_flags)))
 		return false;
 	for (;;) {
 		struct option o;
 		uint32_t option, len;
 
-		if (!take(s, &o, sizeof(o)) || be64toh(o.magic) != MAGIC_OPTION)
+		if (!receive_bytes(s, &o, sizeof(o)) || be64toh(o.magic) != MAGIC_OPTION)
 			return false;
 		option = be32toh(o.option);
 		len = be32toh(o.len);
-		/* the socket lies in a private folder: any export name is ours */
-		if (len > OPTION_MAX || !discard(s, len))
+		/* the socket is in a private folder, so any export name is accepted */
+		if (len > OPTION_MAX || !discard_bytes(s, len))
 			return false;
 		if (option == OPT_EXPORT_NAME)
 			return reply_export_name(s, !(be32toh(client_flags) & 2));
@@ -234,14 +234,14 @@ struct __attribute__((packed)) nbd_request {
 	uint32_t len;
 };
 
-static bool reply(struct sink *s, uint64_t handle, uint32_t error)
+static bool reply_request(struct sink *s, uint64_t handle, uint32_t error)
 {
 	const struct __attribute__((packed)) {
 		uint32_t magic, error;
 		uint64_t handle;
 	} r = { htobe32(MAGIC_REPLY), htobe32(error), handle };
 
-	return give(s, &r, sizeof(r));
+	return send_bytes(s, &r, sizeof(r));
 }
 
 static bool is_aligned(const struct sink *s, uint64_t offset, uint32_t len)
@@ -251,12 +251,12 @@ static bool is_aligned(const struct sink *s, uint64_t offset, uint32_t len)
 	return len % s->o.align == 0 || offset + len == s->o.size;
 }
 
-/* The next piece of a write, into the owner's memory.  False at the end of the connection. */
-static bool receive(struct sink *s, uint64_t offset, const struct sink_buffer *b)
+/* Receives the next piece of a write into the owner's memory.  False at the end of the connection. */
+static bool receive_piece(struct sink *s, uint64_t offset, const struct sink_buffer *b)
 {
 	if (!b->data)
-		return discard(s, b->length);
-	if (!take(s, b->data, b->length)) {
+		return discard_bytes(s, b->length);
+	if (!receive_bytes(s, b->data, b->length)) {
 		s->o.ops->drop(s->o.opaque, b);
 		return false;
 	}
@@ -268,16 +268,16 @@ static bool serve_write(struct sink *s, uint64_t offset, uint32_t len, uint32_t 
 {
 	if (!is_aligned(s, offset, len)) {
 		*ret_error = NBD_EINVAL;
-		return discard(s, len);
+		return discard_bytes(s, len);
 	}
 	while (len) {
 		struct sink_buffer b = { 0 };
 
 		if (s->o.ops->get(s->o.opaque, offset, len, &b) < 0) {
 			*ret_error = NBD_EIO;
-			return discard(s, len);
+			return discard_bytes(s, len);
 		}
-		if (!receive(s, offset, &b))
+		if (!receive_piece(s, offset, &b))
 			return false;
 		offset += b.length;
 		len -= b.length;
@@ -298,7 +298,7 @@ static bool serve_request(struct sink *s)
 	uint32_t error = 0, len;
 	uint64_t offset;
 
-	if (!take(s, &r, sizeof(r)) || be32toh(r.magic) != MAGIC_REQUEST)
+	if (!receive_bytes(s, &r, sizeof(r)) || be32toh(r.magic) != MAGIC_REQUEST)
 		return false;
 	offset = be64toh(r.offset);
 	len = be32toh(r.len);
@@ -321,7 +321,7 @@ static bool serve_request(struct sink *s)
 	default:
 		error = NBD_EINVAL;
 	}
-	return reply(s, r.handle, error);
+	return reply_request(s, r.handle, error);
 }
 
 static void *sink_thread(void *opaque)
@@ -337,7 +337,7 @@ static void *sink_thread(void *opaque)
 	s->fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (s->fd < 0)
 		return NULL;
-	if (handshake(s)) {
+	if (run_handshake(s)) {
 		while (serve_request(s))
 			;
 	}
@@ -346,7 +346,7 @@ static void *sink_thread(void *opaque)
 	return NULL;
 }
 
-/* ---- life ---- */
+/* ---- start and end ---- */
 
 int sink_new(const char *path, const struct sink_options *o, struct sink **ret, struct error **err)
 {

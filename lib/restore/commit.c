@@ -10,8 +10,8 @@
 #include "restore/undo.h"
 
 /*
- * Without the journal a kill does not remove the new volumes.  Should a power cut bring it back, the
- * configuration says what is whose.
+ * Once the journal is gone, a kill does not lead to the removal of the new volumes.  If a power cut brings
+ * the journal back, the configuration shows which volumes belong to the guest.
  */
 int commit_keep(struct restore_context *c, const struct replaced *old, struct error **err)
 {
@@ -33,9 +33,9 @@ int commit_keep(struct restore_context *c, const struct replaced *old, struct er
 	return 0;
 }
 
-/* Whoever comes after a crash is told what is to go then. */
-static int announce(const struct restore_context *c, const struct plan *p, struct replaced *old,
-		    struct error **err)
+/* Records in the journal what must be removed, in case of a crash. */
+static int record_replacement(const struct restore_context *c, const struct plan *p, struct replaced *old,
+			      struct error **err)
 {
 	int r = 0;
 
@@ -52,24 +52,24 @@ static int prepare_commit(const struct restore_context *c, const struct plan *p,
 {
 	int r = journal_check(c->journal, err);
 
-	/* a cleanup that took us for dead would have removed what is about to be named */
+	/* a cleanup that took this process for dead would have removed volumes that get named here */
 	if (r == 0)
 		r = volumes_check_there(vs, err);
 	if (r == 0 && !c->params->starts)
 		volumes_deactivate(vs);
 	if (r == 0)
-		r = announce(c, p, old, err);
-	/* hours may have passed, and not everybody heeds the lock */
+		r = record_replacement(c, p, old, err);
+	/* hours may have passed, and not every program respects the lock */
 	return r == 0 ? replaced_check_stopped(old, err) : r;
 }
 
-/* The restore is done, whatever comes. */
+/* The restore itself is done, so failures are only warned about. */
 static void tidy_up_replaced(struct restore_context *c, const struct replaced *old)
 {
 	_cleanup_error_ struct error *err = NULL;
 
 	replaced_remove_volumes(old);
-	/* it is of no use any more, and no journal would remove it */
+	/* it is no longer needed, and without the journal nothing else removes it */
 	if (c->dir)
 		io_remove_tree(c->dir, NULL);
 	if (commit_keep(c, old, &err) < 0)
@@ -78,8 +78,9 @@ static void tidy_up_replaced(struct restore_context *c, const struct replaced *o
 }
 
 /*
- * While a power cut may still take the new configuration back, nothing of the old guest goes.  The journal
- * stays then, and whoever reads it (first our own undoing) removes the old volumes when that is certain.
+ * As long as a power cut may still undo the new configuration, nothing of the old guest is removed.  Then the
+ * journal stays, and undoing it (at the end of this process first) removes the old volumes once the new
+ * configuration is certain to stay.
  */
 int commit_run(struct restore_context *c, const struct plan *p, const struct volumes *vs,
 	       struct replaced *old, struct error **err)
@@ -95,7 +96,7 @@ int commit_run(struct restore_context *c, const struct plan *p, const struct vol
 		r = whole ? config_put(c, buf_str(&config), &not_synced, err)
 			  : config_put_disks(old, p, vs, &not_synced, err);
 	if (r < 0) {
-		/* whatever the configuration looks like, it is not ours */
+		/* the configuration that is there is not ours */
 		journal_strike(c->journal, JOURNAL_COMMIT, NULL);
 		return r;
 	}

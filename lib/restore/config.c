@@ -27,7 +27,7 @@ int config_make(struct replaced *old, const struct plan *p, struct buf *ret, str
 	return r;
 }
 
-/* Whoever took our lock out, or put another in, works on the guest. */
+/* If our lock was removed or replaced, another program works on the guest. */
 static int check_lock(const struct restore_context *c, const struct guest_config *now, struct error **err)
 {
 	const char *lock = guest_config_lock(now);
@@ -75,7 +75,7 @@ struct merge {
 	struct buf lines; /* of the disks */
 };
 
-/* True if a disk is restored in the line's place; "cdrom" is PVE's old name of ide2. */
+/* True if a disk is restored in the line's place; "cdrom" is PVE's old name for ide2. */
 static bool is_restored(const struct volumes *vs, const char *line)
 {
 	_cleanup_free_ char *name = xstrndup(line, strcspn(line, ":"));
@@ -109,7 +109,7 @@ static void keep_drive(struct merge *m, const char *key, const char *value, cons
 			 (!drive->cdrom || drive->cloudinit) && replaced_may_own(m->old, drive->file);
 
 	if (!own) {
-		log_info(log, "what was '%s: %s' is no longer in the configuration", key, value);
+		log_info(log, "'%s: %s' is no longer in the configuration", key, value);
 		return;
 	}
 	m->unused = guest_config_free_unused(m->now, m->unused);
@@ -117,7 +117,7 @@ static void keep_drive(struct merge *m, const char *key, const char *value, cons
 	buf_addf(&m->lines, "unused%u: %s\n", m->unused++, drive->file);
 }
 
-/* With the options that the guest's disk has now; if it has no disk there, with the archive's. */
+/* Takes the options that the guest's disk has now; if it has no disk there, the archive's. */
 static void add_disk_line(struct merge *m, const struct plan_disk *d)
 {
 	const char *value = guest_config_get(m->now, d->key);
@@ -125,7 +125,7 @@ static void add_disk_line(struct merge *m, const struct plan_disk *d)
 	_cleanup_guest_drive_ struct guest_drive drive = { 0 }, then = { 0 };
 	const bool had = read_drive(m->old->context, d->key, value, &drive);
 
-	/* a CD drive's options are not a disk's */
+	/* the options of a CD drive do not suit a disk */
 	if (had && !drive.cdrom)
 		line = plan_disk_line(d, &drive);
 	else if (archived && guest_drive_parse(archived, &then, NULL) == 0)

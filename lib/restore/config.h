@@ -7,21 +7,21 @@
 #include "restore/volumes.h"
 
 /*
- * Makes the configuration of a whole guest: plan_config() of the archive's, and lines for the volumes that
- * stay of the guest that is replaced, which is sorted by this (replaced_sort()).  ret is appended to.
+ * Appends the configuration of a whole guest to ret: plan_config() of the archive's, and lines for those
+ * volumes of the replaced guest that stay.  Calls replaced_sort() to find out which.
  */
 int config_make(struct replaced *old, const struct plan *p, struct buf *ret, struct error **err);
 
 /*
- * Replaces the guest's configuration by text, without our lock.  -EBUSY if our lock is not in it any more:
+ * Replaces the guest's configuration with text, without our lock.  -EBUSY if our lock is no longer in it:
  * somebody else works on the guest.  not_synced: see guest_config_replace().
  */
 int config_put(const struct restore_context *c, const char *text, struct error **not_synced,
 	       struct error **err);
 
 /*
- * Puts the disks' lines into the guest's configuration as it is now, and takes our lock out; what was in a
- * disk's place is kept as unusedN.  Errors as of config_put().
+ * Puts the disks' lines into the guest's configuration as it is now, and removes our lock.  A volume that was
+ * in a disk's place is kept as unusedN.  Errors as of config_put().
  */
 int config_put_disks(const struct replaced *old, const struct plan *p, const struct volumes *vs,
 		     struct error **not_synced, struct error **err);

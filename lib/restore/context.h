@@ -1,4 +1,4 @@
-/* What every part of a restore works with: the host, the caller's wishes, the journal, a private folder. */
+/* Shared by all parts of a restore: the host, the caller's parameters, the journal, a private folder. */
 #ifndef VZDUMP_RESTORE_CONTEXT_H
 #define VZDUMP_RESTORE_CONTEXT_H
 
@@ -15,7 +15,7 @@ struct restore_context {
 	char *dir;                           /* private folder for sockets; NULL until it is made */
 };
 
-/* Makes the private folder, in the journal, unless there is one. */
+/* Makes the private folder unless there is one, and adds it to the journal before. */
 int restore_context_dir(struct restore_context *c, struct error **err);
 
 #endif

@@ -9,7 +9,7 @@ struct fill {
 	const struct restore_context *context;
 	struct targets *targets;
 	struct pace pace;
-	atomic_bool target_failed; /* otherwise it is the archive's fault that the copy ended */
+	atomic_bool target_failed; /* if not, the archive is to blame for an error */
 };
 
 static int on_data(void *opaque, uint8_t dev, uint64_t offset, const void *data, size_t len,

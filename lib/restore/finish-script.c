@@ -1,7 +1,7 @@
 /*
- * The shell script that finishes a live restore, should qmrestore not live to do it: killed, interrupted, or
- * after an error.  It is written before the guest runs and removed when all is done.  It is to be run when
- * the guest is shut down.
+ * The shell script that finishes a live restore if qmrestore cannot, because it was killed or interrupted, or
+ * after an error.  It is written before the guest runs and removed when all is done.  It must be run when the
+ * guest is shut down.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "restore/live-internal.h"
 #include "restore/undo.h"
 
-/* As one word of the shell. */
+/* Quotes text as one word of the shell. */
 static void add_word(struct buf *b, const char *text)
 {
 	buf_addc(b, '\'');
@@ -25,15 +25,15 @@ static void add_word(struct buf *b, const char *text)
 	buf_addc(b, '\'');
 }
 
-static void add_line(struct buf *b, const char *before, const char *word)
+static void add_line_with_word(struct buf *b, const char *before, const char *word)
 {
 	buf_adds(b, before);
 	add_word(b, word);
 	buf_addc(b, '\n');
 }
 
-/* Our own tools go first: Proxmox's vma cannot serve. */
-static void add_head(const struct restore_context *c, struct buf *b)
+/* Our own tools come first in PATH, as Proxmox's vma has no command "serve". */
+static void add_script_head(const struct restore_context *c, struct buf *b)
 {
 	char exe[4096];
 	const ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
@@ -43,7 +43,7 @@ static void add_head(const struct restore_context *c, struct buf *b)
 		 " when the guest is shut down.\nset -e\n",
 		 c->params->vmid);
 	if (*c->host->paths->root)
-		add_line(b, "export VZDUMP_ROOT=", c->host->paths->root);
+		add_line_with_word(b, "export VZDUMP_ROOT=", c->host->paths->root);
 	exe[n > 0 ? n : 0] = '\0';
 	if (strrchr(exe, '/')) {
 		*strrchr(exe, '/') = '\0';
@@ -53,12 +53,12 @@ static void add_head(const struct restore_context *c, struct buf *b)
 	}
 }
 
-static void add_server(const struct restore_context *c, const char *socket, struct buf *b)
+static void add_server_start(const struct restore_context *c, const char *socket, struct buf *b)
 {
 	_cleanup_free_ char *archive = realpath(c->params->archive, NULL);
 
-	add_line(b, "archive=", archive ? archive : c->params->archive);
-	add_line(b, "socket=", socket);
+	add_line_with_word(b, "archive=", archive ? archive : c->params->archive);
+	add_line_with_word(b, "socket=", socket);
 	buf_adds(b, "vma serve \"$archive\" --socket \"$socket\" > /dev/null &\n"
 		    "server=$!\n"
 		    "trap 'kill $server' EXIT\n"
@@ -66,8 +66,8 @@ static void add_server(const struct restore_context *c, const char *socket, stru
 }
 
 /* A disk whose overlay is gone is complete. */
-static int add_disk(const struct restore_context *c, const struct live_disk *d, const char *socket,
-		    struct buf *b, struct error **err)
+static int add_disk_copy(const struct restore_context *c, const struct live_disk *d, const char *socket,
+			 struct buf *b, struct error **err)
 {
 	const struct volume *v = &d->to->volume;
 	_cleanup_free_ char *to = volume_qemu_name(v), *from = NULL;
@@ -75,7 +75,7 @@ static int add_disk(const struct restore_context *c, const struct live_disk *d, 
 
 	if (r < 0)
 		return r;
-	/* a step of its own: its failure ends the script.  A folder that is not mounted lists nothing. */
+	/* a command of its own, so that its failure ends the script; an unmounted storage lists nothing */
 	buf_addf(b, "volumes=$(pvesm list %s --vmid %" PRIu32 ")\n", v->storage->id, c->params->vmid);
 	buf_addf(b,
 		 "echo \"$volumes\" | grep -qF '%s ' || {\n"
@@ -83,29 +83,29 @@ static int add_disk(const struct restore_context *c, const struct live_disk *d, 
 		 "\texit 1\n}\n",
 		 v->volid, v->volid);
 	buf_addf(b, "if echo \"$volumes\" | grep -qF '%s '; then\n", d->overlay.volid);
-	/* by itself qemu-img writes nothing out, and does not say if that fails */
+	/* by default qemu-img flushes nothing, and it does not report if a flush fails */
 	buf_addf(b, "\tqemu-img convert -n %s-O %s ", v->path ? "" : "-t writeback ",
 		 image_format_name(v->format));
 	add_word(b, from);
-	add_line(b, " ", to);
+	add_line_with_word(b, " ", to);
 	if (v->path)
-		add_line(b, "\tsync ", v->path);
+		add_line_with_word(b, "\tsync ", v->path);
 	buf_addf(b, "\tpvesm free %s\nfi\n", d->overlay.volid);
 	return 0;
 }
 
-static void add_end(const struct live_restore *l, struct buf *b)
+static void add_script_end(const struct live_restore *l, struct buf *b)
 {
 	const struct restore_context *c = l->parts.context;
 	const struct replaced *old = l->parts.replaced;
 	_cleanup_free_ char *conf = guest_config_path(c->host->paths, c->params->vmid);
 	_cleanup_free_ char *copy = live_old_config(l);
 
-	add_line(b, "sed -i '/^freeze: 1$/d; /^lock: " RESTORE_LOCK "$/d' ", conf);
+	add_line_with_word(b, "sed -i '/^freeze: 1$/d; /^lock: " RESTORE_LOCK "$/d' ", conf);
 	if (old->exists)
-		add_line(b, "rm -f ", copy);
+		add_line_with_word(b, "rm -f ", copy);
 	/* QEMU's server has ended with it */
-	add_line(b, "rm -rf ", c->dir);
+	add_line_with_word(b, "rm -rf ", c->dir);
 	for (size_t i = 0; old->doomed && old->doomed[i]; i++)
 		buf_addf(b, "pvesm free %s || true\n", old->doomed[i]);
 	buf_addf(b, "rm -f \"$0\"\necho 'VM %" PRIu32 " is on its own volumes now.'\n", c->params->vmid);
@@ -124,11 +124,11 @@ int finish_script_write(const struct live_restore *l, struct error **err)
 	_cleanup_buf_ struct buf b = BUF_INIT;
 	int r = 0;
 
-	add_head(c, &b);
-	add_server(c, socket, &b);
+	add_script_head(c, &b);
+	add_server_start(c, socket, &b);
 	for (size_t i = 0; r == 0 && i < l->n; i++)
-		r = add_disk(c, &l->disks[i], socket, &b, err);
-	add_end(l, &b);
+		r = add_disk_copy(c, &l->disks[i], socket, &b, err);
+	add_script_end(l, &b);
 	if (r == 0)
 		r = journal_add(c->journal, JOURNAL_FILE, path, err);
 	return r < 0 ? r : io_write_file_atomic(path, buf_str(&b), b.len, 0700, NULL, err);

@@ -8,14 +8,14 @@
 #include "restore/replaced.h"
 #include "restore/undo.h"
 
-#define FIREWALL_MAX ((size_t)4 << 20) /* pmxcfs takes files of 1 MiB */
+#define FIREWALL_MAX ((size_t)4 << 20) /* pmxcfs allows 1 MiB */
 
 static char *rules_path(const struct restore_context *c)
 {
 	return paths_get(c->host->paths, "/etc/pve/firewall/%u.fw", c->params->vmid);
 }
 
-/* Single disks change no rules. */
+/* A restore of single disks changes no rules. */
 static bool has_rules(const struct restore_context *c, const struct plan *p)
 {
 	return !c->params->disks && p->firewall;
@@ -33,12 +33,12 @@ int firewall_check(const struct replaced *old, const struct plan *p, struct erro
 	r = io_read_file(path, FIREWALL_MAX, &rules, &mine);
 	if (r == 0 || r == -ENOENT)
 		return 0;
-	error_prefix(&mine, "the firewall rules that are there cannot be replaced");
+	error_prefix(&mine, "the existing firewall rules cannot be replaced");
 	error_keep_first(err, &mine);
 	return r;
 }
 
-/* Copies the rules that are there, so that they can be put back; *ret is "" if there are none. */
+/* Copies the existing rules, so that they can be put back; *ret is "" if there are none. */
 static int save_rules(const struct restore_context *c, const char *path, char **ret, struct error **err)
 {
 	_cleanup_free_ char *copy = paths_get(c->host->paths, "/var/lib/vzdump/%u.fw", c->params->vmid);

@@ -1,5 +1,5 @@
 /*
- * Among live*.c and finish-script.c.  Calls go one way:
+ * Only for live*.c and finish-script.c.  Calls go one way:
  *
  *	live ── live-prepare ─────────────── live-disk
  *	     ── live-start ── finish-script ── live-disk
@@ -19,7 +19,7 @@
 enum live_stage {
 	LIVE_FILLING, /* the guest runs on the overlay; the volume is being filled */
 	LIVE_BROKEN,  /* the same, but the volume will not be filled while the guest runs */
-	LIVE_MOVING,  /* mirror_finish() was begun, and may have to be done again */
+	LIVE_MOVING,  /* mirror_finish() was begun, and may have to be repeated */
 	LIVE_MOVED, /* the guest is on its volume, or it was filled after a shutdown; the overlay is there */
 	LIVE_DONE,  /* the overlay is gone, or removing it was tried */
 };
@@ -40,12 +40,12 @@ struct live_restore {
 	size_t n;
 	struct buf config; /* the guest's configuration when all is done */
 	struct serve server;
-	int alive[2]; /* a pipe: the server lives as long as anybody has its second end */
+	int alive[2]; /* a pipe: the server lives as long as any process has its second end */
 	struct guest_status power;
 	uint64_t bwlimit; /* bytes per second, of all disks together; 0: no limit */
 };
 
-/* True when the disk does not need its overlay any more. */
+/* True when the disk no longer needs its overlay. */
 static inline bool live_disk_is_complete(const struct live_disk *d)
 {
 	return d->stage >= LIVE_MOVED;
@@ -53,22 +53,22 @@ static inline bool live_disk_is_complete(const struct live_disk *d)
 
 /* ---- live-disk.c ---- */
 
-/* Makes the overlay, beside the new volume, in the journal.  number: which of this guest's. */
+/* Makes the overlay on the storage of the new volume, and journals it.  number: part of its name. */
 int live_disk_make_overlay(const struct live_restore *l, struct live_disk *d, unsigned number,
 			   struct error **err);
-/* LIVE_DONE.  A failure is warned about. */
+/* Removes the overlay and sets LIVE_DONE.  A failure is only warned about. */
 void live_disk_remove_overlay(const struct live_restore *l, struct live_disk *d);
 /*
- * What qemu-img takes for the disk as the guest left it: the overlay over the archive, which is served at
- * that socket.  Caller frees *ret.
+ * The image by which qemu-img reads the disk as the guest left it: the overlay over the archive, which is
+ * served at that socket.  Caller frees *ret.
  */
 int live_disk_image(const struct live_disk *d, const char *socket, char **ret, struct error **err);
 
 /* ---- live-prepare.c ---- */
 
 /*
- * All that must be there before the start: disks that cannot be filled later, overlays, room for what is
- * known to come, firewall rules, and the configuration that the guest starts with.
+ * Does all that must be done before the start: fills disks that cannot be filled later, checks that there is
+ * room for the others, makes overlays, writes firewall rules and the configuration for the guest's start.
  */
 int live_prepare(struct live_restore *l, struct error **err);
 /* Path of the copy of the replaced guest's configuration.  Caller frees. */
@@ -81,19 +81,19 @@ int live_start(struct live_restore *l, struct error **err);
 
 /* ---- live-watch.c ---- */
 
-/* Returns when all is on the volumes; otherwise says what is not. */
+/* Returns 0 when all data is on the volumes; after an error the log says what is missing. */
 int live_watch(struct live_restore *l, struct error **err);
 
 /* ---- live-offline.c ---- */
 
-/* The guest was shut down: copies what is not on the volumes yet. */
+/* Call it when the guest was shut down: copies the data that is not on the volumes yet. */
 int live_finish_offline(struct live_restore *l, struct error **err);
 
 /* ---- finish-script.c ---- */
 
-/* Its path, which the caller frees. */
+/* The path of the script.  Caller frees. */
 char *finish_script_path(const struct restore_context *c);
-/* Writes it, in the journal. */
+/* Writes the script, after adding it to the journal. */
 int finish_script_write(const struct live_restore *l, struct error **err);
 
 #endif

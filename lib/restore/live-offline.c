@@ -1,4 +1,4 @@
-/* A live restore whose guest was shut down meanwhile: the rest is copied without it. */
+/* Copies the rest of a live restore after the guest was shut down in the meantime. */
 #include <inttypes.h>
 
 #include "base/mem.h"
@@ -7,7 +7,7 @@
 #include "qemu/storage-daemon.h"
 #include "restore/live-internal.h"
 
-/* qemu-img flushes when it ends, but does not say if that fails; and then the overlay goes. */
+/* qemu-img flushes when it ends, but does not report if that fails.  The overlay is removed next. */
 static int flush_volume(const struct restore_context *c, const char *uri, uint64_t size, struct error **err)
 {
 	struct target t;
@@ -22,7 +22,7 @@ static int flush_volume(const struct restore_context *c, const char *uri, uint64
 	return r;
 }
 
-/* image, as qemu-img takes it, onto the volume that the daemon serves. */
+/* Copies image, a name for qemu-img, to the volume that the daemon serves. */
 static int convert_image(const struct restore_context *c, const struct live_disk *d, const char *image,
 			 const struct storage_daemon *daemon, struct error **err)
 {

@@ -52,8 +52,8 @@ static int copy_small_disks(const struct live_restore *l, struct error **err)
 /* ---- room ---- */
 
 /*
- * If the storage fills up while the guest is restored, the guest's own writes fail, too: what is known to
- * come must fit before it starts.
+ * If the storage fills up while the guest is restored, the guest's own writes fail, too.  So the archive's
+ * data must fit before the guest starts.
  */
 static int check_room(const struct live_restore *l, const struct storage *s, struct error **err)
 {
@@ -111,7 +111,7 @@ char *live_old_config(const struct live_restore *l)
 	return paths_get(c->host->paths, "/var/lib/vzdump/%u.conf", c->params->vmid);
 }
 
-/* So that the old guest's configuration can be put back as it was. */
+/* Saves the old guest's configuration, so that it can be put back unchanged. */
 static int save_old_config(const struct live_restore *l, struct error **err)
 {
 	const char *text = l->parts.replaced->config.text;
@@ -128,8 +128,8 @@ static int save_old_config(const struct live_restore *l, struct error **err)
 }
 
 /*
- * For the start: PVE's `freeze` keeps the vCPUs from running, and the lock keeps others away (PVE's start
- * then needs --skiplock, which start-command has).
+ * Appends the configuration for the start.  PVE's `freeze` keeps the vCPUs from running, and the lock keeps
+ * other programs away (PVE's start then needs --skiplock, which start-command passes).
  */
 static void add_start_config(const char *config, struct buf *out)
 {
@@ -168,7 +168,7 @@ int live_prepare(struct live_restore *l, struct error **err)
 		r = make_overlays(l, err);
 	if (r == 0)
 		r = firewall_write(l->parts.replaced, l->parts.plan, err);
-	/* it may have been started since that was checked first, and from here on there is no way back */
+	/* the guest may have been started since the first check, and nothing is checked from here on */
 	if (r == 0)
 		r = replaced_check_stopped(l->parts.replaced, err);
 	return r == 0 ? write_start_config(l, err) : r;

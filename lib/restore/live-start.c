@@ -63,7 +63,7 @@ static int start_qemu(struct live_restore *l, struct error **err)
 	return r;
 }
 
-/* QEMU gets the pipe's second end too: the server may outlive us, but not both of us and QEMU. */
+/* QEMU gets the pipe's second end too: the server ends when both this process and QEMU have ended. */
 static int start_server(struct live_restore *l, struct error **err)
 {
 	const struct restore_context *c = l->parts.context;
@@ -129,8 +129,8 @@ static int attach_disks(struct live_restore *l, struct qmp *q, struct error **er
 	return r;
 }
 
-/* From here on the guest has a life of its own, and nothing is undone any more. */
-static int let_it_run(struct live_restore *l, struct qmp *q, struct error **err)
+/* From here on the guest runs and writes, so nothing can be undone. */
+static int run_guest(struct live_restore *l, struct qmp *q, struct error **err)
 {
 	struct restore_context *c = l->parts.context;
 	int r = cancel_check(c->host->cancel, err);
@@ -151,7 +151,7 @@ int live_start(struct live_restore *l, struct error **err)
 	_cleanup_qmp_ struct qmp *q = NULL;
 	int r = start_qemu(l, err);
 
-	/* opening an archive may take its time: the monitor is not held for that */
+	/* opening an archive may take a while, so the monitor is not kept open for that */
 	if (r == 0)
 		r = start_server(l, err);
 	if (r == 0)
@@ -160,5 +160,5 @@ int live_start(struct live_restore *l, struct error **err)
 		r = attach_disks(l, q, err);
 	if (r == 0)
 		r = finish_script_write(l, err);
-	return r == 0 ? let_it_run(l, q, err) : r;
+	return r == 0 ? run_guest(l, q, err) : r;
 }

@@ -22,20 +22,20 @@ struct watch {
 	bool lost;               /* the last attempt to reach QEMU failed */
 };
 
-static bool is_open(const struct live_disk *d)
+static bool disk_is_open(const struct live_disk *d)
 {
 	return d->stage == LIVE_FILLING || d->stage == LIVE_MOVING;
 }
 
-static bool any_open(const struct live_restore *l)
+static bool any_disk_is_open(const struct live_restore *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (is_open(&l->disks[i]))
+		if (disk_is_open(&l->disks[i]))
 			return true;
 	return false;
 }
 
-static bool all_complete(const struct live_restore *l)
+static bool all_disks_are_complete(const struct live_restore *l)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (!live_disk_is_complete(&l->disks[i]))
@@ -57,10 +57,10 @@ static void log_progress(const struct watch *w, const struct live_disk *d)
 
 /* ---- while QEMU lives ---- */
 
-/* The connection may end within this, with the vCPUs stopped: then it is done again. */
+/* If the connection ends in the middle, the vCPUs may be stopped; then this is repeated. */
 static int move_disk(const struct watch *w, struct qmp *q, struct live_disk *d, struct error **err)
 {
-	/* no request to stop leaves it half done */
+	/* a request to stop must not leave it half done */
 	const struct cancel *cancel = qmp_set_cancel(q, NULL);
 	int r = d->stage == LIVE_MOVING ? vcpus_resume(q, NULL, err) : 0;
 
@@ -100,15 +100,15 @@ static int attend_disks(const struct watch *w, bool log_now, struct error **err)
 	int r = guest_monitor(&c->guest, c->host->cancel, &q, err);
 
 	for (size_t i = 0; r == 0 && i < l->n; i++)
-		if (is_open(&l->disks[i]))
+		if (disk_is_open(&l->disks[i]))
 			r = attend_disk(w, q, &l->disks[i], log_now, err);
-	if (r == 0 && all_complete(l))
+	if (r == 0 && all_disks_are_complete(l))
 		qmp_close_fd(q, LIVE_ALIVE, NULL);
 	return r;
 }
 
-/* A storage may take its time to remove an overlay: the monitor is not held for that. */
-static int attend(struct watch *w, struct error **err)
+/* A storage may need a while to remove an overlay, so the monitor is not kept open for that. */
+static int attend_restore(struct watch *w, struct error **err)
 {
 	struct live_restore *l = w->live;
 	const bool log_now = units_now_ns() >= w->progress_at_ns;
@@ -121,7 +121,7 @@ static int attend(struct watch *w, struct error **err)
 	return r;
 }
 
-/* Nobody may touch the disks before: that nothing answers at the socket does not say so. */
+/* Until QEMU is gone its disks must not be touched.  A socket that does not answer is no proof. */
 static bool qemu_is_gone(const struct live_restore *l)
 {
 	const struct restore_context *c = l->parts.context;
@@ -131,7 +131,7 @@ static bool qemu_is_gone(const struct live_restore *l)
 	       !status.running;
 }
 
-/* A monitor that is busy is asked again, and so is one that is away while its QEMU lives. */
+/* A busy monitor is asked again, and so is one that is out of reach while its QEMU lives. */
 static int wait_for_next(struct watch *w, int last, const struct error *failure, struct error **err)
 {
 	const struct host *host = w->live->parts.context->host;
@@ -140,16 +140,16 @@ static int wait_for_next(struct watch *w, int last, const struct error *failure,
 	if (lost && !w->lost)
 		log_warn(host->log, "%s: trying again as long as QEMU runs", error_message(failure));
 	w->lost = lost;
-	return any_open(w->live) ? cancel_sleep(host->cancel, POLL_MS, err) : 0;
+	return any_disk_is_open(w->live) ? cancel_sleep(host->cancel, POLL_MS, err) : 0;
 }
 
 static int watch_disks(struct watch *w, struct error **err)
 {
 	struct live_restore *l = w->live;
 
-	while (any_open(l)) {
+	while (any_disk_is_open(l)) {
 		_cleanup_error_ struct error *mine = NULL;
-		int r = attend(w, &mine);
+		int r = attend_restore(w, &mine);
 
 		if (r < 0 && r != ERR_CANCELED && qemu_is_gone(l))
 			return live_finish_offline(l, err);
@@ -161,7 +161,7 @@ static int watch_disks(struct watch *w, struct error **err)
 		if (r < 0)
 			return r;
 	}
-	return all_complete(l)
+	return all_disks_are_complete(l)
 		       ? 0
 		       : error_set(err, ERR_PEER, "VM %" PRIu32 " runs, but is not restored completely",
 				   l->parts.context->params->vmid);
@@ -176,14 +176,14 @@ static void log_missing(const struct live_restore *l, const struct live_disk *d)
 	_cleanup_free_ char *total = units_bytes(p->total, 1);
 
 	log_error(l->parts.context->host->log,
-		  "%s: %s of %s are not in its new volume '%s'%s%s; what the guest has written is in '%s', a "
+		  "%s: %s of %s are not in its new volume '%s'%s%s; the guest's writes are in '%s', a "
 		  "qcow2 image over the archive's '%s'",
 		  d->to->disk->key, left, total, d->to->volume.volid, p->reason ? ": " : "",
 		  p->reason ? p->reason : "", d->overlay.volid, d->to->disk->device);
 }
 
-/* Nothing is taken from a guest that runs: overlays, server and lock stay. */
-static void keep_all(struct live_restore *l)
+/* Nothing is taken away from a running guest: overlays, server and lock stay. */
+static void keep_unfinished(struct live_restore *l)
 {
 	const struct restore_context *c = l->parts.context;
 	_cleanup_free_ char *script = finish_script_path(c);
@@ -200,12 +200,12 @@ static void keep_all(struct live_restore *l)
 		io_remove_tree(c->dir, NULL);
 		return;
 	}
-	/* QEMU's end of the pipe keeps the server, which is not to be stopped with us */
+	/* QEMU's end of the pipe keeps the server alive, which must outlive this process */
 	serve_leave(&l->server);
 }
 
-/* When no power cut can bring back the guest that was replaced. */
-static void remove_old(const struct live_restore *l, const char *script)
+/* Called once no power cut can bring back the replaced guest. */
+static void remove_old_guest(const struct live_restore *l, const char *script)
 {
 	_cleanup_free_ char *copy = live_old_config(l);
 
@@ -225,14 +225,13 @@ static int conclude_restore(struct live_restore *l, struct error **err)
 	if (r < 0)
 		return r;
 	if (not_synced)
-		log_warn(
-			c->host->log,
-			"a power cut may still bring the lock '" RESTORE_LOCK "' of VM %" PRIu32
-			" back: %s; what was replaced is kept, remove it when the guest is shut down with: sh "
-			"'%s'",
-			c->params->vmid, error_message(not_synced), script);
+		log_warn(c->host->log,
+			 "a power cut may still bring the lock '" RESTORE_LOCK "' of VM %" PRIu32
+			 " back: %s; the replaced volumes are kept, remove them when the guest is shut "
+			 "down with: sh '%s'",
+			 c->params->vmid, error_message(not_synced), script);
 	else
-		remove_old(l, script);
+		remove_old_guest(l, script);
 	serve_stop(&l->server);
 	io_remove_tree(c->dir, NULL);
 	log_info(c->host->log, "restore of VM %" PRIu32 " finished, it is on its own volumes now",
@@ -248,6 +247,6 @@ int live_watch(struct live_restore *l, struct error **err)
 
 	if (r == 0)
 		return conclude_restore(l, err);
-	keep_all(l);
+	keep_unfinished(l);
 	return r;
 }

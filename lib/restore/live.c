@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 
-/* Firmware and TPM read theirs before a node could be put under them; both are small. */
+/* Firmware and TPM read their disks before a node could be put under them; both disks are small. */
 static bool can_be_live(const struct plan_disk *d)
 {
 	return d->dev && !str_prefix(d->key, "efidisk", NULL) && !str_prefix(d->key, "tpmstate", NULL);

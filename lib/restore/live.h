@@ -8,8 +8,8 @@
  *	live_restore_free(live)
  *
  * Like any restore it is undone by the journal until the vCPUs run for the first time; after that everything
- * is kept, because the guest has written.  Should this process end early from then on, a shell script that
- * it has left (finish-script.c) brings the rest onto the volumes when the guest is shut down.  One thread.
+ * is kept, because the guest has written.  If this process ends early from then on, a shell script that it
+ * leaves (finish-script.c) copies the rest to the volumes once the guest is shut down.  One thread.
  */
 #ifndef VZDUMP_RESTORE_LIVE_H
 #define VZDUMP_RESTORE_LIVE_H
@@ -32,16 +32,16 @@ struct live_parts {
 };
 
 /*
- * Opens the archive for reading at any place, and marks the volumes that are to be filled while the guest
- * runs.  ERR_INVALID where a live restore is not possible: single disks, standard input, no disk for it; or
- * an error of vma_random_open(), such as an archive without an index.
+ * Opens the archive for reading at any place, and marks the volumes that will be filled while the guest
+ * runs.  ERR_INVALID if a live restore is not possible: single disks, standard input, no suitable disk; or an
+ * error of vma_random_open(), such as an archive without an index.
  */
 int live_restore_new(const struct live_parts *parts, struct live_restore **ret, struct error **err);
 
 /*
  * Starts the guest and returns when it is on its own volumes.  bwlimit: bytes per second for all disks
  * together, 0: no limit.  Errors before the guest runs leave everything in the journal.  After that the
- * journal is gone, and it is logged what is missing and how it is finished.
+ * journal is gone, and the log says what is missing and how to finish.
  */
 int live_restore_run(struct live_restore *l, uint64_t bwlimit, struct error **err);
 

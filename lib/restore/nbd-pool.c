@@ -34,7 +34,7 @@ static int call_failed(const struct nbd_pool *p, const char *what, struct error 
 	return error_set(err, ERR_PEER, "cannot %s '%s': %s", what, p->uri, text ? text : "unknown error");
 }
 
-/* Waits for a command; `what` it does begins the text of its error. */
+/* Waits for a command; `what` describes it, for the message of an error. */
 static int finish_command(const struct nbd_pool *p, struct nbd_handle *h, int64_t cookie, const char *what,
 			  struct error **err)
 {
@@ -111,7 +111,7 @@ uint64_t nbd_pool_size(const struct nbd_pool *p)
 	return p->size;
 }
 
-/* A free connection; if there is none, the one that this place of the disk belongs to. */
+/* Locks a free connection; if there is none, waits for the one that belongs to this offset. */
 static struct connection *take_connection(struct nbd_pool *p, uint64_t offset)
 {
 	unsigned first = (unsigned)(offset / WRITE_MAX % p->n);
@@ -163,7 +163,7 @@ int nbd_pool_zero(struct nbd_pool *p, uint64_t offset, uint64_t len, struct erro
 	return r;
 }
 
-/* One connection's flush covers what the others wrote: that is what multi-conn promises. */
+/* A flush over one connection covers writes over the others: multi-conn promises that. */
 int nbd_pool_flush(struct nbd_pool *p, struct error **err)
 {
 	if (!p->can_flush)

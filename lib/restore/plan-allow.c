@@ -1,8 +1,8 @@
 /*
- * What a configuration out of an archive may say.  PVE's restore keeps nearly everything for root.  But
- * anybody may have made the archive, and its "args", "hookscript" or "virtiofs0" would be that person's
- * commands and files on this host.  So only what stays within the guest is taken over; what is not known
- * here is not.
+ * Which lines of an archive's configuration may be taken over.  PVE's restore keeps nearly everything for
+ * root.  But an archive may come from anywhere, and its "args", "hookscript" or "virtiofs0" would name
+ * commands and files on this host.  So only lines that stay within the guest are taken over; unknown ones
+ * are not.
  *
  * Facts: the keys are those of qemu-server 9.1.
  */
@@ -35,7 +35,7 @@ static bool is_socket(const char *value)
 	return !strcmp(value, "socket");
 }
 
-/* "spice", "host=spice,usb3=1": a device of the computer from which the guest's screen is watched */
+/* "spice", "host=spice,usb3=1": a device of the computer that shows the guest's screen, not of this host */
 static bool is_spice_usb(const char *value)
 {
 	_cleanup_strv_ char **parts = strv_split_list(value);
@@ -79,7 +79,7 @@ struct allowed {
 };
 
 static const struct allowed lines[] = {
-	/* what the guest is */
+	/* the guest's hardware */
 	{ "acpi agent arch balloon bios boot bootdisk cores cpu cpulimit cpuunits freeze hotplug keyboard kvm "
 	  "localtime machine memory numa numa# ostype reboot scsihw shares smp sockets startdate tablet tdf "
 	  "vcpus vga vmgenid watchdog amd-sev intel-tdx",
@@ -90,7 +90,7 @@ static const struct allowed lines[] = {
 	{ "rng0", is_kernel_rng },
 	/* text: in base64, URL-encoded, or for people to read */
 	{ "name description tags meta smbios1 cipassword ciuser sshkeys searchdomain nameserver", is_text },
-	/* how the host treats it: they name only processors and memory */
+	/* how the host treats the guest: of the host they name only processors and memory */
 	{ "affinity allow-ksm autostart citype ciupgrade hugepages keephugepages migrate_downtime migrate_speed "
 	  "onboot protection startup template vmstatestorage",
 	  is_plain },

@@ -32,7 +32,7 @@ static bool is_numbered(const char *key, const char *name)
 	return str_prefix(key, name, &rest) && *rest && strspn(rest, "0123456789") == strlen(rest);
 }
 
-/* A comment in the new configuration, which PVE shows as a note, so that nothing is lost. */
+/* Keeps the line as a comment, which PVE shows as a note, so that nothing is lost. */
 static void comment_out(const char *line, const char *why, const struct plan_guest *g, const struct log *log,
 			struct buf *out)
 {
@@ -53,7 +53,7 @@ static void warn_of_kept(const char *line, const struct log *log)
 		line);
 }
 
-/* True if the line is to be added as usual; false if all has been done for it. */
+/* True if the line must be added as usual; false if it has been dealt with. */
 static bool check_host(const char *key, const char *value, const struct plan_guest *g, const struct log *log,
 		       struct buf *out)
 {
@@ -70,7 +70,7 @@ static bool check_host(const char *key, const char *value, const struct plan_gue
 	return true;
 }
 
-/* Its disks would have to be base volumes, which only PVE makes. */
+/* The disks of a template would have to be base volumes, which only PVE makes. */
 static bool is_template(const char *value, const struct plan_guest *g, const struct log *log)
 {
 	bool on;
@@ -102,7 +102,8 @@ static void warn_of_option(const struct plan_disk *d, const struct propstr_pair 
 			 option->key, option->value);
 }
 
-static void add_disk(const struct plan_disk *d, const char *value, const struct log *log, struct buf *out)
+static void add_planned_disk(const struct plan_disk *d, const char *value, const struct log *log,
+			     struct buf *out)
 {
 	_cleanup_guest_drive_ struct guest_drive drive = { 0 };
 	_cleanup_error_ struct error *err = NULL;
@@ -118,8 +119,8 @@ static void add_disk(const struct plan_disk *d, const char *value, const struct 
 	buf_addf(out, "%s\n", line);
 }
 
-static void add_drive(const struct plan *p, const char *key, const char *value, const struct plan_guest *g,
-		      const struct log *log, struct buf *out)
+static void add_drive_line(const struct plan *p, const char *key, const char *value,
+			   const struct plan_guest *g, const struct log *log, struct buf *out)
 {
 	const struct plan_disk *d = plan_find(p, key);
 	_cleanup_guest_drive_ struct guest_drive drive = { 0 };
@@ -127,7 +128,7 @@ static void add_drive(const struct plan *p, const char *key, const char *value, 
 	_cleanup_free_ char *line = xasprintf("%s: %s", key, value);
 
 	if (d && d->volid) {
-		add_disk(d, value, log, out);
+		add_planned_disk(d, value, log, out);
 	} else if (!d && cdrom && (g->keep_host_lines || plan_cdrom_allowed(drive.file))) {
 		if (!plan_cdrom_allowed(drive.file))
 			warn_of_kept(line, log);
@@ -140,7 +141,7 @@ static void add_drive(const struct plan *p, const char *key, const char *value, 
 	}
 }
 
-/* A key that PVE reads.  Others may read lines that PVE does not. */
+/* Whether PVE reads such a key.  Other programs may read lines that PVE ignores. */
 static bool is_key(const char *key)
 {
 	const size_t n = strspn(key, "abcdefghijklmnopqrstuvwxyz_-");
@@ -148,8 +149,8 @@ static bool is_key(const char *key)
 	return n && n + strspn(key + n, "0123456789") == strlen(key);
 }
 
-static int add_line(const struct plan *p, const char *line, const struct plan_guest *g, const struct log *log,
-		    struct buf *out, struct error **err)
+static int add_config_line(const struct plan *p, const char *line, const struct plan_guest *g,
+			   const struct log *log, struct buf *out, struct error **err)
 {
 	_cleanup_free_ char *key = NULL, *value = NULL;
 	char uuid[UUID_TEXT_SIZE];
@@ -168,7 +169,7 @@ static int add_line(const struct plan *p, const char *line, const struct plan_gu
 	if (is_numbered(key, "unused") || (!strcmp(key, "template") && is_template(value, g, log)))
 		return 0;
 	if (plan_is_disk_key(key)) {
-		add_drive(p, key, value, g, log, out);
+		add_drive_line(p, key, value, g, log, out);
 		return 0;
 	}
 	if (!check_host(key, value, g, log, out))
@@ -186,8 +187,8 @@ static int add_line(const struct plan *p, const char *line, const struct plan_gu
 	return r;
 }
 
-/* Disks that are mapped, but have no line. */
-static void add_unnamed(const struct plan *p, const struct log *log, struct buf *out)
+/* Adds lines for disks that are mapped, but have none. */
+static void add_unnamed_disks(const struct plan *p, const struct log *log, struct buf *out)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 
@@ -197,7 +198,7 @@ static void add_unnamed(const struct plan *p, const struct log *log, struct buf 
 			continue;
 		log_warn(log, "the archive's configuration has no line for its disk '%s': one is added",
 			 p->disks[i].key);
-		add_disk(&p->disks[i], NULL, log, out);
+		add_planned_disk(&p->disks[i], NULL, log, out);
 	}
 }
 
@@ -216,10 +217,10 @@ int plan_config(const struct plan *p, const struct plan_guest *g, const struct l
 			break;
 		line[strcspn(line, "\r")] = '\0';
 		if (*line)
-			r = add_line(p, line, g, log, out, err);
+			r = add_config_line(p, line, g, log, out, err);
 	}
 	if (r == 0)
-		add_unnamed(p, log, out);
+		add_unnamed_disks(p, log, out);
 	return r;
 }
 

@@ -1,4 +1,4 @@
-/* What a guest and its copy may not share: uuids and MAC addresses. */
+/* Renews what a guest and its copy must not share: uuids and MAC addresses. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
@@ -45,7 +45,7 @@ static char *find_mac(char *text)
 	return NULL;
 }
 
-/* mac_prefix of datacenter.cfg: one to three bytes "BC:24:11", and not those of a multicast address. */
+/* For mac_prefix of datacenter.cfg: one to three bytes ("BC:24:11") that do not begin a multicast address. */
 static bool prefix_valid(const char *prefix)
 {
 	const size_t n = strlen(prefix);

@@ -57,7 +57,7 @@ struct plan_disk *plan_find(const struct plan *p, const char *name)
 	return NULL;
 }
 
-static struct plan_disk *add_disk(struct plan *p, const char *key)
+static struct plan_disk *add_plan_disk(struct plan *p, const char *key)
 {
 	struct plan_disk *d;
 
@@ -106,7 +106,7 @@ static int read_map(struct plan *p, const char *text, struct error **err)
 				 "the archive's configuration maps '%s' to '%s': no disk has that "
 				 "name, or it is mapped twice",
 				 fields[1], fields[0]);
-	d = add_disk(p, fields[0]);
+	d = add_plan_disk(p, fields[0]);
 	d->device = xstrdup(fields[1]);
 	d->storage = *fields[2] ? xstrdup(fields[2]) : NULL;
 	d->format = *fields[3] ? xstrdup(fields[3]) : NULL;
@@ -122,7 +122,7 @@ static void read_cloudinit(struct plan *p, const char *key, const char *value)
 	if (!plan_is_disk_key(key) || plan_find(p, key) || guest_drive_parse(value, &drive, NULL) < 0 ||
 	    !drive.cloudinit)
 		return;
-	d = add_disk(p, key);
+	d = add_plan_disk(p, key);
 	d->cloudinit = true;
 	d->size = CLOUDINIT_SIZE;
 	colon = strchr(drive.file, ':');
@@ -169,7 +169,7 @@ static int find_device(struct plan *p, const struct vma_header *h, unsigned dev,
 					 "the archive does not say what its disk '%s' belongs to; "
 					 "vma extract gets it out",
 					 name);
-		d = add_disk(p, key);
+		d = add_plan_disk(p, key);
 		d->device = xstrdup(name);
 	}
 	d->dev = (uint8_t)dev;
@@ -187,7 +187,7 @@ static void drop_disk(struct plan *p, size_t i)
 	memmove(d, d + 1, (--p->n - i) * sizeof(*d));
 }
 
-/* Disks that are mapped, but of which there is no data: without one of its disks a guest is not restored. */
+/* Finds mapped disks that have no data.  A whole guest is not restored without one of its disks. */
 static int check_absent(struct plan *p, enum plan_scope scope, struct error **err)
 {
 	for (size_t i = 0; i < p->n;) {

@@ -1,6 +1,6 @@
 /*
- * What is to be restored, from an archive's header alone: which disks there are and where they came from,
- * which of them are chosen, and what the restored guest's configuration is.
+ * Plans a restore from an archive's header alone: which disks there are and where they came from, which of
+ * them are restored, and what the new guest's configuration is.
  *
  *	plan_read(header, scope, log, &plan, err)
  *	plan_choose(&plan, keys, err)
@@ -52,9 +52,9 @@ enum plan_scope {
 
 /*
  * Reads the archive's header.  The disks are the archive's, named by their #qmdump#map line, or else by the
- * device's name drive-<key>; a cloud-init drive of the configuration is added.  A vmstate is warned about and
- * left out.  ERR_CORRUPT: there is no configuration, or it contradicts itself, or it maps a disk of which the
- * archive has no data; such a disk is only left out with PLAN_SINGLE_DISKS.  Nothing is chosen yet.
+ * device's name drive-<key>; a cloud-init drive of the configuration is added.  A vmstate is left out with a
+ * warning.  ERR_CORRUPT: there is no configuration, or it contradicts itself, or it maps a disk of which the
+ * archive has no data; with PLAN_SINGLE_DISKS such a disk is just left out.  Nothing is chosen yet.
  */
 int plan_read(const struct vma_header *h, enum plan_scope scope, const struct log *log, struct plan *ret,
 	      struct error **err);
@@ -66,23 +66,23 @@ struct plan_disk *plan_find(const struct plan *p, const char *name);
 
 /*
  * Chooses the disks that are restored: those of keys (NULL at its end), each once and in that order, or all
- * if keys is NULL.  ERR_NOT_FOUND for one that the archive has no data of.
+ * if keys is NULL.  ERR_NOT_FOUND for a disk of which the archive has no data.
  */
 int plan_choose(struct plan *p, char *const *keys, struct error **err);
 
-/* Bytes of the disk's volume: rounded up to KiB, in which PVE allocates. */
+/* Bytes of the disk's volume: rounded up to KiB, the unit in which PVE allocates. */
 uint64_t plan_volume_size(const struct plan_disk *d);
 
 struct plan_guest {
 	uint32_t vmid;
 	bool unique;            /* new MAC addresses and system uuid */
-	bool keep_host_lines;   /* what reaches out of the guest is kept, and warned about */
-	const char *mac_prefix; /* that MAC addresses begin with, as in datacenter.cfg; NULL: Proxmox's */
+	bool keep_host_lines;   /* keeps lines that reach out of the guest, with a warning */
+	const char *mac_prefix; /* of new MAC addresses, as in datacenter.cfg; NULL: Proxmox's */
 };
 /*
  * Appends the configuration of the new guest, with the disks' new volumes and sizes, a new vmgenid, and
- * what is unique if that is asked for.  It has no lock, parent, unused disks or comments of the backup,
- * and no "template: 1", as the volumes are not base volumes.  Disks that are not in the archive are
+ * new MAC addresses and uuid if g->unique is set.  It has no lock, parent, unused disks or comments of the
+ * backup, and no "template: 1", as the volumes are not base volumes.  Disks that are not in the archive are
  * commented out with a warning.  So is everything that is not known to stay within the guest
  * (plan-allow.c), so that no archive can name a device, file or command of this host.  Comments stay.
  */
@@ -90,8 +90,8 @@ int plan_config(const struct plan *p, const struct plan_guest *g, const struct l
 		struct error **err);
 
 /*
- * The line of one disk: "scsi0: local:100/vm-100-disk-1.raw,discard=on,size=8M".  old is where its
- * options come from, or NULL.  Caller frees.
+ * The line of one disk: "scsi0: local:100/vm-100-disk-1.raw,discard=on,size=8M".  Its options
+ * are those of old, which may be NULL.  Caller frees.
  */
 char *plan_disk_line(const struct plan_disk *d, const struct guest_drive *old);
 /* The value that the archive's configuration has for a key; NULL if it has none.  Caller frees. */

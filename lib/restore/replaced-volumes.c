@@ -1,4 +1,4 @@
-/* What becomes of the volumes of a guest that is replaced. */
+/* Keeps or removes the volumes of a guest that is replaced. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -13,8 +13,8 @@ static const struct log *log_of(const struct replaced *old)
 }
 
 /*
- * Opens a volume if it is the guest's own; other guests' disks and paths are not for us to keep or to
- * remove.  err is set if nobody can say (its storage is gone).
+ * Opens a volume if it is the guest's own; other guests' disks and paths are neither kept nor removed.  err
+ * is set if that cannot be found out, because its storage is gone.
  */
 static bool open_own(const struct replaced *old, const char *volid, struct volume *ret, struct error **err)
 {
@@ -41,7 +41,7 @@ int replaced_check_volumes_unused(const struct replaced *old, struct error **err
 	_cleanup_guest_disks_ struct guest_disks disks = { 0 };
 	int r = 0;
 
-	/* what cannot be read is not removed either, see sort_disks() */
+	/* disks that cannot be read are not removed either, see sort_disks() */
 	if (guest_config_volumes(&old->config, &disks, NULL) < 0)
 		return 0;
 	for (size_t i = 0; r == 0 && i < disks.n; i++) {
@@ -63,7 +63,7 @@ struct sorting {
 	struct guest_config new; /* the guest's new configuration */
 };
 
-/* What the new configuration names already is in use. */
+/* Leaves out volumes that the new configuration already names. */
 static void sort_volume(struct sorting *s, const char *volid, bool doomed)
 {
 	struct replaced *old = s->old;
@@ -82,8 +82,8 @@ static void sort_volume(struct sorting *s, const char *volid, bool doomed)
 }
 
 /*
- * The archive has no copy of disks that were added since, nor of those that backups leave out, nor of what
- * snapshots have (is_main: false): they stay.  A cloud-init image goes, as a new one is generated; other CD
+ * Disks stay if the archive has no copy of them: those that were added since, those that backups leave out,
+ * and those of snapshots (is_main: false).  A cloud-init image goes, as a new one is generated; other CD
  * drives hold nothing of the guest's own.
  */
 static void sort_disks(struct sorting *s, const struct guest_config *c, bool is_main)
@@ -147,7 +147,7 @@ void replaced_sort(struct replaced *old, const struct plan *p, struct buf *confi
 
 /* ---- when it is in place ---- */
 
-/* False if it is still there, as far as one can tell. */
+/* False if the volume is still there, or may be. */
 static bool remove_volume(const struct replaced *old, const char *volid)
 {
 	_cleanup_volume_ struct volume v = { 0 };
@@ -196,7 +196,7 @@ static int add_remains(void *opaque, const struct guest_config *now, struct buf 
 	return 0;
 }
 
-/* Nobody finds a volume again that no configuration names. */
+/* Adds volumes to the configuration; without a line there, nothing would show that they are left. */
 static void keep_remains(const struct replaced *old, char **volids)
 {
 	struct remains m = { .old = old, .volids = volids };
@@ -206,17 +206,17 @@ static void keep_remains(const struct replaced *old, char **volids)
 	if (guest_config_change(old->context->host->paths, old->context->params->vmid, add_remains, &m,
 				&not_synced, &err) < 0)
 		log_warn(log_of(old),
-			 "what is left of the guest that was replaced is in no configuration "
+			 "volumes of the guest that was replaced are left, but in no configuration "
 			 "(%s): %s",
 			 list, error_message(err));
 	else if (not_synced)
 		log_warn(log_of(old),
-			 "a power cut may take the lines of what is left of the guest that was replaced "
-			 "(%s) out again: %s",
+			 "a power cut may undo the lines of the volumes left of the guest that was replaced "
+			 "(%s): %s",
 			 list, error_message(not_synced));
 }
 
-/* Only those that the configuration knew; others are somebody else's. */
+/* Removes the snapshots that the old configuration named; others do not belong to the guest. */
 static void remove_snapshots(const struct replaced *old, const char *volid)
 {
 	_cleanup_volume_ struct volume v = { 0 };

@@ -33,7 +33,7 @@ int replaced_check_stopped(const struct replaced *old, struct error **err)
 	return r;
 }
 
-/* The id must be free, or of a VM of this node. */
+/* The id must be free, or that of a VM on this node. */
 static int check_id(const struct restore_context *c, struct error **err)
 {
 	_cleanup_guest_entry_ struct guest_entry e = { 0 };

@@ -1,5 +1,6 @@
 /*
- * The guest that a restore replaces, or puts single disks into: whether that may be, and what becomes of it.
+ * The guest that a restore replaces, or restores single disks into: whether that is allowed, and what happens
+ * to its volumes and firewall rules.
  *
  *	replaced_find(&old, &context, err)	// is there one, and may it be replaced?
  *	replaced_sort(&old, &plan, &config)	// which of its volumes go, which stay
@@ -39,16 +40,16 @@ struct replaced {
 int replaced_find(struct replaced *old, const struct restore_context *c, struct error **err);
 void replaced_clear(struct replaced *old);
 /*
- * -EBUSY if the guest runs, or if anybody has one of its own disks open for writing: then it runs, whatever
- * its socket says.  May be asked again at any time.
+ * -EBUSY if the guest runs, or if a program has one of its own disks open for writing: then it runs even if
+ * nothing answers at its socket.  May be called again at any time.
  */
 int replaced_check_stopped(const struct replaced *old, struct error **err);
 
 /* ---- replaced-volumes.c ---- */
 
-/* -EBUSY if anybody writes to a disk that is the guest's own.  Disks that nobody can find are passed over. */
+/* -EBUSY if a program has a disk of the guest's own open for writing.  Disks that are gone are skipped. */
 int replaced_check_volumes_unused(const struct replaced *old, struct error **err);
-/* False for what is not the guest's own: others' disks, paths.  True also if nobody can say. */
+/* False for volumes that are not the guest's own (others' disks, paths).  True if that is unknown. */
 bool replaced_may_own(const struct replaced *old, const char *volid);
 /*
  * Fills old->doomed, kept and snapshots.  A volume goes if the archive has a disk in its place; the others
@@ -56,14 +57,15 @@ bool replaced_may_own(const struct replaced *old, const char *volid);
  */
 void replaced_sort(struct replaced *old, const struct plan *p, struct buf *config);
 /*
- * When the new configuration is in place: removes what is doomed, and the old snapshots of what stays.  A
- * volume that cannot be removed is added to the configuration as unusedN.  Failures are warned about.
+ * When the new configuration is in place: removes the doomed volumes, and the old snapshots of those that
+ * stay.  A volume that cannot be removed is added to the configuration as unusedN.  Failures are only warned
+ * about.
  */
 void replaced_remove_volumes(const struct replaced *old);
 
-/* ---- firewall.c: the guest's firewall rules, where the archive has some and all of it is restored ---- */
+/* ---- firewall.c: firewall rules, if the archive has some and a whole guest is restored ---- */
 
-/* An error if the rules that are there could not be saved: better before hours of copying. */
+/* Checks that the existing rules can be saved, before hours of copying. */
 int firewall_check(const struct replaced *old, const struct plan *p, struct error **err);
 /* Saves the old rules and puts the archive's in place, in the journal. */
 int firewall_write(struct replaced *old, const struct plan *p, struct error **err);
@@ -71,7 +73,7 @@ int firewall_write(struct replaced *old, const struct plan *p, struct error **er
 /* ---- template.c ---- */
 
 /*
- * Whether a template may be replaced: -EBUSY if linked clones stand on its volumes, -EPERM for single
+ * Whether a template may be replaced: -EBUSY if there are linked clones of its volumes, -EPERM for single
  * disks.
  */
 int template_check(const struct replaced *old, struct error **err);

@@ -18,7 +18,7 @@ struct restore {
 	struct volumes volumes;
 	struct targets targets;
 	struct replaced replaced;
-	struct live_restore *live; /* NULL if it is none */
+	struct live_restore *live; /* NULL if it is not a live restore */
 };
 
 /* ---- before anything is made ---- */
@@ -82,14 +82,14 @@ static int lock_guest(const struct restore_context *c, const struct replaced *ol
 	if (r < 0)
 		return r;
 	r = put_lock(c, old, &not_synced, err);
-	/* ours is not in: a lock that is there is somebody else's and must stay */
+	/* our lock was not set, so a lock that is there is not ours and must stay */
 	if (r < 0)
 		journal_strike(c->journal, kind, RESTORE_LOCK);
-	/* that is no error: the lock is needed only as long as we live */
+	/* this is no error: the lock is needed only as long as this process lives */
 	if (not_synced)
 		log_warn(c->host->log, "VM %" PRIu32 " is locked, but its storage has trouble: %s",
 			 c->params->vmid, error_message(not_synced));
-	/* it may have been started before the lock was there */
+	/* the guest may have been started before the lock was set */
 	return r < 0 ? r : replaced_check_stopped(old, err);
 }
 
@@ -108,7 +108,7 @@ static int prepare_restore(struct restore *x, struct error **err)
 	return r == 0 ? lock_guest(&x->context, &x->replaced, err) : r;
 }
 
-/* ---- all of it ---- */
+/* ---- the whole restore ---- */
 
 static int fill_volumes(struct restore *x, struct error **err)
 {
@@ -141,7 +141,7 @@ static int do_restore(struct restore *x, struct error **err)
 	return r == 0 ? commit_run(&x->context, &x->plan, &x->volumes, &x->replaced, err) : r;
 }
 
-/* What the journal still has.  No request to stop ends this. */
+/* Undoes what is still in the journal.  A request to stop does not end this. */
 static void undo_rest(const struct restore_context *c)
 {
 	struct host host = *c->host;
@@ -163,7 +163,7 @@ int restore_run(const struct host *host, const struct restore_params *p, struct 
 	x->context = (struct restore_context){ .host = host, .params = p, .guest = guest_of(host, p->vmid) };
 	targets_init(&x->targets, host->cancel);
 	r = do_restore(x, err);
-	/* first, so that nothing of ours holds a volume any more when it is removed */
+	/* first, so that this process has no volume open when it is removed */
 	targets_clear(&x->targets);
 	undo_rest(&x->context);
 	live_restore_free(x->live);

@@ -37,15 +37,15 @@ static char *find_plugin(void)
 	return access(path, R_OK) == 0 ? TAKE_PTR(path) : xstrdup("vma");
 }
 
-static bool somebody_answers(const char *path)
+static bool socket_is_in_use(const char *path)
 {
 	_cleanup_close_ int fd = unix_socket_connect(path, SOCK_STREAM, NULL);
 
-	/* EAGAIN: a server that does not go on, with others waiting for it */
+	/* EAGAIN: a server that hangs, with other clients waiting for it */
 	return fd >= 0 || fd == -EAGAIN;
 }
 
-/* A whole handshake: nbdkit complains of clients that only connect. */
+/* Does a whole handshake, as nbdkit complains about clients that only connect. */
 static bool socket_serves(const char *path, const struct cancel *cancel)
 {
 	struct nbd_handle *h = nbd_create();
@@ -58,7 +58,7 @@ static bool socket_serves(const char *path, const struct cancel *cancel)
 	return good;
 }
 
-/* Nobody's socket is taken over, but one that a dead server left is removed. */
+/* A socket in use is not taken over, but one that a dead server left is removed. */
 static int check_socket(const char *path, struct error **err)
 {
 	struct stat st;
@@ -68,7 +68,7 @@ static int check_socket(const char *path, struct error **err)
 		return r;
 	if (lstat(path, &st) < 0)
 		return 0;
-	if (!S_ISSOCK(st.st_mode) || somebody_answers(path))
+	if (!S_ISSOCK(st.st_mode) || socket_is_in_use(path))
 		return error_set(err, -EEXIST, "'%s' exists and is in use; give another socket", path);
 	return unlink(path) < 0 ? error_errno(err, errno, "cannot remove '%s'", path) : 0;
 }
@@ -94,7 +94,7 @@ static int check_child(struct serve *s, const struct serve_options *o, struct er
 	return o->detach && status == 0 ? 0 : nbdkit_failed(o, status, err);
 }
 
-/* 0 as long as the file is not complete.  nbdkit writes it when it serves. */
+/* 0 as long as the file is not complete.  nbdkit writes it once it serves. */
 static pid_t read_pid(const char *path)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -140,7 +140,7 @@ static int open_log(const char *path, struct error **err)
 }
 
 /*
- * nbdkit ends with its parent, whoever that is (seen with 1.32: PR_SET_PDEATHSIG in its main()).  Only as a
+ * nbdkit ends with its parent process (seen with 1.32: PR_SET_PDEATHSIG in its main()).  Only as a
  * daemon (pidfile is not NULL) it has none.
  */
 static int spawn_nbdkit(struct serve *s, const struct serve_options *o, const char *pidfile, int log_fd,
@@ -166,7 +166,7 @@ static int spawn_nbdkit(struct serve *s, const struct serve_options *o, const ch
 	argv[n++] = file;
 	if (o->alive_fd > 0) {
 		argv[n++] = alive;
-		/* it looks when the last client leaves, which may be just before, and then once a minute */
+		/* by default it checks when the last client leaves, and then only once a minute */
 		argv[n++] = "exit-when-poll=1";
 	}
 	if (disk)

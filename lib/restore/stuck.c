@@ -9,7 +9,7 @@
 
 #include "base/thread.h"
 
-#define PATIENCE_MS 30000 /* a slow disk may take as long for its fsync() */
+#define PATIENCE_MS 30000 /* a slow disk may need as long for an fsync() */
 
 /* True when the work is done, false after ms (-1: no limit) or on a request to stop (cancel may be NULL). */
 static bool wait_done(const struct stuck *s, const struct cancel *cancel, int ms)
@@ -52,7 +52,7 @@ void stuck_unwatch(struct stuck *s)
 	if (s->done_fd < 0)
 		return;
 	if (write(s->done_fd, &one, sizeof(one)) < 0) {
-		/* it is full, so it can be read already */
+		/* a full counter is readable already, which is enough */
 	}
 	pthread_join(s->thread, NULL);
 	close(s->done_fd);

@@ -1,7 +1,7 @@
 /*
- * A request to stop that cannot be followed, because a thread hangs in write() or fsync() on a file system
- * that does not answer.  That thread uses what would have to be freed, and only the end of the process
- * ends it.
+ * Detects a request to stop that cannot be followed, because a thread hangs in write() or fsync() on a file
+ * system that does not answer.  That thread uses memory that would have to be freed, and only the end of the
+ * process ends it.
  */
 #ifndef VZDUMP_RESTORE_STUCK_H
 #define VZDUMP_RESTORE_STUCK_H
@@ -19,11 +19,11 @@ struct stuck {
 };
 
 /*
- * From now on until stuck_unwatch(): half a minute after a request to stop, call(opaque) is made, once, from
- * a thread of its own.  Nothing is watched if cancel or call is NULL, or if there can be no thread.
+ * Until stuck_unwatch(): half a minute after a request to stop, call(opaque) is called once, from a thread of
+ * its own.  Nothing is watched if cancel or call is NULL, or if no thread can be started.
  */
 void stuck_watch(struct stuck *s, const struct cancel *cancel, void (*call)(void *opaque), void *opaque);
-/* Returns after a call that is being made.  Once for each stuck_watch(). */
+/* Waits for a call in progress.  Must be called once for each stuck_watch(). */
 void stuck_unwatch(struct stuck *s);
 
 #endif

@@ -20,7 +20,7 @@ bool target_is_uri(const char *text)
 	       str_prefix(text, "nbd+", NULL) || str_prefix(text, "nbds+", NULL);
 }
 
-/* Refuses what the disk does not fit on. */
+/* Refuses a target that the disk does not fit. */
 static int check_size(const struct target *t, uint64_t size, uint64_t max, struct error **err)
 {
 	off_t have = t->nbd ? (off_t)nbd_pool_size(t->nbd) : lseek(t->fd, 0, SEEK_END);

@@ -58,8 +58,8 @@ int target_begin(struct target *t, uint64_t size, struct error **err)
 }
 
 /*
- * Now and then the kernel is told to begin writing what it holds: otherwise it would first let much of the
- * machine's memory fill up, and the sync at the end would wait for all of it.
+ * Now and then the kernel is told to start writing out cached data.  Otherwise it would first fill much of
+ * the machine's memory, and the sync at the end would wait for all of it.
  */
 static bool is_time_to_flush(struct target *t, size_t len)
 {

@@ -1,5 +1,5 @@
 /*
- * Where a disk out of an archive is restored to: a file, a block device, or an NBD server.
+ * Where a disk of an archive is restored to: a file, a block device, or an NBD server.
  *
  *	target_init(&t)
  *	target_open(&t, "nbd+unix:///?socket=/run/x.sock", size, err)
@@ -10,8 +10,8 @@
  *
  * Opening changes nothing, so that a mistake in one target does not cost the others their content.
  *
- * A new file reads as zeroes where nothing is written; anything else may hold other data there, and
- * target_zero() sees to that.  Offsets, lengths and sizes are in bytes.
+ * A new file reads as zeroes where nothing is written; anything else may hold other data there, which
+ * target_zero() overwrites.  Offsets, lengths and sizes are in bytes.
  */
 #ifndef VZDUMP_RESTORE_TARGET_H
 #define VZDUMP_RESTORE_TARGET_H
@@ -33,20 +33,20 @@ struct target {
 	char *path;      /* or URI */
 	char *final;     /* the name when it is complete, or NULL */
 	mode_t mode;     /* of a file that is made, less the umask; 0600 unless set before it is opened */
-	bool write_zero; /* zeroes must be written: it may hold something else */
+	bool write_zero; /* zeroes must be written, as it may hold other data */
 	bool is_block;
 	bool made; /* the file was not there */
-	bool anew; /* target_begin() is to empty the file */
-	bool sync; /* target_finish() waits until all is on disk; of what existed it always does */
+	bool anew; /* target_begin() must empty the file */
+	bool sync; /* target_finish() waits until all is on disk; set for devices and existing images */
 	const struct cancel *cancel; /* set by the caller; ends waits for an NBD server; may be NULL */
 	size_t held;                 /* bytes since the kernel was last told to write */
-	/* One write at a time, in steps of 64 KiB: threads that meet at the kernel's lock of a file
+	/* One write at a time, in steps of 64 KiB: threads that contend for the kernel's lock of a file
 	 * spin, and large writes get large fresh pages [measured: both together 2 s of system time
 	 * instead of 0.4 for 1.2 GiB]. */
 	pthread_mutex_t lock;
 };
 
-/* What an image that exists holds before anything is written. */
+/* The content of an existing image before anything is written. */
 enum target_content {
 	TARGET_READS_ZERO, /* a new volume */
 	TARGET_HOLDS_DATA, /* anything */
@@ -59,9 +59,9 @@ bool target_is_open(const struct target *t);
 /* Makes a new file of that size, all hole.  It must not exist. */
 int target_create(struct target *t, const char *path, uint64_t size, struct error **err);
 /*
- * Opens a block device that nobody uses, a file, which is made if it is not there (not below /dev), or an NBD
- * export by its URI (nbd://, nbd+unix://, nbds://).  ERR_INVALID if a device or export is smaller than size;
- * -EBUSY if a device is in use.
+ * Opens a block device that is not in use, a file, which is made if it is not there (not below /dev), or an
+ * NBD export by its URI (nbd://, nbd+unix://, nbds://).  ERR_INVALID if a device or export is smaller than
+ * size; -EBUSY if a device is in use.
  */
 int target_open(struct target *t, const char *path, uint64_t size, struct error **err);
 /* Opens an image that must exist, file, device or NBD export, of size to size + 4 MiB. */
@@ -73,7 +73,7 @@ bool target_is_same(const struct target *a, const struct target *b);
 /* True if fd is open on the file or device that t is. */
 bool target_is_file(const struct target *t, int fd);
 /*
- * Takes the locks by which QEMUs keep each other from an image, until the target is closed; -EBUSY if a
+ * Takes the locks with which QEMUs keep each other from an image, until the target is closed; -EBUSY if a
  * QEMU has the file or device open.  NBD exports have none.
  */
 int target_lock(const struct target *t, struct error **err);

@@ -84,7 +84,7 @@ int targets_open(struct targets *t, struct restore_context *c, const struct volu
 	return r;
 }
 
-/* A file that is synced may still lose its name in a power cut, and its folder's name. */
+/* After a power cut a synced file may have lost its name, and so may its folder. */
 static int sync_names(const struct volume *v, struct error **err)
 {
 	_cleanup_free_ char *folder = NULL, *parent = NULL;
@@ -106,7 +106,7 @@ int targets_finish(struct targets *t, const struct volumes *vs, struct error **e
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(t->of); i++)
 		if (target_is_open(&t->of[i]))
 			r = target_finish(&t->of[i], err);
-	/* when the daemon ends it writes back what it holds of a qcow2 image */
+	/* when the daemon ends, it writes out what it caches of a qcow2 image */
 	storage_daemon_stop(&t->daemon);
 	for (size_t i = 0; r == 0 && i < vs->n; i++)
 		r = sync_names(&vs->v[i].volume, err);

@@ -1,5 +1,5 @@
 /*
- * The targets of a restore: its new volumes, open for what comes out of the archive.
+ * The targets of a restore: its new volumes, open for the data from the archive.
  *
  * Raw volumes with a path are written directly; all others through a qemu-storage-daemon, which has QEMU's
  * drivers.  Volumes that are filled while the guest runs (new_volume.live) are not among them.

@@ -1,4 +1,4 @@
-/* Whether a template may be replaced: not while guests stand on its volumes. */
+/* Whether a template may be replaced: not while there are linked clones of its volumes. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "place/content.h"
 
 /*
- * How linked clones name their base: the volume's own name, without the base it stands on itself.
+ * How linked clones name their base: the volume's own name, without that of its own base.
  * "base-9-disk-0" of "base-1-disk-0/base-9-disk-0", "9/base-9-disk-0.raw" of "1/base-1-x/9/base-9-...".
  */
 static const char *own_name(const char *volname)

@@ -1,13 +1,13 @@
 /*
  * Undoing a restore, or finishing it.
  *
- * A restore writes down what it makes, as a backup does, but it does not end in one step: it puts the new
+ * A restore records what it makes, as a backup does, but it does not end in one step: it puts the new
  * configuration in place, and when that is on disk it removes the volumes that the configuration does not
- * name. Between the two, and after a crash, the configuration itself shows what is to be done:
+ * name.  Between the two, and after a crash, the configuration itself shows what to do:
  *
- *	with our lock		the restore did not get that far: everything that it has made goes
- *	without			it did, or the administrator has put things right since, perhaps with a new
- *				guest: whatever the configuration names is the guest's and stays
+ *	with our lock		the restore did not get that far: everything that it has made is removed
+ *	without			it did, or the administrator has repaired things since, perhaps with a new
+ *				guest: all volumes that the configuration names are the guest's and stay
  */
 #include "restore/undo.h"
 
@@ -26,18 +26,18 @@
 #define CONFIG_MAX (4u << 20)
 
 enum config_state {
-	CONFIG_UNKNOWN, /* it cannot be read now: /etc/pve is away */
+	CONFIG_UNKNOWN, /* it cannot be read now, for example if /etc/pve is not mounted */
 	CONFIG_NONE,    /* there is no such guest */
 	CONFIG_OURS,    /* it has the lock of the restore */
-	CONFIG_GUESTS,  /* it has not: it is the guest's own */
+	CONFIG_GUESTS,  /* it does not have the lock: it is the guest's own */
 };
 
 /*
- * A configuration that a restore has put in place counts only when it is on disk, or a power cut might bring
- * back the old one after its volumes were removed.
+ * A configuration that a restore has put in place counts only when it is on disk.  Otherwise a power cut
+ * might bring back the old one after its volumes were removed.
  */
-static enum config_state look_at_config(const struct host *host, const struct journal *j,
-					struct guest_config *ret, struct error **err)
+static enum config_state get_config_state(const struct host *host, const struct journal *j,
+					  struct guest_config *ret, struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(host->paths, "/etc/pve/qemu-server");
 	_cleanup_error_ struct error *mine = NULL;
@@ -55,8 +55,8 @@ static enum config_state look_at_config(const struct host *host, const struct jo
 }
 
 /*
- * This is also how the fleecing images of backups go.  It stands here because only the configuration, which
- * restores replace, shows whether an image is the guest's now.
+ * Also removes the fleecing images of backups.  It is in this file because only the configuration, which
+ * restores replace, shows whether an image belongs to the guest now.
  */
 static int undo_image(const struct host *host, struct journal *j, const char *volid, const struct log *log,
 		      struct error **err)
@@ -76,11 +76,11 @@ static int undo_image(const struct host *host, struct journal *j, const char *vo
 			"image '%s' is kept until the old configuration is back: run 'vzdump --cleanup "
 			"%u' later",
 			volid, j->vmid);
-	state = look_at_config(host, j, &c, err);
+	state = get_config_state(host, j, &c, err);
 	if (state == CONFIG_UNKNOWN)
 		return error_wrap(err, ERR_PEER, "cannot find out whether image '%s' belongs to the guest",
 				  volid);
-	/* the configuration of a new guest that is being restored live names its images already */
+	/* during a live restore, the configuration of a new guest names its images already */
 	if ((state == CONFIG_OURS && journal_has(j, JOURNAL_GUEST)) || state == CONFIG_NONE ||
 	    !guest_config_names_volume(&c, volid))
 		return journal_free_image(host, volid, log, err);
@@ -88,18 +88,18 @@ static int undo_image(const struct host *host, struct journal *j, const char *vo
 	return 0;
 }
 
-/* They go only if it is certain that the restore was completed. */
+/* Removes a replaced volume only if the restore was certainly completed. */
 static int remove_replaced(const struct host *host, struct journal *j, const char *volid,
 			   const struct log *log, struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 
-	switch (look_at_config(host, j, &c, err)) {
+	switch (get_config_state(host, j, &c, err)) {
 	case CONFIG_UNKNOWN:
 		return error_wrap(err, ERR_PEER, "cannot find out whether image '%s' belongs to the guest",
 				  volid);
 	case CONFIG_NONE:
-		log_warn(log, "image '%s' was of VM %u, which is gone: it stays", volid, j->vmid);
+		log_warn(log, "image '%s' belonged to VM %u, which is gone: it stays", volid, j->vmid);
 		return 0;
 	case CONFIG_OURS:
 		return 0;
@@ -117,7 +117,7 @@ static int remove_guest(const struct host *host, struct journal *j, const char *
 {
 	_cleanup_free_ char *path = guest_config_path(host->paths, j->vmid);
 	_cleanup_guest_config_ struct guest_config c = { 0 };
-	const enum config_state state = look_at_config(host, j, &c, err);
+	const enum config_state state = get_config_state(host, j, &c, err);
 
 	(void)lock, (void)log;
 	if (state == CONFIG_UNKNOWN)
@@ -125,12 +125,12 @@ static int remove_guest(const struct host *host, struct journal *j, const char *
 	return state == CONFIG_OURS ? recover_remove_file(path, err) : 0;
 }
 
-/* A QEMU that somebody else has started since is not ours to end. */
+/* A QEMU that somebody else has started since must not be ended. */
 static int end_started(const struct host *host, struct journal *j, const char *value, const struct log *log,
 		       struct error **err)
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
-	const enum config_state state = look_at_config(host, j, &c, err);
+	const enum config_state state = get_config_state(host, j, &c, err);
 	const struct guest guest = guest_of(host, j->vmid);
 
 	(void)value;
@@ -138,7 +138,7 @@ static int end_started(const struct host *host, struct journal *j, const char *v
 		return ERR_PEER;
 	if (state == CONFIG_OURS && guest_config_get(&c, "freeze"))
 		return guest_quit(&guest, err);
-	log_info(log, "VM %u was put right by somebody else: what runs there stays", j->vmid);
+	log_info(log, "VM %u was put right by somebody else: its QEMU keeps running", j->vmid);
 	return 0;
 }
 
@@ -161,7 +161,7 @@ static int undo_firewall(const struct host *host, struct journal *j, const char 
 {
 	_cleanup_free_ char *path = paths_get(host->paths, "/etc/pve/firewall/%u.fw", j->vmid);
 	_cleanup_guest_config_ struct guest_config c = { 0 };
-	const enum config_state state = look_at_config(host, j, &c, err);
+	const enum config_state state = get_config_state(host, j, &c, err);
 
 	(void)log;
 	if (state == CONFIG_UNKNOWN)
@@ -177,7 +177,7 @@ static int put_config_back(const struct host *host, struct journal *j, const cha
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 	_cleanup_buf_ struct buf text = BUF_INIT;
-	const enum config_state state = look_at_config(host, j, &c, err);
+	const enum config_state state = get_config_state(host, j, &c, err);
 	int r;
 
 	if (state == CONFIG_UNKNOWN)

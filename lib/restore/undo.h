@@ -1,10 +1,10 @@
-/* What only restores write into a guest's journal, and how images are undone; see undo.c. */
+/* The kinds of journal entries that only restores make, and that of images; see undo.c. */
 #ifndef VZDUMP_RESTORE_UNDO_H
 #define VZDUMP_RESTORE_UNDO_H
 
 #include "journal/journal.h"
 
-/* The lock of a guest that is being restored, as PVE's. */
+/* The lock of a guest that is being restored, the same as PVE's. */
 #define RESTORE_LOCK "create"
 
 #define JOURNAL_STARTED "started" /* a QEMU for a guest that has not run yet: it is ended */

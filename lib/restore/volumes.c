@@ -25,7 +25,7 @@ void volumes_clear(struct volumes *vs)
 	*vs = (struct volumes){ 0 };
 }
 
-/* ---- where one goes ---- */
+/* ---- storage and format ---- */
 
 static int choose_storage(const struct restore_context *c, const struct plan_disk *d,
 			  const struct storage **ret, struct error **err)
@@ -41,7 +41,7 @@ static int choose_storage(const struct restore_context *c, const struct plan_dis
 	return r;
 }
 
-/* The one it had, where the storage takes that. */
+/* The format that the disk had, if the storage supports it. */
 static enum image_format choose_format(const struct storage *s, const struct plan_disk *d)
 {
 	int format = d->format ? image_format_parse(d->format) : -1;
@@ -59,7 +59,7 @@ uint64_t volumes_bwlimit(const struct volumes *vs)
 
 	if (limit != RESTORE_BWLIMIT_OF_STORAGES)
 		return limit;
-	/* one rate holds for all, so the slowest storage's */
+	/* one rate applies to all, so it is that of the slowest storage */
 	for (size_t i = 0; i < vs->n; i++) {
 		const struct storage *s = vs->v[i].volume.storage;
 		const uint64_t one = s ? storage_restore_bwlimit(s) * KIB : 0;
@@ -70,9 +70,9 @@ uint64_t volumes_bwlimit(const struct volumes *vs)
 	return limit == RESTORE_BWLIMIT_OF_STORAGES ? 0 : limit;
 }
 
-/* ---- is it there? ---- */
+/* ---- checking that they exist ---- */
 
-/* True also if the storage cannot say. */
+/* True also if the storage cannot be asked. */
 static bool volume_is_there(const struct volume *v)
 {
 	struct storage_image *images = NULL;
@@ -106,8 +106,8 @@ int volumes_check_there(const struct volumes *vs, struct error **err)
 /* ---- making them ---- */
 
 /*
- * The guest that is replaced may have a cloud-init image, which is used: its content is generated anew
- * anyway.  v->volume stays empty then.
+ * If the replaced guest has a cloud-init image, that is used, as its content is generated anew anyway.  Then
+ * v->volume stays empty.
  */
 static int allocate_volume(const struct restore_context *c, const struct storage *s, struct new_volume *v,
 			   struct error **err)

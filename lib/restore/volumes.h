@@ -1,5 +1,5 @@
 /*
- * The new volumes of a restore: one for each disk that is restored, on the storage that it is to be on.
+ * The new volumes of a restore: one for each disk that is restored, on the storage chosen for it.
  *
  *	volumes_init(&v, &context, &plan)
  *	volumes_make(&v, err)
@@ -38,15 +38,15 @@ void volumes_init(struct volumes *vs, const struct restore_context *c, const str
 int volumes_make(struct volumes *vs, struct error **err);
 
 /*
- * The rate for the whole restore in bytes per second, 0: no limit.  Where the caller leaves it to the
- * storages: the smallest limit of those that have one.
+ * The rate for the whole restore in bytes per second, 0: no limit.  If the caller leaves it to the
+ * storages, it is the smallest limit of those that have one.
  */
 uint64_t volumes_bwlimit(const struct volumes *vs);
 
-/* ERR_NOT_FOUND if one is gone for certain: a cleanup that took us for dead may have removed it. */
+/* ERR_NOT_FOUND if one is gone for certain: a cleanup that took this process for dead may have removed it. */
 int volumes_check_there(const struct volumes *vs, struct error **err);
 
-/* As PVE: nothing of a guest stays active on a host where it does not run.  Warns of failures. */
+/* Like PVE, leaves no volume active on a host where its guest does not run.  Failures are warnings. */
 void volumes_deactivate(const struct volumes *vs);
 
 /* Forgets them; the volumes stay. */

@@ -1,4 +1,4 @@
-/* Which kind of source a disk has. */
+/* Chooses the kind of source for a disk. */
 #ifndef VZDUMP_SOURCE_CHOOSE_H
 #define VZDUMP_SOURCE_CHOOSE_H
 
@@ -6,7 +6,7 @@
 
 enum source_fleecing {
 	SOURCE_NO_FLEECING,
-	SOURCE_FLEECING, /* it was asked for, and the guest's QEMU can do it */
+	SOURCE_FLEECING, /* it was requested, and the guest's QEMU supports it */
 };
 
 /*

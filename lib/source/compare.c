@@ -1,4 +1,4 @@
-/* What the running QEMU has, beside what the configuration says: what differs is a warning. */
+/* Compares the disks of the running QEMU with the configuration, and warns about differences. */
 #include <string.h>
 #include <sys/stat.h>
 
@@ -9,7 +9,7 @@
 
 /* ---- each disk ---- */
 
-/* Other names mean nothing outside of QEMU: of a descriptor it was given, of options, relative ones. */
+/* Other names mean nothing outside of QEMU: passed descriptors, option strings, relative paths. */
 static bool is_comparable(const char *filename)
 {
 	return (*filename == '/' && !str_prefix(filename, "/dev/fdset/", NULL) &&
@@ -30,7 +30,7 @@ static bool same_file(const char *a, const char *b)
 	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* A volume without a path: an image of a guest has a name that QEMU's contains. */
+/* For a volume without a path.  If it is a guest's image, QEMU's filename contains its name. */
 static bool names_volume(const char *filename, const struct volume *v)
 {
 	const char *slash = strrchr(v->volname, '/');
@@ -45,7 +45,7 @@ void compare_disk(const struct sources *s, const struct source *d)
 
 	if (is_comparable(filename) && !(v->path ? same_file(filename, v->path) : names_volume(filename, v)))
 		log_warn(s->p.log,
-			 "%s: QEMU has '%s' there, the configuration says '%s'%s%s%s: what QEMU has is saved",
+			 "%s: QEMU has '%s' there, the configuration says '%s'%s%s%s: QEMU's disk is saved",
 			 d->conf->key, filename, v->volid, v->path ? " ('" : "", v->path ? v->path : "",
 			 v->path ? "')" : "");
 	if (d->live->graph.encrypted)
@@ -58,7 +58,7 @@ void compare_disk(const struct sources *s, const struct source *d)
 
 /* ---- all of them ---- */
 
-/* Also those that are left out on purpose.  One that cannot be opened is found by its name. */
+/* The path of a disk, also of one that is left out.  NULL: QEMU's disk is found by its name instead. */
 static char *path_of(const struct sources *s, const struct guest_disk *d)
 {
 	_cleanup_volume_ struct volume v = { 0 };

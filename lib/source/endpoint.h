@@ -1,6 +1,6 @@
 /*
  * Where a disk is read: an NBD export, and what its reader must know about it.  A source fills it in
- * (see source.h), the copy connects to it.
+ * (see source.h), and the copy connects to it.
  */
 #ifndef VZDUMP_SOURCE_ENDPOINT_H
 #define VZDUMP_SOURCE_ENDPOINT_H
@@ -15,17 +15,17 @@ struct source_endpoint {
 	const char *bitmap; /* name of the exported dirty bitmap, NULL: no drain first */
 	bool trim;          /* TRIM clusters that were read */
 	/*
-	 * Bytes; a TRIM of less frees nothing (a thin pool's chunk, an RBD object; QEMU's filter
-	 * copies and discards in such units too where it knows them).  Each unit is TRIMmed when all
-	 * of it is done, and read as a whole when the guest rewrites a part.  Up to 64 KiB, also 0:
-	 * cluster by cluster.
+	 * In bytes.  A smaller TRIM frees nothing (a thin pool's chunk, an RBD object; QEMU's filter
+	 * also copies and discards in such units if it knows them).  Each unit is TRIMmed when all of
+	 * it is done, and read as a whole when the guest rewrites a part of it.  With up to 64 KiB,
+	 * and with 0, each cluster is TRIMmed by itself.
 	 */
 	uint64_t trim_granularity;
 	/*
-	 * This QEMU takes rewritten clusters for untouched ones when it is asked about several at
-	 * once (see qemu_reads_mixed_ranges()): read one cluster at a time, and believe that a
-	 * cluster is zero only when the dirty bitmap, asked after copy_options.barrier, says that
-	 * the guest has not touched it.  Needs a bitmap, and no sink.
+	 * This QEMU mistakes rewritten clusters for untouched ones when it is asked about several at
+	 * once (see qemu_reads_mixed_ranges()).  So read one cluster at a time, and trust that a
+	 * cluster is zero only when the dirty bitmap, read after copy_options.barrier, says that the
+	 * guest has not touched it.  Needs a bitmap, and no sink.
 	 */
 	bool distrust_ranges;
 };

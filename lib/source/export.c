@@ -1,4 +1,4 @@
-/* The NBD exports of the snapshots, in the guest's QEMU. */
+/* Exports the snapshots over NBD, from the guest's QEMU. */
 #include "journal/recover.h"
 #include "base/mem.h"
 #include "qemu/nodes.h"
@@ -12,7 +12,7 @@ static int start_server(const struct sources *s, struct qmp *q, struct error **e
 	if (r < 0)
 		return r;
 	r = graph_server_start(q, s->live->socket, err);
-	/* a stranger's server is not ours to stop; where an answer is missing, ours may be there */
+	/* another program's server must not be stopped; but without an answer, ours may be running */
 	if (r == ERR_PEER || r == ERR_INVALID)
 		journal_strike(s->p.journal, JOURNAL_SERVER, NULL);
 	return r;

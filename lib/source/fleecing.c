@@ -1,4 +1,4 @@
-/* Old data goes to a fleecing image, which is read through QEMU's snapshot and shrinks as it is read. */
+/* QEMU saves old data in a fleecing image.  It is read through QEMU's snapshot, and shrinks meanwhile. */
 #include "base/mem.h"
 #include "journal/image.h"
 #include "qemu/nodes.h"
@@ -27,7 +27,7 @@ static int make_image(const struct sources *s, const struct source *d, unsigned 
 {
 	_cleanup_free_ char *name = xasprintf("vm-%u-fleece-%u", s->p.guest.vmid, number);
 	struct fleecing *f = d->state;
-	/* LVM knows sectors; a disk that ends within one is backed up all the same */
+	/* LVM allocates whole sectors, but a disk may end within one */
 	struct volume_alloc a = { .vmid = s->p.guest.vmid,
 				  .name = name,
 				  .size = (d->size + 511) / 512 * 512,
@@ -108,7 +108,7 @@ static void fleecing_endpoint(const struct sources *s, const struct source *d, s
 	live_endpoint(s, d, ret);
 	ret->bitmap = d->live->names.bitmap;
 	ret->trim_granularity = f->granularity;
-	/* a sink needs none of these: what was pushed there is never read */
+	/* a sink needs none of these, as clusters that were pushed to it are never read */
 	ret->distrust_ranges = !qemu_reads_mixed_ranges(&s->live->features);
 }
 

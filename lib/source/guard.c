@@ -1,4 +1,4 @@
-/* Which guard each disk gets, see qemu/guard.h. */
+/* Adds a guard to each disk and decides what it needs; see qemu/guard.h. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -7,7 +7,7 @@
 #include "qemu/guard.h"
 #include "source/live.h"
 
-/* "file.discard" alone is not enough. */
+/* An option of the child ("file.discard") alone lets no TRIM through. */
 bool guard_asks_to_discard(const char *word)
 {
 	for (const char *at = word; (at = strstr(at, "discard"));) {
@@ -21,7 +21,7 @@ bool guard_asks_to_discard(const char *word)
 	return false;
 }
 
-static bool is_about(const char *word, const struct source *d)
+static bool names_disk(const char *word, const struct source *d)
 {
 	const struct graph_disk *g = &d->live->graph;
 
@@ -30,9 +30,9 @@ static bool is_about(const char *word, const struct source *d)
 }
 
 /*
- * Whether the guest's TRIMs get through to the disk, so that a guard which drops them will not do.  QEMU
- * does not say how a node was opened; the configuration does where PVE starts the guest, else the command
- * line.  Where neither can be read, they are taken to get through.
+ * Whether the guest's TRIMs get through to the disk, so that the guard must not drop them.  QEMU does not
+ * report how a node was opened.  The configuration says it if PVE starts the guest, otherwise the command
+ * line does.  If neither can be read, TRIMs are assumed to get through.
  */
 static bool passes_trims(const struct sources *s, const struct source *d)
 {
@@ -44,13 +44,13 @@ static bool passes_trims(const struct sources *s, const struct source *d)
 	    str_equal_null(propstr_get(&drive.line, "discard"), "on"))
 		return true;
 	for (char **word = words; word && *word; word++)
-		if (is_about(*word, d) && guard_asks_to_discard(*word))
+		if (names_disk(*word, d) && guard_asks_to_discard(*word))
 			return true;
 	return !words;
 }
 
-static int add_one(const struct sources *s, const struct source *d, struct qmp *q, const char *image,
-		   struct error **err)
+static int add_guard(const struct sources *s, const struct source *d, struct qmp *q, const char *image,
+		     struct error **err)
 {
 	const struct graph_disk *disk = &d->live->graph;
 	_cleanup_free_ char *target = NULL;
@@ -76,6 +76,6 @@ int guard_add(const struct sources *s, struct source *const *disks, size_t n, st
 	if (r == 0)
 		r = guest_own_file(&s->p.guest, s->p.power, image, err);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = add_one(s, disks[i], q, image, err);
+		r = add_guard(s, disks[i], q, image, err);
 	return r;
 }

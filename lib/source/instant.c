@@ -1,4 +1,4 @@
-/* The one instant at which all disks are frozen: file systems, filters, guards. */
+/* Freezes all disks at one instant: file systems, filters, guards. */
 #include "base/mem.h"
 #include "guest/freeze.h"
 #include "journal/recover.h"
@@ -21,7 +21,7 @@ static int insert_filters(const struct sources *s, struct source *const *disks, 
 	return r;
 }
 
-/* The guards follow at once: the filter does not keep others from the disk. */
+/* Inserts filters, and guards right after them, as a filter does not keep others from the disk. */
 static int insert_in_a_burst(const struct sources *s, struct source *const *disks, size_t n,
 			     struct error **err)
 {
@@ -37,7 +37,7 @@ static int insert_in_a_burst(const struct sources *s, struct source *const *disk
 	return r;
 }
 
-static void freeze(const struct sources *s, struct qga *agent)
+static void freeze_guest(const struct sources *s, struct qga *agent)
 {
 	_cleanup_error_ struct error *err = NULL;
 
@@ -46,8 +46,8 @@ static void freeze(const struct sources *s, struct qga *agent)
 		log_error(s->p.log, "%s", error_message(err));
 }
 
-/* Also after errors: what may be frozen is thawed. */
-static void thaw(const struct sources *s, struct qga *agent)
+/* Called after errors, too: file systems that may be frozen must be thawed. */
+static void thaw_guest(const struct sources *s, struct qga *agent)
 {
 	_cleanup_error_ struct error *err = NULL;
 	bool over;
@@ -59,7 +59,7 @@ static void thaw(const struct sources *s, struct qga *agent)
 		journal_strike(s->p.journal, JOURNAL_FROZEN, NULL);
 }
 
-/* No monitor is open while the agent is asked, which may take its time. */
+/* The agent may take its time, so no monitor is open while it is asked. */
 int instant_take(struct sources *s, struct source *const *disks, size_t n, struct error **err)
 {
 	_cleanup_qga_ struct qga *agent = NULL;
@@ -74,10 +74,10 @@ int instant_take(struct sources *s, struct source *const *disks, size_t n, struc
 		return r;
 	if (agent) {
 		live_write_out(s);
-		freeze(s, agent);
+		freeze_guest(s, agent);
 	}
 	r = insert_in_a_burst(s, disks, n, err);
 	if (agent)
-		thaw(s, agent);
+		thaw_guest(s, agent);
 	return r;
 }

@@ -1,4 +1,4 @@
-/* From the disks that were found in QEMU to their exports: nodes, filters, the instant. */
+/* Takes the disks that were found in QEMU through nodes, filters and the instant to their exports. */
 #include "journal/recover.h"
 #include "qemu/nodes.h"
 #include "source/live.h"
@@ -30,7 +30,7 @@ static int add_all_nodes(struct sources *s, struct source *const *disks, size_t 
 int live_begin(struct sources *s, struct source *const *disks, size_t n, struct error **err)
 {
 	struct journal *j = s->p.journal;
-	/* for the instant; some QEMUs need it for each change of the graph */
+	/* at the instant; some versions of QEMU must be paused for each change of the graph */
 	const bool may_pause = s->live->vcpus_ran && !journal_has(j, JOURNAL_STOPPED);
 	int r = guest_own_file(&s->p.guest, s->p.power, s->run_dir, err);
 

@@ -43,9 +43,9 @@ int live_monitor(const struct sources *s, struct qmp **ret, struct error **err)
 	return guest_monitor(&s->p.guest, s->p.host->cancel, ret, err);
 }
 
-/* ---- finding out ---- */
+/* ---- finding the disks ---- */
 
-/* Nodes of an earlier backup that no journal names are removed first. */
+/* Removes nodes of an earlier backup that no journal names. */
 static int clean_leftovers(const struct sources *s, struct qmp *q, struct error **err)
 {
 	bool leftovers = false;
@@ -116,7 +116,7 @@ void live_write_out(const struct sources *s)
 	}
 }
 
-/* ---- while it is read ---- */
+/* ---- while the disks are read ---- */
 
 void live_endpoint(const struct sources *s, const struct source *d, struct source_endpoint *ret)
 {
@@ -130,13 +130,13 @@ static int drain_once(struct sources *s, struct error **err)
 	_cleanup_qmp_ struct qmp *q = NULL;
 	int r = live_monitor(s, &q, err);
 
-	/* QEMU drains all devices before the first action of a transaction, and here there is none */
+	/* an empty transaction: QEMU drains all devices before the first action */
 	return r < 0 ? r
 		     : qmp_execute(q, "transaction",
 				   json_put_obj(json_new_obj(), "actions", json_new_array()), NULL, err);
 }
 
-/* Hours of copying are not lost because the monitor is away for a moment. */
+/* Tries several times, so that hours of copying are not lost if the monitor is away for a moment. */
 int live_barrier(struct sources *s, struct error **err)
 {
 	for (int left = BARRIER_TRIES;; left--) {

@@ -1,6 +1,6 @@
 /*
- * Disks that the guest's QEMU has: what fleecing and sink have in common (qemu/nodes.h has the picture).
- * The monitor is connected to for bursts only, since others need it too.
+ * Disks that the guest's QEMU has: the common part of fleecing and sink (qemu/nodes.h has the picture).
+ * The monitor is connected only for bursts, since others need it too.
  */
 #ifndef VZDUMP_SOURCE_LIVE_H
 #define VZDUMP_SOURCE_LIVE_H
@@ -13,7 +13,7 @@
 /* The guest's QEMU. */
 struct live {
 	struct qemu_features features;
-	bool vcpus_ran; /* when it was looked at: they are to run again after the instant */
+	bool vcpus_ran; /* at the time of live_open(); they must run again after the instant */
 	char *socket;   /* of the NBD server that we start in it; NULL: not yet */
 };
 
@@ -43,23 +43,23 @@ int live_begin(struct sources *s, struct source *const *disks, size_t n, struct 
 /* `endpoint` of both kinds, to which fleecing adds what its images need. */
 void live_endpoint(const struct sources *s, const struct source *d, struct source_endpoint *ret);
 
-/* ---- compare.c: QEMU beside the configuration; what differs is a warning ---- */
+/* ---- compare.c: warns if QEMU and the configuration differ ---- */
 
-/* Another file than the configuration's, one that QEMU decrypts. */
+/* Warns about another file than the configuration's, and about a disk that QEMU decrypts. */
 void compare_disk(const struct sources *s, const struct source *d);
-/* Disks of the guest that the configuration does not name. */
+/* Warns about disks of the guest that the configuration does not name. */
 int compare_guest(const struct sources *s, struct qmp *q, struct error **err);
 
 /* ---- instant.c ---- */
 
-/* Freezes file systems if s->freeze says so, puts the filters and guards in, thaws. */
+/* Freezes file systems if s->freeze says so, inserts the filters and guards, thaws. */
 int instant_take(struct sources *s, struct source *const *disks, size_t n, struct error **err);
 
-/* ---- guard.c: keeps others from the disks; the filters are in ---- */
+/* ---- guard.c: keeps others from the disks, once the filters are inserted ---- */
 
 int guard_add(const struct sources *s, struct source *const *disks, size_t n, struct qmp *q,
 	      struct error **err);
-/* A word of QEMU's command line: "discard=unmap" of -drive and -blockdev, also as JSON. */
+/* Whether a word of QEMU's command line (-drive, -blockdev, also JSON) sets discard=unmap or on. */
 bool guard_asks_to_discard(const char *word);
 
 /* ---- export.c ---- */

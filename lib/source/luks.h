@@ -1,11 +1,11 @@
-/* What the header of a disk that begins with LUKS means for a backup that reads the disk offline. */
+/* Judges what a LUKS header at the beginning of a disk means for a backup that reads the disk offline. */
 #ifndef VZDUMP_SOURCE_LUKS_H
 #define VZDUMP_SOURCE_LUKS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of the disk's beginning that are looked at. */
+/* How many bytes at the beginning of the disk are needed. */
 #define LUKS_HEAD 112
 
 enum luks_verdict {

@@ -1,10 +1,10 @@
 /*
- * Disks that no QEMU of this guest has: nobody may write to them from the first byte to the last.
+ * Disks that no QEMU of this guest has: no program may write to them from the first byte to the last.
  *
- * Before they are read, everybody who has them open for writing is looked for.  Meanwhile QEMU's locks keep
- * other QEMUs out (see qemu/storage-daemon.h), and a mark that changes ends the copy.  At the end both are
- * looked at again, for what no lock and no mark shows.  The TPM's state of a guest that runs is the
- * exception: swtpm has it open, PVE reads it all the same, and a write in the middle of that is a warning.
+ * Before they are read, all programs are checked for having them open for writing.  Meanwhile QEMU's locks
+ * keep other QEMUs out (see qemu/storage-daemon.h), and a mark that changes ends the copy.  At the end both
+ * checks are repeated, to find what the locks do not show.  The TPM's state of a running guest is the
+ * exception: swtpm has it open, but PVE reads it anyway, and a write in the meantime is only a warning.
  */
 #include <errno.h>
 
@@ -20,7 +20,7 @@
 
 /* struct source.state */
 struct offline {
-	struct volume_mark mark; /* before it was read */
+	struct volume_mark mark; /* taken before it was read */
 };
 
 static const char *where_is(const struct source *d)
@@ -28,7 +28,7 @@ static const char *where_is(const struct source *d)
 	return d->volume->path ? d->volume->path : d->volume->volid;
 }
 
-/* ---- who else ---- */
+/* ---- other users of a disk ---- */
 
 static int check_unused(const struct sources *s, const struct source *d, struct error **err)
 {
@@ -63,8 +63,8 @@ static int refuse_written(const struct sources *s, const struct source *d, struc
 		return r;
 	return error_set(
 		err, -EBUSY,
-		"disk '%s': somebody wrote to '%s' while it was read, so the data that was read is no state that "
-		"it ever had: back it up again while nobody writes to it",
+		"disk '%s': somebody wrote to '%s' while it was read, so the archive would hold a state that "
+		"it never had: back it up again while nobody writes to it",
 		d->conf->key, where_is(d));
 }
 
@@ -86,8 +86,8 @@ static int offline_check(struct sources *s, struct source *const *disks, size_t 
 	for (size_t i = 0; i < n && r == 0 && s->live; i++) {
 		if (was_written(disks[i]))
 			log_warn(s->p.log,
-				 "%s: the guest's TPM wrote its state while it was read: what is in the "
-				 "archive may be neither the old nor the new one",
+				 "%s: the guest's TPM wrote its state while it was read: the "
+				 "archive may hold neither the old nor the new one",
 				 disks[i]->conf->key);
 	}
 	return r;
@@ -96,9 +96,9 @@ static int offline_check(struct sources *s, struct source *const *disks, size_t 
 /* ---- LUKS ---- */
 
 /*
- * A disk that begins with a LUKS header is one that the guest itself encrypts, which is data like any other,
- * or one that QEMU decrypts for the guest: then a backup of the running guest holds the plain text, and here
- * there is no key.
+ * A LUKS header shows that either the guest itself encrypts the disk, which is data like any other, or QEMU
+ * decrypts it for the guest.  In the second case a backup of the running guest holds plain text, and an
+ * offline backup has no key for that.
  */
 static int check_luks(const struct sources *s, const struct source *d, struct error **err)
 {
@@ -130,7 +130,7 @@ static int check_luks(const struct sources *s, const struct source *d, struct er
 
 /* ---- the daemon ---- */
 
-/* A lock shows that there is a user, but not who it is. */
+/* A lock shows that there is a user, but not which: then the user is looked for, to name it. */
 static int start_daemon(struct sources *s, struct source *const *disks, size_t n,
 			const struct storage_daemon_disk *exports, struct error **err)
 {
@@ -158,8 +158,8 @@ static int describe_export(const struct sources *s, struct source *d, struct sto
 	if (r < 0)
 		return r;
 	/*
-	 * the host may still hold data of a guest that was killed: writing it out must not look like a
-	 * write
+	 * the host may still cache data of a guest that was killed; written out later, it would look like a
+	 * new write
 	 */
 	graph_write_out(d->volume->path);
 	volume_get_mark(d->volume, &o->mark);
@@ -178,13 +178,13 @@ static int serve_disks(struct sources *s, struct source *const *disks, size_t n,
 		r = describe_export(s, disks[i], &exports[i], err);
 	if (r == 0)
 		r = start_daemon(s, disks, n, exports, err);
-	/* somebody may have opened one between the first look and the mark */
+	/* a program may have opened one between the first check and the mark */
 	if (r == 0)
 		r = check_all_unused(s, disks, n, err);
 	return r;
 }
 
-static int look_at(const struct sources *s, struct source *d, struct error **err)
+static int examine_disk(const struct sources *s, struct source *d, struct error **err)
 {
 	int r = storage_daemon_size(s->daemon, d->device, &d->size, err);
 
@@ -199,7 +199,7 @@ static int offline_open(struct sources *s, struct source *const *disks, size_t n
 	for (size_t i = 0; i < n; i++)
 		json_object_put(exports[i].protocol);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = look_at(s, disks[i], err);
+		r = examine_disk(s, disks[i], err);
 	return r;
 }
 

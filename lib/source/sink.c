@@ -1,4 +1,4 @@
-/* No fleecing image: QEMU's filter pushes old data to this process, and the guest's writes wait for that. */
+/* No fleecing image: QEMU's filter pushes old data to this process, while the guest's write waits. */
 #include "base/mem.h"
 #include "qemu/nodes.h"
 #include "source/live.h"

@@ -116,7 +116,7 @@ static int run_function(struct sources *s, enum step step, source_step function,
 	return function(s, disks, n, err);
 }
 
-/* It has a function for the step, and no disk before has the same. */
+/* Whether the disk has a function for the step that no earlier disk has. */
 static bool is_first(const struct sources *s, size_t i, enum step step)
 {
 	for (size_t k = 0; k < i; k++) {
@@ -151,7 +151,7 @@ int sources_find(struct sources *s, struct error **err)
 
 	s->live = live_new();
 	choose_all(s, s->p.fleecing->enabled ? SOURCE_FLEECING : SOURCE_NO_FLEECING);
-	/* a guest that runs is looked at even if it has no disk there */
+	/* a running guest's QEMU is examined even if it has none of the disks */
 	r = run_function(s, STEP_FIND, live_open, err);
 	if (r < 0 || !s->p.fleecing->enabled || live_can_fleece(s->live))
 		return r;
@@ -207,8 +207,8 @@ int sources_barrier(struct sources *s, struct error **err)
 }
 
 /*
- * Reads of a snapshot that QEMU has given up, so that the guest could go on, end with EINVAL and no cause.
- * The storage knows it, or the way that the old data takes does.
+ * QEMU gives up a snapshot if that lets the guest continue; then reads of it end with EINVAL and no cause.
+ * The storage may show the cause, or else the kind of source can explain it.
  */
 int sources_explain(struct sources *s, const struct source *d, int code, struct error **err)
 {

@@ -10,16 +10,16 @@
  * opened and begun as a set.  In this order:
  *
  *	sources_new(), sources_add() for each disk
- *	sources_find()		if the guest has a QEMU: what it has of the disks
+ *	sources_find()		if the guest has a QEMU: finds its disks there
  *	sources_open()		the other disks; the sizes of all are known then
- *	sources_begin()		the one instant at which all disks are frozen; file systems around it
- *	sources_endpoint()	for each disk, whoever reads it connects
+ *	sources_begin()		freezes all disks at one instant, and the file systems around it
+ *	sources_endpoint()	for each disk; its reader connects there
  *	sources_look()		now and then while they are read
  *	sources_check()		when all has been read
  *	sources_end()		when the readers are gone and the guest's journal is undone
  *
- * Everything that is made is in the journal before it exists, and undone by it; sources_end() and
- * sources_free() only let go of what belongs to this process.  All functions are called from one thread.
+ * Everything that is created is in the journal before it exists, and the journal undoes it; sources_end()
+ * and sources_free() only release what belongs to this process.  All functions are called from one thread.
  */
 #ifndef VZDUMP_SOURCE_SOURCE_H
 #define VZDUMP_SOURCE_SOURCE_H
@@ -44,7 +44,7 @@ struct source_params {
 	const struct guest_config *conf;
 	const struct guest_disks *conf_disks;   /* all of conf, also those that are left out */
 	const struct guest_status *power;       /* who runs the guest's QEMU, if one runs */
-	const struct fleecing_config *fleecing; /* what was asked for */
+	const struct fleecing_config *fleecing; /* as requested */
 	struct journal *journal;
 	/*
 	 * Starts an NBD server at `path` (a new socket) that takes the old data of one disk, under the export
@@ -64,11 +64,11 @@ struct source {
 	const char *device;            /* "drive-scsi0", for messages and as an export's name; borrowed */
 	const struct volume *volume;   /* active; borrowed */
 	uint64_t size;                 /* bytes, once it is opened */
-	struct live_disk *live;        /* how the guest's QEMU has it, see live.h; NULL: it has not */
+	struct live_disk *live;        /* the disk in the guest's QEMU, see live.h; NULL: it is not there */
 	void *state;                   /* the ops' own, freed by their `close` */
 };
 
-/* Nothing is done yet.  p is copied, what it points to is borrowed.  sources_free() takes NULL. */
+/* Does nothing else yet.  p is copied; its pointers are borrowed.  sources_free() accepts NULL. */
 struct sources *sources_new(const struct source_params *p);
 void sources_free(struct sources *s);
 /* Owned by s. */
@@ -76,8 +76,8 @@ struct source *sources_add(struct sources *s, const struct guest_disk *conf, con
 			   const struct volume *volume);
 
 /*
- * Looks for the disks in the guest's QEMU, which must run, and decides each disk's kind.  What differs
- * from the configuration is warned about.  ERR_UNSUPPORTED if this QEMU, or one of the disks, cannot be
+ * Looks for the disks in the guest's QEMU, which must run, and decides each disk's kind.  Warns about
+ * differences from the configuration.  ERR_UNSUPPORTED if this QEMU, or one of the disks, cannot be
  * backed up while it runs.  Nothing is changed, except that leftovers of an earlier backup are removed.
  */
 int sources_find(struct sources *s, struct error **err);
@@ -88,7 +88,7 @@ void sources_write_out(const struct sources *s);
 
 /*
  * Opens the disks that no QEMU of the guest has.  run_dir: a private folder for sockets, borrowed until
- * sources_end().  -EBUSY if somebody has one open for writing.
+ * sources_end().  -EBUSY if a program has one open for writing.
  */
 int sources_open(struct sources *s, const char *run_dir, struct error **err);
 
@@ -97,8 +97,8 @@ enum sources_freeze {
 	SOURCES_NO_FREEZE, /* the guest is paused or has just been started */
 };
 /*
- * The instant: what is read afterwards are the disks as they were at one moment.  vCPUs that are stopped
- * for it run again afterwards.
+ * Takes the snapshot: afterwards all disks are read as they were at this one instant.  vCPUs that are
+ * stopped for it run again afterwards.
  */
 int sources_begin(struct sources *s, enum sources_freeze freeze, struct error **err);
 
@@ -106,29 +106,29 @@ int sources_begin(struct sources *s, enum sources_freeze freeze, struct error **
 void sources_endpoint(const struct sources *s, const struct source *d, struct source_endpoint *ret);
 /* A quick look while the disks are read: -EBUSY if one was written that must not be. */
 int sources_look(struct sources *s, struct error **err);
-/* All has been read: the same, and a thorough look at who has them open now. */
+/* After all has been read: the same, and a thorough check for programs that have them open now. */
 int sources_check(struct sources *s, struct error **err);
 /*
- * Returns when no request of the guest is half done in QEMU (copy_options.barrier).  A monitor that is away
- * for some seconds is waited for.
+ * Waits until no request of the guest is half done in QEMU (copy_options.barrier).  Tolerates a monitor that
+ * is away for some seconds.
  */
 int sources_barrier(struct sources *s, struct error **err);
 /*
- * Why a read of d (NULL: unknown) failed with this code, if the source knows better than the error that the
- * reader got: sets err, returns its code.  0: it does not.
+ * Why a read of d (NULL: unknown) failed with this code, if the source knows more than the error that the
+ * reader got: sets err and returns its code.  0: it does not know more.
  */
 int sources_explain(struct sources *s, const struct source *d, int code, struct error **err);
 
 /* Bytes of a disk's fleecing image. */
 struct source_space {
 	struct usage_value used;
-	bool reserved; /* its storage counts the whole image from the start, whatever is in it */
+	bool reserved; /* its storage allocates the whole image from the start */
 };
 /* False if the disk has no fleecing image. */
 bool source_get_space(const struct sources *s, const struct source *d, struct source_space *ret);
 /* Of all images; false if there is none. */
 bool sources_get_space(const struct sources *s, struct usage_value *ret);
-/* Asks the storages once more, now. */
+/* Takes one more sample of the space in use, now. */
 void sources_sample_space(struct sources *s);
 
 /* Ends what serves the disks in this process; idempotent. */
@@ -142,31 +142,31 @@ struct sources {
 	size_t n;
 	const char *run_dir;           /* from sources_open() on */
 	enum sources_freeze freeze;    /* from sources_begin() on */
-	struct live *live;             /* the guest's QEMU, see live.h; NULL: it is not looked at */
-	struct storage_daemon *daemon; /* what reads the disks offline, see offline.c; NULL: none */
+	struct live *live;             /* the guest's QEMU, see live.h; NULL: there is none */
+	struct storage_daemon *daemon; /* serves the offline disks, see offline.c; NULL: none */
 	struct usage *usage;           /* of the fleecing images, see fleecing.c; NULL: none */
 };
 
 /*
- * What a kind of source does.  The first five get all of the guest's disks that have the same function there,
- * at once and in their order, also if they are of different kinds.
+ * The functions of a kind of source.  Each of the first five gets all of the guest's disks that share that
+ * function in one call and in their order, even if they are of different kinds.
  */
 struct source_ops {
 	const char *name; /* "fleecing" */
 
 	/* Finds the disks and their sizes. */
 	int (*open)(struct sources *s, struct source *const *disks, size_t n, struct error **err);
-	/* Makes what takes its time and must be there before the instant.  NULL: nothing. */
+	/* Slow preparations that must be done before the instant.  NULL: none. */
 	int (*prepare)(struct sources *s, struct source *const *disks, size_t n, struct error **err);
-	/* The instant, after which the endpoints are up.  NULL: they are since `open`. */
+	/* Takes the snapshot; the endpoints are up afterwards.  NULL: they are up since `open`. */
 	int (*begin)(struct sources *s, struct source *const *disks, size_t n, struct error **err);
-	/* See sources_look() and sources_check().  NULL: nothing can happen to what is read. */
+	/* See sources_look() and sources_check().  NULL: nothing else can write to the data that is read. */
 	int (*look)(struct sources *s, struct source *const *disks, size_t n, struct error **err);
 	int (*check)(struct sources *s, struct source *const *disks, size_t n, struct error **err);
 
 	/*
 	 * Adds the target of the disk's filter to QEMU, called by live_begin() between `prepare` and the
-	 * instant.  NULL for kinds that are not of QEMU.
+	 * instant.  NULL for kinds that do not use the guest's QEMU.
 	 */
 	int (*attach)(struct sources *s, struct source *d, struct qmp *q, struct error **err);
 	void (*endpoint)(const struct sources *s, const struct source *d, struct source_endpoint *ret);

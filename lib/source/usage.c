@@ -10,8 +10,8 @@
 #include "base/units.h"
 
 /*
- * A sample every 200 ms, or less often where asking takes long: a tenth of the time, but a tool that
- * takes half a second (rbd du on a busy host) still every few seconds.
+ * A sample every 200 ms, or less often if sampling is slow: it may take a tenth of the time, but a tool that
+ * takes half a second (rbd du on a busy host) still runs every few seconds.
  */
 #define SAMPLE_NS     (200 * UINT64_C(1000000))
 #define SAMPLE_MAX_NS (2000 * UINT64_C(1000000))
@@ -28,8 +28,8 @@ struct watched_storage {
 	const struct storage *storage;
 	unsigned warned_below; /* percent; 100 = not yet */
 	bool thin;             /* images there can run out of space; else it is reserved */
-	bool hangs;            /* its file system has not answered: it is not asked any more */
-	uint64_t due_ns;       /* when to ask again, where asking means running a tool */
+	bool hangs;            /* its file system did not answer, so it is not asked again */
+	uint64_t due_ns;       /* when to ask again, if asking means running a tool */
 };
 
 struct usage {
@@ -71,8 +71,8 @@ static uint64_t sample_image(struct usage *u, size_t i)
 	return used;
 }
 
-/* Asked first, as a thread that asks a hanging mount for anything would never come back. */
-static int reach(const struct storage *s, struct error **err)
+/* Checks that the storage answers, as a thread that touches a hanging mount would never return. */
+static int reach_storage(const struct storage *s, struct error **err)
 {
 	return s->path ? bounded_reach(s->path, REACH_MS, NULL, err) : 0;
 }
@@ -83,7 +83,7 @@ static bool is_due(struct usage *u, struct watched_storage *w, uint64_t now_ns)
 
 	if (w->hangs || w->due_ns > now_ns)
 		return false;
-	if (reach(w->storage, &err) < 0) {
+	if (reach_storage(w->storage, &err) < 0) {
 		log_warn(u->log, "fleecing storage '%s' does not answer: %s", w->storage->id,
 			 error_message(err));
 		w->hangs = true;
@@ -91,7 +91,7 @@ static bool is_due(struct usage *u, struct watched_storage *w, uint64_t now_ns)
 	return !w->hangs;
 }
 
-/* Only those whose storage is due; the others count as they were before. */
+/* Samples images whose storage is due; the others count with their last value. */
 static void sample_images(struct usage *u, uint64_t now_ns)
 {
 	uint64_t sum = 0;
@@ -124,8 +124,8 @@ static void check_room(struct usage *u, struct watched_storage *w)
 	}
 }
 
-/* With UINT64_MAX for the time all storages are due. */
-static void sample(struct usage *u, uint64_t now_ns)
+/* Takes one sample of all storages that are due: with UINT64_MAX, of all. */
+static void sample_storages(struct usage *u, uint64_t now_ns)
 {
 	pthread_mutex_lock(&u->sampling);
 	sample_images(u, now_ns);
@@ -142,7 +142,7 @@ static void sample(struct usage *u, uint64_t now_ns)
 
 void usage_sample(struct usage *u)
 {
-	sample(u, UINT64_MAX);
+	sample_storages(u, UINT64_MAX);
 }
 
 static uint64_t pause_after(uint64_t took)
@@ -163,7 +163,7 @@ static void *usage_thread(void *opaque)
 		uint64_t begin = units_now_ns(), took, at;
 		struct timespec until;
 
-		sample(u, begin);
+		sample_storages(u, begin);
 		took = units_now_ns() - begin;
 		at = begin + took + pause_after(took);
 		until = (struct timespec){ .tv_sec = (time_t)(at / 1000000000u),
@@ -265,10 +265,10 @@ int usage_explain(struct usage *u, struct error **err)
 		const struct storage *s = u->storages[i].storage;
 		struct storage_status st = { 0 };
 		_cleanup_error_ struct error *mine = NULL;
-		int r = reach(s, &mine);
+		int r = reach_storage(s, &mine);
 
 		r = r < 0 ? r : storage_status(s, &st, &mine);
-		/* a Ceph cluster without a manager counts nothing, which is not why a read fails */
+		/* a Ceph cluster without a manager reports no usage, but that does not make a read fail */
 		if (r == ERR_NOT_FOUND && !s->path)
 			continue;
 		if (r < 0) {

@@ -1,4 +1,4 @@
-/* Integers of the archive formats in memory, whatever the machine. */
+/* Integers as the archive formats store them, whatever the machine's byte order. */
 #ifndef VZDUMP_STREAM_BYTES_H
 #define VZDUMP_STREAM_BYTES_H
 

@@ -8,8 +8,8 @@
 #include "stream/frame.h"
 
 /*
- * How many candidates may be measured to a far end and then turn out to be none, in as much of a file as a
- * frame may take: a crafted file could have a million of them, by chance they are rare.
+ * How many candidates may be measured at length and then turn out to be no frames, in as much of a file as
+ * one frame may take.  By chance they are rare, but a crafted file could have a million of them.
  */
 #define COSTLY_MAX 16u
 
@@ -54,7 +54,7 @@ static enum measure measure_skippable(struct frame_cutter *c, const uint8_t *p, 
 }
 
 /* What begins at p, as far as n bytes show. */
-static enum measure measure(struct frame_cutter *c, const uint8_t *p, size_t n, struct frame_cut *ret)
+static enum measure measure_frame(struct frame_cutter *c, const uint8_t *p, size_t n, struct frame_cut *ret)
 {
 	uint64_t content;
 	int r;
@@ -80,8 +80,8 @@ static enum measure measure(struct frame_cutter *c, const uint8_t *p, size_t n, 
 	return MEASURE_FRAME;
 }
 
-/* Passes over n bytes, of which the first lie in rest. */
-static int pass_over(struct frame_cutter *c, uint64_t n, struct error **err)
+/* Skips n bytes, of which the first are in rest. */
+static int skip_bytes(struct frame_cutter *c, uint64_t n, struct error **err)
 {
 	while (n) {
 		uint64_t have = c->rest_len - c->rest_at, now = n < have ? n : have;
@@ -103,27 +103,28 @@ static int pass_over(struct frame_cutter *c, uint64_t n, struct error **err)
 }
 
 /* The file offset of what comes next. */
-static uint64_t position(const struct frame_cutter *c)
+static uint64_t next_offset(const struct frame_cutter *c)
 {
 	return c->raw->pos - (c->rest_len - c->rest_at);
 }
 
-/* Puts back what was read into out and does not belong to the frame. */
-static void give_back(struct frame_cutter *c, const uint8_t *from, size_t n)
+/* Puts back bytes that were read into out and do not belong to the frame. */
+static void put_back_bytes(struct frame_cutter *c, const uint8_t *from, size_t n)
 {
 	memcpy(c->rest, from, n);
 	c->rest_at = 0;
 	c->rest_len = n;
 }
 
-static int bad(struct frame_cutter *c, const uint8_t *out, size_t n, const char *text, struct error **err)
+static int bad_frame(struct frame_cutter *c, const uint8_t *out, size_t n, const char *text,
+		     struct error **err)
 {
-	/* all of it: the next frame may begin within */
-	give_back(c, out, n);
+	/* all of it, as the next frame may begin in there */
+	put_back_bytes(c, out, n);
 	return error_set(err, ERR_CORRUPT, "%s", text);
 }
 
-/* Not all of the frame is in rest: goes on reading into out. */
+/* For a frame that is not all in rest: reads on into out. */
 static int read_frame(struct frame_cutter *c, uint8_t *out, struct frame_cut *ret, struct error **err)
 {
 	size_t n = c->rest_len - c->rest_at, got = 0, cap = frame_cutter_room(c);
@@ -137,7 +138,7 @@ static int read_frame(struct frame_cutter *c, uint8_t *out, struct frame_cut *re
 		if (r < 0)
 			return r;
 		n += got;
-		m = measure(c, out, n, ret);
+		m = measure_frame(c, out, n, ret);
 		if (!got)
 			break;
 	}
@@ -153,19 +154,20 @@ static int read_frame(struct frame_cutter *c, uint8_t *out, struct frame_cut *re
 		return 0;
 	}
 	if (m == MEASURE_FRAME) {
-		give_back(c, out + ret->packed, n - (size_t)ret->packed);
+		put_back_bytes(c, out + ret->packed, n - (size_t)ret->packed);
 		ret->kind = FRAME_CUT_FRAME;
 		return 0;
 	}
 	if (m == MEASURE_SKIPPABLE) {
-		give_back(c, out, n);
+		put_back_bytes(c, out, n);
 		ret->kind = FRAME_CUT_SKIPPABLE;
-		return pass_over(c, ret->packed, err);
+		return skip_bytes(c, ret->packed, err);
 	}
-	return bad(c, out, n, m == MEASURE_BAD ? "there is no zstd frame" : "it is cut off or damaged", err);
+	return bad_frame(c, out, n, m == MEASURE_BAD ? "there is no zstd frame" : "it is cut off or damaged",
+			 err);
 }
 
-/* A candidate was none. */
+/* Counts a candidate that turned out to be no frame. */
 static void count_costly(struct frame_cutter *c, uint64_t offset)
 {
 	if (!c->was_costly)
@@ -182,8 +184,8 @@ int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *re
 	size_t have = c->rest_len - c->rest_at;
 	int r = 0;
 
-	*ret = (struct frame_cut){ .offset = position(c) };
-	switch (measure(c, c->rest + c->rest_at, have, ret)) {
+	*ret = (struct frame_cut){ .offset = next_offset(c) };
+	switch (measure_frame(c, c->rest + c->rest_at, have, ret)) {
 	case MEASURE_FRAME:
 		memcpy(out, c->rest + c->rest_at, (size_t)ret->packed);
 		c->rest_at += (size_t)ret->packed;
@@ -191,7 +193,7 @@ int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *re
 		break;
 	case MEASURE_SKIPPABLE:
 		ret->kind = FRAME_CUT_SKIPPABLE;
-		r = pass_over(c, ret->packed, err);
+		r = skip_bytes(c, ret->packed, err);
 		break;
 	case MEASURE_STREAM:
 		memcpy(out, c->rest + c->rest_at, have);
@@ -217,7 +219,8 @@ int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *re
 
 static bool is_candidate(const struct frame_cutter *c)
 {
-	return frame_begins(c->rest + c->rest_at) && (c->costly < COSTLY_MAX || position(c) >= c->costly_end);
+	return frame_begins(c->rest + c->rest_at) &&
+	       (c->costly < COSTLY_MAX || next_offset(c) >= c->costly_end);
 }
 
 int frame_cutter_resync(struct frame_cutter *c, struct error **err)

@@ -1,7 +1,7 @@
 /*
  * Cuts a zstd file into its frames without unpacking them, front to back, also from a pipe.  A frame
- * that does not say how much it holds, or that holds much, ends the cutting: from there on the file must
- * be unpacked as a stream.
+ * that does not give the size of its content, or gives a large one, ends the cutting: from there on the
+ * file must be unpacked as a stream.
  */
 #ifndef VZDUMP_STREAM_FRAME_CUT_H
 #define VZDUMP_STREAM_FRAME_CUT_H
@@ -18,8 +18,8 @@
 enum frame_cut_kind {
 	FRAME_CUT_END,
 	FRAME_CUT_FRAME,     /* a whole frame is in out */
-	FRAME_CUT_SKIPPABLE, /* one was passed over */
-	FRAME_CUT_STREAM,    /* out holds what was read; go on with unpacker_zstd_new() */
+	FRAME_CUT_SKIPPABLE, /* one was skipped */
+	FRAME_CUT_STREAM,    /* out holds the bytes read so far; continue with unpacker_zstd_new() */
 };
 
 struct frame_cut {
@@ -33,26 +33,26 @@ struct frame_cut {
 struct frame_cutter {
 	struct input_raw *raw; /* the caller's */
 	size_t max_content;    /* of a frame that is cut */
-	bool only_frames;      /* what would end the cutting is damage; set it when that is known */
-	bool is_lost;          /* since a resync no frame has come: what looks like one may be data */
+	bool only_frames;      /* set by the caller: a frame that would end the cutting is damaged */
+	bool is_lost;          /* no frame has come since a resync; data may look like one */
 	bool was_costly;       /* the last measuring */
 	uint64_t costly_end;   /* candidates before this offset share COSTLY_MAX measurings */
 	unsigned costly;       /* measurings of them so far */
-	uint8_t *rest;         /* read, not handed out: rest_at .. rest_len */
+	uint8_t *rest;         /* bytes that are read but not handed out: rest_at .. rest_len */
 	size_t rest_at, rest_len;
 };
 
 void frame_cutter_init(struct frame_cutter *c, struct input_raw *raw, size_t max_content);
 void frame_cutter_clear(struct frame_cutter *c);
-/* Bytes that out must have. */
+/* The size that out must have, in bytes. */
 size_t frame_cutter_room(const struct frame_cutter *c);
 
-/* After ERR_CORRUPT frame_cutter_resync() may find the next frame; ret->offset is set then, too. */
+/* After ERR_CORRUPT frame_cutter_resync() may find the next frame; ret->offset is set even then. */
 int frame_cutter_next(struct frame_cutter *c, uint8_t *out, struct frame_cut *ret, struct error **err);
 /*
- * Moves on to what looks like a frame, at least one byte after the place where it failed.  Until a frame
- * comes, a skippable one counts only if another follows it: any 8 bytes of data may look like one of
- * 4 GiB.
+ * Moves on to the next place that looks like a frame, at least one byte after the failure.  Until a real
+ * frame comes, a skippable one counts only if another frame follows it: any 8 bytes of data may look like
+ * one of 4 GiB.
  */
 int frame_cutter_resync(struct frame_cutter *c, struct error **err);
 

@@ -101,7 +101,7 @@ void frame_skippable_header(uint8_t out[FRAME_SKIPPABLE_HEADER_SIZE], uint32_t m
 	put_le32(out + 4, len);
 }
 
-/* ---- looking at frames ---- */
+/* ---- inspecting frames ---- */
 
 bool frame_begins_skippable(const uint8_t p[FRAME_MAGIC_SIZE])
 {

@@ -1,6 +1,6 @@
 /*
- * Zstandard frames, made and unpacked in one piece: each of ours holds its content size and a checksum and
- * needs nothing but itself to be unpacked.  Only this file and the unpacker of whole streams (input-zstd.c)
+ * Zstandard frames, made and unpacked in one piece.  Each of ours holds its content size and a checksum and
+ * can be unpacked on its own.  Only this file and the unpacker of whole streams (input-zstd.c)
  * call zstd.
  */
 #ifndef VZDUMP_STREAM_FRAME_H
@@ -36,7 +36,7 @@ int frame_encoder_new(int level, struct frame_encoder **ret, struct error **err)
 void frame_encoder_free(struct frame_encoder *e);
 DEFINE_CLEANUP(struct frame_encoder *, frame_encoder_free)
 
-/* Room that any len bytes fit in, compressed. */
+/* Room that is enough for any len bytes, compressed. */
 size_t frame_bound(size_t len);
 
 /* Compresses data into out, of frame_bound(len) bytes or more. */
@@ -48,20 +48,20 @@ int frame_append(struct frame_encoder *e, const void *data, size_t len, struct b
 /* Writes the magic and length that precede the content of a skippable frame. */
 void frame_skippable_header(uint8_t out[FRAME_SKIPPABLE_HEADER_SIZE], uint32_t magic, uint32_t len);
 
-/* ---- looking at frames; nothing in them is believed ---- */
+/* ---- inspecting frames; nothing in them is trusted ---- */
 
-/* Whether 4 bytes are those that a frame begins with, and those of a skippable one. */
+/* Whether these are the first 4 bytes of a frame of any kind, and of a skippable one. */
 bool frame_begins(const uint8_t p[FRAME_MAGIC_SIZE]);
 bool frame_begins_skippable(const uint8_t p[FRAME_MAGIC_SIZE]);
 
 /*
- * How much the frame that begins at data, of which len bytes are there, says it holds.  The two values that
- * are no size are larger than any limit.
+ * The content size that the frame at data claims; len bytes of it are there.  The two values that are no
+ * size are larger than any limit.
  */
 #define FRAME_CONTENT_UNKNOWN UINT64_MAX       /* it does not say */
 #define FRAME_CONTENT_INVALID (UINT64_MAX - 1) /* no frame, or its header is not complete */
 uint64_t frame_content(const void *data, size_t len);
-/* len bytes hold the header of any frame. */
+/* So many bytes hold the header of any frame. */
 #define FRAME_HEADER_MAX 18u
 
 /* How long the frame itself is: 1 and *ret; 0: not all of it is there; ERR_CORRUPT: it is damaged. */
@@ -77,14 +77,14 @@ void frame_decoder_free(struct frame_decoder *d);
 DEFINE_CLEANUP(struct frame_decoder *, frame_decoder_free)
 
 /*
- * Unpacks the frame, checks its checksum, and writes at most out_cap bytes.  d may be NULL: then memory is
- * got for this call only.  -ENOMEM, for which the data is not to be blamed, or ERR_CORRUPT; the message is
- * zstd's, the caller adds which frame it is.
+ * Unpacks the frame, checks its checksum, and writes at most out_cap bytes.  If d is NULL, memory is
+ * allocated for this call only.  ERR_CORRUPT, or -ENOMEM if the data is not at fault; the message is zstd's,
+ * and the caller adds which frame it is.
  */
 int frame_decode(struct frame_decoder *d, void *out, size_t out_cap, const void *data, size_t len,
 		 size_t *ret_len, struct error **err);
 
-/* The same two codes for an error of zstd's, of input-zstd.c. */
+/* One of these two codes for an error code of zstd; for input-zstd.c. */
 int frame_error(size_t code);
 
 #endif

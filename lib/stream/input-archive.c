@@ -1,4 +1,4 @@
-/* lzop, bzip2 through libarchive, which runs a program where it has no library. */
+/* Unpacks lzop and bzip2 with libarchive, which runs a program if it was built without the library. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
@@ -13,7 +13,7 @@ struct archive_unpacker {
 	struct unpacker base;
 	struct input_raw *raw;
 	struct archive *archive;
-	struct error *failure; /* of raw: says more than libarchive can */
+	struct error *failure; /* of raw; more precise than what libarchive reports */
 	const uint8_t *block;  /* libarchive's, unpacked */
 	size_t block_len;
 	uint8_t buf[READ_SIZE];
@@ -42,8 +42,8 @@ static int archive_error(struct archive_unpacker *u, struct error **err)
 			 (unsigned long long)u->raw->pos, text ? text : "no memory");
 }
 
-/* libarchive passes over what follows the last stream of bzip2; lzop, a program, checks that itself. */
-static int check_end(const struct archive_unpacker *u, struct error **err)
+/* libarchive ignores bytes after the last stream of bzip2.  The program lzop checks for them itself. */
+static int check_archive_end(const struct archive_unpacker *u, struct error **err)
 {
 	const uint64_t used = (uint64_t)archive_filter_bytes(u->archive, -1);
 
@@ -55,8 +55,8 @@ static int check_end(const struct archive_unpacker *u, struct error **err)
 			 (unsigned long long)used);
 }
 
-/* Block by block: archive_read_data() drops what it has when it fails.  1: there is one; 0: the end. */
-static int next_block(struct archive_unpacker *u, struct error **err)
+/* Reads blocks, as archive_read_data() loses data when it fails.  1: there is a block; 0: the end. */
+static int next_archive_block(struct archive_unpacker *u, struct error **err)
 {
 	const void *data = NULL;
 	la_int64_t offset;
@@ -79,11 +79,11 @@ static int archive_unpack(struct unpacker *base, void *data, size_t len, size_t 
 
 	*ret_len = 0;
 	while (*ret_len < len) {
-		int r = next_block(u, err);
+		int r = next_archive_block(u, err);
 		size_t now = u->block_len < len - *ret_len ? u->block_len : len - *ret_len;
 
 		if (r <= 0)
-			return r < 0 ? r : check_end(u, err);
+			return r < 0 ? r : check_archive_end(u, err);
 		memcpy((uint8_t *)data + *ret_len, u->block, now);
 		u->block += now;
 		u->block_len -= now;
@@ -106,7 +106,7 @@ static const struct unpacker_ops archive_ops = {
 	.free = archive_unpacker_free,
 };
 
-/* As archive_read_open() and archive_read_next_header(), which do not check that they got their memory. */
+/* Replaces archive_read_open() and archive_read_next_header(), which do not check for lack of memory. */
 static bool archive_begin(struct archive_unpacker *u, struct archive_entry *entry)
 {
 	struct archive *a = u->archive;

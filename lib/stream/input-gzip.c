@@ -1,4 +1,4 @@
-/* gzip by zlib itself: libarchive does not look at the checksums, nor at what follows the end of the data. */
+/* Unpacks gzip with zlib itself: libarchive checks neither the checksums nor what follows the data. */
 #include <errno.h>
 #include <stdbool.h>
 #include <zlib.h>
@@ -7,17 +7,17 @@
 #include "stream/unpacker.h"
 
 #define READ_SIZE   (256u << 10)
-#define GZIP_WINDOW (15 + 16) /* 32 KiB, as all gzip has; headers and checksums are zlib's to check */
+#define GZIP_WINDOW (15 + 16) /* 32 KiB, as for all gzip; 16: zlib checks headers and checksums */
 
 struct gzip_unpacker {
 	struct unpacker base;
 	struct input_raw *raw;
 	z_stream z;
-	bool between; /* members: here the file may end */
+	bool between; /* members, where the file may end */
 	uint8_t buf[READ_SIZE];
 };
 
-static int damaged(const struct gzip_unpacker *u, const char *text, struct error **err)
+static int gzip_damaged(const struct gzip_unpacker *u, const char *text, struct error **err)
 {
 	return error_set(err, ERR_CORRUPT, "unpacking the archive failed at about byte %llu: %s",
 			 (unsigned long long)(u->raw->pos - u->z.avail_in), text);
@@ -27,7 +27,7 @@ static int gzip_error(const struct gzip_unpacker *u, int code, struct error **er
 {
 	if (code == Z_MEM_ERROR)
 		return error_set(err, -ENOMEM, "no memory for unpacking gzip");
-	return damaged(u, u->z.msg ? u->z.msg : "the data is damaged", err);
+	return gzip_damaged(u, u->z.msg ? u->z.msg : "the data is damaged", err);
 }
 
 static int gzip_refill(struct gzip_unpacker *u, struct error **err)
@@ -40,7 +40,7 @@ static int gzip_refill(struct gzip_unpacker *u, struct error **err)
 	return r;
 }
 
-/* Zeroes after a member, which gzip takes for padding too.  True if there were some. */
+/* Skips zeroes after a member, which gzip also takes for padding.  True if there were some. */
 static bool skip_padding(struct gzip_unpacker *u)
 {
 	const uInt before = u->z.avail_in;
@@ -50,17 +50,17 @@ static bool skip_padding(struct gzip_unpacker *u)
 	return u->z.avail_in < before;
 }
 
-/* Another member may follow; it begins with its magic. */
+/* Starts another member, which must begin with the magic. */
 static int begin_member(struct gzip_unpacker *u, struct error **err)
 {
 	if (*u->z.next_in != 0x1f)
-		return damaged(u, "what follows the end of the gzip data is something else", err);
+		return gzip_damaged(u, "what follows the end of the gzip data is something else", err);
 	u->between = false;
 	inflateReset(&u->z);
 	return 0;
 }
 
-/* Until data is full (0) or the end (0, with room left). */
+/* Unpacks until the output is full, or until the end, which leaves room in it.  Both return 0. */
 static int gzip_fill(struct gzip_unpacker *u, struct error **err)
 {
 	while (u->z.avail_out) {
@@ -69,7 +69,7 @@ static int gzip_fill(struct gzip_unpacker *u, struct error **err)
 		if (r < 0)
 			return r;
 		if (!u->z.avail_in)
-			return u->between ? 0 : damaged(u, "it is cut off", err);
+			return u->between ? 0 : gzip_damaged(u, "it is cut off", err);
 		if (u->between && skip_padding(u))
 			continue;
 		if (u->between && begin_member(u, err) < 0)

@@ -1,4 +1,4 @@
-/* No compression at all. */
+/* The unpacker of an archive that is not compressed. */
 #include "base/mem.h"
 #include "stream/unpacker.h"
 

@@ -14,7 +14,7 @@
 #define CAREFUL      ((size_t)256 << 10)
 #define BAD_STEP_MAX (UINT64_C(4) << 20)
 
-/* Returns when a read would not wait. */
+/* Waits until a read will not block. */
 static int wait_input(const struct input_raw *raw, struct error **err)
 {
 	struct pollfd p[] = { { .fd = raw->fd, .events = POLLIN },
@@ -32,8 +32,8 @@ static int read_failed(const struct input_raw *raw, int errnum, struct error **e
 }
 
 /*
- * One sector that is not readable costs no more than itself; the longer a stretch of them grows, the
- * larger the steps over it become, as each failure of a dying disk takes its time.
+ * Replaces unreadable bytes with zeroes.  A single bad sector costs no more than itself.  The longer a bad
+ * stretch grows, the larger the steps over it become, as each failure of a dying disk takes its time.
  */
 static int fill_bad(struct input_raw *raw, uint8_t *data, size_t len, size_t *ret_len, struct error **err)
 {
@@ -58,7 +58,7 @@ static int fill_bad(struct input_raw *raw, uint8_t *data, size_t len, size_t *re
 	return 0;
 }
 
-/* A large read fails as a whole for one sector in it. */
+/* How much to read at once: a large read fails as a whole because of one bad sector in it. */
 static size_t piece_size(const struct input_raw *raw, size_t done, size_t len)
 {
 	size_t small = PIECE - (raw->pos + done) % PIECE;
@@ -73,7 +73,7 @@ static void count_good(struct input_raw *raw, size_t n, size_t *done)
 	raw->careful -= n < raw->careful ? n : raw->careful;
 }
 
-/* Until len, the end, or an error that is not at the beginning. */
+/* Reads until len bytes, the end, or an error after the first bytes, which the next call will meet. */
 static int read_full(struct input_raw *raw, uint8_t *data, size_t len, size_t *ret_len, struct error **err)
 {
 	*ret_len = 0;

@@ -1,4 +1,4 @@
-/* xz by liblzma itself: libarchive would give a dictionary as much memory as the file asks for. */
+/* Unpacks xz with liblzma itself: libarchive would allocate as much for a dictionary as the file asks for. */
 #include <lzma.h>
 
 #include "base/mem.h"

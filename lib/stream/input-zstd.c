@@ -1,4 +1,4 @@
-/* zstd as one stream, whatever its frames are like. */
+/* Unpacks zstd as one stream, whatever its frames are like. */
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 #define WINDOW_LOG_MAX 25 /* 32 MiB: zstd's levels up to 20; an archive must not ask for more */
 #define READ_SIZE      (256u << 10)
-#define FRAME_BEGIN    5u /* the least that shows what it is */
+#define FRAME_BEGIN    5u /* the least that shows what begins there */
 
 struct zstd_unpacker {
 	struct unpacker base;
@@ -44,10 +44,10 @@ static int zstd_failed(const struct zstd_unpacker *z, size_t code, struct error 
 }
 
 /*
- * Takes no more than zstd asks for, a block or the checksum: a call that fails hands out nothing, not
- * even the blocks that were good.
+ * Passes in no more than zstd asks for, a block or the checksum: a call that fails hands out nothing, not
+ * even the good blocks before the bad one.
  */
-static size_t decompress(struct zstd_unpacker *z, ZSTD_outBuffer *out)
+static size_t zstd_step(struct zstd_unpacker *z, ZSTD_outBuffer *out)
 {
 	ZSTD_inBuffer slice = z->in;
 	size_t r;
@@ -67,7 +67,7 @@ static int zstd_fill(struct zstd_unpacker *z, ZSTD_outBuffer *out, struct error 
 
 		if (z->in.pos == z->in.size && zstd_refill(z, err) < 0)
 			return (*err) ? (*err)->code : ERR_CORRUPT;
-		r = z->in.size || z->middle ? decompress(z, out) : 0;
+		r = z->in.size || z->middle ? zstd_step(z, out) : 0;
 		if (ZSTD_isError(r))
 			return zstd_failed(z, r, err);
 		if (!z->in.size && out->pos == before) {

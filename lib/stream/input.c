@@ -10,7 +10,7 @@ static int zstd_new(struct input_raw *raw, struct unpacker **ret, struct error *
 	return unpacker_zstd_new(raw, NULL, 0, ret, err);
 }
 
-/* zstd, whose magic may be one of many, comes before these. */
+/* Without zstd, which has several magics and is checked before these. */
 static const struct magic {
 	enum input_kind kind;
 	size_t len;

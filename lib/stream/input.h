@@ -1,5 +1,5 @@
 /*
- * How an archive is compressed, by its first bytes, and the unpacker for it.
+ * Detects how an archive is compressed from its first bytes, and makes the unpacker for it.
  *
  *	input_raw_init(&raw, fd, cancel, err)
  *	input_unpacker_new(&raw, &u, err)
@@ -20,7 +20,7 @@ enum input_kind {
 	INPUT_OTHER, /* lzop, bzip2 */
 };
 
-/* What raw.peek says. */
+/* The kind that raw.peek shows. */
 enum input_kind input_kind(const struct input_raw *raw);
 /* The unpacker for that kind; raw stays the caller's and must live on. */
 int input_unpacker_new(struct input_raw *raw, struct unpacker **ret, struct error **err);

@@ -1,4 +1,4 @@
-/* Compression by libarchive's filters, which run a program where there is no library. */
+/* Compression with libarchive's filters, which run a program if there is no library. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
@@ -12,7 +12,7 @@ struct filter {
 	struct output *to;
 	struct archive *archive;
 	const char *name;
-	struct error *failure; /* of `to`: says more than libarchive can */
+	struct error *failure; /* of `to`; more precise than what libarchive reports */
 	bool dead;             /* nothing more goes to `to` */
 };
 
@@ -39,7 +39,7 @@ static la_ssize_t on_data(struct archive *a, void *opaque, const void *data, siz
 	return (la_ssize_t)len;
 }
 
-/* The cause: the output's own, or what libarchive says about the compressor. */
+/* Sets the cause: the error of `to`, or else libarchive's about the compressor. */
 static int filter_error(struct filter *f, struct error **err)
 {
 	const char *text = f->archive ? archive_error_string(f->archive) : "no memory";

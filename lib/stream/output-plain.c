@@ -1,4 +1,4 @@
-/* A descriptor as output: whole writes, waits that can be ended, early writeback. */
+/* A descriptor as output: complete writes, waits that can be ended, early writeback. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,21 +14,21 @@
 
 #define CLOSE_MS          1000
 #define PIPE_SIZE         (1 << 20)
-#define ATOMIC_PIPE_WRITE 4096 /* a pipe that polls writable takes this without waiting */
+#define ATOMIC_PIPE_WRITE 4096 /* a pipe that polls as writable takes this much without blocking */
 #define WRITEBACK_STEP    (4 * MIB)
-#define CACHE_KEPT        (32 * MIB) /* pages further back are surely on disk, or the disk is busy */
+#define CACHE_KEPT        (32 * MIB) /* pages further back are most likely on disk */
 
 struct plain {
 	struct output base;
 	int fd;        /* a duplicate of the caller's */
-	int own_fd;    /* a description of ours for the same pipe, or -1 */
-	int stop_fd;   /* readable: no more waiting */
+	int own_fd;    /* our own file description of the same pipe, or -1 */
+	int stop_fd;   /* readable once waiting must end */
 	bool may_wait; /* pipe or socket: writes must not block */
 	bool is_socket;
 	bool writeback;
 	uint64_t pos;     /* in the file */
 	uint64_t started; /* writeback was started up to here */
-	uint64_t dropped; /* pages before this offset may leave the page cache */
+	uint64_t dropped; /* pages before this offset were dropped from the page cache */
 };
 
 static int write_error(const struct plain *p, int errnum, struct error **err)
@@ -73,7 +73,7 @@ static int wait_writable(const struct plain *p)
 	}
 }
 
-/* One attempt that does not wait for ever.  Bytes or -errno. */
+/* One attempt, which output_stop() can end.  Returns bytes or -errno. */
 static ssize_t write_some(const struct plain *p, const void *data, size_t len)
 {
 	ssize_t n;
@@ -100,7 +100,7 @@ static ssize_t write_some(const struct plain *p, const void *data, size_t len)
 	return -errno;
 }
 
-/* Hints only: what fails here shows in the fsync, or does no harm. */
+/* These are hints: a failure shows in the fsync, or does no harm. */
 static void start_writeback(struct plain *p)
 {
 	if (p->pos - p->started < WRITEBACK_STEP)
@@ -146,7 +146,7 @@ static void plain_stop(struct output *o)
 	const uint64_t one = 1;
 
 	if (write(((struct plain *)o)->stop_fd, &one, sizeof(one)) < 0) {
-		/* full means readable already, which is all that is wanted */
+		/* a full counter is readable already, which is enough */
 	}
 }
 
@@ -173,7 +173,7 @@ static const struct output_ops plain_ops = {
 
 /*
  * O_NONBLOCK belongs to the open file description, which a pipe on standard output shares with
- * strangers.  Opening the pipe once more gives one of our own.
+ * other programs.  Opening the pipe once more gives one of our own.
  */
 static void open_pipe(struct plain *p)
 {

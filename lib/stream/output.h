@@ -1,5 +1,5 @@
 /*
- * Where a stream of bytes goes: a descriptor, or a compressor in front of one.
+ * The output of a stream of bytes: a descriptor, or a compressor in front of one.
  *
  *	output_plain_new(fd, ...)			// file, block device, pipe, socket
  *	output_filter_new(OUTPUT_LZOP, 0, plain, ...)	// compresses, then writes to plain
@@ -20,11 +20,11 @@
 
 struct output;
 
-/* What a kind of output does.  None may be NULL. */
+/* The functions of a kind of output.  None may be NULL. */
 struct output_ops {
 	/* Takes all of it or fails. */
 	int (*write)(struct output *o, const void *data, size_t len, struct error **err);
-	/* Flushes what is held back.  Nothing is written afterwards. */
+	/* Flushes all buffers.  Nothing may be written afterwards. */
 	int (*finish)(struct output *o, struct error **err);
 	/* Ends a wait in write, from another thread. */
 	void (*stop)(struct output *o);
@@ -34,13 +34,13 @@ struct output_ops {
 
 struct output {
 	const struct output_ops *ops;
-	atomic_uint_fast64_t bytes; /* that left for the descriptor */
+	atomic_uint_fast64_t bytes; /* written to the descriptor */
 };
 
 /*
- * Writes to a duplicate of fd: fd stays the caller's, who may close it at any time, and is not synced.
- * On a regular file writeback starts early, so that an fsync at the end is short, and pages that are on
- * disk leave the page cache.
+ * Writes to a duplicate of fd: fd stays the caller's, who may close it at any time.  It is not synced.
+ * For a regular file writeback starts early, so that an fsync at the end is short, and pages that are on
+ * disk are dropped from the page cache.
  */
 int output_plain_new(int fd, struct output **ret, struct error **err);
 
@@ -51,8 +51,8 @@ enum output_filter {
 };
 
 /*
- * Compresses into `to`, which it owns from now on, also when it fails.  May start a program, and so
- * is called where that program shall get its signal mask from.
+ * Compresses into `to`, which it owns from now on, also when it fails.  May start a program, which
+ * inherits the signal mask of the calling thread.
  */
 int output_filter_new(enum output_filter filter, unsigned threads, struct output *to, struct output **ret,
 		      struct error **err);
@@ -76,7 +76,7 @@ static inline void output_stop(struct output *o)
 	o->ops->stop(o);
 }
 
-/* Bytes that went to the descriptor so far. */
+/* Bytes written to the descriptor so far. */
 static inline uint64_t output_bytes(struct output *o)
 {
 	return atomic_load_explicit(&o->bytes, memory_order_relaxed);

@@ -20,17 +20,17 @@
 #define SEEKTABLE_MAGIC       UINT32_C(0x8F92EAB1)
 #define SEEKTABLE_ENTRY_SIZE  8
 #define SEEKTABLE_FOOTER_SIZE 9
-#define SEEKTABLE_MAX_FRAMES  UINT32_C(0x8000000) /* as zstd's own reader */
+#define SEEKTABLE_MAX_FRAMES  UINT32_C(0x8000000) /* the limit of zstd's own reader */
 
-/* Collects the sizes, in about six bytes of memory a frame; all zero to begin with. */
+/* Collects the sizes, in about six bytes of memory for each frame.  All zero at first. */
 struct seektable_writer {
-	struct buf sizes; /* varints, two a frame */
+	struct buf sizes; /* varints, two for each frame */
 	uint32_t frames;
 };
 
-/* One more frame, of these sizes in bytes.  ERR_UNSUPPORTED: the format has no room for it. */
+/* Adds a frame of these sizes in bytes.  ERR_UNSUPPORTED: the format has no room for it. */
 int seektable_add(struct seektable_writer *t, uint64_t compressed, uint64_t decompressed, struct error **err);
-/* Writes the table; all frames before it have been added. */
+/* Writes the table, once all frames before it have been added. */
 int seektable_write(const struct seektable_writer *t, struct output *o, struct error **err);
 void seektable_writer_clear(struct seektable_writer *t);
 

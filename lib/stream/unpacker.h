@@ -1,6 +1,6 @@
 /*
- * Unpackers: what reads a compressed stream, one file each (input-*.c).  Which one an archive needs is
- * input.h's matter.
+ * Unpackers read a compressed stream; each has its own file (input-*.c).  input.h decides which one an
+ * archive needs.
  *
  * raw is always the caller's and must live longer than the unpacker.  One thread uses both.
  */
@@ -16,8 +16,8 @@ struct unpacker;
 /* None may be NULL. */
 struct unpacker_ops {
 	/*
-	 * Reads until there are len bytes, or the end.  *ret_len is set after a failure, too: those bytes
-	 * came before the damage and are good.
+	 * Reads len bytes, or fewer at the end.  *ret_len is set after a failure, too: those bytes came
+	 * before the damage and are good.
 	 */
 	int (*read)(struct unpacker *u, void *data, size_t len, size_t *ret_len, struct error **err);
 	void (*free)(struct unpacker *u);
@@ -30,8 +30,8 @@ struct unpacker {
 /* Bytes as they are. */
 int unpacker_plain_new(struct input_raw *raw, struct unpacker **ret, struct error **err);
 /*
- * zstd as one stream; it begins with bytes that were read already (copied; head_len may be 0).  A window
- * of more than 32 MiB is ERR_UNSUPPORTED.
+ * zstd as one stream.  It begins with the bytes of head, which were already read (they are copied; head_len
+ * may be 0).  A window of more than 32 MiB is ERR_UNSUPPORTED.
  */
 int unpacker_zstd_new(struct input_raw *raw, const void *head, size_t head_len, struct unpacker **ret,
 		      struct error **err);

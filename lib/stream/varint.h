@@ -1,4 +1,4 @@
-/* Numbers of 7 bits a byte, low bits first, the top bit set on all bytes but the last (LEB128). */
+/* Numbers with 7 bits in each byte, low bits first, the top bit set in all bytes but the last (LEB128). */
 #ifndef VZDUMP_STREAM_VARINT_H
 #define VZDUMP_STREAM_VARINT_H
 
@@ -22,7 +22,7 @@ static inline void varint_add(struct buf *b, uint64_t value)
 	buf_add(b, out, n);
 }
 
-/* Reads one at *at, which moves; false when it is cut off, too long or does not fit. */
+/* Reads one at *at, which moves on; false if it is cut off, too long or does not fit. */
 static inline bool varint_get(const uint8_t **at, const uint8_t *end, uint64_t *ret)
 {
 	uint64_t value = 0;

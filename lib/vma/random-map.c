@@ -38,7 +38,7 @@ int random_map_add_run(struct random_map *m, uint8_t dev, const struct random_ru
 	}
 	if (m->n_runs == RANDOM_MAX_RUNS)
 		return error_set(err, ERR_UNSUPPORTED,
-				 "its clusters are in more than %zu places; take vma extract",
+				 "its clusters are in more than %zu places; use vma extract",
 				 RANDOM_MAX_RUNS);
 	m->n_runs++;
 	if (r->n == r->cap) {

@@ -117,7 +117,7 @@ static int report_header_damage(struct vma_reader *reader, struct error **err)
 	else
 		error_set(err, ERR_CORRUPT,
 			  "the header is damaged (%s); the index has a copy of it, which vma extract "
-			  "--salvage takes",
+			  "--salvage uses",
 			  own->message);
 	error_free(own);
 	return report_damage(&reader->report, err);

@@ -339,7 +339,7 @@ refused() {
 	vzdump_ok 123
 	# by another name it is the same
 	[[ $(grep -c '^WARN' <<< "$output") = 1 ]]
-	has_line "^WARN: virtio0: QEMU has '$b' there, the configuration says 'local:123/vm-123-disk-0.raw' \('$a'\): what QEMU has is saved$"
+	has_line "^WARN: virtio0: QEMU has '$b' there, the configuration says 'local:123/vm-123-disk-0.raw' \('$a'\): QEMU's disk is saved$"
 	archive_read
 	same_disk drive-virtio0 "$b"
 }

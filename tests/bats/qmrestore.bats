@@ -423,7 +423,7 @@ scsi0: $line" ]
 	printf 'scsi0: /dev/sdz,discard=on\n' > "$(conf_file 141)"
 	restore_ok "$T/a.vma.zst" 141 --disk scsi0
 	lacks "$(conf_file 141)" 'unused|sdz'
-	has_line "what was 'scsi0: /dev/sdz,discard=on' is no longer in the configuration"
+	has_line "'scsi0: /dev/sdz,discard=on' is no longer in the configuration"
 	# PVE's old name of ide2
 	make_archive $'ide2: local:1/vm-1-disk-0.raw\n#qmdump#map:ide2:drive-scsi0:local:raw:'
 	printf 'cdrom: none,media=cdrom\n' > "$(conf_file 141)"

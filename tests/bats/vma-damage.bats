@@ -279,7 +279,7 @@ seek_ends() {
 		rm -rf "$T/o" "$T/s"
 		run "$VMA" extract "$T/b.vma.zst" "$T/o"
 		[ "$status" = 255 ]
-		[[ $output = *"the header is damaged ("*"; the index has a copy of it, which vma extract --salvage takes" ]]
+		[[ $output = *"the header is damaged ("*"; the index has a copy of it, which vma extract --salvage uses" ]]
 		run "$VMA" extract --salvage "$T/b.vma.zst" "$T/s"
 		[ "$status" = 255 ]
 		[[ $output = *": 0 bytes are lost"* ]]

@@ -92,7 +92,7 @@ static void test_disks(struct fixture *f)
 	log = buf_str(&f->lines);
 	ok(strstr(log, "the disk that was 'scsi0' is kept as unused1: local:100/vm-100-disk-0.raw") != NULL,
 	   "the guest's own disk that was there is kept");
-	ok(strstr(log, "what was 'scsi1: local:7/vm-7-disk-0.raw' is no longer in the configuration") != NULL,
+	ok(strstr(log, "'scsi1: local:7/vm-7-disk-0.raw' is no longer in the configuration") != NULL,
 	   "another guest's is not");
 	error_free(not_synced);
 }
