@@ -65,7 +65,7 @@ struct sink {
 /* ---- bytes ---- */
 
 /* Waits until the connection is ready for `events`; false: asked to stop. */
-static bool wait_ready(const struct sink *s, short events)
+static bool wait_connection(const struct sink *s, short events)
 {
 	struct pollfd p[2] = { { .fd = s->fd, .events = events }, { .fd = s->stop_fd[0], .events = POLLIN } };
 
@@ -87,7 +87,7 @@ static bool receive_bytes(struct sink *s, void *data, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
-			if (!wait_ready(s, POLLIN))
+			if (!wait_connection(s, POLLIN))
 				return false;
 			continue;
 		}
@@ -109,7 +109,7 @@ static bool send_bytes(struct sink *s, const void *data, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
-			if (!wait_ready(s, POLLOUT))
+			if (!wait_connection(s, POLLOUT))
 				return false;
 			continue;
 		}

@@ -14,7 +14,7 @@ int config_make(struct replaced *old, const struct plan *p, struct buf *ret, str
 
 /*
  * Replaces the guest's configuration with text, without our lock.  -EBUSY if our lock is no longer in it:
- * somebody else works on the guest.  not_synced: see guest_config_replace().
+ * another program works on the guest.  not_synced: see guest_config_replace().
  */
 int config_put(const struct restore_context *c, const char *text, struct error **not_synced,
 	       struct error **err);

@@ -12,7 +12,7 @@
 
 #define PROXMOX_MAC_PREFIX "BC:24:11"
 
-static int random_bytes(void *data, size_t len, struct error **err)
+static int get_random_bytes(void *data, size_t len, struct error **err)
 {
 	if (getrandom(data, len, 0) != (ssize_t)len)
 		return error_errno(err, errno, "cannot get random bytes");
@@ -76,7 +76,7 @@ int plan_new_mac(char *value, const char *prefix, const struct log *log, struct 
 	}
 	if (!prefix)
 		prefix = PROXMOX_MAC_PREFIX;
-	r = random_bytes(b, sizeof(b), err);
+	r = get_random_bytes(b, sizeof(b), err);
 	if (r < 0)
 		return r;
 	snprintf(text, sizeof(text), "%02X:%02X:%02X:%02X:%02X:%02X", b[0], b[1], b[2], b[3], b[4], b[5]);

@@ -62,8 +62,8 @@ static int open_journal(struct restore_context *c, struct error **err)
 	return r < 0 ? r : journal_create(c->host->paths, c->host->kinds, c->params->vmid, &c->journal, err);
 }
 
-static int put_lock(const struct restore_context *c, const struct replaced *old, struct error **not_synced,
-		    struct error **err)
+static int set_restore_lock(const struct restore_context *c, const struct replaced *old,
+			    struct error **not_synced, struct error **err)
 {
 	const struct paths *paths = c->host->paths;
 	const struct cancel *cancel = c->host->cancel;
@@ -81,7 +81,7 @@ static int lock_guest(const struct restore_context *c, const struct replaced *ol
 
 	if (r < 0)
 		return r;
-	r = put_lock(c, old, &not_synced, err);
+	r = set_restore_lock(c, old, &not_synced, err);
 	/* our lock was not set, so a lock that is there is not ours and must stay */
 	if (r < 0)
 		journal_strike(c->journal, kind, RESTORE_LOCK);

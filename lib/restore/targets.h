@@ -23,7 +23,7 @@ void targets_init(struct targets *t, const struct cancel *cancel);
 int targets_open(struct targets *t, struct restore_context *c, const struct volumes *vs, struct error **err);
 /* Closes all.  On success everything is on disk, also the files' names. */
 int targets_finish(struct targets *t, const struct volumes *vs, struct error **err);
-/* Closes what is open, whatever was written.  Harmless after targets_finish(). */
+/* Closes all open targets without syncing them.  Harmless after targets_finish(). */
 void targets_clear(struct targets *t);
 
 #endif

@@ -125,7 +125,7 @@ static int remove_guest(const struct host *host, struct journal *j, const char *
 	return state == CONFIG_OURS ? recover_remove_file(path, err) : 0;
 }
 
-/* A QEMU that somebody else has started since must not be ended. */
+/* A QEMU that was started by someone else since must not be ended. */
 static int end_started(const struct host *host, struct journal *j, const char *value, const struct log *log,
 		       struct error **err)
 {

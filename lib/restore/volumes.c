@@ -27,8 +27,8 @@ void volumes_clear(struct volumes *vs)
 
 /* ---- storage and format ---- */
 
-static int choose_storage(const struct restore_context *c, const struct plan_disk *d,
-			  const struct storage **ret, struct error **err)
+static int choose_volume_storage(const struct restore_context *c, const struct plan_disk *d,
+				 const struct storage **ret, struct error **err)
 {
 	const char *wanted = c->params->storage;
 	const char *id = wanted ? wanted : d->storage ? d->storage : "local";
@@ -42,7 +42,7 @@ static int choose_storage(const struct restore_context *c, const struct plan_dis
 }
 
 /* The format that the disk had, if the storage supports it. */
-static enum image_format choose_format(const struct storage *s, const struct plan_disk *d)
+static enum image_format choose_volume_format(const struct storage *s, const struct plan_disk *d)
 {
 	int format = d->format ? image_format_parse(d->format) : -1;
 
@@ -117,7 +117,7 @@ static int allocate_volume(const struct restore_context *c, const struct storage
 	const struct volume_alloc a = {
 		.vmid = c->params->vmid,
 		.name = d->cloudinit ? cloudinit : NULL,
-		.format = choose_format(s, d),
+		.format = choose_volume_format(s, d),
 		.size = plan_volume_size(d),
 		.cancel = c->host->cancel,
 	};
@@ -135,7 +135,7 @@ static int allocate_volume(const struct restore_context *c, const struct storage
 static int make_volume(const struct restore_context *c, struct new_volume *v, struct error **err)
 {
 	const struct storage *s;
-	int r = choose_storage(c, v->disk, &s, err);
+	int r = choose_volume_storage(c, v->disk, &s, err);
 
 	if (r < 0)
 		return r;

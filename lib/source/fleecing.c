@@ -11,8 +11,8 @@ struct fleecing {
 	size_t usage_index;   /* in struct sources.usage */
 };
 
-static int choose_storage(const struct sources *s, const struct source *d, const struct storage **ret,
-			  struct error **err)
+static int choose_image_storage(const struct sources *s, const struct source *d, const struct storage **ret,
+				struct error **err)
 {
 	int r = room_storage(s->p.host->storages, s->p.fleecing->storage, d->volume, ret, err);
 
@@ -34,7 +34,7 @@ static int make_image(const struct sources *s, const struct source *d, unsigned 
 				  .cancel = s->p.host->cancel,
 				  .scratch = true };
 	const struct storage *storage;
-	int r = choose_storage(s, d, &storage, err);
+	int r = choose_image_storage(s, d, &storage, err);
 
 	if (r < 0)
 		return r;

@@ -102,7 +102,7 @@ enum sources_freeze {
  */
 int sources_begin(struct sources *s, enum sources_freeze freeze, struct error **err);
 
-/* Where to read it, after sources_begin(). */
+/* Sets *ret to where the disk is read.  After sources_begin(). */
 void sources_endpoint(const struct sources *s, const struct source *d, struct source_endpoint *ret);
 /* A quick look while the disks are read: -EBUSY if one was written that must not be. */
 int sources_look(struct sources *s, struct error **err);

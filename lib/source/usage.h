@@ -1,6 +1,6 @@
 /*
  * How much space the fleecing images take.  A thread of its own samples it, since a storage may take a while
- * to answer.  The numbers come from the storage (volume_used()) and may lag behind.  If asking means running
+ * to answer.  The numbers come from the storage (volume_used()) and may be late.  If asking means running
  * a tool, the storage is asked no more often than storage_ask_interval_ms() says.
  */
 #ifndef VZDUMP_SOURCE_USAGE_H

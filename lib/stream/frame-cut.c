@@ -53,7 +53,7 @@ static enum measure measure_skippable(struct frame_cutter *c, const uint8_t *p, 
 	return frame_begins(p + ret->packed) ? MEASURE_SKIPPABLE : MEASURE_BAD;
 }
 
-/* What begins at p, as far as n bytes show. */
+/* Measures the frame that begins at p, as far as its first n bytes show. */
 static enum measure measure_frame(struct frame_cutter *c, const uint8_t *p, size_t n, struct frame_cut *ret)
 {
 	uint64_t content;

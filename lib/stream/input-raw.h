@@ -1,5 +1,5 @@
 /*
- * The bytes of an archive as they are stored: a file, device or pipe, whose first bytes may be looked at
+ * The bytes of an archive as they are stored: a file, device or pipe, whose first bytes can be inspected
  * before they are read.
  *
  *	input_raw_init(&raw, fd, cancel, err)		// reads the first bytes into raw.peek
@@ -25,7 +25,7 @@ struct input_bad {
 	uint64_t bytes;
 };
 
-/* A descriptor whose first bytes may be looked at before they are read. */
+/* A descriptor whose first bytes can be inspected before they are read. */
 struct input_raw {
 	int fd; /* the caller's */
 	const struct cancel *cancel;

@@ -1,4 +1,4 @@
-/* Where the fields of the headers lie; see format.h for their meaning. */
+/* Offsets of the fields in the headers; see format.h for their meaning. */
 #ifndef VZDUMP_VMA_FORMAT_INTERNAL_H
 #define VZDUMP_VMA_FORMAT_INTERNAL_H
 

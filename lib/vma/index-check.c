@@ -24,18 +24,18 @@ struct place {
 	uint64_t offset, size;
 };
 
-static int wrong(const char *text, struct error **err)
+static int index_is_wrong(const char *text, struct error **err)
 {
 	return error_set(err, ERR_CORRUPT, "%s", text);
 }
 
-static int read_at(int fd, void *data, size_t len, uint64_t offset, struct error **err)
+static int read_file_bytes(int fd, void *data, size_t len, uint64_t offset, struct error **err)
 {
 	ssize_t n = io_pread_full(fd, data, len, (off_t)offset);
 
 	if (n < 0)
 		return error_errno(err, (int)-n, "cannot read the end of the archive");
-	return n == (ssize_t)len ? 0 : wrong("seek table: the file is too short", err);
+	return n == (ssize_t)len ? 0 : index_is_wrong("seek table: the file is too short", err);
 }
 
 static int open_table(int fd, struct seek_table *t, struct error **err)
@@ -46,8 +46,8 @@ static int open_table(int fd, struct seek_table *t, struct error **err)
 	int r;
 
 	if (end < (off_t)sizeof(footer))
-		return wrong("seek table: the file is too short", err);
-	r = read_at(fd, footer, sizeof(footer), (uint64_t)end - sizeof(footer), err);
+		return index_is_wrong("seek table: the file is too short", err);
+	r = read_file_bytes(fd, footer, sizeof(footer), (uint64_t)end - sizeof(footer), err);
 	if (r < 0)
 		return r;
 	t->fd = fd;
@@ -55,13 +55,13 @@ static int open_table(int fd, struct seek_table *t, struct error **err)
 	t->entry_size = SEEKTABLE_ENTRY_SIZE + (footer[4] & 0x80 ? 4 : 0);
 	len = (uint64_t)t->n * t->entry_size + sizeof(footer);
 	if (get_le32(footer + 5) != SEEKTABLE_MAGIC || footer[4] & 0x7f || len + sizeof(head) > (uint64_t)end)
-		return wrong("seek table: its footer is damaged", err);
+		return index_is_wrong("seek table: its footer is damaged", err);
 	t->start = (uint64_t)end - len;
-	r = read_at(fd, head, sizeof(head), t->start - sizeof(head), err);
+	r = read_file_bytes(fd, head, sizeof(head), t->start - sizeof(head), err);
 	if (r < 0)
 		return r;
 	if (get_le32(head) != FRAME_SKIPPABLE_SEEK_TABLE || get_le32(head + 4) != len)
-		return wrong("seek table: its length is not what the frames need", err);
+		return index_is_wrong("seek table: its length is not what the frames need", err);
 	return 0;
 }
 
@@ -96,8 +96,8 @@ static int walk_table(const struct seek_table *t, struct walk *w, struct error *
 
 	for (uint32_t i = 0; i < t->n;) {
 		uint32_t n = t->n - i < ENTRIES ? t->n - i : ENTRIES;
-		int r = read_at(t->fd, entries, (size_t)n * t->entry_size,
-				t->start + (uint64_t)i * t->entry_size, err);
+		int r = read_file_bytes(t->fd, entries, (size_t)n * t->entry_size,
+					t->start + (uint64_t)i * t->entry_size, err);
 
 		if (r < 0)
 			return r;
@@ -119,8 +119,8 @@ static int load_index(const struct walk *w, int fd, struct place p, uint16_t kin
 	int r;
 
 	if (p.size > VMA_INDEX_UNPACKED_MAX)
-		return wrong("index: a part of it is too large", err);
-	r = read_at(fd, buf_reserve(&raw, (size_t)p.size), (size_t)p.size, p.offset, err);
+		return index_is_wrong("index: a part of it is too large", err);
+	r = read_file_bytes(fd, buf_reserve(&raw, (size_t)p.size), (size_t)p.size, p.offset, err);
 	if (r < 0)
 		return r;
 	return vma_index_unpack((const uint8_t *)raw.data, (size_t)p.size, vma_reader_header(w->reader)->uuid,
@@ -136,7 +136,7 @@ static int check_header(const struct vma_reader *reader, const uint8_t **at, con
 	int r;
 
 	if (!varint_get(at, end, &len) || len > (uint64_t)(end - *at))
-		return wrong("index: it is cut off", err);
+		return index_is_wrong("index: it is cut off", err);
 	r = vma_header_decode(*at, (size_t)len, &h, err);
 	if (r < 0)
 		return error_wrap(err, r, "index");
@@ -144,7 +144,7 @@ static int check_header(const struct vma_reader *reader, const uint8_t **at, con
 	vma_header_encode(&h, &have);
 	vma_header_encode(vma_reader_header(reader), &want);
 	if (have.len != want.len || memcmp(have.data, want.data, want.len) != 0)
-		return wrong("index: its copy of the header is another one", err);
+		return index_is_wrong("index: its copy of the header is another one", err);
 	return 0;
 }
 
@@ -156,11 +156,11 @@ static int check_device(const struct vma_reader *reader, const uint8_t **at, con
 	uint8_t dev;
 
 	if (*at == end)
-		return wrong("index: it is cut off", err);
+		return index_is_wrong("index: it is cut off", err);
 	dev = *(*at)++;
 	d = &vma_reader_header(reader)->devices[dev];
 	if (!varint_get(at, end, &data) || !varint_get(at, end, &zero) || !d->name)
-		return wrong("index: it is cut off, or names a disk that is not there", err);
+		return index_is_wrong("index: it is cut off, or names a disk that is not there", err);
 	if (data != vma_reader_stats(reader)->data_bytes[dev] || zero != d->size - data)
 		return error_set(err, ERR_CORRUPT, "index: its totals of %s are wrong", d->name);
 	return 0;
@@ -172,15 +172,15 @@ static int take_parts(struct walk *w, const uint8_t **at, const uint8_t *end, st
 	uint64_t n, frame = 0, delta, clusters;
 
 	if (!varint_get(at, end, &n) || n > (uint64_t)(end - *at))
-		return wrong("index: it is cut off", err);
+		return index_is_wrong("index: it is cut off", err);
 	for (uint64_t i = 0; i < n; i++) {
 		if (!varint_get(at, end, &delta) || !varint_get(at, end, &clusters))
-			return wrong("index: it is cut off", err);
+			return index_is_wrong("index: it is cut off", err);
 		frame += delta;
 		buf_add(&w->wanted, &frame, sizeof(frame));
 		buf_add(counts, &clusters, sizeof(clusters));
 	}
-	return *at == end ? 0 : wrong("index: it is too long", err);
+	return *at == end ? 0 : index_is_wrong("index: it is too long", err);
 }
 
 static int check_root(struct walk *w, int fd, struct buf *counts, struct error **err)
@@ -198,9 +198,9 @@ static int check_root(struct walk *w, int fd, struct buf *counts, struct error *
 	if (r < 0)
 		return r;
 	if (!varint_get(&at, end, &size) || !varint_get(&at, end, &devices))
-		return wrong("index: it is cut off", err);
+		return index_is_wrong("index: it is cut off", err);
 	if (size != vma_reader_stats(w->reader)->vma_bytes)
-		return wrong("index: its size of the archive is wrong", err);
+		return index_is_wrong("index: its size of the archive is wrong", err);
 	for (uint64_t i = 0; r == 0 && i < devices; i++)
 		r = check_device(w->reader, &at, end, err);
 	return r < 0 ? r : take_parts(w, &at, end, counts, err);
@@ -217,7 +217,7 @@ static int sum_part(const struct walk *w, const struct buf *part, uint64_t *sum,
 
 	while ((r = vma_index_next(&c, &run, err)) > 0) {
 		if (run.n > vma_reader_stats(w->reader)->stored_clusters - *total)
-			return wrong("index: it names more clusters than there are", err);
+			return index_is_wrong("index: it names more clusters than there are", err);
 		*total += run.n;
 		for (uint64_t i = run.first; i < run.first + run.n; i++)
 			*sum = vma_sum_cluster(vma_reader_stats(w->reader)->sum_seed, *sum, run.frame,
@@ -232,7 +232,7 @@ static int check_parts(const struct walk *w, int fd, const struct buf *counts, s
 	uint64_t sum = 0, total = 0;
 
 	if (w->places.len / sizeof(struct place) != n)
-		return wrong("index: a part of it is not in the archive", err);
+		return index_is_wrong("index: a part of it is not in the archive", err);
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_buf_ struct buf part = BUF_INIT;
 		uint64_t before = total, count;
@@ -247,11 +247,11 @@ static int check_parts(const struct walk *w, int fd, const struct buf *counts, s
 		if (r < 0)
 			return r;
 		if (total - before != count)
-			return wrong("index: a part of it has another number of clusters", err);
+			return index_is_wrong("index: a part of it has another number of clusters", err);
 	}
 	if (total != vma_reader_stats(w->reader)->stored_clusters ||
 	    sum != vma_reader_stats(w->reader)->clusters_sum)
-		return wrong("index: it finds clusters in other frames than they are in", err);
+		return index_is_wrong("index: it finds clusters in other frames than they are in", err);
 	return 0;
 }
 
@@ -259,7 +259,7 @@ static bool has_index(int fd, struct place root)
 {
 	uint8_t magic[4];
 
-	return root.size >= sizeof(magic) && read_at(fd, magic, 4, root.offset, NULL) == 0 &&
+	return root.size >= sizeof(magic) && read_file_bytes(fd, magic, 4, root.offset, NULL) == 0 &&
 	       get_le32(magic) == FRAME_SKIPPABLE_VMA_INDEX;
 }
 
@@ -271,7 +271,7 @@ static int check_table(const struct seek_table *t, struct walk *w, bool *ret_ind
 	if (r < 0)
 		return r;
 	if (t->n != vma_reader_stats(w->reader)->frames || w->sum != vma_reader_stats(w->reader)->frames_sum)
-		return wrong("seek table: it does not agree with the frames of the archive", err);
+		return index_is_wrong("seek table: it does not agree with the frames of the archive", err);
 	*ret_index = has_index(t->fd, w->last);
 	if (!*ret_index)
 		return 0;

@@ -8,7 +8,7 @@
 
 #define CONTENT (FRAME_SKIPPABLE_HEADER_SIZE + VMA_INDEX_CONTENT_HEADER_SIZE)
 
-static int malformed(const char *text, struct error **err)
+static int part_is_malformed(const char *text, struct error **err)
 {
 	return error_set(err, ERR_CORRUPT, "index: %s", text);
 }
@@ -21,11 +21,11 @@ static int check_content(const uint8_t *frame, size_t len, const uint8_t uuid[VM
 	if (len < CONTENT || get_le32(frame) != FRAME_SKIPPABLE_VMA_INDEX ||
 	    get_le32(frame + 4) != len - FRAME_SKIPPABLE_HEADER_SIZE ||
 	    memcmp(content, VMA_INDEX_MAGIC, 8) != 0)
-		return malformed("a part of it does not begin as one", err);
+		return part_is_malformed("a part of it does not begin as one", err);
 	if (get_le16(content + 8) != VMA_INDEX_VERSION || get_le16(content + 10) != kind)
-		return malformed("a part of it has an unknown version or kind", err);
+		return part_is_malformed("a part of it has an unknown version or kind", err);
 	if (memcmp(content + 16, uuid, VMA_UUID_SIZE) != 0)
-		return malformed("its uuid is that of another archive", err);
+		return part_is_malformed("its uuid is that of another archive", err);
 	return 0;
 }
 
@@ -40,7 +40,7 @@ int vma_index_unpack(const uint8_t *frame, size_t len, const uint8_t uuid[VMA_UU
 		return r;
 	size = frame_content(frame + CONTENT, len - CONTENT);
 	if (size > VMA_INDEX_UNPACKED_MAX) /* also if it does not say */
-		return malformed("a part of it is too large or does not say its size", err);
+		return part_is_malformed("a part of it is too large or does not say its size", err);
 	r = frame_decode(NULL, buf_reserve(ret, (size_t)size), (size_t)size, frame + CONTENT, len - CONTENT,
 			 &n, err);
 	if (r < 0)
@@ -54,7 +54,7 @@ static int next_record(struct vma_index_cursor *c, struct error **err)
 	uint64_t delta;
 
 	if (!varint_get(&c->at, c->end, &delta) || !varint_get(&c->at, c->end, &c->runs))
-		return malformed("it is cut off", err);
+		return part_is_malformed("it is cut off", err);
 	c->frame += delta;
 	return 1;
 }
@@ -71,15 +71,15 @@ int vma_index_next(struct vma_index_cursor *c, struct vma_index_run *ret, struct
 	}
 	c->runs--;
 	if (!varint_get(&c->at, c->end, &tag) || ((tag & 1) && c->at == c->end))
-		return malformed("it is cut off", err);
+		return part_is_malformed("it is cut off", err);
 	if (tag & 1)
 		c->dev = *c->at++;
 	if (!varint_get(&c->at, c->end, &distance))
-		return malformed("it is cut off", err);
+		return part_is_malformed("it is cut off", err);
 	first = c->expected[c->dev] + (uint64_t)varint_unzigzag(distance);
 	n = (tag >> 1) + 1;
 	if (first > UINT32_MAX || n > UINT32_MAX || first + n > UINT32_MAX)
-		return malformed("it names clusters that no disk has", err);
+		return part_is_malformed("it names clusters that no disk has", err);
 	c->expected[c->dev] = (uint32_t)(first + n);
 	*ret = (struct vma_index_run){ .frame = c->frame, .dev = c->dev, .first = first, .n = n };
 	return 1;

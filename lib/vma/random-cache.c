@@ -50,7 +50,7 @@ static int unpack_frame(struct random_slot *s, const void *packed, size_t len, s
 	return 0;
 }
 
-static int read_all(int fd, void *data, size_t len, uint64_t offset, struct error **err)
+static int read_archive_bytes(int fd, void *data, size_t len, uint64_t offset, struct error **err)
 {
 	ssize_t n = io_pread_full(fd, data, len, (off_t)offset);
 
@@ -74,9 +74,9 @@ static int fetch_frame(const struct random_cache *c, struct random_slot *s, stru
 		s->cap = content;
 	}
 	if (c->map->plain)
-		return read_all(c->fd, s->data, content, offset, err);
+		return read_archive_bytes(c->fd, s->data, content, offset, err);
 	raw = xmalloc((size_t)packed);
-	r = read_all(c->fd, raw, (size_t)packed, offset, err);
+	r = read_archive_bytes(c->fd, raw, (size_t)packed, offset, err);
 	return r < 0 ? r : unpack_frame(s, raw, (size_t)packed, content, err);
 }
 

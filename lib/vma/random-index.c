@@ -24,7 +24,7 @@ struct tail {
 	struct buf bytes;
 };
 
-static int corrupt(const char *text, struct error **err)
+static int archive_is_corrupt(const char *text, struct error **err)
 {
 	return error_set(err, ERR_CORRUPT, "%s", text);
 }
@@ -35,13 +35,13 @@ static int read_tail(struct tail *t, uint64_t start, struct error **err)
 	ssize_t n;
 
 	if (t->size - start > RANDOM_MAX_TAIL)
-		return corrupt("its index is larger than any should be", err);
+		return archive_is_corrupt("its index is larger than any should be", err);
 	buf_reset(&t->bytes);
 	n = io_pread_full(t->fd, buf_reserve(&t->bytes, len), len, (off_t)start);
 	if (n < 0)
 		return error_errno(err, (int)-n, "cannot read its end");
 	if (n != (ssize_t)len)
-		return corrupt("it became shorter while it was read", err);
+		return archive_is_corrupt("it became shorter while it was read", err);
 	buf_added(&t->bytes, len);
 	t->start = start;
 	return 0;
@@ -52,16 +52,16 @@ static int file_bytes(struct tail *t, uint64_t offset, uint64_t len, struct buf 
 		      struct error **err)
 {
 	if (offset > t->size || len > t->size - offset)
-		return corrupt("a frame lies beyond its end", err);
+		return archive_is_corrupt("a frame lies beyond its end", err);
 	if (offset >= t->start) {
 		*ret = (const uint8_t *)t->bytes.data + (offset - t->start);
 		return 0;
 	}
 	if (len > VMA_INDEX_UNPACKED_MAX)
-		return corrupt("a part of its index is too large", err);
+		return archive_is_corrupt("a part of its index is too large", err);
 	buf_reset(own);
 	if (io_pread_full(t->fd, buf_reserve(own, (size_t)len), (size_t)len, (off_t)offset) != (ssize_t)len)
-		return corrupt("its index cannot be read", err);
+		return archive_is_corrupt("its index cannot be read", err);
 	buf_added(own, (size_t)len);
 	*ret = (const uint8_t *)own->data;
 	return 0;
@@ -79,7 +79,7 @@ static int add_frames(struct random_map *m, const uint8_t *entry, uint32_t n, si
 		offset += get_le32(entry);
 	}
 	if (offset != end)
-		return corrupt("seek table: its frames do not fill the file", err);
+		return archive_is_corrupt("seek table: its frames do not fill the file", err);
 	m->offsets[m->n_frames] = offset;
 	return 0;
 }
@@ -124,7 +124,7 @@ static int load_table(struct tail *t, struct random_map *m, struct error **err)
 	head = (const uint8_t *)t->bytes.data + (start - t->start);
 	if (get_le32(head) != FRAME_SKIPPABLE_SEEK_TABLE ||
 	    get_le32(head + 4) != t->size - start - FRAME_SKIPPABLE_HEADER_SIZE)
-		return corrupt("seek table: its length is not what the frames need", err);
+		return archive_is_corrupt("seek table: its length is not what the frames need", err);
 	return add_frames(m, head + FRAME_SKIPPABLE_HEADER_SIZE, n, entry, start, err);
 }
 
@@ -136,7 +136,7 @@ static int frame_bytes(struct tail *t, const struct random_map *m, uint64_t fram
 	uint64_t offset, len;
 
 	if (frame >= m->n_frames)
-		return corrupt("index: it names a frame that is not there", err);
+		return archive_is_corrupt("index: it names a frame that is not there", err);
 	offset = m->offsets[frame];
 	len = m->offsets[frame + 1] - offset;
 	*ret_len = (size_t)len;
@@ -156,7 +156,7 @@ static int unpack_part(struct tail *t, struct random_map *m, uint64_t frame, uin
 		r = vma_index_unpack(raw, len, m->hdr.uuid, VMA_INDEX_PART, ret, err);
 	*unpacked += ret->len;
 	if (r == 0 && *unpacked > RANDOM_MAX_UNPACKED)
-		return corrupt("its index is larger than any should be", err);
+		return archive_is_corrupt("its index is larger than any should be", err);
 	return r;
 }
 
@@ -174,7 +174,7 @@ static int take_part(struct tail *t, struct random_map *m, uint64_t frame, uint6
 	c.end = c.at + part.len;
 	while ((r = vma_index_next(&c, &run, err)) > 0) {
 		if (run.n > clusters || run.frame >= m->n_frames)
-			return corrupt("index: a part of it has another number of clusters", err);
+			return archive_is_corrupt("index: a part of it has another number of clusters", err);
 		clusters -= run.n;
 		r = random_map_add_run(m, run.dev,
 				       &(struct random_run){ .first = (uint32_t)run.first,
@@ -185,7 +185,7 @@ static int take_part(struct tail *t, struct random_map *m, uint64_t frame, uint6
 			return r;
 	}
 	if (r == 0 && clusters)
-		return corrupt("index: a part of it has another number of clusters", err);
+		return archive_is_corrupt("index: a part of it has another number of clusters", err);
 	return r;
 }
 
@@ -196,12 +196,12 @@ static int take_parts(struct tail *t, struct random_map *m, const uint8_t *at, c
 	int r = 0;
 
 	if (!varint_get(&at, end, &n))
-		return corrupt("index: it is cut off", err);
+		return archive_is_corrupt("index: it is cut off", err);
 	for (uint64_t i = 0; r == 0 && i < n; i++) {
 		if (!varint_get(&at, end, &delta) || !varint_get(&at, end, &clusters))
-			return corrupt("index: it is cut off", err);
+			return archive_is_corrupt("index: it is cut off", err);
 		if (!delta || delta > m->n_frames)
-			return corrupt("index: its parts do not follow each other", err);
+			return archive_is_corrupt("index: its parts do not follow each other", err);
 		frame += delta;
 		r = take_part(t, m, frame, clusters, &unpacked, err);
 	}
@@ -213,17 +213,17 @@ static int take_devices(struct random_map *m, const uint8_t **at, const uint8_t 
 	uint64_t n, data, zero;
 
 	if (!varint_get(at, end, &n))
-		return corrupt("index: it is cut off", err);
+		return archive_is_corrupt("index: it is cut off", err);
 	for (uint64_t i = 0; i < n; i++) {
 		uint8_t dev;
 
 		if (*at == end)
-			return corrupt("index: it is cut off", err);
+			return archive_is_corrupt("index: it is cut off", err);
 		dev = *(*at)++;
 		if (!varint_get(at, end, &data) || !varint_get(at, end, &zero))
-			return corrupt("index: it is cut off", err);
+			return archive_is_corrupt("index: it is cut off", err);
 		if (!m->hdr.devices[dev].name || data > m->hdr.devices[dev].size)
-			return corrupt("index: its totals of disks are wrong", err);
+			return archive_is_corrupt("index: its totals of disks are wrong", err);
 		m->stored[dev] = data;
 	}
 	return 0;
@@ -245,13 +245,13 @@ static int take_header(struct random_map *m, const uint8_t *uuid, const uint8_t 
 	int r;
 
 	if (!varint_get(at, end, &len) || len > (uint64_t)(end - *at))
-		return corrupt("index: it is cut off", err);
+		return archive_is_corrupt("index: it is cut off", err);
 	r = vma_header_decode(*at, (size_t)len, &m->hdr, err);
 	if (r < 0)
 		return error_wrap(err, r, "index");
 	*at += len;
 	if (memcmp(m->hdr.uuid, uuid, VMA_UUID_SIZE) != 0)
-		return corrupt("index: its uuid is that of another archive", err);
+		return archive_is_corrupt("index: its uuid is that of another archive", err);
 	return 0;
 }
 
@@ -283,7 +283,7 @@ static int load_index(struct tail *t, struct random_map *m, struct error **err)
 		return r;
 	end = (const uint8_t *)root.data + root.len;
 	if (!varint_get(&at, end, &vma_size))
-		return corrupt("index: it is cut off", err);
+		return archive_is_corrupt("index: it is cut off", err);
 	r = take_devices(m, &at, end, err);
 	if (r == 0)
 		r = take_parts(t, m, at, end, err);
@@ -311,7 +311,7 @@ static int open_tail(struct tail *t, struct random_map *m, struct error **err)
 	if (fstat(t->fd, &st) < 0)
 		return error_errno(err, errno, "cannot look at it");
 	if (!S_ISREG(st.st_mode))
-		return corrupt("it is not a file", err);
+		return archive_is_corrupt("it is not a file", err);
 	t->size = (uint64_t)st.st_size;
 	r = read_tail(t, t->size > TAIL_FIRST ? t->size - TAIL_FIRST : 0, err);
 	return r < 0 ? r : load_table(t, m, err);

@@ -54,8 +54,8 @@ uint64_t vma_random_stored(const struct vma_random *x, uint8_t dev);
 int vma_random_read(struct vma_random *x, uint8_t dev, uint64_t offset, void *data, size_t len,
 		    struct error **err);
 /*
- * Whether the clusters at offset are zero without being stored, and how many of the max bytes from
- * there on, all inside the device, are of the same kind.  Does not read the file.
+ * Whether the data at offset is zero and not stored.  *ret_len is how many of the max bytes from there
+ * on, all inside the device, are of the same kind.  Does not read the file.
  */
 bool vma_random_is_zero(const struct vma_random *x, uint8_t dev, uint64_t offset, uint64_t max,
 			uint64_t *ret_len);

@@ -10,7 +10,7 @@ struct reader_report {
 	unsigned *damages; /* counted here */
 };
 
-/* Whether damages are reported, so that reading goes on. */
+/* Whether damages are reported to the receiver, and reading continues. */
 static inline bool report_tolerates(const struct reader_report *rep)
 {
 	return rep->receiver && rep->receiver->damage;

@@ -194,7 +194,7 @@ int vma_reader_run(struct vma_reader *reader, const struct vma_receiver *receive
 					  .report = &reader->report,
 					  .first = TAKE_PTR(reader->first),
 					  .n_threads = reader->n_threads };
-	struct error *own = NULL; /* inside, errors are looked at */
+	struct error *own = NULL; /* the calls below read error codes from it, and err may be NULL */
 	int r;
 
 	reader->report.receiver = receiver;
