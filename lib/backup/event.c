@@ -16,7 +16,9 @@ static void on_line(const struct log *log, enum log_level level, const char *lin
 	observers_event(l->observers, level, line);
 }
 
-/* The observers as a log: they get single lines that are harmless to a terminal. */
+/*
+ * Passes the text to the observers through a log, which splits it into lines and cleans them for a terminal.
+ */
 #define DEFINE_EVENT(name, log_line)                                                              \
 	void name(const struct observers *observers, const struct log *log, const char *fmt, ...) \
 	{                                                                                         \

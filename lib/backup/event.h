@@ -1,13 +1,13 @@
 /*
- * Lines that observers get beside the log, as PVE's vzdump sends them to the system log too: begin and end
- * of the job and of each guest's backup, and waiting for the lock.
+ * Events: lines that go to the log and also to the observers, because PVE's vzdump sends them to the system
+ * log too: begin and end of the job and of each guest's backup, and waiting for the lock.
  */
 #ifndef VZDUMP_BACKUP_EVENT_H
 #define VZDUMP_BACKUP_EVENT_H
 
 #include "backup/observer.h"
 
-/* First into log (NULL: into none), then to observers. */
+/* Writes the line to log (may be NULL), then calls the observers. */
 void event_info(const struct observers *observers, const struct log *log, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void event_error(const struct observers *observers, const struct log *log, const char *fmt, ...)

@@ -26,7 +26,7 @@ static void add_env(char ***env, const char *name, const char *value)
 		strv_addf(env, "%s=%s", name, value);
 }
 
-/* As PVE takes what the administrator wrote: without slashes at its end, not resolved. */
+/* As PVE does: as the administrator wrote it, not resolved, but without slashes at the end. */
 static void add_dumpdir(char ***env, const char *dumpdir)
 {
 	size_t len = dumpdir ? strlen(dumpdir) : 0;
@@ -37,7 +37,7 @@ static void add_dumpdir(char ***env, const char *dumpdir)
 		strv_addf(env, "DUMPDIR=%.*s", (int)len, dumpdir);
 }
 
-static char **environment(const struct settings_place *place, const struct phase *p)
+static char **build_environment(const struct settings_place *place, const struct phase *p)
 {
 	const struct phase_guest *guest = p->guest;
 	char **vars = NULL;
@@ -53,7 +53,7 @@ static char **environment(const struct settings_place *place, const struct phase
 	return vars;
 }
 
-static char **command(const char *script, const struct phase *p)
+static char **build_command(const char *script, const struct phase *p)
 {
 	char **argv = NULL;
 
@@ -66,8 +66,9 @@ static char **command(const char *script, const struct phase *p)
 	return argv;
 }
 
-/* How it ended, in the words of PVE. */
-static int judge(const char *const argv[], int r, const struct process_result *result, struct error **err)
+/* The result of the script, with PVE's messages. */
+static int check_result(const char *const argv[], int r, const struct process_result *result,
+			struct error **err)
 {
 	_cleanup_free_ char *words = process_describe(argv);
 
@@ -93,8 +94,8 @@ static int on_phase(void *opaque, const struct phase *p, struct error **err)
 	r = check_script(s->script, err);
 	if (r < 0)
 		return r;
-	argv = command(s->script, p);
-	vars = environment(&h->settings->place, p);
+	argv = build_command(s->script, p);
+	vars = build_environment(&h->settings->place, p);
 	r = process_run((const char *const *)(const void *)argv,
 			&(struct process_options){
 				.env = (const char *const *)(const void *)vars,
@@ -106,7 +107,7 @@ static int on_phase(void *opaque, const struct phase *p, struct error **err)
 				.log_output = p->log,
 			},
 			&result, err);
-	r = judge((const char *const *)(const void *)argv, r, &result, err);
+	r = check_result((const char *const *)(const void *)argv, r, &result, err);
 	process_result_clear(&result);
 	return r;
 }

@@ -45,16 +45,16 @@ static int open_lock(const struct host *host, const char *path, struct error **e
 	return fd < 0 ? error_errno(err, -fd, "can't open lock on file '%s'", path) : fd;
 }
 
-static int no_lock(const struct observers *observers, int code, const char *path, const char *why,
-		   const char *holder, struct error **err)
+static int lock_failed(const struct observers *observers, int code, const char *path, const char *why,
+		       const char *holder, struct error **err)
 {
 	event_error(observers, NULL, "can't acquire lock '%s'%s", path, why);
 	return error_set(err, code, "can't acquire lock '%s'%s: %s", path, why, holder);
 }
 
-/* flock() has no time limit, and a signal must end the wait: it is tried again and again. */
-static int wait_for(int fd, const char *path, uint64_t minutes, const struct host *host,
-		    const struct observers *observers, struct error **err)
+/* Tries again and again, because flock() has no time limit, and a request to stop must end the wait. */
+static int wait_for_lock(int fd, const char *path, uint64_t minutes, const struct host *host,
+			 const struct observers *observers, struct error **err)
 {
 	uint64_t end = units_now_ns() + minutes * 60 * UINT64_C(1000000000);
 	_cleanup_free_ char *holder = NULL;
@@ -64,14 +64,14 @@ static int wait_for(int fd, const char *path, uint64_t minutes, const struct hos
 		return 0;
 	holder = lock_holder_text(path);
 	if (!minutes)
-		return no_lock(observers, -EAGAIN, path, " (wait = 0)", holder, err);
+		return lock_failed(observers, -EAGAIN, path, " (wait = 0)", holder, err);
 	event_info(observers, host->log, "trying to get global lock - waiting...");
 	log_info(host->log, "the global lock is %s", holder);
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (units_now_ns() >= end) {
 			free(holder);
 			holder = lock_holder_text(path);
-			return no_lock(observers, ERR_TIMEOUT, path, " - got timeout", holder, err);
+			return lock_failed(observers, ERR_TIMEOUT, path, " - got timeout", holder, err);
 		}
 		r = cancel_sleep(host->cancel, POLL_MS, err);
 		if (r < 0)
@@ -81,7 +81,7 @@ static int wait_for(int fd, const char *path, uint64_t minutes, const struct hos
 	return 0;
 }
 
-/* Written in place: a kill leaves only this file behind, which the next job overwrites. */
+/* Writes the file in place, so that a kill leaves no other file; the next job overwrites it. */
 static int write_pid(const struct host *host, const char *path, struct error **err)
 {
 	_cleanup_free_ char *node = paths_nodename(host->paths);
@@ -103,7 +103,7 @@ int job_lock_take(struct job_lock *l, const struct host *host, uint64_t minutes,
 	fd = open_lock(host, path, err);
 	if (fd < 0)
 		return fd;
-	r = wait_for(fd, path, minutes, host, observers, err);
+	r = wait_for_lock(fd, path, minutes, host, observers, err);
 	if (r < 0)
 		return r;
 	l->pid_path = pid_path(host);
@@ -122,7 +122,7 @@ void job_lock_release(struct job_lock *l)
 	*l = (struct job_lock)JOB_LOCK_INIT;
 }
 
-/* Whether somebody holds the lock: only then does the pid file name a running job. */
+/* Whether a process holds the lock; only then does the pid file name a running job. */
 static bool is_held(const struct host *host)
 {
 	_cleanup_free_ char *path = lock_path(host);
@@ -131,7 +131,7 @@ static bool is_held(const struct host *host)
 	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
 }
 
-/* A process that may have ended; its pid may be another's then. */
+/* A process that may have ended; then another process may have its pid. */
 struct process_id {
 	pid_t pid;
 	uint64_t start_ticks;
@@ -145,8 +145,8 @@ static bool is_running(const struct process_id *id)
 }
 
 /*
- * Older versions wrote a pid and nothing else.  The process is theirs if it is named vzdump and started
- * before the file was written: if the pid was given to another process since, that one is younger.
+ * Older versions wrote only a pid.  The process is the job if its name is vzdump and it started before the
+ * file was written: another process that has got the pid since is younger than the file.
  */
 static bool read_bare_pid(const char *path, const char *text, struct process_id *ret)
 {
@@ -164,7 +164,7 @@ static bool read_bare_pid(const char *path, const char *text, struct process_id 
 	       start <= st.st_mtime + 1 && proc_start_ticks(ret->pid, &ret->start_ticks);
 }
 
-/* The running job by the pid file, PVE's or ours.  False if the file does not name one. */
+/* The running job that the pid file names, PVE's or ours.  False if it names none. */
 static bool find_job(const char *path, struct process_id *ret)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;

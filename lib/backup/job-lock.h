@@ -18,12 +18,12 @@ struct job_lock {
 	}
 
 /*
- * Waits for the lock up to `minutes`, which is an event (event.h).  -EAGAIN if it is taken and `minutes` is
- * 0, ERR_TIMEOUT after that time, ERR_CANCELED.
+ * Waits up to `minutes` for the lock, and reports the waiting as an event (event.h).  -EAGAIN if the lock is
+ * taken and `minutes` is 0, ERR_TIMEOUT after that time, ERR_CANCELED.
  */
 int job_lock_take(struct job_lock *l, const struct host *host, uint64_t minutes,
 		  const struct observers *observers, struct error **err);
-/* One that is not held is fine. */
+/* Does nothing if the lock is not held. */
 void job_lock_release(struct job_lock *l);
 
 #endif

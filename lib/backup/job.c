@@ -24,11 +24,11 @@ struct job {
 	struct job_report report;
 };
 
-/* ---- where to, and how ---- */
+/* ---- the place of the archives, and retention ---- */
 
 /*
- * As it was given, without slashes at the end.  A relative path is made absolute, since whoever reads the
- * journal may have another working directory.
+ * The folder as it was given, without slashes at the end.  A relative path is made absolute, because it is
+ * written to the journal, and the process that reads the journal may have another working directory.
  */
 static char *absolute_folder(const char *dir)
 {
@@ -56,7 +56,7 @@ static int choose_dumpdir(struct job *j, const char *dumpdir, struct error **err
 	return 0;
 }
 
-static int look_at_storage(struct job *j, const struct storage *s, struct error **err)
+static int use_storage(struct job *j, const struct storage *s, struct error **err)
 {
 	int r = 0;
 
@@ -86,7 +86,7 @@ static int choose_storage(struct job *j, const char *id, struct error **err)
 		return r;
 	}
 	j->task.storage = s;
-	return look_at_storage(j, s, err);
+	return use_storage(j, s, err);
 }
 
 static int choose_place(struct job *j, struct error **err)
@@ -122,8 +122,8 @@ static int check_tmpdir(const char *tmpdir, struct error **err)
 	return 0;
 }
 
-/* Appends *mine to *all; *ret_code becomes the code of the first. */
-static void collect(struct error **all, int *ret_code, int r, struct error **mine)
+/* Appends the message of *mine to *all; *ret_code becomes the code of the first error. */
+static void collect_error(struct error **all, int *ret_code, int r, struct error **mine)
 {
 	const char *before = error_message(*all);
 	const size_t len = strlen(before);
@@ -149,25 +149,25 @@ static int reach_phase(struct job *j, const char *name, enum phase_rule rule, st
 }
 
 /*
- * The hook script comes first: it may mount a file system that the rest looks at, or change storage.cfg.  All
- * errors are reported at once, as in PVE.
+ * The hook script runs first, because it may mount a file system that the other steps check, or change
+ * storage.cfg.  All errors are reported at once, as in PVE.
  */
-static int prepare(struct job *j, struct error **err)
+static int prepare_job(struct job *j, struct error **err)
 {
 	_cleanup_error_ struct error *all = NULL;
 	struct error *mine = NULL;
 	int code = 0;
 	int r = reach_phase(j, "job-init", PHASE_MAY_FAIL, &mine);
 
-	collect(&all, &code, r, &mine);
+	collect_error(&all, &code, r, &mine);
 	if (r != ERR_CANCELED) {
 		r = storage_config_load(j->host.paths, j->host.log, &j->storages, &mine);
 		storage_config_set_cancel(&j->storages, j->host.cancel);
 		if (r == 0)
 			r = choose_place(j, &mine);
-		collect(&all, &code, r, &mine);
-		collect(&all, &code, choose_retention(j, &mine), &mine);
-		collect(&all, &code, check_tmpdir(j->p->settings->tmpdir, &mine), &mine);
+		collect_error(&all, &code, r, &mine);
+		collect_error(&all, &code, choose_retention(j, &mine), &mine);
+		collect_error(&all, &code, check_tmpdir(j->p->settings->tmpdir, &mine), &mine);
 	}
 	if (code < 0)
 		error_keep_first(err, &all);
@@ -301,7 +301,7 @@ int job_run(const struct host *host, const struct job_params *p, struct error **
 	j.host.storages = &j.storages;
 	init_budget(&j.budget, p->settings);
 	j.task.budget = &j.budget;
-	r = prepare(&j, err);
+	r = prepare_job(&j, err);
 	if (r == 0)
 		r = job_lock_take(&lock, &j.host, p->settings->lockwait_minutes, p->observers, err);
 	if (r == 0)
@@ -314,7 +314,7 @@ int job_run(const struct host *host, const struct job_params *p, struct error **
 	return r;
 }
 
-/* ---- before a job, and without one ---- */
+/* ---- choosing the guests, and --cleanup ---- */
 
 static bool is_for_other_node(const struct host *host, const char *node)
 {

@@ -23,14 +23,14 @@ struct job_params {
  * Returns 1 if there is a job to run, and 0 if there is none and the command has succeeded: the job is for
  * another node, no guest is here, or only --stop was asked for.  Errors: a pool that does not exist,
  * --stdout with more or less than one guest, a running job that does not stop.  settings_init() is enough
- * for it: vzdump.conf need not have been read. The caller clears *ret, also after an error.
+ * for it: vzdump.conf need not have been read.  The caller clears *ret, also after an error.
  */
 int job_choose(const struct host *host, const struct settings_request *q, struct selection *ret,
 	       struct error **err);
 
 /*
- * Runs the job; storage.cfg is read after the phase job-init, so host->storages is not looked at.  0 when
- * every guest was saved.  "job errors" when a guest failed; the log has the reason of each.
+ * Runs the job.  It reads storage.cfg after the phase job-init and does not use host->storages.  0 if every
+ * guest was saved.  "job errors" if a guest failed; the log has the reason for each.
  */
 int job_run(const struct host *host, const struct job_params *p, struct error **err);
 
@@ -39,8 +39,8 @@ int job_cleanup(const struct host *host, const struct settings *s, const struct 
 		struct error **err);
 
 /*
- * --stop: ends the running job on this host, PVE's or ours, and waits up to 15 s for it.  If the pid file
- * does not name the holder of the lock, nothing is stopped, with a warning.
+ * --stop: ends the running job on this host, PVE's or ours, and waits up to 15 s for its end.  If the lock is
+ * held but the pid file names no running job, it only logs a warning.
  */
 int job_stop_running(const struct host *host, struct error **err);
 

@@ -51,14 +51,14 @@ char *progress_left(const struct progress *p)
 {
 	double seconds;
 
-	/* the first seconds say little, and nothing can be said without a rate */
+	/* the first seconds are not representative, and without a rate there is no estimate */
 	if (p->seconds < 2 || p->read_rate < 1 || p->read >= p->to_read)
 		return NULL;
 	seconds = (double)(p->to_read - p->read) / p->read_rate;
 	return seconds < 100 * 86400.0 ? units_duration((uint64_t)seconds + 1) : NULL;
 }
 
-static char *rate(uint64_t bytes, double seconds)
+static char *rate_text(uint64_t bytes, double seconds)
 {
 	return progress_rate_text((double)bytes / (seconds > 0 ? seconds : 1));
 }
@@ -83,8 +83,8 @@ static void write_line(struct progress_lines *l, const struct progress *p, int p
 	_cleanup_free_ char *done = units_bytes(empty ? p->done : p->read, 1);
 	_cleanup_free_ char *size = units_bytes(empty ? p->size : last ? p->read : p->to_read, 1);
 	_cleanup_free_ char *time = units_duration((uint64_t)(p->seconds + 0.5));
-	_cleanup_free_ char *in = rate(p->read - l->last_read, took);
-	_cleanup_free_ char *out = rate(data > l->last_data ? data - l->last_data : 0, took);
+	_cleanup_free_ char *in = rate_text(p->read - l->last_read, took);
+	_cleanup_free_ char *out = rate_text(data > l->last_data ? data - l->last_data : 0, took);
 	_cleanup_free_ char *fleecing = describe_fleecing(p);
 	_cleanup_free_ char *left = last ? NULL : progress_left(p);
 
@@ -100,7 +100,7 @@ void progress_lines_update(struct progress_lines *l, const struct progress *p)
 {
 	int percent = progress_percent(p->read, p->to_read);
 
-	/* zeroes may have to be confirmed when all is read */
+	/* when everything has been read, zeroes may still have to be confirmed */
 	if (percent > 99)
 		percent = 99;
 	/* if the estimate was too low, the percentage falls when it is corrected */
@@ -128,7 +128,7 @@ void progress_summary(const struct progress *p, const struct log *log)
 	if (!p->done)
 		return;
 	if (seconds) {
-		_cleanup_free_ char *speed = rate(p->done, (double)seconds);
+		_cleanup_free_ char *speed = rate_text(p->done, (double)seconds);
 
 		log_info(log, "transferred %s in %lu seconds (%s)", done, seconds, speed);
 	} else {

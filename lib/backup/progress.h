@@ -1,4 +1,4 @@
-/* How far a backup is: the numbers, and PVE's progress lines with our additions. */
+/* The progress of a backup: its numbers, and PVE's progress lines with our additions. */
 #ifndef VZDUMP_BACKUP_PROGRESS_H
 #define VZDUMP_BACKUP_PROGRESS_H
 
@@ -61,7 +61,7 @@ struct progress_lines {
 void progress_lines_init(struct progress_lines *l, const struct log *log);
 /* Writes a line if one is due. */
 void progress_lines_update(struct progress_lines *l, const struct progress *p);
-/* All is read: writes the line with 100 %, unless it was written before. */
+/* When everything has been read: writes the line with 100 %, unless it was written before. */
 void progress_lines_end(struct progress_lines *l, const struct progress *p);
 /* "backup is sparse: ...", "transferred ... in ... seconds (...)". */
 void progress_summary(const struct progress *p, const struct log *log);

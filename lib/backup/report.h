@@ -1,4 +1,6 @@
-/* What became of a job: filled while it runs, and read by the job for what it says at the end. */
+/*
+ * The results of a job's guests.  The job fills it while it runs, and reads it for the messages at its end.
+ */
 #ifndef VZDUMP_BACKUP_REPORT_H
 #define VZDUMP_BACKUP_REPORT_H
 
@@ -12,16 +14,16 @@ enum task_outcome {
 	TASK_UNSUPPORTED, /* a container: left out */
 };
 
-/* One guest.  Strings are its own. */
+/* One guest.  Owns its strings. */
 struct task_report {
 	uint32_t vmid;
 	enum task_outcome outcome;
 	uint64_t seconds; /* that the backup took */
-	char *error;      /* why it failed, one line; NULL: it did not */
+	char *error;      /* why it failed, one line; NULL: it did not fail */
 };
 
 struct job_report {
-	struct task_report *tasks; /* in the order of the job, so many as have begun */
+	struct task_report *tasks; /* of the guests that have begun, in the order of the job */
 	size_t n;
 };
 

@@ -64,7 +64,7 @@ void selection_clear(struct selection *s)
 	*s = (struct selection){ 0 };
 }
 
-static void add(struct selection *s, uint32_t vmid, const struct guest_entry *e)
+static void add_guest(struct selection *s, uint32_t vmid, const struct guest_entry *e)
 {
 	if (e && e->node) {
 		s->external = xreallocarray(s->external, s->n_external + 1, sizeof(*s->external));
@@ -98,7 +98,7 @@ static int add_pool(const struct host *host, const char *pool, const struct gues
 		const struct guest_entry *e = guest_list_find(all, members.v[i]);
 
 		if (e && !(i && members.v[i - 1] == members.v[i]))
-			add(s, members.v[i], e);
+			add_guest(s, members.v[i], e);
 	}
 	return r;
 }
@@ -107,7 +107,7 @@ static void add_all(const struct settings_request *q, const struct guest_list *a
 {
 	for (size_t i = 0; i < all->n; i++)
 		if (!is_excluded(q, all->entries[i].vmid))
-			add(s, all->entries[i].vmid, &all->entries[i]);
+			add_guest(s, all->entries[i].vmid, &all->entries[i]);
 }
 
 static void add_named(const struct settings_request *q, const struct guest_list *all, struct selection *s)
@@ -117,11 +117,11 @@ static void add_named(const struct settings_request *q, const struct guest_list 
 	ids_add_all(&ids, q->vmids, q->n_vmids);
 	ids_sort(&ids);
 	for (size_t i = 0; i < ids.n; i++)
-		add(s, ids.v[i], guest_list_find(all, ids.v[i]));
+		add_guest(s, ids.v[i], guest_list_find(all, ids.v[i]));
 	s->by_id = true;
 }
 
-/* No folder is not the same as no guests: on a PVE host it means that /etc/pve is not mounted. */
+/* If the folder is missing, there may be guests all the same: on a PVE host /etc/pve is not mounted then. */
 static int check_folder(const struct host *host, struct error **err)
 {
 	_cleanup_free_ char *path = paths_get(host->paths, "/etc/pve/qemu-server");

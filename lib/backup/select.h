@@ -1,6 +1,6 @@
 /*
  * Selects the guests that a job backs up: those that are named, those of a pool, or all of this node.  Guests
- * of other nodes are left to these nodes.  A named id that no guest has is kept, so that its backup fails
+ * of other nodes are not backed up here.  A named id that no guest has is kept, so that its backup fails
  * visibly.
  * Facts: get_included_guests of PVE::VZDump and the call of it in PVE::API2::VZDump.
  */
@@ -17,7 +17,7 @@ struct selected_guest {
 };
 
 struct selection {
-	struct selected_guest *guests; /* ascending; an id that is named twice stands twice */
+	struct selected_guest *guests; /* ascending; an id that is named twice is in it twice */
 	size_t n;
 	uint32_t *external; /* on other nodes, ascending */
 	size_t n_external;
@@ -25,7 +25,7 @@ struct selection {
 };
 
 /*
- * By ids, pool or all but the excluded ones (with a pool, exclusions do not count, as in PVE).
+ * Selects by ids, by pool, or all but the excluded ones (with a pool, exclusions do not count, as in PVE).
  * With q->node, guests of other nodes are not listed.  ERR_NOT_FOUND: there is no such pool.  It is an error
  * too to ask for all guests of a host that has no folder for their configurations: nothing would be saved.
  * The caller clears *ret, also after an error.
@@ -36,10 +36,9 @@ void selection_clear(struct selection *s);
 #define _cleanup_selection_ _cleanup_(selection_clear)
 
 /*
- * The ids that --cleanup is for: those that are named, the members of a pool, all on this node but the
- * excluded ones, or (*ret_n is 0 and *ret_all true) all that have something left behind.  It does not matter
- * on which node a named guest is now: its backup ran here.
- * The caller frees *ret.
+ * The ids that --cleanup is for: the ids that are named, the members of a pool, all guests of this node but
+ * the excluded ones, or (*ret_n is 0 and *ret_all true) all guests with leftovers.  A named guest may be on
+ * another node now, because its backup ran here. The caller frees *ret.
  */
 int selection_for_cleanup(const struct host *host, const struct settings_request *q, uint32_t **ret,
 			  size_t *ret_n, bool *ret_all, struct error **err);

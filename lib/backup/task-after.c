@@ -33,7 +33,7 @@ static void add_notes(struct task *t)
 	if (!template)
 		return;
 	log_info(t->log, "adding notes to backup");
-	/* a template of vzdump.conf has not been checked before */
+	/* a template from vzdump.conf has not been checked yet */
 	if (notes_template_check(template, &err) < 0) {
 		log_warn(t->log, "unable to add notes - %s", error_message(err));
 		return;
@@ -43,7 +43,7 @@ static void add_notes(struct task *t)
 		log_warn(t->log, "unable to add notes - %s", error_message(err));
 }
 
-static int prune(struct task *t, struct error **err)
+static int prune_backups(struct task *t, struct error **err)
 {
 	_cleanup_free_ char *keep = prune_keep_describe(&t->o->keep);
 	_cleanup_backups_ struct backups b = { 0 };
@@ -77,7 +77,7 @@ int task_after(struct task *t, struct error **err)
 			"the archive is complete, but a power cut may still take it away: %s; no older backup is "
 			"removed for it",
 			error_message(t->archive.file->not_synced));
-	/* marked as protected before pruning */
+	/* mark it as protected before pruning, which must not remove it */
 	if (t->o->storage) {
 		add_notes(t);
 		if (t->o->settings->protect) {
@@ -88,6 +88,6 @@ int task_after(struct task *t, struct error **err)
 		}
 	}
 	if (r == 0 && t->o->remove && !t->archive.file->not_synced)
-		r = prune(t, err);
+		r = prune_backups(t, err);
 	return r;
 }

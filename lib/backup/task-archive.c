@@ -1,4 +1,4 @@
-/* The archive: its name, whether it may be made, its header, how it is written and published. */
+/* The archive: its name, checks before it is made, its header, writing and publishing it. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -44,7 +44,7 @@ void task_archive_name(struct task *t, time_t start, enum place_state state)
 		t->logfile = place_log_path(p, a->stem);
 }
 
-/* ---- whether it may be made ---- */
+/* ---- checks before it is made ---- */
 
 /* How many backups retention keeps at most; 0: no limit. */
 static uint64_t backup_limit(const struct prune_keep *k)
@@ -56,7 +56,7 @@ static uint64_t backup_limit(const struct prune_keep *k)
 	return sum;
 }
 
-/* The format has 16 bits for the length of a file, and a backup without the rules would look complete. */
+/* Rules that are too long for the archive are an error: a backup without them would look complete. */
 static int check_firewall(const struct task *t, struct error **err)
 {
 	_cleanup_free_ char *path = paths_get(t->host->paths, "/etc/pve/firewall/%u.fw", t->vmid);
@@ -73,7 +73,7 @@ static int check_firewall(const struct task *t, struct error **err)
 
 static int check_count(struct task *t, struct error **err)
 {
-	/* without a storage vzdump.conf's "protected" does not count */
+	/* without a storage, "protected" in vzdump.conf does not count */
 	const bool protect = t->o->storage && t->o->settings->protect;
 	const uint64_t limit = backup_limit(&t->o->keep);
 	_cleanup_backups_ struct backups b = { 0 };

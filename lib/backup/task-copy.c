@@ -1,5 +1,5 @@
 /*
- * The disks go into the archive: from the sources, through the copy, until nothing of ours is left in QEMU.
+ * Copies the disks from the sources into the archive, and then removes everything of ours from QEMU.
  */
 #include "backup/task-internal.h"
 #include "base/units.h"
@@ -41,9 +41,9 @@ static int make_copy(struct task *t, struct error **err)
 	return r;
 }
 
-/* ---- why it failed ---- */
+/* ---- the cause of a failure ---- */
 
-/* The disk whose source failed; NULL: it was something else. */
+/* The disk whose source has failed; NULL: something else has failed. */
 static const struct task_disk *failed_disk(const struct task *t)
 {
 	const int disk = copy_failed_disk(t->copy);
@@ -51,7 +51,7 @@ static const struct task_disk *failed_disk(const struct task *t)
 	return disk < 0 ? NULL : &t->disks.list[disk];
 }
 
-static int explain(struct task *t, int r, struct error **err)
+static int explain_failure(struct task *t, int r, struct error **err)
 {
 	_cleanup_error_ struct error *cause = NULL;
 	const struct task_disk *d;
@@ -60,12 +60,12 @@ static int explain(struct task *t, int r, struct error **err)
 	if (r == ERR_CANCELED || !err || !*err)
 		return r;
 	failed = vma_writer_check(t->archive.writer, NULL);
-	/* a copy that fails for another reason cancels the writer */
+	/* if the copy fails for another reason, it cancels the writer */
 	if (failed < 0 && failed != ERR_CANCELED)
 		return place_keeps(t->o->place) ? error_wrap(err, r, "'%s'", t->archive.path) : r;
 	d = failed_disk(t);
 	if (sources_explain(t->sources, d ? d->source : NULL, r, &cause) < 0) {
-		/* the error of the read adds nothing to the disk and the cause */
+		/* replace the error of the read, which adds nothing to the disk and the cause */
 		if (d)
 			error_prefix(&cause, "%s", d->device);
 		error_free(*err);
@@ -100,16 +100,18 @@ static int run_copy(struct task *t, struct error **err)
 	int r = begin_sources(t, err);
 
 	if (r < 0)
-		return explain(t, r, err);
+		return explain_failure(t, r, err);
 	log_info(t->log, "started backup task '%s'", t->archive.uuid);
-	/* the time before, for the guest agent above all, is no measure of how fast disks are read */
+	/*
+	 * the rates are about reading disks, so the time before, mostly for the guest agent, does not count
+	 */
 	t->meter.start_ns = units_now_ns();
 	r = task_guest_resume(t, err);
 	if (r == 0)
 		r = copy_run(t->copy, err);
 	if (r == 0)
 		r = sources_check(t->sources, err);
-	return r < 0 ? explain(t, r, err) : 0;
+	return r < 0 ? explain_failure(t, r, err) : 0;
 }
 
 /* The guest does not run, or was shut down for its backup and is read while it is off. */
@@ -118,7 +120,7 @@ static bool is_off(const struct task *t)
 	return !t->guest.live;
 }
 
-/* Nothing of ours stays in QEMU for longer than the copy; what is left over is logged, and in the journal. */
+/* Removes everything of ours from QEMU after the copy.  Leftovers are logged and stay in the journal. */
 static void release_guest(struct task *t)
 {
 	copy_free(TAKE_PTR(t->copy));

@@ -1,4 +1,4 @@
-/* Which disks a guest's backup has. */
+/* The disks that a guest's backup has. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,7 +25,7 @@ int task_refuse_empty(const struct task_disk *d, struct error **err)
 		d->conf->volid);
 }
 
-/* Found before the guest is stopped for it; other disks of 0 bytes are found once their sizes are known. */
+/* Detects some empty disks before the guest is stopped; others only when the sizes of the disks are known. */
 static bool is_empty_file(const struct volume *v)
 {
 	struct stat st;
@@ -40,7 +40,7 @@ static int add_disk(struct task *t, const struct guest_disk *conf, struct error 
 	int r;
 
 	*d = (struct task_disk){ .conf = conf };
-	/* the TPM's state gets a node of its own for the backup, which shows in PVE's name for it */
+	/* in PVE the TPM's state has its own node for the backup, hence this name */
 	d->device = xasprintf("drive-%s%s", conf->key, !strcmp(conf->key, "tpmstate0") ? "-backup" : "");
 	t->disks.n++;
 	r = volume_open(t->host->storages, conf->volid, conf->format, &d->volume, err);
@@ -78,8 +78,8 @@ static bool has_disks(const char *archive)
 }
 
 /*
- * A configuration that has lost its disks (in an editor, by a restore of the wrong file) would make archives
- * of nothing, for which retention would remove those that hold the data.
+ * If a configuration has lost its disks (in an editor, by a restore of the wrong file), the archives would be
+ * empty, and retention would remove the older ones that have the data.
  */
 static int check_lost_disks(const struct task *t, struct error **err)
 {
@@ -132,8 +132,8 @@ int task_disks_load(struct task *t, struct error **err)
 	return 0;
 }
 
-/* As PVE, when the guest does not run; one that started meanwhile keeps its disk open, and active. */
-static void deactivate(struct task *t, struct task_disk *d)
+/* As in PVE, if the guest does not run.  If it was started meanwhile, the disk is open and stays active. */
+static void deactivate_disk(struct task *t, struct task_disk *d)
 {
 	_cleanup_error_ struct error *mine = NULL;
 
@@ -147,7 +147,7 @@ void task_disks_clear(struct task *t)
 		struct task_disk *d = &t->disks.list[i];
 
 		if (d->activated && !(d->source && d->source->live))
-			deactivate(t, d);
+			deactivate_disk(t, d);
 		free(d->device);
 		volume_clear(&d->volume);
 	}

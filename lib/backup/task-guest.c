@@ -1,4 +1,4 @@
-/* The guest during its backup: lock and journal, the three modes, and how it is put right at the end. */
+/* The guest during its backup: lock and journal, the three modes, and restoring its state at the end. */
 #include <errno.h>
 #include <string.h>
 
@@ -22,7 +22,7 @@ static int clean_before(struct task *t, struct error **err)
 		found = found || journal_has(j, in_the_way[i]);
 	if (!found)
 		return 0;
-	/* its lines were logged when the job began */
+	/* without a log: the same lines were logged when the job began */
 	r = recover_guest(t->host, j, NULL, err);
 	for (size_t i = 0; i < ARRAY_SIZE(in_the_way) && r < 0; i++) {
 		if (journal_has(j, in_the_way[i]))
@@ -31,16 +31,16 @@ static int clean_before(struct task *t, struct error **err)
 					  "('vzdump --cleanup %u' tries again)",
 					  t->vmid);
 	}
-	/* what is left, such as a frozen file system, does not keep the guest from being saved */
+	/* other leftovers, such as a frozen file system, do not prevent the backup */
 	if (r < 0 && err)
 		error_free(TAKE_PTR(*err));
 	return 0;
 }
 
 /*
- * Files of a killed run whose storage is away just now do not keep the guest from being saved: they
- * stay in the journal, and this run tries again.  What is still in QEMU does.  File systems that may be
- * frozen do not either: only the guest's agent knows whether they are, and it may say no for ever.
+ * Leftovers in QEMU prevent the backup.  Files of a killed run on a storage that does not answer now do not:
+ * they stay in the journal, and this run tries again.  File systems that may be frozen do not either: only
+ * the guest's agent knows whether they are, and it may refuse to thaw them for ever.
  */
 static int open_journal(struct task *t, struct error **err)
 {
@@ -74,10 +74,10 @@ static int set_lock(struct task *t, struct error **err)
 	if (r < 0)
 		return r;
 	r = guest_config_set_lock(t->host->paths, t->vmid, "backup", t->host->cancel, &not_synced, err);
-	/* a lock that was there is somebody else's */
+	/* if there is a lock already, it is not ours */
 	if (r < 0)
 		journal_strike(j, JOURNAL_LOCK, NULL);
-	/* the lock is for the time that we live */
+	/* a power cut ends this process too, so the lock need not survive one */
 	if (not_synced)
 		log_warn(t->log, "VM %u is locked, but its configuration's storage has trouble: %s", t->vmid,
 			 error_message(not_synced));
@@ -89,7 +89,7 @@ static int lock_guest(struct task *t, struct error **err)
 	const char *lock = guest_config_lock(&t->guest.conf);
 	int r;
 
-	/* asked before the journal says that the lock is ours */
+	/* check this before the journal gets the lock as ours */
 	if (lock)
 		return guest_config_locked(t->host->paths, t->vmid, lock, err);
 	r = open_journal(t, err);
@@ -110,7 +110,7 @@ int task_guest_lock(struct task *t, struct error **err)
 
 /* ---- the three modes ---- */
 
-/* The old data of a disk goes to the copy, which is made when the sources need it. */
+/* The copy receives the old data of a disk.  It exists when the sources call this. */
 static int listen_for_old_data(void *opaque, size_t disk, const char *path, struct error **err)
 {
 	const struct task *t = opaque;
@@ -160,7 +160,7 @@ static int begin_snapshot(struct task *t, struct error **err)
 	return r;
 }
 
-static int suspend(struct task *t, struct error **err)
+static int suspend_guest(struct task *t, struct error **err)
 {
 	_cleanup_qmp_ struct qmp *q = NULL;
 	int r;
@@ -190,16 +190,16 @@ static int begin_suspend(struct task *t, struct error **err)
 	if (r == 0) {
 		t->guest.suspended = true;
 		t->guest.down_since_ns = units_now_ns();
-		r = suspend(t, err);
+		r = suspend_guest(t, err);
 	}
 	return r;
 }
 
-/* The guest is down; start it paused in the administrator's way, and save it while it runs. */
+/* The guest is down: starts it paused with start-paused-command, so that it is saved while it runs. */
 static int start_paused(struct task *t, struct error **err)
 {
 	struct guest_status *power = &t->guest.power;
-	/* before it starts: whoever finds it running must know that it is paused for us */
+	/* before it starts, so that a cleanup after a kill knows that we have paused it */
 	int r = journal_add(t->guest.journal, JOURNAL_STOPPED, NULL, err);
 
 	if (r == 0)
@@ -262,7 +262,7 @@ int task_guest_begin(struct task *t, struct error **err)
 	return t->guest.mode == MODE_SUSPEND ? begin_suspend(t, err) : begin_stop(t, err);
 }
 
-/* ---- on again ---- */
+/* ---- resuming the guest ---- */
 
 int task_guest_resume(struct task *t, struct error **err)
 {
@@ -315,9 +315,9 @@ static void log_online_again(struct task *t)
 }
 
 /*
- * Whether the hook script is called because the guest goes on.  Milliseconds of paused vCPUs in mode snapshot
- * do not count.  For a suspended guest it is called here, as in PVE, although the guest may have been running
- * again for a long time.
+ * Whether the hook script is called because the guest is resumed or started again.  Milliseconds of paused
+ * vCPUs in mode snapshot do not count.  For a suspended guest it is called here, as in PVE, although the
+ * guest may have been running again for a long time.
  */
 static bool is_restart(const struct task_guest *g)
 {
@@ -331,7 +331,7 @@ void task_guest_end(struct task *t)
 	const bool restart = is_restart(g);
 	bool heard = true;
 
-	/* PVE leaves the guest alone where this fails; here one that we stopped goes on in any case */
+	/* if this fails, PVE leaves the guest as it is; we start or resume it in any case */
 	if (restart && task_hook_after(t, "pre-restart") < 0)
 		heard = false;
 	else if (g->suspended)

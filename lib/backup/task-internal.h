@@ -2,12 +2,12 @@
  * Shared by the parts of a guest's backup; see task.h.  Each part has its own members of struct task, which
  * others only read, and one file:
  *
- *	guest		task-guest.c	its lock, journal and mode: paused, shut down, on again
+ *	guest		task-guest.c	its lock, journal and mode: paused, shut down, resumed
  *	disks		task-disks.c	which disks are saved
  *	sources		lib/source	where they are read from
- *	archive		task-archive.c	what is written, and where
+ *	archive		task-archive.c	the archive and its place
  *	copy		task-copy.c	from the sources to the archive
- *	meter		task-meter.c	how far it is
+ *	meter		task-meter.c	its progress
  */
 #ifndef VZDUMP_BACKUP_TASK_INTERNAL_H
 #define VZDUMP_BACKUP_TASK_INTERNAL_H
@@ -26,15 +26,15 @@
 #include "vma/writer.h"
 
 struct task_guest {
-	enum backup_mode mode; /* what it became: MODE_STOP for a guest that does not run */
+	enum backup_mode mode; /* the effective mode: MODE_STOP for a guest that does not run */
 	bool known;            /* there is a guest of that id on this node */
 	struct guest_config conf;
 	struct guest access; /* how it is reached */
 	struct guest_status power;
 	struct journal *journal; /* NULL: nothing was begun */
 	bool live;               /* the disks are read from a QEMU (running, or started paused) */
-	bool suspended; /* mode suspend got as far as pausing it: the hook script hears of it at the end */
-	uint64_t down_since_ns; /* stop and suspend: since when the guest is away; 0: it is not */
+	bool suspended; /* mode suspend has paused it, or has tried to: the hook script is called at the end */
+	uint64_t down_since_ns; /* stop and suspend: when the guest went down or was suspended; 0: it runs */
 };
 
 struct task_disk {
@@ -66,7 +66,7 @@ struct task_meter {
 	struct progress_lines lines;
 	struct progress_rate read_rate, write_rate;
 	uint64_t start_ns;
-	struct progress last; /* the last moment */
+	struct progress last; /* at the last look */
 };
 
 struct task {
@@ -75,7 +75,7 @@ struct task {
 	uint32_t vmid;
 	struct task_log tlog;
 	const struct log *log; /* &tlog.log */
-	char *logfile;         /* path that the log is copied to; NULL: it is not */
+	char *logfile;         /* path that the log is copied to; NULL: it is not copied */
 
 	struct task_guest guest;
 	struct task_disks disks;
@@ -86,21 +86,21 @@ struct task {
 	struct task_meter meter;
 };
 
-/* ---- task-hook.c: phases of a guest's backup, which the hook script and other observers hear of ---- */
+/* ---- task-hook.c: phases of a guest's backup, for the hook script and other observers ---- */
 int task_hook(const struct task *t, const char *phase, struct error **err);
-/* A phase that comes whatever happened: a failure is a warning, and returned. */
+/* A phase that is reached in any case.  Logs a failure as a warning and returns it. */
 int task_hook_after(const struct task *t, const char *phase);
 
 /* ---- task-guest.c ---- */
-/* "status = ...", the mode that follows from it, the lock in the configuration, the journal. */
+/* Logs "status = ...", sets the mode accordingly, begins the journal and locks the configuration. */
 int task_guest_lock(struct task *t, struct error **err);
-/* The guest becomes what its mode says; disks and sources are found on the way. */
+/* Brings the guest into the state that its mode requires; also finds the disks and sources. */
 int task_guest_begin(struct task *t, struct error **err);
-/* Lets vCPUs that were stopped for the backup go on. */
+/* Resumes vCPUs that were paused for the backup. */
 int task_guest_resume(struct task *t, struct error **err);
-/* A connection has ended (r), to the monitor or to an export: adds what became of QEMU to err. */
+/* If a backup failed with r because QEMU or a connection to it has ended, adds to err what became of QEMU. */
 void task_guest_explain(const struct task *t, int r, struct error **err);
-/* Whatever happened: undoes all that the journal has.  The guest runs again as it did. */
+/* Called in any case: undoes everything in the journal.  The guest runs again as before. */
 void task_guest_end(struct task *t);
 
 /* ---- task-disks.c ---- */
@@ -120,35 +120,35 @@ enum place_state {
 	PLACE_IS_AWAY,
 };
 /*
- * Names the archive and the log beside it after the time of the start; if the place answers and has an
- * archive of this very second, after a later one.
+ * Names the archive, and the log next to it, after the start time; if the place answers and has an archive of
+ * the same second, after a later time.
  */
 void task_archive_name(struct task *t, time_t start, enum place_state state);
-/* Whether one more backup is allowed, asked before anything is done. */
+/* Checks whether one more backup is allowed and fits the format, before anything is done. */
 int task_archive_check(struct task *t, struct error **err);
-/* The header, which needs the sizes of all disks. */
+/* Creates the archive and its header, which needs the sizes of all disks. */
 int task_archive_open(struct task *t, struct error **err);
 /* Completes and publishes it; it may be in place, but archive.file->not_synced. */
 int task_archive_finish(struct task *t, struct vma_writer_stats *ret, struct error **err);
-/* One that was not published stays in the journal. */
+/* Closes the archive.  If it was not published, it stays in the journal. */
 void task_archive_close(struct task *t);
 
 /* ---- task-copy.c ---- */
-/* From the instant until nothing of ours is left in QEMU. */
+/* Copies all disks, from the instant until nothing of ours is left in QEMU. */
 int task_copy(struct task *t, struct error **err);
 
 /* ---- task-meter.c: progress ---- */
-/* The copy has been made. */
+/* Called when the copy exists. */
 void task_meter_start(struct task *t);
-/* Looks at copy, writer and sources; lines and callback as they are due. */
+/* Reads the state of copy, writer and sources; logs a line if one is due, and calls the observers. */
 void task_meter_tick(struct task *t);
-/* The copy is complete: the last line, and what fleecing took. */
+/* When the copy is complete: logs the last line, and the space that fleecing has used. */
 void task_meter_end(struct task *t);
-/* The archive is complete. */
+/* When the archive is complete: logs the summary. */
 void task_meter_summary(struct task *t, const struct vma_writer_stats *stats);
 
 /* ---- task-after.c ---- */
-/* The archive is complete: notes, protection, retention. */
+/* When the archive is complete: notes, protection, retention. */
 int task_after(struct task *t, struct error **err);
 
 #endif

@@ -1,4 +1,4 @@
-/* How far a guest's backup is: the lines of the log, what the live view shows, what fleecing took. */
+/* The progress of a guest's backup: for the log and the live view, with the space that fleecing uses. */
 #include "backup/task-internal.h"
 #include "base/buf.h"
 #include "base/mem.h"
@@ -18,7 +18,7 @@ static double seconds_since_start(const struct task_meter *m)
 	return (double)(units_now_ns() - m->start_ns) / 1e9;
 }
 
-/* Adds it to the sums in p. */
+/* Reads the progress of one disk, and adds it to the sums in p. */
 static void look_at_disk(const struct task *t, size_t i, struct progress *p)
 {
 	struct progress_disk *d = &t->meter.disks[i];
@@ -65,7 +65,7 @@ static void look_at_all(struct task *t)
 	}
 }
 
-static void tell_state(const struct task *t)
+static void report_state(const struct task *t)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
 
@@ -80,7 +80,7 @@ void task_meter_tick(struct task *t)
 	progress_lines_update(&t->meter.lines, &t->meter.last);
 	observers_progress(t->o->observers, &t->meter.last);
 	if (observers_want_state(t->o->observers))
-		tell_state(t);
+		report_state(t);
 }
 
 static void log_fleecing(const struct task *t, size_t i)
@@ -93,7 +93,7 @@ static void log_fleecing(const struct task *t, size_t i)
 	if (!source_get_space(t->sources, d->source, &space))
 		return;
 	copy_get_progress(t->copy, (unsigned)i, &c);
-	/* the dirty bitmap misses what came and was read between two looks; the image does not */
+	/* the dirty bitmap misses data that was copied and read between two looks; the image size does not */
 	if (!space.reserved && c.rewritten < space.used.peak)
 		c.rewritten = space.used.peak;
 	peak = units_bytes(space.used.peak, 1);

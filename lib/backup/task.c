@@ -9,7 +9,7 @@
 #include "guest/ha.h"
 #include "journal/run-dir.h"
 
-/* The HA manager would start a guest again that is shut down for its backup. */
+/* If a guest is shut down for its backup, the HA manager would start it again. */
 static int check_ha(struct task *t, struct error **err)
 {
 	int r = t->o->settings->mode != MODE_STOP ? 0 : ha_keeps_running(t->host->paths, t->vmid, err);
@@ -24,7 +24,7 @@ static int check_ha(struct task *t, struct error **err)
 	return r;
 }
 
-static int check(struct task *t, struct error **err)
+static int check_task(struct task *t, struct error **err)
 {
 	int r = check_ha(t, err);
 
@@ -41,7 +41,7 @@ static int open_sources(struct task *t, struct error **err)
 	return r == 0 ? sources_open(t->sources, t->run_dir, err) : r;
 }
 
-static int copy(struct task *t, struct error **err)
+static int copy_disks(struct task *t, struct error **err)
 {
 	int r = open_sources(t, err);
 
@@ -71,9 +71,9 @@ static int complete_archive(struct task *t, struct error **err)
 	return 0;
 }
 
-static int save(struct task *t, struct error **err)
+static int save_guest(struct task *t, struct error **err)
 {
-	int r = check(t, err);
+	int r = check_task(t, err);
 
 	if (r < 0)
 		return r;
@@ -81,7 +81,7 @@ static int save(struct task *t, struct error **err)
 	if (r == 0)
 		r = task_guest_begin(t, err);
 	if (r == 0)
-		r = copy(t, err);
+		r = copy_disks(t, err);
 	if (r == 0)
 		r = complete_archive(t, err);
 	if (r < 0) {
@@ -96,7 +96,7 @@ static int save(struct task *t, struct error **err)
 
 /* ---- before and after ---- */
 
-/* A guest that does not exist has no log of its own, so that a misspelt id leaves no file. */
+/* No log file for a guest that does not exist, so that a mistyped id leaves no file. */
 static int open_log(struct task *t, struct error **err)
 {
 	_cleanup_error_ struct error *no_conf = NULL, *no_log = NULL;
@@ -150,7 +150,7 @@ static int keep_log(struct task *t, struct error **err)
 	return r == 0 ? place_keep_log(t->o->place, t->archive.stem, &text, err) : r;
 }
 
-/* Lines that come after this are not in the copy. */
+/* Copies the log next to the archive; later lines are not in the copy. */
 static void copy_log(struct task *t)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -160,7 +160,7 @@ static void copy_log(struct task *t)
 	task_hook_after(t, "log-end");
 }
 
-/* Whatever happened: nothing of this backup stays on the host. */
+/* Called in any case: removes everything of this backup from the host. */
 static void clean_up(struct task *t)
 {
 	copy_free(TAKE_PTR(t->copy));
@@ -193,7 +193,7 @@ void task_run(const struct host *host, const struct task_options *o, struct task
 	_cleanup_error_ struct error *err = NULL, *away = NULL;
 	const time_t start = time(NULL);
 	const uint64_t start_ns = units_now_ns();
-	/* asked again for each guest, before anything is done at the place or to the guest */
+	/* for each guest again, before anything is done at the place or to the guest */
 	const int reach = place_reach(o->place, host->cancel, &away);
 	int r;
 
@@ -204,7 +204,7 @@ void task_run(const struct host *host, const struct task_options *o, struct task
 		r = reach;
 	error_keep_first(&err, &away);
 	if (r == 0)
-		r = save(&t, &err);
+		r = save_guest(&t, &err);
 	clean_up(&t);
 	report->outcome = r < 0 ? TASK_FAILED : TASK_SAVED;
 	report->error = r < 0 ? xstrdup(error_message(err)) : NULL;

@@ -22,9 +22,9 @@ struct task_options {
 };
 
 /*
- * Saves the guest report->vmid and fills the rest of the report.  Everything is said in host->log, a failure
- * too.  After a request to stop (host->cancel) the outcome is TASK_FAILED; whether the job goes on is the
- * caller's to ask.
+ * Saves the guest report->vmid and fills the rest of the report.  Logs everything to host->log, also a
+ * failure. After a request to stop (host->cancel) the outcome is TASK_FAILED; the caller decides whether the
+ * job goes on.
  */
 void task_run(const struct host *host, const struct task_options *o, struct task_report *report);
 

@@ -9,8 +9,8 @@
 #include "storage/host.h"
 
 /*
- * 1: the guest is this node's; 0: it is not any more (it was migrated or removed), which is logged; negative:
- * that cannot be found out.  A guest that ran on two nodes would ruin its disks.
+ * 1: the guest belongs to this node; 0: it does not any more (it was migrated or removed), which is logged;
+ * negative: unknown.  A guest that runs on two nodes would destroy its disks.
  */
 static int is_here(const struct host *host, uint32_t vmid, const struct log *log, struct error **err)
 {
@@ -32,8 +32,8 @@ static int is_here(const struct host *host, uint32_t vmid, const struct log *log
 	return 0;
 }
 
-static int start_again(const struct host *host, struct journal *j, const char *value, const struct log *log,
-		       struct error **err)
+static int undo_down(const struct host *host, struct journal *j, const char *value, const struct log *log,
+		     struct error **err)
 {
 	const struct guest guest = guest_of(host, j->vmid);
 	struct guest_status status;
@@ -49,5 +49,5 @@ static int start_again(const struct host *host, struct journal *j, const char *v
 	return guest_start(&guest, GUEST_START, NULL, log, err);
 }
 
-/* Last, when nothing of ours is in the guest's way any more. */
-const struct journal_kind journal_kind_down = { .name = JOURNAL_DOWN, .rank = 110, .undo = start_again };
+/* Undone last, when nothing of ours is in the guest's way any more. */
+const struct journal_kind journal_kind_down = { .name = JOURNAL_DOWN, .rank = 110, .undo = undo_down };

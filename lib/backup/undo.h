@@ -1,4 +1,4 @@
-/* What only backups write into a guest's journal. */
+/* The kind of journal entries that only backups write. */
 #ifndef VZDUMP_BACKUP_UNDO_H
 #define VZDUMP_BACKUP_UNDO_H
 

@@ -20,7 +20,7 @@ char *upid_of_this(const char *node, const char *type)
 			 ticks, (uint64_t)time(NULL), type);
 }
 
-/* 8 to 16 hexadecimal digits and a colon; moves *at past them. */
+/* Reads 8 to 16 hexadecimal digits and a colon, and moves *at past them. */
 static bool read_hex(const char **at, uint64_t *ret)
 {
 	size_t n = 0;

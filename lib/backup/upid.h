@@ -14,7 +14,7 @@
 
 /* Of this process, with an empty id and user root@pam.  Caller frees. */
 char *upid_of_this(const char *node, const char *type);
-/* False if text is no UPID. */
+/* False if text is not a UPID. */
 bool upid_parse(const char *text, pid_t *ret_pid, uint64_t *ret_start_ticks);
 
 #endif

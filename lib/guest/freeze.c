@@ -41,8 +41,8 @@ void freeze_open_agent(const struct guest *g, const struct guest_config *conf, c
 	*ret = TAKE_PTR(a);
 }
 
-/* Only if the agent says so itself. */
-static bool may_be_frozen(struct qga *a)
+/* True only if the agent reports it. */
+static bool is_frozen(struct qga *a)
 {
 	enum qga_fsfreeze_status status;
 
@@ -62,6 +62,6 @@ int freeze_thaw(struct qga *a, const struct cancel *cancel, int timeout_ms, bool
 	}
 	qga_set_cancel(a, cancel);
 	r = qga_thaw(a, timeout_ms, NULL, err);
-	*ret_over = r == 0 || ((r == ERR_PEER || r == ERR_CORRUPT) && !may_be_frozen(a));
+	*ret_over = r == 0 || ((r == ERR_PEER || r == ERR_CORRUPT) && !is_frozen(a));
 	return r;
 }

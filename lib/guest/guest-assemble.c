@@ -23,7 +23,7 @@ static char *unused_volume(const char *line, size_t len)
 	return *rest ? xstrndup(rest, strcspn(rest, " \t\r")) : NULL;
 }
 
-static bool left_out(const char *line)
+static bool is_left_out(const char *line)
 {
 	static const char *const prefixes[] = { "#vzdump#", "#qmdump#", "lock:", "parent:" };
 
@@ -41,7 +41,7 @@ static void add_main_line(struct buf *out, const char *line, size_t len, const s
 		log_info(log, "skip unused drive '%s' (not included into backup)", unused);
 		return;
 	}
-	if (left_out(line))
+	if (is_left_out(line))
 		return;
 	buf_add(out, line, len);
 	buf_addc(out, '\n');

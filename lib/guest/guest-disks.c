@@ -43,12 +43,12 @@ static int full_volid(uint32_t vmid, const char *file, char **ret, struct error 
 	return 0;
 }
 
-static void judge(const struct guest_config *c, const struct propstr *p, struct guest_disk *d)
+static void set_included(const struct guest_config *c, const struct propstr *p, struct guest_disk *d)
 {
 	const char *bios = guest_config_get(c, "bios");
 
 	d->included = !propstr_has(p, "backup") || propstr_get_bool(p, "backup");
-	/* PVE's words, though they read oddly for backup=1 */
+	/* PVE's words, although they look wrong for backup=1 */
 	d->reason = propstr_has(p, "backup") ? "backup=no" : "backup=yes";
 	if (str_prefix(d->key, "efidisk", NULL) && (!bios || strcmp(bios, "ovmf") != 0)) {
 		d->included = false;
@@ -70,7 +70,7 @@ void guest_disks_clear(struct guest_disks *d)
 	*d = (struct guest_disks){ 0 };
 }
 
-/* generated: also cloud-init images that are CD drives */
+/* generated: includes cloud-init images that are CD drives. */
 static int add_drive(const struct guest_config *c, const char *key, const char *value, bool generated,
 		     struct guest_disks *ret, struct error **err)
 {
@@ -95,7 +95,7 @@ static int add_drive(const struct guest_config *c, const char *key, const char *
 	d.format = xstrdup_null(propstr_get(&p, "format"));
 	d.iothread = propstr_get_bool(&p, "iothread");
 	d.cloudinit = guest_volume_is_cloudinit(d.volid);
-	judge(c, &p, &d);
+	set_included(c, &p, &d);
 	ret->disks = xreallocarray(ret->disks, ret->n + 1, sizeof(*ret->disks));
 	ret->disks[ret->n++] = d;
 	return 0;

@@ -8,7 +8,7 @@
 
 const char *const guest_formats[] = { "raw", "qcow", "qed", "qcow2", "vmdk", "cloop", NULL };
 
-/* Values stay as they are written, so that whoever changes one key loses none of the others. */
+/* Values are not interpreted, so that a caller can change one key and keep all others as they are. */
 static const struct propstr_key drive_keys[] = {
 	{ .name = "file", .value = { .type = VALUE_STRING }, .is_default = true, .required = true },
 	{ .name = "volume", .alias = "file" },
@@ -20,7 +20,7 @@ static const struct propstr_format drive_format = {
 	.tolerant = true,
 };
 
-/* "vm-<digits>-cloudinit..." without its owner. */
+/* "cloudinit..." of "vm-<digits>-cloudinit...". */
 static const char *skip_owner(const char *name)
 {
 	const char *rest;

@@ -1,4 +1,4 @@
-/* How the files guest-*.c see a guest's configuration file: line by line. */
+/* Shared by guest*.c: the kinds of lines in a guest's configuration file. */
 #ifndef VZDUMP_GUEST_GUEST_INTERNAL_H
 #define VZDUMP_GUEST_GUEST_INTERNAL_H
 
@@ -17,7 +17,7 @@ enum guest_line {
 
 enum guest_line guest_line_kind(const char *line, size_t len);
 
-/* What format= of a drive may be, and the ending of an image's name; NULL-terminated. */
+/* The values of format= of a drive, also used as endings of image names; NULL-terminated. */
 extern const char *const guest_formats[];
 
 #endif

@@ -40,7 +40,7 @@ static char *folder_path(const struct paths *p, const char *node, enum guest_kin
 		    : xasprintf("%s/%s", folder, kind_folders[kind]);
 }
 
-/* Calls each() with every name in the folder until it fails; a missing folder has none. */
+/* Calls each() for every name in the folder until it fails.  A missing folder counts as empty. */
 static int for_each_name(const char *path, int (*each)(void *opaque, const char *name, struct error **err),
 			 void *opaque, struct error **err)
 {
@@ -141,7 +141,7 @@ static int add_folder(const struct paths *p, const char *node, enum guest_kind k
 	return for_each_name(path, add_guest, &f, err);
 }
 
-/* By id; entries of one id in the order in which they count. */
+/* Orders by id; of several entries with one id, the one that counts comes first. */
 static int compare_entries(const void *a, const void *b)
 {
 	const struct guest_entry *x = a, *y = b;

@@ -1,13 +1,13 @@
 /*
- * Which guests there are, of which kind, and where.  A guest id is used once in a cluster, by the guest that
- * has one of these files:
+ * The guests of the cluster, with their kind and node.  A guest id is used once in a cluster, by the guest
+ * that has one of these files:
  *
  *	<root>/etc/pve/qemu-server/<vmid>.conf			a VM of this node
  *	<root>/etc/pve/lxc/<vmid>.conf				a container of this node
  *	<root>/etc/pve/nodes/<node>/{qemu-server,lxc}/<vmid>.conf	the same of any node
  *
- * On a PVE host the first two are links to what this node has in the third.  Elsewhere they may be
- * folders, and nodes/ is not there.  Facts: PVE::Cluster::get_vmlist, pmxcfs.
+ * On a PVE host the first two are links to this node's folders in the third.  On other hosts they may be
+ * folders, and there is no nodes/.  Facts: PVE::Cluster::get_vmlist, pmxcfs.
  */
 #ifndef VZDUMP_GUEST_GUEST_LIST_H
 #define VZDUMP_GUEST_GUEST_LIST_H
@@ -40,7 +40,7 @@ struct guest_list {
 
 /*
  * All guests of all nodes, ascending by id, each id once: this node's guest counts before another node's, a
- * VM before a container.  A folder that is missing is empty.  The caller clears *ret, also after an error.
+ * VM before a container.  A missing folder counts as empty.  The caller clears *ret, also after an error.
  */
 int guest_list_load(const struct paths *p, struct guest_list *ret, struct error **err);
 void guest_list_clear(struct guest_list *l);
@@ -50,8 +50,8 @@ void guest_list_clear(struct guest_list *l);
 const struct guest_entry *guest_list_find(const struct guest_list *l, uint32_t vmid);
 
 /*
- * Which guest has this id, without reading all folders: returns 1 and fills *ret, which the caller clears, or
- * 0 if there is none.
+ * Finds the guest with this id, without reading all folders.  Returns 1 and fills *ret, which the caller
+ * clears, or 0 if there is none.
  */
 int guest_entry_find(const struct paths *p, uint32_t vmid, struct guest_entry *ret, struct error **err);
 

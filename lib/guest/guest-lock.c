@@ -20,7 +20,7 @@
 #define LOCK_WAIT_NS (10 * UINT64_C(1000000000))
 #define LOCK_POLL_MS 50
 
-static int held(const char *file, struct error **err)
+static int lock_timed_out(const char *file, struct error **err)
 {
 	_cleanup_free_ char *holder = lock_holder_text(file);
 
@@ -28,8 +28,8 @@ static int held(const char *file, struct error **err)
 }
 
 /*
- * PVE makes the folder when the host starts.  Without PVE anybody can make it, since anybody may write to
- * /run/lock, and can then remove our locks.
+ * PVE makes the folder when the host starts.  Without PVE any user can make it, because all users may write
+ * to /run/lock, and that user could then remove our locks.
  */
 static int check_owner(const char *dir, struct error **err)
 {
@@ -57,7 +57,7 @@ static int take_flock(const struct paths *p, uint32_t vmid, const struct cancel 
 		r = check_owner(dir, err);
 	if (r < 0)
 		return r;
-	/* one that PVE has made keeps its mode */
+	/* if PVE has made the file, it keeps its mode */
 	fd = io_open_lock(file);
 	if (fd < 0)
 		return error_errno(err, -fd, "can't open lock file '%s'", file);
@@ -65,7 +65,7 @@ static int take_flock(const struct paths *p, uint32_t vmid, const struct cancel 
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return error_errno(err, errno, "can't lock file '%s'", file);
 		if (units_now_ns() - start > LOCK_WAIT_NS)
-			return held(file, err);
+			return lock_timed_out(file, err);
 		r = cancel_sleep(cancel, LOCK_POLL_MS, err);
 		if (r < 0)
 			return r;
@@ -73,7 +73,9 @@ static int take_flock(const struct paths *p, uint32_t vmid, const struct cancel 
 	return TAKE_FD(fd);
 }
 
-/* The file itself, as PVE's folders are links and the file may be one.  NULL if there is none. */
+/*
+ * The path without links: PVE's folders are links, and the file may be one.  NULL if there is no such file.
+ */
 static char *config_target(const struct paths *p, uint32_t vmid, struct error **err)
 {
 	_cleanup_free_ char *path = guest_config_path(p, vmid);
@@ -100,13 +102,13 @@ int guest_config_sync(const struct paths *p, uint32_t vmid, struct error **err)
 	return folder ? io_fsync_dir(folder, err) : -ENOENT;
 }
 
-/* "lock:" goes in front of the first line that is not a comment. */
-static bool is_place(enum guest_line kind)
+/* "lock:" is inserted in front of the first line of one of these kinds. */
+static bool is_after_lock(enum guest_line kind)
 {
 	return kind >= GUEST_LINE_PAIR;
 }
 
-/* Appends text with the line added; a text without any pair gets it at its end. */
+/* Appends text with the line added; if there is no pair and no section, at the end. */
 static void add_lock(const char *text, const char *lock, struct buf *out)
 {
 	const char *at = text;
@@ -115,7 +117,7 @@ static void add_lock(const char *text, const char *lock, struct buf *out)
 	bool done = false;
 
 	while (str_next_line(&at, &line, &len)) {
-		if (!done && is_place(guest_line_kind(line, len))) {
+		if (!done && is_after_lock(guest_line_kind(line, len))) {
 			buf_addf(out, "lock: %s\n", lock);
 			done = true;
 		}
@@ -203,10 +205,10 @@ int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *l
 }
 
 /*
- * The file has its lock from the first moment, since nobody would know that one without may be removed.
- * Where a file system cannot rename and refuse to replace in one step, a guest could appear in between: PVE's
- * flock, which we hold, keeps others on this node away, and pmxcfs those on other nodes, as it knows each id
- * once.
+ * The file has its lock from the first moment, because after a kill a file without it would look like a
+ * guest. If the file system cannot check that the name is free as a part of the rename, another guest of this
+ * id could be created in between.  PVE's flock, which we hold, prevents that on this node, and pmxcfs for
+ * other nodes, as it allows each id only once.
  */
 static int create_locked(const char *path, const char *lock, struct error **not_synced, struct error **err)
 {
@@ -239,7 +241,7 @@ int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, 
 	r = io_mkdir_p(dir, 0755, err);
 	if (r < 0)
 		return r;
-	/* nothing is written if there is a guest */
+	/* if there is a guest, nothing is written */
 	r = access(path, F_OK) == 0 ? -EEXIST : create_locked(path, lock, not_synced, err);
 	if (r == -EEXIST)
 		return error_set(err, -EEXIST, "VM %" PRIu32 " already exists ('%s')", vmid, path);

@@ -1,9 +1,9 @@
 /*
- * How a guest is reached: whether it runs and in which process, its monitor and its agent, and how it is shut
- * down, started and ended.  Whatever manages guests on a host fills a struct guest_ops (pve.c: the sockets
- * and files of PVE, and the commands of vzdump.conf); everything else goes through the functions below.
+ * Access to a guest: whether it runs and in which process, its monitor and its agent, and shutting it down,
+ * starting and ending it.  Each kind of guest management has a struct guest_ops (pve.c: the sockets and files
+ * of PVE, and the commands of vzdump.conf); all other code uses the functions below.
  *
- * What a guest consists of, its configuration, is guest.h's subject.
+ * guest.h is about the guest's configuration.
  */
 #ifndef VZDUMP_GUEST_GUEST_OPS_H
 #define VZDUMP_GUEST_GUEST_OPS_H
@@ -18,7 +18,7 @@
 #include "qemu/qmp.h"
 #include "storage/host.h"
 
-/* A QEMU's process.  Its pid alone may be another's later on. */
+/* A QEMU's process.  The pid alone is not enough, because another process may get it later. */
 struct guest_process {
 	pid_t pid;      /* 0: not known */
 	uint64_t start; /* proc_start_ticks() */
@@ -26,7 +26,7 @@ struct guest_process {
 
 struct guest_status {
 	bool running;
-	/* who runs QEMU; only if running */
+	/* the user that runs QEMU; only if running */
 	uid_t uid;
 	gid_t gid;
 	struct guest_process process; /* only if running and known for certain */
@@ -39,42 +39,46 @@ enum guest_start {
 
 struct guest_ops;
 
-/* One guest, and how it is reached.  All borrowed; may be copied. */
+/* One guest, and the means to reach it.  All members are borrowed; it may be copied. */
 struct guest {
 	const struct guest_ops *ops;
 	const struct paths *paths;
-	const struct settings_commands *commands; /* of vzdump.conf, by which it is started */
+	const struct settings_commands *commands; /* of vzdump.conf; they start it */
 	uint32_t vmid;
 };
 
 /*
- * What a kind of management does for its guests.  cancel may be NULL everywhere: then a request to stop ends
- * nothing.
+ * The operations of one kind of guest management.  cancel may always be NULL: then requests to stop have no
+ * effect.
  */
 struct guest_ops {
 	/*
-	 * Whether the guest runs.  An error if nobody can tell, as of one whose process lives but does not
-	 * answer.
+	 * Whether the guest runs.  An error if that is unknown, for instance if its process lives but does
+	 * not answer.
 	 */
 	int (*status)(const struct guest *g, struct guest_status *ret, struct error **err);
 	/* Connects to QEMU's monitor, see guest_monitor().  NULL: there is none (a container). */
 	int (*monitor)(const struct guest *g, const struct cancel *cancel, struct qmp **ret,
 		       struct error **err);
-	/* Connects to the agent's channel; whether an agent answers is not asked.  NULL: there is none. */
+	/*
+	 * Connects to the agent's channel, but does not check whether an agent answers.  NULL: there is none.
+	 */
 	int (*agent)(const struct guest *g, const struct cancel *cancel, struct qga **ret,
 		     struct error **err);
-	/* Asks the guest to shut down and waits until it has, up to so many minutes: ERR_TIMEOUT. */
+	/* Asks the guest to shut down and waits up to `minutes` until it has; then ERR_TIMEOUT. */
 	int (*shutdown)(const struct guest *g, const struct guest_config *conf, uint64_t minutes,
 			const struct cancel *cancel, const struct log *log, struct error **err);
 	/*
-	 * Starts it; what that prints goes to log.  ERR_UNSUPPORTED or ERR_INVALID if it does not know how.
+	 * Starts it; the output of that goes to log.  ERR_UNSUPPORTED or ERR_INVALID if it cannot do that.
 	 */
 	int (*start)(const struct guest *g, enum guest_start how, const struct cancel *cancel,
 		     const struct log *log, struct error **err);
-	/* Ends it at once, without asking it, and waits until it is gone.  0 also if it does not run. */
+	/*
+	 * Ends it at once, without shutting it down, and waits until it is gone.  0 also if it does not run.
+	 */
 	int (*quit)(const struct guest *g, struct error **err);
 	/*
-	 * Hands a file, socket or device to the user that runs the guest.  NULL: it is ours, nothing is done.
+	 * Gives a file, socket or device to the user that runs the guest.  NULL: that user is ours already.
 	 */
 	int (*own_file)(const struct guest *g, const struct guest_status *status, const char *path,
 			struct error **err);
@@ -82,18 +86,18 @@ struct guest_ops {
 
 extern const struct guest_ops guest_ops_pve;
 
-/* By the host's guest_ops and commands, which must outlive it. */
+/* A guest with the host's guest_ops and commands, which must outlive it. */
 struct guest guest_of(const struct host *host, uint32_t vmid);
 
-/* *ret is all zero if it does not run.  Negative: nobody can tell. */
+/* *ret is all zero if the guest does not run.  Negative: unknown. */
 int guest_status(const struct guest *g, struct guest_status *ret, struct error **err);
 /*
- * Connects to the guest's QEMU for a burst of commands.  Others need the monitor too: do not wait for the
- * guest, its agent, a storage or a user while it is open.  Caller closes *ret.
+ * Connects to the guest's QEMU for a burst of commands.  Other programs need the monitor too: do not wait for
+ * the guest, its agent, a storage or a user while it is open.  Caller closes *ret.
  */
 int guest_monitor(const struct guest *g, const struct cancel *cancel, struct qmp **ret, struct error **err);
 /*
- * Connects to the agent; ask it something (qga_ping()) to find out whether there is one.  Caller closes *ret.
+ * Connects to the agent's channel; qga_ping() finds out whether an agent answers.  Caller closes *ret.
  */
 int guest_agent(const struct guest *g, const struct cancel *cancel, struct qga **ret, struct error **err);
 /*
@@ -103,29 +107,29 @@ int guest_agent(const struct guest *g, const struct cancel *cancel, struct qga *
 int guest_shutdown(const struct guest *g, const struct guest_config *conf, uint64_t minutes,
 		   const struct cancel *cancel, const struct log *log, struct error **err);
 /*
- * Starts the guest.  Its command gets five minutes; a request to stop ends it too, with its whole process
- * group: no cancel where a guest must come back.
+ * Starts the guest.  The command may take five minutes.  A request to stop ends it, with its whole process
+ * group, so cancel must be NULL if the guest has to run again in any case.
  */
 int guest_start(const struct guest *g, enum guest_start how, const struct cancel *cancel,
 		const struct log *log, struct error **err);
-/* Ends the guest at once, without asking it; waits until it is gone.  0 also if it does not run. */
+/* Ends the guest at once, without shutting it down; waits until it is gone.  0 also if it does not run. */
 int guest_quit(const struct guest *g, struct error **err);
 /*
- * QEMU may run as another user and must be able to open what we make: a file, socket or block device becomes
- * that user's.  path may be NULL.
+ * Gives a file, socket or block device that we have made to the user that runs QEMU, so that QEMU can open
+ * it. path may be NULL.
  */
 int guest_own_file(const struct guest *g, const struct guest_status *status, const char *path,
 		   struct error **err);
 
-/* False also for a process that is not known. */
+/* Whether the process still runs; false if it is not known. */
 bool guest_process_lives(const struct guest_process *process);
-/* Waits up to 2 s for the end of one that has closed its sockets already.  Whether it has ended. */
+/* Waits up to 2 s for the end of a process that has closed its sockets.  Returns whether it has ended. */
 bool guest_process_ends(const struct guest_process *process);
 
 /*
- * True for the code of an error that means: the QMP connection ended, or nobody is there now.  QEMU has ended
- * only if its process has: a proxy in front of the monitor, or QEMU itself, may have closed the connection
- * alone.
+ * True for error codes which mean that the QMP connection has ended, or that no process listens now.  That
+ * does not mean that QEMU has ended: a proxy in front of the monitor, or QEMU itself, may have closed only
+ * the connection.
  */
 bool guest_is_lost(int code);
 

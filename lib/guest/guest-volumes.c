@@ -1,10 +1,10 @@
-/* Which volumes a guest's configuration names. */
+/* Checks whether a guest's configuration names a volume. */
 #include <string.h>
 
 #include "base/strv.h"
 #include "guest/guest.h"
 
-/* The characters that may stand before and after a volume's id in a value. */
+/* True for characters that may be next to a volume's id in a value. */
 static bool is_border(char c, const char *borders)
 {
 	return !c || strchr(borders, c) != NULL;

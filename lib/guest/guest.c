@@ -76,7 +76,7 @@ static void set_pair(struct guest_config *c, const char *key, const char *value)
 	c->pairs[c->n++] = (struct guest_pair){ xstrdup(key), xstrdup(value) };
 }
 
-/* Writes into line. */
+/* Changes line. */
 static void parse_pair(struct guest_config *c, char *line, const struct log *log)
 {
 	size_t n = key_length(line);

@@ -31,14 +31,14 @@ struct guest_pair {
 struct guest_config {
 	uint32_t vmid;
 	char *text;               /* the file as it is */
-	struct guest_pair *pairs; /* main section only; "cdrom" is filed as "ide2" */
+	struct guest_pair *pairs; /* of the main section; the key "cdrom" becomes "ide2" */
 	size_t n;
 };
 
 /* <root>/etc/pve/qemu-server/<vmid>.conf.  Caller frees. */
 char *guest_config_path(const struct paths *p, uint32_t vmid);
 
-/* Parses text; lines that cannot be read are warned about in PVE's words and skipped. */
+/* Parses text.  Skips lines that cannot be parsed, with a warning in PVE's words. */
 void guest_config_parse(uint32_t vmid, const char *text, const struct log *log, struct guest_config *ret);
 /* ERR_NOT_FOUND when there is no such guest.  The caller clears *ret after success. */
 int guest_config_load(const struct paths *p, uint32_t vmid, const struct log *log, struct guest_config *ret,
@@ -76,7 +76,7 @@ void guest_config_sections(const struct guest_config *c, struct guest_sections *
 void guest_sections_clear(struct guest_sections *s);
 #define _cleanup_guest_sections_ _cleanup_(guest_sections_clear)
 
-/* VMIDs of all configs in the folder, ascending.  Caller frees *ret. A missing folder is empty. */
+/* VMIDs of all configs in the folder, ascending.  Caller frees *ret.  A missing folder counts as empty. */
 int guest_config_list(const struct paths *p, uint32_t **ret, size_t *ret_n, struct error **err);
 
 /* ---- disks ---- */
@@ -98,10 +98,9 @@ struct guest_disks {
 };
 
 /*
- * The disks a backup looks at, in PVE's order (ide, scsi, virtio, sata, efidisk0, tpmstate0).
- * Drives with media=cdrom are not among them (so neither is "none" nor usual cloud-init), as in
- * get_backup_volumes.  Drives that cannot be parsed are an error, as a backup without them would
- * look complete (PVE skips them).
+ * The disks that a backup considers, in PVE's order (ide, scsi, virtio, sata, efidisk0, tpmstate0).  Drives
+ * with media=cdrom are left out (so "none" and usual cloud-init drives are, too), as in get_backup_volumes.
+ * A drive that cannot be parsed is an error, because a backup without it would look complete (PVE skips it).
  */
 int guest_config_disks(const struct guest_config *c, struct guest_disks *ret, struct error **err);
 /* The same with cloud-init images that are CD drives: everything that may be a volume of the guest. */
@@ -140,7 +139,7 @@ void guest_config_add_map(struct buf *out, const char *key, const char *device, 
 			  const char *format);
 /*
  * The archive's qemu-server.conf, appended to out: the main section without lock, parent, unusedN
- * and old #qmdump#/#vzdump# lines, then maps (may be NULL).  Whatever is left out is logged in PVE's words
+ * and old #qmdump#/#vzdump# lines, then maps (may be NULL).  Omissions are logged in PVE's words
  * ("snapshots found (not included into backup)", ...).
  */
 void guest_config_assemble(const struct guest_config *c, const char *maps, const struct log *log,
@@ -149,18 +148,18 @@ void guest_config_assemble(const struct guest_config *c, const char *maps, const
 /* ---- lock: in the file ---- */
 
 /*
- * Sets and returns the error of a guest that has a lock, -EBUSY: "VM is locked (backup)" as PVE says, then
- * which process of ours works on it, or when the file was last written and how to remove the lock.
+ * Sets and returns the error for a guest that has a lock, -EBUSY: PVE's "VM is locked (backup)", followed by
+ * the process of ours that works on the guest, or by the time of the last change and how to remove the lock.
  */
 int guest_config_locked(const struct paths *p, uint32_t vmid, const char *lock, struct error **err);
 
 /*
  * All of these keep owner, mode and ACL of the file.  not_synced (see io_write_file_atomic()): the change is
- * in place, but a power cut may take it back; with NULL that is an error like others.
+ * in place, but a power cut may take it back; with NULL that is an error like any other.
  *
  * Puts "lock: <lock>" into the file (atomically replaced, all else kept byte for byte) under PVE's
  * flock <root>/run/lock/qemu-server/lock-<vmid>.conf, waiting up to 10 s for it, or until
- * cancel (may be NULL) says so.
+ * a stop is requested (cancel may be NULL).
  * Another lock is an error as of guest_config_locked().
  */
 int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock, const struct cancel *cancel,
@@ -173,7 +172,7 @@ int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock
 int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *lock, struct error **err);
 
 /*
- * Makes a new configuration that holds nothing but the lock, and has it from the first moment.  -EEXIST:
+ * Makes a new configuration that contains only the lock, and has it from the first moment.  -EEXIST:
  * there is a guest of that id.  The folder is made if it is missing.  io_remove_unfinished() removes what a
  * kill leaves.  cancel as above.
  */
@@ -183,14 +182,14 @@ int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, 
 int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text, struct error **not_synced,
 			 struct error **err);
 /*
- * The same with what `change` makes of the current configuration, so that nobody else's change is lost.  If
- * it returns a negative code, the file stays as it is and that code is returned.
+ * The same, but `change` makes the new text from the current configuration, so that changes by other programs
+ * are kept.  If it returns a negative code, the file stays as it is and that code is returned.
  */
 int guest_config_change(const struct paths *p, uint32_t vmid,
 			int (*change)(void *opaque, const struct guest_config *now, struct buf *out,
 				      struct error **err),
 			void *opaque, struct error **not_synced, struct error **err);
-/* Waits until the last change survives a power cut.  After an error nobody knows whether it would. */
+/* Waits until the last change survives a power cut.  After an error it may or may not survive one. */
 int guest_config_sync(const struct paths *p, uint32_t vmid, struct error **err);
 
 /* ---- editing its text ---- */

@@ -1,5 +1,5 @@
 /*
- * The guests that the cluster's HA manager looks after, from <root>/etc/pve/ha/resources.cfg:
+ * The guests that the cluster's HA manager controls, from <root>/etc/pve/ha/resources.cfg:
  *
  *	vm: 100
  *		group fast
@@ -17,7 +17,7 @@
 
 /*
  * 1 if the HA manager keeps this guest running: a section with state "started", its old name "enabled", or
- * no state; 0 if it does not.  A missing file means that it looks after nothing.
+ * no state; 0 if it does not.  A missing file means that it controls no guest.
  */
 int ha_keeps_running(const struct paths *p, uint32_t vmid, struct error **err);
 

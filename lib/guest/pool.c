@@ -37,7 +37,7 @@ static int read_conf(const struct paths *p, struct buf *ret, struct error **err)
 	return r;
 }
 
-/* Finds where field number n of a line begins, and its length; false if the line has fewer fields. */
+/* Finds the beginning and length of field number n of a line; false if the line has fewer fields. */
 static bool find_field(const char *line, size_t len, int n, const char **ret, size_t *ret_len)
 {
 	const char *end = line + len;
@@ -67,7 +67,7 @@ static bool has_name(const char *line, size_t len, const char *name)
 	       !strncmp(own, name, own_len);
 }
 
-static int no_pool(const char *text, const char *name, struct error **err)
+static int pool_not_found(const char *text, const char *name, struct error **err)
 {
 	struct nearest n = nearest_begin(name);
 	_cleanup_strv_ char **names = NULL;
@@ -128,7 +128,7 @@ int pool_guests(const struct paths *p, const char *name, uint32_t **ret, size_t 
 			add_guests(line, len, ret, ret_n);
 		}
 	}
-	return found ? 0 : no_pool(buf_str(&text), name, err);
+	return found ? 0 : pool_not_found(buf_str(&text), name, err);
 }
 
 /* ---- adding ---- */
@@ -147,7 +147,7 @@ static int take_lock(const char *dir, struct error **err)
 	return 0;
 }
 
-/* The line's guests without vmid, then vmid if it is to be among them. */
+/* Writes the line with its guests but vmid, and adds vmid at the end if `add` is true. */
 static void write_line(const char *line, size_t len, uint32_t vmid, bool add, struct buf *out)
 {
 	_cleanup_buf_ struct buf whole = BUF_INIT, list = BUF_INIT;
@@ -156,7 +156,7 @@ static void write_line(const char *line, size_t len, uint32_t vmid, bool add, st
 	size_t field_len, n = 0;
 
 	buf_addf(&whole, "%.*s", (int)len, line);
-	/* PVE writes all fields, but reads lines without the last */
+	/* PVE writes all fields, but accepts lines without the last */
 	while (!find_field(buf_str(&whole), whole.len, FIELD_GUESTS, &field, &field_len))
 		buf_addc(&whole, ':');
 	add_guests(buf_str(&whole), whole.len, &guests, &n);
@@ -169,8 +169,8 @@ static void write_line(const char *line, size_t len, uint32_t vmid, bool add, st
 		 field + field_len);
 }
 
-static int rewrite(const struct paths *p, const char *name, uint32_t vmid, struct error **not_synced,
-		   struct error **err)
+static int rewrite_conf(const struct paths *p, const char *name, uint32_t vmid, struct error **not_synced,
+			struct error **err)
 {
 	_cleanup_free_ char *file = paths_get(p, "/etc/pve/user.cfg");
 	_cleanup_buf_ struct buf text = BUF_INIT, out = BUF_INIT;
@@ -192,7 +192,7 @@ static int rewrite(const struct paths *p, const char *name, uint32_t vmid, struc
 		found = found || own;
 	}
 	return found ? io_write_file_atomic(file, buf_str(&out), out.len, 0640, not_synced, err)
-		     : no_pool(buf_str(&text), name, err);
+		     : pool_not_found(buf_str(&text), name, err);
 }
 
 int pool_add_guest(const struct paths *p, const char *name, uint32_t vmid, struct error **not_synced,
@@ -206,7 +206,7 @@ int pool_add_guest(const struct paths *p, const char *name, uint32_t vmid, struc
 		r = take_lock(dir, err);
 	if (r < 0)
 		return r;
-	r = rewrite(p, name, vmid, not_synced, err);
+	r = rewrite_conf(p, name, vmid, not_synced, err);
 	rmdir(dir);
 	return r;
 }

@@ -23,7 +23,7 @@ int pool_guests(const struct paths *p, const char *name, uint32_t **ret, size_t 
 /*
  * Puts a guest into a pool, and takes it out of any other.  Everything else in the file stays as it is.
  * Takes the lock that PVE takes, the folder <root>/etc/pve/priv/lock/file-user_cfg, and waits up to 10 s for
- * it. not_synced as in io_write_file_atomic().
+ * it.  not_synced as in io_write_file_atomic().
  */
 int pool_add_guest(const struct paths *p, const char *name, uint32_t vmid, struct error **not_synced,
 		   struct error **err);

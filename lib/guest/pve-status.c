@@ -1,4 +1,4 @@
-/* Whether a guest runs, and in which process, as the files of PVE's qemu-server tell. */
+/* Finds out whether a guest runs, and in which process, from the files of PVE's qemu-server. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,7 +19,7 @@ enum {
 };
 
 /*
- * 1: somebody listens, 0: nobody does, negative: nobody can tell.  *ret_pid: the process that listens, or 0.
+ * 1: a process listens, 0: none does, negative: unknown.  *ret_pid: the process that listens, or 0.
  */
 static int probe_socket(const char *path, struct guest_status *ret, pid_t *ret_pid, struct error **err)
 {
@@ -32,7 +32,7 @@ static int probe_socket(const char *path, struct guest_status *ret, pid_t *ret_p
 	fd = unix_socket_connect(path, SOCK_STREAM, &mine);
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
 		return 0;
-	if (fd == -EAGAIN) /* others are waiting for it: it runs */
+	if (fd == -EAGAIN) /* its backlog is full, so it runs */
 		return 1;
 	error_keep_first(err, &mine);
 	if (fd < 0)
@@ -99,7 +99,7 @@ int pve_status(const struct guest *g, struct guest_status *ret, struct error **e
 		return 0;
 	}
 	pid = living_pid(g->paths, g->vmid);
-	/* a process that was killed closes its sockets first, and then takes time to give its memory back */
+	/* a process that was killed closes its sockets first, and then needs time to free its memory */
 	for (int ms = 0; pid && ms < DYING_MS; ms += POLL_MS) {
 		usleep(POLL_MS * 1000);
 		pid = living_pid(g->paths, g->vmid);

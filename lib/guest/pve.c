@@ -27,7 +27,7 @@ static int pve_monitor(const struct guest *g, const struct cancel *cancel, struc
 {
 	_cleanup_free_ char *path = paths_get(g->paths, "/run/qemu-server/%u.qmp", g->vmid);
 
-	/* a connection that ends at once is tried again; a QEMU that has ended would refuse it */
+	/* try again if a connection ends at once; if QEMU has ended, the next one is refused */
 	for (int left = OPEN_TRIES;; left--) {
 		_cleanup_error_ struct error *mine = NULL;
 		int r = qmp_open(path, QMP_CONNECT_TIMEOUT_MS, cancel, ret, &mine);
@@ -71,7 +71,7 @@ static int ask_to_shut_down(const struct guest *g, const struct guest_config *co
 	return r;
 }
 
-/* Its process has ended, and nobody else answers in its place. */
+/* True if its process has ended, and no new one has taken its place. */
 static bool is_down(const struct guest *g, const struct guest_process *process)
 {
 	struct guest_status status;
@@ -157,8 +157,8 @@ static int pve_quit(const struct guest *g, struct error **err)
 
 /* ---- starting ---- */
 
-/* Puts the number in place of the first {vmid} of each word. */
-static void fill_in(char **argv, uint32_t vmid)
+/* Replaces the first {vmid} of each word by the number. */
+static void fill_in_vmid(char **argv, uint32_t vmid)
 {
 	for (char **arg = argv; *arg; arg++) {
 		char *at = strstr(*arg, "{vmid}"), *filled;
@@ -185,7 +185,7 @@ static int run_command(const char *option, const char *command, uint32_t vmid, c
 	if (!argv || !argv[0])
 		return error_set(err, ERR_INVALID, "%s: '%s' is no command: correct it in vzdump.conf",
 				 option, command ? command : "");
-	fill_in(argv, vmid);
+	fill_in_vmid(argv, vmid);
 	r = process_run((const char *const *)(const void *)argv, &o, &result, err);
 	if (r == 0 && result.status != 0)
 		r = error_set(err, ERR_PEER, "%s '%s' failed with exit status %d", option, command,

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 
-/* How long a file system may take to answer, while everything else waits to be undone. */
+/* A short limit for a file system to answer, because everything else waits to be undone. */
 #define ANSWER_MS 5000
 
 static int free_image(const struct host *host, const char *volid, const struct log *log, struct error **err)
@@ -18,10 +18,13 @@ static int free_image(const struct host *host, const char *volid, const struct l
 
 	if (r == 0 && v.storage && v.storage->path)
 		r = bounded_reach(v.storage->path, ANSWER_MS, NULL, err);
-	/* not a local directory: if it is not mounted, an empty one would be made and the image seem gone */
+	/* not for a local directory: if it is not mounted, this would make an empty one, without the image */
 	if (r == 0 && v.storage && (!v.storage->path || v.storage->ops->shared))
 		r = storage_activate(v.storage, log, err);
-	/* not Ceph: it knows its images also without a manager, which counts space, and says if it is away */
+	/*
+	 * not for Ceph: its status needs a manager, its images do not, and it reports itself if it is
+	 * unreachable
+	 */
 	if (r == 0 && v.storage && v.storage->path)
 		r = storage_status(v.storage, &st, err);
 	if (r < 0) {
@@ -36,7 +39,7 @@ int journal_free_image(const struct host *host, const char *volid, const struct 
 	_cleanup_error_ struct error *mine = NULL;
 	int r = free_image(host, volid, log, &mine);
 
-	/* a request to stop ends only what a storage is asked at that moment, so it is asked once more */
+	/* a request to stop ends only the storage command that runs at that moment, so try once more */
 	if (r == ERR_CANCELED) {
 		error_free(TAKE_PTR(mine));
 		r = free_image(host, volid, log, &mine);
@@ -49,7 +52,7 @@ int journal_free_image(const struct host *host, const char *volid, const struct 
 
 /* ---- making one ---- */
 
-/* Asked before the journal has the name, or a kill in between would make the next run remove the image. */
+/* To be called before the journal has the name; or after a kill the next run would remove that image. */
 static int check_name_is_free(const struct storage *s, uint32_t vmid, const char *volid, struct error **err)
 {
 	_cleanup_strv_ char **names = NULL;
@@ -66,7 +69,7 @@ static int check_name_is_free(const struct storage *s, uint32_t vmid, const char
 }
 
 /* "vm-100-disk-1" of "local:100/vm-100-disk-1.qcow2".  Caller frees. */
-static char *name_of(const char *volid, enum image_format format)
+static char *image_name(const char *volid, enum image_format format)
 {
 	_cleanup_free_ char *extension = xasprintf(".%s", image_format_name(format));
 	const char *slash = strrchr(volid, '/');
@@ -83,18 +86,18 @@ int journal_alloc_image(struct journal *j, const struct storage *s, const struct
 	struct volume_alloc named = *a;
 	int r = volume_alloc_id(s, a, &volid, err);
 
-	/* a name that the storage has just chosen was free */
+	/* if the storage has just chosen the name, it is free */
 	if (r == 0 && a->name)
 		r = check_name_is_free(s, a->vmid, volid, err);
 	if (r == 0)
 		r = journal_add(j, JOURNAL_IMAGE, volid, err);
 	if (r < 0)
 		return r;
-	/* asked once more for the next free name, the storage might choose another */
-	name = name_of(volid, a->format);
+	/* give the storage this name, as it might choose another one now */
+	name = image_name(volid, a->format);
 	named.name = name;
 	r = volume_alloc(s, &named, ret, err);
-	/* somebody was quicker, and that image must not be removed by us */
+	/* another program has just made it, so we must not remove it */
 	if (r == -EEXIST)
 		journal_strike(j, JOURNAL_IMAGE, volid);
 	return r;

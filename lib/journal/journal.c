@@ -50,13 +50,13 @@ static struct journal *journal_new(const struct paths *p, const struct journal_k
 	return j;
 }
 
-static void remember(struct journal *j, const struct journal_kind *kind, const char *value)
+static void add_entry(struct journal *j, const struct journal_kind *kind, const char *value)
 {
 	j->entries = xreallocarray(j->entries, j->n + 1, sizeof(*j->entries));
 	j->entries[j->n++] = (struct journal_entry){ kind, xstrdup(value) };
 }
 
-static void forget(struct journal *j, const char *kind, const char *value)
+static void remove_entry(struct journal *j, const char *kind, const char *value)
 {
 	for (size_t i = 0; i < j->n; i++) {
 		if (!journal_entry_is(&j->entries[i], kind) || strcmp(j->entries[i].value, value) != 0)
@@ -68,8 +68,8 @@ static void forget(struct journal *j, const char *kind, const char *value)
 	}
 }
 
-/* If a full disk cuts the line, it is removed again, or the next one would be appended to it. */
-static int append(struct journal *j, char sign, const char *kind, const char *value)
+/* If a full disk cuts the line, removes it again, or the next line would be appended to it. */
+static int append_line(struct journal *j, char sign, const char *kind, const char *value)
 {
 	_cleanup_free_ char *line = xasprintf("%c%s %s\n", sign, kind, value);
 	const off_t end = lseek(j->fd, 0, SEEK_END);
@@ -91,12 +91,12 @@ int journal_add(struct journal *j, const char *kind, const char *value, struct e
 		return error_set(err, ERR_INVALID, "name '%s' has a line break", value);
 	if (!row)
 		return error_set(err, ERR_INVALID, "the journal has no kind of entries '%s'", kind);
-	r = append(j, '+', kind, value);
+	r = append_line(j, '+', kind, value);
 	if (r == 0 && fdatasync(j->fd) < 0)
 		r = -errno;
 	if (r < 0)
 		return error_errno(err, -r, "cannot write the journal '%s'", j->path);
-	remember(j, row, value);
+	add_entry(j, row, value);
 	return 0;
 }
 
@@ -111,8 +111,8 @@ int journal_add_pid(struct journal *j, struct error **err)
 void journal_strike(struct journal *j, const char *kind, const char *value)
 {
 	value = value ? value : "";
-	append(j, '-', kind, value);
-	forget(j, kind, value);
+	append_line(j, '-', kind, value);
+	remove_entry(j, kind, value);
 }
 
 void journal_strike_all(struct journal *j, const char *kind)
@@ -138,32 +138,32 @@ bool journal_has(const struct journal *j, const char *kind)
 	return false;
 }
 
-static int busy(const struct journal *j, struct error **err)
+static int journal_busy(const struct journal *j, struct error **err)
 {
 	_cleanup_free_ char *holder = lock_holder_text(j->path);
 
 	return error_set(err, -EBUSY, "another process works on VM %u: the guest is %s", j->vmid, holder);
 }
 
-/* The lock is held as long as the descriptor is open, so it dies with the process. */
+/* The lock is held while the descriptor is open, so it ends with the process. */
 static int take_lock(const struct journal *j, struct error **err)
 {
 	if (flock(j->fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	if (errno == EWOULDBLOCK)
-		return busy(j, err);
+		return journal_busy(j, err);
 	return error_errno(err, errno, "cannot lock the journal '%s'", j->path);
 }
 
 /*
- * Takes the lock of a journal that was just made.  -ESTALE: a cleanup was quicker, found it empty, and
- * removed it.
+ * Takes the lock of a journal that was just created.  -ESTALE: a cleanup has locked it first, found it empty
+ * and removed it.
  */
-static int begin(struct journal *j, const char *dir, struct error **err)
+static int begin_journal(struct journal *j, const char *dir, struct error **err)
 {
 	int r = take_lock(j, err);
 
-	/* if a cleanup has the lock, it finds nothing in the file and removes it */
+	/* if a cleanup has the lock, it finds an empty file and removes it */
 	if (r < 0)
 		return r;
 	if (!io_is_named(j->fd, j->path))
@@ -196,7 +196,7 @@ int journal_create(const struct paths *p, const struct journal_kind *const *kind
 				vmid, j->path);
 		if (j->fd < 0)
 			return error_errno(err, errno, "cannot create the journal '%s'", j->path);
-		r = begin(j, dir, err);
+		r = begin_journal(j, dir, err);
 		if (r == 0)
 			*ret = TAKE_PTR(j);
 	} while (r == -ESTALE);
@@ -213,12 +213,12 @@ static void replay_line(struct journal *j, char *line)
 	*value++ = '\0';
 	kind = find_kind(j, line + 1);
 	if (kind && *line == '+')
-		remember(j, kind, value);
+		add_entry(j, kind, value);
 	else if (kind)
-		forget(j, kind->name, value);
+		remove_entry(j, kind->name, value);
 }
 
-/* If a crash cut the last line, its rest is removed from the file too, since more lines will follow. */
+/* If a crash has cut the last line, removes the rest of it from the file, because more lines will follow. */
 static int replay(struct journal *j, struct error **err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -235,8 +235,8 @@ static int replay(struct journal *j, struct error **err)
 }
 
 /*
- * Between opening and locking, the process that had the lock may have removed the file, and another may have
- * made a new one of that name.  The file that is read must be the one that is locked, and that others see.
+ * Between opening and locking, the process that held the lock may have removed the file, and another process
+ * may have created a new one.  So check that the locked file is still the one with this name.
  */
 int journal_load(const struct paths *p, const struct journal_kind *const *kinds, uint32_t vmid,
 		 struct journal **ret, struct error **err)
@@ -309,7 +309,7 @@ bool journal_finish(struct journal *j)
 		if (!journal_entry_is(&j->entries[i], JOURNAL_PID))
 			return false;
 	}
-	/* it is also gone if somebody else removed it */
+	/* another process may have removed it */
 	return journal_remove(j, NULL) == 0 || !io_is_named(j->fd, j->path);
 }
 

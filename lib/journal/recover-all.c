@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "journal/recover.h"
 
-/* Positive: there is nothing to do. */
+/* 1 if there was nothing to do. */
 static int recover_one(const struct host *host, uint32_t vmid, struct error **err)
 {
 	_cleanup_(journal_freep) struct journal *j = NULL;
@@ -16,7 +16,7 @@ static int recover_one(const struct host *host, uint32_t vmid, struct error **er
 		log_info(host->log, "%s: nothing is cleaned up there", error_message(mine));
 		return 1;
 	}
-	/* its process has just ended and removed it */
+	/* its process has just ended, and has removed it */
 	if (r == -ENOENT)
 		return 1;
 	error_keep_first(err, &mine);
@@ -38,7 +38,7 @@ static int recover_one(const struct host *host, uint32_t vmid, struct error **er
 	return r;
 }
 
-/* Only the administrator can finish it, since the guest may run. */
+/* Only the administrator can finish a live restore, because the guest may run. */
 static void say_unfinished(const struct host *host, uint32_t vmid)
 {
 	_cleanup_free_ char *script = paths_get(host->paths, "/var/lib/vzdump/%u.finish", vmid);

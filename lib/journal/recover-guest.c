@@ -1,4 +1,4 @@
-/* Undoing what the guest notices of its backup: the graph of its QEMU, paused vCPUs, frozen file systems. */
+/* Undoes the changes to a running guest: the graph of its QEMU, paused vCPUs, frozen file systems. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,8 +86,8 @@ static int has_ended(const struct host *host, const struct journal *j, struct er
 /* ---- the graph ---- */
 
 /*
- * If the answer to nbd-server-start was lost, the server in QEMU may be ours or somebody else's.  Ours has
- * made its socket in our folder.
+ * If the answer to nbd-server-start was lost, the server in QEMU may be ours or not.  If it is ours, its
+ * socket is in our folder.
  */
 static bool is_server_ours(const struct journal *j)
 {
@@ -117,7 +117,7 @@ static unsigned what_is_ours(const struct journal *j)
 	return ours;
 }
 
-/* again: an earlier attempt has failed somewhere, so the vCPUs go on before anything else is done. */
+/* again: an earlier attempt may have failed at any step, so resume the vCPUs before anything else. */
 static int clean_once(const struct host *host, struct journal *j, bool again, const struct log *log,
 		      struct error **err)
 {
@@ -135,7 +135,7 @@ static int clean_once(const struct host *host, struct journal *j, bool again, co
 	if (r < 0)
 		return r;
 	/*
-	 * some disks and QEMUs need paused vCPUs; if the journal cannot be written, it is done all the same
+	 * some disks and QEMUs need paused vCPUs; go on even if the journal cannot be written
 	 */
 	if (run && !journal_has(j, JOURNAL_STOPPED))
 		journal_add(j, JOURNAL_STOPPED, NULL, NULL);
@@ -145,8 +145,8 @@ static int clean_once(const struct host *host, struct journal *j, bool again, co
 	return r;
 }
 
-/* Lets the vCPUs go on, whatever could not be removed from QEMU. */
-static void let_go_on(const struct host *host, struct journal *j)
+/* Resumes the vCPUs, even if something could not be removed from QEMU. */
+static void resume_vcpus(const struct host *host, struct journal *j)
 {
 	const struct guest guest = guest_of(host, j->vmid);
 	_cleanup_qmp_ struct qmp *q = NULL;
@@ -165,7 +165,7 @@ static uint64_t patience_ns(const struct host *host, const struct journal *j)
 	return s * UINT64_C(1000000000);
 }
 
-/* As long as QEMU's process lives, what we put into it is still there, even if the connection ends. */
+/* Tries again if a connection ends, because our changes stay in QEMU as long as its process lives. */
 static int clean_graph(const struct host *host, struct journal *j, const struct log *log, struct error **err)
 {
 	const uint64_t since = units_now_ns();
@@ -186,7 +186,7 @@ static int clean_graph(const struct host *host, struct journal *j, const struct 
 		if (r == 0)
 			return 0;
 		if (!lost)
-			let_go_on(host, j);
+			resume_vcpus(host, j);
 		if (!lost || units_now_ns() - since >= patience_ns(host, j)) {
 			error_keep_first(err, &mine);
 			return r;

@@ -1,4 +1,4 @@
-/* How the kinds of entries are undone that backup and restore both write. */
+/* Undoes the kinds of entries that backup and restore both write. */
 #include <errno.h>
 
 #include "base/bounded.h"
@@ -6,7 +6,7 @@
 #include "guest/guest.h"
 #include "journal/recover.h"
 
-/* How long a file system may take to answer, while everything else waits to be undone. */
+/* A short limit for a file system to answer, because everything else waits to be undone. */
 #define ANSWER_MS 5000
 
 int recover_remove_file(const char *path, struct error **err)
@@ -36,7 +36,7 @@ static int undo_lock(const struct host *host, struct journal *j, const char *loc
 
 	(void)log;
 	/*
-	 * somebody removed it already, or put another one there, or the guest is gone: it is not ours any
+	 * it was removed or replaced by another lock, or the guest is gone: there is no lock of ours any
 	 * more
 	 */
 	if (r == ERR_NOT_FOUND || r == -ENOENT || r == -EBUSY)

@@ -17,8 +17,8 @@ void recover_note(const struct log *log, const char *what, struct error **first,
 }
 
 /*
- * A process that was killed while it wrote one of these files left a half-written copy, with its pid in the
- * name.
+ * Removes temporary files of the processes in the journal, which have their pids in the names.  They are left
+ * if a process is killed while it writes one of these files.
  */
 static void remove_unfinished(const struct host *host, const struct journal *j)
 {

@@ -1,6 +1,6 @@
 /*
- * Recovery: undoes whatever a guest's journal says is still there.  The same code ends every backup, good or
- * bad, and cleans up after one that was killed.
+ * Recovery: undoes everything that is left in a guest's journal.  The same code runs at the end of every
+ * backup, successful or not, and cleans up after a backup that was killed.
  */
 #ifndef VZDUMP_JOURNAL_RECOVER_H
 #define VZDUMP_JOURNAL_RECOVER_H
@@ -12,12 +12,12 @@
 /* The socket of a backup's NBD server in QEMU, in the folder that the journal has as JOURNAL_DIR. */
 #define RECOVER_NBD_SOCKET "nbd.sock"
 
-/* What a backup does to a guest that runs.  recover_guest() undoes all of it together. */
+/* Changes of a backup to a running guest.  recover_guest() undoes all of them together. */
 #define JOURNAL_QEMU    "qemu"    /* the process of the next four; value: its pid and proc_start_ticks() */
 #define JOURNAL_GRAPH   "graph"   /* nodes, filters, bitmaps, exports with our prefix in the guest's QEMU */
 #define JOURNAL_SERVER  "server"  /* the NBD server in the guest's QEMU */
-#define JOURNAL_STOPPED "stopped" /* the vCPUs are paused by us */
-#define JOURNAL_FROZEN  "frozen"  /* the guest's file systems are frozen by us */
+#define JOURNAL_STOPPED "stopped" /* we have paused the vCPUs */
+#define JOURNAL_FROZEN  "frozen"  /* we have frozen the guest's file systems */
 
 extern const struct journal_kind journal_kind_qemu;
 extern const struct journal_kind journal_kind_graph;
@@ -30,18 +30,18 @@ extern const struct journal_kind journal_kind_dir;
 extern const struct journal_kind journal_kind_lock;
 
 /*
- * Undoes what the guest notices: removes filters, nodes, exports and the NBD server from its QEMU, lets
- * paused vCPUs go on, thaws file systems.  If QEMU's process has ended, all of that has ended with it.  A QMP
- * connection that ends, or cannot be made, is tried again for 15 s, for 30 s if the vCPUs are paused.  A
- * request to stop shortens these waits, but everything is undone all the same.  Returns the first error.
- * Whatever could not be undone stays in the journal; file systems stay there unless the agent answers that
- * they are not frozen.
+ * Undoes the changes to a running guest: removes filters, nodes, exports and the NBD server from its QEMU,
+ * resumes paused vCPUs, thaws file systems.  If QEMU's process has ended, nothing of that is left.  If a QMP
+ * connection ends or cannot be made, it tries again for 15 s, for 30 s if the vCPUs are paused.  A request to
+ * stop shortens these waits, but does not prevent the undoing.  Returns the first error.  Entries that could
+ * not be undone stay in the journal; that of frozen file systems stays unless the agent answers that they are
+ * not frozen.
  */
 int recover_guest(const struct host *host, struct journal *j, const struct log *log, struct error **err);
 
 /*
- * Notes which process the guest's QEMU is, before anything is put into it: recover_guest() takes everything
- * to be gone when this process has ended.
+ * Notes the process of the guest's QEMU, before anything is added to it.  When this process has ended,
+ * recover_guest() assumes that everything in it is gone.
  */
 int recover_note_process(struct journal *j, const struct guest_process *p, struct error **err);
 
@@ -53,14 +53,14 @@ int recover_note_process(struct journal *j, const struct guest_process *p, struc
 int recover_rest(const struct host *host, struct journal *j, const struct log *log, struct error **err);
 
 /*
- * Does both for each guest that has the journal of a dead process (vmid 0: for all of them), and logs what it
- * does. *ret_n (may be NULL) is the number of guests.  Returns the first error.
+ * Does both for the guest `vmid` (0: for all guests) if it has the journal of a dead process, and logs what
+ * it does.  *ret_n (may be NULL) is the number of such guests.  Returns the first error.
  */
 int recover_all(const struct host *host, uint32_t vmid, unsigned *ret_n, struct error **err);
 
 /*
  * For the rows of kinds: removes a file; 0 also if there is none.  ERR_TIMEOUT if its file system does not
- * answer within some seconds, so that it holds up nothing else.
+ * answer within some seconds, so that other entries need not wait for it.
  */
 int recover_remove_file(const char *path, struct error **err);
 

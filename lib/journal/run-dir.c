@@ -10,13 +10,13 @@
 #include "base/mem.h"
 #include "base/unix-socket.h"
 
-/* The folder's name and "/<key>.sock" must fit a socket address. */
+/* The folder's path and "/<key>.sock" must fit into a socket address. */
 #define LENGTH_MAX (UNIX_SOCKET_PATH_MAX - strlen("/efidisk0.sock"))
 
 #define TRIES 8
 
-/* A folder that cannot be removed must not be in the way, so later tries use other names. */
-static char *name(const char *run, const char *tmp, uint32_t vmid, int tries)
+/* Later tries use other names, because a folder of the first name may exist that cannot be removed. */
+static char *folder_name(const char *run, const char *tmp, uint32_t vmid, int tries)
 {
 	_cleanup_free_ char *dir = xasprintf("%s/vzdump-%u", run, vmid);
 	uint32_t random = 0;
@@ -27,14 +27,14 @@ static char *name(const char *run, const char *tmp, uint32_t vmid, int tries)
 	} else if (!tries) {
 		return TAKE_PTR(dir);
 	}
-	/* anybody may make folders in /tmp, but not of a name that nobody can guess */
+	/* other users may make folders in /tmp, but cannot guess this name */
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = (uint32_t)getpid() + (uint32_t)tries;
 	return xasprintf("%s-%08x", dir, random);
 }
 
-/* Positive: something of that name stays, take another one. */
-static int make(struct journal *j, const char *dir, struct error **err)
+/* 1 if the name is taken and cannot be removed: the caller tries another one. */
+static int make_folder(struct journal *j, const char *dir, struct error **err)
 {
 	int r = journal_add(j, JOURNAL_DIR, dir, err);
 
@@ -56,9 +56,9 @@ int run_dir_make(const struct paths *p, struct journal *j, char **ret, struct er
 	if (r < 0)
 		return r;
 	for (int tries = 0; tries < TRIES; tries++) {
-		_cleanup_free_ char *dir = name(run, "/tmp", j->vmid, tries);
+		_cleanup_free_ char *dir = folder_name(run, "/tmp", j->vmid, tries);
 
-		r = make(j, dir, err);
+		r = make_folder(j, dir, err);
 		if (r == 0)
 			*ret = TAKE_PTR(dir);
 		if (r <= 0)

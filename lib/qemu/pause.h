@@ -7,7 +7,7 @@
  *			for it is called "stopped".
  *	suspended	a guest in backup mode "suspend", as PVE says it: paused for the length of a backup
  *	frozen		the guest's file systems, by its agent (qga.h)
- *	snapshot	the content of the disks at the instant, read while the guest goes on writing (nodes.h)
+ *	snapshot	the content of the disks at the instant, read while the guest writes (nodes.h)
  *	down		a guest that was shut down for its backup, mode "stop" (guest/guest-ops.h)
  *
  * QEMU before 9.0 has AioContext locks.  If it has iothreads, the guest must be paused whenever the graph
