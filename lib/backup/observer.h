@@ -56,7 +56,7 @@ struct observer {
 
 	/*
 	 * For debugging.  wants_state() is asked as often as progress() is called; if it returns true,
-	 * state() gets the state of the copy of all disks as lines of text.  Both are NULL or none.
+	 * state() gets the state of the copy of all disks as lines of text.  Set both or neither.
 	 */
 	bool (*wants_state)(void *opaque);
 	void (*state)(void *opaque, const char *text);
