@@ -8,6 +8,7 @@
 struct fleecing {
 	struct volume image;
 	uint64_t granularity; /* of its discards, bytes */
+	bool thin;            /* else its storage counts the whole image from the start */
 	size_t usage_index;   /* in struct sources.usage */
 };
 
@@ -53,6 +54,7 @@ static int allocate_image(const struct sources *s, struct source *d, unsigned nu
 	if (r == 0)
 		r = volume_traits(&f->image, &traits, err);
 	f->granularity = traits.discard_granularity;
+	f->thin = traits.thin;
 	if (r == 0)
 		r = guest_own_file(&s->p.guest, s->p.power, f->image.path, err);
 	return r < 0 ? error_wrap(err, r, "allocating fleecing image for %s", d->conf->key) : 0;
@@ -125,11 +127,9 @@ static int fleecing_explain(const struct source *d, int code, struct error **err
 static void fleecing_space(const struct sources *s, const struct source *d, struct source_space *ret)
 {
 	const struct fleecing *f = d->state;
-	struct image_traits traits;
 
 	usage_get(s->usage, f->usage_index, &ret->used);
-	storage_traits(f->image.storage, f->image.format, &traits);
-	ret->reserved = !traits.thin && ret->used.peak >= d->size;
+	ret->reserved = !f->thin && ret->used.peak >= d->size;
 }
 
 static void fleecing_close(struct source *d)

@@ -172,7 +172,7 @@ struct source_ops {
 	void (*endpoint)(const struct sources *s, const struct source *d, struct source_endpoint *ret);
 	/* Why QEMU gave up the snapshot of the disk: sets err.  NULL: there is nothing to say. */
 	int (*explain)(const struct source *d, int code, struct error **err);
-	/* NULL: it takes no space. */
+	/* Asks no storage, since the copy's loop calls it.  NULL: it takes no space. */
 	void (*space)(const struct sources *s, const struct source *d, struct source_space *ret);
 	/* Frees d->state.  NULL: there is none. */
 	void (*close)(struct source *d);
