@@ -188,11 +188,12 @@ bool vma_reader_missing(const struct vma_reader *reader, uint8_t dev, uint64_t *
 int vma_reader_run(struct vma_reader *reader, const struct vma_receiver *receiver, void *opaque,
 		   struct error **err)
 {
+	struct chunk *first = TAKE_PTR(reader->first);
 	const struct reader_flow flow = { .source = &reader->source,
 					  .chunks = &reader->chunks,
 					  .parser = &reader->parser,
 					  .report = &reader->report,
-					  .first = TAKE_PTR(reader->first),
+					  .first = first,
 					  .n_threads = reader->n_threads };
 	struct error *own = NULL; /* the calls below read error codes from it, and err may be NULL */
 	int r;

@@ -236,7 +236,9 @@ static void open_zeroes(struct pool *p)
 
 static void submit_zeroes(struct pool *p)
 {
-	submit_item(p, (struct work_item){ .kind = WORK_ZEROES, .zeroes = TAKE_PTR(p->open_zeroes) });
+	struct zeroes *z = TAKE_PTR(p->open_zeroes);
+
+	submit_item(p, (struct work_item){ .kind = WORK_ZEROES, .zeroes = z });
 }
 
 /* Releases the lock while it waits. */

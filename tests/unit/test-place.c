@@ -72,13 +72,11 @@ static struct archive *create(struct fixture *f, const char *what)
 
 static void test_publish(void)
 {
-	_cleanup_free_ char *path = NULL;
 	struct error *err = NULL;
 	struct fixture f;
 	struct archive *a;
 
 	begin(&f);
-	path = xasprintf("%s/" NAME, f.dir);
 	ok(!place_exists(f.place, NAME), "the name is free");
 	a = create(&f, "an archive is begun");
 	ok(journal_has(f.journal, JOURNAL_FILE), "the journal knows its file");
