@@ -33,7 +33,8 @@ struct task_guest {
 	struct guest_status power;
 	struct journal *journal; /* NULL: nothing was begun */
 	bool live;               /* the disks are read from a QEMU (running, or started paused) */
-	bool suspended; /* mode suspend has paused it, or has tried to: the hook script is called at the end */
+	/* mode suspend has paused it, or has tried to: the hook script is called at the end */
+	bool suspended;
 	uint64_t down_since_ns; /* stop and suspend: when the guest went down or was suspended; 0: it runs */
 };
 

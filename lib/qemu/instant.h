@@ -1,6 +1,6 @@
 /*
- * Inserts all filters under a guest at the same instant, and removes them again.  The backup is the content of
- * the disks at that instant.
+ * Inserts all filters under a guest at the same instant, and removes them again.  The backup is the content
+ * of the disks at that instant.
  */
 #ifndef VZDUMP_QEMU_INSTANT_H
 #define VZDUMP_QEMU_INSTANT_H

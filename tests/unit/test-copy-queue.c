@@ -104,7 +104,8 @@ static bool trims(struct disk *d, unsigned n, const struct run *expected)
 	bool good = got == n;
 
 	for (unsigned i = 0; i < got; i++) {
-		good = good && i < n && r[i].first == expected[i].first && r[i].n == expected[i].n;
+		if (i < n)
+			good = good && r[i].first == expected[i].first && r[i].n == expected[i].n;
 		queue_trim_end(&d->q);
 	}
 	return good;
