@@ -159,3 +159,13 @@ named_in() {
 	done
 	[ "$status" = 0 ]
 }
+
+@test "functions that the architecture names exist" {
+	local name
+	for name in $(grep -oE '`[a-z_]+\(\)`' "$top/doc/architecture.md" | tr -d '`()' | sort -u); do
+		grep -rqE --include='*.[ch]' "\b$name\(" "$top/lib" "$top/cli" || {
+			echo "doc/architecture.md: there is no $name()"
+			return 1
+		}
+	done
+}
