@@ -126,7 +126,9 @@ bool volume_was_written(const struct volume *v, const struct volume_mark *since)
 {
 	struct volume_mark now;
 
+	/* then the file is not touched: its server may have stopped to answer */
+	if (!since->known)
+		return false;
 	volume_get_mark(v, &now);
-	return now.known && since->known &&
-	       (now.value[0] != since->value[0] || now.value[1] != since->value[1]);
+	return now.known && (now.value[0] != since->value[0] || now.value[1] != since->value[1]);
 }

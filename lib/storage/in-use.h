@@ -43,7 +43,7 @@ struct volume_mark {
 	uint64_t value[2];
 };
 void volume_get_mark(const struct volume *v, struct volume_mark *ret);
-/* False, too, if a mark is not known. */
+/* False, too, if a mark is not known.  If that is `since`, the volume is not touched, so this cannot hang. */
 bool volume_was_written(const struct volume *v, const struct volume_mark *since);
 
 #endif
