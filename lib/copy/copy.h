@@ -6,10 +6,10 @@
  *	                              ├─▶ cover (first come, first kept) ─▶ fill ─▶ extents ─▶ vma_writer
  *	old data pushed ───▶ sink ────┘
  *
- * copy.c is the loop: it asks each disk's queue what to do next, keeps as many requests in flight over
- * all disks as the budget allows, and hands extents to the writer.  Order: clusters the guest has
- * rewritten since the start first (*drain first*, since they are what fills a fleecing image), then all
- * disks in turn from their beginning.  Clusters that were read are TRIMmed, so that a fleecing image
+ * copy.c is the loop: it decides which disk's turn it is, and keeps as many requests in flight over all disks
+ * as the budget allows.  disk.c sends what one disk's queue wants, and takes the answers.  Order: clusters
+ * the guest has rewritten since the start first (*drain first*, since they are what fills a fleecing image),
+ * then all disks in turn from their beginning.  Clusters that were read are TRIMmed, so that a fleecing image
  * shrinks and later guest writes there cost nothing.
  *
  *	cover	what has become of each cluster of one disk	map: a bit per cluster
