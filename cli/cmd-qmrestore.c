@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/mem.h"
-#include "base/strv.h"
 #include "base/text.h"
 #include "base/trace.h"
 #include "base/units.h"

@@ -7,7 +7,6 @@
 #include "backup/hook.h"
 #include "backup/job.h"
 #include "base/buf.h"
-#include "base/mem.h"
 #include "base/strv.h"
 #include "config/settings.h"
 #include "config/vzdump-options.h"

@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "base/paths.h"
 #include "command.h"
-#include "json-out.h"
 #include "storage/storage.h"
 
 extern const struct command pvesm_command_status, pvesm_command_list, pvesm_command_alloc, pvesm_command_free,

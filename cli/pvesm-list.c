@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "json-out.h"
 #include "pvesm-commands.h"
 #include "place/content.h"
 

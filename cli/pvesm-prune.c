@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "json-out.h"
 #include "pvesm-commands.h"
 #include "place/retention.h"
 

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "json-out.h"
 #include "pvesm-commands.h"
 
 static const struct option rows[] = {

@@ -3,8 +3,6 @@
 #include <signal.h>
 #include <time.h>
 
-#include "base/mem.h"
-
 /* For the signal handler. */
 static struct cancel stop_request = { .fd = -1 };
 

@@ -4,7 +4,6 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "base/strv.h"
 #include "base/trace.h"
 #include "base/units.h"
 #include "output.h"

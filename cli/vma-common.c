@@ -8,7 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "vma-commands.h"

@@ -13,7 +13,6 @@
 #include "backup/upid.h"
 #include "base/io.h"
 #include "base/lock-holder.h"
-#include "base/mem.h"
 #include "base/proc.h"
 #include "base/strv.h"
 #include "base/units.h"

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "backup/task-internal.h"
-#include "base/buf.h"
 #include "base/mem.h"
 #include "config/notes-template.h"
 #include "config/section.h"

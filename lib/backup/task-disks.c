@@ -5,7 +5,6 @@
 
 #include "backup/task-internal.h"
 #include "base/mem.h"
-#include "base/strv.h"
 #include "base/units.h"
 #include "vma/reader.h"
 

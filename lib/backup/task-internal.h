@@ -22,7 +22,6 @@
 #include "guest/guest.h"
 #include "journal/journal.h"
 #include "source/source.h"
-#include "vma/format.h"
 #include "vma/writer.h"
 
 struct task_guest {

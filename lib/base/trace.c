@@ -7,7 +7,6 @@
 
 #include "base/io.h"
 #include "base/mem.h"
-#include "base/strv.h"
 #include "base/text.h"
 
 unsigned trace_enabled_;

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/mem.h"
 
 static const char *const variables[] = { "cluster", "guestname", "node", "vmid" };
 

@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "base/mem.h"
 #include "config/options.h"
 #include "config/value.h"
 

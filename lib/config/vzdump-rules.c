@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/mem.h"
 #include "base/strv.h"
 #include "config/formats.h"
 #include "config/notes-template.h"

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/strv.h"
+#include "storage/in-use.h"
 
 int disk_check_unused(const struct host *host, uint32_t vmid, const struct volume *v, const char *but,
 		      struct error **err)

@@ -5,7 +5,6 @@
 #include <stdint.h>
 
 #include "storage/host.h"
-#include "storage/in-use.h"
 
 /*
  * For a guest that does not run according to its QMP socket.  -EBUSY: "QEMU (pid 4711) has '/srv/x.raw'

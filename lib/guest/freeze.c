@@ -1,7 +1,5 @@
 #include "guest/freeze.h"
 
-#include "base/mem.h"
-
 enum {
 	CANCELED_THAW_MS = 1000,
 };

@@ -1,7 +1,6 @@
 /* One drive's line of a guest's configuration. */
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/strv.h"
 #include "guest/guest-internal.h"
 #include "guest/guest.h"

@@ -6,7 +6,6 @@
 
 #include "base/buf.h"
 #include "base/io.h"
-#include "base/mem.h"
 #include "base/units.h"
 #include "config/schema.h"
 #include "config/section.h"

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "journal/recover.h"
 
 /* 1 if there was nothing to do. */

@@ -11,7 +11,6 @@
 
 #include "base/mem.h"
 #include "base/strv.h"
-#include "base/units.h"
 #include "place/place.h"
 #include "storage/path.h"
 #include "storage/tool.h"

@@ -1,5 +1,4 @@
 /* The place of a storage's backups: a folder for all present types. */
-#include "base/mem.h"
 #include "place/place.h"
 
 int place_of_storage(const struct storage *s, struct place **ret, struct error **err)

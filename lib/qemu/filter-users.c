@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/mem.h"
 #include "base/strv.h"
 #include "qemu/blockgraph.h"
 #include "qemu/names.h"

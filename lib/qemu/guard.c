@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
 #include "qemu/nodes.h"

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/strv.h"
 #include "qemu/blockgraph.h"
 #include "qemu/filter-users.h"

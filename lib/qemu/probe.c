@@ -1,7 +1,5 @@
 #include "qemu/probe.h"
 
-#include "base/mem.h"
-
 /* query-qmp-schema as a list of entities that refer to each other by name. */
 struct schema {
 	struct json_object *entities; /* array */

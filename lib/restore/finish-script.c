@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "base/mem.h"
 #include "restore/live-internal.h"
 #include "restore/undo.h"
 

@@ -1,7 +1,6 @@
 /* Copies the rest of a live restore after the guest was shut down in the meantime. */
 #include <inttypes.h>
 
-#include "base/mem.h"
 #include "base/process.h"
 #include "qemu/nbd-uri.h"
 #include "qemu/storage-daemon.h"

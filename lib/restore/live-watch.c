@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "base/mem.h"
 #include "base/units.h"
 #include "qemu/vcpus.h"
 #include "restore/live-internal.h"

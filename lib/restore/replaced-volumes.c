@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "guest/disk-user.h"
-#include "base/mem.h"
 #include "base/strv.h"
 #include "restore/replaced.h"
 

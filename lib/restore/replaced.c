@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
 #include "guest/guest-list.h"

@@ -19,7 +19,6 @@
 #include "journal/image.h"
 #include "journal/recover.h"
 #include "base/io.h"
-#include "base/mem.h"
 #include "base/strv.h"
 #include "guest/guest.h"
 

@@ -1,8 +1,6 @@
 #include "source/live.h"
 
 #include "base/mem.h"
-#include "base/strv.h"
-#include "base/units.h"
 #include "qemu/vcpus.h"
 #include "qemu/instant.h"
 #include "qemu/leftovers.h"

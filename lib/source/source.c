@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "base/mem.h"
-#include "base/strv.h"
 #include "qemu/storage-daemon.h"
 #include "source/choose.h"
 #include "source/live.h"

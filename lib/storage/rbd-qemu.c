@@ -3,7 +3,6 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "base/mem.h"
 #include "base/strv.h"
 #include "storage/ceph.h"
 #include "storage/key.h"

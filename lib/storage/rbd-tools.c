@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/strv.h"
 #include "storage/ceph.h"
 #include "storage/key.h"

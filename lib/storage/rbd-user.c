@@ -11,7 +11,6 @@
 #include "storage/in-use-process.h"
 #include "storage/key.h"
 #include "storage/rbd.h"
-#include "storage/tool.h"
 
 /* Address of the kernel's client, if the image is mapped here; "" if the kernel does not say. */
 static char *own_address(const struct volume *v)

@@ -2,7 +2,6 @@
 #include <errno.h>
 
 #include "base/io.h"
-#include "base/mem.h"
 #include "storage/config.h"
 #include "storage/types.h"
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/mem.h"
 #include "base/process.h"
 #include "base/strv.h"
 #include "base/units.h"

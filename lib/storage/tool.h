@@ -7,7 +7,6 @@
 #define VZDUMP_STORAGE_TOOL_H
 
 #include "base/cancel.h"
-#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "storage/storage.h"

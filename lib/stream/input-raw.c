@@ -7,8 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/mem.h"
-
 #define PIPE_SIZE    (1 << 20)
 #define PIECE        4096u
 #define CAREFUL      ((size_t)256 << 10)

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/mem.h"
 #include "stream/frame.h"
 
 static int zstd_new(struct input_raw *raw, struct unpacker **ret, struct error **err)

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
-#include "base/mem.h"
 #include "stream/bytes.h"
 #include "stream/seektable.h"
 #include "stream/varint.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "stream/input.h"
 #include "stream/frame.h"
 #include "vma/sum.h"
 

@@ -3,7 +3,7 @@
 #define VZDUMP_VMA_READER_SOURCE_H
 
 #include "stream/frame-cut.h"
-#include "stream/input.h"
+#include "stream/unpacker.h"
 #include "vma/reader-chunk.h"
 #include "vma/reader.h"
 

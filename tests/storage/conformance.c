@@ -20,7 +20,6 @@
 
 #include "../unit/test-storage-real.h"
 #include "base/buf.h"
-#include "base/paths.h"
 #include "base/strv.h"
 
 /* No multiple of any storage's unit. */

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "storage/host.h"
-#include "backup/job-lock.h"
 #include "backup/job.h"
 #include "backup/upid.h"
 #include "base/buf.h"

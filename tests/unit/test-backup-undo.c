@@ -3,9 +3,7 @@
 #include <unistd.h>
 
 #include "backup/undo.h"
-#include "base/buf.h"
 #include "base/io.h"
-#include "base/mem.h"
 #include "guest/guest-ops.h"
 #include "journal/recover.h"
 #include "tap.h"

@@ -6,7 +6,6 @@
 
 #include "base/bounded.h"
 #include "base/cancel.h"
-#include "base/mem.h"
 #include "tap.h"
 
 /* How the calls of test_bounded() went, and what they wait for. */

@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 
 #include "base/cancel.h"
-#include "base/mem.h"
 #include "base/process.h"
 #include "base/units.h"
 #include "tap.h"

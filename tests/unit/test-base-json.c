@@ -3,7 +3,6 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "base/mem.h"
 #include "tap.h"
 
 #define MIB ((size_t)1024 * 1024)

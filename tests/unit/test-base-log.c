@@ -1,7 +1,6 @@
 /* lib/base/log: lines are harmless to a terminal. */
 #include "base/buf.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "tap.h"
 
 static void keep_line(const struct log *log, enum log_level level, const char *line)

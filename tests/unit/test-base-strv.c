@@ -1,5 +1,4 @@
 /* lib/base/strv: lists of strings, quoting. */
-#include "base/mem.h"
 #include "base/strv.h"
 #include "tap.h"
 

@@ -1,5 +1,4 @@
 /* lib/base/units: numbers, sizes and times as text. */
-#include "base/mem.h"
 #include "base/units.h"
 #include "tap.h"
 

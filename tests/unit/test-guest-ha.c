@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "base/mem.h"
 #include "guest/ha.h"
 #include "test-config-util.h"
 

@@ -6,7 +6,6 @@
 
 #include "base/buf.h"
 #include "base/io.h"
-#include "base/mem.h"
 #include "guest/pool.h"
 #include "tap.h"
 

@@ -1,4 +1,3 @@
-#include "base/mem.h"
 #include "qemu/nbd-uri.h"
 #include "test-config-util.h"
 

@@ -4,8 +4,6 @@
 #include "test-qemu.h"
 #include "test-qemu-peer.h"
 
-#include "base/units.h"
-
 /* AddressSanitizer keeps what was freed. */
 #ifdef __SANITIZE_ADDRESS__
 #define MEMORY_MIB 1024

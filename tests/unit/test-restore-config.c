@@ -3,7 +3,6 @@
 
 #include "base/io.h"
 #include "base/mem.h"
-#include "base/strv.h"
 #include "restore/config.h"
 #include "test-config-util.h"
 

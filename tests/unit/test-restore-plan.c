@@ -1,6 +1,5 @@
 #include "base/mem.h"
 #include "base/strv.h"
-#include "base/units.h"
 #include "restore/plan.h"
 #include "test-config-util.h"
 

@@ -5,7 +5,6 @@
 
 #include "base/buf.h"
 #include "base/io.h"
-#include "base/mem.h"
 #include "guest/guest-ops.h"
 #include "journal/recover.h"
 #include "restore/undo.h"

@@ -1,5 +1,3 @@
-#include "base/mem.h"
-#include "base/strv.h"
 #include "restore/restore.h"
 #include "storage/storage.h"
 #include "test-config-util.h"

@@ -3,8 +3,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/io.h"
-#include "base/mem.h"
 #include "storage/in-use.h"
 #include "tap.h"
 

@@ -7,7 +7,6 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "base/units.h"
 #include "vma/writer.h"
 
 #include "tap.h"

@@ -22,7 +22,6 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
-#include "storage/block.h"
 #include "storage/path.h"
 #include "storage/tool.h"
 #include "storage/key.h"

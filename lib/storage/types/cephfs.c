@@ -8,9 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/mem.h"
 #include "base/strv.h"
-#include "storage/block.h"
 #include "storage/ceph.h"
 #include "storage/mount.h"
 #include "storage/path.h"
