@@ -85,6 +85,22 @@ static void test_traits(struct tools *t)
 	ok(!traits.thin && traits.discard_granularity == 65536, "without it, it is not");
 }
 
+/* Another process imports the pool meanwhile, so that the import here fails. */
+static void test_import_race(struct tools *t)
+{
+	_cleanup_free_ char *path = xasprintf("%s/zpool", t->dir);
+	_cleanup_free_ char *imported = xasprintf("%s/imported", t->dir);
+	_cleanup_free_ char *script =
+		xasprintf("#!/bin/sh\n[ \"$1\" = list ] && { cat '%s' && echo rpool; exit; }\n"
+			  "touch '%s'\necho 'a pool with that name already exists' >&2\nexit 1\n",
+			  imported, imported);
+	struct error *err = NULL;
+
+	io_write_file_atomic(path, script, strlen(script), 0755, NULL, NULL);
+	works(storage_activate(storage_find(&t->c, "local-zfs"), NULL, &err), &err,
+	      "an import that another one forestalls is no error");
+}
+
 int main(void)
 {
 	struct tools t = { 0 };
@@ -93,6 +109,7 @@ int main(void)
 	test_names(&t);
 	test_output(&t);
 	test_traits(&t);
+	test_import_race(&t);
 	tools_clear(&t);
 	return done_testing();
 }

@@ -150,7 +150,7 @@ static int zfs_activate(const struct storage *s, const struct log *log, struct e
 		r = run_zfs(s, import, TOOL_CHANGE, NULL, &mine);
 		/* another import may have been faster */
 		if (r < 0 && is_imported(s, pool, NULL))
-			r = 0;
+			return 0;
 	}
 	error_keep_first(err, &mine);
 	return r < 0 ? error_wrap(err, r, "could not activate storage '%s'", s->id) : 0;
