@@ -158,8 +158,9 @@ static int start_daemon(struct create *c, struct error **err)
 
 static int open_disk(struct create *c, struct disk *d, struct error **err)
 {
-	int r = is_raw(d) ? image_open(&d->image, d->path, err)
-			  : image_connect(&d->image, c->daemon.offline.socket, d->export, c->stop, err);
+	int r = is_raw(d)
+			? image_open(&d->image, d->path, err)
+			: image_connect(&d->image, c->daemon.storage_daemon.socket, d->export, c->stop, err);
 
 	if (r < 0 && !is_raw(d))
 		return error_wrap(err, r, "image '%s'", d->path);

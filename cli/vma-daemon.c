@@ -45,7 +45,7 @@ int vma_daemon_start(struct vma_daemon *d, const struct vma_daemon_image *images
 	if (r == 0)
 		r = make_folder(d, err);
 	if (r == 0)
-		r = storage_daemon_start(&d->offline, d->dir, disks, n, stop, err);
+		r = storage_daemon_start(&d->storage_daemon, d->dir, disks, n, stop, err);
 	for (size_t i = 0; i < n; i++)
 		json_object_put(disks[i].protocol);
 	return r;
@@ -53,7 +53,7 @@ int vma_daemon_start(struct vma_daemon *d, const struct vma_daemon_image *images
 
 void vma_daemon_stop(struct vma_daemon *d)
 {
-	storage_daemon_stop(&d->offline);
+	storage_daemon_stop(&d->storage_daemon);
 	if (d->dir)
 		io_remove_tree(d->dir, NULL);
 	free(TAKE_PTR(d->dir));

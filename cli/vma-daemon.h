@@ -2,7 +2,7 @@
  * Images that are not raw, served by a qemu-storage-daemon: vma extract fills them, vma create reads them.
  *
  *	vma_daemon_start(&d, images, n, stop, err)
- *	... d.offline.socket has an export for each, by its name
+ *	... d.storage_daemon.socket has an export for each, by its name
  *	vma_daemon_stop(&d)
  */
 #ifndef VZDUMP_CLI_VMA_DAEMON_H
@@ -14,7 +14,7 @@
 #include "qemu/storage-daemon.h"
 
 struct vma_daemon {
-	struct storage_daemon offline;
+	struct storage_daemon storage_daemon;
 	char *dir; /* its own; NULL: it does not run */
 };
 

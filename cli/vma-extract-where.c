@@ -205,7 +205,8 @@ static int open_mapped(struct extract *x, struct error **err)
 
 		if (!x->mapped[i] || !l->image)
 			continue;
-		uri = readmap_is_raw(l) ? xstrdup(l->image) : nbd_uri(x->daemon.offline.socket, l->disk);
+		uri = readmap_is_raw(l) ? xstrdup(l->image)
+					: nbd_uri(x->daemon.storage_daemon.socket, l->disk);
 		x->targets[i].cancel = x->stop;
 		r = target_open_existing(&x->targets[i], uri, x->h->devices[i].size,
 					 l->write_zero ? TARGET_HOLDS_DATA : TARGET_READS_ZERO, err);
