@@ -27,10 +27,8 @@ static int free_image(const struct host *host, const char *volid, const struct l
 	 */
 	if (r == 0 && v.storage && v.storage->path)
 		r = storage_status(v.storage, &st, err);
-	if (r < 0) {
-		error_prefix(err, "image '%s'", volid);
-		return r == ERR_CANCELED ? r : ERR_PEER;
-	}
+	if (r < 0)
+		return error_wrap(err, r == ERR_CANCELED ? r : ERR_PEER, "image '%s'", volid);
 	return volume_free(&v, err);
 }
 

@@ -134,9 +134,7 @@ static int clean_once(const struct host *host, struct journal *j, bool again, co
 		r = vcpus_run(q, &run, err);
 	if (r < 0)
 		return r;
-	/*
-	 * some disks and QEMUs need paused vCPUs; go on even if the journal cannot be written
-	 */
+	/* some disks and QEMUs need paused vCPUs; go on even if the journal cannot be written */
 	if (run && !journal_has(j, JOURNAL_STOPPED))
 		journal_add(j, JOURNAL_STOPPED, NULL, NULL);
 	r = graph_cleanup(q, ours, log, err);

@@ -1,8 +1,10 @@
 /* Undoes the kinds of entries that backup and restore both write. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "base/bounded.h"
 #include "base/io.h"
+#include "base/mem.h"
 #include "guest/guest.h"
 #include "journal/recover.h"
 
@@ -31,14 +33,16 @@ static int undo_dir(const struct host *host, struct journal *j, const char *path
 static int undo_lock(const struct host *host, struct journal *j, const char *lock, const struct log *log,
 		     struct error **err)
 {
+	_cleanup_free_ char *dir = paths_get(host->paths, "/etc/pve/qemu-server");
 	_cleanup_error_ struct error *mine = NULL;
 	int r = guest_config_remove_lock(host->paths, j->vmid, *lock ? lock : "backup", &mine);
 
 	(void)log;
-	/*
-	 * it was removed or replaced by another lock, or the guest is gone: there is no lock of ours any
-	 * more
-	 */
+	/* without /etc/pve no guest has a configuration, but they come back with their locks */
+	if ((r == ERR_NOT_FOUND || r == -ENOENT) && access(dir, F_OK) < 0)
+		return error_errno(err, errno, "cannot find out whether VM %u is still locked: '%s'", j->vmid,
+				   dir);
+	/* removed, or replaced by another lock, or the guest is gone: there is no lock of ours any more */
 	if (r == ERR_NOT_FOUND || r == -ENOENT || r == -EBUSY)
 		return 0;
 	error_keep_first(err, &mine);

@@ -40,7 +40,8 @@ DEFINE_KIND(last, 1000, NULL);
 static const struct journal_kind kind_passive = { .name = "passive" };
 
 static const struct journal_kind *const kinds[] = {
-	&kind_last, &kind_disk, &journal_kind_pid, &kind_passive, &kind_mark, &kind_first, NULL,
+	&kind_last, &kind_disk,  &journal_kind_pid,  &kind_passive,
+	&kind_mark, &kind_first, &journal_kind_lock, NULL,
 };
 
 static void keep_line(const struct log *log, enum log_level level, const char *line)
@@ -136,6 +137,50 @@ static void test_unknown(const struct host *host)
 	ok(recover_rest(host, read, &keep, NULL) == 0 && journal_finish(read), "they keep no journal");
 }
 
+static int undo_lock_of(const struct host *host, const char *conf, struct error **err)
+{
+	_cleanup_free_ char *file = paths_get(host->paths, "/etc/pve/qemu-server/123.conf");
+	_cleanup_(journal_freep) struct journal *j = NULL;
+	int r = journal_create(host->paths, kinds, 123, &j, NULL);
+
+	if (r == 0 && conf)
+		r = io_write_file_atomic(file, conf, strlen(conf), 0640, NULL, err);
+	if (r == 0)
+		r = journal_add(j, JOURNAL_LOCK, NULL, err);
+	if (r == 0)
+		r = recover_rest(host, j, &keep, err);
+	if (journal_has(j, JOURNAL_LOCK) != (r < 0))
+		r = 1;
+	journal_remove(j, NULL);
+	return r;
+}
+
+static bool conf_is(const struct host *host, const char *text)
+{
+	_cleanup_free_ char *file = paths_get(host->paths, "/etc/pve/qemu-server/123.conf");
+	_cleanup_buf_ struct buf now = BUF_INIT;
+
+	return io_read_file(file, 4096, &now, NULL) == 0 && !strcmp(buf_str(&now), text);
+}
+
+static void test_lock(const struct host *host)
+{
+	_cleanup_free_ char *dir = paths_get(host->paths, "/etc/pve/qemu-server");
+	_cleanup_error_ struct error *err = NULL;
+
+	begin(NULL);
+	ok(undo_lock_of(host, NULL, &err) == -ENOENT &&
+		   strstr(error_message(err), "whether VM 123 is still locked"),
+	   "without /etc/pve the lock stays in the journal, since it may come back: %s", error_message(err));
+	io_mkdir_p(dir, 0755, NULL);
+	ok(undo_lock_of(host, NULL, NULL) == 0, "of a guest that is gone it is struck out");
+	ok(undo_lock_of(host, "lock: backup\ncores: 2\n", NULL) == 0 && conf_is(host, "cores: 2\n"),
+	   "the guest's lock is removed");
+	ok(undo_lock_of(host, "cores: 2\n", NULL) == 0 && undo_lock_of(host, "lock: migrate\n", NULL) == 0 &&
+		   conf_is(host, "lock: migrate\n"),
+	   "one that is removed already is no error, and another program's stays");
+}
+
 static void test_all(const struct host *host)
 {
 	_cleanup_(journal_freep) struct journal *dead = NULL, *other = NULL, *alive = NULL;
@@ -176,6 +221,7 @@ int main(void)
 	test_order(&host);
 	test_failure(&host);
 	test_unknown(&host);
+	test_lock(&host);
 	test_all(&host);
 	io_remove_tree(dir, NULL);
 	paths_clear(&paths);

@@ -179,12 +179,20 @@ static void test_order(void)
 {
 	static const char order[] = "started config image replaced firewall guest commit file dir lock down ";
 	_cleanup_buf_ struct buf ranks = BUF_INIT;
+	bool shared = false;
 
-	for (unsigned rank = 1; rank < 1000; rank++)
-		for (size_t i = 0; kinds[i]; i++)
-			if (kinds[i]->undo && kinds[i]->rank == rank)
-				buf_addf(&ranks, "%s ", kinds[i]->name);
+	for (unsigned rank = 1; rank < 1000; rank++) {
+		unsigned n = 0;
+
+		for (size_t i = 0; kinds[i]; i++) {
+			if (!kinds[i]->undo || kinds[i]->rank != rank)
+				continue;
+			buf_addf(&ranks, "%s ", kinds[i]->name);
+			shared = shared || n++;
+		}
+	}
 	ok(!strcmp(buf_str(&ranks), order), "the order of undoing: %s", buf_str(&ranks));
+	ok(!shared, "no two kinds have one rank, as the second would not be undone");
 }
 
 int main(void)
