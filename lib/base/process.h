@@ -22,8 +22,8 @@ struct process_options {
 	int stdin_fd;           /* < 0 or 0: /dev/null */
 	int stdout_fd;          /* process_spawn: < 0 or 0: /dev/null */
 	int stderr_fd;          /* process_spawn: < 0 or 0: inherited */
-	const int *
-		keep_fds; /* process_spawn: descriptors that the child inherits too, under the same numbers */
+	/* process_spawn: descriptors that the child inherits too, under the same numbers */
+	const int *keep_fds;
 	size_t n_keep_fds;
 	bool detach; /* process_spawn: a session of its own; it outlives this process */
 	/*

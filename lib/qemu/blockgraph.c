@@ -86,6 +86,7 @@ static void edges_from_children(struct blockgraph *g)
 
 int blockgraph_load(struct qmp *q, struct blockgraph *g, struct error **err)
 {
+	_cleanup_error_ struct error *mine = NULL;
 	int r;
 
 	*g = (struct blockgraph){ 0 };
@@ -97,9 +98,11 @@ int blockgraph_load(struct qmp *q, struct blockgraph *g, struct error **err)
 	if (r < 0)
 		return r;
 	/* its name marks it as internal, but QEMU has it since 4.0, and before 10.1 there is no other way */
-	r = qmp_execute(q, "x-debug-query-block-graph", NULL, &g->debug, NULL);
-	if (r < 0 && r != ERR_PEER)
-		return error_set(err, r, "QMP command 'x-debug-query-block-graph' failed");
+	r = qmp_execute(q, "x-debug-query-block-graph", NULL, &g->debug, &mine);
+	if (r < 0 && r != ERR_PEER) {
+		error_keep_first(err, &mine);
+		return r;
+	}
 	if (g->debug)
 		edges_from_debug(g);
 	else

@@ -2,8 +2,8 @@
  * The block graph of a QEMU as it was at one moment: nodes, their parents and children, guest devices.
  * Everything that these functions return is borrowed from it.
  */
-#ifndef VZDUMP_QEMU_VIEW_H
-#define VZDUMP_QEMU_VIEW_H
+#ifndef VZDUMP_QEMU_BLOCKGRAPH_H
+#define VZDUMP_QEMU_BLOCKGRAPH_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -106,10 +106,12 @@ static int wait_ready(struct channel *c, short events, uint64_t deadline, struct
 
 static void channel_trace(const struct channel *c, char sign, const char *data, size_t len)
 {
-	const char *slash = strrchr(c->path, '/');
+	const char *slash;
 
-	if (trace_is_on(TRACE_QMP))
-		trace_write_bytes(TRACE_QMP, slash ? slash + 1 : c->path, sign, data, len);
+	if (!trace_is_on(TRACE_QMP))
+		return;
+	slash = strrchr(c->path, '/');
+	trace_write_bytes(TRACE_QMP, slash ? slash + 1 : c->path, sign, data, len);
 }
 
 static ssize_t send_some(int fd, const char *data, size_t len, int pass_fd)

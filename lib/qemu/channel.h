@@ -32,7 +32,7 @@ struct channel {
 		.fd = -1, .in = BUF_INIT \
 	}
 
-/* The time in timeout_ms milliseconds. */
+/* A deadline that is timeout_ms milliseconds from now. */
 uint64_t channel_deadline(int timeout_ms);
 
 /* Connects.  Waits for room if the backlog is full because another client is being served. */

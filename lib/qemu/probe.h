@@ -22,6 +22,7 @@ struct qemu_features {
 	int major, minor, micro;
 };
 
+/* Asks this QEMU, by query-version and query-qmp-schema.  Errors are those of qmp_execute(). */
 int qemu_probe(struct qmp *q, struct qemu_features *ret, struct error **err);
 
 /*

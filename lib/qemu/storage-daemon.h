@@ -37,7 +37,8 @@ struct storage_daemon_disk {
 
 /*
  * Starts a daemon that serves these disks on `dir`/offline.sock (dir is private, 0700).  Returns when it
- * answers.
+ * answers.  ERR_PEER with the daemon's words if it cannot open a disk, ERR_TIMEOUT after 30 s, ERR_CANCELED
+ * (cancel may be NULL).  The caller calls storage_daemon_stop(), also after an error.
  */
 int storage_daemon_start(struct storage_daemon *o, const char *dir, const struct storage_daemon_disk *disks,
 			 size_t n, const struct cancel *cancel, struct error **err);

@@ -1,4 +1,4 @@
-/* A guest's vCPUs: do they run, and resuming them. */
+/* A guest's vCPUs: do they run, and resuming them.  Errors are those of qmp_execute(). */
 #ifndef VZDUMP_QEMU_VCPUS_H
 #define VZDUMP_QEMU_VCPUS_H
 

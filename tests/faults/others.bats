@@ -18,7 +18,7 @@ teardown() {
 # Each way a disk can hang in QEMU, as one guest.
 STYLES=(scsi0=throttle scsi1=scsi scsi2=drive-scsi virtio0=blockdev virtio1=iothread ide0=drive-ide efidisk0=pflash)
 
-# These two are not backed up live where QEMU would abort (graph_needs_hold).
+# These two are not backed up live where QEMU would abort (graph_iothread_crashes).
 from_9_on() {
 	[[ $(qemu-system-x86_64 --version) =~ version\ ([0-9]+) && ${BASH_REMATCH[1]} -ge 9 ]] || return 0
 	STYLES+=(scsi3=scsi-iothread scsi4=throttle-iothread)

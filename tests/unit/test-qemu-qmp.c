@@ -4,6 +4,8 @@
 #include "test-qemu.h"
 #include "test-qemu-peer.h"
 
+#include "qemu/blockgraph.h"
+
 /* AddressSanitizer keeps what was freed. */
 #ifdef __SANITIZE_ADDRESS__
 #define MEMORY_MIB 1024
@@ -133,6 +135,20 @@ static void serve_hangup(int fd)
 	greet(fd);
 }
 
+/* Ends before its last answer about the block graph. */
+static void serve_half_a_graph(int fd)
+{
+	char line[4096];
+
+	if (!greet(fd))
+		return;
+	say(fd, "{\"return\":[],\"id\":2}\n");
+	if (!hear(fd, line, sizeof(line)))
+		return;
+	say(fd, "{\"return\":[],\"id\":3}\n");
+	hear(fd, line, sizeof(line));
+}
+
 static int open_to(struct peer *p, void (*serve)(int), struct qmp **q, struct error **err)
 {
 	peer_start(p, serve);
@@ -213,6 +229,21 @@ static void expect(void (*serve)(int), int code, const char *what)
 		diag("%s", error_message(err));
 	ok(q && run(q, "query-a", NULL, &err) == code, "%s", what);
 	diag("%s", error_message(err));
+	end(&p, q, &err);
+}
+
+static void test_graph(void)
+{
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
+	struct error *err = NULL;
+	struct qmp *q = NULL;
+	struct peer p;
+
+	open_to(&p, serve_half_a_graph, &q, &err);
+	ok_error(blockgraph_load(q, &g, &err) == ERR_GONE &&
+			 strstr(error_message(err), "x-debug-query-block-graph") &&
+			 strstr(error_message(err), "closed the connection"),
+		 err, "a graph that comes in part only is an error, with its cause");
 	end(&p, q, &err);
 }
 
@@ -320,6 +351,7 @@ int main(void)
 	expect(serve_endless, ERR_TIMEOUT, "a line without end");
 	expect(serve_events, ERR_TIMEOUT, "events without end");
 	expect(serve_deep, ERR_CORRUPT, "deep nesting");
+	test_graph();
 	test_large();
 	test_cancel();
 	test_versions();
