@@ -8,7 +8,7 @@
 #include "base/trace.h"
 #include "base/units.h"
 
-/* Clusters that vma_writer_zero() takes without waiting once vma_writer_zero_ready() said so. */
+/* Clusters that one vma_writer_zero() takes without waiting once vma_writer_zero_ready() said so. */
 #define ZEROES_AT_ONCE 65536u
 
 struct request {
@@ -260,22 +260,21 @@ int copy_disk_take_failure(struct copy_disk *d, struct error **err)
 
 /* ---- all else that the queue wants ---- */
 
-/* Never waits for the archive: see nbd-source.h. */
+/*
+ * Never waits for the archive: see nbd-source.h.  Each run is asked for anew, as it may use up what was free:
+ * a fragmented disk has many short ones.
+ */
 static int write_zeroes(struct copy_disk *d, struct error **err)
 {
-	uint32_t room = 0;
+	struct vma_writer *w = d->shared->writer;
 	struct run run;
 	int r = 0;
 
-	while (r == 0 && queue_has_zeroes(&d->queue)) {
-		if (!room && !vma_writer_zero_ready(d->shared->writer))
+	while (r == 0 && queue_has_zeroes(&d->queue) && vma_writer_zero_ready(w)) {
+		if (!queue_next_zero(&d->queue, ZEROES_AT_ONCE, &run))
 			return 0;
-		room = room ? room : ZEROES_AT_ONCE;
-		if (!queue_next_zero(&d->queue, room, &run))
-			return 0;
-		room -= run.n;
 		trace(TRACE_COPY, "%s zero clusters %u+%u", d->name, run.first, run.n);
-		r = vma_writer_zero(d->shared->writer, d->dev, run.first, run.n, err);
+		r = vma_writer_zero(w, d->dev, run.first, run.n, err);
 	}
 	return r;
 }

@@ -121,8 +121,8 @@ void vma_writer_extent_put(struct vma_writer *w, struct vma_extent *e);
 int vma_writer_zero(struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t n, struct error **err);
 
 /*
- * True if vma_writer_zero() of up to 65536 clusters would not wait now.  For a caller that must not
- * wait: QEMU stalls while answers that it sent are not read.
+ * True if one call of vma_writer_zero(), of up to 65536 clusters, would not wait now.  For a caller that
+ * must not wait: QEMU stalls while answers that it sent are not read.
  */
 bool vma_writer_zero_ready(struct vma_writer *w);
 

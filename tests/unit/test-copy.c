@@ -1,12 +1,13 @@
 /*
  * The copy engine, lib/copy/copy.h, without a QEMU: disks in memory, read from a small NBD server that
- * fails as it is told, and pushed to a sink by libnbd at the same time.
+ * fails as it is told, and pushed to a sink by libnbd at the same time.  A second server has block status.
  */
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libnbd.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,7 +23,7 @@
 
 static char folder[] = "/tmp/test-copy.XXXXXX";
 
-/* ---- an NBD server: fixed newstyle, simple replies, no block status ---- */
+/* ---- an NBD server: fixed newstyle, simple replies, no block status but where has_status says so ---- */
 
 struct server {
 	const struct disk *disk;
@@ -33,6 +34,7 @@ struct server {
 	uint64_t fails_at;  /* reads of this cluster fail */
 	uint64_t closes_at; /* reads of this cluster end the connection */
 	uint64_t trimmed;   /* bytes */
+	bool has_status;    /* it offers structured replies and block status, for status_thread() */
 };
 
 static bool take(const struct server *s, void *data, size_t len)
@@ -54,6 +56,19 @@ static bool reply_option(const struct server *s, uint32_t option, uint32_t type,
 	} r = { htobe64(UINT64_C(0x0003e889045565a9)), option, htobe32(type), htobe32(len) };
 
 	return give(s, &r, sizeof(r)) && (!len || give(s, data, len));
+}
+
+/* Answers an option before GO: the context of block status gets the number 1. */
+static bool serve_option(const struct server *s, uint32_t option)
+{
+	static const char context[] = "\0\0\0\1base:allocation";
+
+	if (s->has_status && option == htobe32(8))
+		return reply_option(s, option, 1, NULL, 0);
+	if (s->has_status && option == htobe32(10))
+		return reply_option(s, option, 4, context, sizeof(context) - 1) &&
+		       reply_option(s, option, 1, NULL, 0);
+	return reply_option(s, option, UINT32_C(1) << 31 | 1, NULL, 0);
 }
 
 static bool handshake(const struct server *s)
@@ -78,7 +93,7 @@ static bool handshake(const struct server *s)
 		return false;
 	while (take(s, &o, sizeof(o)) && be32toh(o.len) <= sizeof(data) && take(s, data, be32toh(o.len))) {
 		if (o.option != htobe32(7)) {
-			reply_option(s, o.option, UINT32_C(1) << 31 | 1, NULL, 0);
+			serve_option(s, o.option);
 			continue;
 		}
 		return reply_option(s, o.option, 3, &info, sizeof(info)) &&
@@ -410,6 +425,161 @@ static void check_failures(void)
 	close_fixture(&f);
 }
 
+/* ---- an archive that takes nothing, while block status says that a disk has many short runs of zeroes ---- */
+
+/* Clusters: first those that are one extent, so that the question becomes long, then every other is zero. */
+#define LONG_ZERO 65536u
+#define FRAGMENTS 65536u
+
+struct __attribute__((packed)) chunk {
+	uint32_t magic;
+	uint16_t flags, type;
+	uint64_t handle;
+	uint32_t len;
+};
+
+static struct chunk last_chunk(uint16_t type, uint64_t handle, uint32_t len)
+{
+	return (struct chunk){ htobe32(0x668e33efu), htobe16(1), htobe16(type), handle, htobe32(len) };
+}
+
+/* Answers a question about block status, which is about whole clusters. */
+static bool give_status(const struct server *s, uint64_t handle, uint64_t offset, uint64_t len)
+{
+	const uint64_t end = offset + len;
+	uint32_t n = 0, *answer = calloc(1 + 2 * (len / CLUSTER + 1), sizeof(*answer));
+	struct chunk c;
+	bool good;
+
+	answer[n++] = htobe32(1); /* the context */
+	while (offset < end) {
+		const uint64_t at = offset / CLUSTER;
+		const uint64_t zeroes = LONG_ZERO * CLUSTER - offset;
+		uint64_t now = at < LONG_ZERO ? zeroes : CLUSTER;
+
+		now = now < end - offset ? now : end - offset;
+		answer[n++] = htobe32((uint32_t)now);
+		answer[n++] = htobe32(at < LONG_ZERO || at % 2 ? 3 : 0);
+		offset += now;
+	}
+	c = last_chunk(5, handle, n * (uint32_t)sizeof(*answer));
+	good = give(s, &c, sizeof(c)) && give(s, answer, n * sizeof(*answer));
+	free(answer);
+	return good;
+}
+
+static bool give_zeroes(const struct server *s, uint64_t handle, uint64_t offset, uint32_t len)
+{
+	static const uint8_t zeroes[8 * VMA_CLUSTER_SIZE];
+	const uint64_t at = htobe64(offset);
+	const struct chunk c = last_chunk(1, handle, len + (uint32_t)sizeof(at));
+
+	return len <= sizeof(zeroes) && give(s, &c, sizeof(c)) && give(s, &at, sizeof(at)) &&
+	       give(s, zeroes, len);
+}
+
+static bool serve_status(const struct server *s)
+{
+	struct __attribute__((packed)) {
+		uint32_t magic;
+		uint16_t flags, type;
+		uint64_t handle, offset;
+		uint32_t len;
+	} q;
+
+	if (!take(s, &q, sizeof(q)))
+		return false;
+	if (q.type == htobe16(7))
+		return give_status(s, q.handle, be64toh(q.offset), be32toh(q.len));
+	return q.type == 0 && give_zeroes(s, q.handle, be64toh(q.offset), be32toh(q.len));
+}
+
+static void *status_thread(void *opaque)
+{
+	struct server *s = opaque;
+
+	s->has_status = true;
+	s->fd = accept(s->listen_fd, NULL, NULL);
+	if (s->fd >= 0 && handshake(s)) {
+		while (serve_status(s))
+			;
+	}
+	close(s->fd);
+	return NULL;
+}
+
+struct stalled {
+	struct vma_writer *writer;
+	unsigned ticks;
+	atomic_bool is_over;
+};
+
+static int on_stalled_tick(void *opaque, struct error **err)
+{
+	struct stalled *x = opaque;
+
+	return ++x->ticks < 10 ? 0 : error_set(err, -EBUSY, "enough");
+}
+
+/* Ends a copy that waits for the archive. */
+static void *rescue(void *opaque)
+{
+	struct stalled *x = opaque;
+
+	for (unsigned i = 0; i < 200 && !x->is_over; i++)
+		usleep(100000);
+	vma_writer_abort(x->writer);
+	return NULL;
+}
+
+static void check_stalled_archive(void)
+{
+	static const uint8_t junk[4096];
+	const struct disk d = { .name = "drive-scsi0", .size = (LONG_ZERO + FRAGMENTS) * CLUSTER };
+	const struct vma_writer_options o = { .ionice = -1 };
+	_cleanup_vma_header_ struct vma_header h = { 0 };
+	_cleanup_error_ struct error *err = NULL;
+	struct stalled x = { 0 };
+	struct server s = { .disk = &d };
+	struct copy_progress p;
+	struct budget budget;
+	struct copy *copy;
+	pthread_t rescuer;
+	uint8_t dev;
+	int ends[2], r;
+
+	socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+	while (send(ends[0], junk, sizeof(junk), MSG_DONTWAIT) > 0)
+		;
+	vma_header_init(&h, NULL);
+	vma_header_add_device(&h, d.name, d.size, &dev, NULL);
+	budget_init(&budget, &(struct budget_limits){ .workers = 3 });
+	disk_writer(VMA_COMPRESS_NONE, 1, &o, ends[0], &h, &x.writer, NULL);
+	copy_new(
+		&(struct copy_options){
+			.writer = x.writer, .budget = &budget, .tick = on_stalled_tick, .opaque = &x },
+		&copy, NULL);
+	copy_add_disk(copy, d.name, dev, d.size, NULL);
+	snprintf(s.path, sizeof(s.path), "%s/%s", folder, d.name);
+	s.listen_fd = unix_socket_listen(s.path, 1, NULL);
+	pthread_create(&s.thread, NULL, status_thread, &s);
+	pthread_create(&rescuer, NULL, rescue, &x);
+	r = copy_connect(copy, 0, &(struct source_endpoint){ .socket = s.path, .export = "" }, &err);
+	if (r == 0)
+		r = copy_run(copy, &err);
+	x.is_over = true;
+	copy_get_progress(copy, 0, &p);
+	ok(r == -EBUSY, "while the archive takes nothing, many short runs of zeroes do not stop the loop");
+	ok(p.done >= (LONG_ZERO + 4096) * CLUSTER, "some of them were handed to the writer");
+	diag("%s; %lu clusters done", error_message(err), (unsigned long)(p.done / CLUSTER));
+	pthread_join(rescuer, NULL);
+	copy_free(copy);
+	vma_writer_free(x.writer);
+	end_server(&s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	_cleanup_free_ char *path = NULL;
@@ -419,6 +589,7 @@ int main(void)
 	check_read();
 	check_push();
 	check_failures();
+	check_stalled_archive();
 	path = xasprintf("%s/archive", folder);
 	unlink(path);
 	rmdir(folder);
