@@ -4,15 +4,18 @@
 FUZZ_TIME  ?= 600
 FUZZ_BUILD ?= $(BUILD)-fuzz
 FUZZERS    := $(patsubst tests/fuzz/fuzz-%.c,%,$(wildcard tests/fuzz/fuzz-*.c))
-FUZZ_FLAGS  = -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+FUZZ_FLAGS  = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_LIB    = $(FUZZ_BUILD)/lib/libvzdump.a
 
-$(FUZZ_BUILD)/%: tests/fuzz/fuzz-%.c tests/fuzz/targets.h $(LIB_SRC) $(wildcard lib/*/*.h)
-	@mkdir -p $(@D)
-	clang -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVZDUMP_VERSION='"fuzz"' -include lib/base/banned.h -Ilib \
-	  $(PKG_CFLAGS) -pthread $(FUZZ_FLAGS) -o $@ $< $(filter lib/base/% lib/stream/% lib/vma/% $(FUZZ_ALSO),$(LIB_SRC)) \
-	  $(PKG_LIBS) -lm
+# The whole library, so that a target needs no list of what it calls.
+$(FUZZ_LIB): force
+	@$(MAKE) --no-print-directory BUILD=$(@D) CC=clang SANITIZE= \
+	  CFLAGS='$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link' $@
 
-$(FUZZ_BUILD)/plan: FUZZ_ALSO = lib/config/% lib/guest/% lib/storage/% lib/restore/plan%
+$(FUZZ_BUILD)/%: tests/fuzz/fuzz-%.c tests/fuzz/targets.h $(FUZZ_LIB)
+	$(call say,LINK,$@)
+	$(Q)clang -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -include lib/base/banned.h -Ilib $(PKG_CFLAGS) \
+	  -pthread $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_LIB) $(ALL_LIBS)
 
 .PHONY: fuzz
 fuzz: $(FUZZERS:%=$(FUZZ_BUILD)/%)
