@@ -45,7 +45,8 @@ static void check_odd_end(void)
 	for (uint32_t i = 0; i < 4; i++)
 		cover_mark_done(&c, i);
 	cover_get_progress(&c, &p);
-	ok(cover_complete(&c) && p.done == c.size && p.read == c.size && p.to_read == c.size,
+	ok(cover_complete(&c) && p.size == c.size && p.done == c.size && p.read == c.size &&
+		   p.to_read == c.size,
 	   "when all is done all bytes are");
 	cover_clear(&c);
 	cover_init(&c, 1);
@@ -112,6 +113,9 @@ static void check_zeroes(void)
 	ok(p.done == 2 * CLUSTER && p.read == CLUSTER, "zeroes are done, but not read");
 	ok(p.to_read < 100 * CLUSTER && p.to_read > 80 * CLUSTER,
 	   "what is known to be zero will not be read");
+	cover_set_known(&c, 100);
+	cover_get_progress(&c, &p);
+	ok(p.to_read == 93 * CLUSTER, "of eight clusters found zero the one that was pushed counts as read");
 	runs_clear(&found);
 	cover_clear(&c);
 }
@@ -136,7 +140,8 @@ static void check_suspects(void)
 	ok(found.n == 2 && found.v[0].first == 48 && found.v[0].n == 1 && found.v[1].first == 51 &&
 		   found.v[1].n == 2,
 	   "the others are confirmed");
-	ok(c.n_suspects == 0 && cover_next_suspect(&c, 0) == 100, "none is left");
+	ok(c.n_suspects == 0 && cover_next_suspect(&c, 0) == 100 && !cover_drop_suspect(&c, 48),
+	   "none is left");
 	cover_get_progress(&c, &after);
 	ok(before.to_read - after.to_read == 3 * CLUSTER, "and these three are not to be read");
 	runs_clear(&found);
@@ -181,11 +186,11 @@ static void check_describe(void)
 
 /* ---- two threads want the same clusters ---- */
 
-#define SHARED 20000u
+#define SHARED 2000000u
 
 struct racer {
 	struct cover *c;
-	uint32_t first;
+	pthread_barrier_t *side_by_side;
 	uint32_t won;
 };
 
@@ -194,7 +199,9 @@ static void *race(void *opaque)
 	struct racer *r = opaque;
 
 	for (uint32_t i = 0; i < SHARED; i++) {
-		if (cover_mark_done(r->c, r->first ? SHARED - 1 - i : i))
+		if (i % 5000 == 0)
+			pthread_barrier_wait(r->side_by_side);
+		if (cover_mark_done(r->c, i))
 			r->won++;
 	}
 	return NULL;
@@ -203,15 +210,18 @@ static void *race(void *opaque)
 static void check_race(void)
 {
 	struct cover c;
-	struct racer a = { .c = &c }, b = { .c = &c, .first = 1 };
+	pthread_barrier_t side_by_side;
+	struct racer a = { .c = &c, .side_by_side = &side_by_side }, b = a;
 	pthread_t thread;
 
 	cover_init(&c, SHARED * CLUSTER);
+	pthread_barrier_init(&side_by_side, NULL, 2);
 	pthread_create(&thread, NULL, race, &a);
 	race(&b);
 	pthread_join(thread, NULL);
 	ok(a.won + b.won == SHARED && cover_complete(&c),
 	   "of two threads exactly one is first at each cluster");
+	pthread_barrier_destroy(&side_by_side);
 	cover_clear(&c);
 }
 

@@ -267,6 +267,7 @@ static void check_windows(void)
 {
 	struct disk d;
 	struct question ask;
+	struct queue_read r;
 	struct run z;
 	bool doubles = true;
 
@@ -301,6 +302,14 @@ static void check_windows(void)
 	cover_claim(&d.cover, 20, 21, 1);
 	ok(queue_next_status(&d.q, d.now, &ask) && ask.offset == 10 * CLUSTER && ask.length == 10 * CLUSTER,
 	   "a question leaves out what is claimed and may have been TRIMmed");
+	status_piece(&d, 10 * CLUSTER, 5 * CLUSTER, PIECE_ZERO);
+	status_piece(&d, 15 * CLUSTER, 500 * CLUSTER, PIECE_DATA);
+	queue_status_end(&d.q, 0, d.now);
+	ok(reads(&d, 8, 15, 5) && !next_read(&d, 8, &r) && queue_next_zero(&d.q, 100, &z) && z.n == 5 &&
+		   !cover_is_claimed(&d.cover, 21),
+	   "nor is anything taken from an answer that goes beyond it");
+	ok(queue_next_status(&d.q, d.now, &ask) && ask.offset == 21 * CLUSTER,
+	   "the next question is about what comes after that");
 	close_disk(&d);
 }
 
