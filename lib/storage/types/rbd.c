@@ -314,7 +314,6 @@ const struct storage_ops storage_rbd_ops = {
 	.shared = true,
 	.ask_interval_ms = 2000,
 	.check = rbd_check,
-
 	.status = rbd_status,
 	.list = rbd_list,
 	.traits = rbd_traits,
