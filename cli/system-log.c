@@ -1,6 +1,5 @@
 #include "system-log.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <syslog.h>

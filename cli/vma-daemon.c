@@ -1,9 +1,7 @@
 #include "vma-daemon.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/io.h"
 #include "base/mem.h"

@@ -3,8 +3,6 @@
  * Its content stays as it is: uuid, time, configs, every cluster.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,6 +1,5 @@
 /* vma list, vma config: what the header says. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,6 +1,5 @@
 #include "backup/hook.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,8 +1,6 @@
 /* The archive: its name, checks before it is made, its header, writing and publishing it. */
 #include <errno.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "backup/task-internal.h"
 #include "base/buf.h"

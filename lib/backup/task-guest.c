@@ -1,6 +1,5 @@
 /* The guest during its backup: lock and journal, the three modes, and restoring its state at the end. */
 #include <errno.h>
-#include <string.h>
 
 #include "backup/undo.h"
 #include "journal/recover.h"

@@ -1,7 +1,5 @@
 #include "backup/task.h"
 
-#include <string.h>
-
 #include "backup/event.h"
 #include "backup/task-internal.h"
 #include "base/mem.h"

@@ -1,7 +1,6 @@
 #include "base/trace.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 

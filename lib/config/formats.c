@@ -1,7 +1,6 @@
 #include "config/formats.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "base/mem.h"

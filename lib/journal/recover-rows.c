@@ -4,7 +4,6 @@
 
 #include "base/bounded.h"
 #include "base/io.h"
-#include "base/mem.h"
 #include "guest/guest.h"
 #include "journal/recover.h"
 

@@ -1,6 +1,5 @@
 /* A live restore, before QEMU starts. */
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 

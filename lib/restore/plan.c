@@ -1,6 +1,5 @@
 #include "restore/plan.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -1,6 +1,5 @@
 #include "storage/in-use-device.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>

@@ -1,7 +1,6 @@
 #include "storage/in-use.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"

@@ -1,7 +1,6 @@
 #include "stream/frame-cut.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "stream/bytes.h"

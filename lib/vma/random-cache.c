@@ -1,8 +1,6 @@
 #include "vma/random-cache.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/io.h"
 #include "base/mem.h"

@@ -1,6 +1,5 @@
 /* Fills the map from seek table and index, with a single read at the end of the file if they fit. */
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 

@@ -1,6 +1,5 @@
 #include "vma/random-map.h"
 
-#include <errno.h>
 #include <inttypes.h>
 
 #include "base/mem.h"

@@ -1,5 +1,4 @@
 /* The map of an archive that is not packed: its frames are extents. */
-#include <errno.h>
 #include <inttypes.h>
 
 #include "base/io.h"

@@ -1,6 +1,5 @@
 #include "vma/writer.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 #include "base/mem.h"

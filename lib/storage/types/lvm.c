@@ -3,7 +3,6 @@
  * PVE locks a shared group in the whole cluster while it changes it; nothing outside PVE can do that, so
  * use a shared group (SAN) from one host at a time. Facts: PVE::Storage::LVMPlugin.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 

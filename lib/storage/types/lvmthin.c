@@ -2,7 +2,6 @@
  * Type "lvmthin": thin volumes of a pool.  They take chunks of the pool as they are written and give
  * them back when a whole chunk is discarded.  Facts: PVE::Storage::LvmThinPlugin.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
