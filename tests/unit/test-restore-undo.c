@@ -53,6 +53,16 @@ static const struct host host = {
 	.paths = &paths, .storages = &storages, .log = &keep, .guest_ops = &fake_guest, .kinds = kinds
 };
 
+/* A disk that takes nothing any more: guest_config_sync() calls this one. */
+static bool fsync_fails;
+
+int fsync(int fd)
+{
+	if (fsync_fails)
+		errno = EIO;
+	return fsync_fails ? -1 : fdatasync(fd);
+}
+
 /* ---- the host ---- */
 
 static void put(const char *file, const char *text)
@@ -79,10 +89,11 @@ static bool holds(const char *file, const char *text)
 	return io_read_file(path, 1024, &now, NULL) == 0 && !strcmp(buf_str(&now), text);
 }
 
-#define CONFIG   "/etc/pve/qemu-server/123.conf"
-#define COPY     "/var/lib/vzdump/123.conf"
-#define FIREWALL "/etc/pve/firewall/123.fw"
-#define IMAGE    "/var/lib/vz/images/123/vm-123-disk-0.raw"
+#define CONFIG    "/etc/pve/qemu-server/123.conf"
+#define COPY      "/var/lib/vzdump/123.conf"
+#define FIREWALL  "/etc/pve/firewall/123.fw"
+#define OLD_RULES "/var/lib/vzdump/123.fw"
+#define IMAGE     "/var/lib/vz/images/123/vm-123-disk-0.raw"
 
 /* The guest's configuration (NULL: it has none) and an image, and a journal in which kind is. */
 static struct journal *begin(const char *config, const char *kind)
@@ -130,6 +141,10 @@ static void test_images(void)
 	ok(recover_rest(&host, j, &keep, NULL) == 0 && !is_there(IMAGE) && !is_there(CONFIG),
 	   "not if the configuration is of a new guest whose restore did not end, which goes too");
 	end(j);
+	j = begin("lock: create\nscsi0: " DISK "\n", JOURNAL_IMAGE);
+	ok(recover_rest(&host, j, &keep, NULL) == 0 && is_there(IMAGE) && is_there(CONFIG),
+	   "what a guest names that a restore has only locked stays");
+	end(j);
 	j = begin("cores: 1\n", JOURNAL_IMAGE);
 	journal_add(j, JOURNAL_GRAPH, NULL, NULL);
 	ok(recover_rest(&host, j, &keep, NULL) == -EBUSY && is_there(IMAGE) && journal_has(j, JOURNAL_IMAGE),
@@ -165,6 +180,22 @@ static void test_replaced(void)
 	   "once it is in place they go: %s", buf_str(&said));
 	end(j);
 	j = begin("cores: 2\n", JOURNAL_REPLACED);
+	journal_add(j, JOURNAL_COMMIT, NULL, NULL);
+	fsync_fails = true;
+	ok(recover_rest(&host, j, &keep, NULL) < 0 && is_there(IMAGE) && journal_has(j, JOURNAL_REPLACED),
+	   "but not before it is on disk");
+	fsync_fails = false;
+	end(j);
+	j = begin(NULL, JOURNAL_REPLACED);
+	journal_add(j, JOURNAL_COMMIT, NULL, NULL);
+	ok(recover_rest(&host, j, &keep, NULL) == 0 && is_there(IMAGE),
+	   "nor if there is no configuration any more: %s", buf_str(&said));
+	end(j);
+	j = begin("scsi0: " DISK "\n", JOURNAL_REPLACED);
+	journal_add(j, JOURNAL_COMMIT, NULL, NULL);
+	ok(recover_rest(&host, j, &keep, NULL) == 0 && is_there(IMAGE), "nor if it names them");
+	end(j);
+	j = begin("cores: 2\n", JOURNAL_REPLACED);
 	journal_strike_all(j, JOURNAL_REPLACED);
 	journal_add(j, JOURNAL_REPLACED, "away:123/vm-123-disk-0.raw", NULL);
 	journal_add(j, JOURNAL_COMMIT, NULL, NULL);
@@ -173,26 +204,53 @@ static void test_replaced(void)
 	end(j);
 }
 
-static void test_firewall(void)
+/* The rules are new; old: those that were replaced, NULL: there is no copy of them, "": there were none. */
+static struct journal *begin_firewall(const char *config, const char *old)
 {
-	_cleanup_free_ char *copy = paths_get(&paths, "/var/lib/vzdump/123.fw");
-	struct journal *j = begin("lock: create\n", JOURNAL_FIREWALL);
+	_cleanup_free_ char *copy = paths_get(&paths, OLD_RULES);
+	struct journal *j = begin(config, JOURNAL_FIREWALL);
 
 	put(FIREWALL, "new");
-	put("/var/lib/vzdump/123.fw", "old");
+	unlink(copy);
+	if (old && *old)
+		put(OLD_RULES, old);
 	journal_strike_all(j, JOURNAL_FIREWALL);
-	journal_add(j, JOURNAL_FIREWALL, copy, NULL);
-	ok(recover_rest(&host, j, &keep, NULL) == 0 && holds(FIREWALL, "old") && access(copy, F_OK) < 0,
+	journal_add(j, JOURNAL_FIREWALL, old && !*old ? "" : copy, NULL);
+	return j;
+}
+
+static void test_firewall(void)
+{
+	struct journal *j = begin_firewall("lock: create\n", "old");
+
+	ok(recover_rest(&host, j, &keep, NULL) == 0 && holds(FIREWALL, "old") && !is_there(OLD_RULES),
 	   "the firewall rules that were replaced come back");
 	end(j);
-	j = begin("cores: 2\n", JOURNAL_FIREWALL);
-	put(FIREWALL, "new");
-	put("/var/lib/vzdump/123.fw", "old");
-	journal_strike_all(j, JOURNAL_FIREWALL);
-	journal_add(j, JOURNAL_FIREWALL, copy, NULL);
+	j = begin_firewall("cores: 2\n", "old");
 	journal_add(j, JOURNAL_COMMIT, NULL, NULL);
-	ok(recover_rest(&host, j, &keep, NULL) == 0 && holds(FIREWALL, "new") && access(copy, F_OK) < 0,
+	ok(recover_rest(&host, j, &keep, NULL) == 0 && holds(FIREWALL, "new") && !is_there(OLD_RULES),
 	   "but not if the restore was completed");
+	end(j);
+	j = begin_firewall("cores: 1\n", "old");
+	ok(recover_rest(&host, j, &keep, NULL) == 0 && holds(FIREWALL, "old"),
+	   "nor is it completed because the guest has a configuration");
+	end(j);
+	j = begin_firewall("lock: create\n", "old");
+	journal_add(j, JOURNAL_COMMIT, NULL, NULL);
+	ok(recover_rest(&host, j, &keep, NULL) == 0 && holds(FIREWALL, "old"),
+	   "or was about to get the new one");
+	end(j);
+	j = begin_firewall("lock: create\n", NULL);
+	ok(recover_rest(&host, j, &keep, NULL) == 0 && holds(FIREWALL, "new") && journal_finish(j),
+	   "without a copy of the old rules nothing was replaced yet");
+	end(j);
+	j = begin_firewall("lock: create\n", "");
+	ok(recover_rest(&host, j, &keep, NULL) == 0 && !is_there(FIREWALL), "where there were none, they go");
+	end(j);
+	j = begin_firewall("cores: 2\n", "");
+	journal_add(j, JOURNAL_COMMIT, NULL, NULL);
+	ok(recover_rest(&host, j, &keep, NULL) == 0 && holds(FIREWALL, "new"),
+	   "unless the restore was completed");
 	end(j);
 }
 
@@ -218,6 +276,33 @@ static void test_live(void)
 		   access(copy, F_OK) == 0,
 	   "what an administrator has put right since is left alone: %s", buf_str(&said));
 	end(j);
+	j = begin("lock: create\n", JOURNAL_STARTED);
+	ok(recover_rest(&host, j, &keep, NULL) == 0 && quits == 0,
+	   "a guest that we did not start is not ended");
+	end(j);
+}
+
+static void test_config_back(void)
+{
+	_cleanup_free_ char *copy = paths_get(&paths, COPY);
+	struct journal *j = begin("lock: create\n", JOURNAL_LOCK);
+
+	unlink(copy);
+	journal_add(j, JOURNAL_CONFIG, copy, NULL);
+	ok(recover_rest(&host, j, &keep, NULL) == 0 && is_there(CONFIG) && journal_finish(j),
+	   "without a copy of the old configuration nothing was replaced yet");
+	end(j);
+	j = begin("cores: 1\n", JOURNAL_IMAGE);
+	put(COPY, "cores: 1\n");
+	journal_add(j, JOURNAL_CONFIG, copy, NULL);
+	fsync_fails = true;
+	ok(recover_rest(&host, j, &keep, NULL) < 0 && is_there(COPY) && is_there(IMAGE),
+	   "one that is back is not trusted before it is on disk");
+	fsync_fails = false;
+	ok(recover_rest(&host, j, &keep, NULL) == 0 && !is_there(COPY) && holds(CONFIG, "cores: 1\n") &&
+		   !is_there(IMAGE),
+	   "then its copy goes");
+	end(j);
 }
 
 int main(void)
@@ -234,6 +319,7 @@ int main(void)
 	test_replaced();
 	test_firewall();
 	test_live();
+	test_config_back();
 	storage_config_clear(&storages);
 	io_remove_tree(dir, NULL);
 	paths_clear(&paths);

@@ -116,10 +116,14 @@ static void test_prune(const char *dir, const struct place *p)
 	struct log log = LOG_INTO(lines);
 	struct prune_keep keep;
 	struct error *err = NULL;
+	bool ordered = true;
 	unsigned removed;
 
 	works(place_list(p, "qemu", 100, &b, &err), &err, "backups of a guest are listed");
 	ok(b.n == 4, "four of them");
+	for (size_t i = 1; i < b.n; i++)
+		ordered = ordered && b.list[i - 1].ctime <= b.list[i].ctime;
+	ok(ordered, "oldest first");
 	prune_keep_parse("keep-last=1", &keep, NULL);
 	backups_mark(&b, &keep, 1800000000); /* 2027 */
 	works(backups_prune(p, &b, &log, &removed, &err), &err, "and pruned");
