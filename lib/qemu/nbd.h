@@ -1,6 +1,7 @@
 /*
- * Calls of libnbd that wait, with a time limit.  libnbd's own calls have none and notice no signal, so a
- * server that hangs would block them.
+ * Calls of libnbd that wait, and end at a request to stop.  libnbd's own calls notice no signal and have no
+ * time limit, so a server that hangs would block them.  Here connecting and disconnecting have a limit, in
+ * milliseconds; a command may take as long as its storage needs.
  */
 #ifndef VZDUMP_QEMU_NBD_H
 #define VZDUMP_QEMU_NBD_H
