@@ -107,28 +107,31 @@ ssize_t io_pread_full(int fd, void *data, size_t len, off_t offset)
 	return (ssize_t)done;
 }
 
-static bool is_dir(const char *path)
+/* mkdir() that takes a folder which is there already.  0 or -errno, which is mkdir()'s. */
+static int make_folder(const char *path, mode_t mode)
 {
+	const int r = mkdir(path, mode) < 0 ? -errno : 0;
 	struct stat st;
 
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	return r < 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? 0 : r;
 }
 
 int io_mkdir_p(const char *path, mode_t mode, struct error **err)
 {
 	_cleanup_free_ char *copy = xstrdup(path);
+	int r;
 
 	for (char *at = copy + 1; *at; at++) {
 		if (*at != '/')
 			continue;
 		*at = '\0';
-		if (mkdir(copy, 0755) < 0 && !is_dir(copy))
-			return error_errno(err, errno, "cannot create folder '%s'", copy);
+		r = make_folder(copy, 0755);
+		if (r < 0)
+			return error_errno(err, -r, "cannot create folder '%s'", copy);
 		*at = '/';
 	}
-	if (mkdir(copy, mode) < 0 && !is_dir(copy))
-		return error_errno(err, errno, "cannot create folder '%s'", path);
-	return 0;
+	r = make_folder(copy, mode);
+	return r < 0 ? error_errno(err, -r, "cannot create folder '%s'", path) : 0;
 }
 
 bool io_is_zero(const void *data, size_t len)

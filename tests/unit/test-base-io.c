@@ -1,4 +1,5 @@
 /* lib/base/io: zeroes, files and folders. */
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static void test_zero(void)
 static void test_files(void)
 {
 	char dir[] = "/tmp/vzdump-test-XXXXXX";
-	_cleanup_free_ char *path = NULL, *deep = NULL, *outside = NULL, *link = NULL;
+	_cleanup_free_ char *path = NULL, *deep = NULL, *outside = NULL, *link = NULL, *nowhere = NULL;
 	_cleanup_buf_ struct buf text = BUF_INIT;
 
 	if (!mkdtemp(dir)) {
@@ -45,7 +46,10 @@ static void test_files(void)
 	ok(io_read_file(path, 4, &text, NULL) == ERR_INVALID, "a file over the limit is refused");
 	ok(io_mkdir_p(deep, 0700, NULL) == 0 && io_mkdir_p(deep, 0700, NULL) == 0,
 	   "folders are made with their parents, twice without harm");
-	ok(io_mkdir_p(path, 0700, NULL) < 0, "a file in the way is an error");
+	ok(io_mkdir_p(path, 0700, NULL) == -EEXIST, "a file in the way is an error");
+	nowhere = xasprintf("%s/a/nowhere", dir);
+	ok(symlink("missing", nowhere) == 0 && io_mkdir_p(nowhere, 0700, NULL) == -EEXIST,
+	   "so is a link to nowhere, and the error is mkdir()'s");
 	mkdir(outside, 0700);
 	ok(symlink(outside, link) == 0 && io_remove_tree(dir, NULL) == 0 && access(dir, F_OK) < 0 &&
 		   access(outside, F_OK) == 0,
