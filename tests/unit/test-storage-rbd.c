@@ -128,6 +128,12 @@ static void test_output(struct tools *t)
 	ok(volume_free(&v, &err) == ERR_NOT_FOUND, "an image that is gone is known as such");
 	fails(-1, &err, "error opening image", "  in rbd's words");
 	tool_prints(t, "rbd", "",
+		    "auth: unable to find a keyring on /etc/ceph/x: (2) No such file or directory\n"
+		    "rbd: couldn't connect to the cluster!",
+		    2);
+	ok(volume_free(&v, &err) == ERR_PEER, "without a keyring nobody knows whether it is gone");
+	fails(-1, &err, "couldn't connect", "  in rbd's words");
+	tool_prints(t, "rbd", "",
 		    "rbd: create error: 2026-11-23T03:09:00.193+0000 7f984a7c6380 -1 librbd: rbd "
 		    "image vm-100-fleece-0 already exists\n(17) File exists",
 		    17);
