@@ -74,32 +74,35 @@ static int take_flock(const struct paths *p, uint32_t vmid, const struct cancel 
 }
 
 /*
- * The path without links: PVE's folders are links, and the file may be one.  NULL if there is no such file.
+ * The path without links: PVE's folders are links, and the file may be one.  -ENOENT if there is no such
+ * file.  Caller frees *ret.
  */
-static char *config_target(const struct paths *p, uint32_t vmid, struct error **err)
+static int config_target(const struct paths *p, uint32_t vmid, char **ret, struct error **err)
 {
 	_cleanup_free_ char *path = guest_config_path(p, vmid);
-	char *target = realpath(path, NULL);
 
-	if (!target)
-		error_errno(err, errno, "cannot find configuration file '%s'", path);
-	return target;
+	*ret = realpath(path, NULL);
+	return *ret ? 0 : error_errno(err, errno, "cannot find configuration file '%s'", path);
 }
 
 static int write_config(const struct paths *p, uint32_t vmid, const char *text, struct error **not_synced,
 			struct error **err)
 {
-	_cleanup_free_ char *target = config_target(p, vmid, err);
+	_cleanup_free_ char *target = NULL;
+	int r = config_target(p, vmid, &target, err);
 
-	return target ? io_write_file_atomic(target, text, strlen(text), 0640, not_synced, err) : -ENOENT;
+	return r < 0 ? r : io_write_file_atomic(target, text, strlen(text), 0640, not_synced, err);
 }
 
 int guest_config_sync(const struct paths *p, uint32_t vmid, struct error **err)
 {
-	_cleanup_free_ char *target = config_target(p, vmid, err);
-	_cleanup_free_ char *folder = target ? io_parent(target) : NULL;
+	_cleanup_free_ char *target = NULL, *folder = NULL;
+	int r = config_target(p, vmid, &target, err);
 
-	return folder ? io_fsync_dir(folder, err) : -ENOENT;
+	if (r < 0)
+		return r;
+	folder = io_parent(target);
+	return io_fsync_dir(folder, err);
 }
 
 /* "lock:" is inserted in front of the first line of one of these kinds. */

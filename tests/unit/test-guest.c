@@ -275,6 +275,7 @@ static void test_lock_wait(const struct paths *p)
 
 static void test_lock(const struct paths *p)
 {
+	_cleanup_free_ char *loop = NULL;
 	_cleanup_free_ char *path = guest_config_path(p, 100);
 	struct error *err = NULL;
 	struct stat st;
@@ -298,6 +299,12 @@ static void test_lock(const struct paths *p)
 	      "no lock found trying to remove 'backup'  lock", "a missing lock is told");
 	fails(guest_config_set_lock(p, 101, "backup", NULL, NULL, &err), &err, "unable to find VM '101'",
 	      "a missing guest is told");
+	loop = paths_get(p, "/etc/pve/qemu-server/102.conf");
+	ok(symlink("102.conf", loop) == 0 && guest_config_replace(p, 102, "x", NULL, NULL) == -ELOOP &&
+		   guest_config_sync(p, 102, NULL) == -ELOOP,
+	   "a file that cannot be found out about is not a missing one");
+	ok(guest_config_sync(p, 103, NULL) == -ENOENT, "which is -ENOENT");
+	unlink(loop);
 	test_lock_wait(p);
 }
 
