@@ -15,6 +15,7 @@
 
 #include "base/unix-socket.h"
 #include "copy/copy.h"
+#include "copy/fill.h"
 #include "tap.h"
 #include "vma-disks.h"
 #include "vma/reader.h"
@@ -450,6 +451,49 @@ static void check_failures(void)
 	close_fixture(&f);
 }
 
+/* ---- extents run out ---- */
+
+struct taker {
+	struct fill fill;
+	struct vma_extent *extent;
+	int got;
+};
+
+static void *take_slots(void *opaque)
+{
+	struct taker *t = opaque;
+	unsigned slot;
+
+	t->got = fill_take(&t->fill, VMA_CLUSTERS_PER_EXTENT, &t->extent, &slot, NULL);
+	return NULL;
+}
+
+static void check_extents_run_out(void)
+{
+	struct vma_extent *all[1000];
+	struct taker t = { 0 };
+	struct fixture f;
+	pthread_t thread;
+	unsigned n = 0, slot;
+
+	open_fixture(&f);
+	fill_init(&t.fill, f.writer, 0);
+	while (n < ARRAY_SIZE(all) &&
+	       fill_try_take(&t.fill, VMA_CLUSTERS_PER_EXTENT, &all[n], &slot, NULL) > 0)
+		n++;
+	ok(n > 1 && n < ARRAY_SIZE(all), "there are so many extents and no more");
+	pthread_create(&thread, NULL, take_slots, &t);
+	usleep(20000); /* most often it waits by then */
+	fill_settle(&t.fill, all[0], VMA_CLUSTERS_PER_EXTENT);
+	pthread_join(thread, NULL);
+	ok(t.got == VMA_CLUSTERS_PER_EXTENT && t.extent == all[0],
+	   "who waits for one lets others settle theirs, and gets it");
+	for (unsigned i = 0; i < n; i++)
+		fill_settle(&t.fill, all[i], VMA_CLUSTERS_PER_EXTENT);
+	fill_clear(&t.fill);
+	close_fixture(&f);
+}
+
 /* ---- an archive that takes nothing, while block status says that a disk has many short runs of zeroes ---- */
 
 /* Clusters: first those that are one extent, so that the question becomes long, then every other is zero. */
@@ -614,6 +658,7 @@ int main(void)
 	check_read();
 	check_push();
 	check_failures();
+	check_extents_run_out();
 	check_stalled_archive();
 	path = xasprintf("%s/archive", folder);
 	unlink(path);

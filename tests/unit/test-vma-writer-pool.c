@@ -1,5 +1,6 @@
-/* The parts of the writer, one by one, without threads: zeroes, packing, the ring of work items. */
+/* The parts of the writer, one by one, mostly without threads: zeroes, packing, the ring of work items. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -236,6 +237,45 @@ static void failure_gives_back(void)
 	pool_end(&p, o);
 }
 
+static void *add_zeroes(void *opaque)
+{
+	return pool_zeroes_add(opaque, 1, 2 * ZEROES_CLUSTERS, 5, NULL) == 0 ? opaque : NULL;
+}
+
+static bool is_zeroes(const struct taken *t, uint32_t first, uint32_t n)
+{
+	return t->item.kind == WORK_ZEROES && t->item.zeroes->n_runs == 1 &&
+	       t->item.zeroes->runs[0].first == first && t->item.zeroes->runs[0].n == n;
+}
+
+static void zeroes_wait(void)
+{
+	struct output *o = NULL;
+	struct taken t[3] = { 0 };
+	struct pool p;
+	pthread_t adder;
+	void *added = NULL;
+	bool good;
+
+	pool_start(&p, &o);
+	good = pool_zeroes_add(&p, 1, 0, ZEROES_CLUSTERS, NULL) == 0 && pool_zeroes_ready(&p) &&
+	       pool_zeroes_add(&p, 1, ZEROES_CLUSTERS, ZEROES_CLUSTERS, NULL) == 0;
+	ok(good && !pool_zeroes_ready(&p), "when all lists of zeroes are on their way, no more are taken");
+	pthread_create(&adder, NULL, add_zeroes, &p);
+	usleep(20000); /* most often it waits by then */
+	for (unsigned i = 0; good && i < 2; i++)
+		good = pool_take(&p, &t[i].item, &t[i].number, &t[i].frame);
+	ok(good && is_zeroes(&t[0], 0, ZEROES_CLUSTERS) && is_zeroes(&t[1], ZEROES_CLUSTERS, ZEROES_CLUSTERS),
+	   "workers get each of them once");
+	make_ready(&p, &t[0], false);
+	pthread_join(adder, &added);
+	pool_close(&p);
+	ok(added && pool_take(&p, &t[2].item, &t[2].number, &t[2].frame) &&
+		   is_zeroes(&t[2], 2 * ZEROES_CLUSTERS, 5),
+	   "who has more waits until one of them comes free");
+	pool_end(&p, o);
+}
+
 static void empty_archive(void)
 {
 	struct output *o = NULL;
@@ -258,6 +298,7 @@ int main(void)
 	order_is_kept();
 	ring_goes_round();
 	failure_gives_back();
+	zeroes_wait();
 	empty_archive();
 	return done_testing();
 }
