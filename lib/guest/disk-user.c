@@ -5,12 +5,12 @@
 #include "base/strv.h"
 #include "storage/in-use.h"
 
-int disk_check_unused(const struct host *host, uint32_t vmid, const struct volume *v, const char *but,
+int disk_check_unused(const struct host *host, uint32_t vmid, const struct volume *v, const char *ignored,
 		      struct error **err)
 {
 	_cleanup_free_ char *socket = paths_get(host->paths, "/run/qemu-server/%u.qmp", vmid);
 	_cleanup_error_ struct error *mine = NULL;
-	int r = volume_check_unused(v, but, host->cancel, &mine);
+	int r = volume_check_unused(v, ignored, host->cancel, &mine);
 
 	if (r == -EBUSY && str_prefix(error_message(mine), IN_USE_QEMU " ", NULL))
 		return error_set(err, r,

@@ -8,9 +8,9 @@
 
 /*
  * For a guest that does not run according to its QMP socket.  -EBUSY: "QEMU (pid 4711) has '/srv/x.raw'
- * open for writing, but VM 123 has no QMP socket ...".  The rest, also `but`, as volume_check_unused().
+ * open for writing, but VM 123 has no QMP socket ...".  The rest, also `ignored`, as volume_check_unused().
  */
-int disk_check_unused(const struct host *host, uint32_t vmid, const struct volume *v, const char *but,
+int disk_check_unused(const struct host *host, uint32_t vmid, const struct volume *v, const char *ignored,
 		      struct error **err);
 
 #endif
