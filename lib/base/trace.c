@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -19,12 +20,16 @@ static const char *const topic_names[TRACE_TOPICS] = {
 
 static int enable_topic(const char *name, struct error **err)
 {
-	for (unsigned i = 0; i < TRACE_TOPICS; i++)
+	_cleanup_buf_ struct buf all = BUF_INIT;
+
+	for (unsigned i = 0; i < TRACE_TOPICS; i++) {
 		if (!strcmp(name, topic_names[i])) {
 			trace_enabled_ |= 1u << i;
 			return 0;
 		}
-	return error_set(err, ERR_INVALID, "VZDUMP_TRACE: '%s' is none of qmp, copy, journal, debug", name);
+		buf_addf(&all, "%s%s", i ? ", " : "", topic_names[i]);
+	}
+	return error_set(err, ERR_INVALID, "VZDUMP_TRACE: '%s' is none of %s", name, buf_str(&all));
 }
 
 int trace_enable(const char *topics, struct error **err)

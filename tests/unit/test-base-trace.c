@@ -77,8 +77,9 @@ int main(void)
 	ok(!*captured(write_two) && !n_evaluated, "nothing is written unless it is asked for, or computed");
 	ok(trace_enable(NULL, &err) == 0 && trace_enable("", &err) == 0 && !trace_is_on(TRACE_QMP),
 	   "no topics");
-	ok(trace_enable("journal,qpm", &err) == ERR_INVALID && strstr(error_message(err), "'qpm'"),
-	   "a topic that there is not is named");
+	ok(trace_enable("journal,qpm", &err) == ERR_INVALID &&
+		   strstr(error_message(err), "'qpm' is none of qmp, copy, journal, debug"),
+	   "a topic that there is not is named, and those that there are");
 	error_free(TAKE_PTR(err));
 	ok(trace_enable("qmp,debug", &err) == 0 && trace_is_on(TRACE_DEBUG) && !trace_is_on(TRACE_COPY),
 	   "topics are turned on");
