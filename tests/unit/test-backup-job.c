@@ -7,17 +7,7 @@
 #include "base/strv.h"
 #include "config/vzdump-options.h"
 #include "test-config-util.h"
-
-static struct paths paths;
-
-static void put(const char *file, const char *text)
-{
-	_cleanup_free_ char *path = paths_get(&paths, "%s", file);
-	_cleanup_free_ char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
-
-	io_mkdir_p(folder, 0755, NULL);
-	io_write_file_atomic(path, text, strlen(text), 0640, NULL, NULL);
-}
+#include "test-root.h"
 
 /* ---- one that writes down all it hears ---- */
 
@@ -154,11 +144,9 @@ static void test_observers(void)
 
 int main(void)
 {
-	char root[] = "/tmp/vz-test-job.XXXXXX";
 	_cleanup_free_ char *dump = NULL;
 
-	ok(mkdtemp(root) != NULL, "a directory for files");
-	paths_init(&paths, root);
+	root_make();
 	dump = paths_get(&paths, "/dump");
 	io_mkdir_p(dump, 0755, NULL);
 	put("/etc/hostname", "here\n");
@@ -167,7 +155,6 @@ int main(void)
 	test_order();
 	test_refused_phase();
 	test_observers();
-	paths_clear(&paths);
-	io_remove_tree(root, NULL);
+	root_remove();
 	return done_testing();
 }

@@ -6,19 +6,11 @@
 #include "config/settings.h"
 #include "config/vzdump-options.h"
 #include "test-config-util.h"
+#include "test-root.h"
 
 static const char pools[] = "pool:mixed::101,105,201,999,103:::\n"
 			    "pool:away::201,202:::\n"
 			    "pool:empty:::::\n";
-
-static void put(const struct paths *p, const char *file, const char *text)
-{
-	_cleanup_free_ char *path = paths_get(p, "%s", file);
-	_cleanup_free_ char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
-
-	io_mkdir_p(folder, 0755, NULL);
-	io_write_file_atomic(path, text, strlen(text), 0640, NULL, NULL);
-}
 
 /* "101 105(container) 999(nobody's) external: 201, 202" */
 static char *describe(const struct selection *s)
@@ -125,29 +117,24 @@ static void test_no_folder(const struct paths *p)
 
 int main(void)
 {
-	char root[] = "/tmp/vz-test-select.XXXXXX";
-	struct paths p;
-
-	ok(mkdtemp(root) != NULL, "a directory for files");
-	paths_init(&p, root);
-	put(&p, "/etc/hostname", "here\n");
-	put(&p, "/etc/pve/user.cfg", pools);
-	put(&p, "/etc/pve/qemu-server/1000.conf", "");
-	put(&p, "/etc/pve/qemu-server/103.conf", "");
-	put(&p, "/etc/pve/qemu-server/101.conf", "");
-	put(&p, "/etc/pve/lxc/105.conf", "");
-	put(&p, "/etc/pve/nodes/here/qemu-server/101.conf", "");
-	put(&p, "/etc/pve/nodes/pve2/qemu-server/201.conf", "");
-	put(&p, "/etc/pve/nodes/pve2/lxc/202.conf", "");
-	test_selection(&p);
-	cleans(&p, "--cleanup", "all");
-	cleans(&p, "--cleanup --all", "all");
-	cleans(&p, "--cleanup 201 101", "101 201");
-	cleans(&p, "--cleanup --pool empty", "");
-	cleans(&p, "--cleanup --pool away", "201 202");
-	cleans(&p, "--cleanup --exclude 101", "103 105 1000");
-	test_no_folder(&p);
-	io_remove_tree(root, NULL);
-	paths_clear(&p);
+	root_make();
+	put("/etc/hostname", "here\n");
+	put("/etc/pve/user.cfg", pools);
+	put("/etc/pve/qemu-server/1000.conf", "");
+	put("/etc/pve/qemu-server/103.conf", "");
+	put("/etc/pve/qemu-server/101.conf", "");
+	put("/etc/pve/lxc/105.conf", "");
+	put("/etc/pve/nodes/here/qemu-server/101.conf", "");
+	put("/etc/pve/nodes/pve2/qemu-server/201.conf", "");
+	put("/etc/pve/nodes/pve2/lxc/202.conf", "");
+	test_selection(&paths);
+	cleans(&paths, "--cleanup", "all");
+	cleans(&paths, "--cleanup --all", "all");
+	cleans(&paths, "--cleanup 201 101", "101 201");
+	cleans(&paths, "--cleanup --pool empty", "");
+	cleans(&paths, "--cleanup --pool away", "201 202");
+	cleans(&paths, "--cleanup --exclude 101", "103 105 1000");
+	test_no_folder(&paths);
+	root_remove();
 	return done_testing();
 }

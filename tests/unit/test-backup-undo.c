@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include "backup/undo.h"
-#include "base/io.h"
 #include "guest/guest-ops.h"
 #include "journal/recover.h"
 #include "tap.h"
+#include "test-root.h"
 
 static bool runs;
 static unsigned starts;
@@ -31,15 +31,6 @@ static int fake_start(const struct guest *g, enum guest_start how, const struct 
 static const struct guest_ops fake_guest = { .status = fake_status, .start = fake_start };
 static const struct journal_kind *const kinds[] = { &journal_kind_pid, &journal_kind_down, NULL };
 
-static void put_config(const struct paths *p, const char *file)
-{
-	_cleanup_free_ char *path = paths_get(p, "%s", file);
-	_cleanup_free_ char *folder = io_parent(path);
-
-	io_mkdir_p(folder, 0755, NULL);
-	io_write_file_atomic(path, "cores: 1\n", strlen("cores: 1\n"), 0640, NULL, NULL);
-}
-
 /* Whether nothing of it is left. */
 static bool undo(const struct host *host)
 {
@@ -56,21 +47,17 @@ static bool undo(const struct host *host)
 
 int main(void)
 {
-	char dir[] = "/tmp/vzdump-test-XXXXXX";
 	char command[] = "start";
 	struct settings_commands commands = { .start = command };
-	struct paths paths;
 	struct host host = {
 		.paths = &paths, .guest_ops = &fake_guest, .commands = &commands, .kinds = kinds
 	};
 	_cleanup_free_ char *config = NULL;
 
-	if (!mkdtemp(dir))
-		return 1;
-	paths_init(&paths, dir);
+	root_make();
 	config = paths_get(&paths, "/etc/pve/qemu-server/123.conf");
 	ok(!undo(&host) && starts == 0, "without /etc/pve nobody knows whose the guest is: it waits");
-	put_config(&paths, "/etc/pve/qemu-server/123.conf");
+	put("/etc/pve/qemu-server/123.conf", "cores: 1\n");
 	ok(undo(&host) && starts == 1, "a guest that is down is started again");
 	runs = true;
 	ok(undo(&host) && starts == 0, "not if it runs already");
@@ -79,9 +66,8 @@ int main(void)
 	ok(!undo(&host) && starts == 1, "if it cannot be started the next run tries again");
 	unlink(config);
 	ok(undo(&host) && starts == 0, "a guest that was removed meanwhile is not started");
-	put_config(&paths, "/etc/pve/nodes/other/qemu-server/123.conf");
+	put("/etc/pve/nodes/other/qemu-server/123.conf", "cores: 1\n");
 	ok(undo(&host) && starts == 0, "nor one that belongs to another node now");
-	io_remove_tree(dir, NULL);
-	paths_clear(&paths);
+	root_remove();
 	return done_testing();
 }

@@ -7,17 +7,7 @@
 #include "config/settings.h"
 #include "config/vzdump-options.h"
 #include "test-config-util.h"
-
-static struct paths paths;
-
-static void write_conf(const char *text)
-{
-	_cleanup_free_ char *folder = paths_get(&paths, "/etc");
-	_cleanup_free_ char *path = paths_get(&paths, "/etc/vzdump.conf");
-
-	io_mkdir_p(folder, 0755, NULL);
-	io_write_file_atomic(path, text, strlen(text), 0640, NULL, NULL);
-}
+#include "test-root.h"
 
 /* line: options that are split as by a shell; conf: the text of vzdump.conf. */
 static int load(const char *line, const char *conf, struct settings *ret, struct buf *log_text,
@@ -33,7 +23,7 @@ static int load(const char *line, const char *conf, struct settings *ret, struct
 		r = vzdump_options_verify(&o, err);
 	if (r < 0)
 		return r;
-	write_conf(conf);
+	put("/etc/vzdump.conf", conf);
 	settings_init(ret, &o);
 	return settings_load(ret, &o, &paths, &log, err);
 }
@@ -265,16 +255,11 @@ static void test_warnings(void)
 
 int main(void)
 {
-	char root[] = "/tmp/test-settings.XXXXXX";
-
-	if (!mkdtemp(root))
-		return 1;
-	paths_init(&paths, root);
+	root_make();
 	test_precedence();
 	test_retention();
 	test_contradictions();
 	test_warnings();
-	paths_clear(&paths);
-	io_remove_tree(root, NULL);
+	root_remove();
 	return done_testing();
 }

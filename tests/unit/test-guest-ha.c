@@ -4,6 +4,7 @@
 #include "base/io.h"
 #include "guest/ha.h"
 #include "test-config-util.h"
+#include "test-root.h"
 
 static const char conf[] = "vm: 100\n"
 			   "\tgroup fast\n"
@@ -30,31 +31,25 @@ static void keeps(const struct paths *p, uint32_t vmid, int want, const char *na
 
 int main(void)
 {
-	char root[] = "/tmp/vz-test-ha.XXXXXX";
-	_cleanup_free_ char *dir = NULL, *file = NULL;
+	_cleanup_free_ char *file = NULL;
 	struct error *err = NULL;
-	struct paths p;
 
-	ok(mkdtemp(root) != NULL, "a directory for files");
-	paths_init(&p, root);
-	dir = paths_get(&p, "/etc/pve/ha");
-	file = paths_get(&p, "/etc/pve/ha/resources.cfg");
-	keeps(&p, 100, 0, "no file, nothing is looked after");
-	io_mkdir_p(dir, 0755, NULL);
-	io_write_file_atomic(file, conf, strlen(conf), 0640, NULL, NULL);
-	keeps(&p, 100, 1, "a VM in state started is kept running");
-	keeps(&p, 101, 1, "so is one without state");
-	keeps(&p, 102, 1, "and a container whose state has the old name");
-	keeps(&p, 103, 0, "one that is stopped is not");
-	keeps(&p, 104, 0, "nor one that is disabled");
-	keeps(&p, 105, 0, "nor one that is ignored");
-	keeps(&p, 106, 0, "nor what is no guest");
-	keeps(&p, 1000, 0, "nor one that is not there");
+	root_make();
+	file = paths_get(&paths, "/etc/pve/ha/resources.cfg");
+	keeps(&paths, 100, 0, "no file, nothing is looked after");
+	put("/etc/pve/ha/resources.cfg", conf);
+	keeps(&paths, 100, 1, "a VM in state started is kept running");
+	keeps(&paths, 101, 1, "so is one without state");
+	keeps(&paths, 102, 1, "and a container whose state has the old name");
+	keeps(&paths, 103, 0, "one that is stopped is not");
+	keeps(&paths, 104, 0, "nor one that is disabled");
+	keeps(&paths, 105, 0, "nor one that is ignored");
+	keeps(&paths, 106, 0, "nor what is no guest");
+	keeps(&paths, 1000, 0, "nor one that is not there");
 	unlink(file);
 	io_mkdir_p(file, 0755, NULL);
-	fails(ha_keeps_running(&p, 100, &err), &err, "resources.cfg",
+	fails(ha_keeps_running(&paths, 100, &err), &err, "resources.cfg",
 	      "a file that cannot be read is an error");
-	io_remove_tree(root, NULL);
-	paths_clear(&p);
+	root_remove();
 	return done_testing();
 }

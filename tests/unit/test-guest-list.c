@@ -7,15 +7,7 @@
 #include "guest/guest-list.h"
 #include "guest/guest.h"
 #include "test-config-util.h"
-
-static void put(const struct paths *p, const char *file)
-{
-	_cleanup_free_ char *path = paths_get(p, "/etc/pve/%s", file);
-	_cleanup_free_ char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
-
-	io_mkdir_p(folder, 0755, NULL);
-	io_write_file_atomic(path, "", 0, 0640, NULL, NULL);
-}
+#include "test-root.h"
 
 static char *describe_all(const struct guest_list *l)
 {
@@ -73,8 +65,11 @@ static void test_all(const struct paths *p)
 	_cleanup_free_ char *all = NULL;
 	struct error *err = NULL;
 
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		put(p, files[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		_cleanup_free_ char *file = xasprintf("/etc/pve/%s", files[i]);
+
+		put(file, "");
+	}
 	works(guest_list_load(p, &l, &err), &err, "the guests of a cluster");
 	all = describe_all(&l);
 	same(all,
@@ -111,21 +106,12 @@ static void test_unreadable(const struct paths *p)
 
 int main(void)
 {
-	char dir[] = "/tmp/vz-test-guests.XXXXXX";
-	struct paths p;
-	_cleanup_free_ char *hostname = NULL, *etc = NULL;
-
-	ok(mkdtemp(dir) != NULL, "a directory for files");
-	paths_init(&p, dir);
-	etc = paths_get(&p, "/etc");
-	hostname = paths_get(&p, "/etc/hostname");
-	test_nothing(&p);
-	io_mkdir_p(etc, 0755, NULL);
-	io_write_file_atomic(hostname, "here\n", 5, 0644, NULL, NULL);
-	test_all(&p);
-	test_one(&p);
-	test_unreadable(&p);
-	io_remove_tree(dir, NULL);
-	paths_clear(&p);
+	root_make();
+	test_nothing(&paths);
+	put("/etc/hostname", "here\n");
+	test_all(&paths);
+	test_one(&paths);
+	test_unreadable(&paths);
+	root_remove();
 	return done_testing();
 }

@@ -8,22 +8,13 @@
 #include "base/io.h"
 #include "guest/pool.h"
 #include "tap.h"
+#include "test-root.h"
 
 static const char conf[] = "user:root@pam:1:0::::::\n"
 			   "pool:web:the web's:100,101:local:\n"
 			   "pool:web2::102:::\n"
 			   "pool:bare\n"
 			   "acl:1:/pool/web:root@pam:Administrator:\n";
-
-static char *write_conf(const struct paths *p)
-{
-	_cleanup_free_ char *dir = paths_get(p, "/etc/pve");
-	char *file = paths_get(p, "/etc/pve/user.cfg");
-
-	io_mkdir_p(dir, 0755, NULL);
-	io_write_file_atomic(file, conf, strlen(conf), 0640, NULL, NULL);
-	return file;
-}
 
 static void is(const struct paths *p, const char *pool, const char *want)
 {
@@ -40,31 +31,28 @@ static void is(const struct paths *p, const char *pool, const char *want)
 
 int main(void)
 {
-	char root[] = "/tmp/test-pool-XXXXXX";
-	_cleanup_free_ char *file = NULL, *lock = NULL;
+	_cleanup_free_ char *file = NULL;
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	struct error *err = NULL;
-	struct paths p;
 	int r;
 
-	if (!mkdtemp(root))
-		return 1;
-	paths_init(&p, root);
-	is(&p, "web", "none");
-	file = write_conf(&p);
-	is(&p, "web", "100,101,");
-	is(&p, "web2", "102,");
-	is(&p, "bare", "");
-	is(&p, "we", "none");
-	is(&p, "", "none");
-	r = pool_add_guest(&p, "none", 100, NULL, &err);
+	root_make();
+	file = paths_get(&paths, "/etc/pve/user.cfg");
+	is(&paths, "web", "none");
+	put("/etc/pve/user.cfg", conf);
+	is(&paths, "web", "100,101,");
+	is(&paths, "web2", "102,");
+	is(&paths, "bare", "");
+	is(&paths, "we", "none");
+	is(&paths, "", "none");
+	r = pool_add_guest(&paths, "none", 100, NULL, &err);
 	ok(r == ERR_NOT_FOUND && strstr(error_message(err), "pool 'none' does not exist"),
 	   "a pool that is not there: %s", error_message(err));
 	error_free(err);
 	err = NULL;
-	ok(pool_add_guest(&p, "bare", 101, NULL, &err) == 0 &&
-		   pool_add_guest(&p, "web2", 103, NULL, &err) == 0 &&
-		   pool_add_guest(&p, "web2", 103, NULL, &err) == 0,
+	ok(pool_add_guest(&paths, "bare", 101, NULL, &err) == 0 &&
+		   pool_add_guest(&paths, "web2", 103, NULL, &err) == 0 &&
+		   pool_add_guest(&paths, "web2", 103, NULL, &err) == 0,
 	   "guests are put in");
 	io_read_file(file, 4096, &text, NULL);
 	ok(strcmp(buf_str(&text), "user:root@pam:1:0::::::\n"
@@ -73,9 +61,7 @@ int main(void)
 				  "pool:bare::101\n"
 				  "acl:1:/pool/web:root@pam:Administrator:\n") == 0,
 	   "and out of others, all else stays:\n%s", buf_str(&text));
-	lock = paths_get(&p, "/etc/pve/priv/lock/file-user_cfg");
-	ok(access(lock, F_OK) < 0, "the lock is gone");
-	paths_clear(&p);
-	io_remove_tree(root, NULL);
+	ok(!is_there("/etc/pve/priv/lock/file-user_cfg"), "the lock is gone");
+	root_remove();
 	return done_testing();
 }

@@ -11,6 +11,7 @@
 #include "base/unix-socket.h"
 #include "guest/guest-ops.h"
 #include "tap.h"
+#include "test-root.h"
 
 static struct buf said = BUF_INIT;
 
@@ -118,22 +119,17 @@ static void test_bare(const struct guest *pve)
 
 int main(void)
 {
-	char dir[] = "/tmp/vzdump-test-XXXXXX";
-	struct paths paths;
 	struct host host = { .paths = &paths, .guest_ops = &guest_ops_pve };
 	struct guest g;
 
-	if (!mkdtemp(dir))
-		return 1;
-	paths_init(&paths, dir);
+	root_make();
 	g = guest_of(&host, 123);
 	test_status(&g);
 	test_process();
 	test_start(&g);
 	test_own_file(&g);
 	test_bare(&g);
-	io_remove_tree(dir, NULL);
-	paths_clear(&paths);
+	root_remove();
 	buf_clear(&said);
 	return done_testing();
 }

@@ -8,6 +8,7 @@
 #include "base/strv.h"
 #include "journal/image.h"
 #include "tap.h"
+#include "test-root.h"
 
 /* ---- a storage that has only names ---- */
 
@@ -148,20 +149,15 @@ static void test_failures(struct journal *j)
 
 int main(void)
 {
-	char dir[] = "/tmp/vzdump-test-XXXXXX";
 	_cleanup_(journal_freep) struct journal *j = NULL;
-	struct paths paths;
 
-	if (!mkdtemp(dir))
-		return 1;
-	paths_init(&paths, dir);
+	root_make();
 	if (journal_create(&paths, kinds, 123, &j, NULL) < 0)
 		return 1;
 	test_success(j);
 	test_taken(j);
 	test_failures(j);
-	io_remove_tree(dir, NULL);
-	paths_clear(&paths);
+	root_remove();
 	buf_clear(&fake.made);
 	return done_testing();
 }

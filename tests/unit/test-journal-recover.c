@@ -7,6 +7,9 @@
 #include "base/io.h"
 #include "journal/recover.h"
 #include "tap.h"
+#include "test-root.h"
+
+#define CONF "/etc/pve/qemu-server/123.conf"
 
 static struct buf undone = BUF_INIT, said = BUF_INIT;
 static const char *failing; /* value of the entry that cannot be undone */
@@ -139,12 +142,11 @@ static void test_unknown(const struct host *host)
 
 static int undo_lock_of(const struct host *host, const char *conf, struct error **err)
 {
-	_cleanup_free_ char *file = paths_get(host->paths, "/etc/pve/qemu-server/123.conf");
 	_cleanup_(journal_freep) struct journal *j = NULL;
 	int r = journal_create(host->paths, kinds, 123, &j, NULL);
 
-	if (r == 0 && conf)
-		r = io_write_file_atomic(file, conf, strlen(conf), 0640, NULL, err);
+	if (conf)
+		put(CONF, conf);
 	if (r == 0)
 		r = journal_add(j, JOURNAL_LOCK, NULL, err);
 	if (r == 0)
@@ -153,14 +155,6 @@ static int undo_lock_of(const struct host *host, const char *conf, struct error 
 		r = 1;
 	journal_remove(j, NULL);
 	return r;
-}
-
-static bool conf_is(const struct host *host, const char *text)
-{
-	_cleanup_free_ char *file = paths_get(host->paths, "/etc/pve/qemu-server/123.conf");
-	_cleanup_buf_ struct buf now = BUF_INIT;
-
-	return io_read_file(file, 4096, &now, NULL) == 0 && !strcmp(buf_str(&now), text);
 }
 
 static void test_lock(const struct host *host)
@@ -174,10 +168,10 @@ static void test_lock(const struct host *host)
 	   "without /etc/pve the lock stays in the journal, since it may come back: %s", error_message(err));
 	io_mkdir_p(dir, 0755, NULL);
 	ok(undo_lock_of(host, NULL, NULL) == 0, "of a guest that is gone it is struck out");
-	ok(undo_lock_of(host, "lock: backup\ncores: 2\n", NULL) == 0 && conf_is(host, "cores: 2\n"),
+	ok(undo_lock_of(host, "lock: backup\ncores: 2\n", NULL) == 0 && holds(CONF, "cores: 2\n"),
 	   "the guest's lock is removed");
 	ok(undo_lock_of(host, "cores: 2\n", NULL) == 0 && undo_lock_of(host, "lock: migrate\n", NULL) == 0 &&
-		   conf_is(host, "lock: migrate\n"),
+		   holds(CONF, "lock: migrate\n"),
 	   "one that is removed already is no error, and another program's stays");
 }
 
@@ -211,20 +205,15 @@ static void test_all(const struct host *host)
 
 int main(void)
 {
-	char dir[] = "/tmp/vzdump-test-XXXXXX";
-	struct paths paths;
 	struct host host = { .paths = &paths, .log = &keep, .kinds = kinds };
 
-	if (!mkdtemp(dir))
-		return 1;
-	paths_init(&paths, dir);
+	root_make();
 	test_order(&host);
 	test_failure(&host);
 	test_unknown(&host);
 	test_lock(&host);
 	test_all(&host);
-	io_remove_tree(dir, NULL);
-	paths_clear(&paths);
+	root_remove();
 	buf_clear(&undone);
 	buf_clear(&said);
 	return done_testing();

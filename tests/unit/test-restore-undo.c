@@ -9,6 +9,7 @@
 #include "journal/recover.h"
 #include "restore/undo.h"
 #include "tap.h"
+#include "test-root.h"
 
 #define DISK "local:123/vm-123-disk-0.raw"
 
@@ -38,7 +39,6 @@ static int fake_quit(const struct guest *g, struct error **err)
 
 static const struct guest_ops fake_guest = { .quit = fake_quit };
 
-static struct paths paths;
 static struct storage_config storages;
 static struct buf said = BUF_INIT;
 
@@ -64,30 +64,6 @@ int fsync(int fd)
 }
 
 /* ---- the host ---- */
-
-static void put(const char *file, const char *text)
-{
-	_cleanup_free_ char *path = paths_get(&paths, "%s", file);
-	_cleanup_free_ char *folder = io_parent(path);
-
-	io_mkdir_p(folder, 0755, NULL);
-	io_write_file_atomic(path, text, strlen(text), 0640, NULL, NULL);
-}
-
-static bool is_there(const char *file)
-{
-	_cleanup_free_ char *path = paths_get(&paths, "%s", file);
-
-	return access(path, F_OK) == 0;
-}
-
-static bool holds(const char *file, const char *text)
-{
-	_cleanup_free_ char *path = paths_get(&paths, "%s", file);
-	_cleanup_buf_ struct buf now = BUF_INIT;
-
-	return io_read_file(path, 1024, &now, NULL) == 0 && !strcmp(buf_str(&now), text);
-}
 
 #define CONFIG    "/etc/pve/qemu-server/123.conf"
 #define COPY      "/var/lib/vzdump/123.conf"
@@ -307,12 +283,9 @@ static void test_config_back(void)
 
 int main(void)
 {
-	char dir[] = "/tmp/vzdump-test-XXXXXX";
 	_cleanup_free_ char *local = NULL;
 
-	if (!mkdtemp(dir))
-		return 1;
-	paths_init(&paths, dir);
+	root_make();
 	local = paths_get(&paths, "/var/lib/vz");
 	storage_config_parse("", "storage.cfg", "node", local, NULL, &storages);
 	test_images();
@@ -321,8 +294,7 @@ int main(void)
 	test_live();
 	test_config_back();
 	storage_config_clear(&storages);
-	io_remove_tree(dir, NULL);
-	paths_clear(&paths);
+	root_remove();
 	buf_clear(&said);
 	return done_testing();
 }

@@ -13,6 +13,7 @@
 #include "restore/restore.h"
 #include "restore/undo.h"
 #include "tap.h"
+#include "test-root.h"
 #include "vma-disks.h"
 
 #define CONFIG  "/etc/pve/qemu-server/123.conf"
@@ -58,7 +59,6 @@ static const struct guest_ops fake_guest = { .status = fake_status, .start = fak
 
 /* ---- the host ---- */
 
-static struct paths paths;
 static struct storage_config storages;
 static struct buf said = BUF_INIT;
 
@@ -72,30 +72,6 @@ static const struct log keep = { .line = keep_line, .opaque = &said };
 static const struct host host = {
 	.paths = &paths, .storages = &storages, .log = &keep, .guest_ops = &fake_guest, .kinds = kinds
 };
-
-static void put(const char *file, const char *text)
-{
-	_cleanup_free_ char *path = paths_get(&paths, "%s", file);
-	_cleanup_free_ char *folder = io_parent(path);
-
-	io_mkdir_p(folder, 0755, NULL);
-	io_write_file_atomic(path, text, strlen(text), 0640, NULL, NULL);
-}
-
-static bool is_there(const char *file)
-{
-	_cleanup_free_ char *path = paths_get(&paths, "%s", file);
-
-	return access(path, F_OK) == 0;
-}
-
-static bool holds(const char *file, const char *text)
-{
-	_cleanup_free_ char *path = paths_get(&paths, "%s", file);
-	_cleanup_buf_ struct buf now = BUF_INIT;
-
-	return io_read_file(path, 1 << 20, &now, NULL) == 0 && !strcmp(buf_str(&now), text);
-}
 
 /* ---- the archive: one disk of one cluster ---- */
 
@@ -197,23 +173,19 @@ static void test_order(void)
 
 int main(void)
 {
-	char root[] = "/tmp/test-restore.XXXXXX";
 	_cleanup_free_ char *archive = NULL, *storage = NULL;
 
-	if (!mkdtemp(root))
-		return 1;
-	paths_init(&paths, root);
-	storage = xasprintf("dir: local\n\tpath %s/var/lib/vz\n\tcontent images\n", root);
+	root_make();
+	storage = xasprintf("dir: local\n\tpath %s/var/lib/vz\n\tcontent images\n", paths.root);
 	put("/etc/pve/storage.cfg", storage);
 	storage_config_load(&paths, NULL, &storages, NULL);
-	archive = xasprintf("%s/a.vma.zst", root);
+	archive = xasprintf("%s/a.vma.zst", paths.root);
 	ok(write_archive(archive), "an archive");
 	test_order();
 	test_start_fails(archive);
 	test_restored(archive);
 	storage_config_clear(&storages);
-	paths_clear(&paths);
 	buf_clear(&said);
-	io_remove_tree(root, NULL);
+	root_remove();
 	return done_testing();
 }
