@@ -494,7 +494,7 @@ static void check_extents_run_out(void)
 	close_fixture(&f);
 }
 
-/* ---- an archive that takes nothing, while block status says that a disk has many short runs of zeroes ---- */
+/* ---- an archive that takes nothing, while block status says that zeroes are in many short runs ---- */
 
 /* Clusters: first those that are one extent, so that the question becomes long, then every other is zero. */
 #define LONG_ZERO 65536u
