@@ -5,6 +5,7 @@
 
 #include "base/strv.h"
 #include "base/units.h"
+#include "qemu/names.h"
 
 void graph_write_out(const char *filename)
 {
@@ -17,7 +18,19 @@ void graph_write_out(const char *filename)
 		(void)fdatasync(fd);
 }
 
-/* Writes out all files and devices first, as `stop` flushes them while the vCPUs are halted already. */
+/*
+ * Our own nodes are left out: QEMU does not flush a fleecing image (nodes.h), and its storage may hang, which
+ * must not keep us from going on.
+ */
+static bool is_flushed(struct json_object *node)
+{
+	const char *driver = json_get_str(node, "drv");
+
+	return (str_equal_null(driver, "file") || str_equal_null(driver, "host_device")) &&
+	       !json_get_bool(node, "ro", true) && !graph_is_ours(json_get_str(node, "node-name"));
+}
+
+/* Writes out the guest's files and devices first, as `stop` flushes them while the vCPUs are halted already. */
 static void write_out_all(struct qmp *q)
 {
 	_cleanup_json_ struct json_object *nodes = NULL;
@@ -27,10 +40,8 @@ static void write_out_all(struct qmp *q)
 		return;
 	for (size_t i = 0; i < json_array_len(nodes); i++) {
 		struct json_object *node = json_array_at(nodes, i);
-		const char *driver = json_get_str(node, "drv");
 
-		if ((str_equal_null(driver, "file") || str_equal_null(driver, "host_device")) &&
-		    !json_get_bool(node, "ro", true))
+		if (is_flushed(node))
 			graph_write_out(json_get_str(node, "file"));
 	}
 }

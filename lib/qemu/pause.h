@@ -47,9 +47,10 @@ void graph_write_out(const char *filename);
 int graph_pause_is_needed(struct qmp *q, bool *ret, struct error **err);
 
 /*
- * Pauses the guest if it runs, after a graph_write_out() of each writable file and device.  Pauses nest: if
- * the guest is paused already, neither this nor graph_pause_end() does anything.  Requests to stop have no
- * effect until the end.  The caller must end the pause also after an error.
+ * Pauses the guest if it runs, after a graph_write_out() of each file and device that it writes to; fleecing
+ * images are not among them.  Pauses nest: if the guest is paused already, neither this nor graph_pause_end()
+ * does anything.  Requests to stop have no effect until the end.  The caller must end the pause also after an
+ * error.
  */
 int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err);
 /* graph_pause_begin() if this QEMU needs it. */
