@@ -30,7 +30,7 @@ static bool is_flushed(struct json_object *node)
 	       !json_get_bool(node, "ro", true) && !graph_is_ours(json_get_str(node, "node-name"));
 }
 
-/* Writes out the guest's files and devices first, as `stop` flushes them while the vCPUs are halted already. */
+/* Writes out the guest's files and devices first, as `stop` flushes them with the vCPUs already halted. */
 static void write_out_all(struct qmp *q)
 {
 	_cleanup_json_ struct json_object *nodes = NULL;
