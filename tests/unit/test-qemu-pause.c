@@ -1,4 +1,4 @@
-/* lib/qemu/pause: what is written out before a guest is paused, as inotify sees it.  The QEMU is a fake one. */
+/* lib/qemu/pause: what is written out before a guest is paused, seen by inotify.  The QEMU is a fake one. */
 #include <string.h>
 #include <sys/inotify.h>
 
