@@ -54,7 +54,7 @@ int main(void)
 {
 	static const char *const files[] = { "disk", "iso", "fleece" };
 	_cleanup_free_ char *names = NULL;
-	struct graph_pause pause;
+	struct graph_pause pause = { 0 };
 	struct error *err = NULL;
 	struct qmp *q = NULL;
 	struct peer p;
