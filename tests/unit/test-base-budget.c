@@ -74,6 +74,11 @@ static void check_workers(void)
 	ok(budget_take_worker(&b) && !budget_take_worker(&b), "one that came back can");
 	budget_init(&b, &(struct budget_limits){ 0 });
 	ok(budget_take_worker(&b) && !budget_take_worker(&b), "0 workers count as one");
+	pace_charge(&b.pace, 1000 * GIB, MS);
+	ok(pace_ready(&b.pace, MS), "without a limit bytes are free");
+	budget_init(&b, &(struct budget_limits){ .bytes_per_s = 1000 * KIB });
+	pace_charge(&b.pace, 5000 * KIB, MS);
+	ok(!pace_ready(&b.pace, 1000 * MS), "with one they are not");
 }
 
 int main(void)
