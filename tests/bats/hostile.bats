@@ -96,7 +96,7 @@ terminal_gets() {
 	"$QMRESTORE" "$T/a.vma" 200 --storage local
 	vzdump_ok 200 --prune-backups keep-last=1
 	has_line "^WARN: archive '.*/$future' is dated in the future \(2099-01-01 00:00:00\)"
-	[ -s "$ARCHIVE" ] && [ -e "$STORE/backup/dump/$future" ]
+	[[ -s $ARCHIVE && -e $STORE/backup/dump/$future ]]
 	run "$PVESM" prune-backups backup --keep-last 1 --dry-run
 	has_line "^archive '.*/$future' is dated in the future"
 	has_line "backup/$future +qemu/200 +keep$"

@@ -175,6 +175,34 @@ static void test_lock(const struct host *host)
 	   "one that is removed already is no error, and another program's stays");
 }
 
+/* Files that are replaced in one step, and were not yet when their process ended. */
+static void test_unfinished(const struct host *host)
+{
+	static const char *const files[] = { CONF, "/etc/pve/firewall/123.fw", "/var/lib/vzdump/123.fw",
+					     "/var/lib/vzdump/123.conf", "/var/lib/vzdump/123.finish" };
+	_cleanup_(journal_freep) struct journal *j = NULL;
+	bool good = true;
+
+	begin(NULL);
+	journal_create(host->paths, kinds, 123, &j, NULL);
+	for (unsigned i = 0; i < ARRAY_SIZE(files); i++) {
+		_cleanup_free_ char *ours = io_unfinished_name(files[i], getpid());
+		_cleanup_free_ char *others = io_unfinished_name(files[i], 1);
+
+		put(ours, "half");
+		put(others, "half");
+	}
+	recover_rest(host, j, &keep, NULL);
+	for (unsigned i = 0; i < ARRAY_SIZE(files); i++) {
+		_cleanup_free_ char *ours = io_unfinished_name(files[i], getpid());
+		_cleanup_free_ char *others = io_unfinished_name(files[i], 1);
+
+		good = good && !is_there(ours) && is_there(others);
+	}
+	ok(good, "what the journal's process was writing goes, and nobody else's");
+	journal_remove(j, NULL);
+}
+
 static void test_all(const struct host *host)
 {
 	_cleanup_(journal_freep) struct journal *dead = NULL, *other = NULL, *alive = NULL;
@@ -212,6 +240,7 @@ int main(void)
 	test_failure(&host);
 	test_unknown(&host);
 	test_lock(&host);
+	test_unfinished(&host);
 	test_all(&host);
 	root_remove();
 	buf_clear(&undone);
