@@ -99,7 +99,7 @@ same_json() {
 	each_fails "bin/ libzstd libc.so" nothing "$VMA" verify "$T/a.vma.zst"
 	for packed in gz:libz.so xz:liblzma bz2:libarchive; do
 		each_fails "${packed#*:}" nothing "$VMA" verify "$T/a.vma.${packed%:*}"
-		! grep -q 'damage' "$T/err"
+		! grep -q 'damage' "$T/err" || return 1
 	done
 }
 
