@@ -6,6 +6,7 @@
 
 static const char config[] = "lvm: thick\n\tvgname vgt\n\tcontent images\n\n"
 			     "lvm: tagged\n\tvgname vgt\n\ttagged_only 1\n\n"
+			     "lvm: safe\n\tvgname vgt\n\tsaferemove 1\n\n"
 			     "lvm: odd\n\tvgname ../vg\n\n"
 			     "lvm: option\n\tvgname -f\n\n"
 			     "lvm: none\n\tcontent images\n\n"
@@ -119,6 +120,23 @@ static void test_failures(struct tools *t)
 	      "a missing tool is named with its package");
 }
 
+/* With saferemove, which renames an image before it is overwritten and removed. */
+static void test_renamed(struct tools *t)
+{
+	_cleanup_volume_ struct volume v = { 0 };
+	struct error *err = NULL;
+
+	volume_open(&t->c, "safe:vm-100-fleece-0", NULL, &v, NULL);
+	tool_prints(t, "lvrename", "",
+		    "  Existing logical volume \"vm-100-fleece-0\" not found in volume group \"vgt\"", 5);
+	tool_prints(t, "lvs", "", "  Failed to find logical volume \"vgt/del-vm-100-fleece-0\"", 5);
+	ok(volume_free(&v, &err) == ERR_NOT_FOUND, "an image that is gone under both names is known as such");
+	fails(-1, &err, "Existing logical volume", "  in LVM's words");
+	tool_prints(t, "lvs", "", "  Cannot get lock", 5);
+	ok(volume_free(&v, &err) == ERR_PEER, "if that is unknown, it is not taken for gone");
+	fails(-1, &err, "Cannot get lock", "  and the error says why");
+}
+
 static void test_percent(void)
 {
 	ok(lvm_percent_of("12.34", 1000000) == 123400, "12.34 %%");
@@ -135,6 +153,7 @@ int main(void)
 	tools_init(&t, config);
 	test_names(&t);
 	test_output(&t);
+	test_renamed(&t);
 	test_failures(&t);
 	test_percent();
 	tools_clear(&t);

@@ -256,25 +256,31 @@ static int rename_lv(const struct volume *v, const char *to, struct error **err)
 		NULL, err);
 }
 
+/*
+ * An earlier removal may have been killed after it had renamed the volume.  ERR_NOT_FOUND only if it is
+ * certain that there is neither of the two.
+ */
+static int rename_or_find(const struct volume *v, const char *doomed, struct error **err)
+{
+	_cleanup_error_ struct error *renaming = NULL, *finding = NULL;
+	_cleanup_json_ struct json_object *root = NULL;
+	struct json_object *lvs;
+	int r = rename_lv(v, doomed, &renaming);
+	const int found = r == ERR_NOT_FOUND ? lvm_lvs(v->storage, doomed, &root, &lvs, &finding) : r;
+
+	error_keep_first(err, found == r ? &renaming : &finding);
+	return found;
+}
+
 static int free_lv(const struct volume *v, struct error **err)
 {
 	_cleanup_free_ char *doomed = xasprintf("del-%s", v->volname);
-	_cleanup_error_ struct error *mine = NULL;
-	_cleanup_json_ struct json_object *root = NULL;
-	struct json_object *lvs;
 	int r;
 
 	if (!storage_key_flag(v->storage, "saferemove"))
 		return lvm_remove(v->storage, v->volname, err);
-	r = rename_lv(v, doomed, &mine);
-	/* an earlier removal may have been killed after it had renamed the volume */
-	if (r == ERR_NOT_FOUND && lvm_lvs(v->storage, doomed, &root, &lvs, NULL) == 0)
-		r = 0;
-	if (r < 0) {
-		error_keep_first(err, &mine);
-		return r;
-	}
-	return wipe_and_remove(v, doomed, err);
+	r = rename_or_find(v, doomed, err);
+	return r < 0 ? r : wipe_and_remove(v, doomed, err);
 }
 
 /* ---- snapshots, of qcow2 only: volumes that the image is based on ---- */
