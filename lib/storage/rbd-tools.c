@@ -11,9 +11,14 @@
 /* The first of these texts that rbd has printed counts. */
 static const struct tool_meaning meanings[] = {
 	/* a missing keyring or configuration is a "No such file", too, but says nothing about the image */
-	{ "couldn't connect to the cluster", ERR_PEER },    { "(17) File exists", -EEXIST },
-	{ "(2) No such file or directory", ERR_NOT_FOUND }, { "(28) No space left on device", -ENOSPC },
-	{ "(16) Device or resource busy", -EBUSY },         { NULL, 0 },
+	/* clang-format off */
+	{ "couldn't connect to the cluster", ERR_PEER },
+	{ "(17) File exists", -EEXIST },
+	{ "(2) No such file or directory", ERR_NOT_FOUND },
+	{ "(28) No space left on device", -ENOSPC },
+	{ "(16) Device or resource busy", -EBUSY },
+	{ NULL, 0 },
+	/* clang-format on */
 };
 
 const char *rbd_pool(const struct storage *s)
