@@ -1,4 +1,5 @@
 /* lib/guest/pve, guest-ops: how guests are reached and started, and what one without QEMU answers. */
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -41,6 +42,21 @@ static void test_status(const struct guest *g)
 	ok(!status.process.pid && !guest_process_lives(&status.process),
 	   "who that is stays unknown, unless its command line has the socket in it");
 	unlink(path);
+}
+
+static void test_lost(void)
+{
+	static const int lost[] = { ERR_GONE, -ECONNREFUSED, -ENOENT, -ECONNRESET, -EPIPE };
+	static const int other[] = {
+		0, 1, ERR_TIMEOUT, ERR_PEER, ERR_CORRUPT, ERR_CANCELED, -EACCES, -EAGAIN
+	};
+	bool good = true;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lost); i++)
+		good = good && guest_is_lost(lost[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(other); i++)
+		good = good && !guest_is_lost(other[i]);
+	ok(good, "a QEMU is lost when its socket is gone or closed, not when it says no or is slow");
 }
 
 static void test_process(void)
@@ -125,6 +141,7 @@ int main(void)
 	root_make();
 	g = guest_of(&host, 123);
 	test_status(&g);
+	test_lost();
 	test_process();
 	test_start(&g);
 	test_own_file(&g);
