@@ -14,7 +14,7 @@ static const char old_text[] = "scsi0: local:100/vm-100-disk-0.raw\n"
 			       "unused3: local:100/vm-100-disk-3.raw\n"
 			       "[snap]\n"
 			       "scsi0: local:100/vm-100-disk-0.raw\n"
-			       "scsi7: local:100/vm-100-disk-7.raw\n"
+			       "scsi2: local:100/vm-100-disk-7.raw\n"
 			       "vmstate: local:100/vm-100-state-snap.raw\n";
 
 /* The archive has scsi0, scsi2, virtio0 and a cloud-init image. */
@@ -41,10 +41,12 @@ static void test_sort(const struct restore_context *c, struct buf *lines)
 	ok(strv_contains(old.doomed, "local:100/vm-100-disk-0.raw"), "a disk that the archive has goes");
 	ok(strv_contains(old.doomed, "local:100/vm-100-cloudinit.qcow2"), "so does a cloud-init image");
 	ok(strv_contains(old.doomed, "local:100/vm-100-state-snap.raw"), "and a snapshot's memory");
+	ok(strv_len(old.doomed) == 3, "and nothing else");
 	ok(strv_contains(old.kept, "local:100/vm-100-disk-1.raw"), "a disk that it does not have stays");
 	ok(strv_contains(old.kept, "local:100/vm-100-disk-2.raw"), "so does one that backups leave out");
 	ok(strv_contains(old.kept, "local:100/vm-100-disk-3.raw"), "and one that was unused");
-	ok(strv_contains(old.kept, "local:100/vm-100-disk-7.raw"), "and one that only a snapshot has");
+	ok(strv_contains(old.kept, "local:100/vm-100-disk-7.raw"),
+	   "and one that only a snapshot has, even where the archive has another");
 	ok(strv_contains(old.kept, "away:vm-100-disk-5") && strstr(buf_str(lines), "W ") != NULL,
 	   "a disk whose storage is not known stays, with a warning");
 	ok(!strv_contains(old.kept, "local:7/vm-7-disk-0.raw") && !strv_contains(old.kept, "/dev/sdz"),
@@ -52,6 +54,7 @@ static void test_sort(const struct restore_context *c, struct buf *lines)
 	ok(!strv_contains(old.kept, "local:100/vm-100-disk-9.raw") &&
 		   !strv_contains(old.doomed, "local:100/vm-100-disk-9.raw"),
 	   "so is what the new configuration names");
+	ok(strv_len(old.kept) == 5, "and of others there are none");
 	ok(strv_contains(old.snapshots, "snap"), "snapshots are known by name");
 	ok(strstr(buf_str(&config), "\nunused0: ") && strstr(buf_str(&config), "\nunused4: ") &&
 		   !strstr(buf_str(&config), "unused5"),
