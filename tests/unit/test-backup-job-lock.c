@@ -84,7 +84,7 @@ static bool is_ended(const char *name, const char *(*text_of)(pid_t pid, char *t
 	if (mtime)
 		utimensat(AT_FDCWD, path, (struct timespec[]){ { mtime, 0 }, { mtime, 0 } }, 0);
 	ok(job_stop_running(&host, &err) == 0, "  --stop is no error");
-	/* a signal that was sent has ended it by the time --stop returns, but a sanitizer's thread needs a moment */
+	/* by the time --stop returns it has ended, but a thread of the sanitizer may need a moment */
 	for (int i = 0; i < 20 && !ended; i++) {
 		ended = waitpid(pid, &status, WNOHANG) == pid;
 		usleep(ended ? 0 : 5000);
