@@ -210,6 +210,73 @@ static void ring_goes_round(void)
 	pool_end(&p, o);
 }
 
+/* All frames filled, and all extents and lists of zeroes on their way. */
+static void ring_has_room(void)
+{
+	struct output *o = NULL;
+	struct taken t[3] = { 0 };
+	struct pool p;
+	bool good = true;
+
+	pool_start(&p, &o);
+	for (unsigned i = 0; good && i < 3; i++)
+		good = put_extent(&p, i) && pool_take(&p, &t[i].item, &t[i].number, &t[i].frame);
+	for (unsigned i = 0; good && i < 3; i++)
+		make_ready(&p, &t[i], false);
+	for (unsigned i = 3; good && i < 7; i++)
+		good = put_extent(&p, i) != NULL;
+	good = good && pool_zeroes_add(&p, 1, 7, 2 * ZEROES_CLUSTERS, NULL) == 0;
+	for (unsigned i = 0; good && i < 9; i++) {
+		struct frame *f;
+
+		if (i >= 3 && pool_take(&p, &t[0].item, &t[0].number, &t[0].frame))
+			make_ready(&p, &t[0], false);
+		f = pool_next_frame(&p);
+		good = f && f->vma_len == i;
+		if (f)
+			pool_frame_put(&p, f);
+	}
+	ok(good, "the ring has room for all that can be on its way");
+	pool_end(&p, o);
+}
+
+static void *work(void *opaque)
+{
+	struct pool *p = opaque;
+	struct taken t;
+
+	while (pool_take(p, &t.item, &t.number, &t.frame))
+		make_ready(p, &t, false);
+	return NULL;
+}
+
+/* Nobody else wakes one that waits. */
+static void idle_worker_ends(bool failed)
+{
+	struct error *err = NULL;
+	struct output *o = NULL;
+	struct frame *f;
+	struct pool p;
+	pthread_t worker;
+
+	pool_start(&p, &o);
+	put_extent(&p, 0);
+	pthread_create(&worker, NULL, work, &p);
+	f = pool_next_frame(&p);
+	pool_frame_put(&p, f);
+	usleep(20000); /* most often it waits by then */
+	if (failed) {
+		error_set(&err, ERR_CORRUPT, "a failure");
+		pool_fail(&p, &err);
+	} else {
+		pool_close(&p);
+	}
+	pthread_join(worker, NULL);
+	ok(!pool_next_frame(&p), "a worker that has nothing to do ends when the pool %s",
+	   failed ? "fails" : "is closed");
+	pool_end(&p, o);
+}
+
 static void failure_gives_back(void)
 {
 	_cleanup_error_ struct error *err = NULL, *first = NULL, *second = NULL;
@@ -297,6 +364,9 @@ int main(void)
 	extents_are_packed();
 	order_is_kept();
 	ring_goes_round();
+	ring_has_room();
+	idle_worker_ends(false);
+	idle_worker_ends(true);
 	failure_gives_back();
 	zeroes_wait();
 	empty_archive();
