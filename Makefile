@@ -143,7 +143,7 @@ run-faults: all units
 
 .PHONY: lint bench demo
 lint:
-	@scripts/deps build lint
+	@scripts/deps build lint fuzz
 	@$(MAKE) --no-print-directory all
 	@BUILD='$(BUILD)' FLAGS='$(subst ','\'',$(ALL_CFLAGS))' scripts/lint
 

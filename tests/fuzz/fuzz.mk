@@ -1,4 +1,4 @@
-# Fuzzing: `make fuzz` runs each target for FUZZ_TIME seconds.  Included by the Makefile.
+# Fuzzing: `make fuzz` runs each target for FUZZ_TIME seconds; `make lint` builds them.  Included by the Makefile.
 # What a target finds goes to $(FUZZ_BUILD)/; put it into tests/fuzz/corpus/NAME with the repair.
 
 FUZZ_TIME  ?= 600
@@ -17,8 +17,14 @@ $(FUZZ_BUILD)/%: tests/fuzz/fuzz-%.c tests/fuzz/targets.h $(FUZZ_LIB)
 	$(Q)clang -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -include lib/base/banned.h -Ilib $(PKG_CFLAGS) \
 	  -pthread $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_LIB) $(ALL_LIBS)
 
-.PHONY: fuzz
-fuzz: $(FUZZERS:%=$(FUZZ_BUILD)/%)
+.PHONY: fuzz fuzzers run-fuzz
+fuzz:
+	@scripts/deps build fuzz
+	@$(MAKE) --no-print-directory run-fuzz
+
+fuzzers: $(FUZZERS:%=$(FUZZ_BUILD)/%)
+
+run-fuzz: fuzzers
 	@for name in $(FUZZERS); do \
 	  mkdir -p $(FUZZ_BUILD)/corpus-$$name; \
 	  (cd $(FUZZ_BUILD) && ./$$name -max_total_time=$(FUZZ_TIME) -max_len=1000000 -rss_limit_mb=1024 \
