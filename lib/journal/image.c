@@ -10,11 +10,28 @@
 /* A short limit for a file system to answer, because everything else waits to be undone. */
 #define ANSWER_MS 5000
 
-static int free_image(const struct host *host, const char *volid, const struct log *log, struct error **err)
+/* Opens it in its storage, which the administrator may have removed from storage.cfg since. */
+static int open_image(const struct host *host, const struct journal *j, const char *volid, struct volume *ret,
+		      struct error **err)
+{
+	_cleanup_error_ struct error *mine = NULL;
+	int r = volume_open(host->storages, volid, NULL, ret, &mine);
+
+	if (r == ERR_NOT_FOUND)
+		return error_set(err, r,
+				 "%s: add it to storage.cfg again, or, if the image is gone for good, remove "
+				 "the line '+image %s' from '%s'",
+				 error_message(mine), volid, j->path);
+	error_keep_first(err, &mine);
+	return r;
+}
+
+static int free_image(const struct host *host, const struct journal *j, const char *volid,
+		      const struct log *log, struct error **err)
 {
 	_cleanup_volume_ struct volume v = { 0 };
 	struct storage_status st;
-	int r = volume_open(host->storages, volid, NULL, &v, err);
+	int r = open_image(host, j, volid, &v, err);
 
 	if (r == 0 && v.storage && v.storage->path)
 		r = bounded_reach(v.storage->path, ANSWER_MS, NULL, err);
@@ -32,15 +49,16 @@ static int free_image(const struct host *host, const char *volid, const struct l
 	return volume_free(&v, err);
 }
 
-int journal_free_image(const struct host *host, const char *volid, const struct log *log, struct error **err)
+int journal_free_image(const struct host *host, const struct journal *j, const char *volid,
+		       const struct log *log, struct error **err)
 {
 	_cleanup_error_ struct error *mine = NULL;
-	int r = free_image(host, volid, log, &mine);
+	int r = free_image(host, j, volid, log, &mine);
 
 	/* a request to stop ends only the storage command that runs at that moment, so try once more */
 	if (r == ERR_CANCELED) {
 		error_free(TAKE_PTR(mine));
-		r = free_image(host, volid, log, &mine);
+		r = free_image(host, j, volid, log, &mine);
 	}
 	if (r == ERR_NOT_FOUND || r == -ENOENT)
 		return 0;

@@ -9,7 +9,7 @@ static int recover_one(const struct host *host, uint32_t vmid, struct error **er
 {
 	_cleanup_(journal_freep) struct journal *j = NULL;
 	_cleanup_error_ struct error *mine = NULL;
-	int r = journal_load(host->paths, host->kinds, vmid, &j, &mine);
+	int rest, r = journal_load(host->paths, host->kinds, vmid, &j, &mine);
 
 	if (r == -EBUSY) {
 		log_info(host->log, "%s: nothing is cleaned up there", error_message(mine));
@@ -28,13 +28,15 @@ static int recover_one(const struct host *host, uint32_t vmid, struct error **er
 				 *j->entries[i].value ? " " : "", j->entries[i].value);
 	}
 	journal_add_pid(j, NULL); /* this process may be killed too */
-	r = recover_guest(host, j, host->log, err);
-	if (r == 0)
-		r = recover_rest(host, j, host->log, err);
-	else
-		recover_rest(host, j, host->log, NULL);
+	r = recover_guest(host, j, host->log, NULL);
+	rest = recover_rest(host, j, host->log, NULL);
+	r = r < 0 ? r : rest;
 	journal_finish(j);
-	return r;
+	return r < 0 ? error_set(err, r,
+				 "something of an interrupted backup or restore is left, for the reason that "
+				 "was logged: 'vzdump --cleanup %u' tries again",
+				 vmid)
+		     : 0;
 }
 
 /* Only the administrator can finish a live restore, because the guest may run. */

@@ -54,7 +54,8 @@ int recover_rest(const struct host *host, struct journal *j, const struct log *l
 
 /*
  * Does both for the guest `vmid` (0: for all guests) if it has the journal of a dead process, and logs what
- * it does.  *ret_n (may be NULL) is the number of such guests.  Returns the first error.
+ * it does, and what it cannot undo.  *ret_n (may be NULL) is the number of such guests.  Returns the first
+ * error, which says whose journal is left.
  */
 int recover_all(const struct host *host, uint32_t vmid, unsigned *ret_n, struct error **err);
 

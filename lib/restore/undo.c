@@ -82,7 +82,7 @@ static int undo_image(const struct host *host, struct journal *j, const char *vo
 	/* during a live restore, the configuration of a new guest names its images already */
 	if ((state == CONFIG_OURS && journal_has(j, JOURNAL_GUEST)) || state == CONFIG_NONE ||
 	    !guest_config_names_volume(&c, volid))
-		return journal_free_image(host, volid, log, err);
+		return journal_free_image(host, j, volid, log, err);
 	log_info(log, "image '%s' belongs to VM %u now: it stays", volid, j->vmid);
 	return 0;
 }
@@ -108,7 +108,7 @@ static int remove_replaced(const struct host *host, struct journal *j, const cha
 	if (!journal_has(j, JOURNAL_COMMIT) || guest_config_names_volume(&c, volid))
 		return 0;
 	log_info(log, "removing volume '%s' of the guest that was replaced", volid);
-	return journal_free_image(host, volid, log, err);
+	return journal_free_image(host, j, volid, log, err);
 }
 
 static int remove_guest(const struct host *host, struct journal *j, const char *lock, const struct log *log,

@@ -67,3 +67,18 @@ teardown() {
 	[[ $status = 0 && $(qmp 123 query-status) = *'"running": false'* ]]
 	[[ ! -e $VZDUMP_ROOT/var/lib/vzdump/123.journal ]]
 }
+
+@test "An image whose storage is not in storage.cfg any more: the way out is said, and then a restore goes on" {
+	local journal=$VZDUMP_ROOT/var/lib/vzdump/123.journal
+	vzdump_ok 123
+	local restore=("$BUILD/bin/qmrestore" "$ARCHIVE" 123 --force --storage local)
+	printf '+pid 999999\n+image gone:123/vm-123-fleece-0.raw\n' > "$journal"
+	run "${restore[@]}"
+	[[ $status = 255 ]]
+	has_line "^WARN: cleaning up: .*storage 'gone' does not exist: add it to storage.cfg again, or, if the image is gone for good, remove the line '\+image gone:123/vm-123-fleece-0.raw' from '$journal'$"
+	has_line "^VM 123: something of an interrupted backup or restore is left, .*: 'vzdump --cleanup 123' tries again$"
+	[[ $(grep -c "'gone'" <<< "$output") = 1 ]]
+	sed -i /^+image/d "$journal"
+	run "${restore[@]}"
+	[[ $status = 0 && ! -e $journal ]]
+}
