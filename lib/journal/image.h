@@ -18,8 +18,9 @@ int journal_alloc_image(struct journal *j, const struct storage *s, const struct
 			struct volume *ret, struct error **err);
 
 /*
- * Removes an image that this journal lists, for undoing.  0 also if it is certain that there is no such image.
- * If that is unknown, because its storage does not answer or is not in storage.cfg any more, it is an error.
+ * Removes an image that this journal lists, for undoing.  0 also if it is certain that there is no such
+ * image.  If that is unknown, because its storage does not answer or is not in storage.cfg any more, it is an
+ * error.
  */
 int journal_free_image(const struct host *host, const struct journal *j, const char *volid,
 		       const struct log *log, struct error **err);
