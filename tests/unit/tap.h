@@ -10,7 +10,14 @@
 
 static int tap_count, tap_failed;
 
-__attribute__((format(printf, 2, 3), unused)) static bool ok(bool good, const char *fmt, ...)
+/* ok(good, fmt, ...) tells whether good.  It is evaluated first, so what it sets can be in the text. */
+#define ok(good, ...)                          \
+	__extension__({                        \
+		const bool tap_good = (good);  \
+		tap_ok(tap_good, __VA_ARGS__); \
+	})
+
+__attribute__((format(printf, 2, 3), unused)) static bool tap_ok(bool good, const char *fmt, ...)
 {
 	va_list ap;
 

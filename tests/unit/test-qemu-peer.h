@@ -21,15 +21,6 @@
 #define HELPER static __attribute__((unused))
 #endif
 
-/* The message is read after the condition, which sets it. */
-#ifndef ok_error
-#define ok_error(good, err, what)                              \
-	do {                                                   \
-		bool good_ = (good);                           \
-		ok(good_, "%s: %s", what, error_message(err)); \
-	} while (0)
-#endif
-
 struct peer {
 	char path[64];
 	pid_t pid;

@@ -168,14 +168,14 @@ static void test_openings(void)
 	struct qmp *q = NULL;
 	struct peer p;
 
-	ok_error(open_to(&p, serve_garbage_greeting, &q, &err) == ERR_CORRUPT && !q, err,
-		 "what is no QMP is refused");
+	ok(open_to(&p, serve_garbage_greeting, &q, &err) == ERR_CORRUPT && !q,
+	   "what is no QMP is refused: %s", error_message(err));
 	end(&p, NULL, &err);
-	ok_error(open_to(&p, serve_silence, &q, &err) == ERR_TIMEOUT &&
-			 strstr(err->message, "another client"),
-		 err, "a busy monitor");
+	ok(open_to(&p, serve_silence, &q, &err) == ERR_TIMEOUT && strstr(err->message, "another client"),
+	   "a busy monitor: %s", error_message(err));
 	end(&p, NULL, &err);
-	ok_error(qmp_open("/nonexistent/qmp", 1000, NULL, &q, &err) == -ENOENT, err, "no socket");
+	ok(qmp_open("/nonexistent/qmp", 1000, NULL, &q, &err) == -ENOENT, "no socket: %s",
+	   error_message(err));
 	error_free(TAKE_PTR(err));
 }
 
@@ -200,8 +200,8 @@ static void test_answers(void)
 	end(&p, TAKE_PTR(q), &err);
 
 	open_to(&p, serve_late, &q, &err);
-	ok_error(run(q, "query-a", &ret, &err) == ERR_TIMEOUT && strstr(err->message, "'query-a'"), err,
-		 "an answer that does not come");
+	ok(run(q, "query-a", &ret, &err) == ERR_TIMEOUT && strstr(err->message, "'query-a'"),
+	   "an answer that does not come: %s", error_message(err));
 	error_free(TAKE_PTR(err));
 	usleep(400000);
 	ok(run(q, "query-b", &ret, &err) == 0 && !strcmp(json_object_get_string(ret), "good"),
@@ -211,9 +211,9 @@ static void test_answers(void)
 	end(&p, TAKE_PTR(q), &err);
 
 	open_to(&p, serve_error, &q, &err);
-	ok_error(run(q, "query-a", &ret, &err) == ERR_PEER && strstr(err->message, "No such thing") &&
-			 strstr(err->message, "query-a"),
-		 err, "QEMU's no");
+	ok(run(q, "query-a", &ret, &err) == ERR_PEER && strstr(err->message, "No such thing") &&
+		   strstr(err->message, "query-a"),
+	   "QEMU's no: %s", error_message(err));
 	error_free(TAKE_PTR(err));
 	ok(run(q, "query-a", &ret, &err) == ERR_CORRUPT, "neither yes nor no");
 	end(&p, TAKE_PTR(q), &err);
@@ -240,10 +240,10 @@ static void test_graph(void)
 	struct peer p;
 
 	open_to(&p, serve_half_a_graph, &q, &err);
-	ok_error(blockgraph_load(q, &g, &err) == ERR_GONE &&
-			 strstr(error_message(err), "x-debug-query-block-graph") &&
-			 strstr(error_message(err), "closed the connection"),
-		 err, "a graph that comes in part only is an error, with its cause");
+	ok(blockgraph_load(q, &g, &err) == ERR_GONE &&
+		   strstr(error_message(err), "x-debug-query-block-graph") &&
+		   strstr(error_message(err), "closed the connection"),
+	   "a graph that comes in part only is an error, with its cause: %s", error_message(err));
 	end(&p, q, &err);
 }
 
@@ -255,14 +255,14 @@ static void test_large(void)
 	struct peer p;
 
 	open_to(&p, serve_bomb, &q, &err);
-	ok_error(qmp_execute(q, "query-block", NULL, NULL, &err) == ERR_CORRUPT, err,
-		 "15 MiB of {}, are refused");
+	ok(qmp_execute(q, "query-block", NULL, NULL, &err) == ERR_CORRUPT, "15 MiB of {}, are refused: %s",
+	   error_message(err));
 	ok(peak_mib() < MEMORY_MIB, "before they are parsed (%ld MiB)", peak_mib());
 	end(&p, TAKE_PTR(q), &err);
 
 	open_to(&p, serve_many_nodes, &q, &err);
-	ok_error(qmp_execute(q, "query-block", NULL, &ret, &err) == 0 && json_array_len(ret) > 6000, err,
-		 "the nodes of a thousand disks are not");
+	ok(qmp_execute(q, "query-block", NULL, &ret, &err) == 0 && json_array_len(ret) > 6000,
+	   "the nodes of a thousand disks are not: %s", error_message(err));
 	json_object_put(ret);
 	end(&p, q, &err);
 }
@@ -309,18 +309,19 @@ static void test_real(void)
 	vm_init(&vm, false);
 	vm_start(&vm);
 	release_after(vm.qmp_path, 1000);
-	ok_error(qmp_open(vm.qmp_path, 300, NULL, &q, &err) == ERR_TIMEOUT, err, "held by another client");
+	ok(qmp_open(vm.qmp_path, 300, NULL, &q, &err) == ERR_TIMEOUT, "held by another client: %s",
+	   error_message(err));
 	error_free(TAKE_PTR(err));
 	ok(qmp_open(vm.qmp_path, 5000, NULL, &q, &err) == 0, "and waited for until it leaves");
 	ok(qemu_probe(q, &f, &err) == 0 && f.major >= 7 && qemu_require_filter(&f, &err) == 0,
 	   "QEMU %d.%d.%d can do it", f.major, f.minor, f.micro);
 	ok(f.snapshot_access && f.cbw_timeout, "its options are known");
-	ok_error(qmp_execute(q, "no-such-command", NULL, NULL, &err) == ERR_PEER &&
-			 strstr(error_message(err), "no-such-command"),
-		 err, "unknown command");
+	ok(qmp_execute(q, "no-such-command", NULL, NULL, &err) == ERR_PEER &&
+		   strstr(error_message(err), "no-such-command"),
+	   "unknown command: %s", error_message(err));
 	error_free(TAKE_PTR(err));
 	vm_kill(&vm);
-	ok_error(qmp_execute(q, "query-status", NULL, NULL, &err) == ERR_GONE, err, "QEMU dies");
+	ok(qmp_execute(q, "query-status", NULL, NULL, &err) == ERR_GONE, "QEMU dies: %s", error_message(err));
 	error_free(TAKE_PTR(err));
 	qmp_close(q);
 	vm_clear(&vm);
@@ -338,8 +339,8 @@ static void test_versions(void)
 	f.major = 9;
 	f.minor = 1;
 	ok(qemu_cbw_timeout(&f, 45) == 45, "where there is none it stays");
-	ok_error(qemu_require_filter(&f, &err) == ERR_UNSUPPORTED && strstr(err->message, "7.1"), err,
-		 "a QEMU without the filter");
+	ok(qemu_require_filter(&f, &err) == ERR_UNSUPPORTED && strstr(err->message, "7.1"),
+	   "a QEMU without the filter: %s", error_message(err));
 	error_free(err);
 }
 

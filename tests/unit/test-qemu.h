@@ -26,15 +26,6 @@
 /* Not every test uses every helper. */
 #define HELPER static __attribute__((unused))
 
-/* The message is read after the condition, which sets it. */
-#ifndef ok_error
-#define ok_error(good, err, what)                              \
-	do {                                                   \
-		bool good_ = (good);                           \
-		ok(good_, "%s: %s", what, error_message(err)); \
-	} while (0)
-#endif
-
 struct vm {
 	char *dir; /* temporary folder, everything of this VM is in it */
 	char **args;
