@@ -140,15 +140,21 @@ static void deactivate_disk(struct task *t, struct task_disk *d)
 		log_warn(t->log, "%s", error_message(mine));
 }
 
-void task_disks_clear(struct task *t)
+void task_disks_deactivate(struct task *t)
 {
 	for (size_t i = 0; i < t->disks.n; i++) {
 		struct task_disk *d = &t->disks.list[i];
 
 		if (d->activated && !(d->source && d->source->live))
 			deactivate_disk(t, d);
-		free(d->device);
-		volume_clear(&d->volume);
+	}
+}
+
+void task_disks_clear(struct task *t)
+{
+	for (size_t i = 0; i < t->disks.n; i++) {
+		free(t->disks.list[i].device);
+		volume_clear(&t->disks.list[i].volume);
 	}
 	free(t->disks.list);
 	guest_disks_clear(&t->disks.conf);

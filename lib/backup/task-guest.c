@@ -324,6 +324,12 @@ static bool is_restart(const struct task_guest *g)
 	       (g->down_since_ns && journal_has(g->journal, JOURNAL_STOPPED));
 }
 
+/* We have paused it or shut it down, and could not undo that. */
+static bool is_down(const struct task_guest *g)
+{
+	return journal_has(g->journal, JOURNAL_STOPPED) || journal_has(g->journal, JOURNAL_DOWN);
+}
+
 void task_guest_end(struct task *t)
 {
 	struct task_guest *g = &t->guest;
@@ -337,7 +343,10 @@ void task_guest_end(struct task *t)
 		log_info(t->log, "resume vm");
 	recover_guest(t->host, g->journal, t->log, NULL);
 	sources_end(t->sources);
-	if (recover_rest(t->host, g->journal, t->log, NULL) == 0 && restart) {
+	task_disks_deactivate(t);
+	recover_rest(t->host, g->journal, t->log, NULL);
+	/* other leftovers, such as a file on a storage that does not answer, do not count */
+	if (restart && !is_down(g)) {
 		if (heard)
 			task_hook_after(t, "post-restart");
 		log_online_again(t);

@@ -109,7 +109,11 @@ void task_guest_end(struct task *t);
  * clears them, also after an error.
  */
 int task_disks_load(struct task *t, struct error **err);
-/* Deactivates what this backup has activated. */
+/*
+ * Deactivates what this backup has activated.  When nothing reads the disks any more, but while the guest is
+ * still locked: as soon as it is not, somebody may start it.
+ */
+void task_disks_deactivate(struct task *t);
 void task_disks_clear(struct task *t);
 /* The error for a disk of 0 bytes. */
 int task_refuse_empty(const struct task_disk *d, struct error **err);

@@ -327,3 +327,34 @@ told() {
 	grep -qE "${head/30/27}ERROR: Backup of VM 999 failed - unable to find VM '999'" "$VZ_TMP/syslog"
 	grep -qE "${head}INFO: Backup job finished with errors$" "$VZ_TMP/syslog"
 }
+
+@test "post-restart is reached when the guest goes on, although a file of an earlier backup cannot be removed" {
+	qemu_start 123 running
+	hook <<< 'exit 0'
+	mkdir -p "$VZDUMP_ROOT/var/lib/vzdump" "$VZ_TMP/folder"
+	printf '+pid 999999\n+file %s\n' "$VZ_TMP/folder" > "$VZDUMP_ROOT/var/lib/vzdump/123.journal"
+	vzdump_ok 123 --mode suspend --script "$HOOK"
+	has_line "^WARN: something was left behind: 'vzdump --cleanup 123' tries again$"
+	[[ $(tr '\n' ' ' < "$VZ_TMP/phases") = *"pre-restart post-restart log-end "* ]]
+}
+
+# as soon as it is not locked, somebody may start it, whose disk would vanish then
+@test "A volume that was activated for the backup is deactivated while the guest is still locked" {
+	mkdir "$VZ_TMP/tools"
+	cat > "$VZ_TMP/tools/vgs" <<- 'END'
+		#!/bin/sh
+		echo '{"report":[{"vg":[{"vg_name":"fast"}]}]}'
+	END
+	cat > "$VZ_TMP/tools/lvchange" <<- END
+		#!/bin/sh
+		echo "\$1 \$(grep ^lock '$(conf_file 123)')" >> '$VZ_TMP/calls'
+		[ "\$1" = -aln ]
+	END
+	chmod +x "$VZ_TMP"/tools/*
+	printf 'lvm: fast\n\tvgname fast\n\tcontent images\n\n' >> "$VZDUMP_ROOT/etc/pve/storage.cfg"
+	conf_add 123 "scsi1: fast:vm-123-disk-1,size=1M"
+	PATH=$VZ_TMP/tools:$PATH vzdump 123
+	echo "$output"
+	cat "$VZ_TMP/calls"
+	[[ $status = 255 && $(tail -n 1 "$VZ_TMP/calls") = "-aln lock: backup" ]]
+}
