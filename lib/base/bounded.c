@@ -1,6 +1,7 @@
 #include "base/bounded.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -150,6 +151,30 @@ int bounded_unlink(const char *path, int timeout_ms, struct error **err)
 	int r = bounded_run(&c, timeout_ms, NULL, err);
 
 	return r == ERR_TIMEOUT ? error_wrap(err, r, "cannot remove '%s'", path) : r;
+}
+
+static int do_fsync(void *arg, struct error **err)
+{
+	return fsync(*(const int *)arg) < 0 ? error_errno(err, errno, "fsync") : 0;
+}
+
+static void close_and_free(void *arg)
+{
+	close(*(const int *)arg);
+	free(arg);
+}
+
+int bounded_fsync(int fd, const struct cancel *cancel, struct error **err)
+{
+	struct bounded_call c = { .call = do_fsync, .clear = close_and_free };
+	/* the caller may close its descriptor while the thread hangs */
+	const int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (own < 0)
+		return error_errno(err, errno, "fsync");
+	c.arg = xmalloc(sizeof(own));
+	*(int *)c.arg = own;
+	return bounded_run(&c, 0, cancel, err);
 }
 
 static int do_close(void *arg, struct error **err)

@@ -32,6 +32,8 @@ int bounded_run(const struct bounded_call *c, int timeout_ms, const struct cance
 int bounded_reach(const char *path, int timeout_ms, const struct cancel *cancel, struct error **err);
 /* unlink(path); a missing file is no error.  ERR_TIMEOUT as above. */
 int bounded_unlink(const char *path, int timeout_ms, struct error **err);
+/* fsync(fd), which may take minutes on a slow file system and so has no limit.  ERR_CANCELED as above. */
+int bounded_fsync(int fd, const struct cancel *cancel, struct error **err);
 /* close(fd).  fd is closed for the caller in any case.  Errors are ignored: fsync() has reported them. */
 void bounded_close(int fd, int timeout_ms);
 

@@ -63,33 +63,12 @@ int dir_create(struct place *p, const char *name, struct journal *j, const struc
 	return r;
 }
 
-static int sync_descriptor(void *arg, struct error **err)
-{
-	return fsync(*(const int *)arg) < 0 ? error_errno(err, errno, "fsync") : 0;
-}
-
-static void close_and_free(void *arg)
-{
-	close(*(const int *)arg);
-	free(arg);
-}
-
-/*
- * May take minutes on a slow file system, and never ends if a server does not answer: cancel ends the wait.
- */
+/* A server that does not answer may make it hang: cancel ends the wait. */
 static int sync_part(const struct dir_archive *a, struct error **err)
 {
-	struct bounded_call c = { .call = sync_descriptor, .clear = close_and_free };
-	int fd = fcntl(a->fd, F_DUPFD_CLOEXEC, 3), r;
+	const int r = bounded_fsync(a->fd, a->cancel, err);
 
-	if (fd < 0)
-		return error_errno(err, errno, "cannot sync '%s'", a->part);
-	c.arg = xmalloc(sizeof(int));
-	*(int *)c.arg = fd;
-	r = bounded_run(&c, 0, a->cancel, err);
-	if (r < 0 && r != ERR_CANCELED)
-		return error_wrap(err, r, "cannot sync '%s'", a->part);
-	return r;
+	return r < 0 && r != ERR_CANCELED ? error_wrap(err, r, "cannot sync '%s'", a->part) : r;
 }
 
 int dir_publish(struct archive *archive, struct error **err)

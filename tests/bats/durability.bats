@@ -55,6 +55,16 @@ mode() {
 	nothing_left 123
 }
 
+@test "--stdout into a file that cannot be synced is an error: the data may be nowhere" {
+	local backup='exec "$1" 123 --stdout --compress zstd > "$2"'
+	: > "$T/a.zst"
+	not_synced "$T/a.zst" bash -c "$backup" - "$VZDUMP" "$T/a.zst"
+	echo "$output"
+	[ "$status" = 255 ]
+	has_line "^ERROR: Backup of VM 123 failed - writing archive '-': cannot sync standard output: fsync: Input/output error$"
+	nothing_left 123
+}
+
 @test "without descriptors to spare a backup fails, but leaves no lock" {
 	local n
 	for n in 8 10 12 14; do
