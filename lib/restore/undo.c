@@ -21,15 +21,35 @@
 #include "base/io.h"
 #include "base/strv.h"
 #include "guest/guest.h"
+#include "guest/guest-list.h"
 
 #define CONFIG_MAX (4u << 20)
 
 enum config_state {
 	CONFIG_UNKNOWN, /* it cannot be read now, for example if /etc/pve is not mounted */
-	CONFIG_NONE,    /* there is no such guest */
+	CONFIG_NONE,    /* there is no such guest, on no node */
 	CONFIG_OURS,    /* it has the lock of the restore */
 	CONFIG_GUESTS,  /* it does not have the lock: it is the guest's own */
 };
+
+/*
+ * The guest may have moved to another node, or a container may have its id.  Then it may have the volumes,
+ * which are on a shared storage or have got new owners, but not our lock.  1 if there is such a guest.
+ */
+static int load_from_elsewhere(const struct host *host, uint32_t vmid, struct guest_config *ret,
+			       struct error **err)
+{
+	_cleanup_guest_entry_ struct guest_entry e = { 0 };
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	int r = guest_entry_find(host->paths, vmid, &e, err);
+
+	if (r <= 0)
+		return r;
+	r = io_read_file(e.path, CONFIG_MAX, &text, err);
+	if (r == 0)
+		guest_config_parse(vmid, buf_str(&text), NULL, ret);
+	return r < 0 ? r : 1;
+}
 
 /*
  * A configuration that a restore has put in place counts only when it is on disk.  Otherwise a power cut
@@ -40,15 +60,19 @@ static enum config_state get_config_state(const struct host *host, const struct 
 {
 	_cleanup_free_ char *dir = paths_get(host->paths, "/etc/pve/qemu-server");
 	_cleanup_error_ struct error *mine = NULL;
-	const int r = guest_config_load(host->paths, j->vmid, NULL, ret, &mine);
+	int r = guest_config_load(host->paths, j->vmid, NULL, ret, &mine);
 
 	if (r == 0 && str_equal_null(guest_config_lock(ret), RESTORE_LOCK))
 		return CONFIG_OURS;
 	if (r == 0 &&
 	    (!journal_has(j, JOURNAL_COMMIT) || guest_config_sync(host->paths, j->vmid, &mine) == 0))
 		return CONFIG_GUESTS;
-	if (r == ERR_NOT_FOUND && access(dir, F_OK) == 0)
-		return CONFIG_NONE;
+	if (r == ERR_NOT_FOUND && access(dir, F_OK) == 0) {
+		error_free(TAKE_PTR(mine));
+		r = load_from_elsewhere(host, j->vmid, ret, &mine);
+		if (r >= 0)
+			return r ? CONFIG_GUESTS : CONFIG_NONE;
+	}
 	error_keep_first(err, &mine);
 	return CONFIG_UNKNOWN;
 }

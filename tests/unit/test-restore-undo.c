@@ -134,6 +134,31 @@ static void test_images(void)
 	end(j);
 }
 
+#define MOVED     "/etc/pve/nodes/other/qemu-server/123.conf"
+#define CONTAINER "/etc/pve/lxc/123.conf"
+
+static void test_elsewhere(void)
+{
+	static const char *const files[] = { MOVED, CONTAINER };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		_cleanup_free_ char *path = paths_get(&paths, "%s", files[i]);
+		struct journal *j = begin(NULL, JOURNAL_IMAGE);
+
+		put(files[i], "cores: 1\nscsi0: " DISK ",size=8M\n");
+		journal_add(j, JOURNAL_COMMIT, NULL, NULL);
+		ok(recover_rest(&host, j, &keep, NULL) == 0 && is_there(IMAGE) && journal_finish(j),
+		   "an image stays that the guest of that id names in '%s': %s", files[i], buf_str(&said));
+		end(j);
+		j = begin(NULL, JOURNAL_IMAGE);
+		put(files[i], "cores: 1\n");
+		ok(recover_rest(&host, j, &keep, NULL) == 0 && !is_there(IMAGE) && journal_finish(j),
+		   "one that it does not name goes");
+		end(j);
+		unlink(path);
+	}
+}
+
 /* ---- a restore over a guest ---- */
 
 static void test_replaced(void)
@@ -289,6 +314,7 @@ int main(void)
 	local = paths_get(&paths, "/var/lib/vz");
 	storage_config_parse("", "storage.cfg", "node", local, NULL, &storages);
 	test_images();
+	test_elsewhere();
 	test_replaced();
 	test_firewall();
 	test_live();
