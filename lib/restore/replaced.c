@@ -2,10 +2,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/strv.h"
 #include "base/units.h"
 #include "guest/guest-list.h"
+#include "restore/undo.h"
+
+#define LOCK_LINE "lock: " RESTORE_LOCK
 
 void replaced_clear(struct replaced *old)
 {
@@ -30,6 +34,49 @@ int replaced_check_stopped(const struct replaced *old, struct error **err)
 	if (r == 0 && old->exists)
 		r = replaced_check_volumes_unused(old, err);
 	return r;
+}
+
+/* The next line that is not that of our lock; false at the end. */
+static bool next_line(const char **at, const char **line, size_t *len)
+{
+	while (str_next_line(at, line, len))
+		if (*len != strlen(LOCK_LINE) || strncmp(*line, LOCK_LINE, *len) != 0)
+			return true;
+	return false;
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+	const char *a_line = NULL, *b_line = NULL;
+	size_t a_len = 0, b_len = 0;
+
+	for (;;) {
+		const bool more = next_line(&a, &a_line, &a_len);
+
+		if (more != next_line(&b, &b_line, &b_len))
+			return false;
+		if (!more)
+			return true;
+		if (a_len != b_len || strncmp(a_line, b_line, a_len) != 0)
+			return false;
+	}
+}
+
+int replaced_check_unchanged(const struct replaced *old, struct error **err)
+{
+	const uint32_t vmid = old->context->params->vmid;
+	_cleanup_guest_config_ struct guest_config now = { 0 };
+	int r;
+
+	if (!old->exists)
+		return 0;
+	r = guest_config_load(old->context->host->paths, vmid, NULL, &now, err);
+	if (r < 0 || is_same_text(old->config.text, now.text))
+		return r;
+	return error_set(err, -EBUSY,
+			 "unable to restore VM %" PRIu32
+			 " - its configuration was changed at this moment: look at it, then try again",
+			 vmid);
 }
 
 /* The id must be free, or that of a VM on this node. */

@@ -45,6 +45,12 @@ void replaced_clear(struct replaced *old);
  */
 int replaced_check_stopped(const struct replaced *old, struct error **err);
 
+/*
+ * -EBUSY if the guest's configuration is not the one that was found, apart from our lock.  To be called once
+ * the guest is locked: what is decided from the old configuration would not suit the new one.
+ */
+int replaced_check_unchanged(const struct replaced *old, struct error **err);
+
 /* ---- replaced-volumes.c ---- */
 
 /* -EBUSY if a program has a disk of the guest's own open for writing.  Disks that are gone are skipped. */

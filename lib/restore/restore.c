@@ -55,13 +55,6 @@ static int prepare_live(struct restore *x, struct error **err)
 	return live_restore_new(&parts, &x->live, err);
 }
 
-static int open_journal(struct restore_context *c, struct error **err)
-{
-	int r = recover_all(c->host, c->params->vmid, NULL, err);
-
-	return r < 0 ? r : journal_create(c->host->paths, c->host->kinds, c->params->vmid, &c->journal, err);
-}
-
 static int set_restore_lock(const struct restore_context *c, const struct replaced *old,
 			    struct error **not_synced, struct error **err)
 {
@@ -89,23 +82,30 @@ static int lock_guest(const struct restore_context *c, const struct replaced *ol
 	if (not_synced)
 		log_warn(c->host->log, "VM %" PRIu32 " is locked, but its storage has trouble: %s",
 			 c->params->vmid, error_message(not_synced));
-	/* the guest may have been started before the lock was set */
+	/* the guest may have been changed or started before the lock was set */
+	if (r == 0)
+		r = replaced_check_unchanged(old, err);
 	return r < 0 ? r : replaced_check_stopped(old, err);
 }
 
 static int prepare_restore(struct restore *x, struct error **err)
 {
+	struct restore_context *c = &x->context;
+	const uint32_t vmid = c->params->vmid;
 	int r = read_archive(x, err);
 
-	if (r == 0 && x->context.params->live)
+	if (r == 0 && c->params->live)
 		r = prepare_live(x, err);
+	/* before the guest is looked at, whose configuration this may put back or remove */
 	if (r == 0)
-		r = replaced_find(&x->replaced, &x->context, err);
+		r = recover_all(c->host, vmid, NULL, err);
+	if (r == 0)
+		r = replaced_find(&x->replaced, c, err);
 	if (r == 0)
 		r = firewall_check(&x->replaced, &x->plan, err);
 	if (r == 0)
-		r = open_journal(&x->context, err);
-	return r == 0 ? lock_guest(&x->context, &x->replaced, err) : r;
+		r = journal_create(c->host->paths, c->host->kinds, vmid, &c->journal, err);
+	return r == 0 ? lock_guest(c, &x->replaced, err) : r;
 }
 
 /* ---- the whole restore ---- */
@@ -131,7 +131,7 @@ static int do_restore(struct restore *x, struct error **err)
 	int r = prepare_restore(x, err);
 
 	if (r == 0)
-		r = volumes_make(&x->volumes, err);
+		r = volumes_make(&x->volumes, x->replaced.exists ? &x->replaced.config : NULL, err);
 	if (r == 0 && x->live)
 		return live_restore_run(x->live, volumes_bwlimit(&x->volumes), err);
 	if (r == 0)

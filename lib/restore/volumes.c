@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/strv.h"
 #include "base/units.h"
 #include "journal/image.h"
 
@@ -106,17 +107,40 @@ int volumes_check_there(const struct volumes *vs, struct error **err)
 /* ---- making them ---- */
 
 /*
+ * The names that a configuration (NULL: there is none) has for volumes of a storage.  A guest that has lost a
+ * volume still names it.  If the new one got that name, the guest would seem to have its disk back while it is
+ * being filled, and it would stay when the restore is undone.  Caller frees.
+ */
+static char **named_volumes(const struct guest_config *c, const struct storage *s)
+{
+	_cleanup_free_ char *head = xasprintf("%s:", s->id);
+	char **names = NULL;
+
+	for (const char *at = c ? c->text : ""; (at = strstr(at, head)) != NULL;) {
+		_cleanup_free_ char *name = NULL;
+
+		at += strlen(head);
+		name = xstrndup(at, strcspn(at, " \t\r\n,"));
+		strv_add(&names, name);
+	}
+	return names;
+}
+
+/*
  * If the replaced guest has a cloud-init image, that is used, as its content is generated anew anyway.  Then
  * v->volume stays empty.
  */
-static int allocate_volume(const struct restore_context *c, const struct storage *s, struct new_volume *v,
+static int allocate_volume(const struct volumes *vs, const struct storage *s, struct new_volume *v,
 			   struct error **err)
 {
+	const struct restore_context *c = vs->context;
 	struct plan_disk *d = v->disk;
+	_cleanup_strv_ char **taken = named_volumes(vs->old, s);
 	_cleanup_free_ char *cloudinit = xasprintf("vm-%" PRIu32 "-cloudinit", c->params->vmid);
 	const struct volume_alloc a = {
 		.vmid = c->params->vmid,
 		.name = d->cloudinit ? cloudinit : NULL,
+		.taken = taken,
 		.format = choose_volume_format(s, d),
 		.size = plan_volume_size(d),
 		.cancel = c->host->cancel,
@@ -132,14 +156,15 @@ static int allocate_volume(const struct restore_context *c, const struct storage
 	return r;
 }
 
-static int make_volume(const struct restore_context *c, struct new_volume *v, struct error **err)
+static int make_volume(const struct volumes *vs, struct new_volume *v, struct error **err)
 {
+	const struct restore_context *c = vs->context;
 	const struct storage *s;
 	int r = choose_volume_storage(c, v->disk, &s, err);
 
 	if (r < 0)
 		return r;
-	r = allocate_volume(c, s, v, err);
+	r = allocate_volume(vs, s, v, err);
 	if (r < 0)
 		return error_wrap(err, r, "%s", v->disk->key);
 	if (!v->volume.volid)
@@ -148,12 +173,13 @@ static int make_volume(const struct restore_context *c, struct new_volume *v, st
 	return volume_activate(&v->volume, err);
 }
 
-int volumes_make(struct volumes *vs, struct error **err)
+int volumes_make(struct volumes *vs, const struct guest_config *old, struct error **err)
 {
 	int r = 0;
 
+	vs->old = old;
 	for (size_t i = 0; r == 0 && i < vs->n; i++) {
-		r = make_volume(vs->context, &vs->v[i], err);
+		r = make_volume(vs, &vs->v[i], err);
 		if (r == 0)
 			r = cancel_check(vs->context->host->cancel, err);
 	}

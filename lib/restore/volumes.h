@@ -2,7 +2,7 @@
  * The new volumes of a restore: one for each disk that is restored, on the storage chosen for it.
  *
  *	volumes_init(&v, &context, &plan)
- *	volumes_make(&v, err)
+ *	volumes_make(&v, &old, err)
  *	... they are filled, see targets.h and live.h ...
  *	volumes_check_there(&v, err), volumes_deactivate(&v)
  *	volumes_clear(&v)
@@ -12,6 +12,7 @@
 #ifndef VZDUMP_RESTORE_VOLUMES_H
 #define VZDUMP_RESTORE_VOLUMES_H
 
+#include "guest/guest.h"
 #include "restore/context.h"
 #include "restore/plan.h"
 #include "storage/storage.h"
@@ -24,7 +25,8 @@ struct new_volume {
 
 struct volumes {
 	const struct restore_context *context;
-	struct new_volume *v; /* in the order in which the disks were chosen */
+	const struct guest_config *old; /* see volumes_make() */
+	struct new_volume *v;           /* in the order in which the disks were chosen */
 	size_t n;
 };
 
@@ -33,9 +35,10 @@ void volumes_init(struct volumes *vs, const struct restore_context *c, const str
 
 /*
  * Finds names, allocates and activates.  A cloud-init image of that name that is there already is used as it
- * is, since its content is generated when the guest starts.
+ * is, since its content is generated when the guest starts.  Other volumes get no name that the guest of that
+ * id, whose configuration is old (borrowed; NULL: there is none), has for a volume, not even for a lost one.
  */
-int volumes_make(struct volumes *vs, struct error **err);
+int volumes_make(struct volumes *vs, const struct guest_config *old, struct error **err);
 
 /*
  * The rate for the whole restore in bytes per second, 0: no limit.  If the caller leaves it to the

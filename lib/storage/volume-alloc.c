@@ -62,18 +62,25 @@ static int disk_number(const char *volname, uint32_t vmid)
 	return -1;
 }
 
-static int next_name(const struct storage *s, uint32_t vmid, char **ret, struct error **err)
+static void mark_taken(bool taken[MAX_DISKS_PER_GUEST], char *const *names, uint32_t vmid)
 {
-	_cleanup_strv_ char **names = NULL;
-	bool taken[MAX_DISKS_PER_GUEST] = { false };
-	int r = storage_taken_names(s, vmid, &names, err);
-
 	for (size_t i = 0; names && names[i]; i++) {
 		int n = disk_number(names[i], vmid);
 
 		if (n >= 0 && n < MAX_DISKS_PER_GUEST)
 			taken[n] = true;
 	}
+}
+
+static int next_name(const struct storage *s, const struct volume_alloc *a, char **ret, struct error **err)
+{
+	_cleanup_strv_ char **names = NULL;
+	bool taken[MAX_DISKS_PER_GUEST] = { false };
+	const uint32_t vmid = a->vmid;
+	int r = storage_taken_names(s, vmid, &names, err);
+
+	mark_taken(taken, names, vmid);
+	mark_taken(taken, a->taken, vmid);
 	for (int i = 0; r == 0 && i < MAX_DISKS_PER_GUEST && !*ret; i++)
 		if (!taken[i])
 			*ret = xasprintf("vm-%" PRIu32 "-disk-%d", vmid, i);
@@ -95,7 +102,7 @@ int volume_alloc_id(const struct storage *s, const struct volume_alloc *a, char 
 		return error_set(err, ERR_UNSUPPORTED, "storage '%s' does not take images of format '%s'",
 				 s->id, image_format_name(a->format));
 	if (!name) {
-		int r = next_name(s, a->vmid, &name, err);
+		int r = next_name(s, a, &name, err);
 
 		if (r < 0)
 			return r;

@@ -171,3 +171,75 @@ wait_for() {
 	[ "$status" = 0 ]
 	[[ $(find "$STORE/backup/dump" -name '*.vma' -printf '%f\n') == vzdump-qemu-281-*.vma ]]
 }
+
+@test "a guest that has lost its disk is not given a half-filled one by a restore that is interrupted" {
+	local signal how
+	for how in "--force" "--disk scsi0"; do
+		for signal in TERM KILL; do
+			old_guest 270
+			rm "$(disk_path 270 scsi0)"
+			cp "$(conf_file 270)" "$T/old.conf"
+			# shellcheck disable=SC2086
+			restore_begin 270 $how --bwlimit 1000
+			kill -"$signal" "$PID"
+			wait "$PID" || true
+			"$VZDUMP" --cleanup 270
+			diff "$T/old.conf" "$(conf_file 270)"
+			[ -z "$(find "$STORE/local/images/270" -type f)" ]
+			rm "$(conf_file 270)"
+		done
+	done
+}
+
+@test "a lost disk that is restored alone gets a new volume, and the guest names none twice" {
+	old_guest 271
+	disk_add 271 scsi1 blockdev 8M
+	rm "$(disk_path 271 scsi0)" "$(disk_path 271 scsi1)"
+	"$QMRESTORE" "$T/a.vma.zst" 271 --disk scsi0
+	cat "$(conf_file 271)"
+	[ -z "$(grep -o 'local:271/[^, ]*' "$(conf_file 271)" | sort | uniq -d)" ]
+}
+
+@test "a new guest whose restore was killed needs no --force to be restored again" {
+	restore_begin 272 --bwlimit 1000
+	kill -KILL "$PID"
+	restore_end 137
+	"$QMRESTORE" "$T/a.vma.zst" 272
+	grep -q '^name: archived' "$(conf_file 272)"
+	[ "$(find "$STORE/local/images/272" -type f | wc -l)" = 1 ]
+	[ -z "$(find "$VZDUMP_ROOT/var/lib/vzdump" -type f)" ]
+}
+
+@test "after a live restore that was killed, the next restore replaces the old guest, not what was to replace it" {
+	local state=$VZDUMP_ROOT/var/lib/vzdump
+	old_guest 273
+	disk_add 273 scsi1 blockdev 4M
+	mkdir -p "$state"
+	cp "$(conf_file 273)" "$state/273.conf"
+	cp "$(disk_path 273 scsi0)" "$STORE/local/images/273/vm-273-disk-9.raw"
+	printf 'freeze: 1\nlock: create\nscsi0: local:273/vm-273-disk-9.raw\n' > "$(conf_file 273)"
+	printf '+pid 999999\n+lock create\n+image local:273/vm-273-disk-9.raw\n+config %s\n' "$state/273.conf" > "$state/273.journal"
+	"$QMRESTORE" "$T/a.vma.zst" 273 --force
+	cat "$(conf_file 273)"
+	[ "$(find "$STORE/local/images/273" -type f | wc -l)" = 2 ]
+	[ "$(grep -o 'local:273/[^, ]*' "$(conf_file 273)" | sort -u | wc -l)" = 2 ]
+	[ -z "$(find "$state" -type f)" ]
+}
+
+@test "a guest that is changed before it is locked is not replaced" {
+	old_guest 274
+	mkdir -p "$VZDUMP_ROOT/run/lock/qemu-server"
+	exec {lock}> "$VZDUMP_ROOT/run/lock/qemu-server/lock-274.conf"
+	flock "$lock"
+	"$QMRESTORE" "$T/a.vma.zst" 274 --force > "$T/out" 2>&1 3>&- {lock}>&- &
+	PID=$!
+	until grep -q '^+lock' "$VZDUMP_ROOT/var/lib/vzdump/274.journal"; do sleep 0.05; done
+	conf_add 274 "protection: 1"
+	cp "$(conf_file 274)" "$T/changed.conf"
+	exec {lock}>&-
+	restore_end 255
+	grep -q "unable to restore VM 274 - its configuration was changed at this moment" "$T/out"
+	diff "$T/changed.conf" "$(conf_file 274)"
+	[ "$(find "$STORE/local/images/274" -type f | wc -l)" = 1 ]
+	[ -z "$(find "$VZDUMP_ROOT/var/lib/vzdump" -type f)" ]
+}
