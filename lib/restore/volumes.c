@@ -107,9 +107,9 @@ int volumes_check_there(const struct volumes *vs, struct error **err)
 /* ---- making them ---- */
 
 /*
- * The names that a configuration (NULL: there is none) has for volumes of a storage.  A guest that has lost a
- * volume still names it.  If the new one got that name, the guest would seem to have its disk back while it is
- * being filled, and it would stay when the restore is undone.  Caller frees.
+ * The names that a configuration (NULL: there is none) has for volumes of a storage.  A guest that has lost
+ * a volume still names it.  If the new one got that name, the guest would seem to have its disk back while it
+ * is being filled, and it would stay when the restore is undone.  Caller frees.
  */
 static char **named_volumes(const struct guest_config *c, const struct storage *s)
 {
