@@ -131,6 +131,21 @@ int task_disks_load(struct task *t, struct error **err)
 	return 0;
 }
 
+/* PVE deactivates the volumes of a guest that has shut itself down, as soon as it hears of that. */
+int task_disks_activate_again(struct task *t, struct error **err)
+{
+	for (size_t i = 0; i < t->disks.n; i++) {
+		struct task_disk *d = &t->disks.list[i];
+		int r;
+
+		d->activated = d->activated || !volume_is_active(&d->volume);
+		r = volume_activate(&d->volume, err);
+		if (r < 0)
+			return error_wrap(err, r, "disk '%s'", d->conf->key);
+	}
+	return 0;
+}
+
 /* As in PVE, if the guest does not run.  If it was started meanwhile, the disk is open and stays active. */
 static void deactivate_disk(struct task *t, struct task_disk *d)
 {

@@ -227,9 +227,11 @@ static int begin_stop(struct task *t, struct error **err)
 	if (r == 0)
 		r = guest_shutdown(&t->guest.access, &t->guest.conf, t->o->settings->stopwait_minutes,
 				   t->host->cancel, t->log, err);
-	if (r == 0 && t->guest.access.commands->start_paused)
-		r = start_paused(t, err);
-	return r;
+	if (r < 0)
+		return r;
+	if (t->guest.access.commands->start_paused)
+		return start_paused(t, err);
+	return task_disks_activate_again(t, err);
 }
 
 static void log_settings(struct task *t)

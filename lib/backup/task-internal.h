@@ -109,6 +109,8 @@ void task_guest_end(struct task *t);
  * clears them, also after an error.
  */
 int task_disks_load(struct task *t, struct error **err);
+/* Activates them again, after the guest was shut down. */
+int task_disks_activate_again(struct task *t, struct error **err);
 /*
  * Deactivates what this backup has activated.  When nothing reads the disks any more, but while the guest is
  * still locked: as soon as it is not, somebody may start it.
