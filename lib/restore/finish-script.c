@@ -64,6 +64,26 @@ static void add_server_start(const struct restore_context *c, const char *socket
 		    "until [ -S \"$socket\" ]; do kill -0 $server; sleep 0.2; done\n");
 }
 
+/*
+ * Without the lock the guest may have run on its volumes, or have been restored again: then the overlay is
+ * older than they are.
+ */
+static void add_lock_check(const struct restore_context *c, struct buf *b)
+{
+	_cleanup_free_ char *conf = guest_config_path(c->host->paths, c->params->vmid);
+
+	add_line_with_word(b, "conf=", conf);
+	buf_addf(b,
+		 "check_lock() {\n"
+		 "\tgrep -qx 'lock: " RESTORE_LOCK "' \"$conf\" && return\n"
+		 "\techo \"VM %" PRIu32
+		 " is not locked by this live restore any more, so its volumes may hold newer "
+		 "data, and nothing is copied; if it has not run since, add the line 'lock: " RESTORE_LOCK
+		 "' to '$conf' and run this again\" >&2\n"
+		 "\texit 1\n}\n",
+		 c->params->vmid);
+}
+
 /* A disk whose overlay is gone is complete. */
 static int add_disk_copy(const struct restore_context *c, const struct live_disk *d, const char *socket,
 			 struct buf *b, struct error **err)
@@ -82,6 +102,7 @@ static int add_disk_copy(const struct restore_context *c, const struct live_disk
 		 "\texit 1\n}\n",
 		 v->volid, v->volid);
 	buf_addf(b, "if echo \"$volumes\" | grep -qF '%s '; then\n", d->overlay.volid);
+	buf_adds(b, "\tcheck_lock\n");
 	/* by default qemu-img flushes nothing, and it does not report if a flush fails */
 	buf_addf(b, "\tqemu-img convert -n %s-O %s ", v->path ? "" : "-t writeback ",
 		 image_format_name(v->format));
@@ -93,20 +114,29 @@ static int add_disk_copy(const struct restore_context *c, const struct live_disk
 	return 0;
 }
 
+/* The guest is on its volume and has written there, so only the overlay is removed if it is still there. */
+static void add_moved_disk(const struct restore_context *c, const struct live_disk *d, struct buf *b)
+{
+	buf_addf(b, "volumes=$(pvesm list %s --vmid %" PRIu32 ")\n", d->to->volume.storage->id,
+		 c->params->vmid);
+	buf_addf(b, "if echo \"$volumes\" | grep -qF '%s '; then\n\tpvesm free %s\nfi\n", d->overlay.volid,
+		 d->overlay.volid);
+}
+
 static void add_script_end(const struct live_restore *l, struct buf *b)
 {
 	const struct restore_context *c = l->parts.context;
 	const struct replaced *old = l->parts.replaced;
-	_cleanup_free_ char *conf = guest_config_path(c->host->paths, c->params->vmid);
 	_cleanup_free_ char *copy = live_old_config(l);
 
-	add_line_with_word(b, "sed -i '/^freeze: 1$/d; /^lock: " RESTORE_LOCK "$/d' ", conf);
+	buf_adds(b, "sed -i '/^freeze: 1$/d; /^lock: " RESTORE_LOCK "$/d' \"$conf\"\n");
 	if (old->exists)
 		add_line_with_word(b, "rm -f ", copy);
 	/* QEMU's server has ended with it */
 	add_line_with_word(b, "rm -rf ", c->dir);
 	for (size_t i = 0; old->doomed && old->doomed[i]; i++)
-		buf_addf(b, "pvesm free %s || true\n", old->doomed[i]);
+		buf_addf(b, "grep -qF '%s' \"$conf\" || pvesm free %s || true\n", old->doomed[i],
+			 old->doomed[i]);
 	buf_addf(b, "rm -f \"$0\"\necho 'VM %" PRIu32 " is on its own volumes now.'\n", c->params->vmid);
 }
 
@@ -115,20 +145,45 @@ char *finish_script_path(const struct restore_context *c)
 	return paths_get(c->host->paths, "/var/lib/vzdump/%u.finish", c->params->vmid);
 }
 
-int finish_script_write(const struct live_restore *l, struct error **err)
+static int write_script(const struct live_restore *l, const char *path, struct error **err)
 {
 	const struct restore_context *c = l->parts.context;
-	_cleanup_free_ char *path = finish_script_path(c);
 	_cleanup_free_ char *socket = paths_get(c->host->paths, "/run/vma-%u.sock", c->params->vmid);
 	_cleanup_buf_ struct buf b = BUF_INIT;
 	int r = 0;
 
 	add_script_head(c, &b);
+	add_lock_check(c, &b);
 	add_server_start(c, socket, &b);
-	for (size_t i = 0; r == 0 && i < l->n; i++)
-		r = add_disk_copy(c, &l->disks[i], socket, &b, err);
+	for (size_t i = 0; r == 0 && i < l->n; i++) {
+		if (live_disk_is_complete(&l->disks[i]))
+			add_moved_disk(c, &l->disks[i], &b);
+		else
+			r = add_disk_copy(c, &l->disks[i], socket, &b, err);
+	}
 	add_script_end(l, &b);
-	if (r == 0)
-		r = journal_add(c->journal, JOURNAL_FILE, path, err);
 	return r < 0 ? r : io_write_file_atomic(path, buf_str(&b), b.len, 0700, NULL, err);
+}
+
+int finish_script_write(const struct live_restore *l, struct error **err)
+{
+	const struct restore_context *c = l->parts.context;
+	_cleanup_free_ char *path = finish_script_path(c);
+	int r = journal_add(c->journal, JOURNAL_FILE, path, err);
+
+	return r < 0 ? r : write_script(l, path, err);
+}
+
+void finish_script_update(const struct live_restore *l, const struct live_disk *d)
+{
+	const struct restore_context *c = l->parts.context;
+	_cleanup_free_ char *path = finish_script_path(c);
+	_cleanup_error_ struct error *err = NULL;
+
+	if (write_script(l, path, &err) < 0)
+		log_warn(
+			c->host->log,
+			"%s: %s is on its volume, but the script '%s' may not know that: before you run it, see "
+			"that '%s' is gone, or what the guest writes from now on is lost",
+			d->to->disk->key, error_message(err), path, d->overlay.volid);
 }

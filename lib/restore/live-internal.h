@@ -95,5 +95,10 @@ int live_finish_offline(struct live_restore *l, struct error **err);
 char *finish_script_path(const struct restore_context *c);
 /* Writes the script, after adding it to the journal. */
 int finish_script_write(const struct live_restore *l, struct error **err);
+/*
+ * Writes it again when the guest is on that disk's volume: from then on the overlay must not be copied there.
+ * A failure is only warned about.
+ */
+void finish_script_update(const struct live_restore *l, const struct live_disk *d);
 
 #endif

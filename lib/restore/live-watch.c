@@ -70,6 +70,8 @@ static int move_disk(const struct watch *w, struct qmp *q, struct live_disk *d, 
 	if (r < 0)
 		return error_wrap(err, r, "%s", d->to->disk->key);
 	d->stage = LIVE_MOVED;
+	/* at once: removing the overlay may fail or hang, and this process may be killed meanwhile */
+	finish_script_update(w->live, d);
 	d->progress.done = d->progress.total;
 	log_progress(w, d);
 	return 0;

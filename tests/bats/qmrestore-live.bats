@@ -14,6 +14,7 @@ setup() {
 }
 
 teardown() {
+	umount "$STORE/local/images/141/vm-141-overlay-0.raw" 2> /dev/null || true
 	vz_teardown
 }
 
@@ -407,6 +408,37 @@ storage_daemon() {
 		clean 137
 		rm "$(args_file 137)"
 	done
+}
+
+@test "what a guest wrote to a volume that it is on already is not overwritten by the script" {
+	local script=$VZDUMP_ROOT/var/lib/vzdump/141.finish overlay=$STORE/local/images/141/vm-141-overlay-0.raw
+	disk_fill "$T/virtio0.raw" 2M virtio0
+	disk_fill "$T/virtio1.raw" 32M virtio1
+	printf 'name: x\nvirtio0: old:1/a\nvirtio1: old:1/b\n#qmdump#map:virtio0:drive-virtio0:local::\n#qmdump#map:virtio1:drive-virtio1:local::\n' > "$T/qemu-server.conf"
+	"$VMA" create "$T/a.vma.zst" -c "$T/qemu-server.conf" -d "drive-virtio0=$T/virtio0.raw" -d "drive-virtio1=$T/virtio1.raw"
+	restore_begin "$T/a.vma.zst" 141 --bwlimit 1500
+	says "VM 141 runs"
+	# it cannot be removed
+	mount --bind "$overlay" "$overlay"
+	says "remove 'local:141/vm-141-overlay-0.raw' later" || { umount "$overlay"; return 1; }
+	guest_io 141 virtio0 "write -P 0x46 1M 64k" flush
+	kill -KILL "$PID"
+	restore_end 137
+	qmp 141 quit
+	umount "$overlay"
+	# nobody knows what has happened to a guest that is not locked any more
+	sed -i '/^lock:/d' "$(conf_file 141)"
+	run sh "$script" 3>&-
+	[ "$status" = 1 ]
+	[[ $output == *"VM 141 is not locked by this live restore any more"* ]]
+	echo "lock: create" >> "$(conf_file 141)"
+	sh "$script" 3>&-
+	qemu-io -f raw -c "write -P 0x46 1M 64k" "$T/virtio0.raw" > /dev/null
+	cmp "$T/virtio0.raw" "$(image 141 virtio0)"
+	cmp "$T/virtio1.raw" "$(image 141 virtio1)"
+	[ ! -e "$overlay" ]
+	server_ends
+	clean 141
 }
 
 @test "what does not fit is told before the guest starts" {
