@@ -1,11 +1,17 @@
 /* The guest during its backup: lock and journal, the three modes, and restoring its state at the end. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "backup/undo.h"
 #include "journal/recover.h"
 #include "backup/task-internal.h"
 #include "base/units.h"
 #include "qemu/qmp.h"
+
+enum {
+	GOING_DOWN_S = 10, /* for a guest that was asked to shut down, after a request to stop */
+	DOWN_POLL_MS = 250,
+};
 
 /* ---- lock and journal ---- */
 
@@ -213,6 +219,45 @@ static int start_paused(struct task *t, struct error **err)
 	return find_in_qemu(t, err);
 }
 
+/*
+ * The guest was asked to shut down, which cannot be taken back, and the backup failed with r before it was
+ * down.  After a request to stop, waits for it until the next one, as it is only started again if it is down.
+ */
+static void await_down(const struct task *t, int r)
+{
+	const unsigned requests = cancel_count(t->host->cancel);
+	const uint64_t patience_s = r == ERR_CANCELED ? GOING_DOWN_S : 0;
+	const uint64_t end = units_now_ns() + patience_s * UINT64_C(1000000000);
+	struct guest_status status;
+
+	for (;;) {
+		if (guest_status(&t->guest.access, &status, NULL) == 0 && !status.running)
+			return;
+		if (units_now_ns() >= end || cancel_count(t->host->cancel) != requests)
+			break;
+		usleep(DOWN_POLL_MS * 1000);
+	}
+	log_warn(t->log,
+		 "VM %u was asked to shut down for this backup and still runs: if it goes down later, nobody "
+		 "starts it again",
+		 t->vmid);
+}
+
+static int shut_down(struct task *t, struct error **err)
+{
+	int r = cancel_check(t->host->cancel, err);
+
+	if (r == 0)
+		r = journal_add(t->guest.journal, JOURNAL_DOWN, NULL, err);
+	if (r < 0)
+		return r;
+	r = guest_shutdown(&t->guest.access, &t->guest.conf, t->o->settings->stopwait_minutes,
+			   t->host->cancel, t->log, err);
+	if (r == ERR_CANCELED || r == ERR_TIMEOUT)
+		await_down(t, r);
+	return r;
+}
+
 static int begin_stop(struct task *t, struct error **err)
 {
 	int r = task_hook(t, "backup-start", err);
@@ -223,10 +268,7 @@ static int begin_stop(struct task *t, struct error **err)
 	t->guest.down_since_ns = units_now_ns();
 	r = task_hook(t, "pre-stop", err);
 	if (r == 0)
-		r = journal_add(t->guest.journal, JOURNAL_DOWN, NULL, err);
-	if (r == 0)
-		r = guest_shutdown(&t->guest.access, &t->guest.conf, t->o->settings->stopwait_minutes,
-				   t->host->cancel, t->log, err);
+		r = shut_down(t, err);
 	if (r < 0)
 		return r;
 	if (t->guest.access.commands->start_paused)

@@ -54,10 +54,14 @@ static int fake_deactivate(const struct volume *v, struct error **err)
 /* ---- a guest whose volumes are deactivated when it has shut itself down ---- */
 
 static bool runs;
+static int shutdown_result;
+static unsigned goes_down_after; /* looks at it, after a shutdown that has failed; 0: it stays up */
 
 static int fake_status(const struct guest *g, struct guest_status *ret, struct error **err)
 {
 	(void)g, (void)err;
+	if (goes_down_after && --goes_down_after == 0)
+		runs = false;
 	ret->running = runs;
 	return 0;
 }
@@ -65,8 +69,12 @@ static int fake_status(const struct guest *g, struct guest_status *ret, struct e
 static int fake_shutdown(const struct guest *g, const struct guest_config *conf, uint64_t minutes,
 			 const struct cancel *cancel, const struct log *log, struct error **err)
 {
-	(void)g, (void)conf, (void)minutes, (void)cancel, (void)log, (void)err;
+	(void)g, (void)conf, (void)minutes, (void)cancel, (void)log;
 	call("shutdown");
+	if (shutdown_result < 0) {
+		goes_down_after = shutdown_result == ERR_CANCELED ? 3 : 0;
+		return error_set(err, shutdown_result, "it is not down yet");
+	}
 	runs = false;
 	move(DISK, "/inactive");
 	return 0;
@@ -154,6 +162,20 @@ int main(void)
 	back_up(&host, &settings);
 	same(buf_str(&calls), "activate, locked\ndeactivate, locked\n",
 	     "a guest that is off: its volumes are active only while it is locked");
+	buf_clear(&calls);
+
+	move("/inactive", DISK);
+	runs = true;
+	shutdown_result = ERR_CANCELED;
+	back_up(&host, &settings);
+	same(buf_str(&calls), "activate, locked\nshutdown, locked\nstart\n",
+	     "a guest that goes down only after a request to stop is started again");
+	buf_clear(&calls);
+
+	shutdown_result = ERR_TIMEOUT;
+	back_up(&host, &settings);
+	same(buf_str(&calls), "activate, locked\nshutdown, locked\n",
+	     "one that does not go down in time runs on");
 	buf_clear(&calls);
 
 	storage_config_clear(&storages);
