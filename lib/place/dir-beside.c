@@ -34,7 +34,8 @@ bool dir_is_protected(const struct place *p, const char *name)
 {
 	_cleanup_free_ char *path = path_beside(p, name, ".protected");
 
-	return access(path, F_OK) == 0;
+	/* if the file system does not say, it may be: nothing is removed then */
+	return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENAMETOOLONG);
 }
 
 /* A dangling link would protect nothing, so anything but a file is replaced. */

@@ -55,6 +55,19 @@ mode() {
 	nothing_left 123
 }
 
+@test "retention leaves an archive alone if it cannot be told whether that is protected" {
+	local first
+	vzdump_ok 123
+	first=$ARCHIVE
+	touch "$first.protected"
+	run strace -f -qq -P "$first.protected" -e trace=/access -e inject=/access:error=EIO -o "$T/trace" \
+		"$VZDUMP" 123 --storage backup --compress zstd --prune-backups keep-last=1
+	echo "$output"
+	grep -q INJECTED "$T/trace"
+	[ "$status" = 0 ]
+	[ -e "$first" ]
+}
+
 @test "--stdout into a file that cannot be synced is an error: the data may be nowhere" {
 	local backup='exec "$1" 123 --stdout --compress zstd > "$2"'
 	: > "$T/a.zst"
