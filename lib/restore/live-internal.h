@@ -39,6 +39,7 @@ struct live_restore {
 	struct live_disk *disks;
 	size_t n;
 	struct buf config; /* the guest's configuration when all is done */
+	struct buf start;  /* the same with our lock, and for a start without running */
 	struct serve server;
 	int alive[2]; /* a pipe: the server lives as long as any process has its second end */
 	struct guest_status power;

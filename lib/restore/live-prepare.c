@@ -144,15 +144,14 @@ static void add_start_config(const char *config, struct buf *out)
 static int write_start_config(struct live_restore *l, struct error **err)
 {
 	const struct restore_context *c = l->parts.context;
-	_cleanup_buf_ struct buf text = BUF_INIT;
 	int r = config_make(l->parts.replaced, l->parts.plan, &l->config, err);
 
 	if (r == 0 && l->parts.replaced->exists)
 		r = save_old_config(l, err);
 	if (r < 0)
 		return r;
-	add_start_config(buf_str(&l->config), &text);
-	return guest_config_replace(c->host->paths, c->params->vmid, buf_str(&text), NULL, err);
+	add_start_config(buf_str(&l->config), &l->start);
+	return config_put(c, buf_str(&l->start), NULL, err);
 }
 
 int live_prepare(struct live_restore *l, struct error **err)

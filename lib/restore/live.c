@@ -39,7 +39,9 @@ int live_restore_new(const struct live_parts *parts, struct live_restore **ret, 
 				 "a live restore reads the archive at any place: standard input will not "
 				 "do, save it to a file first");
 	l = xcalloc(1, sizeof(*l));
-	*l = (struct live_restore){ .parts = *parts, .config = BUF_INIT, .alive = { -1, -1 } };
+	*l = (struct live_restore){
+		.parts = *parts, .config = BUF_INIT, .start = BUF_INIT, .alive = { -1, -1 }
+	};
 	r = vma_random_open(p->archive, 0, &l->archive, err);
 	if (r < 0) {
 		error_prefix(err, "live restore of '%s'", p->archive);
@@ -84,6 +86,7 @@ void live_restore_free(struct live_restore *l)
 	}
 	vma_random_free(l->archive);
 	buf_clear(&l->config);
+	buf_clear(&l->start);
 	free(l->disks);
 	free(l);
 }

@@ -171,6 +171,16 @@ static bool remove_volume(const struct replaced *old, const char *volid)
 	return r == 0 || r == ERR_NOT_FOUND;
 }
 
+/* The same, but a volume that somebody has put into the new configuration is the guest's. */
+static bool remove_unnamed(const struct replaced *old, const struct guest_config *now, const char *volid)
+{
+	if (!guest_config_names_volume(now, volid))
+		return remove_volume(old, volid);
+	log_info(log_of(old),
+		 "volume '%s' of the guest that was replaced stays, as it is in the configuration", volid);
+	return true;
+}
+
 struct remains {
 	const struct replaced *old;
 	char **volids;
@@ -240,9 +250,14 @@ static void remove_snapshots(const struct replaced *old, const char *volid)
 void replaced_remove_volumes(const struct replaced *old)
 {
 	_cleanup_strv_ char **remains = NULL;
+	_cleanup_guest_config_ struct guest_config now = { 0 };
+	_cleanup_error_ struct error *err = NULL;
 
+	if (guest_config_load(old->context->host->paths, old->context->params->vmid, NULL, &now, &err) < 0)
+		log_warn(log_of(old), "no volume of the guest that was replaced is removed: %s",
+			 error_message(err));
 	for (size_t i = 0; old->doomed && old->doomed[i]; i++)
-		if (!remove_volume(old, old->doomed[i]))
+		if (err || !remove_unnamed(old, &now, old->doomed[i]))
 			strv_add(&remains, old->doomed[i]);
 	if (remains)
 		keep_remains(old, remains);

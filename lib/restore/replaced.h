@@ -64,8 +64,8 @@ bool replaced_may_own(const struct replaced *old, const char *volid);
 void replaced_sort(struct replaced *old, const struct plan *p, struct buf *config);
 /*
  * When the new configuration is in place: removes the doomed volumes, and the old snapshots of those that
- * stay.  A volume that cannot be removed is added to the configuration as unusedN.  Failures are only warned
- * about.
+ * stay.  A volume that the configuration names nevertheless stays; one that cannot be removed is added to it
+ * as unusedN.  Failures are only warned about.
  */
 void replaced_remove_volumes(const struct replaced *old);
 

@@ -441,6 +441,27 @@ storage_daemon() {
 	clean 141
 }
 
+@test "what somebody changes in the configuration during a live restore stays, and so do volumes that it names" {
+	local old
+	disk_add 142 virtio0 blockdev 4M
+	disk_add 142 virtio1 blockdev 4M
+	old=$(image 142 virtio0)
+	rm "$(args_file 142)"
+	make_archive 4 virtio0,local virtio1,local
+	restore_begin "$T/a.vma.zst" 142 --force --bwlimit 3000
+	says "VM 142 runs"
+	printf 'onboot: 1\nunused7: local:142/%s\n' "$(basename "$old")" >> "$(conf_file 142)"
+	restore_end
+	says "the configuration of VM 142 was changed during the restore: it stays so, without our lock"
+	grep -qx 'onboot: 1' "$(conf_file 142)"
+	[ "$(image 142 unused7)" = "$old" ]
+	[ -e "$old" ]
+	[ "$(find "$STORE/local/images/142" -type f | wc -l)" = 3 ]
+	clean 142
+	qemu_kill 142
+	cmp "$T/virtio0.raw" "$(image 142 virtio0)"
+}
+
 @test "what does not fit is told before the guest starts" {
 	make_archive 16 virtio0,local
 	mount -t tmpfs -o size=12M tmpfs "$STORE/local"
