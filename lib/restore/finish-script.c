@@ -77,9 +77,9 @@ static void add_lock_check(const struct restore_context *c, struct buf *b)
 		 "check_lock() {\n"
 		 "\tgrep -qx 'lock: " RESTORE_LOCK "' \"$conf\" && return\n"
 		 "\techo \"VM %" PRIu32
-		 " is not locked by this live restore any more, so its volumes may hold newer "
-		 "data, and nothing is copied; if it has not run since, add the line 'lock: " RESTORE_LOCK
-		 "' to '$conf' and run this again\" >&2\n"
+		 " is not locked by this live restore any more, so its volumes may hold "
+		 "newer data, and nothing is copied; if it was neither started nor restored since, add the "
+		 "line 'lock: " RESTORE_LOCK "' to '$conf' and run this again\" >&2\n"
 		 "\texit 1\n}\n",
 		 c->params->vmid);
 }
