@@ -238,8 +238,8 @@ bool volume_errors_come_late(const struct volume *v);
 struct volume_alloc {
 	uint32_t vmid;
 	const char *name; /* without extension: "vm-100-fleece-0"; NULL: next free vm-<vmid>-disk-<n> */
-	char *const
-		*taken; /* more names that are taken, though the storage does not have them; may be NULL */
+	/* More names that are taken, though the storage does not have them; NULL: none. */
+	char *const *taken;
 	enum image_format format;
 	uint64_t size;               /* multiple of 512; may be rounded up, see size_granularity */
 	const struct cancel *cancel; /* may be NULL */
