@@ -416,11 +416,14 @@ storage_daemon() {
 	disk_fill "$T/virtio1.raw" 32M virtio1
 	printf 'name: x\nvirtio0: old:1/a\nvirtio1: old:1/b\n#qmdump#map:virtio0:drive-virtio0:local::\n#qmdump#map:virtio1:drive-virtio1:local::\n' > "$T/qemu-server.conf"
 	"$VMA" create "$T/a.vma.zst" -c "$T/qemu-server.conf" -d "drive-virtio0=$T/virtio0.raw" -d "drive-virtio1=$T/virtio1.raw"
+	# the overlay cannot be removed
+	printf '#!/bin/sh -e\nmount --bind %s %s\nexec %s %s 141\n' "$overlay" "$overlay" "$VZ_LIB/start-guest" "$VZ_TMP" > "$T/start"
+	chmod +x "$T/start"
+	echo "start-command: $T/start" > "$VZDUMP_ROOT/etc/vzdump.conf"
 	restore_begin "$T/a.vma.zst" 141 --bwlimit 1500
-	says "VM 141 runs"
-	# it cannot be removed
-	mount --bind "$overlay" "$overlay"
-	says "remove 'local:141/vm-141-overlay-0.raw' later" || { umount "$overlay"; return 1; }
+	says "remove 'local:141/vm-141-overlay-0.raw' later"
+	# it must not end now
+	kill -STOP "$PID"
 	guest_io 141 virtio0 "write -P 0x46 1M 64k" flush
 	kill -KILL "$PID"
 	restore_end 137
@@ -448,9 +451,11 @@ storage_daemon() {
 	old=$(image 142 virtio0)
 	rm "$(args_file 142)"
 	make_archive 4 virtio0,local virtio1,local
-	restore_begin "$T/a.vma.zst" 142 --force --bwlimit 3000
+	restore_begin "$T/a.vma.zst" 142 --force --bwlimit 1000
 	says "VM 142 runs"
+	kill -STOP "$PID"
 	printf 'onboot: 1\nunused7: local:142/%s\n' "$(basename "$old")" >> "$(conf_file 142)"
+	kill -CONT "$PID"
 	restore_end
 	says "the configuration of VM 142 was changed during the restore: it stays so, without our lock"
 	grep -qx 'onboot: 1' "$(conf_file 142)"
