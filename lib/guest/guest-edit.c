@@ -1,4 +1,4 @@
-/* Adding lines to a guest's configuration. */
+/* Adding lines to a guest's configuration, and leaving some out. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -33,4 +33,21 @@ void guest_config_add_lines(const char *text, const char *lines, struct buf *out
 	}
 	if (!done)
 		buf_adds(out, lines);
+}
+
+void guest_config_drop_lines(const char *text, bool (*drop)(const void *opaque, const char *line),
+			     const void *opaque, struct buf *out)
+{
+	const char *at = text;
+	const char *start;
+	size_t len;
+	bool in_main = true;
+
+	while (str_next_line(&at, &start, &len)) {
+		_cleanup_free_ char *line = xstrndup(start, len);
+
+		in_main = in_main && guest_line_kind(line, len) < GUEST_LINE_SNAPSHOT;
+		if (!in_main || !drop(opaque, line))
+			buf_add(out, start, (size_t)(at - start));
+	}
 }

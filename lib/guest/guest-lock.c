@@ -133,18 +133,10 @@ static void add_lock(const char *text, const char *lock, struct buf *out)
 	}
 }
 
-static void remove_lock(const char *text, struct buf *out)
+static bool is_lock(const void *opaque, const char *line)
 {
-	const char *at = text;
-	const char *line;
-	size_t len;
-	bool in_main = true;
-
-	while (str_next_line(&at, &line, &len)) {
-		in_main = in_main && guest_line_kind(line, len) < GUEST_LINE_SNAPSHOT;
-		if (!in_main || !str_prefix(line, "lock:", NULL))
-			buf_add(out, line, (size_t)(at - line));
-	}
+	(void)opaque;
+	return str_prefix(line, "lock:", NULL);
 }
 
 int guest_config_locked(const struct paths *p, uint32_t vmid, const char *lock, struct error **err)
@@ -203,7 +195,7 @@ int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *l
 		return error_set(err, ERR_NOT_FOUND, "no lock found trying to remove '%s'  lock", lock);
 	if (strcmp(found, lock) != 0)
 		return error_set(err, -EBUSY, "found lock '%s' trying to remove '%s' lock", found, lock);
-	remove_lock(c.text, &text);
+	guest_config_drop_lines(c.text, is_lock, NULL, &text);
 	return write_config(p, vmid, buf_str(&text), NULL, err);
 }
 

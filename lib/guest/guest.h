@@ -198,5 +198,11 @@ int guest_config_sync(const struct paths *p, uint32_t vmid, struct error **err);
 unsigned guest_config_free_unused(const struct guest_config *c, unsigned from);
 /* Appends text to out, with lines ("key: value\n" each) added at the end of its main section. */
 void guest_config_add_lines(const char *text, const char *lines, struct buf *out);
+/*
+ * Appends text to out, byte for byte, but for the lines of its main section for which drop() returns true.
+ * drop() gets them one by one, without their ends.
+ */
+void guest_config_drop_lines(const char *text, bool (*drop)(const void *opaque, const char *line),
+			     const void *opaque, struct buf *out);
 
 #endif

@@ -64,6 +64,46 @@ int config_put(const struct restore_context *c, const char *text, struct error *
 	return guest_config_change(c->host->paths, c->params->vmid, put_whole, &w, not_synced, err);
 }
 
+/* ---- the end of a live restore ---- */
+
+struct last {
+	const char *start, *text;
+	bool changed;
+};
+
+static bool is_for_start(const void *opaque, const char *line)
+{
+	(void)opaque;
+	return !strcmp(line, CONFIG_FREEZE) || !strcmp(line, "lock: " RESTORE_LOCK);
+}
+
+static int put_last(void *opaque, const struct guest_config *now, struct buf *out, struct error **err)
+{
+	struct last *l = opaque;
+
+	(void)err;
+	l->changed = strcmp(now->text, l->start) != 0;
+	if (l->changed)
+		guest_config_drop_lines(now->text, is_for_start, NULL, out);
+	else
+		buf_adds(out, l->text);
+	return 0;
+}
+
+int config_put_last(const struct restore_context *c, const char *start, const char *text,
+		    struct error **not_synced, struct error **err)
+{
+	struct last l = { .start = start, .text = text };
+	int r = guest_config_change(c->host->paths, c->params->vmid, put_last, &l, not_synced, err);
+
+	if (r == 0 && l.changed)
+		log_info(c->host->log,
+			 "the configuration of VM %" PRIu32
+			 " was changed during the restore: it stays so, without our lock",
+			 c->params->vmid);
+	return r;
+}
+
 /* ---- single disks ---- */
 
 struct merge {
@@ -137,26 +177,22 @@ static void add_disk_line(struct merge *m, const struct plan_disk *d)
 		keep_drive(m, d->key, value, &drive);
 }
 
+static bool is_replaced(const void *volumes, const char *line)
+{
+	return is_restored(volumes, line) || !strcmp(line, "lock: " RESTORE_LOCK);
+}
+
 static int merge_disks(void *opaque, const struct guest_config *now, struct buf *out, struct error **err)
 {
 	struct merge *m = opaque;
 	_cleanup_buf_ struct buf rest = BUF_INIT;
-	const char *at = now->text, *text;
-	bool in_main = true;
-	size_t len;
 
 	if (check_lock(m->old->context, now, err) < 0)
 		return -EBUSY;
 	m->now = now;
 	for (size_t i = 0; i < m->volumes->n; i++)
 		add_disk_line(m, m->volumes->v[i].disk);
-	while (str_next_line(&at, &text, &len)) {
-		_cleanup_free_ char *line = xstrndup(text, len);
-
-		in_main = in_main && *line != '[';
-		if (!in_main || (!is_restored(m->volumes, line) && strcmp(line, "lock: " RESTORE_LOCK) != 0))
-			buf_addf(&rest, "%s\n", line);
-	}
+	guest_config_drop_lines(now->text, is_replaced, m->volumes, &rest);
 	guest_config_add_lines(buf_str(&rest), buf_str(&m->lines), out);
 	return 0;
 }

@@ -19,6 +19,16 @@ int config_make(struct replaced *old, const struct plan *p, struct buf *ret, str
 int config_put(const struct restore_context *c, const char *text, struct error **not_synced,
 	       struct error **err);
 
+/* The line by which a live restore has the guest started without running. */
+#define CONFIG_FREEZE "freeze: 1"
+
+/*
+ * At the end of a live restore: replaces start, the configuration that the guest was started with, by text.
+ * If somebody has changed it since, that is kept, without CONFIG_FREEZE and our lock.
+ */
+int config_put_last(const struct restore_context *c, const char *start, const char *text,
+		    struct error **not_synced, struct error **err);
+
 /*
  * Puts the disks' lines into the guest's configuration as it is now, and removes our lock.  A volume that was
  * in a disk's place is kept as unusedN.  Errors as of config_put().

@@ -135,7 +135,7 @@ static void add_start_config(const char *config, struct buf *out)
 	const char *line;
 	size_t len;
 
-	buf_adds(out, "freeze: 1\nlock: " RESTORE_LOCK "\n");
+	buf_adds(out, CONFIG_FREEZE "\nlock: " RESTORE_LOCK "\n");
 	while (str_next_line(&config, &line, &len))
 		if (!str_prefix(line, "freeze:", NULL))
 			buf_addf(out, "%.*s\n", (int)len, line);

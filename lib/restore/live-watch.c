@@ -5,10 +5,9 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "base/mem.h"
-#include "base/strv.h"
 #include "base/units.h"
 #include "qemu/vcpus.h"
+#include "restore/config.h"
 #include "restore/live-internal.h"
 #include "restore/undo.h"
 
@@ -218,49 +217,15 @@ static void remove_old_guest(const struct live_restore *l, const char *script)
 	replaced_remove_volumes(l->parts.replaced);
 }
 
-struct last_config {
-	const struct live_restore *live;
-	bool changed; /* since the start, by PVE at the start, or by somebody although it was locked */
-};
-
-/* What somebody has changed stays; only what the restore has added to it goes. */
-static int put_last_config(void *opaque, const struct guest_config *now, struct buf *out, struct error **err)
-{
-	struct last_config *last = opaque;
-	const char *at = now->text, *text;
-	bool in_main = true;
-	size_t len;
-
-	(void)err;
-	last->changed = strcmp(now->text, buf_str(&last->live->start)) != 0;
-	if (!last->changed)
-		buf_adds(out, buf_str(&last->live->config));
-	while (last->changed && str_next_line(&at, &text, &len)) {
-		_cleanup_free_ char *line = xstrndup(text, len);
-
-		in_main = in_main && *line != '[';
-		if (!in_main || (strcmp(line, "freeze: 1") != 0 && strcmp(line, "lock: " RESTORE_LOCK) != 0))
-			buf_addf(out, "%s\n", line);
-	}
-	return 0;
-}
-
 static int conclude_restore(struct live_restore *l, struct error **err)
 {
 	const struct restore_context *c = l->parts.context;
 	_cleanup_free_ char *script = finish_script_path(c);
 	_cleanup_error_ struct error *not_synced = NULL;
-	struct last_config last = { .live = l };
-	int r = guest_config_change(c->host->paths, c->params->vmid, put_last_config, &last, &not_synced,
-				    err);
+	int r = config_put_last(c, buf_str(&l->start), buf_str(&l->config), &not_synced, err);
 
 	if (r < 0)
 		return r;
-	if (last.changed)
-		log_info(c->host->log,
-			 "the configuration of VM %" PRIu32
-			 " was changed during the restore: it stays so, without our lock",
-			 c->params->vmid);
 	if (not_synced)
 		log_warn(c->host->log,
 			 "a power cut may still bring the lock '" RESTORE_LOCK "' of VM %" PRIu32

@@ -9,8 +9,6 @@
 #include "guest/guest-list.h"
 #include "restore/undo.h"
 
-#define LOCK_LINE "lock: " RESTORE_LOCK
-
 void replaced_clear(struct replaced *old)
 {
 	if (old->exists)
@@ -36,43 +34,36 @@ int replaced_check_stopped(const struct replaced *old, struct error **err)
 	return r;
 }
 
-/* The next line that is not that of our lock; false at the end. */
-static bool next_line(const char **at, const char **line, size_t *len)
+static bool is_our_lock(const void *opaque, const char *line)
 {
-	while (str_next_line(at, line, len))
-		if (*len != strlen(LOCK_LINE) || strncmp(*line, LOCK_LINE, *len) != 0)
-			return true;
-	return false;
+	(void)opaque;
+	return !strcmp(line, "lock: " RESTORE_LOCK);
 }
 
-static bool is_same_text(const char *a, const char *b)
+/* Appends it without our lock; which, when it was set, may have completed the last line. */
+static void add_unlocked(const char *text, struct buf *out)
 {
-	const char *a_line = NULL, *b_line = NULL;
-	size_t a_len = 0, b_len = 0;
-
-	for (;;) {
-		const bool more = next_line(&a, &a_line, &a_len);
-
-		if (more != next_line(&b, &b_line, &b_len))
-			return false;
-		if (!more)
-			return true;
-		if (a_len != b_len || strncmp(a_line, b_line, a_len) != 0)
-			return false;
-	}
+	guest_config_drop_lines(text, is_our_lock, NULL, out);
+	if (out->len && out->data[out->len - 1] != '\n')
+		buf_addc(out, '\n');
 }
 
 int replaced_check_unchanged(const struct replaced *old, struct error **err)
 {
 	const uint32_t vmid = old->context->params->vmid;
 	_cleanup_guest_config_ struct guest_config now = { 0 };
+	_cleanup_buf_ struct buf then_text = BUF_INIT, now_text = BUF_INIT;
 	int r;
 
 	if (!old->exists)
 		return 0;
 	r = guest_config_load(old->context->host->paths, vmid, NULL, &now, err);
-	if (r < 0 || is_same_text(old->config.text, now.text))
+	if (r < 0)
 		return r;
+	add_unlocked(old->config.text, &then_text);
+	add_unlocked(now.text, &now_text);
+	if (!strcmp(buf_str(&then_text), buf_str(&now_text)))
+		return 0;
 	return error_set(err, -EBUSY,
 			 "unable to restore VM %" PRIu32
 			 " - its configuration was changed at this moment: look at it, then try again",
