@@ -135,7 +135,7 @@ static void add_script_end(const struct live_restore *l, struct buf *b)
 	/* QEMU's server has ended with it */
 	add_line_with_word(b, "rm -rf ", c->dir);
 	for (size_t i = 0; old->doomed && old->doomed[i]; i++)
-		buf_addf(b, "grep -qF '%s' \"$conf\" || pvesm free %s || true\n", old->doomed[i],
+		buf_addf(b, "grep -qwF '%s' \"$conf\" || pvesm free %s || true\n", old->doomed[i],
 			 old->doomed[i]);
 	buf_addf(b, "rm -f \"$0\"\necho 'VM %" PRIu32 " is on its own volumes now.'\n", c->params->vmid);
 }
