@@ -10,7 +10,7 @@
 
 static int tap_count, tap_failed;
 
-/* ok(good, fmt, ...) tells whether good.  It is evaluated first, so what it sets can be in the text. */
+/* ok(good, fmt, ...) returns good, which is evaluated first: the text may use what it sets. */
 #define ok(good, ...)                          \
 	__extension__({                        \
 		const bool tap_good = (good);  \

@@ -103,6 +103,14 @@ static bool handshake(const struct server *s)
 	return false;
 }
 
+/* What a client sends, in network byte order. */
+struct __attribute__((packed)) nbd_request {
+	uint32_t magic;
+	uint16_t flags, type;
+	uint64_t handle, offset;
+	uint32_t len;
+};
+
 static bool holds(uint64_t cluster, uint64_t offset, uint32_t len)
 {
 	return offset <= cluster * CLUSTER && cluster * CLUSTER < offset + len;
@@ -110,12 +118,7 @@ static bool holds(uint64_t cluster, uint64_t offset, uint32_t len)
 
 static bool serve(struct server *s)
 {
-	struct __attribute__((packed)) {
-		uint32_t magic;
-		uint16_t flags, type;
-		uint64_t handle, offset;
-		uint32_t len;
-	} q;
+	struct nbd_request q;
 	struct __attribute__((packed)) {
 		uint32_t magic, error;
 		uint64_t handle;
@@ -549,12 +552,7 @@ static bool give_zeroes(const struct server *s, uint64_t handle, uint64_t offset
 
 static bool serve_status(const struct server *s)
 {
-	struct __attribute__((packed)) {
-		uint32_t magic;
-		uint16_t flags, type;
-		uint64_t handle, offset;
-		uint32_t len;
-	} q;
+	struct nbd_request q;
 
 	if (!take(s, &q, sizeof(q)))
 		return false;
