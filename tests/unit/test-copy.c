@@ -228,7 +228,7 @@ static int on_tick(void *opaque, struct error **err)
 	struct fixture *f = opaque;
 	_cleanup_buf_ struct buf b = BUF_INIT;
 
-	if (++f->ticks > 100)
+	if (++f->ticks > 1500) /* five minutes */
 		return error_set(err, ERR_TIMEOUT, "it does not end");
 	for (unsigned i = 0; i < DISKS; i++)
 		copy_describe(f->copy, i, &b);
@@ -593,7 +593,7 @@ static void *rescue(void *opaque)
 {
 	struct stalled *x = opaque;
 
-	for (unsigned i = 0; i < 200 && !x->is_over; i++)
+	for (unsigned i = 0; i < 1200 && !x->is_over; i++)
 		usleep(100000);
 	vma_writer_abort(x->writer);
 	return NULL;
