@@ -163,6 +163,7 @@ demo:
 INSTALLED = $(BINS:$(BUILD)/bin/%=bin/%) \
             $(patsubst man/%.1,share/man/man1/%.1,$(wildcard man/*.1)) \
             $(patsubst man/%.5,share/man/man5/%.5,$(wildcard man/*.5)) \
+            $(patsubst man/%.8,share/man/man8/%.8,$(wildcard man/*.8)) \
             $(BINS:$(BUILD)/bin/%=share/bash-completion/completions/%) \
             $(BINS:$(BUILD)/bin/%=share/zsh/site-functions/_%) \
             $(BINS:$(BUILD)/bin/%=share/fish/vendor_completions.d/%.fish)
@@ -186,6 +187,10 @@ $(DESTDIR)$(PREFIX)/share/man/man1/%: man/% force
 	$(Q)install -D -m 644 $< $@
 
 $(DESTDIR)$(PREFIX)/share/man/man5/%: man/% force
+	$(call say,INSTALL,$@)
+	$(Q)install -D -m 644 $< $@
+
+$(DESTDIR)$(PREFIX)/share/man/man8/%: man/% force
 	$(call say,INSTALL,$@)
 	$(Q)install -D -m 644 $< $@
 
