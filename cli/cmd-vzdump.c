@@ -11,8 +11,10 @@
 #include "config/settings.h"
 #include "config/vzdump-options.h"
 #include "guest/guest-ops.h"
+#include "report/report-log.h"
 #include "command.h"
 #include "journal-kinds.h"
+#include "report-out.h"
 #include "signals.h"
 #include "system-log.h"
 #include "ui.h"
@@ -50,6 +52,8 @@ struct vzdump {
 	struct options *cli;
 	struct host host;
 	struct ui ui;
+	struct report_log report_log; /* in front of ui's */
+	struct job_report report;
 	struct system_log system_log;
 };
 
@@ -58,16 +62,26 @@ static int run_job(struct vzdump *v, const struct selection *selection, struct e
 	_cleanup_free_ char *line = command_line(v->cli);
 	struct hook hook = { .settings = &v->settings, .cancel = v->host.cancel };
 	const struct observer list[] = { hook_observer(&hook), system_log_observer(&v->system_log),
+					 report_out_observer(v->settings.request.output),
 					 ui_observer(&v->ui) };
 	const struct observers observers = { .list = list, .n = ARRAY_SIZE(list) };
 	const struct job_params params = { .settings = &v->settings,
 					   .selection = selection,
 					   .command_line = line,
 					   .stdout_fd = STDOUT_FILENO,
-					   .observers = &observers };
+					   .observers = &observers,
+					   .report = &v->report };
 	int r = settings_load(&v->settings, v->cli, v->host.paths, v->host.log, err);
 
 	return r == 0 ? job_run(&v->host, &params, err) : r;
+}
+
+#define EXIT_WARNINGS 1 /* --strict */
+
+/* Everything that is made of the report, also if there was nothing to do. */
+static void tell(struct vzdump *v)
+{
+	report_out(v->settings.request.output, &v->report);
 }
 
 static int run_backup(struct vzdump *v, struct error **err)
@@ -75,11 +89,15 @@ static int run_backup(struct vzdump *v, struct error **err)
 	_cleanup_selection_ struct selection selection = { 0 };
 	int r = job_choose(&v->host, &v->settings.request, &selection, err);
 
-	if (r <= 0)
-		return r;
-	r = run_job(v, &selection, err);
-	if (r == 0 && v->ui.warnings)
+	if (r > 0)
+		r = run_job(v, &selection, err);
+	if (r < 0 && report_is_good(&v->report))
+		report_add_error(&v->report, error_message(err ? *err : NULL));
+	tell(v);
+	if (r == 0 && v->ui.warnings) {
 		fprintf(stderr, "Task finished with %u warning(s)!\n", v->ui.warnings);
+		r = v->settings.request.strict ? EXIT_WARNINGS : 0;
+	}
 	return r;
 }
 
@@ -108,24 +126,45 @@ static int run_request(struct vzdump *v, struct error **err)
 	int r;
 
 	signals_keep_usr1();
-	/* with --stdout the archive owns standard output */
-	ui_init(&v->ui, request->to_stdout ? stderr : stdout, request->quiet ? UI_WARNINGS : UI_ALL_LINES);
+	/* standard output may belong to the archive or the report */
+	ui_init(&v->ui, request->to_stdout || request->output != OUTPUT_TEXT ? stderr : stdout,
+		request->quiet ? UI_WARNINGS : UI_ALL_LINES);
+	report_log_init(&v->report_log, &v->report, &v->ui.log);
 	paths_init(&paths, getenv("VZDUMP_ROOT"));
 	system_log_open(&v->system_log, &paths);
+	v->system_log.job = request->job_id;
 	r = signals_catch(&stop, err);
 	v->host = (struct host){ .paths = &paths,
-				 .log = &v->ui.log,
+				 .log = &v->report_log.log,
 				 .cancel = stop,
 				 .guest_ops = &guest_ops_pve,
 				 .commands = &v->settings.commands,
 				 .kinds = journal_kinds };
 	if (r == 0)
 		r = request->cleanup ? run_cleanup(v, err) : run_backup(v, err);
+	report_clear(&v->report);
+	report_log_clear(&v->report_log);
 	ui_clear(&v->ui);
 	system_log_close(&v->system_log);
 	paths_clear(&paths);
 	cancel_clear(stop);
 	return r;
+}
+
+/* The archive, the report and a person cannot share standard output. */
+static int check_output(const struct settings_request *q, struct error **err)
+{
+	if (q->to_stdout && isatty(STDOUT_FILENO))
+		return error_set(
+			err, ERR_INVALID,
+			"vzdump: option --stdout: standard output is a terminal: send it to a file or "
+			"another program (vzdump ... --stdout > FILE)");
+	if (q->to_stdout && q->output != OUTPUT_TEXT)
+		return error_set(
+			err, ERR_INVALID,
+			"vzdump: option --output-format: both the report and the archive of --stdout "
+			"would go to standard output: leave one of them out");
+	return 0;
 }
 
 static int run(struct options *cli, struct error **err)
@@ -136,11 +175,8 @@ static int run(struct options *cli, struct error **err)
 	if (r < 0)
 		return r;
 	settings_init(&v.settings, cli);
-	if (v.settings.request.to_stdout && isatty(STDOUT_FILENO))
-		r = error_set(err, ERR_INVALID,
-			      "vzdump: option --stdout: standard output is a terminal: send it to a file or "
-			      "another program (vzdump ... --stdout > FILE)");
-	else
+	r = check_output(&v.settings.request, err);
+	if (r == 0)
 		r = run_request(&v, err);
 	settings_clear(&v.settings);
 	return r;

@@ -116,9 +116,12 @@ static int parse_and_run(const struct command_set *set, const struct command *c,
 static int run_command(const struct command_set *set, const struct command *c, int argc, char *argv[])
 {
 	_cleanup_error_ struct error *err = NULL;
+	int r = trace_enable(getenv("VZDUMP_TRACE"), &err);
 
-	if (trace_enable(getenv("VZDUMP_TRACE"), &err) >= 0 && parse_and_run(set, c, argc, argv, &err) >= 0)
-		return 0;
+	if (r >= 0)
+		r = parse_and_run(set, c, argc, argv, &err);
+	if (r >= 0)
+		return r;
 	if (output_ready(stderr))
 		fprintf(stderr, "%s\n", error_message(err));
 	return EXIT_FAILED;

@@ -13,7 +13,10 @@
 struct command {
 	const char *name; /* "extract"; NULL: the tool's only command */
 	const struct option_table *table;
-	/* Options are parsed and checked.  Standard output is flushed by the caller. */
+	/*
+	 * Options are parsed and checked.  Standard output is flushed by the caller.  Returns the exit
+	 * status, or an error.
+	 */
 	int (*run)(struct options *o, struct error **err);
 };
 

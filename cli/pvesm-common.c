@@ -47,7 +47,7 @@ void pvesm_print_text(struct options *o, const char *text)
 	if (pvesm_is_text(o))
 		show("%s\n", text);
 	else
-		pvesm_print_json(o, json_out_string(text));
+		pvesm_print_json(o, json_new_text(text));
 }
 
 int pvesm_parse_content(const char *text, unsigned *ret, struct error **err)

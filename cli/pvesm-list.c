@@ -96,24 +96,24 @@ static struct json_object *to_json(const struct storage_volume *list, size_t n)
 		const struct storage_volume *v = &list[i];
 		struct json_object *o = json_new_obj();
 
-		json_out_text(o, "content", storage_content_name(v->content));
+		json_put_text(o, "content", storage_content_name(v->content));
 		if (v->ctime)
-			json_out_int(o, "ctime", v->ctime);
-		json_out_text(o, "format", v->format);
+			json_put_int(o, "ctime", v->ctime);
+		json_put_text(o, "format", v->format);
 		if (v->notes && *v->notes)
-			json_out_text(o, "notes", v->notes);
+			json_put_text(o, "notes", v->notes);
 		if (v->parent)
-			json_out_text(o, "parent", v->parent);
+			json_put_text(o, "parent", v->parent);
 		if (v->is_protected)
-			json_out_int(o, "protected", 1);
+			json_put_int(o, "protected", 1);
 		json_put_u64(o, v->approximate ? "approximate-size" : "size", v->size);
 		if (v->subtype)
-			json_out_text(o, "subtype", v->subtype);
+			json_put_text(o, "subtype", v->subtype);
 		if (v->content == STORAGE_IMAGES || v->content == STORAGE_ROOTDIR)
 			json_put_u64(o, "used", v->used);
 		if (v->vmid)
 			json_put_u64(o, "vmid", v->vmid);
-		json_out_text(o, "volid", v->volid);
+		json_put_text(o, "volid", v->volid);
 		json_append(all, o);
 	}
 	return all;

@@ -176,12 +176,12 @@ static struct json_object *to_json(const struct storage *s, const struct backups
 		_cleanup_free_ char *volid = xasprintf("%s:backup/%s", s->id, e->name.filename);
 		struct json_object *o = json_new_obj();
 
-		json_out_int(o, "ctime", e->ctime);
-		json_out_text(o, "mark", mark_name(e));
-		json_out_text(o, "type", type_name(e));
+		json_put_int(o, "ctime", e->ctime);
+		json_put_text(o, "mark", mark_name(e));
+		json_put_text(o, "type", type_name(e));
 		if (e->name.vmid)
 			json_put_u64(o, "vmid", e->name.vmid);
-		json_out_text(o, "volid", volid);
+		json_put_text(o, "volid", volid);
 		json_append(all, o);
 	}
 	return all;

@@ -126,17 +126,17 @@ static struct json_object *to_json(const struct row *list, size_t n)
 		struct json_object *o = json_new_obj();
 		_cleanup_free_ char *content = content_text(row->s);
 
-		json_out_int(o, "active", row->active);
+		json_put_int(o, "active", row->active);
 		json_put_u64(o, "avail", row->status.avail);
-		json_out_text(o, "content", content);
-		json_out_int(o, "enabled", row->enabled);
-		json_out_int(o, "shared", row->s->shared);
-		json_out_text(o, "storage", row->s->id);
+		json_put_text(o, "content", content);
+		json_put_int(o, "enabled", row->enabled);
+		json_put_int(o, "shared", row->s->shared);
+		json_put_text(o, "storage", row->s->id);
 		json_put_u64(o, "total", row->status.total);
-		json_out_text(o, "type", row->s->type);
+		json_put_text(o, "type", row->s->type);
 		json_put_u64(o, "used", row->status.used);
 		if (row->status.total)
-			json_out_double(o, "used_fraction",
+			json_put_double(o, "used_fraction",
 					(double)row->status.used / (double)row->status.total);
 		json_append(all, o);
 	}

@@ -1,12 +1,13 @@
 #include "system-log.h"
 
+#include <endian.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/unix-socket.h"
 
@@ -22,32 +23,74 @@ static char *timestamp(void)
 			 tm.tm_sec);
 }
 
-static void on_event(void *opaque, enum log_level level, const char *line)
-{
-	static const struct {
-		const char *name;
-		int priority;
-	} levels[] = {
-		[LOG_LEVEL_INFO] = { "INFO", LOG_INFO },
-		[LOG_LEVEL_WARN] = { "WARN", LOG_WARNING },
-		[LOG_LEVEL_ERROR] = { "ERROR", LOG_ERR },
-	};
-	const struct system_log *s = opaque;
-	_cleanup_free_ char *time = timestamp();
-	_cleanup_free_ char *text =
-		xasprintf("<%d>%s vzdump[%d]: %s: %s", LOG_DAEMON | levels[level].priority, time,
-			  (int)getpid(), levels[level].name, line);
+static const struct {
+	const char *name;
+	int priority;
+} levels[] = {
+	[LOG_LEVEL_INFO] = { "INFO", LOG_INFO },
+	[LOG_LEVEL_WARN] = { "WARN", LOG_WARNING },
+	[LOG_LEVEL_ERROR] = { "ERROR", LOG_ERR },
+};
 
-	if (s->fd >= 0)
-		send(s->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+/* RFC 3164, as syslog(3) writes it. */
+static void add_syslog(struct buf *b, const struct event *e)
+{
+	_cleanup_free_ char *time = timestamp();
+
+	buf_addf(b, "<%d>%s vzdump[%d]: %s: %s", LOG_DAEMON | levels[e->level].priority, time, (int)getpid(),
+		 levels[e->level].name, e->line);
+}
+
+/* A value with a newline needs a longer form: its length, 64 bits little-endian, stands before it. */
+static void add_field(struct buf *b, const char *name, const char *value)
+{
+	const uint64_t len = htole64(strlen(value));
+
+	if (!strchr(value, '\n')) {
+		buf_addf(b, "%s=%s\n", name, value);
+		return;
+	}
+	buf_addf(b, "%s\n", name);
+	buf_add(b, &len, sizeof(len));
+	buf_addf(b, "%s\n", value);
+}
+
+static void add_journal(struct buf *b, const struct system_log *s, const struct event *e)
+{
+	buf_addf(b, "PRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=vzdump\nSYSLOG_PID=%d\n",
+		 levels[e->level].priority, LOG_FAC(LOG_DAEMON), (int)getpid());
+	buf_addf(b, "MESSAGE=%s: %s\n", levels[e->level].name, e->line);
+	if (e->vmid)
+		buf_addf(b, "VMID=%u\n", e->vmid);
+	if (s->job)
+		add_field(b, "JOB", s->job);
+	if (e->archive)
+		add_field(b, "ARCHIVE", e->archive);
+}
+
+static void on_event(void *opaque, const struct event *e)
+{
+	const struct system_log *s = opaque;
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	if (s->fd < 0)
+		return;
+	if (s->is_journal)
+		add_journal(&b, s, e);
+	else
+		add_syslog(&b, e);
+	send(s->fd, buf_str(&b), b.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void system_log_open(struct system_log *s, const struct paths *p)
 {
-	_cleanup_free_ char *path = paths_get(p, "/dev/log");
+	_cleanup_free_ char *journal = paths_get(p, "/run/systemd/journal/socket");
+	_cleanup_free_ char *syslog = paths_get(p, "/dev/log");
 
-	*s = (struct system_log){ .fd = -1 };
-	s->fd = unix_socket_connect(path, SOCK_DGRAM, NULL);
+	*s = (struct system_log){ .fd = unix_socket_connect(journal, SOCK_DGRAM, NULL) };
+	s->is_journal = s->fd >= 0;
+	if (s->fd < 0)
+		s->fd = unix_socket_connect(syslog, SOCK_DGRAM, NULL);
 }
 
 void system_log_close(struct system_log *s)

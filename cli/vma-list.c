@@ -39,7 +39,7 @@ static struct json_object *configs_json(const struct vma_header *h)
 	for (unsigned i = 0; i < h->n_configs; i++) {
 		struct json_object *o = json_new_obj();
 
-		json_out_text(o, "name", h->configs[i].name);
+		json_put_text(o, "name", h->configs[i].name);
 		json_put_u64(o, "size", h->configs[i].len);
 		json_append(list, o);
 	}
@@ -52,8 +52,8 @@ static void add_content(struct json_object *o, const struct vma_random *random, 
 	uint64_t used = random ? vma_random_stored(random, (uint8_t)dev) : 0;
 
 	if (!random) {
-		json_out_null(o, "used");
-		json_out_null(o, "zero");
+		json_put_null(o, "used");
+		json_put_null(o, "zero");
 		return;
 	}
 	json_put_u64(o, "used", used);
@@ -70,8 +70,8 @@ static struct json_object *devices_json(const struct vma_header *h, const struct
 		if (!h->devices[i].name)
 			continue;
 		o = json_new_obj();
-		json_out_int(o, "id", (int)i);
-		json_out_text(o, "name", h->devices[i].name);
+		json_put_int(o, "id", (int)i);
+		json_put_text(o, "name", h->devices[i].name);
 		json_put_u64(o, "size", h->devices[i].size);
 		add_content(o, random, i, h->devices[i].size);
 		json_append(list, o);
@@ -91,13 +91,13 @@ static void add_ratio(struct json_object *o, const struct vma_header *h, const s
 		if (h->devices[i].name)
 			used += vma_random_stored(random, (uint8_t)i);
 	if (is_file)
-		json_out_int(o, "file-size", st.st_size);
+		json_put_int(o, "file-size", st.st_size);
 	else
-		json_out_null(o, "file-size");
+		json_put_null(o, "file-size");
 	if (is_file && used)
-		json_out_double(o, "ratio", (double)st.st_size / (double)used);
+		json_put_double(o, "ratio", (double)st.st_size / (double)used);
 	else
-		json_out_null(o, "ratio");
+		json_put_null(o, "ratio");
 }
 
 static void print_json(const struct vma_header *h, const struct vma_random *random, int fd)
@@ -107,8 +107,8 @@ static void print_json(const struct vma_header *h, const struct vma_random *rand
 
 	for (unsigned i = 0; i < VMA_UUID_SIZE; i++)
 		snprintf(uuid + 2 * i, 3, "%02x", h->uuid[i]);
-	json_out_text(o, "uuid", uuid);
-	json_out_int(o, "ctime", h->ctime);
+	json_put_text(o, "uuid", uuid);
+	json_put_int(o, "ctime", h->ctime);
 	json_put_bool(o, "seekable", random != NULL);
 	add_ratio(o, h, random, fd);
 	json_put_obj(o, "configs", configs_json(h));

@@ -7,10 +7,13 @@
 
 #include "backup/observer.h"
 
-/* Writes the line to log (may be NULL), then calls the observers. */
+/* Writes the line to log (may be NULL), then calls the observers.  The guest is log's. */
 void event_info(const struct observers *observers, const struct log *log, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void event_error(const struct observers *observers, const struct log *log, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same with the archive that the guest's backup has made; NULL: none. */
+void event_archive(const struct observers *observers, const struct log *log, const char *archive,
+		   const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -20,7 +20,7 @@ struct job {
 	struct task_options task;
 	char *dumpdir;
 	struct budget budget;
-	struct job_report report;
+	struct job_report *report;
 };
 
 /* ---- the place of the archives, and retention ---- */
@@ -121,14 +121,17 @@ static int check_tmpdir(const char *tmpdir, struct error **err)
 	return 0;
 }
 
-/* Appends the message of *mine to *all; *ret_code becomes the code of the first error. */
-static void collect_error(struct error **all, int *ret_code, int r, struct error **mine)
+/*
+ * Appends the message of *mine to *all and to the report; *ret_code becomes the code of the first error.
+ */
+static void collect_error(struct job *j, struct error **all, int *ret_code, int r, struct error **mine)
 {
 	const char *before = error_message(*all);
 	const size_t len = strlen(before);
 
 	if (r >= 0)
 		return;
+	report_add_error(j->report, error_message(*mine));
 	if (*all)
 		error_set(mine, r, "%.*s; %s", (int)(len - (before[len - 1] == '.')), before,
 			  error_message(*mine));
@@ -138,13 +141,34 @@ static void collect_error(struct error **all, int *ret_code, int r, struct error
 	*all = TAKE_PTR(*mine);
 }
 
-/* j->dumpdir is not known yet in job-init. */
-static int reach_phase(struct job *j, const char *name, enum phase_rule rule, struct error **err)
+/* A log that also keeps the lines, for the report. */
+struct keeping_log {
+	struct log log;
+	const struct log *outer;
+	struct buf text;
+};
+
+static void keep_line(const struct log *log, enum log_level level, const char *line)
 {
-	return observers_phase(
+	struct keeping_log *k = log->opaque;
+
+	buf_addf(&k->text, "%s\n", line);
+	k->outer->line(k->outer, level, line);
+}
+
+/* j->dumpdir is not known yet in job-init.  The output of hook scripts goes to *kept, too. */
+static int reach_phase(struct job *j, const char *name, enum phase_rule rule, struct buf *kept,
+		       struct error **err)
+{
+	struct keeping_log k = { .log = { .line = keep_line, .opaque = &k }, .outer = j->host.log };
+	const struct log *log = j->host.log && j->host.log->line ? &k.log : NULL;
+	int r = observers_phase(
 		j->p->observers,
-		&(struct phase){ .name = name, .rule = rule, .dumpdir = j->dumpdir, .log = j->host.log },
-		err);
+		&(struct phase){ .name = name, .rule = rule, .dumpdir = j->dumpdir, .log = log }, err);
+
+	report_keep_log(j->report, kept, buf_str(&k.text), k.text.len);
+	buf_clear(&k.text);
+	return r;
 }
 
 /*
@@ -156,17 +180,17 @@ static int prepare_job(struct job *j, struct error **err)
 	_cleanup_error_ struct error *all = NULL;
 	struct error *mine = NULL;
 	int code = 0;
-	int r = reach_phase(j, "job-init", PHASE_MAY_FAIL, &mine);
+	int r = reach_phase(j, "job-init", PHASE_MAY_FAIL, &j->report->log_before, &mine);
 
-	collect_error(&all, &code, r, &mine);
+	collect_error(j, &all, &code, r, &mine);
 	if (r != ERR_CANCELED) {
 		r = storage_config_load(j->host.paths, j->host.log, &j->storages, &mine);
 		storage_config_set_cancel(&j->storages, j->host.cancel);
 		if (r == 0)
 			r = choose_place(j, &mine);
-		collect_error(&all, &code, r, &mine);
-		collect_error(&all, &code, choose_retention(j, &mine), &mine);
-		collect_error(&all, &code, check_tmpdir(j->p->settings->tmpdir, &mine), &mine);
+		collect_error(j, &all, &code, r, &mine);
+		collect_error(j, &all, &code, choose_retention(j, &mine), &mine);
+		collect_error(j, &all, &code, check_tmpdir(j->p->settings->tmpdir, &mine), &mine);
 	}
 	if (code < 0)
 		error_keep_first(err, &all);
@@ -175,10 +199,14 @@ static int prepare_job(struct job *j, struct error **err)
 
 /* ---- the guests ---- */
 
-static void say_container(struct job *j, const struct selected_guest *g)
+static void say_container(struct job *j, const struct selected_guest *g, const struct log *log,
+			  struct task_report *row)
 {
+	row->outcome = TASK_UNSUPPORTED;
+	row->name = xasprintf("CT %u", g->vmid);
+	row->error = xasprintf("it is a container (%s): only VMs can be saved so far", g->path);
 	if (j->p->selection->by_id)
-		event_error(j->p->observers, j->host.log,
+		event_error(j->p->observers, log,
 			    "Backup of VM %u failed - it is a container (%s): only VMs can be saved so far",
 			    g->vmid, g->path);
 	else
@@ -186,47 +214,41 @@ static void say_container(struct job *j, const struct selected_guest *g)
 			 g->vmid, g->path);
 }
 
-static int run_guest(struct job *j, const struct selected_guest *g, struct error **err)
+static int run_guest(struct job *j, size_t i, struct error **err)
 {
+	const struct selected_guest *g = &j->p->selection->guests[i];
 	const struct log log = log_for_guest(j->host.log, g->vmid);
-	struct task_report *report = report_add(&j->report, g->vmid);
+	struct task_report *row = &j->report->tasks[i];
 	struct host host = j->host;
 
 	if (g->container) {
-		report->outcome = TASK_UNSUPPORTED;
-		say_container(j, g);
+		say_container(j, g, &log, row);
 		return 0;
 	}
 	host.log = &log;
-	task_run(&host, &j->task, report);
+	task_run(&host, &j->task, row);
 	return cancel_check(j->host.cancel, err);
 }
 
 static int run_tasks(struct job *j, struct error **err)
 {
 	const struct selection *s = j->p->selection;
-	int r = reach_phase(j, "job-start", PHASE_MAY_FAIL, err);
+	int r = reach_phase(j, "job-start", PHASE_MAY_FAIL, &j->report->log_before, err);
 
 	for (size_t i = 0; i < s->n && r == 0; i++)
-		r = run_guest(j, &s->guests[i], err);
+		r = run_guest(j, i, err);
 	if (r == 0)
-		r = reach_phase(j, "job-end", PHASE_MAY_FAIL, err);
+		r = reach_phase(j, "job-end", PHASE_MAY_FAIL, &j->report->log_after, err);
 	return r;
 }
 
 static void say_beginning(struct job *j)
 {
 	_cleanup_free_ char *external = selection_external_text(j->p->selection);
-	const char *idle = j->p->settings->without_effect;
 
 	event_info(j->p->observers, j->host.log, "starting new backup job: %s", j->p->command_line);
 	if (*external)
 		log_info(j->host.log, "skip external VMs: %s", external);
-	if (idle)
-		log_warn(
-			j->host.log,
-			"no mail or other notification will be sent, as these options have no effect yet: %s",
-			idle);
 }
 
 static void say_not_saved(struct job *j)
@@ -258,7 +280,7 @@ static void say_aborted(struct job *j, const struct error *err)
 {
 	_cleanup_error_ struct error *mine = NULL;
 
-	if (reach_phase(j, "job-abort", PHASE_ALWAYS, &mine) < 0)
+	if (reach_phase(j, "job-abort", PHASE_ALWAYS, &j->report->log_after, &mine) < 0)
 		log_warn(j->host.log, "%s", error_message(mine));
 	event_error(j->p->observers, j->host.log, "Backup job failed - %s", error_message(err));
 }
@@ -266,11 +288,14 @@ static void say_aborted(struct job *j, const struct error *err)
 static int run_locked(struct job *j, struct error **err)
 {
 	_cleanup_error_ struct error *mine = NULL;
-	int r = run_guests(j, &mine);
+	int r;
 
+	j->report->begun = true;
+	r = run_guests(j, &mine);
 	if (r < 0) {
+		report_add_error(j->report, error_message(mine));
 		say_aborted(j, mine);
-	} else if (report_count(&j->report, TASK_SAVED) < j->report.n) {
+	} else if (!report_is_good(j->report)) {
 		event_info(j->p->observers, j->host.log, "Backup job finished with errors");
 		r = error_set(&mine, ERR_PEER, "job errors");
 	} else {
@@ -287,28 +312,64 @@ static void init_budget(struct budget *b, const struct settings *s)
 						.threads = s->archive.threads });
 }
 
+static void begin_report(struct job_report *r, const struct host *host, const struct job_params *p)
+{
+	const struct selection *s = p->selection;
+	_cleanup_free_ uint32_t *vmids = xcalloc(s->n + 1, sizeof(*vmids));
+
+	for (size_t i = 0; i < s->n; i++)
+		vmids[i] = s->guests[i].vmid;
+	report_begin(r, vmids, s->n);
+	r->command_line = xstrdup(p->command_line);
+	r->job_id = xstrdup_null(p->settings->request.job_id);
+	r->node = paths_nodename(host->paths);
+	r->start = time(NULL);
+}
+
+static int take_lock(struct job *j, struct job_lock *lock, struct error **err)
+{
+	_cleanup_error_ struct error *mine = NULL;
+	int r = job_lock_take(lock, &j->host, j->p->settings->lockwait_minutes, j->p->observers, &mine);
+
+	if (r < 0)
+		report_add_error(j->report, error_message(mine));
+	error_keep_first(err, &mine);
+	return r;
+}
+
+static void end_report(struct job *j, int r, uint64_t start_ns)
+{
+	j->report->ns = units_now_ns() - start_ns;
+	j->report->canceled = r == ERR_CANCELED;
+	j->report->storage = j->task.storage ? xstrdup(j->task.storage->id) : NULL;
+	j->report->dumpdir = xstrdup_null(j->dumpdir);
+}
+
 int job_run(const struct host *host, const struct job_params *p, struct error **err)
 {
 	struct job j = {
 		.host = *host,
 		.p = p,
-		.task = { .settings = p->settings, .observers = p->observers },
+		.task = { .settings = p->settings, .observers = p->observers, .report = p->report },
+		.report = p->report,
 	};
 	struct job_lock lock = JOB_LOCK_INIT;
+	const uint64_t start_ns = units_now_ns();
 	int r;
 
+	begin_report(p->report, host, p);
 	j.host.storages = &j.storages;
 	init_budget(&j.budget, p->settings);
 	j.task.budget = &j.budget;
 	r = prepare_job(&j, err);
 	if (r == 0)
-		r = job_lock_take(&lock, &j.host, p->settings->lockwait_minutes, p->observers, err);
+		r = take_lock(&j, &lock, err);
 	if (r == 0)
 		r = run_locked(&j, err);
 	job_lock_release(&lock);
+	end_report(&j, r, start_ns);
 	place_free(j.task.place);
 	storage_config_clear(&j.storages);
-	report_clear(&j.report);
 	free(j.dumpdir);
 	return r;
 }

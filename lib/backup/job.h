@@ -8,6 +8,7 @@
 #include "backup/observer.h"
 #include "backup/select.h"
 #include "config/settings.h"
+#include "report/report.h"
 #include "storage/host.h"
 
 struct job_params {
@@ -16,6 +17,7 @@ struct job_params {
 	const char *command_line;          /* "vzdump 123 --mode snapshot", for the log */
 	int stdout_fd;                     /* --stdout: where the archive goes */
 	const struct observers *observers; /* the hook script, the terminal, ...; may be NULL */
+	struct job_report *report;         /* of zeroes; filled in any case, the caller clears it */
 };
 
 /*
@@ -30,7 +32,7 @@ int job_choose(const struct host *host, const struct settings_request *q, struct
 
 /*
  * Runs the job.  It reads storage.cfg after the phase job-init and does not use host->storages.  0 if every
- * guest was saved.  "job errors" if a guest failed; the log has the reason for each.
+ * guest was saved.  "job errors" if a guest failed; the log and the report have the reason for each.
  */
 int job_run(const struct host *host, const struct job_params *p, struct error **err);
 

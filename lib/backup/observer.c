@@ -9,11 +9,11 @@ void observers_progress(const struct observers *o, const struct progress *p)
 		x->progress(x->opaque, p);
 }
 
-void observers_event(const struct observers *o, enum log_level level, const char *line)
+void observers_event(const struct observers *o, const struct event *e)
 {
 	EACH(o, x)
 	if (x->event)
-		x->event(x->opaque, level, line);
+		x->event(x->opaque, e);
 }
 
 int observers_phase(const struct observers *o, const struct phase *p, struct error **err)

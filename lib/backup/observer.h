@@ -43,6 +43,14 @@ struct phase {
 	const struct log *log;           /* for the observer's output */
 };
 
+/* See event.h. */
+struct event {
+	enum log_level level;
+	const char *line;    /* harmless to a terminal */
+	uint32_t vmid;       /* the guest that it is about; 0: the job */
+	const char *archive; /* of that guest, once it is complete; else NULL */
+};
+
 struct observer {
 	/* Every 200 ms while disks are read, and once when everything has been read. */
 	void (*progress)(void *opaque, const struct progress *p);
@@ -52,7 +60,7 @@ struct observer {
 	 * One of the lines that PVE's vzdump sends to the system log too (event.h): begin and end of the job
 	 * and of each guest's backup, waiting for the lock, also if the job does not begin then.
 	 */
-	void (*event)(void *opaque, enum log_level level, const char *line);
+	void (*event)(void *opaque, const struct event *e);
 
 	/*
 	 * For debugging.  wants_state() is asked as often as progress() is called; if it returns true,
@@ -73,7 +81,7 @@ struct observers {
 
 /* Each calls every observer that has the callback. */
 void observers_progress(const struct observers *o, const struct progress *p);
-void observers_event(const struct observers *o, enum log_level level, const char *line);
+void observers_event(const struct observers *o, const struct event *e);
 
 /*
  * PHASE_MAY_FAIL: returns the first error and does not call later observers.  PHASE_ALWAYS: calls all, and

@@ -216,6 +216,7 @@ int task_archive_finish(struct task *t, struct vma_writer_stats *ret, struct err
 
 	if (r == 0)
 		r = place_publish(t->archive.file, err);
+	t->archive.published = r == 0 && place_keeps(t->o->place);
 	return r < 0 ? error_wrap(err, r, "writing archive '%s'", t->archive.path) : 0;
 }
 

@@ -144,6 +144,8 @@ int task_copy(struct task *t, struct error **err)
 		log_info(t->log, "aborting backup job");
 	else
 		task_meter_end(t);
+	if (t->copy)
+		task_meter_report(t);
 	release_guest(t);
 	return r;
 }

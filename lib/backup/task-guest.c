@@ -307,6 +307,16 @@ int task_guest_begin(struct task *t, struct error **err)
 
 /* ---- resuming the guest ---- */
 
+/* It runs again, after this many nanoseconds; 0: it was never down. */
+static uint64_t note_back(struct task *t)
+{
+	const uint64_t since = t->guest.down_since_ns, ns = since ? units_now_ns() - since : 0;
+
+	t->guest.down_since_ns = 0;
+	t->row->stopped_ns += ns;
+	return ns;
+}
+
 int task_guest_resume(struct task *t, struct error **err)
 {
 	struct task_guest *g = &t->guest;
@@ -326,7 +336,7 @@ int task_guest_resume(struct task *t, struct error **err)
 		r = qmp_execute(q, "cont", NULL, NULL, err);
 	if (r < 0)
 		return error_wrap(err, r, "resuming VM %u", t->vmid);
-	g->down_since_ns = 0;
+	note_back(t);
 	journal_strike(g->journal, JOURNAL_STOPPED, NULL);
 	return 0;
 }
@@ -345,16 +355,14 @@ void task_guest_explain(const struct task *t, int r, struct error **err)
 
 static void log_online_again(struct task *t)
 {
-	uint64_t seconds;
+	uint64_t ns = note_back(t), seconds = ns / 1000000000u;
 
-	if (!t->guest.down_since_ns)
+	if (!ns)
 		return;
-	seconds = (units_now_ns() - t->guest.down_since_ns) / 1000000000u;
 	if (seconds)
 		log_info(t->log, "guest is online again after %lu seconds", (unsigned long)seconds);
 	else
 		log_info(t->log, "guest is online again after <1 seconds");
-	t->guest.down_since_ns = 0;
 }
 
 /*

@@ -57,6 +57,7 @@ struct task_archive {
 	char *name; /* at its place */
 	char *path; /* place_path() */
 	struct archive *file;
+	bool published;            /* it is complete at its place */
 	struct vma_writer *writer; /* into file */
 	char uuid[UUID_TEXT_SIZE];
 };
@@ -72,6 +73,7 @@ struct task_meter {
 struct task {
 	const struct host *host;
 	const struct task_options *o;
+	struct task_report *row;
 	uint32_t vmid;
 	struct task_log tlog;
 	const struct log *log; /* &tlog.log */
@@ -150,6 +152,8 @@ void task_meter_start(struct task *t);
 void task_meter_tick(struct task *t);
 /* When the copy is complete: logs the last line, and the space that fleecing has used. */
 void task_meter_end(struct task *t);
+/* Also after a failure, as long as the copy exists: what became of the disks, for the report. */
+void task_meter_report(const struct task *t);
 /* When the archive is complete: logs the summary. */
 void task_meter_summary(struct task *t, const struct vma_writer_stats *stats);
 

@@ -55,7 +55,10 @@ static void on_file_line(const struct log *log, enum log_level level, const char
 
 void task_log_none(struct task_log *t, const struct log *outer)
 {
-	*t = (struct task_log){ .log = { .line = on_line, .opaque = t, .debug = outer && outer->debug },
+	*t = (struct task_log){ .log = { .line = on_line,
+					 .opaque = t,
+					 .debug = outer && outer->debug,
+					 .guest = outer ? outer->guest : 0 },
 				.file = { .line = on_file_line, .opaque = t },
 				.outer = outer,
 				.fd = -1 };

@@ -83,23 +83,55 @@ void task_meter_tick(struct task *t)
 		report_state(t);
 }
 
-static void log_fleecing(const struct task *t, size_t i)
+/* name is not set. */
+static struct disk_report report_disk(const struct task *t, size_t i)
 {
-	_cleanup_free_ char *peak = NULL, *copied = NULL, *discarded = NULL;
 	const struct task_disk *d = &t->disks.list[i];
+	struct disk_report ret = { .way = d->source->ops->name };
 	struct source_space space;
 	struct copy_progress c;
 
-	if (!source_get_space(t->sources, d->source, &space))
-		return;
 	copy_get_progress(t->copy, (unsigned)i, &c);
+	ret.size = c.size;
+	ret.read = c.read;
+	ret.fleecing = source_get_space(t->sources, d->source, &space);
+	if (!ret.fleecing)
+		return ret;
 	/* the dirty bitmap misses data that was copied and read between two looks; the image size does not */
 	if (!space.reserved && c.rewritten < space.used.peak)
 		c.rewritten = space.used.peak;
-	peak = units_bytes(space.used.peak, 1);
-	copied = units_bytes(c.rewritten, 1);
-	discarded = units_bytes(space.reserved ? 0 : c.rewritten - space.used.now, 1);
-	log_info(t->log, "fleecing %s: peak %s, copied %s, discarded %s", d->device, peak, copied, discarded);
+	ret.peak = space.used.peak;
+	ret.copied = c.rewritten;
+	ret.discarded = space.reserved ? 0 : c.rewritten - space.used.now;
+	return ret;
+}
+
+static void log_fleecing(const struct task *t, const char *device, const struct disk_report *d)
+{
+	_cleanup_free_ char *peak = units_bytes(d->peak, 1), *copied = units_bytes(d->copied, 1);
+	_cleanup_free_ char *discarded = units_bytes(d->discarded, 1);
+
+	if (d->fleecing)
+		log_info(t->log, "fleecing %s: peak %s, copied %s, discarded %s", device, peak, copied,
+			 discarded);
+}
+
+void task_meter_report(const struct task *t)
+{
+	struct task_report *row = t->row;
+	struct sources_times times;
+
+	row->disks = xcalloc(t->disks.n + 1, sizeof(*row->disks));
+	row->n_disks = t->disks.n;
+	for (size_t i = 0; i < t->disks.n; i++) {
+		row->disks[i] = report_disk(t, i);
+		row->disks[i].name = xstrdup(t->disks.list[i].device);
+		row->size += row->disks[i].size;
+		row->read += row->disks[i].read;
+	}
+	sources_get_times(t->sources, &times);
+	row->stopped_ns += times.stopped_ns;
+	row->frozen_ns += times.frozen_ns;
 }
 
 void task_meter_end(struct task *t)
@@ -108,8 +140,11 @@ void task_meter_end(struct task *t)
 	look_at_all(t);
 	observers_progress(t->o->observers, &t->meter.last);
 	progress_lines_end(&t->meter.lines, &t->meter.last);
-	for (size_t i = 0; i < t->disks.n; i++)
-		log_fleecing(t, i);
+	for (size_t i = 0; i < t->disks.n; i++) {
+		const struct disk_report d = report_disk(t, i);
+
+		log_fleecing(t, t->disks.list[i].device, &d);
+	}
 }
 
 void task_meter_summary(struct task *t, const struct vma_writer_stats *stats)
@@ -117,6 +152,7 @@ void task_meter_summary(struct task *t, const struct vma_writer_stats *stats)
 	struct task_meter *m = &t->meter;
 
 	m->last.zero = stats->zero_bytes;
+	t->row->zero = stats->zero_bytes;
 	m->last.seconds = seconds_since_start(m);
 	progress_summary(&m->last, t->log);
 }

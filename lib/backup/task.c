@@ -62,6 +62,7 @@ static int complete_archive(struct task *t, struct error **err)
 		return r;
 	if (t->disks.n)
 		task_meter_summary(t, &stats);
+	t->row->archive_size = stats.file_bytes;
 	if (!place_keeps(t->o->place))
 		return 0;
 	size = units_archive_size(stats.file_bytes);
@@ -122,23 +123,54 @@ static void say_started(const struct task *t)
 	log_info(t->host->log, "Backup started at %s", now);
 }
 
-static void say_failed(const struct task *t, const struct task_report *report)
+static void say_failed(const struct task *t)
 {
 	_cleanup_free_ char *now = task_log_time();
 
-	event_error(t->o->observers, t->log, "Backup of VM %u failed - %s", t->vmid, report->error);
+	event_error(t->o->observers, t->log, "Backup of VM %u failed - %s", t->vmid, t->row->error);
 	log_info(t->host->log, "Failed at %s", now);
 	task_hook_after(t, "backup-abort");
 }
 
-static void say_finished(const struct task *t, const struct task_report *report)
+static void say_finished(const struct task *t)
 {
 	_cleanup_free_ char *now = task_log_time();
-	_cleanup_free_ char *took = units_hms(report->seconds);
+	_cleanup_free_ char *took = units_hms(t->row->ns / 1000000000u);
 
-	event_info(t->o->observers, t->log, "Finished Backup of VM %u (%s)", t->vmid, took);
+	event_archive(t->o->observers, t->log, t->row->archive, "Finished Backup of VM %u (%s)", t->vmid,
+		      took);
 	log_info(t->host->log, "Backup finished at %s", now);
 }
+
+/* ---- the report ---- */
+
+/* After everything that can fail. */
+static void report_result(struct task *t, int r, const struct error *err)
+{
+	struct task_report *row = t->row;
+	const char *name = guest_config_get(&t->guest.conf, "name");
+
+	if (t->guest.known)
+		row->name = name ? xstrdup(name) : xasprintf("VM %u", t->vmid);
+	row->mode = t->guest.known ? backup_mode_name(t->guest.mode) : NULL;
+	if (t->archive.published) {
+		row->archive = xstrdup(t->archive.path);
+		if (t->o->storage)
+			row->volid = xasprintf("%s:backup/%s", t->o->storage->id, t->archive.name);
+	}
+	row->outcome = r == 0 ? TASK_SAVED : r == ERR_CANCELED ? TASK_CANCELED : TASK_FAILED;
+	row->error = r < 0 ? xstrdup(error_message(err)) : NULL;
+}
+
+static void report_log(const struct task *t)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	if (t->guest.known && task_log_read(&t->tlog, &text, NULL) == 0)
+		report_keep_log(t->o->report, &t->row->log, buf_str(&text), text.len);
+}
+
+/* ---- the end ---- */
 
 static int keep_log(struct task *t, struct error **err)
 {
@@ -181,12 +213,13 @@ static void task_clear(struct task *t)
 	free(t->run_dir);
 }
 
-void task_run(const struct host *host, const struct task_options *o, struct task_report *report)
+void task_run(const struct host *host, const struct task_options *o, struct task_report *row)
 {
 	struct task t = { .host = host,
 			  .o = o,
-			  .vmid = report->vmid,
-			  .guest.access = guest_of(host, report->vmid),
+			  .row = row,
+			  .vmid = row->vmid,
+			  .guest.access = guest_of(host, row->vmid),
 			  .guest.mode = o->settings->mode };
 	_cleanup_error_ struct error *err = NULL, *away = NULL;
 	const time_t start = time(NULL);
@@ -195,6 +228,8 @@ void task_run(const struct host *host, const struct task_options *o, struct task
 	const int reach = place_reach(o->place, host->cancel, &away);
 	int r;
 
+	row->outcome = TASK_RUNS;
+	row->start = start;
 	task_archive_name(&t, start, reach == 0 ? PLACE_ANSWERS : PLACE_IS_AWAY);
 	r = open_log(&t, &err);
 	say_started(&t);
@@ -204,13 +239,13 @@ void task_run(const struct host *host, const struct task_options *o, struct task
 	if (r == 0)
 		r = save_guest(&t, &err);
 	clean_up(&t);
-	report->outcome = r < 0 ? TASK_FAILED : TASK_SAVED;
-	report->error = r < 0 ? xstrdup(error_message(err)) : NULL;
-	report->seconds = (units_now_ns() - start_ns) / 1000000000u;
+	row->ns = units_now_ns() - start_ns;
+	report_result(&t, r, err);
 	if (r < 0)
-		say_failed(&t, report);
+		say_failed(&t);
 	else
-		say_finished(&t, report);
+		say_finished(&t);
 	copy_log(&t);
+	report_log(&t);
 	task_clear(&t);
 }

@@ -3,10 +3,10 @@
 #define VZDUMP_BACKUP_TASK_H
 
 #include "backup/observer.h"
-#include "backup/report.h"
 #include "base/budget.h"
 #include "config/settings.h"
 #include "place/place.h"
+#include "report/report.h"
 #include "storage/host.h"
 
 /* What all guests of a job have in common.  Borrowed. */
@@ -19,13 +19,14 @@ struct task_options {
 	bool remove;                   /* prune after the backup */
 	struct budget *budget;         /* shared by all of the job's guests */
 	const struct observers *observers;
+	struct job_report *report; /* of which each guest fills its row */
 };
 
 /*
- * Saves the guest report->vmid and fills the rest of the report.  Logs everything to host->log, also a
- * failure. After a request to stop (host->cancel) the outcome is TASK_FAILED; the caller decides whether the
- * job goes on.
+ * Saves the guest row->vmid and fills the rest of the row, which is one of o->report.  Logs everything to
+ * host->log, also a failure.  After a request to stop (host->cancel) the outcome is TASK_CANCELED; the caller
+ * decides whether the job goes on.
  */
-void task_run(const struct host *host, const struct task_options *o, struct task_report *report);
+void task_run(const struct host *host, const struct task_options *o, struct task_report *row);
 
 #endif

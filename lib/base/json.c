@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 
 /* json-c returns NULL only if it is out of memory. */
 static struct json_object *must(struct json_object *o)
@@ -110,6 +111,35 @@ struct json_object *json_put_str(struct json_object *o, const char *key, const c
 struct json_object *json_put_bool(struct json_object *o, const char *key, bool value)
 {
 	return json_put_obj(o, key, must(json_object_new_boolean(value)));
+}
+
+struct json_object *json_put_null(struct json_object *o, const char *key)
+{
+	if (json_object_object_add(o, key, NULL) < 0)
+		out_of_memory();
+	return o;
+}
+
+struct json_object *json_put_int(struct json_object *o, const char *key, int64_t value)
+{
+	return json_put_obj(o, key, xcheck(json_object_new_int64(value)));
+}
+
+struct json_object *json_put_double(struct json_object *o, const char *key, double value)
+{
+	return json_put_obj(o, key, xcheck(json_object_new_double(value)));
+}
+
+struct json_object *json_new_text(const char *text)
+{
+	_cleanup_free_ char *utf8 = text_as_utf8(text);
+
+	return xcheck(json_object_new_string(utf8));
+}
+
+struct json_object *json_put_text(struct json_object *o, const char *key, const char *text)
+{
+	return text ? json_put_obj(o, key, json_new_text(text)) : json_put_null(o, key);
 }
 
 struct json_object *json_put_u64(struct json_object *o, const char *key, uint64_t value)

@@ -40,6 +40,14 @@ struct json_object *json_new_array(void);
 /* Each returns o, so that calls nest.  A NULL string or object is left out. */
 struct json_object *json_put_str(struct json_object *o, const char *key, const char *value);
 struct json_object *json_put_bool(struct json_object *o, const char *key, bool value);
+/* The value null. */
+struct json_object *json_put_null(struct json_object *o, const char *key);
+struct json_object *json_put_int(struct json_object *o, const char *key, int64_t value);
+struct json_object *json_put_double(struct json_object *o, const char *key, double value);
+/* Text of any bytes: those that are not UTF-8 are converted one by one, since JSON must be UTF-8. */
+struct json_object *json_new_text(const char *text);
+/* The same; NULL becomes null. */
+struct json_object *json_put_text(struct json_object *o, const char *key, const char *text);
 struct json_object *json_put_u64(struct json_object *o, const char *key, uint64_t value);
 /* Takes value over. */
 struct json_object *json_put_obj(struct json_object *o, const char *key, struct json_object *value);

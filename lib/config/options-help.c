@@ -67,8 +67,6 @@ static void add_option(const struct option_table *t, const struct option *row, s
 		buf_adds(&text, " Without effect on VMs.");
 	if (row->flags & OPTION_LATER)
 		buf_adds(&text, " Not supported yet.");
-	if (row->flags & OPTION_NO_EFFECT)
-		buf_adds(&text, " Has no effect yet.");
 	add_wrapped(out, buf_str(&text), 8);
 }
 

@@ -96,26 +96,7 @@ void options_unset(struct options *o, const char *name)
 
 static bool asks_for_nothing(const struct option *row, const char *value)
 {
-	if (row->fallback && strcmp(row->fallback, value) == 0)
-		return true;
-	for (size_t i = 0; row->harmless && row->harmless[i]; i++)
-		if (strcmp(row->harmless[i], value) == 0)
-			return true;
-	return false;
-}
-
-char *options_without_effect(const struct options *o)
-{
-	_cleanup_strv_ char **names = NULL;
-
-	for (size_t i = 0; i < o->table->n_rows; i++) {
-		const struct option *row = &o->table->rows[i];
-
-		if ((row->flags & OPTION_NO_EFFECT) && o->values[i] &&
-		    !asks_for_nothing(row, o->values[i][0]))
-			strv_addf(&names, "--%s", row->name);
-	}
-	return names ? strv_join(names, ", ") : NULL;
+	return row->fallback && strcmp(row->fallback, value) == 0;
 }
 
 /* Replaces, appends or joins, depending on the row. */

@@ -17,11 +17,8 @@ enum option_flags {
 	OPTION_ARRAY = 1 << 1,      /* may be repeated, each value is kept */
 	OPTION_CLI_ONLY = 1 << 2,   /* not in the configuration file */
 	OPTION_CONF_ONLY = 1 << 3,  /* only in the configuration file */
-	OPTION_LATER = 1 << 4,      /* not implemented yet: refused by name, except values
-				     * that ask for nothing (the default, or one of harmless) */
-	OPTION_NO_EFFECT = 1 << 6,  /* not implemented yet, but the command is useful
-				     * without: checked, accepted, and listed by
-				     * options_without_effect() */
+	OPTION_LATER = 1 << 4,      /* not implemented yet: refused by name, except the
+				     * default */
 	OPTION_CONTAINERS = 1 << 5, /* concerns containers only: accepted, without effect on VMs */
 };
 
@@ -55,10 +52,9 @@ enum option_complete {
 
 struct option {
 	const char *name;
-	struct value_schema value;   /* lists: the values of a repeated option are joined by comma */
-	const char *fallback;        /* default as text; NULL: none */
-	const char *requires;        /* another option that must be given too; NULL: none */
-	const char *const *harmless; /* values that need no implementation, NULL-terminated, or NULL */
+	struct value_schema value; /* lists: the values of a repeated option are joined by comma */
+	const char *fallback;      /* default as text; NULL: none */
+	const char *requires;      /* another option that must be given too; NULL: none */
 	unsigned flags;
 	enum option_complete complete;
 	const char *description; /* one paragraph, no newline */
@@ -109,12 +105,6 @@ const char *options_get(const struct options *o, const char *name);    /* else d
 bool options_bool(const struct options *o, const char *name);          /* else false */
 int64_t options_int(const struct options *o, const char *name);        /* else 0 */
 char *const *options_array(const struct options *o, const char *name); /* NULL: none */
-
-/*
- * The rows of OPTION_NO_EFFECT that are given with a value that would have an effect:
- * "--mailto, --notification-mode".  NULL without any.  Caller frees.
- */
-char *options_without_effect(const struct options *o);
 
 /* Row by name; NULL if there is none. */
 const struct option *option_find(const struct option_table *t, const char *name);

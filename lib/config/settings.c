@@ -32,6 +32,14 @@ static char *copy_filled(const struct options *o, const char *name)
 	return value && *value ? xstrdup(value) : NULL;
 }
 
+/* The name was checked when the option was set. */
+static enum settings_output parse_output(const char *name)
+{
+	if (!strcmp(name, "json"))
+		return OUTPUT_JSON;
+	return strcmp(name, "json-lines") == 0 ? OUTPUT_JSON_LINES : OUTPUT_TEXT;
+}
+
 void settings_init(struct settings *ret, const struct options *cli)
 {
 	struct settings_request *q = &ret->request;
@@ -48,6 +56,9 @@ void settings_init(struct settings *ret, const struct options *cli)
 	q->cleanup = options_bool(cli, "cleanup");
 	q->to_stdout = options_bool(cli, "stdout");
 	q->quiet = options_bool(cli, "quiet");
+	q->job_id = copy_filled(cli, "job-id");
+	q->strict = options_bool(cli, "strict");
+	q->output = parse_output(options_get(cli, "output-format"));
 }
 
 static void clear_request(struct settings_request *q)
@@ -56,6 +67,7 @@ static void clear_request(struct settings_request *q)
 	free(q->pool);
 	free(q->excluded);
 	free(q->node);
+	free(q->job_id);
 }
 
 /* ---- the rest, of the merged options ---- */
@@ -140,6 +152,17 @@ static enum backup_mode parse_mode(const char *name)
 	return (enum backup_mode)mode;
 }
 
+static void fill_notify(struct settings_notify *n, const struct options *o)
+{
+	const char *mode = options_get(o, "notification-mode"), *mailto = options_get(o, "mailto");
+
+	n->mode = !strcmp(mode, "legacy-sendmail")       ? NOTIFY_LEGACY
+		  : !strcmp(mode, "notification-system") ? NOTIFY_SYSTEM
+							 : NOTIFY_AUTO;
+	n->mailto = mailto ? strv_split_list(mailto) : NULL;
+	n->failure_only = !strcmp(options_get(o, "mailnotification"), "failure");
+}
+
 static void fill_simple(struct settings *s, const struct options *o)
 {
 	s->mode = parse_mode(options_get(o, "mode"));
@@ -153,7 +176,7 @@ static void fill_simple(struct settings *s, const struct options *o)
 	s->notes_template = copy_filled(o, "notes-template");
 	s->protect = options_bool(o, "protected");
 	s->tmpdir = xstrdup_null(options_get(o, "tmpdir"));
-	s->without_effect = options_without_effect(o);
+	fill_notify(&s->notify, o);
 }
 
 /* vzdump.conf's prune-backups is not among the merged options: the storage's comes between the two. */
@@ -233,7 +256,7 @@ void settings_clear(struct settings *s)
 	free(s->commands.start_paused);
 	free(s->notes_template);
 	free(s->tmpdir);
-	free(s->without_effect);
+	strv_free(s->notify.mailto);
 	*s = (struct settings){ 0 };
 }
 

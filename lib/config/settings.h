@@ -18,6 +18,13 @@
 #include "config/formats.h"
 #include "config/options.h"
 
+/* What standard output gets. */
+enum settings_output {
+	OUTPUT_TEXT,
+	OUTPUT_JSON,       /* the report */
+	OUTPUT_JSON_LINES, /* an object per event, and the report */
+};
+
 /* What the command line alone decides: which guests, and what is done beside or instead of a backup. */
 struct settings_request {
 	uint32_t *vmids; /* in the order given; an id may come twice */
@@ -33,6 +40,9 @@ struct settings_request {
 	bool cleanup;   /* no backup: undo what killed runs left behind */
 	bool to_stdout; /* the archive goes to standard output */
 	bool quiet;
+	char *job_id; /* of the job in jobs.cfg that the run belongs to; NULL: none */
+	bool strict;  /* warnings change the exit status */
+	enum settings_output output;
 };
 
 /* What a guest does while its disks are read. */
@@ -74,6 +84,19 @@ struct settings_commands {
 	char *start_paused; /* NULL: none */
 };
 
+enum notify_mode {
+	NOTIFY_AUTO,   /* mail if there are addresses, else the system */
+	NOTIFY_LEGACY, /* mail to these addresses */
+	NOTIFY_SYSTEM, /* endpoints and matchers of notifications.cfg */
+};
+
+/* Who hears of the job. */
+struct settings_notify {
+	enum notify_mode mode;
+	char **mailto;     /* addresses and names of users; NULL: none */
+	bool failure_only; /* mail to them only if something failed */
+};
+
 /* Which backups of a guest are kept; see settings_keep(). */
 struct settings_retention {
 	bool on_command_line;
@@ -98,7 +121,7 @@ struct settings {
 	char *notes_template;      /* NULL: no notes */
 	bool protect;              /* the archive is protected from removal */
 	char *tmpdir;              /* must exist if given; NULL: not given */
-	char *without_effect; /* options that were given and have no effect yet, "--mailto, ..."; or NULL */
+	struct settings_notify notify;
 };
 
 /*

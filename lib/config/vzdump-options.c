@@ -9,7 +9,7 @@ static const char *const mailnotification_values[] = { "always", "failure", NULL
 static const char *const notification_mode_values[] = { "auto", "legacy-sendmail", "notification-system",
 							NULL };
 static const char *const change_detection_values[] = { "legacy", "data", "metadata", NULL };
-static const char *const empty[] = { "", NULL };
+static const char *const output_values[] = { "text", "json", "json-lines", NULL };
 
 static const struct option rows[] = {
 	{
@@ -99,15 +99,12 @@ static const struct option rows[] = {
 		.name = "mailnotification",
 		.value = { .type = VALUE_ENUM, .values = mailnotification_values },
 		.fallback = "always",
-		.flags = OPTION_NO_EFFECT,
 		.complete = COMPLETE_ENUM,
 		.description = "Send mail after each run or only after a failed one.",
 	},
 	{
 		.name = "mailto",
 		.value = { .type = VALUE_MAIL_LIST },
-		.harmless = empty,
-		.flags = OPTION_NO_EFFECT,
 		.description = "Mail addresses or users that get a report.",
 	},
 	{
@@ -137,7 +134,6 @@ static const struct option rows[] = {
 		.name = "notification-mode",
 		.value = { .type = VALUE_ENUM, .values = notification_mode_values },
 		.fallback = "auto",
-		.flags = OPTION_NO_EFFECT,
 		.complete = COMPLETE_ENUM,
 		.description = "Which way notifications take.",
 	},
@@ -260,6 +256,32 @@ static const struct option rows[] = {
 		.fallback = "0",
 		.description = "End a hook script that takes longer than this many seconds. 0 sets no "
 			       "limit.",
+	},
+	{
+		.name = "job",
+		.value = { .type = VALUE_STRING, .max_length = 50 },
+		.flags = OPTION_CLI_ONLY,
+		.description =
+			"Run this job of /etc/pve/jobs.cfg now. Other options take precedence over the "
+			"job's.",
+	},
+	{
+		.name = "output-format",
+		.value = { .type = VALUE_ENUM, .values = output_values },
+		.fallback = "text",
+		.flags = OPTION_CLI_ONLY,
+		.complete = COMPLETE_ENUM,
+		.description = "What standard output gets: the log (text), a report at the end (json), or an "
+			       "object per event and the report (json-lines). The log goes to standard error "
+			       "then.",
+	},
+	{
+		.name = "strict",
+		.value = { .type = VALUE_BOOL },
+		.fallback = "0",
+		.flags = OPTION_CLI_ONLY,
+		.complete = COMPLETE_BOOL,
+		.description = "Exit with 1 if all guests were saved, but with warnings.",
 	},
 	{
 		.name = "start-command",

@@ -1,11 +1,12 @@
 /* Freezes all disks at one instant: file systems, filters, guards. */
 #include "base/mem.h"
+#include "base/units.h"
 #include "guest/freeze.h"
 #include "journal/recover.h"
 #include "qemu/instant.h"
 #include "source/live.h"
 
-static int insert_filters(const struct sources *s, struct source *const *disks, size_t n, struct qmp *q,
+static int insert_filters(struct sources *s, struct source *const *disks, size_t n, struct qmp *q,
 			  struct error **err)
 {
 	_cleanup_free_ struct graph_insertion *items = xcalloc(n, sizeof(*items));
@@ -15,15 +16,16 @@ static int insert_filters(const struct sources *s, struct source *const *disks, 
 	for (size_t i = 0; i < n; i++)
 		items[i] = (struct graph_insertion){ &disks[i]->live->graph, &disks[i]->live->names };
 	r = graph_insert(q, items, n, &instant, err);
-	if (r == 0 && instant.paused)
+	if (r == 0 && instant.paused) {
+		s->times.stopped_ns = instant.paused_ns;
 		log_info(s->p.log, "vCPUs stopped for %.1f ms for the snapshot of %zu disk(s)",
 			 (double)instant.paused_ns / 1e6, n);
+	}
 	return r;
 }
 
 /* Inserts filters, and guards right after them, as a filter does not keep others from the disk. */
-static int insert_in_a_burst(const struct sources *s, struct source *const *disks, size_t n,
-			     struct error **err)
+static int insert_in_a_burst(struct sources *s, struct source *const *disks, size_t n, struct error **err)
 {
 	_cleanup_qmp_ struct qmp *q = NULL;
 	int r = cancel_check(s->p.host->cancel, err);
@@ -63,6 +65,7 @@ static void thaw_guest(const struct sources *s, struct qga *agent)
 int instant_take(struct sources *s, struct source *const *disks, size_t n, struct error **err)
 {
 	_cleanup_qga_ struct qga *agent = NULL;
+	uint64_t frozen_since_ns = 0;
 	int r = 0;
 
 	/* a guest whose vCPUs do not run cannot freeze anything, and need not */
@@ -74,10 +77,13 @@ int instant_take(struct sources *s, struct source *const *disks, size_t n, struc
 		return r;
 	if (agent) {
 		live_write_out(s);
+		frozen_since_ns = units_now_ns();
 		freeze_guest(s, agent);
 	}
 	r = insert_in_a_burst(s, disks, n, err);
-	if (agent)
+	if (agent) {
 		thaw_guest(s, agent);
+		s->times.frozen_ns = units_now_ns() - frozen_since_ns;
+	}
 	return r;
 }

@@ -28,6 +28,11 @@ struct source *sources_add(struct sources *s, const struct guest_disk *conf, con
 	return d;
 }
 
+void sources_get_times(const struct sources *s, struct sources_times *ret)
+{
+	*ret = s->times;
+}
+
 void sources_end(struct sources *s)
 {
 	if (!s)

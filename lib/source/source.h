@@ -131,6 +131,13 @@ bool sources_get_space(const struct sources *s, struct usage_value *ret);
 /* Takes one more sample of the space in use, now. */
 void sources_sample_space(struct sources *s);
 
+/* How long the guest had to wait for the snapshot, in nanoseconds.  After sources_begin(). */
+struct sources_times {
+	uint64_t stopped_ns; /* its vCPUs were stopped */
+	uint64_t frozen_ns;  /* its file systems were frozen, as far as the agent knows */
+};
+void sources_get_times(const struct sources *s, struct sources_times *ret);
+
 /* Ends what serves the disks in this process; idempotent. */
 void sources_end(struct sources *s);
 
@@ -142,6 +149,7 @@ struct sources {
 	size_t n;
 	const char *run_dir;           /* from sources_open() on */
 	enum sources_freeze freeze;    /* from sources_begin() on */
+	struct sources_times times;    /* the same */
 	struct live *live;             /* the guest's QEMU, see live.h; NULL: there is none */
 	struct storage_daemon *daemon; /* serves the offline disks, see offline.c; NULL: none */
 	struct usage *usage;           /* of the fleecing images, see fleecing.c; NULL: none */

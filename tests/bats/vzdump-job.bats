@@ -119,17 +119,6 @@ hooked() {
 	has_line "^INFO: creating vzdump archive '$VZ_TMP/link/vzdump-qemu-101-"
 }
 
-@test "mail options are taken, and a warning says that no mail will be sent" {
-	vzdump_ok 101 --mailto root,a@b.c --mailnotification failure --notification-mode legacy-sendmail
-	has_line '^WARN: no mail or other notification will be sent, .*: --mailnotification, --mailto, --notification-mode$'
-	[[ ${lines[-1]} = "Task finished with 1 warning(s)!" ]]
-	echo "mailto: root" > "$VZDUMP_ROOT/etc/vzdump.conf"
-	vzdump_ok 101
-	has_line '^WARN: no mail .*: --mailto$'
-	vzdump_ok 101 --mailto= --mailnotification always
-	has_no_line '^WARN|^Task'
-}
-
 @test "warnings are counted in the last line on standard error, with exit status 0" {
 	printf 'notes-template: {{foo}}\nno pair\n' > "$VZDUMP_ROOT/etc/vzdump.conf"
 	run --separate-stderr "$VZDUMP" 101 --storage backup

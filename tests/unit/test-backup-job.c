@@ -28,11 +28,14 @@ static int on_phase(void *opaque, const struct phase *p, struct error **err)
 	return x->fails_at && !strcmp(x->fails_at, p->name) ? error_set(err, ERR_PEER, "no %s", p->name) : 0;
 }
 
-static void on_event(void *opaque, enum log_level level, const char *line)
+static void on_event(void *opaque, const struct event *e)
 {
 	struct recorder *x = opaque;
 
-	buf_addf(&x->heard, "event %s%s\n", level == LOG_LEVEL_ERROR ? "ERROR " : "", line);
+	buf_addf(&x->heard, "event %s%s", e->level == LOG_LEVEL_ERROR ? "ERROR " : "", e->line);
+	if (e->vmid)
+		buf_addf(&x->heard, " [%u]", e->vmid);
+	buf_adds(&x->heard, "\n");
 }
 
 static struct observer observe(struct recorder *x)
@@ -42,7 +45,7 @@ static struct observer observe(struct recorder *x)
 
 /* ---- jobs ---- */
 
-static int run_job(const char *line, struct recorder *x, struct error **err)
+static int run_job(const char *line, struct recorder *x, struct job_report *report, struct error **err)
 {
 	_cleanup_free_ char *all = xasprintf("vzdump %s --dumpdir %s/dump", line, paths.root);
 	_cleanup_strv_ char **argv = strv_split_args(all);
@@ -52,9 +55,11 @@ static int run_job(const char *line, struct recorder *x, struct error **err)
 	const struct host host = { .paths = &paths };
 	const struct observer list[] = { { 0 }, observe(x) };
 	const struct observers observers = { .list = list, .n = ARRAY_SIZE(list) };
-	const struct job_params params = {
-		.settings = &settings, .selection = &selection, .command_line = line, .observers = &observers
-	};
+	const struct job_params params = { .settings = &settings,
+					   .selection = &selection,
+					   .command_line = line,
+					   .observers = &observers,
+					   .report = report };
 	int r = options_parse(&vzdump_options, (int)strv_len(argv), argv, &o, err);
 
 	settings_init(&settings, &o);
@@ -71,15 +76,17 @@ static void test_order(void)
 		xasprintf("unable to find VM '999' (no file %s/etc/pve/qemu-server/999.conf)", paths.root);
 	_cleanup_free_ char *want = NULL;
 	struct recorder x = { .heard = BUF_INIT };
+	_cleanup_report_ struct job_report report = { 0 };
 	struct error *err = NULL;
 
-	fails(run_job("999 105", &x, &err), &err, "job errors", "a job whose guests fail has errors");
+	fails(run_job("999 105", &x, &report, &err), &err, "job errors",
+	      "a job whose guests fail has errors");
 	want = xasprintf(
 		"phase job-init\n"
 		"event starting new backup job: 999 105\n"
 		"phase job-start\n"
-		"event ERROR Backup of VM 105 failed - it is a container (%s/etc/pve/lxc/105.conf): only VMs can be saved so far\n"
-		"event ERROR Backup of VM 999 failed - %s\n"
+		"event ERROR Backup of VM 105 failed - it is a container (%s/etc/pve/lxc/105.conf): only VMs can be saved so far [105]\n"
+		"event ERROR Backup of VM 999 failed - %s [999]\n"
 		"phase backup-abort of 999 (unknown), always\n"
 		"phase log-end of 999 (unknown), always\n"
 		"phase job-end\n"
@@ -87,14 +94,22 @@ static void test_order(void)
 		paths.root, why);
 	same(buf_str(&x.heard), want, "and observers hear all of it in order");
 	buf_clear(&x.heard);
+	ok(report.n == 2 && report.begun && !report.error && !report_is_good(&report),
+	   "the report has both guests");
+	ok(report.tasks[0].outcome == TASK_UNSUPPORTED && report.tasks[1].outcome == TASK_FAILED,
+	   "and what became of them");
+	same(report.tasks[1].error, why, "and why");
+	ok(!report.tasks[1].name && !report.tasks[1].archive && report.tasks[1].start,
+	   "it names no archive that there is not");
 }
 
 static void test_refused_phase(void)
 {
 	struct recorder x = { .heard = BUF_INIT, .fails_at = "job-start" };
+	struct job_report report = { 0 };
 	struct error *err = NULL;
 
-	fails(run_job("999", &x, &err), &err, "no job-start",
+	fails(run_job("999", &x, &report, &err), &err, "no job-start",
 	      "an observer that refuses a phase ends the job");
 	same(buf_str(&x.heard),
 	     "phase job-init\n"
@@ -103,11 +118,20 @@ static void test_refused_phase(void)
 	     "phase job-abort, always\n"
 	     "event ERROR Backup job failed - no job-start\n",
 	     "and no guest's turn comes");
+	same(report.error, "no job-start", "the report has the error");
+	ok(report.begun && report.n == 1 && report.tasks[0].outcome == TASK_TODO,
+	   "and the guest that was not reached");
+	report_clear(&report);
 	buf_clear(&x.heard);
 
 	x = (struct recorder){ .heard = BUF_INIT, .fails_at = "job-init" };
-	fails(run_job("999", &x, &err), &err, "no job-init", "one that refuses job-init too");
+	fails(run_job("999 --tmpdir /nowhere", &x, &report, &err), &err, "no job-init; tmpdir",
+	      "one that refuses job-init too");
 	same(buf_str(&x.heard), "phase job-init\n", "and the job has not begun");
+	same(report.error, "no job-init\ntmpdir '/nowhere' does not exist",
+	     "the report has all that was wrong, a line each");
+	ok(!report.begun, "and says that no guest was reached");
+	report_clear(&report);
 	buf_clear(&x.heard);
 }
 

@@ -104,16 +104,20 @@ static void back_up(const struct host *host, struct settings *settings)
 	struct budget budget;
 	_cleanup_free_ char *dump = paths_get(&paths, "/dump");
 	struct place *place = place_dir_new(dump, NULL);
-	struct task_report report = { .vmid = 123 };
+	_cleanup_report_ struct job_report report = { 0 };
+	const uint32_t vmid = 123;
 
+	report_begin(&report, &vmid, 1);
 	budget_init(&budget, &(struct budget_limits){ .threads = 1 });
 	io_mkdir_p(dump, 0755, NULL);
 	task_run(host,
-		 &(struct task_options){
-			 .settings = settings, .place = place, .dumpdir = dump, .budget = &budget },
-		 &report);
-	diag("%s", report.error ? report.error : "saved");
-	free(report.error);
+		 &(struct task_options){ .settings = settings,
+					 .place = place,
+					 .dumpdir = dump,
+					 .budget = &budget,
+					 .report = &report },
+		 &report.tasks[0]);
+	diag("%s", report.tasks[0].error ? report.tasks[0].error : "saved");
 	place_free(place);
 }
 

@@ -116,21 +116,6 @@ static void test_errors(void)
 	good("100 --stdexcludes 0", "stdexcludes", "0");
 }
 
-static void without_effect(const char *line, const char *want)
-{
-	_cleanup_free_ char *got = NULL;
-	struct options o;
-	struct error *err = NULL;
-	char name[200];
-
-	snprintf(name, sizeof(name), "'%s' is taken; without effect: %s", line, want ? want : "nothing");
-	if (works(parse(line, &o, &err), &err, name)) {
-		got = options_without_effect(&o);
-		same(got, want, name);
-	}
-	options_clear(&o);
-}
-
 static void test_mail(void)
 {
 	good("100 --mailto root;a.b@c-d.e --mailto x+y", "mailto", "root;a.b@c-d.e,x+y");
@@ -143,11 +128,6 @@ static void test_mail(void)
 	bad("100 --mailto a.", "option --mailto: value 'a.'");
 	bad("100 --mailnotification never", "value 'never' is not one of always, failure");
 	bad("100 --notification-mode mail", "value 'mail' is not one of auto");
-	without_effect("100 --quiet", NULL);
-	without_effect("100 --mailto= --mailnotification always --notification-mode auto", NULL);
-	without_effect("100 --mailto root", "--mailto");
-	without_effect("100 --notification-mode legacy-sendmail --mailnotification failure",
-		       "--mailnotification, --notification-mode");
 }
 
 static void test_arrays_and_help(void)

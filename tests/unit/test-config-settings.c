@@ -69,8 +69,12 @@ static char *show(const struct settings *s, const char *what)
 	if (!strcmp(what, "after"))
 		return xasprintf("notes %s protect %d remove %d tmpdir %s", text_of(s->notes_template),
 				 s->protect, s->retention.remove, text_of(s->tmpdir));
-	if (!strcmp(what, "idle"))
-		return xstrdup(text_of(s->without_effect));
+	if (!strcmp(what, "told")) {
+		_cleanup_free_ char *to = strv_join(s->notify.mailto, " ");
+
+		return xasprintf("mode %d mailto (%s) failure only %d", s->notify.mode, to,
+				 s->notify.failure_only);
+	}
 	if (!strcmp(what, "mode"))
 		return xstrdup(backup_mode_name(s->mode));
 	if (!strcmp(what, "guests")) {
@@ -149,8 +153,17 @@ static void test_precedence(void)
 		{ "--stop", "quiet: 1", "rest", "stop 1 cleanup 0 quiet 0" },
 		{ "--cleanup --quiet", "stop: 1", "rest", "stop 0 cleanup 1 quiet 1" },
 		/* asked for in vain */
-		{ "100", "mailto: root", "idle", "--mailto" },
-		{ "100 --mailto ''", "mailto: root", "idle", "-" },
+		/* 0 auto, 1 legacy, 2 system; the command line's addresses replace the file's */
+		{ "100", "", "told", "mode 0 mailto () failure only 0" },
+		{ "100", "mailto: root,a@b.c", "told", "mode 0 mailto (root a@b.c) failure only 0" },
+		{ "100 --mailto x --mailto 'y; z'", "mailto: root", "told",
+		  "mode 0 mailto (x y z) failure only 0" },
+		{ "100 --mailto ''", "mailto: root", "told", "mode 0 mailto () failure only 0" },
+		{ "100", "notification-mode: legacy-sendmail\nmailnotification: failure", "told",
+		  "mode 1 mailto () failure only 1" },
+		{ "100 --notification-mode notification-system --mailnotification always",
+		  "notification-mode: legacy-sendmail\nmailnotification: failure", "told",
+		  "mode 2 mailto () failure only 0" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

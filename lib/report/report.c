@@ -1,0 +1,115 @@
+#include "report/report.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/strv.h"
+
+void report_begin(struct job_report *r, const uint32_t *vmids, size_t n)
+{
+	r->tasks = xcalloc(n + 1, sizeof(*r->tasks));
+	r->n = n;
+	for (size_t i = 0; i < n; i++)
+		r->tasks[i].vmid = vmids[i];
+}
+
+void report_keep_log(struct job_report *r, struct buf *log, const char *text, size_t len)
+{
+	r->log_size += len;
+	if (r->log_size <= REPORT_LOG_MAX) {
+		buf_add(log, text, len);
+		return;
+	}
+	r->log_too_long = true;
+	buf_clear(&r->log_before);
+	buf_clear(&r->log_after);
+	for (size_t i = 0; i < r->n; i++)
+		buf_clear(&r->tasks[i].log);
+}
+
+void report_add_error(struct job_report *r, const char *line)
+{
+	char *all = r->error ? xasprintf("%s\n%s", r->error, line) : xstrdup(line);
+
+	free(r->error);
+	r->error = all;
+}
+
+size_t report_count(const struct job_report *r, enum task_outcome outcome)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		n += r->tasks[i].outcome == outcome;
+	return n;
+}
+
+bool report_is_good(const struct job_report *r)
+{
+	return !r->error && report_count(r, TASK_SAVED) == r->n;
+}
+
+size_t report_warnings(const struct job_report *r)
+{
+	size_t n = r->n_warnings;
+
+	for (size_t i = 0; i < r->n; i++)
+		n += r->tasks[i].n_warnings;
+	return n;
+}
+
+uint64_t report_total_size(const struct job_report *r)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		if (r->tasks[i].outcome == TASK_SAVED)
+			sum += r->tasks[i].archive_size;
+	return sum;
+}
+
+bool task_report_fleecing(const struct task_report *t, struct disk_report *ret)
+{
+	*ret = (struct disk_report){ 0 };
+	for (size_t i = 0; i < t->n_disks; i++) {
+		const struct disk_report *d = &t->disks[i];
+
+		if (!d->fleecing)
+			continue;
+		ret->fleecing = true;
+		ret->peak += d->peak;
+		ret->copied += d->copied;
+		ret->discarded += d->discarded;
+	}
+	return ret->fleecing;
+}
+
+static void task_report_clear(struct task_report *t)
+{
+	for (size_t i = 0; i < t->n_disks; i++)
+		free(t->disks[i].name);
+	free(t->disks);
+	free(t->name);
+	free(t->archive);
+	free(t->volid);
+	strv_free(t->warnings);
+	free(t->error);
+	buf_clear(&t->log);
+}
+
+void report_clear(struct job_report *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		task_report_clear(&r->tasks[i]);
+	free(r->tasks);
+	free(r->command_line);
+	free(r->job_id);
+	free(r->node);
+	free(r->storage);
+	free(r->dumpdir);
+	free(r->error);
+	strv_free(r->warnings);
+	buf_clear(&r->log_before);
+	buf_clear(&r->log_after);
+	*r = (struct job_report){ 0 };
+}
