@@ -12,6 +12,7 @@
 #include "config/vzdump-options.h"
 #include "guest/guest-ops.h"
 #include "report/report-log.h"
+#include "status/after-run.h"
 #include "command.h"
 #include "journal-kinds.h"
 #include "report-out.h"
@@ -81,6 +82,7 @@ static int run_job(struct vzdump *v, const struct selection *selection, struct e
 /* Everything that is made of the report, also if there was nothing to do. */
 static void tell(struct vzdump *v)
 {
+	after_run(&v->host, v->settings.metrics, &v->report);
 	report_out(v->settings.request.output, &v->report);
 }
 

@@ -176,6 +176,7 @@ static void fill_simple(struct settings *s, const struct options *o)
 	s->notes_template = copy_filled(o, "notes-template");
 	s->protect = options_bool(o, "protected");
 	s->tmpdir = xstrdup_null(options_get(o, "tmpdir"));
+	s->metrics = copy_filled(o, "metrics");
 	fill_notify(&s->notify, o);
 }
 
@@ -256,6 +257,7 @@ void settings_clear(struct settings *s)
 	free(s->commands.start_paused);
 	free(s->notes_template);
 	free(s->tmpdir);
+	free(s->metrics);
 	strv_free(s->notify.mailto);
 	*s = (struct settings){ 0 };
 }

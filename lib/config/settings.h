@@ -122,6 +122,7 @@ struct settings {
 	bool protect;              /* the archive is protected from removal */
 	char *tmpdir;              /* must exist if given; NULL: not given */
 	struct settings_notify notify;
+	char *metrics; /* file for figures of monitoring; NULL: none */
 };
 
 /*

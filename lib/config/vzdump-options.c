@@ -266,6 +266,12 @@ static const struct option rows[] = {
 			"job's.",
 	},
 	{
+		.name = "metrics",
+		.value = { .type = VALUE_STRING },
+		.complete = COMPLETE_FILE,
+		.description = "Write figures for monitoring to this file, in the text format of Prometheus.",
+	},
+	{
 		.name = "output-format",
 		.value = { .type = VALUE_ENUM, .values = output_values },
 		.fallback = "text",

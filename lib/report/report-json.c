@@ -35,16 +35,6 @@ static struct json_object *lines_json(char *const *lines)
 	return a;
 }
 
-static const char *task_outcome_name(enum task_outcome outcome)
-{
-	static const char *const names[] = {
-		[TASK_TODO] = "todo",     [TASK_RUNS] = "running",      [TASK_SAVED] = "ok",
-		[TASK_FAILED] = "failed", [TASK_CANCELED] = "canceled", [TASK_UNSUPPORTED] = "unsupported",
-	};
-
-	return names[outcome];
-}
-
 static void put_fleecing(struct json_object *o, const struct disk_report *d)
 {
 	struct json_object *f;

@@ -35,6 +35,16 @@ void report_add_error(struct job_report *r, const char *line)
 	r->error = all;
 }
 
+const char *task_outcome_name(enum task_outcome outcome)
+{
+	static const char *const names[] = {
+		[TASK_TODO] = "todo",     [TASK_RUNS] = "running",      [TASK_SAVED] = "ok",
+		[TASK_FAILED] = "failed", [TASK_CANCELED] = "canceled", [TASK_UNSUPPORTED] = "unsupported",
+	};
+
+	return names[outcome];
+}
+
 size_t report_count(const struct job_report *r, enum task_outcome outcome)
 {
 	size_t n = 0;

@@ -100,6 +100,8 @@ void report_keep_log(struct job_report *r, struct buf *log, const char *text, si
 /* Appends a line to the errors of the run. */
 void report_add_error(struct job_report *r, const char *line);
 
+/* "ok", "failed", ...: as the JSON report and our records have it. */
+const char *task_outcome_name(enum task_outcome outcome);
 /* Guests with this outcome. */
 size_t report_count(const struct job_report *r, enum task_outcome outcome);
 /* Nothing has failed: neither the run nor any guest. */

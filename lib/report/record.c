@@ -1,0 +1,227 @@
+#include "report/record.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#define RECORD_VERSION 1
+#define RECORD_MAX     (64 * 1024)
+#define RECORD_MEMORY  ((size_t)1024 * 1024)
+
+char *record_folder(const struct paths *p)
+{
+	return paths_get(p, "/var/lib/vzdump/guests");
+}
+
+static char *record_path(const struct paths *p, uint32_t vmid)
+{
+	return paths_get(p, "/var/lib/vzdump/guests/%u.json", vmid);
+}
+
+void record_clear(struct guest_record *r)
+{
+	free(r->name);
+	free(r->last.error);
+	free(r->last.mode);
+	free(r->last.job_id);
+	free(r->last.node);
+	free(r->success.archive);
+	free(r->success.volid);
+	free(r->success.job_id);
+	*r = (struct guest_record){ 0 };
+}
+
+/* ---- reading ---- */
+
+static char *get_text(struct json_object *o, const char *key)
+{
+	return xstrdup_null(json_get_str(o, key));
+}
+
+static uint64_t get_number(struct json_object *o, const char *key)
+{
+	uint64_t n = 0;
+
+	json_get_u64(o, key, &n);
+	return n;
+}
+
+/* A time that no clock shows is damage, too. */
+static bool get_time(struct json_object *o, const char *key, time_t *ret)
+{
+	uint64_t n;
+
+	if (!json_get_u64(o, key, &n) || !n || n > INT64_C(253402300799))
+		return false;
+	*ret = (time_t)n;
+	return true;
+}
+
+static bool get_outcome(struct json_object *o, enum task_outcome *ret)
+{
+	const char *name = json_get_str(o, "state");
+
+	for (int i = TASK_RUNS; name && i <= TASK_UNSUPPORTED; i++) {
+		*ret = (enum task_outcome)i;
+		if (!strcmp(name, task_outcome_name(*ret)))
+			return true;
+	}
+	return false;
+}
+
+static bool read_last(struct json_object *o, struct run_record *ret)
+{
+	if (!get_outcome(o, &ret->outcome) || !get_time(o, "start", &ret->start))
+		return false;
+	ret->ns = get_number(o, "ns");
+	ret->error = get_text(o, "error");
+	ret->mode = get_text(o, "mode");
+	ret->job_id = get_text(o, "job-id");
+	ret->node = get_text(o, "node");
+	ret->size = get_number(o, "size");
+	ret->read = get_number(o, "read");
+	ret->zero = get_number(o, "zero");
+	ret->archive_size = get_number(o, "archive-size");
+	ret->fleecing = json_get_u64(o, "fleecing-peak", &ret->peak);
+	ret->n_warnings = get_number(o, "warnings");
+	return true;
+}
+
+static bool read_success(struct json_object *o, struct success_record *ret)
+{
+	if (!o)
+		return true;
+	ret->archive = get_text(o, "archive");
+	if (!ret->archive || !get_time(o, "start", &ret->start))
+		return false;
+	ret->ns = get_number(o, "ns");
+	ret->volid = get_text(o, "volid");
+	ret->job_id = get_text(o, "job-id");
+	ret->archive_size = get_number(o, "archive-size");
+	return true;
+}
+
+static bool read_record(struct json_object *o, struct guest_record *ret)
+{
+	if (get_number(o, "version") != RECORD_VERSION)
+		return false;
+	ret->name = get_text(o, "name");
+	return read_last(json_get_obj(o, "last-run"), &ret->last) &&
+	       read_success(json_get_obj(o, "last-success"), &ret->success);
+}
+
+static int parse_file(const char *path, struct guest_record *ret, struct error **err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_json_ struct json_object *o = NULL;
+	int r = io_read_file(path, RECORD_MAX, &text, err);
+
+	if (r >= 0)
+		r = json_parse(buf_str(&text), text.len, RECORD_MEMORY, &o, err);
+	if (r < 0)
+		return r;
+	return read_record(o, ret) ? 0 : error_set(err, ERR_CORRUPT, "it is not a record of this version");
+}
+
+bool record_load(const struct paths *p, uint32_t vmid, struct guest_record *ret, const struct log *log)
+{
+	_cleanup_free_ char *path = record_path(p, vmid);
+	_cleanup_error_ struct error *err = NULL;
+	int r;
+
+	*ret = (struct guest_record){ 0 };
+	r = parse_file(path, ret, &err);
+	if (r >= 0)
+		return true;
+	record_clear(ret);
+	if (r == ERR_CORRUPT)
+		log_warn(log, "the record '%s' is damaged and counts as missing until the next backup: %s",
+			 path, error_message(err));
+	else if (r != -ENOENT)
+		log_warn(log, "%s", error_message(err));
+	return false;
+}
+
+/* ---- writing ---- */
+
+static struct json_object *last_json(const struct job_report *job, const struct task_report *t)
+{
+	struct json_object *o = json_new_str("state", task_outcome_name(t->outcome));
+	struct disk_report sum;
+
+	json_put_u64(o, "start", (uint64_t)(t->start ? t->start : job->start));
+	json_put_u64(o, "ns", t->ns);
+	json_put_text(o, "error", t->error);
+	json_put_str(o, "mode", t->mode);
+	json_put_text(o, "job-id", job->job_id);
+	json_put_text(o, "node", job->node);
+	json_put_u64(o, "size", t->size);
+	json_put_u64(o, "read", t->read);
+	json_put_u64(o, "zero", t->zero);
+	json_put_u64(o, "archive-size", t->archive_size);
+	if (task_report_fleecing(t, &sum))
+		json_put_u64(o, "fleecing-peak", sum.peak);
+	return json_put_u64(o, "warnings", t->n_warnings);
+}
+
+static struct json_object *success_json(const struct success_record *s)
+{
+	struct json_object *o = json_new_obj();
+
+	json_put_u64(o, "start", (uint64_t)s->start);
+	json_put_u64(o, "ns", s->ns);
+	json_put_text(o, "archive", s->archive);
+	json_put_text(o, "volid", s->volid);
+	json_put_text(o, "job-id", s->job_id);
+	return json_put_u64(o, "archive-size", s->archive_size);
+}
+
+/* The success that the new record has; its strings are borrowed. */
+static struct success_record last_success(const struct guest_record *old, const struct job_report *job,
+					  const struct task_report *t)
+{
+	if (t->outcome != TASK_SAVED || !t->archive)
+		return old->success;
+	return (struct success_record){
+		.start = t->start,
+		.ns = t->ns,
+		.archive = t->archive,
+		.volid = t->volid,
+		.job_id = job->job_id,
+		.archive_size = t->archive_size,
+	};
+}
+
+/* An old record survives a power cut that the new one does not, so the folder's sync may fail. */
+static int write_record(const struct paths *p, uint32_t vmid, struct json_object *o, struct error **err)
+{
+	_cleanup_free_ char *path = record_path(p, vmid), *folder = record_folder(p);
+	_cleanup_free_ char *text = xasprintf("%s\n", json_text(o));
+	_cleanup_error_ struct error *not_synced = NULL;
+	int r = io_mkdir_p(folder, 0700, err);
+
+	return r < 0 ? r : io_write_file_atomic(path, text, strlen(text), 0600, &not_synced, err);
+}
+
+int record_save(const struct paths *p, const struct job_report *job, const struct task_report *task,
+		const struct log *log, struct error **err)
+{
+	_cleanup_json_ struct json_object *o = json_new_obj();
+	_cleanup_record_ struct guest_record old = { 0 };
+	struct success_record success;
+	int r;
+
+	record_load(p, task->vmid, &old, log);
+	success = last_success(&old, job, task);
+	json_put_u64(o, "version", RECORD_VERSION);
+	json_put_text(o, "name", task->name ? task->name : old.name);
+	json_put_obj(o, "last-run", last_json(job, task));
+	if (success.start)
+		json_put_obj(o, "last-success", success_json(&success));
+	r = write_record(p, task->vmid, o, err);
+	return r < 0 ? error_wrap(err, r, "the record of guest %u", task->vmid) : 0;
+}

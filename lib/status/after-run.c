@@ -1,0 +1,96 @@
+#include "status/after-run.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "guest/guest-list.h"
+#include "report/record.h"
+#include "status/metrics.h"
+
+/* ---- records ---- */
+
+static bool is_run(const struct task_report *t, const struct guest_list *guests)
+{
+	return t->outcome != TASK_TODO && (t->name || guest_list_find(guests, t->vmid));
+}
+
+static void save_records(const struct host *host, const struct guest_list *guests,
+			 const struct job_report *run)
+{
+	for (size_t i = 0; i < run->n; i++) {
+		_cleanup_error_ struct error *err = NULL;
+
+		if (!is_run(&run->tasks[i], guests))
+			continue;
+		if (record_save(host->paths, run, &run->tasks[i], host->log, &err) < 0) {
+			log_error(host->log, "%s", error_message(err));
+			return;
+		}
+	}
+}
+
+static bool is_old(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && st.st_mtime < time(NULL) - (time_t)RECORD_KEEP_DAYS * 24 * 3600;
+}
+
+/* The half-written files of killed runs, "100.json.tmp.123", are not. */
+static bool is_needed(const char *name, const struct guest_list *guests)
+{
+	char *rest;
+	const unsigned long vmid = strtoul(name, &rest, 10);
+
+	return (!strcmp(rest, ".json") || !strcmp(rest, ".verified.json")) && vmid <= UINT32_MAX &&
+	       guest_list_find(guests, (uint32_t)vmid);
+}
+
+/* If no guest is found at all, their folder is rather not there: nothing is removed then. */
+static void forget_guests(const struct host *host, const struct guest_list *guests)
+{
+	_cleanup_free_ char *folder = record_folder(host->paths);
+	DIR *d = guests->n ? opendir(folder) : NULL;
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d))) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", folder, entry->d_name);
+
+		if (*entry->d_name != '.' && !is_needed(entry->d_name, guests) && is_old(path))
+			unlink(path);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* ---- all of it ---- */
+
+static void write_metrics(const struct host *host, const char *path, const struct guest_list *guests,
+			  const struct job_report *run)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_error_ struct error *err = NULL;
+
+	metrics_text(host, guests, run, &text);
+	if (metrics_write(path, &text, &err) < 0)
+		log_error(host->log, "metrics: %s", error_message(err));
+}
+
+void after_run(const struct host *host, const char *metrics, const struct job_report *run)
+{
+	_cleanup_guest_list_ struct guest_list guests = { 0 };
+	_cleanup_error_ struct error *err = NULL;
+
+	if (!run->start)
+		return;
+	if (guest_list_load(host->paths, &guests, &err) < 0)
+		log_error(host->log, "%s", error_message(err));
+	save_records(host, &guests, run);
+	forget_guests(host, &guests);
+	if (metrics)
+		write_metrics(host, metrics, &guests, run);
+}

@@ -1,0 +1,301 @@
+#include "status/metrics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bounded.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "report/record.h"
+
+/* ---- the format ---- */
+
+/* Each name has one of these, in front of its samples. */
+static void add_head(struct buf *out, const char *name, const char *help)
+{
+	buf_addf(out, "# HELP vzdump_%s %s\n# TYPE vzdump_%s gauge\n", name, help, name);
+}
+
+/* `name="value"`; the value may be any text. */
+static void add_label(struct buf *out, const char *name, const char *value)
+{
+	_cleanup_free_ char *text = text_as_utf8(value);
+
+	buf_addf(out, "%s=\"", name);
+	for (const char *at = text; *at; at++) {
+		if (*at == '\n')
+			buf_adds(out, "\\n");
+		else if (*at == '"' || *at == '\\')
+			buf_addf(out, "\\%c", *at);
+		else
+			buf_addc(out, *at);
+	}
+	buf_addc(out, '"');
+}
+
+static void add_seconds(struct buf *out, uint64_t ns)
+{
+	buf_addf(out, "%" PRIu64 ".%06" PRIu64, ns / 1000000000u, ns / 1000 % 1000000);
+}
+
+/* ---- guests ---- */
+
+struct guest_figures {
+	uint32_t vmid;
+	struct guest_record record;
+};
+
+enum figure_kind {
+	FIGURE_NUMBER,   /* a uint64_t */
+	FIGURE_SECONDS,  /* of a uint64_t of nanoseconds */
+	FIGURE_TIME,     /* a time_t */
+	FIGURE_IS_SAVED, /* an enum task_outcome */
+};
+
+enum figure_of {
+	OF_LAST,
+	OF_FLEECING, /* only if there were fleecing images */
+	OF_SUCCESS,  /* only if there has been a good run */
+};
+
+#define FIELD(member) offsetof(struct guest_record, member)
+
+/* clang-format off */
+static const struct figure {
+	const char *name, *help;
+	enum figure_of of;
+	enum figure_kind kind;
+	size_t at;
+} figures[] = {
+	{ "guest_last_run_timestamp_seconds", "When the last backup of the guest began.",
+	  OF_LAST, FIGURE_TIME, FIELD(last.start) },
+	{ "guest_last_run_success", "1 if the last backup of the guest succeeded, else 0.",
+	  OF_LAST, FIGURE_IS_SAVED, FIELD(last.outcome) },
+	{ "guest_last_run_duration_seconds", "Time that the last backup of the guest took.",
+	  OF_LAST, FIGURE_SECONDS, FIELD(last.ns) },
+	{ "guest_last_run_disk_bytes", "Size of the guest's disks in its last backup.",
+	  OF_LAST, FIGURE_NUMBER, FIELD(last.size) },
+	{ "guest_last_run_read_bytes", "Bytes that the last backup of the guest read from its disks.",
+	  OF_LAST, FIGURE_NUMBER, FIELD(last.read) },
+	{ "guest_last_run_zero_bytes", "Zeroes on the guest's disks in its last backup.",
+	  OF_LAST, FIGURE_NUMBER, FIELD(last.zero) },
+	{ "guest_last_run_archive_bytes", "Size of the archive of the guest's last backup, 0 if there is none.",
+	  OF_LAST, FIGURE_NUMBER, FIELD(last.archive_size) },
+	{ "guest_last_run_warnings", "Warnings about the guest in its last backup.",
+	  OF_LAST, FIGURE_NUMBER, FIELD(last.n_warnings) },
+	{ "guest_last_run_fleecing_peak_bytes", "The most that the fleecing images of the last backup took.",
+	  OF_FLEECING, FIGURE_NUMBER, FIELD(last.peak) },
+	{ "guest_last_success_timestamp_seconds", "When the last good backup of the guest began.",
+	  OF_SUCCESS, FIGURE_TIME, FIELD(success.start) },
+	{ "guest_last_success_duration_seconds", "Time that the last good backup of the guest took.",
+	  OF_SUCCESS, FIGURE_SECONDS, FIELD(success.ns) },
+	{ "guest_last_success_archive_bytes", "Size of the archive of the guest's last good backup.",
+	  OF_SUCCESS, FIGURE_NUMBER, FIELD(success.archive_size) },
+};
+/* clang-format on */
+
+static bool has_figure(const struct figure *f, const struct guest_record *r)
+{
+	switch (f->of) {
+	case OF_FLEECING:
+		return r->last.fleecing;
+	case OF_SUCCESS:
+		return r->success.start != 0;
+	case OF_LAST:
+		break;
+	}
+	return true;
+}
+
+static void add_value(struct buf *out, const struct figure *f, const struct guest_record *r)
+{
+	const void *value = (const char *)r + f->at;
+
+	switch (f->kind) {
+	case FIGURE_NUMBER:
+		buf_addf(out, "%" PRIu64, *(const uint64_t *)value);
+		break;
+	case FIGURE_SECONDS:
+		add_seconds(out, *(const uint64_t *)value);
+		break;
+	case FIGURE_TIME:
+		buf_addf(out, "%" PRId64, (int64_t) * (const time_t *)value);
+		break;
+	case FIGURE_IS_SAVED:
+		buf_addf(out, "%d", *(const enum task_outcome *)value == TASK_SAVED);
+		break;
+	}
+}
+
+static void add_figure(struct buf *out, const struct figure *f, const struct guest_figures *guests, size_t n)
+{
+	bool begun = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!has_figure(f, &guests[i].record))
+			continue;
+		if (!begun)
+			add_head(out, f->name, f->help);
+		begun = true;
+		buf_addf(out, "vzdump_%s{vmid=\"%" PRIu32 "\"} ", f->name, guests[i].vmid);
+		add_value(out, f, &guests[i].record);
+		buf_addc(out, '\n');
+	}
+}
+
+/*
+ * As job is what Prometheus calls the target that it asks, the label of ours is job_id.  What may change
+ * has a series of its own, so that the others go on when a guest gets another name.
+ */
+static void add_guest_info(struct buf *out, const struct guest_figures *guests, size_t n)
+{
+	if (n)
+		add_head(out, "guest_info", "Name of the guest, and state, mode and job of its last backup.");
+	for (size_t i = 0; i < n; i++) {
+		const struct guest_record *r = &guests[i].record;
+
+		buf_addf(out, "vzdump_guest_info{vmid=\"%" PRIu32 "\",", guests[i].vmid);
+		add_label(out, "name", r->name ? r->name : "");
+		buf_addc(out, ',');
+		add_label(out, "state", task_outcome_name(r->last.outcome));
+		buf_addc(out, ',');
+		add_label(out, "mode", r->last.mode ? r->last.mode : "");
+		buf_addc(out, ',');
+		add_label(out, "job_id", r->last.job_id ? r->last.job_id : "");
+		buf_adds(out, "} 1\n");
+	}
+}
+
+static void add_guests(const struct host *host, const struct guest_list *list, struct buf *out)
+{
+	_cleanup_free_ struct guest_figures *guests = xcalloc(list->n + 1, sizeof(*guests));
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		guests[n].vmid = list->entries[i].vmid;
+		if (!list->entries[i].node &&
+		    record_load(host->paths, guests[n].vmid, &guests[n].record, NULL))
+			n++;
+	}
+	add_guest_info(out, guests, n);
+	for (size_t i = 0; i < ARRAY_SIZE(figures); i++)
+		add_figure(out, &figures[i], guests, n);
+	for (size_t i = 0; i < n; i++)
+		record_clear(&guests[i].record);
+}
+
+/* ---- the run ---- */
+
+static void add_number(struct buf *out, const char *name, const char *help, uint64_t value)
+{
+	add_head(out, name, help);
+	buf_addf(out, "vzdump_%s %" PRIu64 "\n", name, value);
+}
+
+static void add_counts(struct buf *out, const struct job_report *run)
+{
+	add_head(out, "last_run_guests", "Guests of the last run, by what became of them.");
+	for (int i = TASK_TODO; i <= TASK_UNSUPPORTED; i++) {
+		const enum task_outcome outcome = (enum task_outcome)i;
+
+		buf_addf(out, "vzdump_last_run_guests{state=\"%s\"} %zu\n", task_outcome_name(outcome),
+			 report_count(run, outcome));
+	}
+}
+
+static void add_run_info(struct buf *out, const struct job_report *run)
+{
+	add_head(out, "last_run_info", "Node, job and storage of the last run.");
+	buf_adds(out, "vzdump_last_run_info{");
+	add_label(out, "node", run->node ? run->node : "");
+	buf_addc(out, ',');
+	add_label(out, "job_id", run->job_id ? run->job_id : "");
+	buf_addc(out, ',');
+	add_label(out, "storage", run->storage ? run->storage : "");
+	buf_adds(out, "} 1\n");
+}
+
+static void add_run(struct buf *out, const struct job_report *run)
+{
+	add_run_info(out, run);
+	add_number(out, "last_run_timestamp_seconds", "When the last run began.", (uint64_t)run->start);
+	add_number(out, "last_run_success", "1 if nothing failed in the last run, else 0.",
+		   report_is_good(run));
+	add_head(out, "last_run_duration_seconds", "Time that the last run took.");
+	buf_adds(out, "vzdump_last_run_duration_seconds ");
+	add_seconds(out, run->ns);
+	buf_addc(out, '\n');
+	add_number(out, "last_run_archive_bytes", "Size of all archives of the last run.",
+		   report_total_size(run));
+	add_number(out, "last_run_warnings", "Warnings of the last run.", report_warnings(run));
+	add_counts(out, run);
+}
+
+void metrics_text(const struct host *host, const struct guest_list *guests, const struct job_report *run,
+		  struct buf *out)
+{
+	add_guests(host, guests, out);
+	add_run(out, run);
+}
+
+/* ---- the file ---- */
+
+struct metrics_file {
+	char *path;
+	struct buf text;
+};
+
+static void metrics_file_free(void *opaque)
+{
+	struct metrics_file *f = opaque;
+
+	free(f->path);
+	buf_clear(&f->text);
+	free(f);
+}
+
+/* The collector runs as another user, so the umask does not count. */
+static int fill_file(int fd, const struct buf *text)
+{
+	int r = io_write_all(fd, buf_str(text), text->len);
+
+	return r == 0 && (fchmod(fd, 0644) < 0 || fsync(fd) < 0) ? -errno : r;
+}
+
+static int write_file(void *opaque, struct error **err)
+{
+	const struct metrics_file *f = opaque;
+	_cleanup_free_ char *unfinished = io_unfinished_name(f->path, (int)getpid());
+	int fd = io_create_fresh(unfinished, 0644);
+	int r = fd < 0 ? fd : fill_file(fd, &f->text);
+
+	if (fd >= 0)
+		close(fd);
+	if (r == 0 && rename(unfinished, f->path) < 0)
+		r = -errno;
+	if (r == 0)
+		return 0;
+	if (fd >= 0)
+		unlink(unfinished);
+	return error_errno(err, -r, "cannot write '%s'", f->path);
+}
+
+int metrics_write(const char *path, const struct buf *text, struct error **err)
+{
+	struct metrics_file *f = xcalloc(1, sizeof(*f));
+	int r;
+
+	f->path = xstrdup(path);
+	buf_add(&f->text, buf_str(text), text->len);
+	r = bounded_run(&(struct bounded_call){ .call = write_file, .clear = metrics_file_free, .arg = f },
+			METRICS_MS, NULL, err);
+	return r == ERR_TIMEOUT ? error_wrap(err, r, "cannot write '%s'", path) : r;
+}
