@@ -2,21 +2,49 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "base/text.h"
+#include "base/mem.h"
 #include "command.h"
+#include "output.h"
 #include "schedule/calendar.h"
+#include "schedule/supervisor.h"
+#include "scheduler.h"
+
+#define LAST_SECOND INT64_C(253402300799) /* of the year 9999 */
 
 static const struct option rows[] = {
 	{ .name = "after",
-	  .value = { .type = VALUE_INT, .min = 0, .max = INT64_C(253402300799) },
+	  .value = { .type = VALUE_INT, .min = 0, .max = LAST_SECOND },
 	  .requires = "next",
 	  .description = "The time that --next begins at, in seconds since 1970. Default: now." },
+	{ .name = "force",
+	  .value = { .type = VALUE_BOOL },
+	  .fallback = "0",
+	  .complete = COMPLETE_BOOL,
+	  .description = "Run jobs although Proxmox VE's own scheduler is on this host." },
+	{ .name = "list",
+	  .value = { .type = VALUE_BOOL },
+	  .fallback = "0",
+	  .complete = COMPLETE_BOOL,
+	  .description = "Print the jobs with their last and next run." },
 	{ .name = "next",
 	  .description =
 		  "Print when this calendar event comes next: seconds since 1970 and the local time, or "
 		  "\"never\"." },
+	{ .name = "once",
+	  .value = { .type = VALUE_BOOL },
+	  .fallback = "0",
+	  .complete = COMPLETE_BOOL,
+	  .description = "Start what is due, and end; for a timer or a line of cron each minute. Otherwise "
+			 "this is a service." },
+	{ .name = "output-format",
+	  .value = { .type = VALUE_ENUM, .values = scheduler_formats },
+	  .fallback = "text",
+	  .complete = COMPLETE_ENUM,
+	  .description = "How to print the result of --list." },
 };
 
 static const struct option_table table = {
@@ -25,6 +53,27 @@ static const struct option_table table = {
 	.rows = rows,
 	.n_rows = ARRAY_SIZE(rows),
 };
+
+/* ---- lines for whoever looks after the host ---- */
+
+/* opaque: the least level that is of interest. */
+static void on_line(const struct log *log, enum log_level level, const char *line)
+{
+	static const char *const names[] = { "DEBUG", "INFO", "WARN", "ERROR" };
+	const enum log_level *least = log->opaque;
+
+	if (level >= *least && output_ready(stderr))
+		fprintf(stderr, "%s: %s\n", names[level], line);
+}
+
+static const enum log_level all_lines = LOG_LEVEL_INFO, problems = LOG_LEVEL_WARN;
+
+static struct log log_of(const enum log_level *least)
+{
+	return (struct log){ .line = on_line, .opaque = (void *)(uintptr_t)least };
+}
+
+/* ---- --next ---- */
 
 static void print_time(time_t t)
 {
@@ -53,11 +102,83 @@ static int print_next(const struct options *o, struct error **err)
 	return 0;
 }
 
+/* ---- running jobs ---- */
+
+/* The vzdump that was installed together with this program, else the one in PATH.  Caller frees. */
+static char *find_vzdump(void)
+{
+	char path[4096];
+	const ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *slash;
+
+	path[n > 0 ? n : 0] = '\0';
+	slash = strrchr(path, '/');
+	if (slash) {
+		_cleanup_free_ char *sibling = xasprintf("%.*s/vzdump", (int)(slash - path), path);
+
+		if (access(sibling, X_OK) == 0)
+			return TAKE_PTR(sibling);
+	}
+	return xstrdup("vzdump");
+}
+
+/* What run a job needs beside its id. */
+struct runner {
+	const struct paths *paths;
+	char *vzdump;
+};
+
+static int start_job(void *opaque, const struct job_entry *job, int lock, pid_t *ret, struct error **err)
+{
+	const struct runner *r = opaque;
+
+	return supervisor_start(r->paths, job->id, r->vzdump, lock, ret, err);
+}
+
+/*
+ * The program tells, not a running process: while that is restarted, both would run every job that is due.
+ */
+static int refuse_beside_pve(const struct paths *p, struct error **err)
+{
+	_cleanup_free_ char *program = paths_get(p, "/usr/bin/pvescheduler");
+
+	if (access(program, F_OK) < 0)
+		return 0;
+	return error_set(
+		err, ERR_INVALID,
+		"vzdump-scheduler: Proxmox VE's own scheduler (%s) is on this host and runs the same "
+		"jobs: if it is switched off for good, use --force",
+		program);
+}
+
+static int run_jobs(const struct options *o, const struct paths *p, struct error **err)
+{
+	const bool once = options_bool(o, "once");
+	const struct log log = log_of(once ? &problems : &all_lines);
+	_cleanup_free_ char *node = paths_nodename(p), *vzdump = find_vzdump();
+	struct runner runner = { .paths = p, .vzdump = vzdump };
+	const struct scheduler s = {
+		.paths = p, .log = &log, .node = node, .start = start_job, .opaque = &runner
+	};
+	int r = options_bool(o, "force") ? 0 : refuse_beside_pve(p, err);
+
+	if (r < 0)
+		return r;
+	return once ? scheduler_once(&s, err) : scheduler_serve(&s, err);
+}
+
 static int run(struct options *o, struct error **err)
 {
+	const struct log log = log_of(&problems);
+	struct paths paths;
+	int r;
+
 	if (options_given(o, "next"))
 		return print_next(o, err);
-	return error_set(err, ERR_INVALID, "vzdump-scheduler: option --next is missing (see --help)");
+	paths_init(&paths, getenv("VZDUMP_ROOT"));
+	r = options_bool(o, "list") ? scheduler_list(o, &paths, &log, err) : run_jobs(o, &paths, err);
+	paths_clear(&paths);
+	return r;
 }
 
 static const struct command scheduler = { .table = &table, .run = run };

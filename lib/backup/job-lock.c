@@ -10,11 +10,11 @@
 
 #include "backup/event.h"
 #include "backup/job.h"
-#include "backup/upid.h"
 #include "base/io.h"
 #include "base/lock-holder.h"
 #include "base/proc.h"
 #include "base/strv.h"
+#include "base/upid.h"
 #include "base/units.h"
 
 #define POLL_MS     250
@@ -84,7 +84,7 @@ static int wait_for_lock(int fd, const char *path, uint64_t minutes, const struc
 static int write_pid(const struct host *host, const char *path, struct error **err)
 {
 	_cleanup_free_ char *node = paths_nodename(host->paths);
-	_cleanup_free_ char *upid = upid_of_this(node, "vzdump");
+	_cleanup_free_ char *upid = upid_new(node, getpid(), time(NULL), "vzdump");
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 
 	if (fd < 0 || dprintf(fd, "%s\n", upid) < 0)
@@ -167,12 +167,15 @@ static bool read_bare_pid(const char *path, const char *text, struct process_id 
 static bool find_job(const char *path, struct process_id *ret)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
+	struct upid upid;
 
 	if (io_read_file(path, UPID_MAX, &text, NULL) < 0 || !text.len)
 		return false;
 	str_strip(text.data);
-	if (upid_parse(text.data, &ret->pid, &ret->start_ticks))
+	if (upid_parse(text.data, &upid)) {
+		*ret = (struct process_id){ .pid = upid.pid, .start_ticks = upid.start_ticks };
 		return is_running(ret);
+	}
 	return read_bare_pid(path, text.data, ret);
 }
 

@@ -4,9 +4,9 @@
  *	[WEEKDAYS] [[YEAR-]MONTH-DAY] [[HOURS:]MINUTES[:SECONDS]] [UTC]
  *
  * with at least one of the first three, or one of the words minutely, hourly, daily, weekly, monthly, yearly
- * (annually), quarterly, semiannually (semi-annually).  Each number is a list: "*"; "*" "/N" (every N from the
- * first value on); or items with commas between them: A, A..B, A/N, A..B/N.  Without a time it is 00:00:00;
- * without hours every hour; one number alone is minutes.  man/vzdump-scheduler.8 tells the rest.
+ * (annually), quarterly, semiannually (semi-annually).  Each number is a list: a star; a star and /N (every N
+ * from the first value on); or items with commas between them: A, A..B, A/N, A..B/N.  Without a time it is
+ * 00:00:00; without hours every hour; one number alone is minutes.  man/vzdump-scheduler.8 tells the rest.
  *
  * A time that the clock leaves out (spring) does not come that day; one that it shows twice (autumn) comes
  * the first time only.

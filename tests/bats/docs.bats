@@ -45,12 +45,17 @@ names_of_table() {
 	[ "$("$BUILD/bin/vzdump" --version)" = "vzdump $(cat "$top/VERSION")" ]
 }
 
-@test "the manual names every file that the program knows under its root" {
+@test "the manual of vzdump-scheduler has every option of --help, and no other" {
+	diff <("$BUILD/bin/vzdump-scheduler" --help | sed -nE 's/^  --([a-z-]+).*/\1/p' | grep -vxE 'help|version' | sort) \
+		<(sed -nE 's/^\.It Fl -([a-z-]+).*/\1/p' "$top/man/vzdump-scheduler.8" | sort)
+}
+
+@test "the manuals name every file that the programs know under their root" {
 	local path
 	for path in $(grep -rhoE 'paths_get\([^;]*"/[^"]*"' "$top/lib" "$top/cli" |
 		sed -E 's/.*"(.*)"/\1/; s/%u|%" PRIu32 "/<vmid>/g' | grep -vxE '/run|/etc/pve|/etc/hostname' | sort -u); do
-		grep -qF "$path" "$man" || grep -qF "${path%/*}" "$man" || {
-			echo "not in the manual: $path"
+		grep -qF "$path" "$top"/man/*.[1-8] || grep -qF "${path%/*}" "$top"/man/*.[1-8] || {
+			echo "not in a manual: $path"
 			return 1
 		}
 	done
@@ -146,8 +151,8 @@ named_in() {
 		}
 	done
 	for name in $(grep -ohE 'getenv\("[A-Z_]+"\)' "$top"/cli/*.c | grep -oE '[A-Z_]{2,}' | grep -vx HOME | sort -u); do
-		sed -n '/^\.Sh ENVIRONMENT/,/^\.Sh FILES/p' "$man" | grep -qE "^\.It Ev .*\b$name\b" || {
-			echo "not among the manual's environment: $name"
+		sed -sn '/^\.Sh ENVIRONMENT/,/^\.Sh FILES/p' "$top"/man/*.[1-8] | grep -qE "^\.It Ev .*\b$name\b" || {
+			echo "not among a manual's environment: $name"
 			status=1
 		}
 	done

@@ -10,7 +10,6 @@
 
 #include "storage/host.h"
 #include "backup/job.h"
-#include "backup/upid.h"
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/lock-holder.h"
@@ -138,27 +137,6 @@ static void test_stop(void)
 	ok(!is_ended("vzdump", nonsense, 0), "nor anybody if the file holds something else");
 }
 
-static void test_upid(void)
-{
-	_cleanup_free_ char *mine = upid_of_this("node-1", "vzdump");
-	uint64_t ticks, my_ticks = 0;
-	pid_t pid;
-
-	proc_start_ticks(getpid(), &my_ticks);
-	ok(str_prefix(mine, "UPID:node-1:", NULL) && str_suffix(mine, ":vzdump::root@pam:"),
-	   "a UPID has node, type and user");
-	ok(upid_parse(mine, &pid, &ticks) && pid == getpid() && ticks == my_ticks,
-	   "and names this process by pid and start");
-	ok(upid_parse("UPID:n:00001267:123456789:65A0B1C2:vzdump:100:root@pam:", &pid, &ticks) &&
-		   pid == 0x1267 && ticks == 0x123456789,
-	   "a start that needs nine digits is read");
-	ok(!upid_parse("4711", &pid, &ticks) && !upid_parse("UPID:", &pid, &ticks) &&
-		   !upid_parse("UPID:n:1:2:3:vzdump::root@pam:", &pid, &ticks) &&
-		   !upid_parse("UPID:n:ffffffff:00000001:00000001:x::y:", &pid, &ticks) &&
-		   !upid_parse("UPID:n:00000001:00000001:00000001:x::y:", &pid, &ticks),
-	   "what is none is not");
-}
-
 static void test_holder(void)
 {
 	_cleanup_free_ char *path = at_root("/run/vzdump.lock");
@@ -184,7 +162,6 @@ int main(void)
 		return 1;
 	run = at_root("/run");
 	mkdir(run, 0755);
-	test_upid();
 	test_holder();
 	test_stop();
 	buf_clear(&said);

@@ -1,23 +1,21 @@
-#include "backup/upid.h"
+#include "base/upid.h"
 
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/strv.h"
 
-char *upid_of_this(const char *node, const char *type)
+char *upid_new(const char *node, pid_t pid, int64_t start_time, const char *type)
 {
 	uint64_t ticks = 0;
 
-	proc_start_ticks(getpid(), &ticks);
-	return xasprintf("UPID:%s:%08X:%08" PRIX64 ":%08" PRIX64 ":%s::root@pam:", node, (unsigned)getpid(),
-			 ticks, (uint64_t)time(NULL), type);
+	proc_start_ticks(pid, &ticks);
+	return xasprintf("UPID:%s:%08X:%08" PRIX64 ":%08" PRIX64 ":%s::root@pam:", node, (unsigned)pid, ticks,
+			 (uint64_t)start_time, type);
 }
 
 /* Reads 8 to 16 hexadecimal digits and a colon, and moves *at past them. */
@@ -34,7 +32,7 @@ static bool read_hex(const char **at, uint64_t *ret)
 	return true;
 }
 
-bool upid_parse(const char *text, pid_t *ret_pid, uint64_t *ret_start_ticks)
+bool upid_parse(const char *text, struct upid *ret)
 {
 	uint64_t pid, start;
 	const char *at;
@@ -42,9 +40,10 @@ bool upid_parse(const char *text, pid_t *ret_pid, uint64_t *ret_start_ticks)
 	if (!str_prefix(text, "UPID:", &at) || !strchr(at, ':'))
 		return false;
 	at = strchr(at, ':') + 1;
-	if (!read_hex(&at, &pid) || !read_hex(&at, ret_start_ticks) || !read_hex(&at, &start) || pid < 2 ||
-	    pid > INT32_MAX)
+	if (!read_hex(&at, &pid) || !read_hex(&at, &ret->start_ticks) || !read_hex(&at, &start) || pid < 2 ||
+	    pid > INT32_MAX || start > INT64_MAX)
 		return false;
-	*ret_pid = (pid_t)pid;
+	ret->pid = (pid_t)pid;
+	ret->start_time = (int64_t)start;
 	return true;
 }

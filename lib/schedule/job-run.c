@@ -1,0 +1,100 @@
+#include "schedule/job-run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "schedule/job-files.h"
+
+#define FILE_MAX_SIZE ((size_t)64 << 10)
+#define JSON_MEMORY   ((size_t)16 << 20)
+
+/* ---- the lock ---- */
+
+/* It belongs to the open file description, as that of flock(), but one can ask whether it is held. */
+int job_run_lock(const struct paths *p, const char *id, struct error **err)
+{
+	_cleanup_free_ char *path = job_file(p, id, "lck");
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd = io_open_lock(path);
+	int e;
+
+	if (fd < 0)
+		return error_errno(err, -fd, "cannot open lock '%s'", path);
+	if (fcntl(fd, F_OFD_SETLK, &whole) == 0)
+		return fd;
+	e = errno == EACCES ? EAGAIN : errno;
+	close(fd);
+	return error_errno(err, e, "cannot lock '%s'", path);
+}
+
+bool job_run_is_on(const struct paths *p, const char *id)
+{
+	_cleanup_free_ char *path = job_file(p, id, "lck");
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+}
+
+/* ---- the record ---- */
+
+void job_run_clear(struct job_run *run)
+{
+	free(run->msg);
+	*run = (struct job_run){ 0 };
+}
+
+static int64_t get_time(struct json_object *o, const char *key)
+{
+	uint64_t n;
+
+	return json_get_u64(o, key, &n) && n <= INT64_MAX ? (int64_t)n : 0;
+}
+
+bool job_run_load(const struct paths *p, const char *id, struct job_run *ret)
+{
+	_cleanup_free_ char *file = job_file(p, id, "run");
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_json_ struct json_object *o = NULL;
+
+	*ret = (struct job_run){ 0 };
+	if (io_read_file(file, FILE_MAX_SIZE, &text, NULL) == -ENOENT)
+		return false;
+	if (json_parse(buf_str(&text), text.len, JSON_MEMORY, &o, NULL) < 0)
+		return true;
+	ret->pid = (pid_t)get_time(o, "pid");
+	ret->begun = get_time(o, "begun");
+	ret->ended = get_time(o, "ended");
+	ret->msg = xstrdup_null(json_get_str(o, "msg"));
+	return true;
+}
+
+int job_run_save(const struct paths *p, const char *id, const struct job_run *run, struct error **err)
+{
+	_cleanup_free_ char *file = job_file(p, id, "run");
+	_cleanup_json_ struct json_object *o = json_new_obj();
+	const char *text;
+
+	json_put_u64(o, "pid", (uint64_t)run->pid);
+	json_put_u64(o, "begun", (uint64_t)run->begun);
+	if (run->ended)
+		json_put_u64(o, "ended", (uint64_t)run->ended);
+	json_put_str(o, "msg", run->msg);
+	text = json_text(o);
+	return io_write_file_atomic(file, text, strlen(text), 0644, NULL, err);
+}
+
+int job_run_forget(const struct paths *p, const char *id, struct error **err)
+{
+	_cleanup_free_ char *file = job_file(p, id, "run");
+
+	if (unlink(file) < 0 && errno != ENOENT)
+		return error_errno(err, errno, "cannot remove '%s'", file);
+	return 0;
+}
