@@ -22,6 +22,27 @@ char *units_bytes(uint64_t bytes, int decimals)
 	return xasprintf("%.*f %s", decimals, value, names[unit]);
 }
 
+char *units_human_bytes(uint64_t bytes)
+{
+	static const char *const names[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
+	_cleanup_free_ char *text = NULL;
+	double value = (double)bytes;
+	unsigned unit = 0;
+	size_t len;
+
+	for (uint64_t rest = bytes; rest >= 1024 && unit < ARRAY_SIZE(names) - 1; rest /= 1024) {
+		value /= 1024;
+		unit++;
+	}
+	/* half a digit goes up, where printf() rounds to even */
+	text = xasprintf("%.3f", round(value * 1000) / 1000);
+	for (len = strlen(text); text[len - 1] == '0'; len--)
+		;
+	if (text[len - 1] == '.')
+		len--;
+	return xasprintf("%.*s %s", (int)len, text, names[unit]);
+}
+
 char *units_archive_size(uint64_t bytes)
 {
 	if (bytes < MIB)
@@ -33,27 +54,43 @@ char *units_archive_size(uint64_t bytes)
 	return xasprintf("%.2fTB", (double)bytes / (double)(1024 * GIB));
 }
 
-char *units_duration(uint64_t seconds)
+struct unit_of_time {
+	const char *name;
+	uint64_t seconds;
+};
+
+static const struct unit_of_time units_of_time[] = {
+	{ "y", 31557600 }, { "M", 2630016 }, { "w", 7 * 24 * 3600 }, { "d", 24 * 3600 }, { "h", 3600 },
+	{ "m", 60 },       { "s", 1 },
+};
+
+/* From the largest unit on that is given. */
+static char *time_text(uint64_t seconds, size_t largest)
 {
-	static const struct {
-		const char *name;
-		uint64_t seconds;
-	} steps[] = {
-		{ "w", 7 * 24 * 3600 }, { "d", 24 * 3600 }, { "h", 3600 }, { "m", 60 }, { "s", 1 },
-	};
 	char text[96] = "";
 	size_t len = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		uint64_t n = seconds / steps[i].seconds;
+	for (size_t i = largest; i < ARRAY_SIZE(units_of_time); i++) {
+		const struct unit_of_time *unit = &units_of_time[i];
+		uint64_t n = seconds / unit->seconds;
 
 		if (!n)
 			continue;
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%lu%s", len ? " " : "",
-					(unsigned long)n, steps[i].name);
-		seconds %= steps[i].seconds;
+					(unsigned long)n, unit->name);
+		seconds %= unit->seconds;
 	}
 	return xstrdup(len ? text : "0s");
+}
+
+char *units_duration(uint64_t seconds)
+{
+	return time_text(seconds, 2);
+}
+
+char *units_timespan(uint64_t seconds)
+{
+	return time_text(seconds, 0);
 }
 
 char *units_hms(uint64_t seconds)

@@ -13,10 +13,16 @@
 
 /* "11.8 GiB" as PVE::Format::render_bytes, with `decimals` digits after the point.  Caller frees. */
 char *units_bytes(uint64_t bytes, int decimals);
+/* "0 B", "1.5 KiB", "3.115 GiB" as Proxmox's HumanByte: up to 3 decimals, up to PiB.  Caller frees. */
+char *units_human_bytes(uint64_t bytes);
 /* "1.20GB", "12MB", "3KB" as PVE's VZDump::format_size (units are 1024).  Caller frees. */
 char *units_archive_size(uint64_t bytes);
 /* "1h 2m 3s", "0s" as PVE::Format::render_duration.  Caller frees. */
 char *units_duration(uint64_t seconds);
+/*
+ * The same from years (y, 365.25 days) and months (M, 30.44 days) on, as Proxmox's TimeSpan.  Caller frees.
+ */
+char *units_timespan(uint64_t seconds);
 /* "01:02:03" as PVE's VZDump::format_time.  Caller frees. */
 char *units_hms(uint64_t seconds);
 /* "32G" as PVE writes the size of a disk in a config: the largest of T G M K that divides.  Caller frees. */

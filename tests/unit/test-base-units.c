@@ -14,6 +14,17 @@ static void test_units(void)
 	is_text(units_archive_size(GIB * 6 / 5), "1.20GB", "a large archive");
 	is_text(units_duration(0), "0s", "no time");
 	is_text(units_duration(3600 * 25 + 61), "1d 1h 1m 1s", "a day and more");
+	is_text(units_duration(31557600), "52w 1d 6h", "a year, of which this knows nothing");
+	is_text(units_timespan(0), "0s", "no time span");
+	is_text(units_timespan(3723), "1h 2m 3s", "a time span");
+	is_text(units_timespan(31557600 + 2630016 + 3 * 604800), "1y 1M 3w", "a year, a month and weeks");
+	is_text(units_human_bytes(0), "0 B", "nothing");
+	is_text(units_human_bytes(1023), "1023 B", "just under a KiB, as short as can be");
+	is_text(units_human_bytes(1536), "1.5 KiB", "one digit is enough");
+	is_text(units_human_bytes(13 * KIB), "13 KiB", "no digit is needed");
+	is_text(units_human_bytes(UINT64_C(3344706120)), "3.115 GiB", "three digits are the most");
+	is_text(units_human_bytes(1024 * KIB - 1), "1023.999 KiB", "the unit is that of the bytes");
+	is_text(units_human_bytes(UINT64_MAX), "16384 PiB", "there is nothing beyond PiB");
 	is_text(units_hms(3725), "01:02:05", "an hour and more");
 	is_text(units_disk_size(32 * GIB), "32G", "a disk of whole GiB");
 	is_text(units_disk_size(540672), "528K", "an EFI disk");
