@@ -44,6 +44,16 @@ bool node_name_valid(const char *name)
 	return true;
 }
 
+bool safe_id_valid(const char *id)
+{
+	if (!is_alnum(*id) && *id != '_')
+		return false;
+	for (; *id; id++)
+		if (!is_alnum(*id) && !strchr("._-", *id))
+			return false;
+	return true;
+}
+
 uint32_t vmid_parse(const char *text)
 {
 	size_t len = strlen(text);

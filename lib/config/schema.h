@@ -51,6 +51,8 @@ char *value_describe_plain(const struct value_schema *s);
 bool storage_id_valid(const char *id);
 /* A host name label: letters, digits, inner dashes (pve-node). */
 bool node_name_valid(const char *name);
+/* [A-Za-z0-9_][A-Za-z0-9._-]*, as names of notification targets, matchers and their fields. */
+bool safe_id_valid(const char *id);
 /* 100 to 999999999 without sign or leading zero (pve-vmid).  0 if it is not one. */
 uint32_t vmid_parse(const char *text);
 

@@ -1,5 +1,6 @@
 #include "config/section.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,17 +129,21 @@ static void read_properties(struct reader *rd, struct section *s)
 	}
 }
 
-/* Takes over what s owns; replaces a section of the same id. */
-static void add_section(struct section_config *c, struct section *s)
+static void drop_section(struct section_config *c, const char *id)
 {
 	for (size_t i = 0; i < c->n; i++) {
-		if (strcmp(c->sections[i].id, s->id) == 0) {
+		if (strcmp(c->sections[i].id, id) == 0) {
 			section_clear(&c->sections[i]);
 			memmove(&c->sections[i], &c->sections[i + 1], (c->n - i - 1) * sizeof(*c->sections));
 			c->n--;
-			break;
+			return;
 		}
 	}
+}
+
+/* Takes over what s owns. */
+static void add_section(struct section_config *c, struct section *s)
+{
 	c->sections = xreallocarray(c->sections, c->n + 1, sizeof(*c->sections));
 	c->sections[c->n++] = *s;
 }
@@ -167,8 +172,65 @@ void section_config_parse(const char *text, const char *file, const struct log *
 		s.type = xstrdup(type);
 		s.id = xstrdup(id);
 		read_properties(&rd, &s);
+		drop_section(ret, s.id);
 		add_section(ret, &s);
 	}
+}
+
+/* "type: id", where the id is the rest of the line. */
+static int begin_strict(struct section_config *c, const char *line, unsigned number, struct error **err)
+{
+	const char *colon = strchr(line, ':');
+	struct section s = { .line = number };
+
+	if (!colon || !isalpha((unsigned char)*line))
+		return error_set(err, ERR_INVALID,
+				 "a section begins with \"type: name\", and comments are not allowed");
+	s.type = trim_end(xstrndup(line, (size_t)(colon - line)));
+	s.id = trim_end(xstrdup(colon + 1 + strspn(colon + 1, BLANKS)));
+	add_section(c, &s);
+	return 0;
+}
+
+static int add_strict(struct section *s, const char *line, unsigned number, struct error **err)
+{
+	struct section_property *p;
+
+	if (!add_property(s, line, number))
+		return error_set(err, ERR_INVALID,
+				 "in a section each line is indented; an empty line ends the section");
+	p = &s->properties[s->n - 1];
+	if (!p->value && !strchr(BLANKS, line[strlen(line) - 1]))
+		return error_set(err, ERR_INVALID, "the key has no value");
+	if (!p->value)
+		p->value = xstrdup("");
+	return 0;
+}
+
+int section_config_parse_strict(const char *text, const char *file, struct section_config *ret,
+				struct error **err)
+{
+	_cleanup_section_config_ struct section_config c = { 0 };
+	bool inside = false;
+	const char *start;
+	size_t len;
+
+	for (unsigned number = 1; str_next_line(&text, &start, &len); number++) {
+		_cleanup_free_ char *line = xstrndup(start, len);
+		const bool blank = !line[strspn(line, BLANKS)];
+		int r = 0;
+
+		if (!blank && inside)
+			r = add_strict(&c.sections[c.n - 1], line, number, err);
+		else if (!blank)
+			r = begin_strict(&c, line, number, err);
+		if (r < 0)
+			return error_wrap(err, r, "file %s line %u", file, number);
+		inside = !blank;
+	}
+	*ret = c;
+	c = (struct section_config){ 0 };
+	return 0;
 }
 
 char *config_file_value(const char *file, const char *key)

@@ -17,6 +17,7 @@
 #include <stddef.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "base/log.h"
 
 struct section_property {
@@ -34,13 +35,21 @@ struct section {
 };
 
 struct section_config {
-	struct section *sections; /* in file order; only the last of several with the same id */
+	struct section *sections; /* in file order; of several with the same id only the last */
 	size_t n;
 };
 
 /* Never fails: warns about lines that it cannot parse ("file x line 3 - ignore config line: ..."). */
 void section_config_parse(const char *text, const char *file, const struct log *log,
 			  struct section_config *ret);
+/*
+ * The strict flavour (notifications.cfg).  There are no comments; a line of blanks ends a section, too; a key
+ * needs a blank behind it, so its value is never NULL.  ERR_INVALID for the first line that fits nowhere
+ * ("file x line 3: ..."), without its text, which may be secret.  Several sections with the same id are all
+ * there.  Facts: proxmox-section-config.
+ */
+int section_config_parse_strict(const char *text, const char *file, struct section_config *ret,
+				struct error **err);
 void section_clear(struct section *s);
 void section_config_clear(struct section_config *c);
 #define _cleanup_section_config_ _cleanup_(section_config_clear)

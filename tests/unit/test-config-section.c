@@ -26,6 +26,42 @@ static const char text[] = "junk\n"
 			   "dir: other\n"
 			   "  path /x";
 
+static void fails_strictly(const char *bad, const char *why)
+{
+	struct section_config c = { 0 };
+	struct error *err = NULL;
+	int r = section_config_parse_strict(bad, "f", &c, &err);
+
+	fails(r, &err, why, why);
+}
+
+static void strict_flavour(void)
+{
+	_cleanup_section_config_ struct section_config c = { 0 };
+	struct error *err = NULL;
+	int r = section_config_parse_strict("\n \nsmtp : a b:c \n\tkey  some text \n key2 # 1\n\tempty \n  \n"
+					    "smtp: x\n\nsmtp: x\n\tk v",
+					    "f", &c, &err);
+
+	works(r, &err, "the strict flavour");
+	ok(c.n == 3 && c.sections[0].n == 3, "a line of blanks ends a section, and all of one id are kept");
+	same(c.sections[0].type, "smtp", "a type");
+	same(c.sections[0].id, "a b:c", "an id is the rest of the line");
+	same(section_get(&c.sections[0], "key"), "some text", "a value without the blanks around it");
+	same(section_get(&c.sections[0], "key2"), "# 1", "# is nothing special in a value");
+	same(section_get(&c.sections[0], "empty"), "", "a blank alone is an empty value");
+	same(section_get(&c.sections[2], "k"), "v", "the last line needs no newline");
+	ok(c.sections[2].line == 10 && c.sections[2].properties[0].line == 11, "lines have their numbers");
+	fails_strictly("\n# comment\n",
+		       "file f line 2: a section begins with \"type: name\", and comments are");
+	fails_strictly("a: b\n# comment\n", "file f line 2: in a section each line is indented");
+	fails_strictly("a: b\n\tx y\nc: d\n", "file f line 3: in a section each line is indented");
+	fails_strictly("a: b\n\tdisable\n", "file f line 2: the key has no value");
+	fails_strictly("ab\n", "file f line 1: a section begins");
+	fails_strictly("1a: b\n", "file f line 1: a section begins");
+	fails_strictly("\ta: b\n", "file f line 1: a section begins");
+}
+
 int main(void)
 {
 	_cleanup_section_config_ struct section_config c = { 0 };
@@ -70,5 +106,6 @@ int main(void)
 	section_config_clear(&c);
 	section_config_parse("", "f", &log, &c);
 	ok(c.n == 0, "an empty file is fine");
+	strict_flavour();
 	return done_testing();
 }
