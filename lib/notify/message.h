@@ -16,6 +16,8 @@ enum notify_severity {
 	NOTIFY_UNKNOWN,
 	NOTIFY_SEVERITIES
 };
+/* "info", "notice", ...: as matchers and webhooks have it. */
+const char *notify_severity_name(enum notify_severity severity);
 
 /* Metadata that matchers look at: type=vzdump, hostname, job-id. */
 struct notify_field {
@@ -40,6 +42,8 @@ struct notify_limits {
 	const char *proxy;           /* http_proxy of datacenter.cfg, for gotify and webhook; NULL: none */
 	const char *ca_file;         /* certificates that are trusted; NULL: the system's */
 	const struct cancel *cancel; /* a request to stop ends the waiting; may be NULL */
+	/* Requests so far, which do not count: a job that was interrupted still notifies (process.h). */
+	unsigned cancel_ignored;
 };
 
 #endif
