@@ -19,8 +19,8 @@ struct config_key {
 	unsigned flags;
 	size_t offset; /* of the member of the object */
 	/*
-	 * Checks the value and stores it in the member; object is NULL for a type that is ignored.  ERR_INVALID
-	 * says what is wrong with the value, without the value itself.
+	 * Checks the value and stores it in the member, which is NULL for a type that is ignored.
+	 * ERR_INVALID says what is wrong with the value, without the value itself.
 	 */
 	int (*take)(void *member, const char *value, struct error **err);
 };

@@ -1,4 +1,4 @@
-/* The types of sections of notifications.cfg and priv/notifications.cfg, their keys, and what values may be. */
+/* The types of sections of notifications.cfg and priv/notifications.cfg and their keys. */
 #ifndef VZDUMP_NOTIFY_CONFIG_KEYS_H
 #define VZDUMP_NOTIFY_CONFIG_KEYS_H
 

@@ -53,7 +53,7 @@ void notify_config_clear(struct notify_config *c)
 	*c = (struct notify_config){ 0 };
 }
 
-const char *endpoint_type_name(enum endpoint_type type)
+static const char *type_name(enum endpoint_type type)
 {
 	static const char *const names[] = {
 		[ENDPOINT_SENDMAIL] = "sendmail",
@@ -89,7 +89,7 @@ static bool has_name(const struct notify_config *c, const char *name)
 	return find_endpoint(c, name) < c->n_endpoints || find_matcher(c, name) < c->n_matchers;
 }
 
-/* Removes what has that name, as the later section of a name replaces the earlier one, whatever their types. */
+/* The later section of a name replaces the earlier one, whatever their types are. */
 static void drop_name(struct notify_config *c, const char *name)
 {
 	const size_t e = find_endpoint(c, name), m = find_matcher(c, name);
@@ -224,7 +224,7 @@ static void join(struct notify_endpoint *e, const struct notify_config *secret)
 		return;
 	if (!from || from->type != e->type) {
 		e->problem = xasprintf("it has no section in %s: add \"%s: %s\" there", PRIVATE_FILE,
-				       endpoint_type_name(e->type), e->name);
+				       type_name(e->type), e->name);
 		return;
 	}
 	e->password = TAKE_PTR(from->password);

@@ -88,7 +88,4 @@ int notify_config_load(const struct paths *p, const struct log *log, struct noti
 void notify_config_clear(struct notify_config *c);
 #define _cleanup_notify_config_ _cleanup_(notify_config_clear)
 
-/* "sendmail", "smtp", ... */
-const char *endpoint_type_name(enum endpoint_type type);
-
 #endif

@@ -1,4 +1,4 @@
-/* A notification's words, by the first of each template that works: the administrator's, the vendor's, ours. */
+/* A notification's words, by the first template that works: the administrator's, the vendor's, ours. */
 #ifndef VZDUMP_NOTIFY_RENDER_H
 #define VZDUMP_NOTIFY_RENDER_H
 

@@ -12,14 +12,6 @@ static const char *const methods[] = {
 	[WEBHOOK_PUT]  = "PUT",
 	[WEBHOOK_GET]  = "GET",
 };
-
-static const char *const severities[NOTIFY_SEVERITIES] = {
-	[NOTIFY_INFO]    = "info",
-	[NOTIFY_NOTICE]  = "notice",
-	[NOTIFY_WARNING] = "warning",
-	[NOTIFY_ERROR]   = "error",
-	[NOTIFY_UNKNOWN] = "unknown",
-};
 /* clang-format on */
 
 /* A webhook with its templates rendered. */
@@ -52,7 +44,7 @@ static struct json_object *template_data(const struct webhook_endpoint *e, const
 		json_put_str(secrets, e->secrets[i].name, e->secrets[i].value);
 	json_put_str(o, "title", m->title);
 	json_put_str(o, "message", m->text);
-	json_put_str(o, "severity", severities[m->severity]);
+	json_put_str(o, "severity", notify_severity_name(m->severity));
 	json_put_u64(o, "timestamp", (uint64_t)m->time);
 	json_put_obj(o, "fields", fields);
 	return json_put_obj(o, "secrets", secrets);

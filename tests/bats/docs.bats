@@ -81,6 +81,20 @@ names_of_table() {
 		<(sed -nE '/^\.Sh TYPES/,/^\.Sh SEE/ s/^\.Ss (.*)/\1/p' "$top/man/vzdump-storage.5" | sort)
 }
 
+@test "the manual of notifications.cfg has every key, and every helper of templates" {
+	local name names
+	names=$(sed -nE '/^static const struct config_key (group|filter)_keys/,/^}/d
+		s/^\t\{ "([a-z-]+)", .*/\1/p' "$top/lib/notify/config-keys.c" | grep -vx filter
+		sed -nE 's/^\t\t\{ "([a-z-]+)", +TPL_.*/\1/p' "$top/lib/notify/template-helpers.c" | grep -vx log)
+	[ "$(wc -l <<< "$names")" -gt 50 ]
+	for name in $(sort -u <<< "$names"); do
+		grep -qE "(Cm [a-z, -]*|\{\{#)\b$name\b" "$top/man/notifications.cfg.5" || {
+			echo "not in the manual of notifications.cfg: $name"
+			return 1
+		}
+	done
+}
+
 # Files of the repository that documents name, with their folder; not those that stand for others.
 named_in() {
 	{
