@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+bats_require_minimum_version 1.5.0
 # Backups of a real Linux guest under TCG, seen from inside.
 
 load ../lib/qemu
@@ -44,7 +45,9 @@ check_log() {
 	[[ $first -ge 32 ]]
 	# the guest goes on: a later backup, this time with pushed data, has more
 	sleep 2
-	vzdump_ok 124
+	run --separate-stderr "$VZDUMP" 124 --storage backup --compress zstd --output-format json
+	[[ $status = 0 && $(jq '.guests[0] | .["frozen-seconds"] > 0 and .["frozen-seconds"] < .seconds' <<< "$output") = true ]]
+	ARCHIVE=$(newest_archive "$STORE/backup/dump")
 	archive_read
 	e2fsck -fn "$VZ_TMP/out/disk-drive-virtio0.raw"
 	second=$(check_log)

@@ -78,6 +78,16 @@ is() {
 	is '[.guests[] | "\(.mode) \(.disks[0].way) \(.fleecing)"] | join(", ")' "snapshot sink null, stop offline null"
 }
 
+@test "how long the guest stood still: not at all for one disk, some time if it is suspended" {
+	disk_add 123 scsi0 throttle 4M
+	qemu_start 123 running
+	reported 123 --storage backup
+	is '.guests[0]["stopped-seconds"]' 0
+	is '.guests[0]["frozen-seconds"]' 0
+	reported 123 --storage backup --mode suspend
+	[[ $status = 0 && $(got '.guests[0] | .mode == "suspend" and .["stopped-seconds"] > 0 and .["stopped-seconds"] < .seconds') = true ]]
+}
+
 @test "a guest that fails, one that nobody has and a container are told apart from those that are saved" {
 	conf_add 102 "name: locked" "lock: migrate"
 	mkdir -p "$VZDUMP_ROOT/etc/pve/lxc"
