@@ -12,6 +12,7 @@
 #include "config/vzdump-options.h"
 #include "guest/guest-ops.h"
 #include "report/report-log.h"
+#include "report/report-notify.h"
 #include "status/after-run.h"
 #include "command.h"
 #include "journal-kinds.h"
@@ -49,8 +50,10 @@ static char *command_line(const struct options *o)
 
 /* One run of this command. */
 struct vzdump {
+	struct paths paths;
 	struct settings settings;
 	struct options *cli;
+	bool begun; /* guests were chosen and settings are right: whoever should hear of the run does */
 	struct host host;
 	struct ui ui;
 	struct report_log report_log; /* in front of ui's */
@@ -74,6 +77,7 @@ static int run_job(struct vzdump *v, const struct selection *selection, struct e
 					   .report = &v->report };
 	int r = settings_load(&v->settings, v->cli, v->host.paths, v->host.log, err);
 
+	v->begun = r == 0;
 	return r == 0 ? job_run(&v->host, &params, err) : r;
 }
 
@@ -83,6 +87,8 @@ static int run_job(struct vzdump *v, const struct selection *selection, struct e
 static void tell(struct vzdump *v)
 {
 	after_run(&v->host, v->settings.metrics, &v->report);
+	if (v->begun)
+		report_notify(&v->report, &v->settings.notify, &v->paths, v->host.cancel, v->host.log);
 	report_out(v->settings.request.output, &v->report);
 }
 
@@ -123,7 +129,6 @@ static int run_cleanup(struct vzdump *v, struct error **err)
 static int run_request(struct vzdump *v, struct error **err)
 {
 	const struct settings_request *request = &v->settings.request;
-	struct paths paths;
 	struct cancel *stop;
 	int r;
 
@@ -132,11 +137,10 @@ static int run_request(struct vzdump *v, struct error **err)
 	ui_init(&v->ui, request->to_stdout || request->output != OUTPUT_TEXT ? stderr : stdout,
 		request->quiet ? UI_WARNINGS : UI_ALL_LINES);
 	report_log_init(&v->report_log, &v->report, &v->ui.log);
-	paths_init(&paths, getenv("VZDUMP_ROOT"));
-	system_log_open(&v->system_log, &paths);
+	system_log_open(&v->system_log, &v->paths);
 	v->system_log.job = request->job_id;
 	r = signals_catch(&stop, err);
-	v->host = (struct host){ .paths = &paths,
+	v->host = (struct host){ .paths = &v->paths,
 				 .log = &v->report_log.log,
 				 .cancel = stop,
 				 .guest_ops = &guest_ops_pve,
@@ -148,7 +152,6 @@ static int run_request(struct vzdump *v, struct error **err)
 	report_log_clear(&v->report_log);
 	ui_clear(&v->ui);
 	system_log_close(&v->system_log);
-	paths_clear(&paths);
 	cancel_clear(stop);
 	return r;
 }
@@ -169,18 +172,27 @@ static int check_output(const struct settings_request *q, struct error **err)
 	return 0;
 }
 
-static int run(struct options *cli, struct error **err)
+static int read_request(struct vzdump *v, struct error **err)
 {
-	struct vzdump v = { .cli = cli };
-	int r = vzdump_options_verify(cli, err);
+	int r = vzdump_options_verify(v->cli, err);
 
 	if (r < 0)
 		return r;
-	settings_init(&v.settings, cli);
-	r = check_output(&v.settings.request, err);
+	settings_init(&v->settings, v->cli);
+	return check_output(&v->settings.request, err);
+}
+
+static int run(struct options *cli, struct error **err)
+{
+	struct vzdump v = { .cli = cli };
+	int r;
+
+	paths_init(&v.paths, getenv("VZDUMP_ROOT"));
+	r = read_request(&v, err);
 	if (r == 0)
 		r = run_request(&v, err);
 	settings_clear(&v.settings);
+	paths_clear(&v.paths);
 	return r;
 }
 
