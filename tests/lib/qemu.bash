@@ -37,6 +37,8 @@ vz_setup() {
 	[[ -z ${QEMU_DIR:-} ]] || PATH=$QEMU_DIR/bin:$PATH
 	mkdir -p "$VZDUMP_ROOT"/etc/pve/{qemu-server,firewall,lxc} "$VZDUMP_ROOT"/run/qemu-server \
 		"$VZDUMP_ROOT"/var/log "$VZDUMP_ROOT"/var/lib "$STORE"/{local,fast,backup}/{images,dump}
+	# a mail to root, the default, would reach whoever runs the tests where there is a sendmail
+	printf 'matcher: default-matcher\n\ttarget mail-to-root\n\tdisable true\n' > "$VZDUMP_ROOT/etc/pve/notifications.cfg"
 	storage_add local images
 	storage_add fast images
 	storage_add backup backup
