@@ -11,7 +11,7 @@
 enum {
 	LINE_MAX_BYTES = 998,   /* RFC 5322, without the end of the line */
 	FOLD_BYTES = 900,       /* headers that are longer are folded */
-	WORD_BYTES = 45,        /* "=?utf-8?B?" + 60 + "?=" is less than the 75 of RFC 2047 */
+	WORD_BYTES = 39,        /* "Subject: =?utf-8?B?" + 52 + "?=" is less than the 76 of RFC 2047 */
 	BASE64_LINE_BYTES = 54, /* 72 characters */
 };
 

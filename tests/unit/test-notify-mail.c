@@ -2,10 +2,12 @@
 
 #include <sys/mman.h>
 
+#include "base/base64.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/strv.h"
+#include "base/text.h"
 #include "test-config-util.h"
 
 /* Saturday, 2026-11-28, 22:05:09 in Vienna. */
@@ -176,6 +178,46 @@ static void has_short_lines(void)
 	   "with every recipient");
 }
 
+/* The longest line of mail with encoded words, in bytes; 0 if a word has other than whole characters. */
+static size_t longest_encoded(const char *mail)
+{
+	size_t longest = 0;
+
+	for (const char *at = mail; (at = strstr(at, "=?utf-8?B?")); at += 10) {
+		_cleanup_free_ char *word = xstrndup(at + 10, strcspn(at + 10, "?")), *utf8 = NULL;
+		_cleanup_buf_ struct buf plain = BUF_INIT;
+		const char *line = at;
+		size_t len;
+
+		if (base64_decode(word, &plain) < 0)
+			return 0;
+		utf8 = text_as_utf8(buf_str(&plain));
+		if (strcmp(utf8, buf_str(&plain)) != 0)
+			return 0;
+		while (line > mail && line[-1] != '\n')
+			line--;
+		len = strcspn(line, "\n");
+		longest = len > longest ? len : longest;
+	}
+	return longest;
+}
+
+/* RFC 2047: a word has whole characters, and is in a line of at most 76 bytes. */
+static void cuts_between_characters(void)
+{
+	const struct mail_head head = { .author = "x", .from = "x", .recipients = two };
+
+	for (unsigned shift = 0; shift < 4; shift++) {
+		_cleanup_free_ char *title =
+			xasprintf("%.*s%s", (int)shift, "xxx", "💾€α💾€α💾€α💾€α💾€α💾€α💾€α💾€α💾€α💾€α");
+		const struct notify_message m = { .time = WHEN, .title = title, .text = "" };
+		_cleanup_free_ char *mail = compose(&head, &m, MAIL_LF);
+		const size_t longest = longest_encoded(mail);
+
+		ok(longest > 60 && longest <= 76, "encoded words are cut between characters (%zu)", longest);
+	}
+}
+
 int main(void)
 {
 	setenv("TZ", "Europe/Vienna", 1);
@@ -183,5 +225,6 @@ int main(void)
 	is_written_as_pve_does();
 	reads_well();
 	has_short_lines();
+	cuts_between_characters();
 	return done_testing();
 }

@@ -36,7 +36,7 @@ static int build(const char *text, struct matcher *m, struct error **err)
 
 static const struct notify_field fields[] = {
 	{ "type", "vzdump" },        { "hostname", "pve1" }, { "job-id", "backup-1" },
-	{ "odd", "caf\xc3\xa9\nx" }, { "empty", "" },
+	{ "odd", "caf\xc3\xa9\nx" }, { "empty", "" },        { "line", "one\n" },
 };
 
 /* clang-format off */
@@ -96,7 +96,8 @@ static const struct {
 	{ "field regex:hostname=\\bpve1\\b",               NOTIFY_INFO,    true },
 	{ "field regex:hostname=(?P<name>p)ve",            NOTIFY_INFO,    true },
 	{ "field regex:hostname=^p{1,2}[[:alpha:]]+\\w$",  NOTIFY_INFO,    true },
-	{ "field regex:odd=^caf\\w$",                      NOTIFY_INFO,    false }, /* $ is the very end */
+	{ "field regex:odd=^caf\\w$",                      NOTIFY_INFO,    false },
+	{ "field regex:line=one$",                         NOTIFY_INFO,    false }, /* $ is the very end */
 	{ "field regex:odd=(?m)^caf\\w$",                  NOTIFY_INFO,    true },  /* \w knows Unicode */
 	{ "field regex:odd=^caf..x",                       NOTIFY_INFO,    false }, /* . is no newline */
 	{ "field regex:odd=(?s)^caf..x",                   NOTIFY_INFO,    true },

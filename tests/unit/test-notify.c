@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/strv.h"
+#include "notify/render.h"
 #include "test-config-util.h"
 #include "test-root.h"
 
@@ -256,6 +257,18 @@ static void asks_matchers(void)
 	buf_reset(&lines);
 }
 
+static void makes_one_line_of_a_subject(void)
+{
+	_cleanup_json_ struct json_object *data = json_new_str("word", "c\nd");
+	const struct notification n = { .template_name = "test", .data = data };
+	_cleanup_rendered_ struct rendered words = { 0 };
+	struct error *err = NULL;
+
+	works(notify_render(&paths, &n, NULL, &words, &err), &err, "the words alone");
+	same(words.title, "Two lines: c d", "the lines of a subject become one");
+	same(words.text, "text with c\nd\n", "those of a text do not");
+}
+
 static void takes_the_first_template_that_works(void)
 {
 	new_host(true);
@@ -266,8 +279,8 @@ static void takes_the_first_template_that_works(void)
 		   strstr(buf_str(&lines),
 			  "/etc/pve/notification-templates/default/test-body.txt.hbs is passed over: "),
 	   "a broken template is warned about");
-	box_has("root", "\nSubject: Two lines: a & b\n",
-		"a template of the administrator; its lines become one");
+	box_has("root", "\nSubject: Two lines: a & b\n", "a template of the administrator");
+	makes_one_line_of_a_subject();
 	box_has("root", "\n\ntext with a & b\n", "instead of a broken one the vendor's is taken");
 	box_has("root", "<p>html with a &amp; b</p>", "and where there is none, too");
 
