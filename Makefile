@@ -7,7 +7,7 @@
 #   check-qemu-matrix   the tests of running guests against every other QEMU that can be had
 #   check-faults        slow faults: a kill at every step, full storages, a dying QEMU
 #   check-storage       one suite on a real storage of each type: ZFS, LVM, NFS, Ceph and others
-#   fuzz                the archive parsers, FUZZ_TIME=600 seconds each (clang with its libFuzzer)
+#   fuzz                what reads archives and templates, FUZZ_TIME=600 seconds each (clang with its libFuzzer)
 #   lint                clang-format, clang-tidy, cppcheck, shellcheck, mandoc, headers compile alone, layers
 #   bench               speed, memory and guest latency as ratios against other tools
 #   demo                the main job on a real QEMU, shown step by step

@@ -12,8 +12,10 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "notify/template.h"
 #include "restore/plan.h"
 #include "stream/bytes.h"
 #include "vma/format-internal.h"
@@ -214,6 +216,26 @@ static inline void fuzz_plan(const uint8_t *data, size_t len)
 	for (char *rest = out.data, *line; rest && (line = strsep(&rest, "\n")) != NULL;)
 		if (*line && !fuzz_is_harmless(line))
 			abort();
+}
+
+/* A template that somebody has written, over data of each kind. */
+static inline void fuzz_template(const uint8_t *data, size_t len)
+{
+	static const char json[] =
+		"{\"a\":1,\"s\":\"<b>&'\",\"t\":true,\"n\":null,\"d\":1.5,\"arr\":[1,[2,3],{\"x\":4}],"
+		"\"o\":{\"p\":\"P\",\"q-r\":[]},\"tab\":{\"schema\":{\"columns\":[{\"label\":\"L\","
+		"\"id\":\"x\",\"renderer\":\"human-bytes\"}]},\"data\":[{\"x\":1024},{\"x\":null}]}}";
+	_cleanup_json_ struct json_object *values = json_tokener_parse(json);
+	_cleanup_free_ char *text = xstrndup(len ? (const char *)data : "", len);
+
+	for (unsigned i = 0; i < 2; i++) {
+		_cleanup_buf_ struct buf out = BUF_INIT;
+		_cleanup_error_ struct error *err = NULL;
+		int r = template_render(text, values, i ? TEMPLATE_HTML : TEMPLATE_TEXT, &out, &err);
+
+		if (r < 0 && (out.len || !err || !str_prefix(err->message, "line ", NULL)))
+			abort();
+	}
 }
 
 #endif
