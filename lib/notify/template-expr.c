@@ -181,7 +181,7 @@ static int take_json(struct tpl_reader *in, const char *json, const char *end, s
 	ret->kind = TPL_LITERAL;
 	/* with the NUL, so that json-c does not wait for more digits */
 	if (json_parse(json, strlen(json) + 1, TEMPLATE_MAX_OUTPUT, &ret->literal, NULL) < 0)
-		return tpl_syntax(in, err, "the value %s is not valid", json);
+		return tpl_syntax(in, err, "the value %.40s is not valid", json);
 	in->at = end;
 	return 1;
 }
@@ -339,7 +339,7 @@ static int make_call(struct tpl_reader *in, enum tpl_role role, const char *name
 {
 	e->helper = tpl_helper(name);
 	if (!e->helper)
-		return tpl_syntax(in, err, "there is no helper '%s'", name);
+		return tpl_syntax(in, err, "there is no helper '%.40s'", name);
 	if (e->n_args < e->helper->min_args)
 		return tpl_syntax(in, err, "the helper '%s' needs %u value%s, not %zu", name,
 				  e->helper->min_args, e->helper->min_args == 1 ? "" : "s", e->n_args);

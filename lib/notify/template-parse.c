@@ -330,6 +330,12 @@ static int take_raw_block(struct parser *p, struct tpl_nodes *nodes, struct erro
 
 static int parse_list(struct parser *p, struct tpl_nodes *nodes, struct tag *end, struct error **err);
 
+/* Of a name in an error. */
+static int shown(size_t len)
+{
+	return len < 40 ? (int)len : 40;
+}
+
 static int check_close(struct parser *p, const struct tpl_node *block, const struct tag *t,
 		       struct error **err)
 {
@@ -341,7 +347,7 @@ static int check_close(struct parser *p, const struct tpl_node *block, const str
 	if (t->kind == TAG_ELSE)
 		return tpl_syntax(&p->in, err, "a second {{else}}");
 	if (t->name_len != strlen(name) || strncmp(t->name, name, t->name_len) != 0)
-		return tpl_syntax(&p->in, err, "{{/%.*s}} closes {{#%s}} of line %u", (int)t->name_len,
+		return tpl_syntax(&p->in, err, "{{/%.*s}} closes {{#%s}} of line %u", shown(t->name_len),
 				  t->name, name, block->expr.line);
 	return 0;
 }
@@ -442,7 +448,7 @@ int tpl_parse(const char *text, struct tpl_nodes *ret, struct error **err)
 	if (r >= 0 && end.kind == TAG_ELSE)
 		r = tpl_syntax(&p.in, err, "{{else}} is in no block");
 	else if (r >= 0 && end.kind == TAG_CLOSE)
-		r = tpl_syntax(&p.in, err, "{{/%.*s}} closes nothing", (int)end.name_len, end.name);
+		r = tpl_syntax(&p.in, err, "{{/%.*s}} closes nothing", shown(end.name_len), end.name);
 	if (r < 0)
 		tpl_nodes_clear(ret);
 	return r;

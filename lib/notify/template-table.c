@@ -12,7 +12,7 @@
 struct grid {
 	char **cells;
 	size_t n;
-	size_t columns;
+	size_t columns, rows;
 };
 
 static void grid_clear(struct grid *g)
@@ -53,6 +53,7 @@ static int fill(struct grid *g, struct json_object *table, enum template_output 
 	if (!columns || !rows)
 		return error_set(err, ERR_INVALID, "the value is no table");
 	g->columns = json_array_len(columns);
+	g->rows = 1 + json_array_len(rows);
 	for (size_t i = 0; i < g->columns; i++) {
 		const char *label = json_get_str(json_array_at(columns, i), "label");
 
@@ -93,6 +94,19 @@ static size_t text_width(const char *s)
 	return n;
 }
 
+static void add_text_row(const struct grid *g, size_t first, const size_t *widths, struct buf *out)
+{
+	for (size_t i = 0; i < g->columns; i++) {
+		const char *cell = g->cells[first + i];
+		const size_t padding = widths[i] - text_width(cell);
+
+		buf_adds(out, cell);
+		memset(buf_reserve(out, padding), ' ', padding);
+		buf_added(out, padding);
+	}
+	buf_addc(out, '\n');
+}
+
 static int add_text_table(const struct grid *g, struct buf *out, struct error **err)
 {
 	_cleanup_free_ size_t *widths = xcalloc(g->columns + 1, sizeof(*widths));
@@ -102,44 +116,40 @@ static int add_text_table(const struct grid *g, struct buf *out, struct error **
 		widths[i] = width_of(g, i);
 		line += widths[i];
 	}
-	if (g->columns && line > TEMPLATE_MAX_OUTPUT / (g->n / g->columns))
+	if (g->n && line > TEMPLATE_MAX_OUTPUT / g->rows)
 		return error_set(err, ERR_INVALID, "the table is larger than %zu MiB",
 				 TEMPLATE_MAX_OUTPUT >> 20);
-	for (size_t i = 0; i < g->n; i++) {
-		const size_t column = i % g->columns, used = text_width(g->cells[i]);
-		const size_t padding = widths[column] - used;
-
-		buf_adds(out, g->cells[i]);
-		memset(buf_reserve(out, padding), ' ', padding);
-		buf_added(out, padding);
-		if (column + 1 == g->columns)
-			buf_addc(out, '\n');
-	}
+	for (size_t i = 0; i < g->n; i += g->columns)
+		add_text_row(g, i, widths, out);
 	return 0;
 }
 
 /* ---- HTML ---- */
 
+static void add_html_row(const struct grid *g, size_t first, const char *tag, struct buf *out)
+{
+	buf_adds(out, "<tr>");
+	for (size_t i = 0; i < g->columns; i++) {
+		const char *cell = g->cells[first + i];
+
+		buf_addf(out, "<%s " CELL ">", tag);
+		tpl_add_html(out, cell, strlen(cell));
+		buf_addf(out, "</%s>", tag);
+	}
+	buf_adds(out, "</tr>\n");
+}
+
 static void add_html_table(const struct grid *g, struct buf *out)
 {
 	buf_adds(out, "<table style=\"border-collapse:collapse\">\n");
-	for (size_t i = 0; i < g->n; i++) {
-		const char *tag = i < g->columns ? "th" : "td";
-
-		if (i % g->columns == 0)
-			buf_adds(out, "<tr>");
-		buf_addf(out, "<%s " CELL ">", tag);
-		tpl_add_html(out, g->cells[i], strlen(g->cells[i]));
-		buf_addf(out, "</%s>", tag);
-		if ((i + 1) % g->columns == 0)
-			buf_adds(out, "</tr>\n");
-	}
+	for (size_t i = 0; i < g->n; i += g->columns)
+		add_html_row(g, i, i ? "td" : "th", out);
 	buf_adds(out, "</table>\n");
 }
 
 int tpl_table(struct json_object *table, enum template_output output, struct buf *out, struct error **err)
 {
-	_cleanup_(grid_clear) struct grid g = { 0 };
+	_cleanup_(grid_clear) struct grid g = { .rows = 1 };
 	int r = fill(&g, table, output, err);
 
 	if (r < 0)

@@ -347,6 +347,11 @@ static void test_limits(void)
 	refuses(text, "line 1: a path has more than 64 parts");
 	free(text);
 	free(chain);
+	chain = repeated("nope", 1000, "", "");
+	text = xasprintf("{{/%s}}", chain);
+	refuses(text, "line 1: {{/nopenopenopenopenopenopenopenopenopenope}} closes nothing");
+	free(text);
+	free(chain);
 	text = repeated("{{#each @root.arr}}", 20, "", "{{/each}}");
 	refuses(text, slow);
 	free(text);
