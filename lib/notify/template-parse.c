@@ -81,7 +81,6 @@ static void add_text(struct parser *p, struct tpl_nodes *nodes, const char *star
 	if (start == end)
 		return;
 	start = trimmed_start(p->trim, start, end);
-	p->trim = TRIM_NOTHING;
 	node = tpl_nodes_add(nodes, TPL_TEXT);
 	node->expr.line = tpl_line(&p->in);
 	node->text = start;
@@ -114,7 +113,8 @@ static void take_text(struct parser *p, struct tpl_nodes *nodes)
 		in->at = start = brace;
 		if (brace - slash != 1)
 			return;
-		in->at += brace[2] == '{' ? 3 : 2;
+		/* \{{{{raw}}}} too */
+		in->at += !strncmp(brace, "{{{{", 4) ? 4 : 2;
 	}
 	in->at = start + strlen(start);
 	add_text(p, nodes, start, in->at);

@@ -99,6 +99,7 @@ static void test_text(void)
 	gives("\\{{a}} {{a}}", "{{a}} 1");
 	gives("\\\\{{a}} \\\\\\{{a}}", "\\1 \\\\1");
 	gives("\\{{{a}}} \\ {{a}}", "{{{a}}} \\ 1");
+	gives("\\{{{{raw}}}} {{a}}", "{{{{raw}}}} 1");
 	gives("{{{{raw}}}}{{a}} {{#if}}{{{{/raw}}}}{{a}}", "{{a}} {{#if}}1");
 }
 
@@ -107,6 +108,8 @@ static void test_white_space(void)
 	gives("a  {{~a~}}  b", "a1b");
 	gives("a\n\n {{~#if a~}} \n y \n {{~else~}} n {{~/if~}} \n b", "ayb");
 	gives("a {{~! c ~}} b", "ab");
+	gives("a {{!-- }} --~}} b{{!-- c --}} c", "a b c");
+	gives("a\n  {{! c }} ", "a\n");
 	gives("a\n  {{#if a}}\n  y\n  {{else}}\n  n\n  {{/if}}\nb\n", "a\n  y\nb\n");
 	gives("{{#if a}}  \ny\n{{/if}}", "y\n");
 	gives("x {{#if a}}\ny\n{{/if}} z\n", "x \ny\n z\n");
@@ -136,6 +139,7 @@ static void test_each(void)
 	      "A0B1pPqQ");
 	gives("{{#each arr as |v|}}{{#each ../arr as |w|}}{{v}}{{w}} {{/each}}{{/each}}",
 	      "11 12 13 21 22 23 31 32 33 ");
+	gives("{{#each objs as |x|}}{{x.x}}{{./x}}{{this.x}} {{/each}}", "AAA BBB ");
 	gives("[{{@index}}{{@first}}{{@key}}{{@nope}}{{../a}}]", "[]");
 	gives("{{#each arr}}{{#if this}}{{../a}}{{/if}}{{/each}}", "111");
 }
@@ -192,6 +196,7 @@ static void test_comparisons(void)
 	      "true false true true true true");
 	gives("{{gt o 1}} {{lt o 1}} {{gte n 1}} {{lte 'x' 1}}", "false false false false");
 	gives("{{gt 9007199254740993 9007199254740992}} {{lt -1 18446744073709551615}}", "true true");
+	gives("{{gt 18446744073709551615 9223372036854775807}} {{lt -2 -1}}", "true true");
 	gives("{{and 1 t str}} {{and 1 0}} {{or 0 '' n}} {{or n 1}} {{not 0}} {{not arr}}",
 	      "true false false true true false");
 	gives("{{len arr}} {{len str}} {{len o}} {{len n}} {{len 5}}", "3 2 2 0 0");
@@ -332,6 +337,12 @@ static void test_limits(void)
 	text = repeated("{{#if a}}", TEMPLATE_MAX_NESTING + 1, "", "{{/if}}");
 	refuses(text, deep);
 	free(text);
+	text = repeated("{{#if n}}{{else if (not (not a))}}{{lookup (lookup this 'str') 0}}.{{/if}}", 100, "",
+			"");
+	chain = repeated(".", 100, "", "");
+	same(rendered(text, data, TEMPLATE_TEXT), chain, "100 blocks behind each other");
+	free(text);
+	free(chain);
 	chain = repeated("{{else if n}}", 100000, "", "");
 	text = xasprintf("{{#if n}}%s{{/if}}", chain);
 	refuses(text, deep);
