@@ -305,6 +305,12 @@ static void trim_around(struct parser *p, const struct tag *t, struct tpl_nodes 
 	p->trim = t->trims_after ? TRIM_ALL : alone ? TRIM_LINE : TRIM_NOTHING;
 }
 
+/* The tilde of a tag behind does not reach the text so far: what is in between is an element of its own. */
+static void end_text(struct tpl_nodes *nodes)
+{
+	tpl_nodes_add(nodes, TPL_TEXT);
+}
+
 /* {{{{raw}}}} text {{{{/raw}}}} */
 static int take_raw_block(struct parser *p, struct tpl_nodes *nodes, struct error **err)
 {
@@ -323,6 +329,7 @@ static int take_raw_block(struct parser *p, struct tpl_nodes *nodes, struct erro
 	t.start = end;
 	p->in.at = end + strlen(close);
 	trim_around(p, &t, nodes);
+	end_text(nodes);
 	return 0;
 }
 
@@ -418,6 +425,7 @@ static int parse_tag(struct parser *p, struct tpl_nodes *nodes, struct tag *end,
 		t = (struct tag){ 0 };
 		return 0;
 	default:
+		end_text(nodes);
 		return 0;
 	}
 }

@@ -110,6 +110,7 @@ static void test_white_space(void)
 	gives("a {{~! c ~}} b", "ab");
 	gives("a {{!-- }} --~}} b{{!-- c --}} c", "a b c");
 	gives("a\n  {{! c }} ", "a\n");
+	gives("a {{! c }}{{~a}} {{{{raw}}}} x {{{{/raw}}}}{{~a}}", "a 1  x 1");
 	gives("a\n  {{#if a}}\n  y\n  {{else}}\n  n\n  {{/if}}\nb\n", "a\n  y\nb\n");
 	gives("{{#if a}}  \ny\n{{/if}}", "y\n");
 	gives("x {{#if a}}\ny\n{{/if}} z\n", "x \ny\n z\n");
