@@ -11,6 +11,10 @@ struct gotify_endpoint {
 	const char *token;  /* never in a log or an error */
 };
 
+/*
+ * Posts the title and the text, as preformatted Markdown, to <server>/message.  PVE's priorities: info 1,
+ * notice and unknown 3, warning 5, error 9.  Errors are those of http_send().
+ */
 int gotify_send(const struct gotify_endpoint *e, const struct notify_message *m,
 		const struct notify_limits *l, struct error **err);
 

@@ -143,11 +143,13 @@ void smtp_talk_heard(struct smtp_talk *t, const char *line, size_t len)
 
 	while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
 		len--;
-	if (t->reply.len > 0)
-		buf_addc(&t->reply, ' ');
-	if (t->reply.len < ANSWER_KEPT && len > skip)
+	if (t->reply.len < ANSWER_KEPT && len > skip) {
+		if (skip)
+			buf_addc(&t->reply, ' ');
 		buf_add(&t->reply, line + skip, len - skip);
+	}
 	if (more) {
+		/* the first line is shown as the last one is */
 		t->reply.data[3] = ' ';
 		return;
 	}

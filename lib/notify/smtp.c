@@ -179,18 +179,20 @@ static int outcome(const struct transfer *t, CURLcode code, const struct smtp_ta
 		return talk->refused ? refused(t, talk, err) : 0;
 	if (code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_OPERATION_TIMEDOUT)
 		return transfer_error(t, code, err);
-	if (code == CURLE_USE_SSL_FAILED)
-		return error_set(err, ERR_PEER,
-				 "%s: no TLS is to be had by STARTTLS, so nothing was sent%s%s", t->peer,
-				 talk->failed ? ": it says " : "", buf_str(&talk->why));
 	if (talk->failed)
 		return error_set(err, ERR_PEER, "%s refuses %s: %s", t->peer,
 				 smtp_step_name(talk->failed_step), buf_str(&talk->why));
+	if (code == CURLE_USE_SSL_FAILED)
+		return error_set(
+			err, ERR_PEER,
+			"%s does not offer STARTTLS, so nothing was sent: mode 'tls' may be the right "
+			"one, with its port",
+			t->peer);
 	if (talk->refused && talk->refused == talk->asked)
 		return refused(t, talk, err);
 	if (code == CURLE_LOGIN_DENIED)
 		return error_set(err, ERR_PEER,
-				 "%s: cannot log in: it offers neither of AUTH PLAIN and AUTH LOGIN",
+				 "%s offers neither AUTH PLAIN nor AUTH LOGIN, so there is no way to log in",
 				 t->peer);
 	return transfer_error(t, code, err);
 }

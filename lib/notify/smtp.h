@@ -25,7 +25,14 @@ struct smtp_endpoint {
 
 /*
  * Sends to all recipients; one that the server refuses does not keep the others from getting it, but is an
- * error.  The certificate is checked for `server`.  Errors name the server and what it said.
+ * error.  So is an address that is not ASCII, which is not even tried.  The certificate is checked for
+ * `server`.  Errors name the server and what it said.
+ *
+ * User and password go by AUTH PLAIN or LOGIN, in mode SMTP_INSECURE in clear.  A server that does not offer
+ * AUTH at all gets the mail without.  Nothing is tried twice.
+ *
+ * ERR_PEER: the server or the connection; an answer of 4xx is marked "temporarily".  ERR_TIMEOUT,
+ * ERR_CANCELED; ERR_INVALID: an address or the server's name cannot be used.
  */
 int smtp_send(const struct smtp_endpoint *e, const struct notify_message *m, const struct notify_limits *l,
 	      struct error **err);

@@ -27,6 +27,12 @@ struct webhook_endpoint {
 	size_t n_secrets;
 };
 
+/*
+ * Renders the templates and sends the request.  They can use title, message, severity, timestamp (epoch
+ * seconds), fields.<name> and secrets.<name>; nothing is escaped but by their helpers.  There is no
+ * Content-Type unless headers have one.  Errors are those of template_render(), which name no value, and of
+ * http_send(), which show scheme, host and port of the URL alone.
+ */
 int webhook_send(const struct webhook_endpoint *e, const struct notify_message *m,
 		 const struct notify_limits *l, struct error **err);
 

@@ -10,18 +10,22 @@ each; the kernel has chosen the ports:
     plain-auth          in clear, demands it
     starttls            demands STARTTLS and authentication; PLAIN and LOGIN
     login               the same with LOGIN only
-    noauth              STARTTLS, offers no authentication, and demands none
+    noauth              demands STARTTLS, but no authentication
+    cram                as starttls, but offers only CRAM-MD5
     tls                 TLS from the beginning, demands authentication
     starttls-CERT, tls-CERT   the same with the certificate CERT (wronghost, otherca, expired)
     silent              accepts connections and says nothing
     hangup              closes them at once
+    no-service, too-busy, no-hello, tls-later, garbage   say what SCRIPTS has, one answer after the other
+    endless             a greeting that goes on and on
 
 The user is "vzdump", the password "pä ss wörd".  FOLDER/commands gets a line for each command of importance,
 FOLDER/mails a line of JSON for each mail: server, helo, tls, user, from, to, content (bytes as Latin-1).
 
 The part of an address before the @ says what becomes of it: "unknown" is refused with 550, "later" with 451,
 "wordy" with 550 in two lines, "spam" after the mail with 554, "busy" after the mail with 452; a sender
-"unknown" is refused too, and "parrot" with the password in the answer.  A wrong password is repeated in the answer.
+"unknown" is refused too, and "parrot" with the password in the answer.  A wrong password is
+repeated in the answer.
 """
 import asyncio
 import json
@@ -41,6 +45,15 @@ REFUSED = {
 REFUSED_AFTER = {
     "spam": "554 5.7.1 this is spam",
     "busy": "452 4.3.1 no room",
+}
+
+
+SCRIPTS = {
+    "no-service": [b"554 5.3.2 no service here"],
+    "too-busy": [b"421 4.3.2 too busy"],
+    "no-hello": [b"220 hello", b"502 what?", b"550 5.0.0 go away", b"221 bye"],
+    "tls-later": [b"220 hello", b"250-you\r\n250 STARTTLS", b"454 4.7.0 no TLS for now", b"221 bye"],
+    "garbage": [b"\x1b[31m\xff\xfe\0 hello"],
 }
 
 
@@ -107,6 +120,12 @@ class Handler:
         return AuthResult(success=False, handled=False, message="535 5.7.8 not with " + said)
 
 
+class CramHandler(Handler):
+    # aiosmtpd offers what has a name like this
+    async def auth_CRAM__MD5(self, server, args):
+        return AuthResult(success=False)
+
+
 def context(certificates, name):
     c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     c.load_cert_chain(os.path.join(certificates, name + ".pem"), os.path.join(certificates, name + ".key"))
@@ -115,6 +134,27 @@ def context(certificates, name):
 
 async def silent(reader, writer):
     await reader.read()
+
+
+def scripted(answers):
+    async def serve(reader, writer):
+        for answer in answers:
+            writer.write(answer + b"\r\n")
+            if answer is not answers[-1]:
+                await reader.readline()
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+    return serve
+
+
+async def endless(reader, writer):
+    try:
+        while True:
+            writer.write(b"220-and so on\r\n" * 100)
+            await writer.drain()
+    except OSError:
+        writer.close()
 
 
 async def hangup(reader, writer):
@@ -131,8 +171,8 @@ def smtp_servers(certificates):
     yield "plain-auth", clear, None
     yield "starttls", starttls, None
     yield "login", {**starttls, "auth_exclude_mechanism": ["PLAIN"]}, None
-    yield "noauth", {"tls_context": good, "require_starttls": True,
-                     "auth_exclude_mechanism": ["PLAIN", "LOGIN"]}, None
+    yield "noauth", {"tls_context": good, "require_starttls": True}, None
+    yield "cram", {**starttls, "auth_exclude_mechanism": ["PLAIN", "LOGIN"]}, None
     yield "tls", clear, good
     for name in "wronghost", "otherca", "expired":
         bad = context(certificates, name)
@@ -145,13 +185,15 @@ async def main(folder, certificates):
     servers = {}
     for name, arguments, around in smtp_servers(certificates):
         def make(name=name, arguments=arguments):
-            handler = Handler(folder, name)
+            handler = (CramHandler if name == "cram" else Handler)(folder, name)
             # SMTPUTF8 lets it answer in UTF-8
             return SMTP(handler, hostname="receiver.example", authenticator=handler.authenticate, loop=loop,
                         enable_SMTPUTF8=True, **arguments)
         servers[name] = await loop.create_server(make, "127.0.0.1", 0, ssl=around)
-    servers["silent"] = await asyncio.start_server(silent, "127.0.0.1", 0)
-    servers["hangup"] = await asyncio.start_server(hangup, "127.0.0.1", 0)
+    others = {"silent": silent, "hangup": hangup, "endless": endless}
+    others.update((name, scripted(answers)) for name, answers in SCRIPTS.items())
+    for name, serve in others.items():
+        servers[name] = await asyncio.start_server(serve, "127.0.0.1", 0)
     with open(os.path.join(folder, "ports.new"), "w", encoding="ascii") as f:
         for name, server in servers.items():
             f.write(f"{name} {server.sockets[0].getsockname()[1]}\n")

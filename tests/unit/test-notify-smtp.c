@@ -161,6 +161,28 @@ static void test_login(void)
 	   "an answer with the password in it is not shown");
 }
 
+static void test_no_login(void)
+{
+	struct smtp_endpoint e = endpoint("cram", SMTP_STARTTLS);
+	_cleanup_json_ struct json_object *mail = NULL;
+	struct error *err = NULL;
+	int r;
+
+	r = send_patiently(&e, &err);
+	ok(fails(r, ERR_PEER, TAKE_PTR(err), "offers neither AUTH PLAIN nor AUTH LOGIN", secrets),
+	   "a server that offers only other ways is an error");
+	e = endpoint("plain", SMTP_INSECURE);
+	e.username = "vzdump";
+	e.password = PASSWORD;
+	receiver_forget("/mails");
+	r = send_patiently(&e, &err);
+	mail = last_record("/mails");
+	if (!ok(r == 0 && mail && !json_get_str(mail, "user"),
+		"one that does not know AUTH gets the mail without"))
+		diag("%s", error_message(err));
+	error_free(err);
+}
+
 static void test_no_starttls(void)
 {
 	struct smtp_endpoint e = endpoint("plain", SMTP_STARTTLS);
@@ -173,7 +195,7 @@ static void test_no_starttls(void)
 	receiver_forget("/mails");
 	receiver_forget("/commands");
 	r = send_patiently(&e, &err);
-	ok(fails(r, ERR_PEER, TAKE_PTR(err), "nothing was sent", secrets),
+	ok(fails(r, ERR_PEER, TAKE_PTR(err), "does not offer STARTTLS, so nothing was sent", secrets),
 	   "a server without STARTTLS is an error");
 	commands = slurp("/commands");
 	ok(strstr(commands, "plain clear EHLO") && !strstr(commands, "MAIL") && !strstr(commands, "AUTH") &&
@@ -257,6 +279,29 @@ static void test_mail_refused(void)
 	   "the sender is refused");
 }
 
+static void test_unwilling(void)
+{
+	static const struct {
+		const char *server, *words;
+		enum smtp_mode mode;
+	} cases[] = {
+		{ "no-service", "refuses the connection: \"554 5.3.2 no service here\"", SMTP_INSECURE },
+		{ "too-busy", "refuses the connection: temporarily: \"421 4.3.2 too busy\"", SMTP_INSECURE },
+		{ "no-hello", "refuses the greeting: \"550 5.0.0 go away\"", SMTP_INSECURE },
+		{ "no-hello", "refuses the greeting: \"502 what?\"", SMTP_STARTTLS },
+		{ "tls-later", "refuses STARTTLS: temporarily: \"454 4.7.0 no TLS for now\"", SMTP_STARTTLS },
+		{ "garbage", "smtp://localhost:", SMTP_INSECURE },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct smtp_endpoint e = endpoint(cases[i].server, cases[i].mode);
+		struct error *err = NULL;
+		int r = send_patiently(&e, &err);
+
+		ok(fails(r, ERR_PEER, err, cases[i].words, secrets), "%s is an error", cases[i].words);
+	}
+}
+
 static void test_addresses(void)
 {
 	struct smtp_endpoint e = endpoint("plain", SMTP_INSECURE);
@@ -293,6 +338,11 @@ static void test_unreachable(void)
 	e.mode = SMTP_TLS;
 	r = send_with(&e, IMPATIENT, ca_file, &err);
 	ok(fails(r, ERR_TIMEOUT, TAKE_PTR(err), "not done within 0.3 s", secrets), "with TLS, too");
+	e = endpoint("endless", SMTP_INSECURE);
+	r = send_with(&e, IMPATIENT, ca_file, &err);
+	/* libcurl has a limit, too, since 8.4 */
+	ok(r == ERR_TIMEOUT || r == ERR_PEER, "an answer without an end, too");
+	error_free(TAKE_PTR(err));
 	e = endpoint("hangup", SMTP_INSECURE);
 	r = send_patiently(&e, &err);
 	ok(fails(r, ERR_PEER, TAKE_PTR(err), "smtp://localhost:", secrets), "one that hangs up is an error");
@@ -305,6 +355,10 @@ static void test_unreachable(void)
 	r = send_patiently(&e, &err);
 	ok(fails(r, ERR_INVALID, TAKE_PTR(err), "'localhost/x@y' is not the name", secrets),
 	   "as is what is no name");
+	e.server = "::1";
+	e.port = 1;
+	r = send_patiently(&e, &err);
+	ok(fails(r, ERR_PEER, TAKE_PTR(err), "smtp://[::1]:1: ", secrets), "an IPv6 address is one");
 	e = endpoint("starttls", SMTP_TLS);
 	r = send_patiently(&e, &err);
 	ok(fails(r, ERR_PEER, TAKE_PTR(err), "smtps://localhost:", secrets), "as is TLS where there is none");
@@ -400,10 +454,12 @@ int main(void)
 	test_certificates("starttls", SMTP_STARTTLS);
 	test_certificates("tls", SMTP_TLS);
 	test_login();
+	test_no_login();
 	test_no_starttls();
 	test_some_refused();
 	test_all_refused();
 	test_mail_refused();
+	test_unwilling();
 	test_addresses();
 	test_unreachable();
 	test_name_server();
