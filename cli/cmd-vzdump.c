@@ -13,6 +13,7 @@
 #include "guest/guest-ops.h"
 #include "report/report-log.h"
 #include "report/report-notify.h"
+#include "schedule/job-options.h"
 #include "status/after-run.h"
 #include "command.h"
 #include "journal-kinds.h"
@@ -36,7 +37,8 @@ static char *command_line(const struct options *o)
 	for (size_t i = 0; i < o->table->n_rows; i++) {
 		const char *name = o->table->rows[i].name;
 
-		if (!strcmp(name, "vmid") || !strcmp(name, "stdout") || !strcmp(name, "job-id"))
+		if (!strcmp(name, "vmid") || !strcmp(name, "stdout") || !strcmp(name, "job-id") ||
+		    !strcmp(name, "job"))
 			continue;
 		for (char **v = o->values[i]; v && *v; v++) {
 			_cleanup_free_ char *quoted = str_shellquote(*v);
@@ -53,7 +55,8 @@ struct vzdump {
 	struct paths paths;
 	struct settings settings;
 	struct options *cli;
-	bool begun; /* guests were chosen and settings are right: whoever should hear of the run does */
+	char **early; /* warnings of the time before there was a log */
+	bool begun;   /* guests were chosen and settings are right: whoever should hear of the run does */
 	struct host host;
 	struct ui ui;
 	struct report_log report_log; /* in front of ui's */
@@ -137,6 +140,8 @@ static int run_request(struct vzdump *v, struct error **err)
 	ui_init(&v->ui, request->to_stdout || request->output != OUTPUT_TEXT ? stderr : stdout,
 		request->quiet ? UI_WARNINGS : UI_ALL_LINES);
 	report_log_init(&v->report_log, &v->report, &v->ui.log);
+	for (char **line = v->early; line && *line; line++)
+		log_warn(&v->report_log.log, "%s", *line);
 	system_log_open(&v->system_log, &v->paths);
 	v->system_log.job = request->job_id;
 	r = signals_catch(&stop, err);
@@ -156,6 +161,12 @@ static int run_request(struct vzdump *v, struct error **err)
 	return r;
 }
 
+static void keep_warning(const struct log *log, enum log_level level, const char *line)
+{
+	if (level == LOG_LEVEL_WARN)
+		strv_add(log->opaque, line);
+}
+
 /* The archive, the report and a person cannot share standard output. */
 static int check_output(const struct settings_request *q, struct error **err)
 {
@@ -172,10 +183,14 @@ static int check_output(const struct settings_request *q, struct error **err)
 	return 0;
 }
 
+/* How much is logged, and where, may depend on the job's options. */
 static int read_request(struct vzdump *v, struct error **err)
 {
-	int r = vzdump_options_verify(v->cli, err);
+	const struct log early = { .line = keep_warning, .opaque = &v->early };
+	int r = job_options_fill(v->cli, &v->paths, &early, err);
 
+	if (r == 0)
+		r = vzdump_options_verify(v->cli, err);
 	if (r < 0)
 		return r;
 	settings_init(&v->settings, v->cli);
@@ -192,6 +207,7 @@ static int run(struct options *cli, struct error **err)
 	if (r == 0)
 		r = run_request(&v, err);
 	settings_clear(&v.settings);
+	strv_free(v.early);
 	paths_clear(&v.paths);
 	return r;
 }

@@ -170,3 +170,23 @@ hooked() {
 	run "$BUILD/bin/vma" help nope
 	[[ $status = 255 && $output = "vma: unknown command 'nope'"* ]]
 }
+
+@test "--job runs a job of jobs.cfg with its options; what it cannot read is a warning" {
+	printf 'vzdump: nightly\n\tschedule 02:30\n\tenabled 0\n\tvmid 101,102\n\tstorage backup\n\tcompress zstd\n\tzstd-level 99\n' \
+		> "$PVE/jobs.cfg"
+	run --separate-stderr "$VZDUMP" --job nightly --output-format json
+	[[ $status = 0 && $(jq -r '.["job-id"]' <<< "$output") = nightly ]]
+	[[ $(jq -r '[.guests[].state] | join(" ")' <<< "$output") = "ok ok" && $(jq -r '.guests[0].archive' <<< "$output") = *.vma.zst ]]
+	[[ $(jq -r '.warnings[0]' <<< "$output") = *"line 7"*"unable to parse value of 'zstd-level'"* ]]
+	[[ ${stderr_lines[0]} = "WARN: "* ]]
+	# the log has the options as if they had been given
+	[[ $stderr = *"INFO: starting new backup job: vzdump 101 102 --compress zstd --storage backup"* ]]
+	vzdump --job nigtly
+	[[ $status = 255 && $output = "vzdump: option --job: there is no backup job 'nigtly' in "*"(did you mean 'nightly'?)"* ]]
+}
+
+@test "a job for another node does nothing here, without a word" {
+	printf 'vzdump: nightly\n\tschedule 02:30\n\tnode pve2\n\tall 1\n' > "$PVE/jobs.cfg"
+	run "$VZDUMP" --job nightly
+	[[ $status = 0 && -z $output ]]
+}
