@@ -164,6 +164,9 @@ INSTALLED = $(BINS:$(BUILD)/bin/%=bin/%) \
             $(patsubst man/%.1,share/man/man1/%.1,$(wildcard man/*.1)) \
             $(patsubst man/%.5,share/man/man5/%.5,$(wildcard man/*.5)) \
             $(patsubst man/%.8,share/man/man8/%.8,$(wildcard man/*.8)) \
+            $(patsubst systemd/%,lib/systemd/system/%,$(wildcard systemd/*.service systemd/*.timer)) \
+            $(patsubst systemd/%.tmpfiles,lib/tmpfiles.d/%.conf,$(wildcard systemd/*.tmpfiles)) \
+            $(patsubst examples/%,share/doc/vzdump/examples/%,$(wildcard examples/*)) \
             $(BINS:$(BUILD)/bin/%=share/bash-completion/completions/%) \
             $(BINS:$(BUILD)/bin/%=share/zsh/site-functions/_%) \
             $(BINS:$(BUILD)/bin/%=share/fish/vendor_completions.d/%.fish)
@@ -193,6 +196,21 @@ $(DESTDIR)$(PREFIX)/share/man/man5/%: man/% force
 $(DESTDIR)$(PREFIX)/share/man/man8/%: man/% force
 	$(call say,INSTALL,$@)
 	$(Q)install -D -m 644 $< $@
+
+# These name the programs by their path.
+INSTALL_WITH_PATH = $(Q)mkdir -p $(@D) && sed 's,@BINDIR@,$(PREFIX)/bin,' $< > $@ && chmod 644 $@
+
+$(DESTDIR)$(PREFIX)/lib/systemd/system/%: systemd/% force
+	$(call say,INSTALL,$@)
+	$(INSTALL_WITH_PATH)
+
+$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/%.conf: systemd/%.tmpfiles force
+	$(call say,INSTALL,$@)
+	$(INSTALL_WITH_PATH)
+
+$(DESTDIR)$(PREFIX)/share/doc/vzdump/examples/%: examples/% force
+	$(call say,INSTALL,$@)
+	$(INSTALL_WITH_PATH)
 
 # Each tool gets its copy of the shell's script, which asks the tool itself.
 INSTALL_COMPLETION = $(Q)mkdir -p $(@D) && sed 's/@TOOL@/$*/g' $< > $@ && chmod 644 $@

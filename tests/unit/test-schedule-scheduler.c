@@ -1,5 +1,5 @@
 /*
- * lib/schedule/scheduler over simulated time: years around both changes of clocks, runs of any length, reboots,
+ * lib/schedule/scheduler over simulated time: years with both changes of clocks, runs of any length, reboots,
  * clocks that jump, states that are damaged, and kills.
  */
 #include <fcntl.h>
