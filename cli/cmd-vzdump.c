@@ -6,6 +6,7 @@
 
 #include "backup/hook.h"
 #include "backup/job.h"
+#include "backup/plan.h"
 #include "base/buf.h"
 #include "base/strv.h"
 #include "config/settings.h"
@@ -95,21 +96,48 @@ static void tell(struct vzdump *v)
 	report_out(v->settings.request.output, &v->report);
 }
 
+static int end_status(const struct vzdump *v, int r)
+{
+	if (r < 0 || !v->ui.warnings)
+		return r;
+	fprintf(stderr, "Task finished with %u warning(s)!\n", v->ui.warnings);
+	return v->settings.request.strict ? EXIT_WARNINGS : 0;
+}
+
 static int run_backup(struct vzdump *v, struct error **err)
 {
 	_cleanup_selection_ struct selection selection = { 0 };
-	int r = job_choose(&v->host, &v->settings.request, &selection, err);
+	int r = job_choose(&v->host, &v->settings.request, job_stop_running, &selection, err);
 
 	if (r > 0)
 		r = run_job(v, &selection, err);
 	if (r < 0 && report_is_good(&v->report))
 		report_add_error(&v->report, error_message(err ? *err : NULL));
 	tell(v);
-	if (r == 0 && v->ui.warnings) {
-		fprintf(stderr, "Task finished with %u warning(s)!\n", v->ui.warnings);
-		r = v->settings.request.strict ? EXIT_WARNINGS : 0;
+	return end_status(v, r);
+}
+
+/* --dry-run: nothing is made of the report, and nobody is told. */
+static int run_plan(struct vzdump *v, struct error **err)
+{
+	_cleanup_selection_ struct selection selection = { 0 };
+	_cleanup_free_ char *line = command_line(v->cli);
+	_cleanup_job_plan_ struct job_plan plan = { 0 };
+	const struct job_params params = { .settings = &v->settings,
+					   .selection = &selection,
+					   .command_line = line,
+					   .stdout_fd = -1,
+					   .report = &v->report };
+	int r = job_choose(&v->host, &v->settings.request, plan_stop, &selection, err);
+
+	if (r > 0) {
+		r = settings_load(&v->settings, v->cli, v->host.paths, v->host.log, err);
+		r = r == 0 ? plan_job(&v->host, &params, &plan, err) : r;
 	}
-	return r;
+	if (r < 0 && job_plan_is_good(&v->report))
+		report_add_error(&v->report, error_message(err ? *err : NULL));
+	plan_out(v->settings.request.output, &plan, &v->report);
+	return end_status(v, r);
 }
 
 static int run_cleanup(struct vzdump *v, struct error **err)
@@ -152,7 +180,9 @@ static int run_request(struct vzdump *v, struct error **err)
 				 .commands = &v->settings.commands,
 				 .kinds = journal_kinds };
 	if (r == 0)
-		r = request->cleanup ? run_cleanup(v, err) : run_backup(v, err);
+		r = request->cleanup   ? run_cleanup(v, err)
+		    : request->dry_run ? run_plan(v, err)
+				       : run_backup(v, err);
 	report_clear(&v->report);
 	report_log_clear(&v->report_log);
 	ui_clear(&v->ui);

@@ -5,6 +5,7 @@
 
 #include "json-out.h"
 #include "output.h"
+#include "report/job-plan-json.h"
 #include "report/report-json.h"
 
 static struct json_object *new_line(const char *type, uint32_t vmid)
@@ -99,11 +100,24 @@ struct observer report_out_observer(enum settings_output format)
 	return (struct observer){ .event = on_event, .phase = on_phase, .progress = on_progress };
 }
 
-void report_out(enum settings_output format, const struct job_report *r)
+/* The same lines or object for a run and its plan; takes over what. */
+static void put_end(enum settings_output format, const char *type, struct json_object *what)
 {
 	if (format == OUTPUT_JSON_LINES)
-		put_line(json_put_obj(new_line("report", 0), "report", report_json(r)));
-	else if (format == OUTPUT_JSON)
-		json_out_print(report_json(r), JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-						       JSON_C_TO_STRING_NOSLASHESCAPE);
+		put_line(json_put_obj(new_line(type, 0), type, what));
+	else
+		json_out_print(what, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+					     JSON_C_TO_STRING_NOSLASHESCAPE);
+}
+
+void plan_out(enum settings_output format, const struct job_plan *p, const struct job_report *r)
+{
+	if (format != OUTPUT_TEXT)
+		put_end(format, "plan", job_plan_json(p, r));
+}
+
+void report_out(enum settings_output format, const struct job_report *r)
+{
+	if (format != OUTPUT_TEXT)
+		put_end(format, "report", report_json(r));
 }

@@ -7,11 +7,14 @@
 
 #include "backup/observer.h"
 #include "config/settings.h"
+#include "report/job-plan.h"
 #include "report/report.h"
 
 /* Follows a job for OUTPUT_JSON_LINES; does nothing for other formats. */
 struct observer report_out_observer(enum settings_output format);
 /* At the end of the run; nothing for OUTPUT_TEXT. */
 void report_out(enum settings_output format, const struct job_report *r);
+/* The same at the end of a dry run: the plan. */
+void plan_out(enum settings_output format, const struct job_plan *p, const struct job_report *r);
 
 #endif

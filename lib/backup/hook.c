@@ -7,10 +7,12 @@
 #include "base/process.h"
 #include "base/strv.h"
 
-static int check_script(const char *script, struct error **err)
+int hook_check(const char *script, struct error **err)
 {
 	struct stat st;
 
+	if (!script)
+		return 0;
 	if (stat(script, &st) < 0 || !S_ISREG(st.st_mode))
 		return error_set(err, ERR_NOT_FOUND, "Error: The hook script '%s' does not exist.", script);
 	if (access(script, X_OK) < 0)
@@ -89,7 +91,7 @@ static int on_phase(void *opaque, const struct phase *p, struct error **err)
 
 	if (!s->script)
 		return 0;
-	r = check_script(s->script, err);
+	r = hook_check(s->script, err);
 	if (r < 0)
 		return r;
 	argv = build_command(s->script, p);

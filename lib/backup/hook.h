@@ -19,6 +19,9 @@ struct hook {
 	const struct cancel *cancel;
 };
 
+/* Whether the script (NULL: none) can be called; ERR_NOT_FOUND, ERR_INVALID. */
+int hook_check(const char *script, struct error **err);
+
 /* h must outlive the observer. */
 struct observer hook_observer(struct hook *h);
 

@@ -51,6 +51,20 @@ static int lock_failed(const struct observers *observers, int code, const char *
 	return error_set(err, code, "can't acquire lock '%s'%s: %s", path, why, holder);
 }
 
+char *job_lock_holder(const struct host *host)
+{
+	_cleanup_free_ char *path = lock_path(host);
+
+	return lock_holder(path) ? lock_holder_text(path) : NULL;
+}
+
+int job_lock_refuse(const struct host *host, const char *holder, struct error **err)
+{
+	_cleanup_free_ char *path = lock_path(host);
+
+	return lock_failed(NULL, -EAGAIN, path, " (wait = 0)", holder, err);
+}
+
 /* Tries again and again, because flock() has no time limit, and a request to stop must end the wait. */
 static int wait_for_lock(int fd, const char *path, uint64_t minutes, const struct host *host,
 			 const struct observers *observers, struct error **err)

@@ -23,6 +23,13 @@ struct job_lock {
  */
 int job_lock_take(struct job_lock *l, const struct host *host, uint64_t minutes,
 		  const struct observers *observers, struct error **err);
+/*
+ * "held by vzdump (pid 4711) since ...": who has the lock, as far as /proc shows it, without touching it.
+ * NULL: nobody.  Caller frees.
+ */
+char *job_lock_holder(const struct host *host);
+/* The error of job_lock_take() that may not wait, for a lock with this holder. */
+int job_lock_refuse(const struct host *host, const char *holder, struct error **err);
 /* Does nothing if the lock is not held. */
 void job_lock_release(struct job_lock *l);
 

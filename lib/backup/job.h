@@ -20,15 +20,18 @@ struct job_params {
 	struct job_report *report;         /* of zeroes; filled in any case, the caller clears it */
 };
 
+/* What --stop does: job_stop_running(), or plan_stop() of plan.h. */
+typedef int job_stop_fn(const struct host *host, struct error **err);
+
 /*
- * The first step of a job: checks that the job is for this node, selects the guests and does --stop.
+ * The first step of a job: checks that the job is for this node, selects the guests, calls stop for --stop.
  * Returns 1 if there is a job to run, and 0 if there is none and the command has succeeded: the job is for
  * another node, no guest is here, or only --stop was asked for.  Errors: a pool that does not exist,
  * --stdout with more or less than one guest, a running job that does not stop.  settings_init() is enough
  * for it: vzdump.conf need not have been read.  The caller clears *ret, also after an error.
  */
-int job_choose(const struct host *host, const struct settings_request *q, struct selection *ret,
-	       struct error **err);
+int job_choose(const struct host *host, const struct settings_request *q, job_stop_fn *stop,
+	       struct selection *ret, struct error **err);
 
 /*
  * Runs the job.  It reads storage.cfg after the phase job-init and does not use host->storages.  0 if every

@@ -42,21 +42,26 @@ static void add_notes(struct task *t)
 		log_warn(t->log, "unable to add notes - %s", error_message(err));
 }
 
-static int prune_backups(struct task *t, struct error **err)
+void task_mark_backups(const struct task *t, struct backups *b)
 {
 	_cleanup_free_ char *keep = prune_keep_describe(&t->o->keep);
-	_cleanup_backups_ struct backups b = { 0 };
-	unsigned removed = 0;
-	int r;
 
 	log_info(t->log, "prune older backups with retention: %s", keep);
-	r = place_list(t->o->place, "qemu", t->vmid, &b, err);
+	for (size_t i = 0; i < b->n; i++)
+		b->list[i].is_new = !strcmp(b->list[i].name.filename, t->archive.name);
+	backups_mark(b, &t->o->keep, time(NULL));
+	backups_warn_future(b, t->log);
+}
+
+static int prune_backups(struct task *t, struct error **err)
+{
+	_cleanup_backups_ struct backups b = { 0 };
+	unsigned removed = 0;
+	int r = place_list(t->o->place, "qemu", t->vmid, &b, err);
+
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < b.n; i++)
-		b.list[i].is_new = !strcmp(b.list[i].name.filename, t->archive.name);
-	backups_mark(&b, &t->o->keep, time(NULL));
-	backups_warn_future(&b, t->log);
+	task_mark_backups(t, &b);
 	r = backups_prune(t->o->place, &b, t->log, &removed, err);
 	if (r == 0)
 		log_info(t->log, "pruned %u backup(s)%s", removed,

@@ -162,7 +162,7 @@ static int add_configs(const struct task *t, struct vma_header *hdr, struct erro
 	return r;
 }
 
-static int fill_header(struct task *t, struct vma_header *hdr, struct error **err)
+int task_archive_header(struct task *t, struct vma_header *hdr, struct error **err)
 {
 	int r = vma_header_init(hdr, err);
 
@@ -197,7 +197,7 @@ int task_archive_open(struct task *t, struct error **err)
 {
 	_cleanup_vma_header_ struct vma_header hdr = { 0 };
 	struct task_archive *a = &t->archive;
-	int r = fill_header(t, &hdr, err);
+	int r = task_archive_header(t, &hdr, err);
 
 	if (r < 0)
 		return r;

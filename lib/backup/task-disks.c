@@ -43,15 +43,46 @@ static int add_disk(struct task *t, const struct guest_disk *conf, struct error 
 	d->device = xasprintf("drive-%s%s", conf->key, !strcmp(conf->key, "tpmstate0") ? "-backup" : "");
 	t->disks.n++;
 	r = volume_open(t->host->storages, conf->volid, conf->format, &d->volume, err);
-	if (r == 0 && d->volume.storage)
-		r = storage_activate(d->volume.storage, t->log, err);
+	return r < 0 ? error_wrap(err, r, "disk '%s'", conf->key) : 0;
+}
+
+static int activate_disk(struct task *t, struct task_disk *d, struct error **err)
+{
+	int r = d->volume.storage ? storage_activate(d->volume.storage, t->log, err) : 0;
+
 	if (r == 0)
 		d->activated = !volume_is_active(&d->volume);
-	if (r == 0)
-		r = volume_activate(&d->volume, err);
-	if (r == 0 && is_empty_file(&d->volume))
-		r = task_refuse_empty(d, err);
-	return r < 0 ? error_wrap(err, r, "disk '%s'", conf->key) : 0;
+	return r == 0 ? volume_activate(&d->volume, err) : r;
+}
+
+static int look_at_disk(struct task *t, struct task_disk *d, struct error **err)
+{
+	return d->volume.storage ? storage_look(d->volume.storage, t->log, err) : 0;
+}
+
+static int use_disks(struct task *t, int (*use)(struct task *t, struct task_disk *d, struct error **err),
+		     struct error **err)
+{
+	for (size_t i = 0; i < t->disks.n; i++) {
+		struct task_disk *d = &t->disks.list[i];
+		int r = use(t, d, err);
+
+		if (r == 0 && is_empty_file(&d->volume))
+			r = task_refuse_empty(d, err);
+		if (r < 0)
+			return error_wrap(err, r, "disk '%s'", d->conf->key);
+	}
+	return 0;
+}
+
+int task_disks_activate(struct task *t, struct error **err)
+{
+	return use_disks(t, activate_disk, err);
+}
+
+int task_disks_look(struct task *t, struct error **err)
+{
+	return use_disks(t, look_at_disk, err);
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -101,7 +132,7 @@ static int check_lost_disks(const struct task *t, struct error **err)
 		t->vmid, newest);
 }
 
-int task_disks_load(struct task *t, struct error **err)
+int task_disks_find(struct task *t, struct error **err)
 {
 	const char *name = guest_config_get(&t->guest.conf, "name");
 	int r;

@@ -89,19 +89,7 @@ static int set_lock(struct task *t, struct error **err)
 	return r;
 }
 
-static int lock_guest(struct task *t, struct error **err)
-{
-	const char *lock = guest_config_lock(&t->guest.conf);
-	int r;
-
-	/* check this before the journal gets the lock as ours */
-	if (lock)
-		return guest_config_locked(t->host->paths, t->vmid, lock, err);
-	r = open_journal(t, err);
-	return r == 0 ? set_lock(t, err) : r;
-}
-
-int task_guest_lock(struct task *t, struct error **err)
+int task_guest_look(struct task *t, struct error **err)
 {
 	struct task_guest *g = &t->guest;
 	int r = guest_status(&g->access, &g->power, err);
@@ -110,7 +98,24 @@ int task_guest_lock(struct task *t, struct error **err)
 		return r;
 	log_info(t->log, "status = %s", g->power.running ? "running" : "stopped");
 	g->mode = g->power.running ? t->o->settings->mode : MODE_STOP;
-	return lock_guest(t, err);
+	return 0;
+}
+
+int task_guest_check_lock(const struct task *t, struct error **err)
+{
+	const char *lock = guest_config_lock(&t->guest.conf);
+
+	return lock ? guest_config_locked(t->host->paths, t->vmid, lock, err) : 0;
+}
+
+int task_guest_lock(struct task *t, struct error **err)
+{
+	/* before the journal gets the lock as ours */
+	int r = task_guest_check_lock(t, err);
+
+	if (r == 0)
+		r = open_journal(t, err);
+	return r == 0 ? set_lock(t, err) : r;
 }
 
 /* ---- the three modes ---- */
@@ -146,6 +151,8 @@ static int find_in_qemu(struct task *t, struct error **err)
 {
 	int r = recover_note_process(t->guest.journal, &t->guest.power.process, err);
 
+	if (r == 0)
+		r = sources_clean(t->sources, err);
 	return r == 0 ? sources_find(t->sources, err) : r;
 }
 
@@ -276,7 +283,7 @@ static int begin_stop(struct task *t, struct error **err)
 	return task_disks_activate_again(t, err);
 }
 
-static void log_settings(struct task *t)
+static void log_settings(const struct task *t)
 {
 	const uint64_t limit = t->o->settings->bwlimit_kib;
 
@@ -286,7 +293,7 @@ static void log_settings(struct task *t)
 	log_info(t->log, "ionice priority: %d", t->o->settings->archive.ionice);
 }
 
-int task_guest_begin(struct task *t, struct error **err)
+int task_guest_find_disks(struct task *t, int (*use)(struct task *t, struct error **err), struct error **err)
 {
 	const bool snapshot = t->guest.mode == MODE_SNAPSHOT;
 	int r;
@@ -294,13 +301,20 @@ int task_guest_begin(struct task *t, struct error **err)
 	/* the order of these lines is PVE's */
 	if (!snapshot)
 		log_settings(t);
-	r = task_disks_load(t, err);
+	r = task_disks_find(t, err);
+	if (r == 0)
+		r = use(t, err);
 	if (r < 0)
 		return r;
 	make_sources(t);
 	if (snapshot)
 		log_settings(t);
-	if (snapshot)
+	return 0;
+}
+
+int task_guest_begin(struct task *t, struct error **err)
+{
+	if (t->guest.mode == MODE_SNAPSHOT)
 		return begin_snapshot(t, err);
 	return t->guest.mode == MODE_SUSPEND ? begin_suspend(t, err) : begin_stop(t, err);
 }

@@ -8,6 +8,8 @@
  *	archive		task-archive.c	the archive and its place
  *	copy		task-copy.c	from the sources to the archive
  *	meter		task-meter.c	its progress
+ *
+ * A plan (task-plan.c) goes the same way as far as nothing is changed.
  */
 #ifndef VZDUMP_BACKUP_TASK_INTERNAL_H
 #define VZDUMP_BACKUP_TASK_INTERNAL_H
@@ -88,15 +90,39 @@ struct task {
 	struct task_meter meter;
 };
 
+/* ---- task.c: what a backup and its plan (task-plan.c) have in common ---- */
+/*
+ * Begins the row, names the archive.  An error if the place does not answer: it is looked at for each guest
+ * again, before anything is done there or to the guest.  *t is there also then; it must not be moved.
+ */
+int task_init(struct task *t, const struct host *host, const struct task_options *o, struct task_report *row,
+	      struct error **err);
+/* Reads the configuration. */
+int task_load(struct task *t, struct error **err);
+/* What is checked first: HA, the number of backups, the firewall's rules; then task_guest_look(). */
+int task_look(struct task *t, struct error **err);
+/* The guest's name and mode, for the report. */
+void task_report_guest(struct task *t);
+void task_clear(struct task *t);
+
 /* ---- task-hook.c: phases of a guest's backup, for the hook script and other observers ---- */
 int task_hook(const struct task *t, const char *phase, struct error **err);
 /* A phase that is reached in any case.  Logs a failure as a warning and returns it. */
 int task_hook_after(const struct task *t, const char *phase);
 
 /* ---- task-guest.c ---- */
-/* Logs "status = ...", sets the mode accordingly, begins the journal and locks the configuration. */
+/* Logs "status = ..." and sets the mode accordingly. */
+int task_guest_look(struct task *t, struct error **err);
+/* -EBUSY if the configuration has a lock. */
+int task_guest_check_lock(const struct task *t, struct error **err);
+/* Checks that, begins the journal and locks the configuration. */
 int task_guest_lock(struct task *t, struct error **err);
-/* Brings the guest into the state that its mode requires; also finds the disks and sources. */
+/*
+ * Finds the disks, calls use for them (task_disks_activate() or task_disks_look()) and makes their sources.
+ * Logs the settings before or behind.
+ */
+int task_guest_find_disks(struct task *t, int (*use)(struct task *t, struct error **err), struct error **err);
+/* Brings the guest into the state that its mode requires, and finds the disks in its QEMU. */
 int task_guest_begin(struct task *t, struct error **err);
 /* Resumes vCPUs that were paused for the backup. */
 int task_guest_resume(struct task *t, struct error **err);
@@ -106,11 +132,12 @@ void task_guest_explain(const struct task *t, int r, struct error **err);
 void task_guest_end(struct task *t);
 
 /* ---- task-disks.c ---- */
-/*
- * Finds the disks that are saved by the configuration, and opens and activates their volumes.  The caller
- * clears them, also after an error.
- */
-int task_disks_load(struct task *t, struct error **err);
+/* Finds the disks that are saved by the configuration.  The caller clears them, also after an error. */
+int task_disks_find(struct task *t, struct error **err);
+/* Activates their storages and volumes. */
+int task_disks_activate(struct task *t, struct error **err);
+/* In its place: says which storages would have to be activated. */
+int task_disks_look(struct task *t, struct error **err);
 /* Activates them again, after the guest was shut down. */
 int task_disks_activate_again(struct task *t, struct error **err);
 /*
@@ -134,6 +161,8 @@ enum place_state {
 void task_archive_name(struct task *t, time_t start, enum place_state state);
 /* Checks whether one more backup is allowed and fits the format, before anything is done. */
 int task_archive_check(struct task *t, struct error **err);
+/* Fills its header, which needs the sizes of all disks.  The caller clears that, also after an error. */
+int task_archive_header(struct task *t, struct vma_header *hdr, struct error **err);
 /* Creates the archive and its header, which needs the sizes of all disks. */
 int task_archive_open(struct task *t, struct error **err);
 /* Completes and publishes it; it may be in place, but archive.file->not_synced. */
@@ -160,5 +189,7 @@ void task_meter_summary(struct task *t, const struct vma_writer_stats *stats);
 /* ---- task-after.c ---- */
 /* When the archive is complete: notes, protection, retention. */
 int task_after(struct task *t, struct error **err);
+/* Marks the guest's backups, among them this one: which are kept.  Logs what decides. */
+void task_mark_backups(const struct task *t, struct backups *b);
 
 #endif

@@ -22,11 +22,13 @@ static int check_ha(struct task *t, struct error **err)
 	return r;
 }
 
-static int check_task(struct task *t, struct error **err)
+int task_look(struct task *t, struct error **err)
 {
 	int r = check_ha(t, err);
 
-	return r == 0 ? task_archive_check(t, err) : r;
+	if (r == 0)
+		r = task_archive_check(t, err);
+	return r == 0 ? task_guest_look(t, err) : r;
 }
 
 static int open_sources(struct task *t, struct error **err)
@@ -72,11 +74,13 @@ static int complete_archive(struct task *t, struct error **err)
 
 static int save_guest(struct task *t, struct error **err)
 {
-	int r = check_task(t, err);
+	int r = task_look(t, err);
 
 	if (r < 0)
 		return r;
 	r = task_guest_lock(t, err);
+	if (r == 0)
+		r = task_guest_find_disks(t, task_disks_activate, err);
 	if (r == 0)
 		r = task_guest_begin(t, err);
 	if (r == 0)
@@ -95,14 +99,21 @@ static int save_guest(struct task *t, struct error **err)
 
 /* ---- before and after ---- */
 
+int task_load(struct task *t, struct error **err)
+{
+	int r = guest_config_load(t->host->paths, t->vmid, t->host->log, &t->guest.conf, err);
+
+	t->guest.known = r != ERR_NOT_FOUND;
+	return r;
+}
+
 /* No log file for a guest that does not exist, so that a mistyped id leaves no file. */
 static int open_log(struct task *t, struct error **err)
 {
 	_cleanup_error_ struct error *no_conf = NULL, *no_log = NULL;
-	int conf = guest_config_load(t->host->paths, t->vmid, t->host->log, &t->guest.conf, &no_conf);
+	int conf = task_load(t, &no_conf);
 	int r = 0;
 
-	t->guest.known = conf != ERR_NOT_FOUND;
 	if (t->guest.known)
 		r = task_log_open(&t->tlog, t->host->paths, t->vmid, t->host->log, &no_log);
 	else
@@ -144,15 +155,22 @@ static void say_finished(const struct task *t)
 
 /* ---- the report ---- */
 
+void task_report_guest(struct task *t)
+{
+	const char *name = guest_config_get(&t->guest.conf, "name");
+
+	if (!t->guest.known)
+		return;
+	t->row->name = name ? xstrdup(name) : xasprintf("VM %u", t->vmid);
+	t->row->mode = backup_mode_name(t->guest.mode);
+}
+
 /* After everything that can fail. */
 static void report_result(struct task *t, int r, const struct error *err)
 {
 	struct task_report *row = t->row;
-	const char *name = guest_config_get(&t->guest.conf, "name");
 
-	if (t->guest.known)
-		row->name = name ? xstrdup(name) : xasprintf("VM %u", t->vmid);
-	row->mode = t->guest.known ? backup_mode_name(t->guest.mode) : NULL;
+	task_report_guest(t);
 	if (t->archive.published) {
 		row->archive = xstrdup(t->archive.path);
 		if (t->o->storage)
@@ -199,7 +217,7 @@ static void clean_up(struct task *t)
 		task_guest_end(t);
 }
 
-static void task_clear(struct task *t)
+void task_clear(struct task *t)
 {
 	task_disks_clear(t);
 	sources_free(t->sources);
@@ -213,25 +231,32 @@ static void task_clear(struct task *t)
 	free(t->run_dir);
 }
 
-void task_run(const struct host *host, const struct task_options *o, struct task_report *row)
+int task_init(struct task *t, const struct host *host, const struct task_options *o, struct task_report *row,
+	      struct error **err)
 {
-	struct task t = { .host = host,
-			  .o = o,
-			  .row = row,
-			  .vmid = row->vmid,
-			  .guest.access = guest_of(host, row->vmid),
-			  .guest.mode = o->settings->mode };
-	_cleanup_error_ struct error *err = NULL, *away = NULL;
-	const time_t start = time(NULL);
-	const uint64_t start_ns = units_now_ns();
-	/* for each guest again, before anything is done at the place or to the guest */
-	const int reach = place_reach(o->place, host->cancel, &away);
 	int r;
 
+	*t = (struct task){ .host = host,
+			    .o = o,
+			    .row = row,
+			    .vmid = row->vmid,
+			    .guest.access = guest_of(host, row->vmid),
+			    .guest.mode = o->settings->mode };
 	row->outcome = TASK_RUNS;
-	row->start = start;
-	task_archive_name(&t, start, reach == 0 ? PLACE_ANSWERS : PLACE_IS_AWAY);
-	r = open_log(&t, &err);
+	row->start = time(NULL);
+	r = place_reach(o->place, host->cancel, err);
+	task_archive_name(t, row->start, r == 0 ? PLACE_ANSWERS : PLACE_IS_AWAY);
+	return r;
+}
+
+void task_run(const struct host *host, const struct task_options *o, struct task_report *row)
+{
+	_cleanup_error_ struct error *err = NULL, *away = NULL;
+	const uint64_t start_ns = units_now_ns();
+	struct task t;
+	const int reach = task_init(&t, host, o, row, &away);
+	int r = open_log(&t, &err);
+
 	say_started(&t);
 	if (r == 0)
 		r = reach;

@@ -58,6 +58,7 @@ void settings_init(struct settings *ret, const struct options *cli)
 	q->quiet = options_bool(cli, "quiet");
 	q->job_id = copy_filled(cli, "job-id");
 	q->strict = options_bool(cli, "strict");
+	q->dry_run = options_bool(cli, "dry-run");
 	q->output = parse_output(options_get(cli, "output-format"));
 }
 

@@ -42,6 +42,7 @@ struct settings_request {
 	bool quiet;
 	char *job_id; /* of the job in jobs.cfg that the run belongs to; NULL: none */
 	bool strict;  /* warnings change the exit status */
+	bool dry_run; /* no backup: say what one would do */
 	enum settings_output output;
 };
 

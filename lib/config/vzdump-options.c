@@ -272,6 +272,15 @@ static const struct option rows[] = {
 		.description = "Write figures for monitoring to this file, in the text format of Prometheus.",
 	},
 	{
+		.name = "dry-run",
+		.value = { .type = VALUE_BOOL },
+		.fallback = "0",
+		.flags = OPTION_CLI_ONLY,
+		.complete = COMPLETE_BOOL,
+		.description = "Make no backup and change nothing, only say what would be done, and what "
+			       "would fail.",
+	},
+	{
 		.name = "output-format",
 		.value = { .type = VALUE_ENUM, .values = output_values },
 		.fallback = "text",

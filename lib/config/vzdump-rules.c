@@ -144,6 +144,11 @@ int vzdump_options_verify(struct options *o, struct error **err)
 					 "one of them",
 					 rivals[i]);
 	}
+	if (options_bool(o, "dry-run") && options_bool(o, "cleanup"))
+		return error_set(
+			err, ERR_INVALID,
+			"vzdump: option --dry-run: --cleanup would change something, give only one of "
+			"them (without --cleanup it says what is left to clean up)");
 	if (check_notes(o, err) < 0)
 		return ERR_INVALID;
 	if (exclude && !has_pool)

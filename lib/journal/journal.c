@@ -218,8 +218,8 @@ static void replay_line(struct journal *j, char *line)
 		remove_entry(j, kind->name, value);
 }
 
-/* If a crash has cut the last line, removes the rest of it from the file, because more lines will follow. */
-static int replay(struct journal *j, struct error **err)
+/* *ret_whole: how many bytes its whole lines have; a crash may have cut the last one.  *ret_len: all. */
+static int read_lines(struct journal *j, size_t *ret_whole, size_t *ret_len, struct error **err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	char *line, *newline;
@@ -229,7 +229,18 @@ static int replay(struct journal *j, struct error **err)
 		*newline = '\0';
 		replay_line(j, line);
 	}
-	if (r == 0 && line && line < text.data + text.len && ftruncate(j->fd, line - text.data) < 0)
+	*ret_whole = line ? (size_t)(line - text.data) : 0;
+	*ret_len = text.len;
+	return r;
+}
+
+/* Removes the rest of a line that a crash has cut from the file, because more lines will follow. */
+static int replay(struct journal *j, struct error **err)
+{
+	size_t whole, len;
+	int r = read_lines(j, &whole, &len, err);
+
+	if (r == 0 && whole < len && ftruncate(j->fd, (off_t)whole) < 0)
 		r = error_errno(err, errno, "cannot write the journal '%s'", j->path);
 	return r;
 }
@@ -258,6 +269,25 @@ int journal_load(const struct paths *p, const struct journal_kind *const *kinds,
 			*ret = TAKE_PTR(j);
 		return r;
 	}
+}
+
+int journal_peek(const struct paths *p, const struct journal_kind *const *kinds, uint32_t vmid,
+		 struct journal **ret, struct error **err)
+{
+	_cleanup_(journal_freep) struct journal *j = journal_new(p, kinds, vmid);
+	size_t whole, len;
+	int r;
+
+	*ret = NULL;
+	j->fd = open(j->path, O_RDONLY | O_CLOEXEC);
+	if (j->fd < 0)
+		return errno == ENOENT ? 0 : error_errno(err, errno, "cannot open the journal '%s'", j->path);
+	if (lock_holder(j->path))
+		return journal_busy(j, err);
+	r = read_lines(j, &whole, &len, err);
+	if (r == 0)
+		*ret = TAKE_PTR(j);
+	return r;
 }
 
 int journal_list(const struct paths *p, uint32_t **ret, size_t *ret_n, struct error **err)

@@ -85,6 +85,12 @@ int journal_add_pid(struct journal *j, struct error **err);
  */
 int journal_load(const struct paths *p, const struct journal_kind *const *kinds, uint32_t vmid,
 		 struct journal **ret, struct error **err);
+/*
+ * Reads the journal that a dead process has left as it is now, and locks nothing: for looking at it only.
+ * *ret is NULL if there is none.  -EBUSY as above, as far as /proc shows the process.
+ */
+int journal_peek(const struct paths *p, const struct journal_kind *const *kinds, uint32_t vmid,
+		 struct journal **ret, struct error **err);
 /* The guests that have a journal; the caller frees *ret. */
 int journal_list(const struct paths *p, uint32_t **ret, size_t *ret_n, struct error **err);
 

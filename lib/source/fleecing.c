@@ -12,16 +12,57 @@ struct fleecing {
 	size_t usage_index;   /* in struct sources.usage */
 };
 
+static int find_image_storage(const struct sources *s, const struct source *d, const struct storage **ret,
+			      struct error **err)
+{
+	return room_storage(s->p.host->storages, s->p.fleecing->storage, d->volume, ret, err);
+}
+
 static int choose_image_storage(const struct sources *s, const struct source *d, const struct storage **ret,
 				struct error **err)
 {
-	int r = room_storage(s->p.host->storages, s->p.fleecing->storage, d->volume, ret, err);
+	int r = find_image_storage(s, d, ret, err);
 
 	if (r == 0)
 		r = storage_activate(*ret, s->p.log, err);
 	if (r == 0)
-		r = room_check(*ret, storage_fleecing_format(*ret), d->size, d->device, s->p.log, err);
+		r = room_check(*ret, storage_fleecing_format(*ret), d->size, 0, d->device, s->p.log, err);
 	return r;
+}
+
+static int plan_image(const struct sources *s, const struct source *d, uint64_t promised,
+		      struct source_plan *ret, struct error **err)
+{
+	const struct storage *storage = ret->image_storage;
+	const enum image_format format = storage_fleecing_format(storage);
+	struct image_traits traits;
+	struct storage_status st;
+
+	storage_traits(storage, format, &traits);
+	ret->image_reserved = !traits.thin;
+	ret->has_avail = storage_status(storage, &st, NULL) == 0;
+	if (ret->has_avail)
+		ret->avail = st.avail > promised ? st.avail - promised : 0;
+	return room_check(storage, format, d->size, promised, d->device, s->p.log, err);
+}
+
+static int fleecing_plan(const struct sources *s, const struct source *d, const struct source_plan *before,
+			 struct source_plan *ret, struct error **err)
+{
+	bool active;
+	uint64_t promised = 0;
+	int r = find_image_storage(s, d, &ret->image_storage, err);
+
+	if (r == 0)
+		r = storage_look(ret->image_storage, s->p.log, err);
+	if (r == 0)
+		r = storage_is_active(ret->image_storage, &active, err);
+	for (size_t i = 0; i < d->number && r == 0; i++)
+		if (before[i].image_storage == ret->image_storage && before[i].image_reserved)
+			promised += before[i].size;
+	if (r == 0 && active)
+		r = plan_image(s, d, promised, ret, err);
+	return r < 0 ? error_wrap(err, r, "allocating fleecing image for %s", d->conf->key) : 0;
 }
 
 static int make_image(const struct sources *s, const struct source *d, unsigned number, struct error **err)
@@ -144,6 +185,7 @@ static void fleecing_close(struct source *d)
 const struct source_ops source_fleecing = {
 	.name = "fleecing",
 	.open = live_open,
+	.plan = fleecing_plan,
 	.prepare = fleecing_prepare,
 	.attach = fleecing_attach,
 	.begin = live_begin,

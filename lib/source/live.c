@@ -43,12 +43,22 @@ int live_monitor(const struct sources *s, struct qmp **ret, struct error **err)
 
 /* ---- finding the disks ---- */
 
-/* Removes nodes of an earlier backup that no journal names. */
-static int clean_leftovers(const struct sources *s, struct qmp *q, struct error **err)
+int live_has_leftovers(const struct sources *s, bool *ret, struct error **err)
 {
-	bool leftovers = false;
-	int r = graph_has_leftovers(q, &leftovers, err);
+	_cleanup_qmp_ struct qmp *q = NULL;
+	int r = live_monitor(s, &q, err);
 
+	return r == 0 ? graph_has_leftovers(q, ret, err) : r;
+}
+
+int live_clean(const struct sources *s, struct error **err)
+{
+	_cleanup_qmp_ struct qmp *q = NULL;
+	bool leftovers = false;
+	int r = live_monitor(s, &q, err);
+
+	if (r == 0)
+		r = graph_has_leftovers(q, &leftovers, err);
 	if (r < 0 || !leftovers)
 		return r;
 	log_warn(s->p.log, "left-over backup nodes still in QEMU - removing them now");
@@ -66,8 +76,6 @@ static int look_at_qemu(const struct sources *s, struct qmp *q, struct error **e
 			  qemu_reads_mixed_ranges(f) ? "right" : "wrong");
 	if (r == 0)
 		r = qemu_require_filter(f, err);
-	if (r == 0)
-		r = clean_leftovers(s, q, err);
 	if (r == 0)
 		r = graph_check_strangers(q, err);
 	return r;

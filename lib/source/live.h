@@ -36,6 +36,11 @@ void live_write_out(const struct sources *s);
 /* See sources_barrier(). */
 int live_barrier(struct sources *s, struct error **err);
 
+/* Whether QEMU has nodes of an earlier backup that no journal names. */
+int live_has_leftovers(const struct sources *s, bool *ret, struct error **err);
+/* Removes them. */
+int live_clean(const struct sources *s, struct error **err);
+
 /* `open` of both kinds: finds the disks in QEMU.  Leaves QEMU as it is. */
 int live_open(struct sources *s, struct source *const *disks, size_t n, struct error **err);
 /* `begin` of both kinds: nodes, the instant, exports. */

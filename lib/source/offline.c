@@ -7,6 +7,8 @@
  * exception: swtpm has it open, but PVE reads it anyway, and a write in the meantime is only a warning.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "guest/disk-user.h"
 #include "base/mem.h"
@@ -100,19 +102,12 @@ static int offline_check(struct sources *s, struct source *const *disks, size_t 
  * decrypts it for the guest.  In the second case a backup of the running guest holds plain text, and an
  * offline backup has no key for that.
  */
-static int check_luks(const struct sources *s, const struct source *d, struct error **err)
+static int judge_luks(const struct sources *s, const struct source *d, const uint8_t *head,
+		      struct error **err)
 {
 	const uint64_t *conf_size = d->conf->has_size ? &d->conf->size : NULL;
-	enum luks_verdict verdict;
-	uint8_t head[LUKS_HEAD];
-	int r;
+	const enum luks_verdict verdict = luks_judge(head, conf_size, d->size);
 
-	if (d->size < sizeof(head))
-		return 0;
-	r = storage_daemon_read(s->daemon, d->device, head, sizeof(head), err);
-	if (r < 0)
-		return r;
-	verdict = luks_judge(head, conf_size, d->size);
 	if (verdict == LUKS_DECRYPTED)
 		return error_set(
 			err, ERR_UNSUPPORTED,
@@ -126,6 +121,44 @@ static int check_luks(const struct sources *s, const struct source *d, struct er
 			 "decrypts it, a backup of the running guest is another disk, in plain text",
 			 d->conf->key, where_is(d));
 	return 0;
+}
+
+static int check_luks(const struct sources *s, const struct source *d, struct error **err)
+{
+	uint8_t head[LUKS_HEAD];
+	int r;
+
+	if (d->size < sizeof(head))
+		return 0;
+	r = storage_daemon_read(s->daemon, d->device, head, sizeof(head), err);
+	return r < 0 ? r : judge_luks(s, d, head, err);
+}
+
+/* ---- the plan ---- */
+
+/* Without a daemon only a raw image shows its data. */
+static bool read_head(const struct source *d, uint8_t *head, size_t len)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (!d->volume->path || d->volume->format != IMAGE_RAW)
+		return false;
+	fd = open(d->volume->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return fd >= 0 && pread(fd, head, len, 0) == (ssize_t)len;
+}
+
+/* A guest that runs and has the disk open is shut down before it is read. */
+static int offline_plan(const struct sources *s, const struct source *d, const struct source_plan *before,
+			struct source_plan *ret, struct error **err)
+{
+	const bool goes_down = !s->live && s->p.power->running;
+	uint8_t head[LUKS_HEAD];
+	int r = goes_down ? 0 : check_unused(s, d, err);
+
+	(void)before;
+	if (r == 0 && ret->has_size && read_head(d, head, sizeof(head)))
+		r = judge_luks(s, d, head, err);
+	return r;
 }
 
 /* ---- the daemon ---- */
@@ -217,6 +250,7 @@ static void offline_close(struct source *d)
 const struct source_ops source_offline = {
 	.name = "offline",
 	.open = offline_open,
+	.plan = offline_plan,
 	.look = offline_look,
 	.check = offline_check,
 	.endpoint = offline_endpoint,

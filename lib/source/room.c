@@ -15,8 +15,14 @@ int room_storage(const struct storage_config *c, const char *id, const struct vo
 	return storage_get(c, id ? id : disk->storage->id, STORAGE_IMAGES, ret, err);
 }
 
-int room_check(const struct storage *s, enum image_format format, uint64_t size, const char *device,
-	       const struct log *log, struct error **err)
+/* Of what is free, what those that come first leave. */
+static uint64_t left_over(uint64_t avail, uint64_t promised)
+{
+	return avail > promised ? avail - promised : 0;
+}
+
+int room_check(const struct storage *s, enum image_format format, uint64_t size, uint64_t promised,
+	       const char *device, const struct log *log, struct error **err)
 {
 	_cleanup_free_ char *full = units_bytes(size, 1), *avail = NULL;
 	struct image_traits traits;
@@ -34,9 +40,9 @@ int room_check(const struct storage *s, enum image_format format, uint64_t size,
 		 "%s: fleecing image on storage '%s' reserves its full size (%s) for the time of the "
 		 "backup, since the storage is not thin-provisioned",
 		 device, s->id, full);
-	if (storage_status(s, &st, NULL) < 0 || st.avail >= size)
+	if (storage_status(s, &st, NULL) < 0 || left_over(st.avail, promised) >= size)
 		return 0;
-	avail = units_bytes(st.avail, 1);
+	avail = units_bytes(left_over(st.avail, promised), 1);
 	return error_set(err, -ENOSPC,
 			 "storage '%s' has only %s free, but reserves the full size of the image (%s): "
 			 "free space on it, or name another storage with --fleecing "

@@ -15,9 +15,10 @@ int room_storage(const struct storage_config *c, const char *id, const struct vo
  * Checks that an image of `size` bytes fits.  A thin storage is not checked, since it allocates space as
  * needed.  Others reserve the whole image at once, so it must fit, and that is logged.  If a storage cannot
  * report its space, allocating the image decides.
- * device: for the log.  -ENOSPC; ERR_UNSUPPORTED for a storage that makes no images.
+ * promised: bytes of what is free that other images will take first.  device: for the log.
+ * -ENOSPC; ERR_UNSUPPORTED for a storage that makes no images.
  */
-int room_check(const struct storage *s, enum image_format format, uint64_t size, const char *device,
-	       const struct log *log, struct error **err);
+int room_check(const struct storage *s, enum image_format format, uint64_t size, uint64_t promised,
+	       const char *device, const struct log *log, struct error **err);
 
 #endif

@@ -149,12 +149,22 @@ static void choose_all(struct sources *s, enum source_fleecing fleecing)
 		s->list[i]->ops = source_choose(s->list[i]->conf->key, fleecing);
 }
 
+void sources_choose(struct sources *s)
+{
+	choose_all(s, s->p.fleecing->enabled ? SOURCE_FLEECING : SOURCE_NO_FLEECING);
+}
+
+int sources_clean(struct sources *s, struct error **err)
+{
+	return live_clean(s, err);
+}
+
 int sources_find(struct sources *s, struct error **err)
 {
 	int r;
 
 	s->live = live_new();
-	choose_all(s, s->p.fleecing->enabled ? SOURCE_FLEECING : SOURCE_NO_FLEECING);
+	sources_choose(s);
 	/* a running guest's QEMU is examined even if it has none of the disks */
 	r = run_function(s, STEP_FIND, live_open, err);
 	if (r < 0 || !s->p.fleecing->enabled || live_can_fleece(s->live))

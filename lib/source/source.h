@@ -10,7 +10,8 @@
  * opened and begun as a set.  In this order:
  *
  *	sources_new(), sources_add() for each disk
- *	sources_find()		if the guest has a QEMU: finds its disks there
+ *	sources_clean()		if the guest has a QEMU: removes there what an earlier backup has left
+ *	sources_find()		and finds its disks there
  *	sources_open()		the other disks; the sizes of all are known then
  *	sources_begin()		freezes all disks at one instant, and the file systems around it
  *	sources_endpoint()	for each disk; its reader connects there
@@ -20,6 +21,8 @@
  *
  * Everything that is created is in the journal before it exists, and the journal undoes it; sources_end()
  * and sources_free() only release what belongs to this process.  All functions are called from one thread.
+ *
+ * sources_plan() says what these steps would do, instead of all after sources_add().
  */
 #ifndef VZDUMP_SOURCE_SOURCE_H
 #define VZDUMP_SOURCE_SOURCE_H
@@ -75,10 +78,12 @@ void sources_free(struct sources *s);
 struct source *sources_add(struct sources *s, const struct guest_disk *conf, const char *device,
 			   const struct volume *volume);
 
+/* Removes nodes of an earlier backup that no journal names from the guest's QEMU, which must run. */
+int sources_clean(struct sources *s, struct error **err);
 /*
  * Looks for the disks in the guest's QEMU, which must run, and decides each disk's kind.  Warns about
  * differences from the configuration.  ERR_UNSUPPORTED if this QEMU, or one of the disks, cannot be
- * backed up while it runs.  Nothing is changed, except that leftovers of an earlier backup are removed.
+ * backed up while it runs.  Nothing is changed.
  */
 int sources_find(struct sources *s, struct error **err);
 /* After sources_find(): the vCPUs ran then.  A guest whose vCPUs do not run is left like that. */
@@ -138,6 +143,30 @@ struct sources_times {
 };
 void sources_get_times(const struct sources *s, struct sources_times *ret);
 
+/* What would be made for one disk, see sources_plan(). */
+struct source_plan {
+	const char *way; /* the name of its ops */
+	bool has_size;   /* else it cannot be known without activating its storage or volume */
+	uint64_t size;
+	const char *file; /* what QEMU has open there; NULL: not read from QEMU.  Borrowed */
+	const struct storage *image_storage; /* where its fleecing image goes; NULL: it gets none */
+	bool image_reserved;                 /* all of the image's size is taken there at once */
+	bool has_avail;                      /* else its storage is not active, or does not tell */
+	uint64_t avail;                      /* bytes free there, without what earlier images reserve */
+};
+
+enum sources_where {
+	SOURCES_OFFLINE, /* as if the guest was off */
+	SOURCES_IN_QEMU, /* in its QEMU, which runs */
+};
+
+/*
+ * Finds out how the disks would be read, and whether that would fail, and changes nothing: asks QEMU and the
+ * storages, looks for programs that have the disks open.  Warns as sources_find().  ret: an element for each
+ * disk, of zeroes.  If a cleanup has to come first, says so and does not look into QEMU.
+ */
+int sources_plan(struct sources *s, enum sources_where where, struct source_plan *ret, struct error **err);
+
 /* Ends what serves the disks in this process; idempotent. */
 void sources_end(struct sources *s);
 
@@ -164,6 +193,12 @@ struct source_ops {
 
 	/* Finds the disks and their sizes. */
 	int (*open)(struct sources *s, struct source *const *disks, size_t n, struct error **err);
+	/*
+	 * For sources_plan(): looks whether the disk could be read, and fills ret, whose way, size and file
+	 * are there.  before: the plans of disks with lower numbers.  NULL: there is nothing more to see.
+	 */
+	int (*plan)(const struct sources *s, const struct source *d, const struct source_plan *before,
+		    struct source_plan *ret, struct error **err);
 	/* Slow preparations that must be done before the instant.  NULL: none. */
 	int (*prepare)(struct sources *s, struct source *const *disks, size_t n, struct error **err);
 	/* Takes the snapshot; the endpoints are up afterwards.  NULL: they are up since `open`. */
@@ -185,6 +220,9 @@ struct source_ops {
 	/* Frees d->state.  NULL: there is none. */
 	void (*close)(struct source *d);
 };
+
+/* source.c: chooses each disk's kind, for a guest whose QEMU runs. */
+void sources_choose(struct sources *s);
 
 extern const struct source_ops source_fleecing, source_sink, source_offline;
 

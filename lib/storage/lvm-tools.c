@@ -133,6 +133,23 @@ static int ask_group(const struct storage *s, struct error **err)
 		NULL, err);
 }
 
+static int no_group(const struct storage *s, struct error **err)
+{
+	return error_set(err, ERR_NOT_FOUND, "storage '%s': no such volume group '%s'", s->id,
+			 storage_key(s, "vgname"));
+}
+
+int lvm_find_group(const struct storage *s, struct error **err)
+{
+	_cleanup_error_ struct error *mine = NULL;
+	int r = ask_group(s, &mine);
+
+	if (r == ERR_NOT_FOUND)
+		return no_group(s, err);
+	error_keep_first(err, &mine);
+	return r;
+}
+
 int lvm_activate_group(const struct storage *s, struct error **err)
 {
 	const char *const scan[] = { "vgscan", "--ignorelockingfailure", "--mknodes", NULL };
@@ -146,8 +163,7 @@ int lvm_activate_group(const struct storage *s, struct error **err)
 		r = ask_group(s, &mine);
 	}
 	if (r == ERR_NOT_FOUND)
-		return error_set(err, ERR_NOT_FOUND, "storage '%s': no such volume group '%s'", s->id,
-				 storage_key(s, "vgname"));
+		return no_group(s, err);
 	error_keep_first(err, &mine);
 	return r;
 }

@@ -34,6 +34,8 @@ int lvm_names(const struct storage *s, const char *prefix, const char *suffix, c
 /* storage_ops.names: the names of all volumes of the group. */
 int lvm_all_names(const struct storage *s, char ***ret, struct error **err);
 
+/* ERR_NOT_FOUND if LVM knows no such volume group.  Changes nothing. */
+int lvm_find_group(const struct storage *s, struct error **err);
 /* Checks that the volume group is there; scans for it once if not (ERR_NOT_FOUND). */
 int lvm_activate_group(const struct storage *s, struct error **err);
 /* lvremove; retried for a few seconds, as udev may have the device open for a moment. */

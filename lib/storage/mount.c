@@ -248,20 +248,38 @@ static int mount_storage(const struct storage *s, const struct log *log, struct 
 	return r;
 }
 
-int mount_activate(const struct storage *s, const struct log *log, struct error **err)
+static int check_online(const struct storage *s, struct error **err)
 {
 	const struct mount_type *t = s->ops->mount;
-	struct storage_status st;
-	int r = 0;
 
 	if (t->is_online && !t->is_online(s))
 		return error_set(err, ERR_PEER, "storage '%s' is not online (no answer from '%s')", s->id,
 				 storage_key(s, "server"));
-	if (!is_mounted(s))
+	return 0;
+}
+
+int mount_activate(const struct storage *s, const struct log *log, struct error **err)
+{
+	struct storage_status st;
+	int r = check_online(s, err);
+
+	if (r == 0 && !is_mounted(s))
 		r = mount_storage(s, log, err);
 	if (r == 0)
 		r = ask_space(s, &st, err);
 	return r < 0 ? r : path_activate(s, log, err);
+}
+
+int mount_is_active(const struct storage *s, bool *ret, struct error **err)
+{
+	struct storage_status st;
+	int r = check_online(s, err);
+
+	*ret = is_mounted(s);
+	if (r < 0 || !*ret)
+		return r;
+	r = ask_space(s, &st, err);
+	return r < 0 ? r : path_is_active(s, ret, err);
 }
 
 int mount_status(const struct storage *s, struct storage_status *ret, struct error **err)

@@ -43,6 +43,7 @@ struct mount_type {
 int mount_check(const struct storage *s, struct error **err);
 /* Mounts it if it is not mounted yet, then does the same as path_activate(). */
 int mount_activate(const struct storage *s, const struct log *log, struct error **err);
+int mount_is_active(const struct storage *s, bool *ret, struct error **err);
 /* ERR_NOT_FOUND if it is not mounted. */
 int mount_status(const struct storage *s, struct storage_status *ret, struct error **err);
 

@@ -128,19 +128,28 @@ static int check_distinct(const struct storage *s, struct error **err)
 	return 0;
 }
 
+static bool has_base(const struct storage *s)
+{
+	struct stat st;
+
+	return stat(s->path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int no_base(const struct storage *s, struct error **err)
+{
+	return error_set(err, ERR_NOT_FOUND,
+			 "unable to activate storage '%s' - directory '%s' does not exist "
+			 "or is unreachable",
+			 s->id, s->path);
+}
+
 int path_make_base(const struct storage *s, struct error **err)
 {
 	int r = s->create_base ? io_mkdir_p(s->path, 0755, err) : 0;
-	struct stat st;
 
 	if (r < 0)
 		return r;
-	if (stat(s->path, &st) < 0 || !S_ISDIR(st.st_mode))
-		return error_set(err, ERR_NOT_FOUND,
-				 "unable to activate storage '%s' - directory '%s' does not exist "
-				 "or is unreachable",
-				 s->id, s->path);
-	return 0;
+	return has_base(s) ? 0 : no_base(s, err);
 }
 
 /* The first access to a mount whose server does not answer would never return. */
@@ -152,12 +161,17 @@ static int reach_base(const struct storage *s, struct error **err)
 	return r < 0 ? error_wrap(err, r, "storage '%s'", s->id) : 0;
 }
 
-int path_prepare(const struct storage *s, struct error **err)
+static int find_base(const struct storage *s, struct error **err)
 {
 	int r = reach_base(s, err);
 
-	if (r == 0)
-		r = check_mounted(s, err);
+	return r == 0 ? check_mounted(s, err) : r;
+}
+
+int path_prepare(const struct storage *s, struct error **err)
+{
+	int r = find_base(s, err);
+
 	return r < 0 ? r : path_make_base(s, err);
 }
 
@@ -169,6 +183,19 @@ int path_activate(const struct storage *s, const struct log *log, struct error *
 	if (r == 0 && s->create_subdirs)
 		r = make_dirs(s, err);
 	return r < 0 ? r : check_distinct(s, err);
+}
+
+/* Content directories that are missing do no harm: they are empty. */
+int path_is_active(const struct storage *s, bool *ret, struct error **err)
+{
+	int r = find_base(s, err);
+
+	if (r < 0)
+		return r;
+	*ret = has_base(s);
+	if (!*ret)
+		return s->create_base ? 0 : no_base(s, err);
+	return check_distinct(s, err);
 }
 
 int path_status(const struct storage *s, struct storage_status *ret, struct error **err)

@@ -18,6 +18,7 @@ char *path_content_dir(const struct storage *s, enum storage_content content);
 int path_dir(const struct storage *s, enum storage_content content, char **ret, struct error **err);
 /* path_prepare(), then makes the content directories if configured, and checks that they are distinct. */
 int path_activate(const struct storage *s, const struct log *log, struct error **err);
+int path_is_active(const struct storage *s, bool *ret, struct error **err);
 /* Checks that the path answers and that the mount point, if one is required, is mounted; path_make_base(). */
 int path_prepare(const struct storage *s, struct error **err);
 /* Makes the base directory if configured; ERR_NOT_FOUND if there is none then. */

@@ -114,6 +114,24 @@ int storage_activate(const struct storage *s, const struct log *log, struct erro
 	return s->ops->activate ? s->ops->activate(s, log, err) : 0;
 }
 
+int storage_is_active(const struct storage *s, bool *ret, struct error **err)
+{
+	*ret = true;
+	return s->ops->is_active ? s->ops->is_active(s, ret, err) : 0;
+}
+
+int storage_look(const struct storage *s, const struct log *log, struct error **err)
+{
+	bool active;
+	int r = storage_is_active(s, &active, err);
+
+	if (r == 0 && !active)
+		log_info(log,
+			 "storage '%s' is not active: a run activates it; what is on it cannot be seen now",
+			 s->id);
+	return r;
+}
+
 int storage_status(const struct storage *s, struct storage_status *ret, struct error **err)
 {
 	return s->ops->status(s, ret, err);

@@ -118,6 +118,13 @@ uint64_t storage_restore_bwlimit(const struct storage *s);
  * group or pool, logs in to its target.  Idempotent.
  */
 int storage_activate(const struct storage *s, const struct log *log, struct error **err);
+/*
+ * Whether it is usable as it is; asks, and changes nothing.  An error that storage_activate() would end with,
+ * as far as that can be seen without trying.
+ */
+int storage_is_active(const struct storage *s, bool *ret, struct error **err);
+/* In place of storage_activate() where nothing may be changed: logs that it would have to be activated. */
+int storage_look(const struct storage *s, const struct log *log, struct error **err);
 
 /* Bytes; all 0 if the type cannot know (iscsi). */
 struct storage_status {
@@ -311,6 +318,8 @@ struct storage_ops {
 	int (*check)(const struct storage *s, struct error **err);
 	/* NULL: nothing to do. */
 	int (*activate)(const struct storage *s, const struct log *log, struct error **err);
+	/* See storage_is_active().  NULL, as activate is: it always is. */
+	int (*is_active)(const struct storage *s, bool *ret, struct error **err);
 	int (*status)(const struct storage *s, struct storage_status *ret, struct error **err);
 	/* NULL: no directories, hence no backups. */
 	int (*dir)(const struct storage *s, enum storage_content content, char **ret, struct error **err);

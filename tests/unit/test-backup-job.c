@@ -66,7 +66,7 @@ static int run_job(const char *line, struct recorder *x, struct job_report *repo
 	if (r == 0)
 		r = settings_load(&settings, &o, &paths, NULL, err);
 	if (r == 0)
-		r = job_choose(&host, &settings.request, &selection, err);
+		r = job_choose(&host, &settings.request, job_stop_running, &selection, err);
 	return r > 0 ? job_run(&host, &params, err) : r;
 }
 

@@ -106,14 +106,24 @@ static void append(const struct paths *p, const char *text)
 	io_write_all(fd, text, strlen(text));
 }
 
+static off_t size_of(const struct paths *p)
+{
+	_cleanup_free_ char *path = paths_get(p, "/var/lib/vzdump/123.journal");
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st.st_size : -1;
+}
+
 static void test_life(const struct paths *p)
 {
 	_cleanup_(journal_freep) struct journal *j = NULL, *read = NULL;
+	off_t size;
 	_cleanup_free_ uint32_t *vmids = NULL;
 	size_t n = 9;
 
 	ok(journal_list(p, &vmids, &n, NULL) == 0 && n == 0, "without its folder there is no journal");
 	ok(journal_load(p, kinds, 123, &read, NULL) == -ENOENT, "a journal that is not there says so");
+	ok(journal_peek(p, kinds, 123, &read, NULL) == 0 && !read, "and looking finds none");
 	ok(journal_create(p, kinds, 123, &j, NULL) == 0, "a journal begins");
 	ok(journal_add(j, JOURNAL_IMAGE, "fast:123/vm-123-fleece-0.raw", NULL) == 0 &&
 		   journal_add(j, JOURNAL_LOCK, NULL, NULL) == 0 &&
@@ -125,9 +135,14 @@ static void test_life(const struct paths *p)
 	ok(!journal_finish(j), "with things left it stays");
 	/* what a crash in the middle of a write leaves */
 	append(p, "+image fast:123/never-beg");
+	size = size_of(p);
 	ok(journal_load(p, kinds, 123, &read, NULL) == -EBUSY && !read,
 	   "nobody else takes it over while its process lives");
+	ok(journal_peek(p, kinds, 123, &read, NULL) == -EBUSY && !read, "nor looks at it");
 	journal_free(TAKE_PTR(j));
+	ok(journal_peek(p, kinds, 123, &read, NULL) == 0 && read->n == 3 && size_of(p) == size,
+	   "then it can be looked at without changing it");
+	journal_free(TAKE_PTR(read));
 	ok(journal_load(p, kinds, 123, &read, NULL) == 0 && read->n == 3 &&
 		   journal_entry_is(&read->entries[0], JOURNAL_PID) &&
 		   journal_entry_is(&read->entries[1], JOURNAL_IMAGE) &&

@@ -52,21 +52,26 @@ static void test_room(struct tools *t)
 	const struct log log = LOG_INTO(lines);
 	struct error *err = NULL;
 
-	works(room_check(storage_find(&t->c, "files"), IMAGE_RAW, UINT64_MAX, "drive-scsi0", &log, &err),
+	works(room_check(storage_find(&t->c, "files"), IMAGE_RAW, UINT64_MAX, 0, "drive-scsi0", &log, &err),
 	      &err, "thin storage takes images of any size");
 	ok(!lines.len, "  and nothing is logged");
-	fails(room_check(storage_find(&t->c, "remote"), IMAGE_RAW, 1, "drive-scsi0", &log, &err), &err,
+	fails(room_check(storage_find(&t->c, "remote"), IMAGE_RAW, 1, 0, "drive-scsi0", &log, &err), &err,
 	      "images cannot be made on storages of type 'iscsi'", "storage without images is refused");
 	tool_prints(t, "vgs", vgs, "", 0);
-	works(room_check(thick, IMAGE_RAW, FREE_BYTES, "drive-scsi0", &log, &err), &err,
+	works(room_check(thick, IMAGE_RAW, FREE_BYTES, 0, "drive-scsi0", &log, &err), &err,
 	      "thick storage that is just large enough");
 	ok(strstr(buf_str(&lines), "I drive-scsi0: fleecing image on storage 'thick' reserves its full size"),
 	   "  which is logged");
-	ok(room_check(thick, IMAGE_RAW, FREE_BYTES + 1, "drive-scsi0", &log, &err) == -ENOSPC,
+	ok(room_check(thick, IMAGE_RAW, FREE_BYTES + 1, 0, "drive-scsi0", &log, &err) == -ENOSPC,
 	   "a byte more does not fit");
 	fails(-1, &err, "storage 'thick' has only 612.0 MiB free", "  and the error says what is free");
+	ok(room_check(thick, IMAGE_RAW, FREE_BYTES - 9, 10, "drive-scsi0", &log, &err) == -ENOSPC,
+	   "what is promised to other images is not free");
+	fails(-1, &err, "storage 'thick' has only 612.0 MiB free", "  nor does the error count it");
+	works(room_check(thick, IMAGE_RAW, FREE_BYTES - 10, 10, "drive-scsi0", &log, &err), &err,
+	      "the rest is");
 	tool_prints(t, "vgs", "", "  no such group", 5);
-	works(room_check(thick, IMAGE_RAW, FREE_BYTES + 1, "drive-scsi0", &log, &err), &err,
+	works(room_check(thick, IMAGE_RAW, FREE_BYTES + 1, 0, "drive-scsi0", &log, &err), &err,
 	      "storage that cannot tell its space refuses by itself");
 }
 

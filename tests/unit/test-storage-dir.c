@@ -31,10 +31,18 @@ static void test_activate(const struct storage_config *c)
 {
 	struct error *err = NULL;
 	struct storage_status st;
+	bool active = true;
 	_cleanup_free_ char *dump = xasprintf("%s/a/b/dump", base);
 	_cleanup_free_ char *iso = xasprintf("%s/a/b/template", base);
 
+	works(storage_is_active(storage_find(c, "aa"), &active, &err), &err, "a directory can be looked for");
+	ok(!active && access(dump, F_OK) != 0, "and is not made by that");
 	works(storage_activate(storage_find(c, "aa"), NULL, &err), &err, "a directory is made");
+	ok(storage_is_active(storage_find(c, "aa"), &active, NULL) == 0 && active, "then it is found");
+	fails(storage_is_active(storage_find(c, "nodir"), &active, &err), &err,
+	      "unable to activate storage 'nodir' - directory", "one that is not made is an error");
+	fails(storage_is_active(storage_find(c, "unmounted"), &active, &err), &err,
+	      "expected to be a mount point but is not mounted", "as is a mount point that is none");
 	ok(access(dump, F_OK) == 0 && access(iso, F_OK) != 0, "with those of its content types only");
 	works(storage_activate(storage_find(c, "aa"), NULL, &err), &err, "twice does no harm");
 	fails(storage_activate(storage_find(c, "nodir"), NULL, &err), &err,

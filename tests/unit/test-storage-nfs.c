@@ -97,10 +97,12 @@ static void test_foreign(const struct storage_config *c, const char *mnt)
 	const struct storage *s = storage_find(c, "real");
 	struct storage_status st;
 	struct error *err = NULL;
+	bool active = true;
 
 	mkdir(mnt, 0755);
 	ok(RUN("mount", "-t", "tmpfs", "tmpfs", mnt), "something else is mounted there");
 	fails(storage_status(s, &st, &err), &err, "is not mounted on", "which is not the storage");
+	ok(storage_is_active(s, &active, NULL) == 0 && !active, "that is not active");
 	works(storage_activate(s, &log, &err), &err, "it is mounted over");
 	ok(strstr(buf_str(&lines), "W storage 'real': something else is mounted on") != NULL,
 	   "which is said");

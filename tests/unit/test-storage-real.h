@@ -154,11 +154,13 @@ __attribute__((unused)) static void check_real_storage(const struct storage_conf
 	const struct storage *s = NULL;
 	struct storage_status st = { 0 };
 	struct error *err = NULL;
+	bool active = false;
 	_cleanup_free_ char *guest = NULL;
 
 	works(storage_get(c, id, STORAGE_IMAGES, &s, &err), &err, id);
 	works(storage_activate(s, NULL, &err), &err, "it is made usable");
 	works(storage_activate(s, NULL, &err), &err, "twice does no harm");
+	ok(storage_is_active(s, &active, NULL) == 0 && active, "which can be seen");
 	works(storage_status(s, &st, &err), &err, "it tells its space");
 	ok(st.total > 0 && st.used <= st.total && st.avail <= st.total,
 	   "which makes sense: %" PRIu64 " of %" PRIu64, st.used, st.total);

@@ -95,8 +95,12 @@ static void test_import_race(struct tools *t)
 			  "touch '%s'\necho 'a pool with that name already exists' >&2\nexit 1\n",
 			  imported, imported);
 	struct error *err = NULL;
+	bool active = true;
 
 	io_write_file_atomic(path, script, strlen(script), 0755, NULL, NULL);
+	works(storage_is_active(storage_find(&t->c, "local-zfs"), &active, &err), &err,
+	      "a pool can be looked for");
+	ok(!active && access(imported, F_OK) != 0, "and is not imported by that");
 	works(storage_activate(storage_find(&t->c, "local-zfs"), NULL, &err), &err,
 	      "an import that another one forestalls is no error");
 }

@@ -64,6 +64,13 @@ static int btrfs_activate(const struct storage *s, const struct log *log, struct
 	return r < 0 ? r : path_activate(s, log, err);
 }
 
+static int btrfs_is_active(const struct storage *s, bool *ret, struct error **err)
+{
+	int r = path_is_active(s, ret, err);
+
+	return r < 0 || !*ret ? r : check_btrfs(s, err);
+}
+
 /* An unmounted directory must not look like an empty storage. */
 static int btrfs_status(const struct storage *s, struct storage_status *ret, struct error **err)
 {
@@ -297,6 +304,7 @@ const struct storage_ops storage_btrfs_ops = {
 	.format_default = IMAGE_RAW,
 	.has_path = true,
 	.activate = btrfs_activate,
+	.is_active = btrfs_is_active,
 	.status = btrfs_status,
 	.dir = path_dir,
 	.list = btrfs_list,

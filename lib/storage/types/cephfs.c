@@ -130,6 +130,7 @@ const struct storage_ops storage_cephfs_ops = {
 	.ask_interval_ms = MOUNT_ASK_INTERVAL_MS,
 	.check = cephfs_check,
 	.activate = mount_activate,
+	.is_active = mount_is_active,
 	.status = mount_status,
 	.dir = path_dir,
 	.list = path_list,

@@ -14,6 +14,7 @@ const struct storage_ops storage_dir_ops = {
 	.format_default = IMAGE_RAW,
 	.has_path = true,
 	.activate = path_activate,
+	.is_active = path_is_active,
 	.status = path_status,
 	.dir = path_dir,
 	.list = path_list,

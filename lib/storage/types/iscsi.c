@@ -111,6 +111,18 @@ static int iscsi_activate(const struct storage *s, const struct log *log, struct
 	return r;
 }
 
+static int iscsi_is_active(const struct storage *s, bool *ret, struct error **err)
+{
+	_cleanup_error_ struct error *mine = NULL;
+	int r = find_session(s, &mine);
+
+	*ret = r == 0;
+	if (r == ERR_NOT_FOUND)
+		return 0;
+	error_keep_first(err, &mine);
+	return r;
+}
+
 /* Only checks for a session: a target does not report its space. */
 static int iscsi_status(const struct storage *s, struct storage_status *ret, struct error **err)
 {
@@ -261,6 +273,7 @@ const struct storage_ops storage_iscsi_ops = {
 	.ask_interval_ms = 2000,
 	.check = block_check_target,
 	.activate = iscsi_activate,
+	.is_active = iscsi_is_active,
 	.status = iscsi_status,
 	.list = iscsi_list,
 	.traits = block_target_traits,

@@ -39,6 +39,12 @@ static int lvm_activate(const struct storage *s, const struct log *log, struct e
 	return lvm_activate_group(s, err);
 }
 
+static int lvm_is_active(const struct storage *s, bool *ret, struct error **err)
+{
+	(void)ret;
+	return lvm_find_group(s, err);
+}
+
 static int lvm_status(const struct storage *s, struct storage_status *ret, struct error **err)
 {
 	const char *const argv[] = { "vgs",
@@ -338,6 +344,7 @@ const struct storage_ops storage_lvm_ops = {
 	.ask_interval_ms = 2000,
 	.check = lvm_check,
 	.activate = lvm_activate,
+	.is_active = lvm_is_active,
 	.status = lvm_status,
 	.list = lvm_list,
 	.names = lvm_all_names,

@@ -74,6 +74,18 @@ static int thin_activate(const struct storage *s, const struct log *log, struct 
 	return r < 0 ? r : activate_lv(s, pool_of(s), err);
 }
 
+static int thin_is_active(const struct storage *s, bool *ret, struct error **err)
+{
+	_cleanup_json_ struct json_object *root = NULL;
+	struct json_object *pool = NULL;
+	int r = lvm_find_group(s, err);
+
+	if (r == 0)
+		r = ask_lv(s, pool_of(s), &root, &pool, err);
+	*ret = r == 0 && is_active(pool);
+	return r;
+}
+
 static int thin_status(const struct storage *s, struct storage_status *ret, struct error **err)
 {
 	_cleanup_json_ struct json_object *root = NULL;
@@ -210,6 +222,7 @@ const struct storage_ops storage_lvmthin_ops = {
 	.ask_interval_ms = 1000,
 	.check = lvm_check,
 	.activate = thin_activate,
+	.is_active = thin_is_active,
 	.status = thin_status,
 	.list = thin_list,
 	.names = lvm_all_names,

@@ -76,6 +76,7 @@ const struct storage_ops storage_nfs_ops = {
 	.ask_interval_ms = MOUNT_ASK_INTERVAL_MS,
 	.check = mount_check,
 	.activate = mount_activate,
+	.is_active = mount_is_active,
 	.status = mount_status,
 	.dir = path_dir,
 	.list = path_list,

@@ -132,6 +132,21 @@ static bool is_imported(const struct storage *s, const char *pool, struct error 
 	return run_zfs(s, argv, TOOL_ASK, NULL, err) == 0;
 }
 
+/* A pool that is not imported is one that may be; a tool that is missing or hangs, no. */
+static int zfs_is_active(const struct storage *s, bool *ret, struct error **err)
+{
+	_cleanup_free_ char *pool = xstrndup(pool_of(s), strcspn(pool_of(s), "/"));
+	_cleanup_error_ struct error *mine = NULL;
+	int r;
+
+	*ret = is_imported(s, pool, &mine);
+	r = *ret ? 0 : mine->code;
+	if (*ret || r == ERR_NOT_FOUND || r == ERR_PEER)
+		return 0;
+	error_keep_first(err, &mine);
+	return error_wrap(err, r, "could not activate storage '%s'", s->id);
+}
+
 static int zfs_activate(const struct storage *s, const struct log *log, struct error **err)
 {
 	_cleanup_free_ char *pool = xstrndup(pool_of(s), strcspn(pool_of(s), "/"));
@@ -359,6 +374,7 @@ const struct storage_ops storage_zfspool_ops = {
 	.ask_interval_ms = 1000,
 	.check = zfs_check,
 	.activate = zfs_activate,
+	.is_active = zfs_is_active,
 	.status = zfs_status,
 	.list = zfs_list,
 	.traits = zfs_traits,

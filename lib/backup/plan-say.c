@@ -1,0 +1,143 @@
+#include "backup/plan-say.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/units.h"
+
+/* "1.0 GiB", "an unknown number of bytes".  Caller frees. */
+static char *bytes_text(const struct plan_bytes *b)
+{
+	return b->known ? units_bytes(b->bytes, 1) : xstrdup("an unknown amount");
+}
+
+static char *join(const char *const *names)
+{
+	struct buf b = BUF_INIT;
+
+	for (size_t i = 0; names && names[i]; i++)
+		buf_addf(&b, "%s%s", i ? ", " : "", names[i]);
+	return buf_steal(&b);
+}
+
+/* ---- the job ---- */
+
+static void say_lock(const struct log *log, const struct settings *s, const struct job_plan *p)
+{
+	if (p->running && !p->stop && s->lockwait_minutes)
+		log_info(log,
+			 "a backup runs now, for whose end this one waits (%lu minutes at most): the global "
+			 "lock is %s",
+			 (unsigned long)s->lockwait_minutes, p->running);
+}
+
+static void say_target(const struct log *log, const struct settings *s, const struct job_plan *p,
+		       const char *storage, const char *dumpdir)
+{
+	_cleanup_free_ char *room = bytes_text(&p->target_free);
+
+	if (s->request.to_stdout)
+		log_info(log, "the archive goes to standard output");
+	else if (storage)
+		log_info(log, "archives go to storage '%s' ('%s'): %s free", storage, dumpdir, room);
+	else
+		log_info(log, "archives go to '%s': %s free", dumpdir, room);
+	if (!s->request.to_stdout)
+		log_info(log, "retention: %s%s", p->retention,
+			 p->prunes ? "" : "; no backup is removed for it");
+}
+
+static void say_hook(const struct log *log, const struct job_plan *p)
+{
+	_cleanup_free_ char *phases = join(p->phases);
+
+	if (p->script)
+		log_info(log, "hook script '%s' is called in the phases %s, and in those of each guest",
+			 p->script, phases);
+}
+
+static void say_notification(const struct log *log, const struct job_plan *p)
+{
+	_cleanup_free_ char *to = p->mailto ? join((const char *const *)(const void *)p->mailto) : NULL;
+
+	if (p->notification == PLAN_NOTIFY_MAIL)
+		log_info(log, "notification: a mail to %s%s", to,
+			 p->failure_only ? ", if something fails" : "");
+	else if (p->notification == PLAN_NOTIFY_SYSTEM)
+		log_info(log, "notification: to the targets of notifications.cfg");
+	else
+		log_info(log, "notification: none");
+}
+
+void plan_say_job(const struct log *log, const struct settings *s, const struct job_plan *p,
+		  const char *storage, const char *dumpdir)
+{
+	_cleanup_free_ char *external =
+		p->external ? join((const char *const *)(const void *)p->external) : NULL;
+
+	if (external)
+		log_info(log, "skip external VMs: %s", external);
+	say_lock(log, s, p);
+	say_target(log, s, p, storage, dumpdir);
+	say_hook(log, p);
+	say_notification(log, p);
+}
+
+void plan_say_end(const struct log *log, const struct job_report *r)
+{
+	size_t good = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		good += !r->tasks[i].error;
+	log_info(log, "dry run: %zu of %zu guest(s) can be saved, as far as that can be seen before", good,
+		 r->n);
+}
+
+/* ---- a guest ---- */
+
+static void say_disk(const struct log *log, const struct disk_plan *d)
+{
+	_cleanup_free_ char *size = bytes_text(&d->size), *room = bytes_text(&d->image_free);
+
+	if (d->image_storage)
+		log_info(log, "%s: %s, way %s; image on storage '%s': %s free", d->name, size, d->way,
+			 d->image_storage, room);
+	else
+		log_info(log, "%s: %s, way %s", d->name, size, d->way);
+}
+
+void plan_say_disks(const struct log *log, const struct guest_plan *g)
+{
+	for (size_t i = 0; i < g->n_disks; i++)
+		if (g->disks[i].way)
+			say_disk(log, &g->disks[i]);
+}
+
+void plan_say_room(const struct log *log, const struct guest_plan *g)
+{
+	_cleanup_free_ char *room = bytes_text(&g->target_free), *size = units_bytes(g->newest_size, 1);
+
+	if (!g->newest)
+		log_info(log, "it has no backup there yet; %s free", room);
+	else if (g->target_free.known && g->target_free.bytes < g->newest_size)
+		log_warn(
+			log,
+			"its newest backup '%s' has %s, but only %s will be free: make room, or name another "
+			"storage",
+			g->newest, size, room);
+	else
+		log_info(log, "its newest backup '%s' has %s; %s free", g->newest, size, room);
+}
+
+void plan_say_prune(const struct log *log, const struct guest_plan *g)
+{
+	for (char **path = g->prune; path && *path; path++)
+		log_info(log, "backup '%s' is removed then", *path);
+}
+
+void plan_say_phases(const struct log *log, const struct guest_plan *g)
+{
+	_cleanup_free_ char *phases = join(g->phases);
+
+	if (g->phases)
+		log_info(log, "hook script: %s", phases);
+}

@@ -1,0 +1,46 @@
+#include "report/job-plan.h"
+
+#include <stdlib.h>
+
+#include "base/strv.h"
+
+bool job_plan_is_good(const struct job_report *r)
+{
+	bool good = !r->error;
+
+	for (size_t i = 0; i < r->n; i++)
+		good = good && !r->tasks[i].error;
+	return good;
+}
+
+static void disk_plan_clear(struct disk_plan *d)
+{
+	free(d->key);
+	free(d->volid);
+	free(d->reason);
+	free(d->name);
+	free(d->file);
+	free(d->image_storage);
+}
+
+static void guest_plan_clear(struct guest_plan *g)
+{
+	for (size_t i = 0; i < g->n_disks; i++)
+		disk_plan_clear(&g->disks[i]);
+	free(g->disks);
+	free(g->newest);
+	strv_free(g->prune);
+}
+
+void job_plan_clear(struct job_plan *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		guest_plan_clear(&p->guests[i]);
+	free(p->guests);
+	free(p->running);
+	free(p->retention);
+	free(p->script);
+	strv_free(p->mailto);
+	strv_free(p->external);
+	*p = (struct job_plan){ 0 };
+}
