@@ -69,6 +69,7 @@ bool job_run_load(const struct paths *p, const char *id, struct job_run *ret)
 	if (json_parse(buf_str(&text), text.len, JSON_MEMORY, &o, NULL) < 0)
 		return true;
 	ret->pid = (pid_t)get_time(o, "pid");
+	ret->vzdump = (pid_t)get_time(o, "vzdump");
 	ret->begun = get_time(o, "begun");
 	ret->ended = get_time(o, "ended");
 	ret->msg = xstrdup_null(json_get_str(o, "msg"));
@@ -82,6 +83,8 @@ int job_run_save(const struct paths *p, const char *id, const struct job_run *ru
 	const char *text;
 
 	json_put_u64(o, "pid", (uint64_t)run->pid);
+	if (run->vzdump)
+		json_put_u64(o, "vzdump", (uint64_t)run->vzdump);
 	json_put_u64(o, "begun", (uint64_t)run->begun);
 	if (run->ended)
 		json_put_u64(o, "ended", (uint64_t)run->ended);

@@ -23,7 +23,8 @@ bool job_run_is_on(const struct paths *p, const char *id);
 
 /* The record; times are seconds since 1970. */
 struct job_run {
-	pid_t pid; /* of the supervisor */
+	pid_t pid;    /* of the supervisor */
+	pid_t vzdump; /* that of vzdump; 0: it is not known whether it was started */
 	int64_t begun;
 	int64_t ended; /* 0: it has not, or nobody has seen it */
 	char *msg;     /* how it ended: "OK" or an error; NULL before */

@@ -127,6 +127,12 @@ static int note_stopped(const struct pass *pass, const struct job_entry *e, stru
 	return save(pass, e, st, err);
 }
 
+/* Its supervisor was killed while it started vzdump: rather twice, one behind the other, than not at all. */
+static bool may_not_have_begun(const struct job_run *run)
+{
+	return run->pid && !run->vzdump && !run->ended;
+}
+
 /* What has become of the run that the state tells of: 1 if it never began, and has to be started again. */
 static int look_at_run(const struct pass *pass, const struct job_entry *e, struct job_state *st,
 		       struct error **err)
@@ -135,7 +141,7 @@ static int look_at_run(const struct pass *pass, const struct job_entry *e, struc
 	const char *msg;
 	int r;
 
-	if (!job_run_load(pass->s->paths, e->id, &run)) {
+	if (!job_run_load(pass->s->paths, e->id, &run) || may_not_have_begun(&run)) {
 		if (e->enabled)
 			return 1;
 		msg = "the scheduler was ended before the run began";

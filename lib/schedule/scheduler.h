@@ -11,7 +11,8 @@
  * A start is three steps: the state says "starting"; the run begins, takes over the lock and writes its
  * record (job-run.h); the state says "started".  After a kill anywhere between them the next pass sees from
  * lock and record what has become of the run: one that has not begun is started then, one that is on is left
- * alone, one that has ended has ended.
+ * alone, one that has ended has ended.  Only if the run's supervisor is killed too, right when it starts
+ * vzdump, is it unknown whether that ran; then it is run again.
  */
 #ifndef VZDUMP_SCHEDULE_SCHEDULER_H
 #define VZDUMP_SCHEDULE_SCHEDULER_H

@@ -113,17 +113,19 @@ static char *error_of(const char *text, int status)
 		line = xasprintf("vzdump was ended by signal %d", status - SIGNAL_FLOOR);
 	if (!line)
 		line = xasprintf("vzdump ended with exit status %d", status);
-	return text_clean(line);
+	return line;
 }
 
 /* PVE's words for how a task ended. */
 static char *result_of(const char *text, int status)
 {
 	_cleanup_free_ char *warnings = status ? NULL : last_line(text, "Task finished with ");
+	char *line;
 
 	if (warnings)
 		return xasprintf("WARNINGS: %.*s", (int)strspn(warnings, "0123456789"), warnings);
-	return status ? error_of(text, status) : xstrdup("OK");
+	line = status ? error_of(text, status) : xstrdup("OK");
+	return text_clean(line);
 }
 
 /* ---- the process ---- */
@@ -162,7 +164,24 @@ static int keep_only(int lock)
 	return lock;
 }
 
-static char *run_vzdump(const char *program, const char *id, int lock)
+/* The record of the run, which is written at each step. */
+struct record {
+	const struct paths *paths;
+	const char *id;
+	struct job_run run;
+};
+
+static int write_record(const struct record *r)
+{
+	_cleanup_error_ struct error *err = NULL;
+	int code = job_run_save(r->paths, r->id, &r->run, &err);
+
+	if (code < 0)
+		log_line("%s", error_message(err));
+	return code;
+}
+
+static int spawn_vzdump(const char *program, const char *id, int lock, pid_t *ret, struct error **err)
 {
 	const char *const argv[] = { program, "--job", id, "--quiet", "1", NULL };
 	const struct process_options o = { .stdout_fd = STDOUT_FILENO,
@@ -170,48 +189,57 @@ static char *run_vzdump(const char *program, const char *id, int lock)
 					   .keep_fds = &lock,
 					   .n_keep_fds = 1,
 					   .detach = true };
-	const off_t before = log_size();
+
+	return process_spawn(argv, &o, ret, err);
+}
+
+/* How it ended. */
+static char *run_vzdump(struct record *r, const char *program, int lock)
+{
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_buf_ struct buf printed = BUF_INIT;
+	off_t before;
 	int status;
 	pid_t pid;
 
-	if (process_spawn(argv, &o, &pid, &err) < 0 || process_wait(pid, -1, &status, &err) < 0)
+	log_line("%s --job %s --quiet 1", program, r->id);
+	before = log_size();
+	if (spawn_vzdump(program, r->id, lock, &pid, &err) < 0)
+		return xstrdup(error_message(err));
+	r->run.vzdump = pid;
+	write_record(r);
+	if (process_wait(pid, -1, &status, &err) < 0)
 		return xstrdup(error_message(err));
 	read_since(before, &printed);
 	return result_of(buf_str(&printed), status);
 }
 
-/* Without a record the next pass takes it that the run has not begun: then nothing may have been done. */
-static void supervise(const struct paths *p, const char *id, const char *program, int lock)
+/*
+ * A record that can be written is a condition of the run: without one the next pass would take it that the
+ * run has not begun, and start another one.
+ */
+static void supervise(struct record *r, const char *program, int lock)
 {
-	struct job_run run = { .pid = getpid(), .begun = time(NULL) };
-	_cleanup_error_ struct error *err = NULL;
-	_cleanup_free_ char *msg = NULL;
-
-	if (job_run_save(p, id, &run, &err) < 0) {
-		log_line("not started: %s", error_message(err));
+	if (write_record(r) < 0) {
+		log_line("not started");
 		return;
 	}
-	log_line("%s --job %s --quiet 1", program, id);
-	msg = run_vzdump(program, id, lock);
-	log_line("ended: %s", msg);
-	run.msg = text_as_utf8(msg);
-	run.ended = time(NULL);
-	if (job_run_save(p, id, &run, &err) < 0)
-		log_line("%s", error_message(err));
-	job_run_clear(&run);
+	r->run.msg = run_vzdump(r, program, lock);
+	log_line("ended: %s", r->run.msg);
+	r->run.ended = time(NULL);
+	write_record(r);
 }
 
 static _Noreturn void child_main(const struct paths *p, const char *id, const char *program, int lock)
 {
 	_cleanup_free_ char *log = job_log_file(p, id);
+	struct record record = { .paths = p, .id = id, .run = { .pid = getpid(), .begun = time(NULL) } };
 
 	setsid();
 	prctl(PR_SET_NAME, "vzdump-job");
 	outlive_signals();
 	open_log(log);
-	supervise(p, id, program, keep_only(lock));
+	supervise(&record, program, keep_only(lock));
 	_exit(0);
 }
 

@@ -33,6 +33,7 @@ __attribute__((constructor)) static void configure(void)
 
 	/* not for the programs that they start */
 	const bool ours = !strcmp(program_invocation_short_name, "vzdump") ||
+			  !strcmp(program_invocation_short_name, "vzdump-scheduler") ||
 			  !strcmp(program_invocation_short_name, "qmrestore");
 
 	if (text && ours && sscanf(text, "%15[a-z]:%15[a-z]:%d", kind, moment, &wanted) != 3) {

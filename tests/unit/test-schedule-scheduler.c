@@ -57,9 +57,10 @@ static const struct log collect = { .line = on_line };
 
 static void end_run(struct run *run)
 {
-	struct job_run record = { .pid = getpid(), .begun = 1, .ended = host.now };
+	struct job_run record = { .pid = getpid(), .vzdump = getpid(), .begun = 1 };
 
 	record.msg = xstrdup_null(host.msg);
+	record.ended = host.msg ? host.now : 0;
 	job_run_save(&paths, run->id, &record, NULL);
 	job_run_clear(&record);
 	close(run->lock);
@@ -69,7 +70,7 @@ static void end_run(struct run *run)
 
 static void begin_run(const char *id, int lock)
 {
-	const struct job_run record = { .pid = getpid(), .begun = host.now };
+	const struct job_run record = { .pid = getpid(), .vzdump = getpid(), .begun = host.now };
 	struct run *run = host.runs;
 
 	job_run_save(&paths, id, &record, NULL);
