@@ -419,6 +419,80 @@ killed_at() {
 	SERVICE=
 }
 
+# ---- with the real vzdump ----
+
+# guest_off <vmid>: one that does not run, with a small disk
+guest_off() {
+	conf_add "$1" "name: vm-$1"
+	disk_add "$1" scsi0 throttle 1M
+}
+
+@test "the real vzdump saves a job's guests, and its end is known" {
+	SCHEDULER=$BUILD/bin/vzdump-scheduler
+	guest_off 101
+	guest_off 102
+	job nightly "$PAST" 'vmid 101,102' 'storage backup' 'compress zstd' 'notes-template {{guestname}} of the night'
+	pass
+	make_due nightly
+	run pass
+	[ -z "$output" ]
+	wait_for_end nightly
+	pass
+	[ "$(state nightly msg)" = OK ]
+	[ "$(find "$STORE/backup/dump" -name 'vzdump-qemu-10[12]-*.vma.zst' | wc -l)" = 2 ]
+	[ "$(cat "$STORE"/backup/dump/vzdump-qemu-101-*.notes)" = "vm-101 of the night" ]
+	# quiet is quiet
+	[ "$(wc -l < "$VZDUMP_ROOT/var/log/vzdump/job-nightly.log")" = 2 ]
+}
+
+@test "real jobs that are due together run one behind the other" {
+	local lock
+	SCHEDULER=$BUILD/bin/vzdump-scheduler
+	guest_off 101
+	guest_off 102
+	job a "$PAST" 'vmid 101' 'storage backup'
+	job b "$PAST" 'vmid 102' 'storage backup'
+	pass
+	make_due a b
+	exec {lock}> "$VZDUMP_ROOT/run/vzdump.lock"
+	flock "$lock"
+	pass
+	wait_for_file "$STATES/vzdump-a.run"
+	wait_for_file "$STATES/vzdump-b.run"
+	[ "$(listed a running)$(listed b running)" = truetrue ]
+	[ -z "$(newest_archive "$STORE/backup/dump")" ]
+	exec {lock}>&-
+	wait_for_end a b
+	pass
+	[ "$(state a msg)$(state b msg)" = OKOK ]
+	[ "$(find "$STORE/backup/dump" -name 'vzdump-qemu-10[12]-*.vma' | wc -l)" = 2 ]
+}
+
+@test "a real job that fails is told with its reason" {
+	SCHEDULER=$BUILD/bin/vzdump-scheduler
+	guest_off 101
+	job nightly "$PAST" 'vmid 101,999' 'storage backup'
+	pass
+	make_due nightly
+	pass
+	wait_for_end nightly
+	run pass
+	[[ $output == "ERROR: job 'nightly' has failed: "*"999"*"(see '$VZDUMP_ROOT/var/log/vzdump/job-nightly.log')" ]]
+	[ -n "$(newest_archive "$STORE/backup/dump")" ]
+}
+
+@test "a line of an old vzdump.cron works as it is" {
+	local line='0 2 * * 6           root vzdump 101 --quiet 1 --mailnotification failure --mailto root --mode snapshot --compress zstd --storage backup --prune-backups keep-last=1 --node '
+	guest_off 101
+	line+=$(uname -n | cut -d. -f1)
+	read -r -a words <<< "$line"
+	[ "${words[6]}" = vzdump ]
+	run "$BUILD/bin/vzdump" "${words[@]:7}"
+	[ "$status" = 0 ]
+	[ -z "$output" ]
+	[ -n "$(newest_archive "$STORE/backup/dump")" ]
+}
+
 # ---- installation ----
 
 @test "make install puts units, manuals and examples in place, and uninstall takes them away" {
