@@ -22,6 +22,7 @@
 #include "signals.h"
 #include "system-log.h"
 #include "ui.h"
+#include "vzdump-commands.h"
 
 /* "vzdump 123 --mode snapshot", as PVE logs it. */
 static char *command_line(const struct options *o)
@@ -246,7 +247,7 @@ static const struct command vzdump = { .table = &vzdump_options, .run = run };
 
 int main(int argc, char *argv[])
 {
-	const struct command *const commands[] = { &vzdump, NULL };
+	const struct command *const commands[] = { &vzdump, &vzdump_command_status, NULL };
 
 	return command_main(&(struct command_set){ .tool = "vzdump", .commands = commands }, argc, argv);
 }

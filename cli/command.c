@@ -16,38 +16,61 @@
 #include "complete.h"
 #include "output.h"
 
-static void print_usage(const struct command_set *set, FILE *out)
+/* What the tool does without a name; NULL: nothing. */
+static const struct command *nameless(const struct command_set *set)
 {
-	fprintf(out, "usage: %s command [command options]\n\n", set->tool);
-	for (size_t i = 0; set->commands[i]; i++)
-		fprintf(out, "%-21s %s\n", set->commands[i]->table->command,
-			set->commands[i]->table->summary);
+	return set->commands[0]->name ? NULL : set->commands[0];
+}
+
+/* The commands with names; NULL-terminated. */
+static const struct command *const *named(const struct command_set *set)
+{
+	return set->commands + (nameless(set) ? 1 : 0);
+}
+
+static void print_commands(const struct command_set *set, FILE *out)
+{
+	for (const struct command *const *c = named(set); *c; c++)
+		fprintf(out, "%-21s %s\n", (*c)->table->command, (*c)->table->summary);
 	fprintf(out, "\n%s <command> --help shows the command's options.\n", set->tool);
 }
 
-/* By its name or an unambiguous prefix of it, as in PVE's tools. */
+static void print_usage(const struct command_set *set, FILE *out)
+{
+	fprintf(out, "usage: %s command [command options]\n\n", set->tool);
+	print_commands(set, out);
+}
+
+/*
+ * By its name or an unambiguous prefix of it, as in PVE's tools.  If words may also be arguments of a command
+ * without a name, only the whole name counts.
+ */
 static const struct command *find_command(const struct command_set *set, const char *name)
 {
 	const struct command *found = NULL;
 	size_t n = 0;
 
-	for (size_t i = 0; set->commands[i]; i++) {
-		if (!strcmp(set->commands[i]->name, name))
-			return set->commands[i];
-		if (*name && !strncmp(set->commands[i]->name, name, strlen(name))) {
-			found = set->commands[i];
+	for (const struct command *const *c = named(set); *c; c++) {
+		if (!strcmp((*c)->name, name))
+			return *c;
+		if (*name && !nameless(set) && !strncmp((*c)->name, name, strlen(name))) {
+			found = *c;
 			n++;
 		}
 	}
 	return n == 1 ? found : NULL;
 }
 
-static void print_help(const struct option_table *t)
+static void print_help(const struct command_set *set, const struct command *c)
 {
 	_cleanup_buf_ struct buf help = BUF_INIT;
 
-	options_help(t, &help);
+	options_help(c->table, &help);
 	fputs(buf_str(&help), stdout);
+	if (!c->name && *named(set)) {
+		puts("\nOTHER COMMANDS:");
+		print_commands(set, stdout);
+	}
 }
 
 static int unknown_command(const struct command_set *set, const char *name)
@@ -55,27 +78,27 @@ static int unknown_command(const struct command_set *set, const char *name)
 	struct nearest n = nearest_begin(name);
 	_cleanup_free_ char *hint = NULL;
 
-	for (size_t i = 0; set->commands[i]; i++)
-		nearest_offer(&n, set->commands[i]->name);
+	for (const struct command *const *c = named(set); *c; c++)
+		nearest_offer(&n, (*c)->name);
 	hint = n.best ? nearest_hint(&n) : xasprintf(" (see %s --help)", set->tool);
 	fprintf(stderr, "%s: unknown command '%s'%s\n", set->tool, name, hint);
 	return EXIT_FAILED;
 }
 
-/* "vzdump help", "vma help", "vma help list"; name may be NULL. */
+/* "qmrestore help", "vma help", "vma help list", "vzdump help status"; name may be NULL. */
 static int help_command(const struct command_set *set, const char *name)
 {
-	const struct command *c = set->commands[0];
+	const struct command *c = nameless(set);
 
-	if (c->name && !name) {
+	if (!c && !name) {
 		print_usage(set, stdout);
 		return 0;
 	}
-	if (c->name)
+	if (name && *named(set))
 		c = find_command(set, name);
 	if (!c)
 		return unknown_command(set, name);
-	print_help(c->table);
+	print_help(set, c);
 	return 0;
 }
 
@@ -105,7 +128,7 @@ static int parse_and_run(const struct command_set *set, const struct command *c,
 	if (r < 0)
 		return r;
 	if (o.help)
-		print_help(c->table);
+		print_help(set, c);
 	else if (o.version)
 		print_version(set);
 	else
@@ -155,17 +178,17 @@ int command_main(const struct command_set *set, int argc, char *argv[])
 		return complete_main(set, argc, argv);
 	if (name && !strcmp(name, "help"))
 		return help_command(set, argv[2]);
-	if (!set->commands[0]->name)
-		return run_command(set, set->commands[0], argc, argv);
+	c = name ? find_command(set, name) : NULL;
+	if (c)
+		return run_command(set, c, argc - 1, argv + 1);
+	if (nameless(set))
+		return run_command(set, nameless(set), argc, argv);
 	if (name && (!strcmp(name, "--help") || !strcmp(name, "-h"))) {
 		print_usage(set, stdout);
 		return 0;
 	}
 	if (name && !strcmp(name, "--version"))
 		return print_version(set);
-	c = name ? find_command(set, name) : NULL;
-	if (c)
-		return run_command(set, c, argc - 1, argv + 1);
 	if (name)
 		return unknown_command(set, name);
 	print_usage(set, stderr);

@@ -1,6 +1,7 @@
 /*
- * Shared by all commands: a tool has one command (vzdump) or several (vma list, vma extract), each
- * with its table of options; parsing, --help, --version, errors and exit status are the same for all.
+ * Shared by all commands: a tool has one command without a name (qmrestore), several with names (vma list,
+ * vma extract), or both (vzdump, vzdump status).  Each has its table of options; parsing, --help,
+ * --version, errors and exit status are the same for all.
  */
 #ifndef VZDUMP_CLI_COMMAND_H
 #define VZDUMP_CLI_COMMAND_H
@@ -11,7 +12,7 @@
 #define EXIT_FAILED 255 /* as PVE's perl programs end */
 
 struct command {
-	const char *name; /* "extract"; NULL: the tool's only command */
+	const char *name; /* "extract"; NULL: what the tool does without a name */
 	const struct option_table *table;
 	/*
 	 * Options are parsed and checked.  Standard output is flushed by the caller.  Returns the exit
@@ -22,7 +23,7 @@ struct command {
 
 struct command_set {
 	const char *tool;                      /* "vma" */
-	const struct command *const *commands; /* NULL-terminated */
+	const struct command *const *commands; /* NULL-terminated; one without a name comes first */
 };
 
 /* All of main(): prints an error as one line on standard error and returns the exit status. */

@@ -160,27 +160,35 @@ static void complete_command(struct completion *c, const struct option_table *t,
 	free(l.values);
 }
 
+/* The names of the commands, where no word stands in front. */
+static void offer_commands(struct completion *c, const struct command_set *set)
+{
+	for (size_t i = 0; set->commands[i]; i++)
+		if (set->commands[i]->name)
+			complete_add(c, "", set->commands[i]->name, set->commands[i]->table->summary);
+	if (!set->commands[0]->name)
+		return;
+	complete_add(c, "", "help", "Show the commands");
+	if (*c->word == '-') {
+		complete_add(c, "--", "help", "Show the commands");
+		complete_add(c, "--", "version", "Show the version");
+	}
+}
+
 static void complete_tool(struct completion *c, const struct command_set *set, char *const *words, size_t n)
 {
-	if (!set->commands[0]->name) {
-		complete_command(c, set->commands[0]->table, words, n);
-		return;
-	}
-	for (size_t i = 0; set->commands[i]; i++) {
+	for (size_t i = 0; n && set->commands[i]; i++) {
 		const struct command *command = set->commands[i];
 
-		if (!n)
-			complete_add(c, "", command->name, command->table->summary);
-		else if (!strcmp(command->name, words[0]))
+		if (command->name && !strcmp(command->name, words[0])) {
 			complete_command(c, command->table, words + 1, n - 1);
-	}
-	if (!n) {
-		complete_add(c, "", "help", "Show the commands");
-		if (*c->word == '-') {
-			complete_add(c, "--", "help", "Show the commands");
-			complete_add(c, "--", "version", "Show the version");
+			return;
 		}
 	}
+	if (!set->commands[0]->name)
+		complete_command(c, set->commands[0]->table, words, n);
+	if (!n)
+		offer_commands(c, set);
 }
 
 /* ---- from and to the shell ---- */

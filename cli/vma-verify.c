@@ -1,13 +1,18 @@
 /* vma verify: reads all of an archive and reports damage. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/paths.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "vma-commands.h"
+#include "status/verified.h"
 #include "vma/index.h"
 
 static const char *const args[] = { "archive", NULL };
@@ -133,6 +138,23 @@ static void say_good(const char *archive, const struct vma_reader *reader, bool 
 	printf("%s is good: %s; %s\n", strcmp(archive, "-") ? shown : "the archive", what, found);
 }
 
+/*
+ * For `vzdump status`.  Whoever verifies an archive need not be root, and may do it on a host that has no
+ * guests: then nothing is kept.
+ */
+static void keep_result(const char *archive, int fd)
+{
+	_cleanup_error_ struct error *err = NULL;
+	struct paths paths;
+	int r;
+
+	paths_init(&paths, getenv("VZDUMP_ROOT"));
+	r = verified_add(&paths, archive, fd, time(NULL), &err);
+	if (r < 0 && r != -EACCES && r != -EPERM && r != -EROFS)
+		fprintf(stderr, "warning: vzdump status will not know of it: %s\n", error_message(err));
+	paths_clear(&paths);
+}
+
 static int run(struct options *o, struct error **err)
 {
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
@@ -143,8 +165,10 @@ static int run(struct options *o, struct error **err)
 	if (r < 0)
 		return r;
 	r = verify(fd, reader, options_bool(o, "verbose"), &found, err);
-	if (r == 0)
+	if (r == 0) {
 		say_good(archive, reader, options_bool(o, "verbose"), found);
+		keep_result(archive, fd);
+	}
 	if (r < 0 && !strstr(error_message(*err), "verify failed"))
 		return error_wrap(err, r, "verify failed");
 	return r;

@@ -32,7 +32,7 @@ static void warn_not_synced(const struct log *log, const char *path, const struc
 
 bool dir_is_protected(const struct place *p, const char *name)
 {
-	_cleanup_free_ char *path = path_beside(p, name, ".protected");
+	_cleanup_free_ char *path = path_beside(p, name, DIR_PROTECTED);
 
 	/* if the file system does not say, it may be: nothing is removed then */
 	return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENAMETOOLONG);
@@ -55,7 +55,7 @@ static int make_marker(const char *path)
 
 int dir_protect(const struct place *p, const char *name, const struct log *log, struct error **err)
 {
-	_cleanup_free_ char *path = path_beside(p, name, ".protected");
+	_cleanup_free_ char *path = path_beside(p, name, DIR_PROTECTED);
 	_cleanup_free_ char *dir = io_parent(path);
 	_cleanup_error_ struct error *not_synced = NULL;
 	int r = make_marker(path);

@@ -22,6 +22,9 @@ int dir_create(struct place *p, const char *name, struct journal *j, const struc
 int dir_publish(struct archive *a, struct error **err);
 void dir_abort(struct archive *a);
 
+/* The marker beside an archive that protects it ends in this. */
+#define DIR_PROTECTED ".protected"
+
 /* ---- dir-beside.c: the files beside an archive; callbacks, see struct place_ops ---- */
 /* True if the archive is marked as protected. */
 bool dir_is_protected(const struct place *p, const char *name);

@@ -8,6 +8,7 @@
 
 #include "base/bounded.h"
 #include "base/mem.h"
+#include "base/strv.h"
 #include "place/dir-internal.h"
 
 static int dir_reach(const struct place *p, const struct cancel *cancel, struct error **err)
@@ -29,8 +30,71 @@ static bool is_wanted(const struct archive_name *name, const char *type, uint32_
 	return (!type || strcmp(name->type, type) == 0) && (!vmid || name->vmid == vmid);
 }
 
-static void add_backup(struct backups *b, const struct place *p, const char *file, const char *type,
-		       uint32_t vmid)
+/*
+ * The names in a folder.  Those of markers stand apart and sorted, so that not each archive's is looked
+ * for.
+ */
+struct names {
+	char **files;
+	char **markers;
+	size_t n_files, n_markers;
+};
+
+static void names_clear(struct names *names)
+{
+	for (size_t i = 0; i < names->n_files; i++)
+		free(names->files[i]);
+	for (size_t i = 0; i < names->n_markers; i++)
+		free(names->markers[i]);
+	free(names->files);
+	free(names->markers);
+}
+
+static void add_name(char ***list, size_t *n, const char *name)
+{
+	*list = xreallocarray(*list, *n + 1, sizeof(**list));
+	(*list)[(*n)++] = xstrdup(name);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* A missing folder counts as empty. */
+static int read_names(const char *dir, struct names *ret, struct error **err)
+{
+	struct dirent *entry;
+	DIR *d = opendir(dir);
+	int failed;
+
+	if (!d && errno == ENOENT)
+		return 0;
+	if (!d)
+		return error_errno(err, errno, "cannot read directory '%s'", dir);
+	for (errno = 0; (entry = readdir(d)); errno = 0) {
+		if (str_suffix(entry->d_name, DIR_PROTECTED))
+			add_name(&ret->markers, &ret->n_markers, entry->d_name);
+		else if (archive_name_has_extension(entry->d_name))
+			add_name(&ret->files, &ret->n_files, entry->d_name);
+	}
+	failed = errno;
+	closedir(d);
+	if (ret->n_markers)
+		qsort(ret->markers, ret->n_markers, sizeof(*ret->markers), compare_names);
+	return failed ? error_errno(err, failed, "cannot read directory '%s'", dir) : 0;
+}
+
+static bool has_marker(const struct names *names, const char *file)
+{
+	_cleanup_free_ char *marker = xasprintf("%s" DIR_PROTECTED, file);
+
+	return names->n_markers &&
+	       bsearch(&marker, names->markers, names->n_markers, sizeof(*names->markers), compare_names);
+}
+
+static void add_backup(struct backups *b, const struct place *p, const struct names *names, const char *file,
+		       const char *type, uint32_t vmid)
 {
 	_cleanup_archive_name_ struct archive_name name = { 0 };
 	_cleanup_free_ char *path = dir_path(p, file);
@@ -45,29 +109,22 @@ static void add_backup(struct backups *b, const struct place *p, const char *fil
 	*new = (struct backup){
 		.ctime = name.standard ? name.ctime : st.st_ctime,
 		.size = (uint64_t)st.st_size,
-		.is_protected = dir_is_protected(p, file),
+		.is_protected = has_marker(names, file) && dir_is_protected(p, file),
 		.name = name,
 	};
 	new->path = TAKE_PTR(path);
 	name = (struct archive_name){ 0 };
 }
 
-/* A missing folder counts as empty. */
 static int dir_list(const struct place *p, const char *type, uint32_t vmid, struct backups *ret,
 		    struct error **err)
 {
-	const char *dir = ((const struct place_dir *)p)->dir;
-	struct dirent *entry;
-	DIR *d = opendir(dir);
+	_cleanup_(names_clear) struct names names = { 0 };
+	int r = read_names(((const struct place_dir *)p)->dir, &names, err);
 
-	if (!d && errno == ENOENT)
-		return 0;
-	if (!d)
-		return error_errno(err, errno, "cannot read directory '%s'", dir);
-	while ((entry = readdir(d)))
-		add_backup(ret, p, entry->d_name, type, vmid);
-	closedir(d);
-	return 0;
+	for (size_t i = 0; r == 0 && i < names.n_files; i++)
+		add_backup(ret, p, &names, names.files[i], type, vmid);
+	return r;
 }
 
 /* ---- removing ---- */

@@ -75,7 +75,7 @@ static void write_metrics(const struct host *host, const char *path, const struc
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	_cleanup_error_ struct error *err = NULL;
 
-	metrics_text(host, guests, run, &text);
+	metrics_text(host, guests, run, time(NULL), &text);
 	if (metrics_write(path, &text, &err) < 0)
 		log_error(host->log, "metrics: %s", error_message(err));
 }

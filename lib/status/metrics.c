@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "report/record.h"
+#include "schedule/jobs.h"
 
 /* ---- the format ---- */
 
@@ -192,6 +193,33 @@ static void add_guests(const struct host *host, const struct guest_list *list, s
 		record_clear(&guests[i].record);
 }
 
+/* ---- jobs ---- */
+
+/* Warnings about jobs.cfg are for those who run its jobs. */
+static void add_jobs(const struct host *host, time_t now, struct buf *out)
+{
+	_cleanup_free_ char *here = paths_nodename(host->paths);
+	_cleanup_jobs_ struct jobs jobs = { 0 };
+	bool begun = false;
+
+	jobs_load(host->paths, NULL, &jobs, NULL);
+	for (size_t i = 0; i < jobs.n; i++) {
+		const struct job_entry *e = &jobs.entries[i];
+		const char *node = job_entry_node(e);
+		time_t next;
+
+		if (!e->enabled || (node && strcmp(node, here) != 0) || !calendar_next(&e->event, now, &next))
+			continue;
+		if (!begun)
+			add_head(out, "job_next_run_timestamp_seconds",
+				 "When the job of jobs.cfg runs next.");
+		begun = true;
+		buf_adds(out, "vzdump_job_next_run_timestamp_seconds{");
+		add_label(out, "job_id", e->id);
+		buf_addf(out, "} %" PRId64 "\n", (int64_t)next);
+	}
+}
+
 /* ---- the run ---- */
 
 static void add_number(struct buf *out, const char *name, const char *help, uint64_t value)
@@ -240,9 +268,10 @@ static void add_run(struct buf *out, const struct job_report *run)
 }
 
 void metrics_text(const struct host *host, const struct guest_list *guests, const struct job_report *run,
-		  struct buf *out)
+		  time_t now, struct buf *out)
 {
 	add_guests(host, guests, out);
+	add_jobs(host, now, out);
 	add_run(out, run);
 }
 

@@ -11,9 +11,12 @@
 #include "report/report.h"
 #include "storage/host.h"
 
-/* Appends the figures: of the guests in `guests` that are on this node and have a record, and of the run. */
+/*
+ * Appends the figures: of the guests in `guests` that are on this node and have a record, of the jobs in
+ * jobs.cfg that will run here after `now`, and of the run.
+ */
 void metrics_text(const struct host *host, const struct guest_list *guests, const struct job_report *run,
-		  struct buf *out);
+		  time_t now, struct buf *out);
 
 /*
  * Writes text to `path` in one step, by way of a file of another name in its folder; mode 0644.

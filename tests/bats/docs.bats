@@ -41,6 +41,31 @@ names_of_table() {
 		<(sed -nE 's/^\.It Fl -([a-z-]+).*/\1/p' "$top/man/qmrestore.1" | sort)
 }
 
+@test "the manual of vzdump status has every option of --help with its default, and every problem" {
+	local name
+	diff <("$BUILD/bin/vzdump" status --help | sed -nE 's/^  --([a-z-]+).*\(default: (.*)\)$/\1 \2/p; t
+		s/^  --([a-z-]+).*/\1/p' | sort) \
+		<(sed -nE 's/^\.It Fl -([a-z-]+) .*Pq default: (.*)$/\1 \2/p; t
+			s/^\.It Fl -([a-z-]+).*/\1/p' "$top/man/vzdump-status.1" | sort)
+	for name in $(sed -nE 's/^\t*return "([a-z-]+)";$/\1/p' "$top/lib/status/status.c"); do
+		grep -qE "^\.Cm .*\b$name\b" "$top/man/vzdump-status.1" || {
+			echo "not in the manual: problem $name"
+			return 1
+		}
+	done
+}
+
+@test "the manual names every figure of --metrics" {
+	local name
+	for name in $(grep -ohE '"(guest|job|last)_[a-z_]+"' "$top/lib/status/metrics.c" | tr -d '"' | grep -vx job_id |
+		sort -u); do
+		grep -qE "^\.It Ic .*\bvzdump_$name\b" "$man" || {
+			echo "not in the manual: vzdump_$name"
+			return 1
+		}
+	done
+}
+
 @test "--version tells what the file VERSION tells" {
 	[ "$("$BUILD/bin/vzdump" --version)" = "vzdump $(cat "$top/VERSION")" ]
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 bats_require_minimum_version 1.5.0
-# Figures for monitoring, read by Prometheus' own library.
+# What a run keeps for later: --metrics, read by Prometheus' own library, and records of what was verified.
 
 load ../lib/qemu
 load ../lib/vzdump
@@ -82,4 +82,27 @@ EOF
 	[[ $status = 255 && $(figure vzdump_last_run_success) = 0 ]]
 	[[ $(figure vzdump_last_run_guests state=todo) = 1 ]]
 	run ! grep -q vzdump_guest_ "$FIGURES"
+}
+
+@test "vma verify keeps that a backup is whole" {
+	vzdump_ok 101
+	run "$BUILD/bin/vma" verify "$ARCHIVE"
+	[[ $status = 0 ]]
+	[[ $(jq -r '.archives[0].name' "$VZDUMP_ROOT/var/lib/vzdump/guests/101.verified.json") = "${ARCHIVE##*/}" ]]
+}
+
+@test "vma verify of a damaged backup keeps nothing" {
+	vzdump_ok 101
+	truncate -s -9 "$ARCHIVE"
+	run "$BUILD/bin/vma" verify "$ARCHIVE"
+	[[ $status != 0 && ! -e $VZDUMP_ROOT/var/lib/vzdump/guests/101.verified.json ]]
+}
+
+@test "vma verify by a user who is not root says nothing of our records" {
+	[[ $(id -u) = 0 ]] || skip "needs root"
+	vzdump_ok 101
+	chmod 755 "$VZ_TMP"
+	chmod 644 "$ARCHIVE"
+	run --separate-stderr setpriv --reuid 65534 --clear-groups "$BUILD/bin/vma" verify "$ARCHIVE"
+	[[ $status = 0 && $stderr = "" && $output = *" is good: "* ]]
 }
