@@ -138,7 +138,6 @@ void notify_mail(const struct paths *p, const struct notification *n, char *cons
 {
 	_cleanup_free_ char *shown = strv_join(addresses, ", ");
 	_cleanup_rendered_ struct rendered words = { 0 };
-	_cleanup_error_ struct error *err = NULL;
 	char author[] = "vzdump backup tool";
 	const struct notify_endpoint e = { .type = ENDPOINT_SENDMAIL,
 					   .mailto = (char **)(const void *)addresses,

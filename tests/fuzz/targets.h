@@ -5,6 +5,7 @@
 #ifndef VZDUMP_TESTS_FUZZ_TARGETS_H
 #define VZDUMP_TESTS_FUZZ_TARGETS_H
 
+#include <fcntl.h>
 #include <md5.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "notify/config.h"
+#include "notify/mail.h"
 #include "notify/template.h"
 #include "restore/plan.h"
 #include "stream/bytes.h"
@@ -236,6 +239,70 @@ static inline void fuzz_template(const uint8_t *data, size_t len)
 		if (r < 0 && (out.len || !err || !str_prefix(err->message, "line ", NULL)))
 			abort();
 	}
+}
+
+static inline void fuzz_put(const struct paths *p, const char *name, const char *text, size_t len)
+{
+	_cleanup_free_ char *path = paths_get(p, "%s", name), *folder = io_parent(path);
+	_cleanup_close_ int fd = -1;
+
+	if (io_mkdir_p(folder, 0700, NULL) < 0)
+		abort();
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || io_write_all(fd, text, len) < 0)
+		abort();
+}
+
+/* The headers of its mails are there and in order, whatever the names in them are. */
+static inline void fuzz_mail(const struct notify_config *c, const struct notification *n)
+{
+	for (size_t i = 0; i < c->n_endpoints; i++) {
+		const struct notify_endpoint *e = &c->endpoints[i];
+		const struct mail_head head = { e->author ? e->author : "",
+						e->from_address ? e->from_address : "",
+						(const char *const *)e->mailto };
+		const struct notify_message m = { .time = n->time, .title = e->name, .text = "" };
+		_cleanup_buf_ struct buf mail = BUF_INIT;
+		const char *at;
+
+		if (!e->mailto)
+			continue;
+		mail_compose(&head, &m, MAIL_LF, &mail);
+		at = strstr(buf_str(&mail), "\nFrom: ");
+		at = at ? strstr(at, "\nTo: ") : NULL;
+		at = at ? strstr(at, "\nDate: ") : NULL;
+		if (!at || !strstr(at, "\nAuto-Submitted: auto-generated;\n\n"))
+			abort();
+	}
+}
+
+/* Both files of notifications, with a line "%%" between. */
+static inline void fuzz_notifications(const uint8_t *data, size_t len)
+{
+	static const struct notify_field field = { "type", "vzdump" };
+	const struct notification n = { .time = 1796002200, .fields = &field, .n_fields = 1 };
+	char dir[] = "/tmp/vzdump-fuzz-XXXXXX";
+	_cleanup_free_ char *text = (char *)fuzz_copy(data, len);
+	_cleanup_notify_config_ struct notify_config c = { 0 };
+	_cleanup_error_ struct error *err = NULL;
+	const char *second = len ? memmem(text, len, "\n%%\n", 4) : NULL;
+	const size_t first = second ? (size_t)(second - text) + 1 : len;
+	struct paths p;
+
+	if (!mkdtemp(dir))
+		abort();
+	paths_init(&p, dir);
+	fuzz_put(&p, "/etc/pve/notifications.cfg", text, first);
+	fuzz_put(&p, "/etc/pve/priv/notifications.cfg", second ? second + 4 : "",
+		 second ? len - first - 3 : 0);
+	if (notify_config_load(&p, NULL, &c, &err) < 0 &&
+	    (c.n_endpoints || !err || strchr(err->message, '\n')))
+		abort();
+	for (size_t i = 0; i < c.n_matchers; i++)
+		(void)matcher_matches(&c.matchers[i], &n, NULL);
+	fuzz_mail(&c, &n);
+	io_remove_tree(dir, NULL);
+	paths_clear(&p);
 }
 
 #endif

@@ -39,6 +39,7 @@ int main(void)
 	ok(replay(CORPUS "/random", fuzz_random) > 0, "archives read at random places");
 	ok(replay(CORPUS "/plan", fuzz_plan) > 0, "configurations");
 	ok(replay(CORPUS "/template", fuzz_template) > 0, "templates");
+	ok(replay(CORPUS "/notifications", fuzz_notifications) > 0, "configurations of notifications");
 	ok(replay(FIXTURES, fuzz_archive) > 0, "Proxmox's archives");
 	ok(replay(FIXTURES, fuzz_random) > 0, "Proxmox's archives, read at random places");
 	return done_testing();
