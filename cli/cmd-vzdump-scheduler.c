@@ -66,13 +66,6 @@ static void on_line(const struct log *log, enum log_level level, const char *lin
 		fprintf(stderr, "%s: %s\n", names[level], line);
 }
 
-static const enum log_level all_lines = LOG_LEVEL_INFO, problems = LOG_LEVEL_WARN;
-
-static struct log log_of(const enum log_level *least)
-{
-	return (struct log){ .line = on_line, .opaque = (void *)(uintptr_t)least };
-}
-
 /* ---- --next ---- */
 
 static void print_time(time_t t)
@@ -154,7 +147,8 @@ static int refuse_beside_pve(const struct paths *p, struct error **err)
 static int run_jobs(const struct options *o, const struct paths *p, struct error **err)
 {
 	const bool once = options_bool(o, "once");
-	const struct log log = log_of(once ? &problems : &all_lines);
+	enum log_level least = once ? LOG_LEVEL_WARN : LOG_LEVEL_INFO;
+	const struct log log = { .line = on_line, .opaque = &least };
 	_cleanup_free_ char *node = paths_nodename(p), *vzdump = find_vzdump();
 	struct runner runner = { .paths = p, .vzdump = vzdump };
 	const struct scheduler s = {
@@ -169,7 +163,8 @@ static int run_jobs(const struct options *o, const struct paths *p, struct error
 
 static int run(struct options *o, struct error **err)
 {
-	const struct log log = log_of(&problems);
+	enum log_level least = LOG_LEVEL_WARN;
+	const struct log log = { .line = on_line, .opaque = &least };
 	struct paths paths;
 	int r;
 
