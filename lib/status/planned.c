@@ -35,6 +35,13 @@ static int plan_job(const struct host *host, struct job_entry *e, struct planned
 	return r == 0 ? settings_load(&ret->settings, &e->options, host->paths, &silent, err) : r;
 }
 
+/* As a run writes it to its records. */
+static void cut_slashes(char *dir)
+{
+	for (size_t len = dir ? strlen(dir) : 0; len > 1 && dir[len - 1] == '/'; len--)
+		dir[len - 1] = '\0';
+}
+
 static void add_job(const struct host *host, struct job_entry *e, time_t now, struct planned *p)
 {
 	struct planned_job new = { 0 };
@@ -46,6 +53,7 @@ static void add_job(const struct host *host, struct job_entry *e, time_t now, st
 		return;
 	}
 	new.id = xstrdup(e->id);
+	cut_slashes(new.settings.place.dumpdir);
 	if (!calendar_next(&e->event, now, &new.next))
 		new.next = 0;
 	p->list = xreallocarray(p->list, p->n + 1, sizeof(*p->list));

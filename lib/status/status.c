@@ -236,15 +236,18 @@ static void find_jobs(struct status *s, struct status_guest *g)
 	}
 }
 
+static bool is_place_of_job(const struct archive_place *p, const struct settings_place *place)
+{
+	if (place->storage)
+		return p->storage && !strcmp(p->storage->id, place->storage);
+	return p->dir && !p->storage && !strcmp(p->dir, place->dumpdir);
+}
+
 static const struct archive_place *place_of_job(const struct archives *a, const struct settings_place *place)
 {
-	for (size_t i = 0; i < a->n; i++) {
-		const struct archive_place *p = &a->list[i];
-
-		if (place->storage ? p->storage && !strcmp(p->storage->id, place->storage)
-				   : p->dir && !p->storage && !strcmp(p->dir, place->dumpdir))
-			return p;
-	}
+	for (size_t i = 0; i < a->n; i++)
+		if (is_place_of_job(&a->list[i], place))
+			return &a->list[i];
 	return NULL;
 }
 

@@ -244,3 +244,17 @@ held_back() {
 	[[ $status = 0 ]]
 	all_well 123
 }
+
+@test "a storage that does not answer is left out of vzdump status, and the others are shown" {
+	local lib=$BATS_TEST_TMPDIR/hang-at.so
+	"${CC:-cc}" -D_GNU_SOURCE -O1 -Wall -shared -fPIC -o "$lib" "$FAULTS/hang-at.c" -ldl
+	conf_add 101 'memory: 16'
+	storage_add second backup
+	mkdir "$STORE/second/dump"
+	touch "$STORE"/{backup,second}/dump/vzdump-qemu-101-2020_01_01-00_00_00.vma
+	run --separate-stderr env LD_PRELOAD="$lib" HANG_AT="any:store/second" HANG_SEEN="$VZ_TMP/seen" \
+		ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" "$VZDUMP" status --output-format json
+	[[ $status = 0 && -e $VZ_TMP/seen ]]
+	[[ $stderr = "WARN: storage 'second' is left out, its backups are not known: "*"no answer from the file system"* ]]
+	[[ $(jq -r '.guests[0].backups, (.places[] | select(.error) | .storage)' <<< "$output") = $'1\nsecond' ]]
+}

@@ -75,6 +75,8 @@ static char *show(const struct settings *s, const char *what)
 		return xasprintf("mode %d mailto (%s) failure only %d", s->notify.mode, to,
 				 s->notify.failure_only);
 	}
+	if (!strcmp(what, "metrics"))
+		return xstrdup(text_of(s->metrics));
 	if (!strcmp(what, "mode"))
 		return xstrdup(backup_mode_name(s->mode));
 	if (!strcmp(what, "guests")) {
@@ -109,6 +111,11 @@ static void test_precedence(void)
 		{ "100 --storage aa --notes-template '' --protected 0 --remove 1 --tmpdir /u",
 		  "notes-template: x\nprotected: 1\nremove: 0\ntmpdir: /t", "after",
 		  "notes - protect 0 remove 1 tmpdir /u" },
+		{ "100", "", "metrics", "-" },
+		{ "100", "metrics: /m", "metrics", "/m" },
+		{ "100 --metrics /n", "metrics: /m", "metrics", "/n" },
+		{ "100 --metrics ''", "metrics: /m", "metrics", "-" },
+		{ "100", "metrics:", "metrics", "-" },
 		/* storage and dumpdir go together */
 		{ "100", "", "place", "storage local dumpdir - stdout 0" },
 		{ "100", "storage: aa", "place", "storage aa dumpdir - stdout 0" },

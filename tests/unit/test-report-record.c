@@ -56,7 +56,7 @@ static bool save(const struct job_report *j, const struct task_report *t)
 
 static void test_saved(void)
 {
-	_cleanup_record_ struct guest_record r;
+	_cleanup_record_ struct guest_record r = { 0 };
 
 	ok(!record_load(&paths, 100, &r, &to_diag) && !warnings, "at first there is none");
 	ok(save(&job, &saved) && record_load(&paths, 100, &r, &to_diag), "one is kept");
@@ -77,7 +77,7 @@ static void test_saved(void)
 
 static void test_failed(void)
 {
-	_cleanup_record_ struct guest_record r;
+	_cleanup_record_ struct guest_record r = { 0 };
 
 	ok(save(&by_hand, &failed) && record_load(&paths, 100, &r, &to_diag), "a failure is kept");
 	ok(r.last.outcome == TASK_FAILED && !strcmp(r.last.error, "no space") && !r.last.job_id &&
@@ -143,7 +143,7 @@ static void test_damaged(void)
 
 static void test_after_damage(void)
 {
-	_cleanup_record_ struct guest_record r;
+	_cleanup_record_ struct guest_record r = { 0 };
 
 	put("/var/lib/vzdump/guests/100.json", "rubbish");
 	ok(save(&by_hand, &failed) && record_load(&paths, 100, &r, &to_diag) &&

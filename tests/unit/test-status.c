@@ -237,6 +237,22 @@ static void test_dumpdirs(void)
 	   "an archive that has gone from it does not count");
 }
 
+static void test_dumpdir_of_job(void)
+{
+	_cleanup_status_ struct status s = { 0 };
+	_cleanup_free_ char *cfg =
+		xasprintf("vzdump: a\n\tschedule 22:00\n\tvmid 101\n\tdumpdir %s/mnt/dump/\n"
+			  "\tprune-backups keep-last=1\n",
+			  paths.root);
+
+	put("/etc/pve/jobs.cfg", cfg);
+	put_archive("/mnt", 101, 25, "five!");
+	ask(&s, NULL, NULL, 0);
+	ok(s.guests[1].backup.size == 5 && strv_len(s.guests[1].pruned) == 1 && *s.guests[1].pruned[0] == '/',
+	   "and one that a job names, with its retention");
+	put_jobs();
+}
+
 static void test_out_of_sight(void)
 {
 	_cleanup_status_ struct status s = { 0 };
@@ -264,7 +280,7 @@ static void test_place_left_out(void)
 	put_record(102, TASK_SAVED, archive, "gone:backup/a.vma", NOW - 120);
 	ok(ask(&s, NULL, NULL, 0) == 0 && strstr(buf_str(&lines), "storage 'gone' is left out"),
 	   "a storage that cannot be used is named in a warning");
-	ok(s.guests[1].backup.is_seen && s.guests[1].n_backups == 2, "and the others are shown");
+	ok(s.guests[1].backup.is_seen && s.guests[1].n_backups == 3, "and the others are shown");
 	ok(!s.guests[2].backup.is_seen && !strcmp(s.guests[2].backup.volid, "gone:backup/a.vma") &&
 		   !(s.guests[2].problems & STATUS_NO_BACKUP),
 	   "with what is on record of it");
@@ -345,6 +361,7 @@ int main(void)
 	test_records();
 	test_verified();
 	test_dumpdirs();
+	test_dumpdir_of_job();
 	test_out_of_sight();
 	test_place_left_out();
 	test_named();
