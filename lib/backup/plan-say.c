@@ -1,7 +1,10 @@
 #include "backup/plan-say.h"
 
+#include <string.h>
+
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/strv.h"
 #include "base/units.h"
 
 /* "1.0 GiB", "an unknown number of bytes".  Caller frees. */
@@ -55,17 +58,20 @@ static void say_hook(const struct log *log, const struct job_plan *p)
 			 p->script, phases);
 }
 
-static void say_notification(const struct log *log, const struct job_plan *p)
+static char *names_text(char *const *names)
 {
-	_cleanup_free_ char *to = p->mailto ? join((const char *const *)(const void *)p->mailto) : NULL;
+	return names ? strv_join(names, ", ") : xstrdup("nobody");
+}
 
-	if (p->notification == PLAN_NOTIFY_MAIL)
-		log_info(log, "notification: a mail to %s%s", to,
-			 p->failure_only ? ", if something fails" : "");
-	else if (p->notification == PLAN_NOTIFY_SYSTEM)
-		log_info(log, "notification: to the targets of notifications.cfg");
+static void say_notification(const struct log *log, const struct notify_plan *p)
+{
+	_cleanup_free_ char *good = names_text(p->if_good), *bad = names_text(p->if_bad);
+	const char *what = p->way == NOTIFY_BY_MAIL ? "a mail to" : "to";
+
+	if (strcmp(good, bad) != 0)
+		log_info(log, "notification: %s %s, or %s if something fails", what, good, bad);
 	else
-		log_info(log, "notification: none");
+		log_info(log, "notification: %s %s", what, good);
 }
 
 void plan_say_job(const struct log *log, const struct settings *s, const struct job_plan *p,
@@ -79,7 +85,7 @@ void plan_say_job(const struct log *log, const struct settings *s, const struct 
 	say_lock(log, s, p);
 	say_target(log, s, p, storage, dumpdir);
 	say_hook(log, p);
-	say_notification(log, p);
+	say_notification(log, &p->notify);
 }
 
 void plan_say_end(const struct log *log, const struct job_report *r)

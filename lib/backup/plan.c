@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "journal/journal.h"
+#include "report/report-notify.h"
 
 static const char *const job_phases[] = { "job-init", "job-start", "job-end", NULL };
 
@@ -35,18 +36,6 @@ static int on_phase(void *opaque, const struct phase *p, struct error **err)
 	return hook_check(s->hook.script, err);
 }
 
-static void fill_notification(struct job_plan *plan, const struct settings_notify *n)
-{
-	const bool by_mail = n->mode == NOTIFY_LEGACY || (n->mode == NOTIFY_AUTO && n->mailto && *n->mailto);
-
-	plan->notification = !by_mail                  ? PLAN_NOTIFY_SYSTEM
-			     : n->mailto && *n->mailto ? PLAN_NOTIFY_MAIL
-						       : PLAN_NOTIFY_NOBODY;
-	for (char **to = by_mail ? n->mailto : NULL; to && *to; to++)
-		strv_add(&plan->mailto, *to);
-	plan->failure_only = by_mail && n->failure_only;
-}
-
 static void fill_job(struct job_plan *plan, const struct job_params *p)
 {
 	const struct selection *s = p->selection;
@@ -58,7 +47,6 @@ static void fill_job(struct job_plan *plan, const struct job_params *p)
 	plan->phases = job_phases;
 	for (size_t i = 0; i < s->n_external; i++)
 		strv_addf(&plan->external, "%u", s->external[i]);
-	fill_notification(plan, &p->settings->notify);
 }
 
 static void fill_retention(const struct job *j, struct job_plan *plan)
@@ -161,6 +149,7 @@ static int plan_run(struct job *j, struct job_plan *plan, struct error **err)
 
 	fill_retention(j, plan);
 	fill_target(j, plan);
+	report_plan_notify(j->report, &j->p->settings->notify, j->host.paths, j->host.log, &plan->notify);
 	look_at_lock(j, plan);
 	plan_say_job(j->host.log, j->p->settings, plan, j->task.storage ? j->task.storage->id : NULL,
 		     j->dumpdir);

@@ -70,6 +70,23 @@ static size_t usable_endpoints(const struct notify_config *c, char *const *names
 	return n;
 }
 
+int notify_targets(const struct paths *p, const struct notification *n, const struct log *log, char ***ret,
+		   struct error **err)
+{
+	_cleanup_notify_config_ struct notify_config c = { 0 };
+	_cleanup_strv_ char **names = NULL;
+	int r = notify_config_load(p, log, &c, err);
+
+	*ret = NULL;
+	if (r < 0)
+		return r;
+	names = chosen_targets(&c, n, log);
+	for (char **name = names; name && *name; name++)
+		if (usable_endpoint(&c, *name, log))
+			strv_add(ret, *name);
+	return 0;
+}
+
 /* On a host that nobody has set up for notifications, a missing sendmail is none of our business. */
 static bool is_missed(const struct notify_config *c, const struct delivery *d)
 {

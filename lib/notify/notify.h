@@ -30,6 +30,14 @@ struct notification {
 void notify_send(const struct paths *p, const struct notification *n, const struct cancel *cancel,
 		 const struct log *log);
 
+/*
+ * The names of the endpoints that it would be sent to, for saying so beforehand; n->data is not used.  log
+ * hears of those that cannot be used.  ERR_INVALID as notify_config_load().  The caller frees *ret (NULL:
+ * none).
+ */
+int notify_targets(const struct paths *p, const struct notification *n, const struct log *log, char ***ret,
+		   struct error **err);
+
 /* One mail by sendmail to these addresses (NULL-terminated), without matchers: --mailto.  Logs as above. */
 void notify_mail(const struct paths *p, const struct notification *n, char *const *addresses,
 		 const struct cancel *cancel, const struct log *log);

@@ -135,17 +135,17 @@ static void put_hook(struct json_object *o, const struct job_plan *p)
 	json_put_obj(o, "hook", h);
 }
 
-static void put_notification(struct json_object *o, const struct job_plan *p)
+static void put_notification(struct json_object *o, const struct notify_plan *p)
 {
 	static const char *const ways[] = {
-		[PLAN_NOTIFY_NOBODY] = "none",
-		[PLAN_NOTIFY_MAIL] = "mail",
-		[PLAN_NOTIFY_SYSTEM] = "system",
+		[NOTIFY_NOBODY] = "none",
+		[NOTIFY_BY_MAIL] = "mail",
+		[NOTIFY_BY_SYSTEM] = "system",
 	};
-	struct json_object *n = json_new_str("way", ways[p->notification]);
+	struct json_object *n = json_new_str("way", ways[p->way]);
 
-	json_put_obj(n, "mailto", lines_json(p->mailto));
-	json_put_bool(n, "failure-only", p->failure_only);
+	json_put_obj(n, "if-good", lines_json(p->if_good));
+	json_put_obj(n, "if-bad", lines_json(p->if_bad));
 	json_put_obj(o, "notification", n);
 }
 
@@ -167,7 +167,7 @@ struct json_object *job_plan_json(const struct job_plan *p, const struct job_rep
 	json_put_text(o, "retention", p->retention);
 	json_put_bool(o, "prunes", p->prunes);
 	put_hook(o, p);
-	put_notification(o, p);
+	put_notification(o, &p->notify);
 	json_put_obj(o, "external", lines_json(p->external));
 	json_put_obj(o, "warnings", lines_json(r->warnings));
 	json_put_obj(o, "guests", guests);

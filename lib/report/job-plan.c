@@ -40,7 +40,8 @@ void job_plan_clear(struct job_plan *p)
 	free(p->running);
 	free(p->retention);
 	free(p->script);
-	strv_free(p->mailto);
+	strv_free(p->notify.if_good);
+	strv_free(p->notify.if_bad);
 	strv_free(p->external);
 	*p = (struct job_plan){ 0 };
 }

@@ -47,10 +47,16 @@ struct guest_plan {
 	const char *const *phases;     /* of the hook script, static; NULL: none */
 };
 
-enum plan_notification {
-	PLAN_NOTIFY_NOBODY,
-	PLAN_NOTIFY_MAIL,   /* to `mailto` */
-	PLAN_NOTIFY_SYSTEM, /* to the targets of notifications.cfg */
+enum notify_way {
+	NOTIFY_NOBODY,
+	NOTIFY_BY_MAIL,   /* one mail to addresses */
+	NOTIFY_BY_SYSTEM, /* targets of notifications.cfg */
+};
+
+struct notify_plan {
+	enum notify_way way;
+	/* Addresses, or names of targets: if all guests are saved, and if something fails; NULL: none. */
+	char **if_good, **if_bad;
 };
 
 struct job_plan {
@@ -62,9 +68,7 @@ struct job_plan {
 	bool prunes;               /* backups that it does not keep are removed */
 	char *script;              /* the hook script; NULL: none */
 	const char *const *phases; /* of the job, static */
-	enum plan_notification notification;
-	char **mailto;
-	bool failure_only;
+	struct notify_plan notify;
 	char **external; /* ids of guests of other nodes; NULL: none */
 
 	struct guest_plan *guests;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/paths.h"
 #include "config/settings.h"
+#include "report/job-plan.h"
 #include "report/report.h"
 
 /*
@@ -21,5 +22,12 @@ struct json_object *report_template_data(const struct job_report *r, const struc
  */
 void report_notify(const struct job_report *r, const struct settings_notify *s, const struct paths *p,
 		   const struct cancel *cancel, const struct log *log);
+
+/*
+ * Who would hear of it, now; log gets the errors that are known before anything is sent, each once.  The
+ * caller clears *ret by job_plan_clear(), of which it is a part.
+ */
+void report_plan_notify(const struct job_report *r, const struct settings_notify *s, const struct paths *p,
+			const struct log *log, struct notify_plan *ret);
 
 #endif

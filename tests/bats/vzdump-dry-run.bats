@@ -204,6 +204,53 @@ archive_add() {
 	[[ $status = 255 && $stderr = *"would fail - cannot execute a backup with stop mode of a HA managed"* ]]
 }
 
+@test "the plan names who would hear of it, and nobody does" {
+	conf_add 101 "name: web"
+	mkdir -p "$PVE/priv"
+	planned 101 --storage backup
+	is '.notification | [.way] + .["if-good"] + .["if-bad"] | join(" ")' system
+	[[ $stderr = *"INFO: notification: to nobody"$'\n'* ]]
+	rm "$PVE/notifications.cfg"
+	planned 101 --storage backup
+	is '.notification | [.way] + .["if-good"] + .["if-bad"] | join(" ")' "system mail-to-root mail-to-root"
+	[[ $stderr = *"INFO: notification: to mail-to-root"$'\n'* ]]
+	cat > "$PVE/notifications.cfg" <<- 'END'
+		sendmail: always
+		  mailto a@example.com
+
+		gotify: alarm
+		  server http://127.0.0.1:1
+
+		matcher: all
+		  target always
+
+		matcher: bad
+		  match-severity error
+		  target alarm
+		  target always
+		  target gone
+
+		matcher: default-matcher
+		  disable true
+	END
+	printf 'gotify: alarm\n\ttoken secret\n' > "$PVE/priv/notifications.cfg"
+	planned 101 --storage backup
+	[[ $status = 0 ]]
+	is '.notification | .["if-good"] | join(" ")' always
+	is '.notification | .["if-bad"] | sort | join(" ")' "alarm always"
+	[[ $stderr = *"ERROR: cannot notify target 'gone': there is no such target"* && $stderr != *secret* ]]
+	planned 101 --storage backup --mailto "b@example.com c@example.com" --mailnotification failure
+	is '.notification | "\(.way) \(.["if-good"] | length) \(.["if-bad"] | join(","))"' \
+		"mail 0 b@example.com,c@example.com"
+	[[ $stderr = *"notification: a mail to nobody, or b@example.com, c@example.com if something fails"* ]]
+	planned 101 --storage backup --notification-mode legacy-sendmail
+	is .notification.way none
+	echo "nonsense" > "$PVE/notifications.cfg"
+	planned 101 --storage backup
+	[[ $status = 0 && $stderr = *"ERROR: cannot notify anybody: "* ]]
+	[[ $(grep -c "cannot notify anybody" <<< "$stderr") = 1 ]]
+}
+
 @test "the backups that the plan names are those that retention then removes" {
 	local old
 	conf_add 101 "name: web"
