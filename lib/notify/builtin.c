@@ -38,13 +38,14 @@ static const char text[] =
 	"{{logs}}\n";
 
 /*
- * Mail readers drop style sheets, so each element has its style.  Archive names and log lines break where
- * they must, for narrow screens.  There are no colors of our own but for the lines and for failures, so that
- * a reader's dark theme works.
+ * Mail readers drop style sheets, so each element has its style.  On a narrow screen lines of the log break,
+ * and the table scrolls by itself.  There are no colors of our own but for lines and failures, so that a
+ * reader's dark theme works.
  */
-#define H1   "<h1 style='font-size:1.2em'>"
-#define CELL "style='border:1px solid #999;padding:3px 8px;text-align:left;vertical-align:top"
-#define ANY  ";overflow-wrap:anywhere;min-width:8em"
+#define H1    "<h1 style='font-size:1.2em'>"
+#define TABLE "<div style='overflow-x:auto'>\n<table style='border-collapse:collapse'>\n"
+#define CELL  "style='border:1px solid #999;padding:3px 8px;text-align:left;vertical-align:top;white-space:nowrap"
+#define WRAPS ";white-space:normal;overflow-wrap:anywhere;min-width:"
 
 static const char html[] =
 	"<!DOCTYPE html>\n"
@@ -58,7 +59,7 @@ static const char html[] =
 	"<p style='white-space:pre-wrap;color:#c00'>{{error}}</p>\n"
 	"{{/if}}\n"
 	H1 "Details</h1>\n"
-	"<table style='border-collapse:collapse'>\n"
+	TABLE
 	"<tr>\n"
 	"{{#each guest-table.schema.columns}}\n"
 	"<th " CELL "'>{{this.label}}</th>\n"
@@ -67,24 +68,27 @@ static const char html[] =
 	"{{#each guest-table.data}}\n"
 	"<tr>\n"
 	"<td " CELL "'>{{this.vmid}}</td>\n"
-	"<td " CELL ANY "'>{{this.name}}</td>\n"
+	"<td " CELL WRAPS "7em'>{{this.name}}</td>\n"
 	"<td " CELL "{{#if (eq this.status \"err\")}};color:#c00;font-weight:bold{{/if}}'>{{this.status}}</td>\n"
 	"<td " CELL "'>{{duration this.time}}</td>\n"
 	"<td " CELL "'>{{human-bytes this.size}}</td>\n"
-	"<td " CELL ANY "'>{{this.filename}}</td>\n"
+	"<td " CELL WRAPS "17em'>{{this.filename}}</td>\n"
 	"</tr>\n"
 	"{{/each}}\n"
 	"</table>\n"
+	"</div>\n"
 	"<br>\n"
 	"Total running time: {{duration total-time}}<br>\n"
 	"Total size: {{human-bytes total-size}}<br>\n"
 	"{{#if fleecing-table}}\n"
 	H1 "Fleecing</h1>\n"
+	"<div style='overflow-x:auto'>\n"
 	"{{table fleecing-table}}\n"
+	"</div>\n"
 	"{{/if}}\n"
 	"{{#if warnings}}\n"
 	H1 "Warnings</h1>\n"
-	"<ul>\n"
+	"<ul style='overflow-wrap:anywhere'>\n"
 	"{{#each warnings}}\n"
 	"<li>{{this}}</li>\n"
 	"{{/each}}\n"

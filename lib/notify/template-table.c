@@ -6,7 +6,7 @@
 #include "notify/template-internal.h"
 
 /* Mail readers drop style sheets, but not the style of an element. */
-#define CELL "style=\"border:1px solid #999;padding:3px 8px;text-align:left;overflow-wrap:anywhere\""
+#define CELL "style=\"border:1px solid #999;padding:3px 8px;text-align:left;overflow-wrap:break-word\""
 
 /* Row by row, the labels first. */
 struct grid {

@@ -270,7 +270,7 @@ static void test_tables(void)
 	     "ERROR line 1: table: a column of the table has no label or no id", "a bad column");
 	same(rendered("\n{{table this}}", values, TEMPLATE_TEXT),
 	     "ERROR line 2: table: the value is no table", "what is no table");
-#define C " style=\"border:1px solid #999;padding:3px 8px;text-align:left;overflow-wrap:anywhere\">"
+#define C " style=\"border:1px solid #999;padding:3px 8px;text-align:left;overflow-wrap:break-word\">"
 	same(rendered("{{table t}}", values, TEMPLATE_HTML),
 	     "<table style=\"border-collapse:collapse\">\n<tr><th" C "VMID</th><th" C "Name</th><th" C
 	     "Size</th><th" C "Time</th><th" C "Filename</th></tr>\n<tr><td" C "100</td><td" C
