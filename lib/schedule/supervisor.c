@@ -84,14 +84,19 @@ static void read_since(off_t from, struct buf *ret)
 
 /* ---- how the run ended ---- */
 
-/* The last line that begins so, without what it begins with; "": the last that is not empty.  NULL: none. */
-static char *last_line(const char *text, const char *begins)
+enum which_line {
+	FIRST_LINE,
+	LAST_LINE,
+};
+
+/* A line that begins so, without what it begins with; "": one that is not empty.  NULL: none. */
+static char *find_line(const char *text, enum which_line which, const char *begins)
 {
 	char *found = NULL;
 	const char *line;
 	size_t len;
 
-	while (str_next_line(&text, &line, &len)) {
+	while (!(found && which == FIRST_LINE) && str_next_line(&text, &line, &len)) {
 		_cleanup_free_ char *copy = xstrndup(line, len);
 		const char *rest;
 
@@ -103,12 +108,13 @@ static char *last_line(const char *text, const char *begins)
 	return found;
 }
 
+/* Later errors may be about what follows from the first one, or about a mail that could not be sent. */
 static char *error_of(const char *text, int status)
 {
-	char *line = last_line(text, "ERROR: ");
+	char *line = find_line(text, FIRST_LINE, "ERROR: ");
 
 	if (!line)
-		line = last_line(text, "");
+		line = find_line(text, LAST_LINE, "");
 	if (!line && status > SIGNAL_FLOOR)
 		line = xasprintf("vzdump was ended by signal %d", status - SIGNAL_FLOOR);
 	if (!line)
@@ -119,7 +125,7 @@ static char *error_of(const char *text, int status)
 /* PVE's words for how a task ended. */
 static char *result_of(const char *text, int status)
 {
-	_cleanup_free_ char *warnings = status ? NULL : last_line(text, "Task finished with ");
+	_cleanup_free_ char *warnings = status ? NULL : find_line(text, LAST_LINE, "Task finished with ");
 	char *line;
 
 	if (warnings)

@@ -88,7 +88,7 @@ static void status_is(const char *error, const char *want_text, const char *want
 	report.error = xstrdup_null(error);
 	o = report_template_data(&report, &paths);
 	got = xasprintf("%s; %s", json_get_str(o, "status-text"), value(o, "error"));
-	same(got, want_text, error ? error : "no error");
+	same(got, want_text, error ? "an error of the run" : "no error");
 	ok(!want_error || strstr(got, want_error), "  and its text");
 	report_clear(&report);
 }
