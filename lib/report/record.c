@@ -1,8 +1,10 @@
 #include "report/record.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "base/io.h"
 #include "base/json.h"
@@ -15,6 +17,22 @@
 char *record_folder(const struct paths *p)
 {
 	return paths_get(p, "/var/lib/vzdump/guests");
+}
+
+int record_lock(const struct paths *p, struct error **err)
+{
+	_cleanup_free_ char *folder = record_folder(p);
+	_cleanup_close_ int fd = -1;
+	int r = io_mkdir_p(folder, 0700, err);
+
+	if (r < 0)
+		return r;
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return error_errno(err, errno, "cannot lock folder '%s'", folder);
+	r = fd;
+	fd = -1;
+	return r;
 }
 
 static char *record_path(const struct paths *p, uint32_t vmid)
@@ -139,8 +157,7 @@ bool record_load(const struct paths *p, uint32_t vmid, struct guest_record *ret,
 		return true;
 	record_clear(ret);
 	if (r == ERR_CORRUPT)
-		log_warn(log, "the record '%s' is damaged and counts as missing until the next backup: %s",
-			 path, error_message(err));
+		log_warn(log, "the record '%s' is damaged and counts as missing until the next backup", path);
 	else if (r != -ENOENT)
 		log_warn(log, "%s", error_message(err));
 	return false;

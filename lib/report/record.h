@@ -58,6 +58,11 @@ void record_clear(struct guest_record *r);
 int record_save(const struct paths *p, const struct job_report *job, const struct task_report *task,
 		const struct log *log, struct error **err);
 
+/*
+ * Makes the folder of the records and locks it, for a change that depends on what is there.  Returns a
+ * descriptor; the lock lasts until that is closed.
+ */
+int record_lock(const struct paths *p, struct error **err);
 /* The folder of the records.  Caller frees. */
 char *record_folder(const struct paths *p);
 

@@ -80,17 +80,36 @@ static void write_metrics(const struct host *host, const char *path, const struc
 		log_error(host->log, "metrics: %s", error_message(err));
 }
 
+/*
+ * Returns the lock, or a negative code.  It lasts until the figures are written, which must not go back to
+ * those of an earlier run.
+ */
+static int keep_records(const struct host *host, const struct guest_list *guests,
+			const struct job_report *run)
+{
+	_cleanup_error_ struct error *err = NULL;
+	const int lock = record_lock(host->paths, &err);
+
+	if (lock < 0) {
+		log_error(host->log, "no record is kept of this run: %s", error_message(err));
+		return lock;
+	}
+	save_records(host, guests, run);
+	forget_guests(host, guests);
+	return lock;
+}
+
 void after_run(const struct host *host, const char *metrics, const struct job_report *run)
 {
 	_cleanup_guest_list_ struct guest_list guests = { 0 };
 	_cleanup_error_ struct error *err = NULL;
+	_cleanup_close_ int lock = -1;
 
 	if (!run->start)
 		return;
 	if (guest_list_load(host->paths, &guests, &err) < 0)
 		log_error(host->log, "%s", error_message(err));
-	save_records(host, &guests, run);
-	forget_guests(host, &guests);
+	lock = keep_records(host, &guests, run);
 	if (metrics)
 		write_metrics(host, metrics, &guests, run);
 }

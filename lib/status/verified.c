@@ -1,10 +1,8 @@
 #include "status/verified.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,9 +78,10 @@ void verified_load(const struct paths *p, uint32_t vmid, struct verified *ret, c
 	*ret = (struct verified){ 0 };
 	if (r >= 0)
 		r = json_parse(buf_str(&text), text.len, FILE_MEMORY, &o, &err);
-	if (r < 0 && r != -ENOENT)
-		log_warn(log, "what was verified of guest %u counts as missing, '%s': %s", vmid, path,
-			 error_message(err));
+	if (r == ERR_CORRUPT)
+		log_warn(log, "'%s' is damaged: archives of guest %u count as never verified", path, vmid);
+	else if (r < 0 && r != -ENOENT)
+		log_warn(log, "%s", error_message(err));
 	archives = json_get_array(o, "archives");
 	for (size_t i = 0; i < json_array_len(archives); i++)
 		read_entry(ret, json_array_at(archives, i));
@@ -174,20 +173,16 @@ static int write_entries(const char *path, const struct verified *v, struct erro
 	return io_write_file_atomic(path, text, strlen(text), 0600, &not_synced, err);
 }
 
-/* The folder is locked meanwhile: two archives of a guest may be verified at once.  Takes `new` over. */
+/* Locked, since two archives of a guest may be verified at once.  Takes `new` over. */
 static int add_locked(const struct paths *p, uint32_t vmid, struct verified_entry new, struct error **err)
 {
-	_cleanup_free_ char *dir = record_folder(p), *path = verified_path(p, vmid);
+	_cleanup_free_ char *path = verified_path(p, vmid);
 	_cleanup_verified_ struct verified v = { 0 };
-	_cleanup_close_ int fd = -1;
-	int r = io_mkdir_p(dir, 0700, err);
+	_cleanup_close_ int lock = record_lock(p, err);
 
-	fd = r < 0 ? -1 : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (r == 0 && (fd < 0 || flock(fd, LOCK_EX) < 0))
-		r = error_errno(err, errno, "cannot lock folder '%s'", dir);
-	if (r < 0) {
+	if (lock < 0) {
 		entry_clear(&new);
-		return r;
+		return lock;
 	}
 	verified_load(p, vmid, &v, NULL);
 	put_entry(&v, new);

@@ -148,6 +148,19 @@ static void test_figures(void)
 	ok(stat(path, &st) == 0 && (st.st_mode & 0777) == 0644, "others may read the file");
 }
 
+static void test_no_record(void)
+{
+	_cleanup_free_ char *folder = paths_get(&paths, "/var/lib/vzdump/guests"), *text = NULL;
+	const unsigned before = errors;
+
+	io_remove_tree(folder, NULL);
+	put("/var/lib/vzdump/guests", "in the way");
+	text = write_figures();
+	ok(errors == before + 1 && strstr(last_error, folder), "records that cannot be kept are one error");
+	ok(strstr(text, "\nvzdump_last_run_timestamp_seconds 1700000000\n"),
+	   "and the figures of the run are written");
+}
+
 static void test_not_written(void)
 {
 	_cleanup_free_ char *path = paths_get(&paths, "/nowhere/vzdump.prom"),
@@ -168,6 +181,7 @@ int main(void)
 	test_no_guests();
 	test_figures();
 	test_not_written();
+	test_no_record();
 	root_remove();
 	free(last_error);
 	return done_testing();
