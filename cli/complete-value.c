@@ -7,6 +7,7 @@
 #include "base/strv.h"
 #include "complete.h"
 #include "guest/guest.h"
+#include "schedule/jobs.h"
 
 static void offer_bool(struct completion *c, const char *head)
 {
@@ -27,6 +28,16 @@ static void offer_node(struct completion *c, const char *head)
 			complete_add(c, head, entry->d_name, "");
 	if (nodes)
 		closedir(nodes);
+}
+
+static void offer_jobs(struct completion *c, const char *head)
+{
+	_cleanup_jobs_ struct jobs jobs = { 0 };
+
+	if (jobs_load(&c->paths, NULL, &jobs, NULL) < 0)
+		return;
+	for (size_t i = 0; i < jobs.n; i++)
+		complete_add(c, head, jobs.entries[i].id, jobs.entries[i].schedule);
 }
 
 /* need: one flag of enum storage_content; 0: any storage */
@@ -246,6 +257,9 @@ void complete_value(struct completion *c, const struct option *row, const char *
 		break;
 	case COMPLETE_STORAGE_IMAGES:
 		offer_storage(c, head, STORAGE_IMAGES);
+		break;
+	case COMPLETE_JOB:
+		offer_jobs(c, head);
 		break;
 	case COMPLETE_CONTENT:
 		offer_content(c, head);

@@ -31,6 +31,7 @@ enum option_complete {
 	COMPLETE_BOOL,
 	COMPLETE_ENUM,
 	COMPLETE_VMID,
+	COMPLETE_JOB, /* of jobs.cfg */
 	COMPLETE_NODE,
 	COMPLETE_STORAGE,        /* every storage of this node */
 	COMPLETE_STORAGE_BACKUP, /* storages with content "backup" */

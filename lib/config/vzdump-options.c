@@ -261,6 +261,7 @@ static const struct option rows[] = {
 		.name = "job",
 		.value = { .type = VALUE_STRING, .max_length = 50 },
 		.flags = OPTION_CLI_ONLY,
+		.complete = COMPLETE_JOB,
 		.description =
 			"Run this job of /etc/pve/jobs.cfg now. Other options take precedence over the "
 			"job's.",

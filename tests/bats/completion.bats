@@ -88,6 +88,9 @@ typed() {
 	# given options are not offered again
 	[ -z "$(in_bash "vzdump --mode stop --mod")" ]
 	[ "$(in_bash "vzdump --exclude 100,1" | head -n 1)" = "100,101" ]
+	printf 'vzdump: nightly\n\tschedule daily\n\tall 1\n\nvzdump: weekly\n\tschedule sat\n\tall 1\n' > "$VZDUMP_ROOT/etc/pve/jobs.cfg"
+	[ "$(in_bash "vzdump --job " | sort | tr '\n' ' ')" = "nightly weekly " ]
+	in_bash "vzdump-scheduler --" | grep -qx -- "--list"
 }
 
 @test "bash: storages that fit, inside property strings too, and names with colons" {
