@@ -51,11 +51,12 @@ static int lock_failed(const struct observers *observers, int code, const char *
 	return error_set(err, code, "can't acquire lock '%s'%s: %s", path, why, holder);
 }
 
-char *job_lock_holder(const struct host *host)
+char *job_lock_holder(const struct host *host, pid_t *ret_pid)
 {
 	_cleanup_free_ char *path = lock_path(host);
 
-	return lock_holder(path) ? lock_holder_text(path) : NULL;
+	*ret_pid = lock_holder(path);
+	return *ret_pid ? lock_holder_text(path) : NULL;
 }
 
 int job_lock_refuse(const struct host *host, const char *holder, struct error **err)

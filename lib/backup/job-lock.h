@@ -24,10 +24,10 @@ struct job_lock {
 int job_lock_take(struct job_lock *l, const struct host *host, uint64_t minutes,
 		  const struct observers *observers, struct error **err);
 /*
- * "held by vzdump (pid 4711) since ...": who has the lock, as far as /proc shows it, without touching it.
- * NULL: nobody.  Caller frees.
+ * "held by vzdump (pid 4711) since ...", and that pid: who has the lock, as far as /proc shows it, without
+ * touching it.  NULL and 0: nobody.  Caller frees.
  */
-char *job_lock_holder(const struct host *host);
+char *job_lock_holder(const struct host *host, pid_t *ret_pid);
 /* The error of job_lock_take() that may not wait, for a lock with this holder. */
 int job_lock_refuse(const struct host *host, const char *holder, struct error **err);
 /* Does nothing if the lock is not held. */

@@ -16,7 +16,8 @@ static const char *const job_phases[] = { "job-init", "job-start", "job-end", NU
 
 int plan_stop(const struct host *host, struct error **err)
 {
-	_cleanup_free_ char *holder = job_lock_holder(host);
+	pid_t pid;
+	_cleanup_free_ char *holder = job_lock_holder(host, &pid);
 
 	(void)err;
 	if (holder)
@@ -81,16 +82,21 @@ static void fill_target(const struct job *j, struct job_plan *plan)
 		plan->target_free.bytes = st.avail;
 }
 
-/* As waiting for the lock would end: a run that may not wait fails, but the rest of its plan is of use. */
-static void look_at_lock(struct job *j, struct job_plan *plan)
+/*
+ * Returns the process that a run waits for, or ends; 0: none.  A run that may not wait fails, but the rest of
+ * its plan is of use.
+ */
+static pid_t look_at_lock(struct job *j, struct job_plan *plan)
 {
 	_cleanup_error_ struct error *mine = NULL;
+	pid_t pid;
 
-	plan->running = job_lock_holder(&j->host);
+	plan->running = job_lock_holder(&j->host, &pid);
 	if (!plan->running || plan->stop || j->p->settings->lockwait_minutes)
-		return;
+		return pid;
 	job_lock_refuse(&j->host, plan->running, &mine);
 	report_add_error(j->report, error_message(mine));
+	return 0;
 }
 
 /* What killed runs left behind is undone first. */
@@ -113,7 +119,8 @@ static void look_for_leftovers(const struct job *j)
 
 /* ---- the guests ---- */
 
-static void plan_guest(struct job *j, size_t i, struct plan_bytes *target_free, struct guest_plan *plan)
+static void plan_guest(struct job *j, size_t i, pid_t awaited, struct plan_bytes *target_free,
+		       struct guest_plan *plan)
 {
 	const struct selected_guest *g = &j->p->selection->guests[i];
 	const struct log log = log_for_guest(j->host.log, g->vmid);
@@ -124,20 +131,20 @@ static void plan_guest(struct job *j, size_t i, struct plan_bytes *target_free, 
 	if (g->container)
 		job_report_container(g, row);
 	else
-		task_plan(&host, &j->task, row, target_free, plan);
+		task_plan(&host, &j->task, row, awaited, target_free, plan);
 	if (row->error && g->container && !j->p->selection->by_id)
 		log_warn(&log, "%u is left out: %s", g->vmid, row->error);
 	else if (row->error)
 		log_error(&log, "Backup of VM %u would fail - %s", g->vmid, row->error);
 }
 
-static int plan_guests(struct job *j, struct job_plan *plan, struct error **err)
+static int plan_guests(struct job *j, struct job_plan *plan, pid_t awaited, struct error **err)
 {
 	struct plan_bytes target_free = plan->target_free;
 	int r = 0;
 
 	for (size_t i = 0; i < plan->n && r == 0; i++) {
-		plan_guest(j, i, &target_free, &plan->guests[i]);
+		plan_guest(j, i, awaited, &target_free, &plan->guests[i]);
 		r = cancel_check(j->host.cancel, err);
 	}
 	return r;
@@ -145,16 +152,17 @@ static int plan_guests(struct job *j, struct job_plan *plan, struct error **err)
 
 static int plan_run(struct job *j, struct job_plan *plan, struct error **err)
 {
+	pid_t awaited;
 	int r;
 
 	fill_retention(j, plan);
 	fill_target(j, plan);
 	report_plan_notify(j->report, &j->p->settings->notify, j->host.paths, j->host.log, &plan->notify);
-	look_at_lock(j, plan);
+	awaited = look_at_lock(j, plan);
 	plan_say_job(j->host.log, j->p->settings, plan, j->task.storage ? j->task.storage->id : NULL,
 		     j->dumpdir);
 	look_for_leftovers(j);
-	r = plan_guests(j, plan, err);
+	r = plan_guests(j, plan, awaited, err);
 	job_say_not_saved(j);
 	plan_say_end(j->host.log, j->report);
 	if (r < 0)

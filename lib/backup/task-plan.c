@@ -1,9 +1,10 @@
 #include "backup/task-plan.h"
 
-#include <string.h>
+#include <errno.h>
 
 #include "backup/plan-say.h"
 #include "backup/task-internal.h"
+#include "base/lock-holder.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "place/retention.h"
@@ -28,15 +29,30 @@ static const char *const *phases_of(const struct task *t)
 
 /* ---- the lock ---- */
 
-/* What a killed run has left, its lock included, would be undone before the guest's turn. */
-static int look_at_lock(const struct task *t, struct guest_plan *plan, struct error **err)
+static pid_t journal_holder(const struct task *t)
+{
+	_cleanup_free_ char *path = paths_get(t->host->paths, "/var/lib/vzdump/%u.journal", t->vmid);
+
+	return lock_holder(path);
+}
+
+/*
+ * What a killed run has left, its lock included, is undone before the guest's turn.  So is what the backup
+ * does that runs now, if this one waits for it.
+ */
+static int look_at_lock(const struct task *t, pid_t awaited, struct guest_plan *plan, struct error **err)
 {
 	_cleanup_(journal_freep) struct journal *left = NULL;
 	_cleanup_error_ struct error *busy = NULL;
 	const int peek = journal_peek(t->host->paths, t->host->kinds, t->vmid, &left, &busy);
-	int r = left && journal_has(left, JOURNAL_LOCK) ? 0 : task_guest_check_lock(t, err);
+	int r;
 
+	if (peek == -EBUSY && awaited && journal_holder(t) == awaited) {
+		log_info(t->log, "VM %u is backed up right now, and this run waits for that", t->vmid);
+		return 0;
+	}
 	plan->cleanup = left != NULL;
+	r = left && journal_has(left, JOURNAL_LOCK) ? 0 : task_guest_check_lock(t, err);
 	if (r < 0)
 		return r;
 	error_keep_first(err, &busy);
@@ -174,7 +190,7 @@ static void say_mode(const struct task *t)
 								: "after its backup");
 }
 
-static int plan_task(struct task *t, struct guest_plan *plan, struct plan_bytes *target_free,
+static int plan_task(struct task *t, pid_t awaited, struct guest_plan *plan, struct plan_bytes *target_free,
 		     struct error **err)
 {
 	int r = task_look(t, err);
@@ -183,7 +199,7 @@ static int plan_task(struct task *t, struct guest_plan *plan, struct plan_bytes 
 		return r;
 	plan->power = t->guest.power.running ? GUEST_RUNS : GUEST_IS_OFF;
 	plan->phases = phases_of(t);
-	r = look_at_lock(t, plan, err);
+	r = look_at_lock(t, awaited, plan, err);
 	if (r == 0)
 		r = task_guest_find_disks(t, task_disks_look, err);
 	if (r < 0)
@@ -196,7 +212,7 @@ static int plan_task(struct task *t, struct guest_plan *plan, struct plan_bytes 
 	return r;
 }
 
-void task_plan(const struct host *host, const struct task_options *o, struct task_report *row,
+void task_plan(const struct host *host, const struct task_options *o, struct task_report *row, pid_t awaited,
 	       struct plan_bytes *target_free, struct guest_plan *ret)
 {
 	_cleanup_error_ struct error *err = NULL, *away = NULL;
@@ -212,7 +228,7 @@ void task_plan(const struct host *host, const struct task_options *o, struct tas
 		r = reach;
 	error_keep_first(&err, &away);
 	if (r == 0)
-		r = plan_task(&t, ret, target_free, &err);
+		r = plan_task(&t, awaited, ret, target_free, &err);
 	task_report_guest(&t);
 	row->outcome = r < 0 ? TASK_FAILED : TASK_TODO;
 	row->error = r < 0 ? xstrdup(error_message(err)) : NULL;

@@ -12,10 +12,9 @@ static int look_into_qemu(struct sources *s, struct error **err)
 		return r;
 	if (!leftovers)
 		return sources_find(s, err);
-	log_info(
-		s->p.log,
-		"left-over backup nodes still in QEMU: a run removes them first; what else QEMU has cannot be "
-		"seen before");
+	log_info(s->p.log,
+		 "QEMU has nodes of another backup, which are gone before this one begins: what else it has "
+		 "cannot be seen now");
 	sources_choose(s);
 	return 0;
 }

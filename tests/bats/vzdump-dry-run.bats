@@ -327,8 +327,10 @@ archive_add() {
 	# when it began is known to a second
 	[[ ${stderr##*$'\n'} = "$(sed '$!d; s/ since .*//' "$VZ_TMP/real") since "* ]]
 	[[ $stderr = *"(wait = 0): held by vzdump (pid $BACKUP) since "* ]]
-	# its own guest is locked
+	# its own guest is locked, but not any more when a run has waited
 	planned 102 --storage backup
+	[[ $status = 0 && $stderr = *"VM 102 is backed up right now, and this run waits for that"* ]]
+	planned 102 --storage backup --lockwait 0
 	[[ $status = 255 && $stderr = *"would fail - VM is locked (backup): the guest is held by vzdump (pid $BACKUP)"* ]]
 	# --stop ends nothing
 	dry --stop
