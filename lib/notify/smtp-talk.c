@@ -123,6 +123,7 @@ static void finish_reply(struct smtp_talk *t)
 		/* QUIT, after all that counts */
 	} else if (t->code >= 400 && t->step == SMTP_RECIPIENT) {
 		recipient_refused(t);
+		t->step = SMTP_OTHER; /* what else it may say is no answer to this */
 	} else if (t->code >= 400) {
 		/* the last one counts: libcurl tries HELO after EHLO, and more than one way to log in */
 		buf_reset(&t->why);

@@ -51,10 +51,8 @@ static void hello_name(char *name, size_t size)
 	if (gethostname(name, size) < 0)
 		name[0] = '\0';
 	name[size - 1] = '\0';
-	for (const char *s = name; *s; s++)
-		if (*s <= ' ' || *s > '~' || *s == '/')
-			name[0] = '\0';
-	if (!name[0])
+	if (!name[0] ||
+	    name[strspn(name, "-._0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")])
 		memcpy(name, "localhost", sizeof("localhost"));
 }
 

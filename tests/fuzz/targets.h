@@ -16,8 +16,10 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "notify/answer.h"
 #include "notify/config.h"
 #include "notify/mail.h"
+#include "notify/smtp-talk.h"
 #include "notify/template.h"
 #include "restore/plan.h"
 #include "stream/bytes.h"
@@ -303,6 +305,33 @@ static inline void fuzz_notifications(const uint8_t *data, size_t len)
 	fuzz_mail(&c, &n);
 	io_remove_tree(dir, NULL);
 	paths_clear(&p);
+}
+
+/* What a mail server says, as lines: those that begin with ">" are ours.  No error has the secret in it. */
+static inline void fuzz_smtp(const uint8_t *data, size_t len)
+{
+	static const char *const recipients[] = { "a@x", "b@x", NULL }, *const secrets[] = { "hunter2!",
+											     NULL };
+	_cleanup_free_ char *text = (char *)fuzz_copy(data, len), *excerpt = NULL;
+	struct smtp_talk t;
+
+	smtp_talk_init(&t, recipients, secrets);
+	for (size_t at = 0, n; at < len; at += n) {
+		const char *line = text + at, *end = memchr(line, '\n', len - at);
+
+		n = end ? (size_t)(end - line) + 1 : len - at;
+		if (*line == '>')
+			smtp_talk_sent(&t, line + 1, n - 1);
+		else
+			smtp_talk_heard(&t, line, n);
+	}
+	if (t.refused > t.asked || (t.failed && !t.why.len) || strcasestr(buf_str(&t.why), "hunter2") ||
+	    strcasestr(buf_str(&t.names), "hunter2") || !smtp_step_name(t.failed_step))
+		abort();
+	smtp_talk_clear(&t);
+	excerpt = answer_excerpt(text, len, secrets);
+	if (excerpt && (strcasestr(excerpt, "hunter2") || strchr(excerpt, '\n')))
+		abort();
 }
 
 #endif

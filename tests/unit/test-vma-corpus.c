@@ -40,6 +40,7 @@ int main(void)
 	ok(replay(CORPUS "/plan", fuzz_plan) > 0, "configurations");
 	ok(replay(CORPUS "/template", fuzz_template) > 0, "templates");
 	ok(replay(CORPUS "/notifications", fuzz_notifications) > 0, "configurations of notifications");
+	ok(replay(CORPUS "/smtp", fuzz_smtp) > 0, "what mail servers say");
 	ok(replay(FIXTURES, fuzz_archive) > 0, "Proxmox's archives");
 	ok(replay(FIXTURES, fuzz_random) > 0, "Proxmox's archives, read at random places");
 	return done_testing();
