@@ -31,10 +31,10 @@ int plan_stop(const struct host *host, struct error **err)
 /* In place of the hook script: a run fails at once if that cannot be called. */
 static int on_phase(void *opaque, const struct phase *p, struct error **err)
 {
-	const struct settings *s = opaque;
+	const struct job_params *const *params = opaque;
 
 	(void)p;
-	return hook_check(s->hook.script, err);
+	return hook_check((*params)->settings->hook.script, err);
 }
 
 static void fill_job(struct job_plan *plan, const struct job_params *p)
@@ -174,8 +174,7 @@ static int plan_run(struct job *j, struct job_plan *plan, struct error **err)
 
 int plan_job(const struct host *host, const struct job_params *p, struct job_plan *ret, struct error **err)
 {
-	/* the program does not change settings, and nor does the observer */
-	const struct observer observer = { .phase = on_phase, .opaque = (void *)(uintptr_t)p->settings };
+	const struct observer observer = { .phase = on_phase, .opaque = &p };
 	const struct observers observers = { .list = &observer, .n = 1 };
 	struct job_params params = *p;
 	struct job j;

@@ -37,7 +37,8 @@ void report_notify(const struct job_report *r, const struct settings_notify *s, 
 	if (is_mailed(s) && (!strv_len(s->mailto) || (s->failure_only && good)))
 		return;
 	init_notification(&run, r, good ? NOTIFY_INFO : NOTIFY_ERROR);
-	run.n.data = data = report_template_data(r, p);
+	data = report_template_data(r, p);
+	run.n.data = data;
 	if (is_mailed(s))
 		notify_mail(p, &run.n, s->mailto, cancel, log);
 	else

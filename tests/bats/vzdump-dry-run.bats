@@ -133,11 +133,13 @@ archive_add() {
 	archive_add 101 1
 	qemu_start 101 running
 	for mode in snapshot suspend stop; do
+		# a sanitizer makes the folder of its reports
 		strace -f -qq -o "$VZ_TMP/trace" -e trace=%file,flock,fcntl,kill,ftruncate,fallocate,mount,chmod,fchmod,fchown \
 			"$VZDUMP" 101 --dry-run --mode "$mode" --storage backup "${FLEECING[@]}" --script "$VZ_TMP/hook" \
 			--prune-backups keep-last=1 --metrics "$VZ_TMP/figures" > /dev/null
 		run grep -E 'O_WRONLY|O_RDWR|O_CREAT|LOCK_EX|F_(OFD_)?SETLK|unlink|rename|mkdir|rmdir|symlink|link\(|mknod|utime|truncate|fallocate|chmod|chown|mount|kill\(' \
-			<(grep -vE '"/(dev/null|proc/)|readlink|ENOENT|F_SETLK.*EBADF' "$VZ_TMP/trace")
+			<(grep -vE '"/(dev/null|proc/)|readlink|ENOENT' "$VZ_TMP/trace" |
+				awk -F'"' -v logs="$BUILD/test-logs/" '!/mkdir/ || index(logs, $2 "/") != 1')
 		[[ -z $output ]] || { echo "$mode: $output"; return 1; }
 		grep -q "101.conf" "$VZ_TMP/trace"
 	done
