@@ -138,6 +138,34 @@ static void test_link(void)
 	end(&f);
 }
 
+static void test_list(void)
+{
+	_cleanup_free_ char *dangling = NULL, *folder = NULL;
+	struct backups b = { 0 };
+	struct fixture f;
+
+	begin(&f);
+	dangling = xasprintf("%s/vzdump-qemu-100-2026_01_02-00_00_00.vma.protected", f.dir);
+	folder = xasprintf("%s/vzdump-qemu-100-2026_01_04-00_00_00.vma", f.dir);
+	put(&f, "vzdump-qemu-100-2026_01_03-00_00_00.vma.gz", "333");
+	put(&f, "vzdump-qemu-100-2026_01_02-00_00_00.vma", "22");
+	put(&f, NAME, "1");
+	put(&f, NAME ".protected", "");
+	put(&f, NAME ".notes", "");
+	put(&f, STEM ".log", "");
+	put(&f, "vzdump-qemu-101-2026_01_01-00_00_00.vma", "");
+	put(&f, "vzdump-lxc-100-2026_01_01-00_00_00.tar", "");
+	ok(symlink("nowhere", dangling) == 0 && mkdir(folder, 0700) == 0, "a link to nothing, and a folder");
+	ok(place_list(f.place, "qemu", 100, &b, NULL) == 0 && b.n == 3, "the archives of a guest");
+	ok(b.n == 3 && b.list[0].size == 1 && b.list[1].size == 2 && b.list[2].size == 3, "oldest first");
+	ok(b.n == 3 && b.list[0].is_protected && !b.list[1].is_protected && !b.list[2].is_protected,
+	   "a file beside one protects it, a link to nothing does not");
+	backups_clear(&b);
+	ok(place_list(f.place, NULL, 0, &b, NULL) == 0 && b.n == 5, "or all archives");
+	backups_clear(&b);
+	end(&f);
+}
+
 static void test_log(void)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -200,6 +228,7 @@ int main(void)
 	test_abort();
 	test_name_exists();
 	test_link();
+	test_list();
 	test_log();
 	test_notes_journal();
 	test_stdout();

@@ -248,7 +248,8 @@ static void test_dumpdir_of_job(void)
 	put("/etc/pve/jobs.cfg", cfg);
 	put_archive("/mnt", 101, 25, "five!");
 	ask(&s, NULL, NULL, 0);
-	ok(s.guests[1].backup.size == 5 && strv_len(s.guests[1].pruned) == 1 && *s.guests[1].pruned[0] == '/',
+	ok(s.guests[1].backup.size == 5 && s.guests[1].n_backups == 3 && strv_len(s.guests[1].pruned) == 1 &&
+		   *s.guests[1].pruned[0] == '/',
 	   "and one that a job names, with its retention");
 	put_jobs();
 }
