@@ -165,24 +165,47 @@ bool record_load(const struct paths *p, uint32_t vmid, struct guest_record *ret,
 
 /* ---- writing ---- */
 
-static struct json_object *last_json(const struct job_report *job, const struct task_report *t)
+/* Strings are borrowed. */
+static struct run_record run_of(const struct job_report *job, const struct task_report *t)
 {
-	struct json_object *o = json_new_str("state", task_outcome_name(t->outcome));
 	struct disk_report sum;
+	const bool fleecing = task_report_fleecing(t, &sum);
 
-	json_put_u64(o, "start", (uint64_t)(t->start ? t->start : job->start));
-	json_put_u64(o, "ns", t->ns);
-	json_put_text(o, "error", t->error);
-	json_put_str(o, "mode", t->mode);
-	json_put_text(o, "job-id", job->job_id);
-	json_put_text(o, "node", job->node);
-	json_put_u64(o, "size", t->size);
-	json_put_u64(o, "read", t->read);
-	json_put_u64(o, "zero", t->zero);
-	json_put_u64(o, "archive-size", t->archive_size);
-	if (task_report_fleecing(t, &sum))
-		json_put_u64(o, "fleecing-peak", sum.peak);
-	return json_put_u64(o, "warnings", t->n_warnings);
+	return (struct run_record){
+		.outcome = t->outcome,
+		.start = t->start ? t->start : job->start,
+		.ns = t->ns,
+		.error = t->error,
+		.mode = (char *)t->mode,
+		.job_id = job->job_id,
+		.node = job->node,
+		.size = t->size,
+		.read = t->read,
+		.zero = t->zero,
+		.archive_size = t->archive_size,
+		.fleecing = fleecing,
+		.peak = sum.peak,
+		.n_warnings = t->n_warnings,
+	};
+}
+
+static struct json_object *last_json(const struct run_record *r)
+{
+	struct json_object *o = json_new_str("state", task_outcome_name(r->outcome));
+
+	json_put_u64(o, "start", (uint64_t)r->start);
+	json_put_u64(o, "ns", r->ns);
+	json_put_text(o, "error", r->error);
+	json_put_text(o, "mode", r->mode);
+	json_put_text(o, "job-id", r->job_id);
+	json_put_text(o, "node", r->node);
+	json_put_u64(o, "size", r->size);
+	json_put_u64(o, "read", r->read);
+	json_put_u64(o, "zero", r->zero);
+	json_put_u64(o, "archive-size", r->archive_size);
+	if (r->fleecing)
+		json_put_u64(o, "fleecing-peak", r->peak);
+	return json_put_u64(o, "warnings", r->n_warnings);
 }
 
 static struct json_object *success_json(const struct success_record *s)
@@ -197,16 +220,26 @@ static struct json_object *success_json(const struct success_record *s)
 	return json_put_u64(o, "archive-size", s->archive_size);
 }
 
+/*
+ * What is on record is of a later run, which took the lock after this one and wrote its records first.  A
+ * time that is still to come is from a clock that was wrong.
+ */
+static bool is_later(time_t on_record, time_t start)
+{
+	return on_record > start && on_record <= time(NULL);
+}
+
 /* The success that the new record has; its strings are borrowed. */
 static struct success_record last_success(const struct guest_record *old, const struct job_report *job,
 					  const struct task_report *t)
 {
-	if (t->outcome != TASK_SAVED || !t->archive)
+	if (t->outcome != TASK_SAVED || is_later(old->success.start, t->start))
 		return old->success;
 	return (struct success_record){
 		.start = t->start,
 		.ns = t->ns,
-		.archive = t->archive,
+		/* only one that went to standard output has no archive */
+		.archive = t->archive ? t->archive : (char *)"-",
 		.volid = t->volid,
 		.job_id = job->job_id,
 		.archive_size = t->archive_size,
@@ -229,14 +262,17 @@ int record_save(const struct paths *p, const struct job_report *job, const struc
 {
 	_cleanup_json_ struct json_object *o = json_new_obj();
 	_cleanup_record_ struct guest_record old = { 0 };
+	const struct run_record run = run_of(job, task);
 	struct success_record success;
+	bool later;
 	int r;
 
 	record_load(p, task->vmid, &old, log);
 	success = last_success(&old, job, task);
+	later = is_later(old.last.start, run.start);
 	json_put_u64(o, "version", RECORD_VERSION);
 	json_put_text(o, "name", task->name ? task->name : old.name);
-	json_put_obj(o, "last-run", last_json(job, task));
+	json_put_obj(o, "last-run", last_json(later ? &old.last : &run));
 	if (success.start)
 		json_put_obj(o, "last-success", success_json(&success));
 	r = write_record(p, task->vmid, o, err);

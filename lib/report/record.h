@@ -52,8 +52,9 @@ void record_clear(struct guest_record *r);
 #define _cleanup_record_ _cleanup_(record_clear)
 
 /*
- * Keeps what `task`, a guest of the run `job`, has come to.  It must not be TASK_TODO.  log gets a warning
- * if the old record is damaged, and thus the last success forgotten.
+ * Keeps what `task`, a guest of the run `job`, has come to.  It must not be TASK_TODO.  What is
+ * on record of a run that began later stays.  log gets a warning if the old record is damaged, and thus the
+ * last success forgotten.
  */
 int record_save(const struct paths *p, const struct job_report *job, const struct task_report *task,
 		const struct log *log, struct error **err);

@@ -43,6 +43,13 @@ got() {
 	[[ $(got '.summary | join(" ")') = "2 1 2 1" ]]
 }
 
+@test "a backup that went to standard output is the last good one, though nobody sees its archive" {
+	"$VZDUMP" 101 --stdout > "$VZ_TMP/archive" 2> "$VZ_TMP/log"
+	status 101
+	[[ $(got '.guests[0]["last-backup"] | "\(.path) \(.size) \(.seen)"') = "- $(stat -c %s "$VZ_TMP/archive") false" ]]
+	[[ $(got '.guests[0].problems | join(" ")') = no-job ]]
+}
+
 @test "text: a line for each guest, a mark for those that need a look, and how many they are" {
 	printf 'vzdump: nightly\n\tschedule 22:00\n\tvmid 101\n\tstorage backup\n' > "$VZDUMP_ROOT/etc/pve/jobs.cfg"
 	vzdump_ok 101 --protected 1

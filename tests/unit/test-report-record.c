@@ -99,6 +99,31 @@ static void test_file(void)
 	   "nobody else reads it");
 }
 
+/* Two runs may write their records in the wrong order: neither holds the lock any more. */
+static void test_order(void)
+{
+	const time_t wrong = time(NULL) + 7 * 24 * 3600;
+	struct task_report task = { .vmid = 102, .outcome = TASK_SAVED, .start = 1700000200, .archive = (char *)"b" };
+	struct guest_record r;
+
+	save(&job, &task);
+	task.archive = (char *)"a";
+	task.start = 1700000100;
+	save(&job, &task);
+	record_load(&paths, 102, &r, &to_diag);
+	ok(r.last.start == 1700000200 && r.success.start == 1700000200 && !strcmp(r.success.archive, "b"),
+	   "a run that began earlier does not replace a later one");
+	record_clear(&r);
+	task.start = wrong;
+	save(&job, &task);
+	task.start = 1700000300;
+	save(&job, &task);
+	record_load(&paths, 102, &r, &to_diag);
+	ok(r.last.start == 1700000300 && r.success.start == 1700000300,
+	   "but one that a wrong clock dated to the future");
+	record_clear(&r);
+}
+
 /* Each beginning of a good file, and other rubbish: missing, with one warning, and never a crash. */
 static void test_damaged(void)
 {
@@ -168,6 +193,7 @@ int main(void)
 	test_saved();
 	test_failed();
 	test_file();
+	test_order();
 	test_damaged();
 	test_after_damage();
 	test_not_written();

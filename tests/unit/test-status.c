@@ -278,7 +278,7 @@ static void test_place_left_out(void)
 	_cleanup_free_ char *archive = paths_get(&paths, "/gone/dump/a.vma");
 
 	load_storages(text);
-	put_record(102, TASK_SAVED, archive, "gone:backup/a.vma", NOW - 120);
+	put_record(102, TASK_SAVED, archive, "gone:backup/a.vma", NOW - 30);
 	ok(ask(&s, NULL, NULL, 0) == 0 && strstr(buf_str(&lines), "storage 'gone' is left out"),
 	   "a storage that cannot be used is named in a warning");
 	ok(s.guests[1].backup.is_seen && s.guests[1].n_backups == 3, "and the others are shown");
