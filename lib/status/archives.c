@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/bounded.h"
 #include "base/io.h"
@@ -20,6 +21,21 @@ static int compare(const void *a, const void *b)
 	if (r == 0 && x->ctime != y->ctime)
 		r = x->ctime < y->ctime ? -1 : 1;
 	return r ? r : strcmp(x->path, y->path);
+}
+
+static bool is_same_folder(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return !strcmp(a, b) ||
+	       (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
+}
+
+/* Of places that have just been listed. */
+static void look_for_folder(struct archives *a, struct archive_place *p)
+{
+	for (size_t i = 0; &a->list[i] != p; i++)
+		p->is_again |= a->list[i].place && is_same_folder(a->list[i].dir, p->dir);
 }
 
 static int list_place(const struct host *host, struct archive_place *p, struct error **err)
@@ -65,8 +81,10 @@ static void list_storage(const struct host *host, const struct storage *s, struc
 		r = place_of_storage(s, &p->place, &err);
 	if (r == 0)
 		r = list_place(host, p, &err);
-	if (r == 0)
+	if (r == 0) {
+		look_for_folder(a, p);
 		return;
+	}
 	leave_out(p, err);
 	log_warn(host->log, "storage '%s' is left out, its backups are not known: %s", s->id, p->error);
 }
@@ -108,8 +126,10 @@ void archives_list_folder(const struct host *host, const char *dir, struct archi
 	p = add_place(a);
 	p->dir = xstrdup(dir);
 	p->place = place_dir_new(dir, NULL);
-	if (list_place(host, p, &err) == 0)
+	if (list_place(host, p, &err) == 0) {
+		look_for_folder(a, p);
 		return;
+	}
 	leave_out(p, err);
 	log_warn(host->log, "folder '%s' is left out, its backups are not known: %s", dir, p->error);
 }

@@ -18,6 +18,7 @@ struct archive_place {
 	char *dir;                     /* NULL: it is not known */
 	struct place *place;           /* NULL: it did not answer */
 	struct backups backups;        /* a guest's stand together, oldest first; see archives_of() */
+	bool is_again;                 /* its folder is that of an earlier place, perhaps by another path */
 	char *error;                   /* why it was left out; NULL: it was not */
 };
 

@@ -299,12 +299,29 @@ static int fill_file(int fd, const struct buf *text)
 	return r == 0 && (fchmod(fd, 0644) < 0 || fsync(fd) < 0) ? -errno : r;
 }
 
+/* A rename would replace a device, too, such as /dev/null. */
+static int check_target(const char *path, struct error **err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return error_set(
+			err, ERR_INVALID,
+			"cannot write '%s': it is no regular file and is not replaced: name another one",
+			path);
+	return 0;
+}
+
 static int write_file(void *opaque, struct error **err)
 {
 	const struct metrics_file *f = opaque;
 	_cleanup_free_ char *unfinished = io_unfinished_name(f->path, (int)getpid());
-	int fd = io_create_fresh(unfinished, 0644);
-	int r = fd < 0 ? fd : fill_file(fd, &f->text);
+	int r = check_target(f->path, err), fd;
+
+	if (r < 0)
+		return r;
+	fd = io_create_fresh(unfinished, 0644);
+	r = fd < 0 ? fd : fill_file(fd, &f->text);
 
 	if (fd >= 0)
 		close(fd);

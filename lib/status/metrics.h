@@ -20,6 +20,7 @@ void metrics_text(const struct host *host, const struct guest_list *guests, cons
 
 /*
  * Writes text to `path` in one step, by way of a file of another name in its folder; mode 0644.
+ * ERR_INVALID if there is something else than a regular file, also a link: it is not replaced.
  * ERR_TIMEOUT if the file system does not answer within METRICS_MS.
  */
 int metrics_write(const char *path, const struct buf *text, struct error **err);

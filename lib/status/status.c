@@ -210,7 +210,8 @@ static void find_backup(struct status *s, const struct host *host, const struct 
 	const struct success_record *success = &g->record.success;
 
 	for (size_t i = 0; i < s->archives.n; i++)
-		g->n_backups += archives_of(&s->archives.list[i], type_of(g), g->vmid).n;
+		if (!s->archives.list[i].is_again)
+			g->n_backups += archives_of(&s->archives.list[i], type_of(g), g->vmid).n;
 	if (newest)
 		take_seen(s, host, g, place, newest);
 	if (!q->storage && success->start > g->backup.time && is_out_of_sight(s, success)) {

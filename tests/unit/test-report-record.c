@@ -103,7 +103,9 @@ static void test_file(void)
 static void test_order(void)
 {
 	const time_t wrong = time(NULL) + 7 * 24 * 3600;
-	struct task_report task = { .vmid = 102, .outcome = TASK_SAVED, .start = 1700000200, .archive = (char *)"b" };
+	struct task_report task = {
+		.vmid = 102, .outcome = TASK_SAVED, .start = 1700000200, .archive = (char *)"b"
+	};
 	struct guest_record r;
 
 	save(&job, &task);

@@ -164,13 +164,23 @@ static void test_no_record(void)
 static void test_not_written(void)
 {
 	_cleanup_free_ char *path = paths_get(&paths, "/nowhere/vzdump.prom"),
-			    *folder = paths_get(&paths, "/m");
+			    *folder = paths_get(&paths, "/m"), *link = paths_get(&paths, "/m/link"),
+			    *pipe = paths_get(&paths, "/m/pipe");
+	struct stat st;
 	const unsigned before = errors;
 
 	after_run(&host, path, &run);
 	ok(errors == before + 1 && strstr(last_error, path), "an error names the file");
 	after_run(&host, folder, &run);
 	ok(errors == before + 2 && is_there("/m/vzdump.prom"), "a folder is not replaced");
+	symlink(path, link);
+	after_run(&host, link, &run);
+	ok(errors == before + 3 && lstat(link, &st) == 0 && S_ISLNK(st.st_mode),
+	   "nor a symbolic link, such as /dev/stdout");
+	mkfifo(pipe, 0600);
+	after_run(&host, pipe, &run);
+	ok(errors == before + 4 && strstr(last_error, pipe) && lstat(pipe, &st) == 0 && S_ISFIFO(st.st_mode),
+	   "nor what else is no regular file, such as /dev/null");
 }
 
 int main(void)

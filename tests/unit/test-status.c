@@ -288,6 +288,27 @@ static void test_place_left_out(void)
 	put_storages();
 }
 
+/* Two storages in one folder, the second by a link; another folder has one more. */
+static void test_one_folder(void)
+{
+	_cleanup_status_ struct status s = { 0 };
+	_cleanup_free_ char *text = xasprintf("dir: one\n\tpath %s/backup\n\tcontent backup\n\n"
+					      "dir: two\n\tpath %s/link\n\tcontent backup\n"
+					      "\tprune-backups keep-last=1\n",
+					      paths.root, paths.root);
+	_cleanup_free_ char *link = paths_get(&paths, "/link");
+
+	symlink("backup", link);
+	load_storages(text);
+	put("/etc/pve/jobs.cfg", "vzdump: a\n\tschedule 22:00\n\tvmid 101\n\tstorage two\n");
+	ask(&s, NULL, NULL, 0);
+	ok(s.guests[1].n_backups == 3, "backups that two storages show are counted once");
+	ok(strv_len(s.guests[1].pruned) == 2 && !strncmp(s.guests[1].pruned[0], "two:", 4),
+	   "and a job removes those of its storage");
+	put_jobs();
+	put_storages();
+}
+
 static void test_verified(void)
 {
 	_cleanup_status_ struct status s = { 0 };
@@ -365,6 +386,7 @@ int main(void)
 	test_dumpdir_of_job();
 	test_out_of_sight();
 	test_place_left_out();
+	test_one_folder();
 	test_named();
 	test_bad_jobs();
 	test_figures();
