@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/units.h"
 
 static CURLcode global_state;
 
@@ -42,6 +43,11 @@ static char *peer_of(CURLU *url)
 			 port ? port : "");
 }
 
+static bool is_canceled(const struct transfer *t)
+{
+	return cancel_count(t->limits->cancel) > t->limits->cancel_ignored;
+}
+
 static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
 {
 	const struct transfer *t = arg;
@@ -50,7 +56,7 @@ static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_o
 	(void)down;
 	(void)up_total;
 	(void)up;
-	return cancel_count(t->limits->cancel) > t->limits->cancel_ignored ? 1 : 0;
+	return is_canceled(t) || units_now_ns() >= t->end;
 }
 
 static void set_limits(struct transfer *t)
@@ -60,6 +66,11 @@ static void set_limits(struct transfer *t)
 	curl_easy_setopt(t->curl, CURLOPT_NOSIGNAL, 1L);
 	/* Else the end of the transfer waits for a name server that stays silent, whatever the limit is. */
 	curl_easy_setopt(t->curl, CURLOPT_QUICK_EXIT, 1L);
+	/*
+	 * libcurl takes its own time, two minutes, for saying goodbye to a mail server.  It does so within
+	 * transfer_run(), where on_progress() ends it, if the connection is not kept.
+	 */
+	curl_easy_setopt(t->curl, CURLOPT_FORBID_REUSE, 1L);
 	curl_easy_setopt(t->curl, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(t->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(t->curl, CURLOPT_XFERINFODATA, t);
@@ -155,8 +166,12 @@ int transfer_use_proxy(struct transfer *t, struct error **err)
 
 CURLcode transfer_run(struct transfer *t)
 {
+	CURLcode code;
+
 	t->detail[0] = '\0';
-	return curl_easy_perform(t->curl);
+	t->end = units_now_ns() + (uint64_t)t->limits->timeout_ms * 1000000u;
+	code = curl_easy_perform(t->curl);
+	return code == CURLE_ABORTED_BY_CALLBACK && !is_canceled(t) ? CURLE_OPERATION_TIMEDOUT : code;
 }
 
 /* libcurl's own words, where they are of names, addresses, sockets and certificates and nothing else. */

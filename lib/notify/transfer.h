@@ -16,6 +16,7 @@
 #define VZDUMP_NOTIFY_TRANSFER_H
 
 #include <curl/curl.h>
+#include <stdint.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -24,7 +25,8 @@
 struct transfer {
 	CURL *curl; /* for options that only one protocol needs */
 	const struct notify_limits *limits;
-	char *peer; /* "https://host:8443", for messages */
+	uint64_t end; /* units_now_ns() at which all has to be over */
+	char *peer;   /* "https://host:8443", for messages */
 	char detail[CURL_ERROR_SIZE];
 };
 

@@ -18,6 +18,7 @@ each; the kernel has chosen the ports:
     hangup              closes them at once
     no-service, too-busy, no-hello, tls-later, garbage   say what SCRIPTS has, one answer after the other
     endless             a greeting that goes on and on
+    no-goodbye          takes a mail, and says nothing to QUIT
 
 The user is "vzdump", the password "pä ss wörd".  FOLDER/commands gets a line for each command of importance,
 FOLDER/mails a line of JSON for each mail: server, helo, tls, user, from, to, content (bytes as Latin-1).
@@ -157,6 +158,19 @@ async def endless(reader, writer):
         writer.close()
 
 
+async def no_goodbye(reader, writer):
+    in_mail = False
+    writer.write(b"220 hello\r\n")
+    async for line in reader:
+        if in_mail:
+            in_mail = line != b".\r\n"
+            answer = b"" if in_mail else b"250 OK\r\n"
+        else:
+            in_mail = line.startswith(b"DATA")
+            answer = b"354 go on\r\n" if in_mail else b"" if line.startswith(b"QUIT") else b"250 OK\r\n"
+        writer.write(answer)
+
+
 async def hangup(reader, writer):
     writer.close()
 
@@ -190,7 +204,7 @@ async def main(folder, certificates):
             return SMTP(handler, hostname="receiver.example", authenticator=handler.authenticate, loop=loop,
                         enable_SMTPUTF8=True, **arguments)
         servers[name] = await loop.create_server(make, "127.0.0.1", 0, ssl=around)
-    others = {"silent": silent, "hangup": hangup, "endless": endless}
+    others = {"silent": silent, "hangup": hangup, "endless": endless, "no-goodbye": no_goodbye}
     others.update((name, scripted(answers)) for name, answers in SCRIPTS.items())
     for name, serve in others.items():
         servers[name] = await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -4,6 +4,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
+#include "base/units.h"
 #include "notify/smtp.h"
 #include "test-notify-receiver.h"
 
@@ -364,6 +365,23 @@ static void test_unreachable(void)
 	ok(fails(r, ERR_PEER, TAKE_PTR(err), "smtps://localhost:", secrets), "as is TLS where there is none");
 }
 
+/* libcurl would wait for two minutes. */
+static void test_no_goodbye(void)
+{
+	const struct smtp_endpoint e = endpoint("no-goodbye", SMTP_INSECURE);
+	uint64_t start = 0;
+	int r = ERR_TIMEOUT, limit = 500;
+
+	/* the mail has to get there within the limit */
+	while (r == ERR_TIMEOUT && limit < PATIENT) {
+		limit *= 2;
+		start = units_now_ns();
+		r = send_with(&e, limit, ca_file, NULL);
+	}
+	ok(r == 0, "a mail that a server took is sent, though it says nothing to QUIT");
+	ok((units_now_ns() - start) / 1000000 < (uint64_t)limit + PATIENT / 4, "the limit holds then, too");
+}
+
 /* ---- a name server that stays silent ---- */
 
 #define STUCK "stuck.example"
@@ -462,6 +480,7 @@ int main(void)
 	test_unwilling();
 	test_addresses();
 	test_unreachable();
+	test_no_goodbye();
 	test_name_server();
 	test_environment();
 	test_cancel();
