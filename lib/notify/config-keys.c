@@ -12,6 +12,7 @@
 enum key_flags {
 	REPEATS = 1, /* may come several times */
 	REQUIRED = 2,
+	HIDDEN = 4, /* the value may have a secret in it, so no error shows it */
 };
 
 struct config_key {
@@ -255,18 +256,18 @@ static const struct config_key smtp_keys[] = {
 };
 
 static const struct config_key gotify_keys[] = {
-	{ "server",       REQUIRED, OF_ENDPOINT(server),       take_text },
+	{ "server",       REQUIRED | HIDDEN, OF_ENDPOINT(server), take_text },
 	{ "comment",      0,        0,                         ignore },
 	{ "disable",      0,        OF_ENDPOINT(disabled),     take_bool },
 	{ "filter",       0,        0,                         ignore },
 };
 
 static const struct config_key webhook_keys[] = {
-	{ "url",          REQUIRED, OF_ENDPOINT(url),          take_url },
+	{ "url",          REQUIRED | HIDDEN, OF_ENDPOINT(url), take_url },
 	{ "method",       REQUIRED, OF_ENDPOINT(method),       take_method },
-	{ "header",       REPEATS,  OF_ENDPOINT(headers),      add_named_value },
-	{ "body",         0,        OF_ENDPOINT(body),         take_text },
-	{ "secret",       REPEATS,  0,                         ignore }, /* PVE writes the names here, too */
+	{ "header",       REPEATS | HIDDEN, OF_ENDPOINT(headers), add_named_value },
+	{ "body",         HIDDEN,   OF_ENDPOINT(body),         take_text },
+	{ "secret",       REPEATS | HIDDEN, 0,                 ignore }, /* PVE writes the names here, too */
 	{ "comment",      0,        0,                         ignore },
 	{ "disable",      0,        OF_ENDPOINT(disabled),     take_bool },
 };
@@ -385,10 +386,37 @@ static int take_property(const struct config_types *types, const struct config_t
 	*seen |= bit;
 	if (key->take(object ? (char *)object + key->offset : NULL, p->value, &why) == 0)
 		return 0;
-	if (types->secret)
+	if (types->secret || key->flags & HIDDEN)
 		return error_set(err, ERR_INVALID, "the value of key '%s' %s", key->name, error_message(why));
 	return error_set(err, ERR_INVALID, "value '%s' of key '%s' %s", p->value, key->name,
 			 error_message(why));
+}
+
+/* Whoever forgets to indent "password: x" makes a section of it: then its name is not shown either. */
+int config_type_unknown(const struct config_types *types, const struct section *s, const char *file,
+			struct error **err)
+{
+	_cleanup_strv_ char **names = NULL;
+	_cleanup_free_ char *known = NULL;
+
+	for (size_t i = 0; i < types->n; i++)
+		strv_add(&names, types->list[i].name);
+	known = strv_join(names, ", ");
+	if (types->secret)
+		return error_set(err, ERR_INVALID, "file %s line %u: unknown type of section (known: %s)",
+				 file, s->line, known);
+	return error_set(err, ERR_INVALID, "file %s line %u: unknown type '%s' of section '%s' (known: %s)",
+			 file, s->line, s->type, s->id, known);
+}
+
+static int bad_name(const struct config_types *types, const struct section *s, const char *file,
+		    struct error **err)
+{
+	return error_set(
+		err, ERR_INVALID,
+		"file %s line %u: '%s' is no name: take 2 to 32 letters, digits, '-', '_' or '.', with "
+		"a letter, digit or '_' at the beginning",
+		file, s->line, types->secret ? "..." : s->id);
 }
 
 int config_type_fill(const struct config_types *types, const struct config_type *t, const struct section *s,
@@ -398,11 +426,7 @@ int config_type_fill(const struct config_types *types, const struct config_type 
 	int r;
 
 	if (!name_valid(s->id))
-		return error_set(
-			err, ERR_INVALID,
-			"file %s line %u: '%s' is no name: take 2 to 32 letters, digits, '-', '_' or '.', "
-			"with a letter, digit or '_' at the beginning",
-			file, s->line, s->id);
+		return bad_name(types, s, file, err);
 	for (size_t i = 0; i < s->n; i++) {
 		r = take_property(types, t, &s->properties[i], &seen, object, err);
 		if (r < 0)

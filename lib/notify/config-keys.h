@@ -24,13 +24,17 @@ struct config_type {
 struct config_types {
 	const struct config_type *list;
 	size_t n;
-	bool secret; /* no key or value of the file may be in an error */
+	bool secret; /* no key, value or unknown type of the file may be in an error */
 };
 
 extern const struct config_types notify_public_types, notify_private_types;
 
 /* NULL if there is none of that name. */
 const struct config_type *config_type_find(const struct config_types *types, const char *name);
+
+/* Sets the error for a section whose type is none of these: ERR_INVALID, which it returns. */
+int config_type_unknown(const struct config_types *types, const struct section *s, const char *file,
+			struct error **err);
 
 /*
  * Checks all keys of s and stores their values in *object, which is the type's and has been zeroed; it may be

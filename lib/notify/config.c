@@ -140,8 +140,7 @@ static int read_section(const struct reading *rd, const struct section *s, struc
 	void *object = NULL;
 
 	if (!t)
-		return error_set(err, ERR_INVALID, "file %s line %u: unknown type '%s' of section '%s'",
-				 rd->path, s->line, s->type, s->id);
+		return config_type_unknown(rd->types, s, rd->path, err);
 	if (has_name(rd->into, s->id))
 		log_warn(rd->log, "file %s line %u: this section replaces an earlier one with the name '%s'",
 			 rd->path, s->line, s->id);
@@ -156,20 +155,42 @@ static int read_section(const struct reading *rd, const struct section *s, struc
 	return config_type_fill(rd->types, t, s, rd->path, object, err);
 }
 
+/* PVE reads UTF-8, and a value of another kind would make broken mails and requests. */
+static int check_text(const char *path, const struct buf *text, struct error **err)
+{
+	const char *at = buf_str(text), *start;
+	size_t len;
+
+	if (strlen(at) != text->len)
+		return error_set(err, ERR_INVALID, "file %s: there are zero bytes in it", path);
+	for (unsigned number = 1; str_next_line(&at, &start, &len); number++) {
+		_cleanup_free_ char *line = xstrndup(start, len), *utf8 = text_as_utf8(line);
+
+		if (strcmp(line, utf8) != 0)
+			return error_set(err, ERR_INVALID,
+					 "file %s line %u: this is not UTF-8: convert the file", path,
+					 number);
+	}
+	return 0;
+}
+
 /* A file that does not exist is empty: 1; else 0 or an error. */
 static int read_file(const struct reading *rd, struct error **err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	_cleanup_section_config_ struct section_config sections = { 0 };
-	int r = io_read_file(rd->path, MIB, &text, NULL);
+	_cleanup_error_ struct error *why = NULL;
+	int r = io_read_file(rd->path, MIB, &text, &why);
 
 	if (r == -ENOENT)
 		return 1;
-	if (r < 0)
-		return io_read_file(rd->path, MIB, &text, err);
-	if (strlen(buf_str(&text)) != text.len)
-		return error_set(err, ERR_INVALID, "file %s: there are zero bytes in it", rd->path);
-	r = section_config_parse_strict(buf_str(&text), rd->path, &sections, err);
+	if (r < 0) {
+		error_keep_first(err, &why);
+		return r;
+	}
+	r = check_text(rd->path, &text, err);
+	if (r == 0)
+		r = section_config_parse_strict(buf_str(&text), rd->path, &sections, err);
 	for (size_t i = 0; r == 0 && i < sections.n; i++)
 		r = read_section(rd, &sections.sections[i], err);
 	return r;
