@@ -88,20 +88,22 @@ static int run_job(struct vzdump *v, const struct selection *selection, struct e
 
 #define EXIT_WARNINGS 1 /* --strict */
 
-/* Everything that is made of the report, also if there was nothing to do. */
+/*
+ * Everything that is made of the report, also if there was nothing to do.  Warnings about notifications do not
+ * belong to it.
+ */
 static void tell(struct vzdump *v)
 {
-	after_run(&v->host, v->settings.metrics, &v->report);
 	if (v->begun)
-		report_notify(&v->report, &v->settings.notify, &v->paths, v->host.cancel, v->host.log);
+		report_notify(&v->report, &v->settings.notify, &v->paths, v->host.cancel, &v->ui.log);
 	report_out(v->settings.request.output, &v->report);
 }
 
-static int end_status(const struct vzdump *v, int r)
+static int end_status(const struct vzdump *v, int r, unsigned warnings)
 {
-	if (r < 0 || !v->ui.warnings)
+	if (r < 0 || !warnings)
 		return r;
-	fprintf(stderr, "Task finished with %u warning(s)!\n", v->ui.warnings);
+	fprintf(stderr, "Task finished with %u warning(s)!\n", warnings);
 	return v->settings.request.strict ? EXIT_WARNINGS : 0;
 }
 
@@ -109,13 +111,16 @@ static int run_backup(struct vzdump *v, struct error **err)
 {
 	_cleanup_selection_ struct selection selection = { 0 };
 	int r = job_choose(&v->host, &v->settings.request, job_stop_running, &selection, err);
+	unsigned warnings;
 
 	if (r > 0)
 		r = run_job(v, &selection, err);
 	if (r < 0 && report_is_good(&v->report))
 		report_add_error(&v->report, error_message(err ? *err : NULL));
+	after_run(&v->host, v->settings.metrics, &v->report);
+	warnings = v->ui.warnings;
 	tell(v);
-	return end_status(v, r);
+	return end_status(v, r, warnings);
 }
 
 /* --dry-run: nothing is made of the report, and nobody is told. */
@@ -138,7 +143,7 @@ static int run_plan(struct vzdump *v, struct error **err)
 	if (r < 0 && job_plan_is_good(&v->report))
 		report_add_error(&v->report, error_message(err ? *err : NULL));
 	plan_out(v->settings.request.output, &plan, &v->report);
-	return end_status(v, r);
+	return end_status(v, r, v->ui.warnings);
 }
 
 static int run_cleanup(struct vzdump *v, struct error **err)

@@ -226,6 +226,15 @@ tls true vzdump inside@example.com" ]]
 	[[ -s $ARCHIVE && ! -e $VZ_TMP/sendmail ]]
 }
 
+@test "what notifications.cfg makes us warn of changes neither the report nor the exit status" {
+	section public "sendmail: local" "mailto a@example.com" "mailto-user nobody@pve"
+	targets local
+	run --separate-stderr "$VZDUMP" 101 --storage backup --strict 1 --output-format json
+	[[ $status = 0 && $stderr = *"WARN: notification target 'local': user 'nobody@pve' has no mail address"* ]]
+	[[ $stderr != *"Task finished with"* ]]
+	[[ $(jq -c '[.warnings, .totals.warnings]' <<< "$output") = "[[],0]" ]]
+}
+
 @test "gotify and webhooks go by the proxy of datacenter.cfg, and never by that of the environment" {
 	receive http
 	gotify_target phone "$TOKEN"
