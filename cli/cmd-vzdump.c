@@ -89,8 +89,8 @@ static int run_job(struct vzdump *v, const struct selection *selection, struct e
 #define EXIT_WARNINGS 1 /* --strict */
 
 /*
- * Everything that is made of the report, also if there was nothing to do.  Warnings about notifications do not
- * belong to it.
+ * Everything that is made of the report, also if there was nothing to do.  Warnings about notifications are
+ * no part of it.
  */
 static void tell(struct vzdump *v)
 {

@@ -120,7 +120,10 @@ static void add_date(struct buf *out, time_t time)
 		 minutes < 0 ? '-' : '+', labs(minutes) / 60, labs(minutes) % 60);
 }
 
-/* Whether text can be sent as it is: ASCII in lines that are short enough, and without the boundary. */
+/*
+ * Whether text can be sent as it is: ASCII in lines that are short enough, without the boundary, and without
+ * a line of one dot, at which sendmail stops reading.
+ */
 static bool is_7bit(const char *text, const char *boundary)
 {
 	if (!is_ascii(text) || strchr(text, '\r') || strstr(text, boundary))
@@ -128,7 +131,7 @@ static bool is_7bit(const char *text, const char *boundary)
 	for (const char *at = text; *at;) {
 		const size_t len = strcspn(at, "\n");
 
-		if (len > LINE_MAX_BYTES)
+		if (len > LINE_MAX_BYTES || (len == 1 && *at == '.'))
 			return false;
 		at += len + (at[len] == '\n');
 	}

@@ -125,7 +125,10 @@ static void reads_well(void)
 		  ".\nFrom me\n..\n------_=_NextPart_002_1795899909--\nend", ".",
 		  "Subject: a\nFrom: x|x@y.at\n"
 		  "-- text/plain utf-8 base64\n.\nFrom me\n..\n------_=_NextPart_002_1795899909--\nend\n"
-		  "-- text/html utf-8 7bit\n.\n" },
+		  "-- text/html utf-8 base64\n.\n" },
+		{ "what ends a mail for sendmail", "x", "x@y.at", "a", "one\n.\ntwo\n", ".x\nx.\n. \n",
+		  "Subject: a\nFrom: x|x@y.at\n"
+		  "-- text/plain utf-8 base64\none\n.\ntwo\n-- text/html utf-8 7bit\n.x\nx.\n. \n" },
 		{ "no HTML", "x", "x@y.at", "a", "b", NULL,
 		  "Subject: a\nFrom: x|x@y.at\n-- text/plain utf-8 7bit\nb\n" },
 		{ "no words", "", "x@y.at", "", "", "",
