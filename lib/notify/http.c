@@ -128,13 +128,15 @@ static void add_parts(char ***to, CURLU *url, const CURLUPart *parts, size_t n)
 }
 
 /* What must not be shown.  A content type is no secret, and words of it are common. */
-static char **collect_secrets(const struct http_request *q, CURLU *url)
+static char **collect_secrets(const struct transfer *t, const struct http_request *q, CURLU *url)
 {
 	static const CURLUPart always[] = { CURLUPART_USER, CURLUPART_PASSWORD };
 	static const CURLUPart behind_host[] = { CURLUPART_PATH, CURLUPART_QUERY };
 	char **all = xcalloc(1, sizeof(*all));
 
 	for (const char *const *s = q->secrets; *s; s++)
+		strv_add(&all, *s);
+	for (char **s = t->secrets; s && *s; s++)
 		strv_add(&all, *s);
 	add_parts(&all, url, always, ARRAY_SIZE(always));
 	if (!q->may_hide_secrets)
@@ -170,7 +172,7 @@ static int finish(const struct transfer *t, CURLcode code, const struct http_req
 	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status >= 200 && status < 300)
 		return 0;
-	secrets = collect_secrets(q, url);
+	secrets = collect_secrets(t, q, url);
 	excerpt = answer_excerpt(body->data, body->len, (const char *const *)secrets);
 	return status_error(t, status, excerpt, err);
 }

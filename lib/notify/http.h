@@ -24,8 +24,8 @@ struct http_request {
 	const char *body; /* "" or NULL: none; only GET has no Content-Length then */
 	/*
 	 * NULL-terminated.  What the server answers is not shown if it repeats a piece of these (answer.h).
-	 * User and password of the URL always count as such, and if secrets may be hidden anywhere in the
-	 * request, all of the URL behind the host and the values of headers too.
+	 * User and password of the URL and the proxy's password always count as such, and if secrets may be
+	 * hidden anywhere in the request, all of the URL behind the host and the values of headers too.
 	 */
 	const char *const *secrets;
 	bool may_hide_secrets;

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "notify/builtin.h"
 #include "notify/template.h"
@@ -25,6 +26,16 @@ struct renderer {
 	const struct log *log;
 };
 
+/* As for PVE.  JSON and mails could not be made of other bytes. */
+static int check_utf8(const struct buf *text, struct error **err)
+{
+	_cleanup_free_ char *utf8 = text_as_utf8(buf_str(text));
+
+	if (strlen(buf_str(text)) == text->len && strcmp(utf8, buf_str(text)) == 0)
+		return 0;
+	return error_set(err, ERR_INVALID, "it is not UTF-8: convert it");
+}
+
 static bool try_file(const struct renderer *rd, const char *path, enum template_output output,
 		     struct buf *out)
 {
@@ -34,6 +45,8 @@ static bool try_file(const struct renderer *rd, const char *path, enum template_
 
 	if (r == -ENOENT)
 		return false;
+	if (r == 0)
+		r = check_utf8(&text, &err);
 	if (r == 0)
 		r = template_render(buf_str(&text), rd->n->data, output, out, &err);
 	if (r < 0)

@@ -3,7 +3,10 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/base64.h"
+#include "base/buf.h"
 #include "base/mem.h"
+#include "base/strv.h"
 #include "base/units.h"
 
 static CURLcode global_state;
@@ -122,6 +125,7 @@ void transfer_clear(struct transfer *t)
 {
 	curl_easy_cleanup(t->curl);
 	free(t->peer);
+	strv_free(t->secrets);
 	*t = (struct transfer){ 0 };
 }
 
@@ -138,6 +142,21 @@ static int parse_proxy(const char *proxy, CURLU *ret, struct error **err)
 				 "http_proxy of datacenter.cfg cannot be used: it has to be "
 				 "http://[user:password@]host[:port], with special characters URL-encoded");
 	return 0;
+}
+
+/* user and password may be NULL. */
+static void set_proxy_login(struct transfer *t, const char *user, const char *password)
+{
+	_cleanup_free_ char *login = xasprintf("%s:%s", user ? user : "", password ? password : "");
+	_cleanup_buf_ struct buf basic = BUF_INIT;
+
+	curl_easy_setopt(t->curl, CURLOPT_PROXYUSERNAME, user);
+	curl_easy_setopt(t->curl, CURLOPT_PROXYPASSWORD, password);
+	if (!password)
+		return;
+	base64_encode(login, strlen(login), &basic);
+	strv_add(&t->secrets, password);
+	strv_add(&t->secrets, buf_str(&basic));
 }
 
 /* libcurl puts a proxy that it cannot use into its texts: it gets one without user and password. */
@@ -157,8 +176,7 @@ int transfer_use_proxy(struct transfer *t, struct error **err)
 	curl_url_get(url, CURLUPART_USER, &user, CURLU_URLDECODE);
 	curl_url_get(url, CURLUPART_PASSWORD, &password, CURLU_URLDECODE);
 	curl_easy_setopt(t->curl, CURLOPT_PROXY, peer);
-	curl_easy_setopt(t->curl, CURLOPT_PROXYUSERNAME, user);
-	curl_easy_setopt(t->curl, CURLOPT_PROXYPASSWORD, password);
+	set_proxy_login(t, user, password);
 	curl_free(user);
 	curl_free(password);
 	return 0;

@@ -25,8 +25,9 @@
 struct transfer {
 	CURL *curl; /* for options that only one protocol needs */
 	const struct notify_limits *limits;
-	uint64_t end; /* units_now_ns() at which all has to be over */
-	char *peer;   /* "https://host:8443", for messages */
+	uint64_t end;   /* units_now_ns() at which all has to be over */
+	char **secrets; /* of the proxy: its password, and in the form that it is sent in; NULL: none */
+	char *peer;     /* "https://host:8443", for messages */
 	char detail[CURL_ERROR_SIZE];
 };
 

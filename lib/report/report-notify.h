@@ -17,7 +17,7 @@
 struct json_object *report_template_data(const struct job_report *r, const struct paths *p);
 
 /*
- * Tells whoever should hear of the run, as the settings say.  Takes 35 s at most.  Failures are logged as
+ * Tells whoever should hear of the run, as the settings say.  Takes 30 s at most.  Failures are logged as
  * errors and change nothing else.
  */
 void report_notify(const struct job_report *r, const struct settings_notify *s, const struct paths *p,

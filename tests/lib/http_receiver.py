@@ -5,7 +5,8 @@
 
 CERTIFICATES is a folder of make-certificates.  When all servers listen, FOLDER/ports has a line "NAME PORT" for
 each; the kernel has chosen the ports: http, https, https-wronghost, https-otherca, https-expired, and proxy and
-proxy-auth, which are proxies; the second one wants the user "pat" with the password "pr0xy p@ss".
+proxy-auth, which are proxies; the second one wants the user "pat" with the password "pr0xy p@ss".  Asked for
+/parrot/... they answer 502, and what they were told for logging in.
 
 FOLDER/requests gets a line of JSON for each request before it is answered: server, method, path, headers (list of
 name and value), body.  The first part of the path says what the answer is:
@@ -113,7 +114,11 @@ class Proxy(Handler):
 
     def do(self):
         self.record()
-        if self.is_welcome():
+        if not self.is_welcome():
+            return
+        if "/parrot/" in self.path:
+            self.answer(502, "who is " + self.headers["Proxy-Authorization"])
+        else:
             self.answer(200, "forwarded")
 
     do_GET = do_POST = do_PUT = do

@@ -226,6 +226,7 @@ static void test_proxy_login(void)
 {
 	static const char *const hidden[] = { "pr0xy", "wr0ng", "cGF0", "AbCdEf", NULL };
 	_cleanup_free_ char *http = url_of("http", "http", ""), *https = url_of("https", "https", "");
+	_cleanup_free_ char *parrot = url_of("http", "http", "/parrot");
 	const unsigned port = port_of("proxy-auth");
 	_cleanup_free_ char *good = xasprintf("http://pat:pr0xy%%20p%%40ss@localhost:%u", port);
 	_cleanup_free_ char *bad = xasprintf("http://pat:wr0ng%%20p%%40ss@localhost:%u/", port);
@@ -241,6 +242,9 @@ static void test_proxy_login(void)
 	ok(fails(r, ERR_PEER, TAKE_PTR(err), "407", hidden), "with TLS, too");
 	r = send_by(none, http, &err);
 	ok(fails(r, ERR_PEER, TAKE_PTR(err), "HTTP 407", hidden), "a scheme may be missing");
+	r = send_by(good, parrot, &err);
+	ok(fails(r, ERR_PEER, TAKE_PTR(err), "HTTP 502: (its text is not shown", hidden),
+	   "a proxy that repeats the password is not quoted");
 }
 
 static void test_bad_proxy(void)

@@ -292,6 +292,14 @@ static void takes_the_first_template_that_works(void)
 		"without a template for HTML it is the text");
 
 	new_host(true);
+	put("/etc/pve/notification-templates/default/test-body.txt.hbs", "h\366st\n");
+	buf_reset(&lines);
+	notify(NOTIFY_INFO, NULL, NULL);
+	ok(strstr(buf_str(&lines), "test-body.txt.hbs is passed over: it is not UTF-8"),
+	   "a template that is not UTF-8 is warned about");
+	box_has("root", "\n\ntext with a & b\n", "and another one is taken");
+
+	new_host(true);
 	put("/usr/share/pve-manager/templates/default/test-body.txt.hbs", "{{nohelper word}}");
 	buf_reset(&lines);
 	notify(NOTIFY_INFO, NULL, NULL);
