@@ -34,7 +34,7 @@ static void offer_jobs(struct completion *c, const char *head)
 {
 	_cleanup_jobs_ struct jobs jobs = { 0 };
 
-	if (jobs_load(&c->paths, NULL, &jobs, NULL) < 0)
+	if (jobs_load(&c->paths, NULL, NULL, &jobs, NULL) < 0)
 		return;
 	for (size_t i = 0; i < jobs.n; i++)
 		complete_add(c, head, jobs.entries[i].id, jobs.entries[i].schedule);

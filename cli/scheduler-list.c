@@ -185,7 +185,7 @@ int scheduler_list(const struct options *o, const struct paths *p, const struct 
 	_cleanup_free_ char *node = paths_nodename(p);
 	_cleanup_jobs_ struct jobs jobs = { 0 };
 	struct row *rows;
-	int r = jobs_load(p, log, &jobs, err);
+	int r = jobs_load(p, NULL, log, &jobs, err);
 
 	if (r < 0)
 		return r;

@@ -66,7 +66,7 @@ int job_options_fill(struct options *cli, const struct paths *p, const struct lo
 
 	if (!id || r < 0)
 		return r;
-	r = jobs_load(p, log, &jobs, err);
+	r = jobs_load(p, id, log, &jobs, err);
 	if (r < 0)
 		return r;
 	job = jobs_find(&jobs, id);

@@ -225,18 +225,26 @@ static int compare_ids(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
-static void parse(const char *text, const char *file, const struct log *log, struct jobs *jobs)
+static void parse(const char *text, const char *file, const char *only, const struct log *log,
+		  struct jobs *jobs)
 {
 	_cleanup_section_config_ struct section_config c = { 0 };
 
-	section_config_parse(text, file, log, &c);
-	for (size_t i = 0; i < c.n; i++)
-		read_section(&(struct reader){ .file = file, .log = log, .section = &c.sections[i] }, jobs);
+	section_config_parse(text, file, only ? NULL : log, &c);
+	for (size_t i = 0; i < c.n; i++) {
+		const struct section *s = &c.sections[i];
+
+		read_section(&(struct reader){ .file = file,
+					       .log = !only || !strcmp(only, s->id) ? log : NULL,
+					       .section = s },
+			     jobs);
+	}
 	if (jobs->n)
 		qsort(jobs->entries, jobs->n, sizeof(*jobs->entries), compare_ids);
 }
 
-int jobs_load(const struct paths *p, const struct log *log, struct jobs *ret, struct error **err)
+int jobs_load(const struct paths *p, const char *only, const struct log *log, struct jobs *ret,
+	      struct error **err)
 {
 	_cleanup_free_ char *file = paths_get(p, "/etc/pve/jobs.cfg");
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -249,7 +257,7 @@ int jobs_load(const struct paths *p, const struct log *log, struct jobs *ret, st
 		return r;
 	}
 	if (r >= 0)
-		parse(buf_str(&text), file, log, ret);
+		parse(buf_str(&text), file, only, log, ret);
 	return 0;
 }
 

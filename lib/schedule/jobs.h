@@ -44,10 +44,12 @@ struct jobs {
 
 /*
  * Reads the file; one that is not there holds no jobs.  log gets a warning about each line that cannot be
- * used, and about a job without a valid schedule; both are left out.  Sections of type realm-sync are passed
- * over.  An error (the file cannot be read) leaves *ret empty.  The caller clears *ret.
+ * used, and about a job without a valid schedule; both are left out.  With `only`, the id of a job, it gets
+ * those of that job's section alone; NULL: all.  Sections of type realm-sync are passed over.  An error (the
+ * file cannot be read) leaves *ret empty.  The caller clears *ret.
  */
-int jobs_load(const struct paths *p, const struct log *log, struct jobs *ret, struct error **err);
+int jobs_load(const struct paths *p, const char *only, const struct log *log, struct jobs *ret,
+	      struct error **err);
 void jobs_clear(struct jobs *j);
 #define _cleanup_jobs_ _cleanup_(jobs_clear)
 

@@ -290,7 +290,7 @@ static int load_jobs(const struct scheduler *s, struct last_pass *last, struct j
 {
 	_cleanup_buf_ struct buf warnings = BUF_INIT;
 	const struct log collect = { .line = collect_line, .opaque = &warnings };
-	int r = jobs_load(s->paths, &collect, ret, err);
+	int r = jobs_load(s->paths, NULL, &collect, ret, err);
 
 	if (r < 0)
 		return r;

@@ -202,7 +202,7 @@ static void add_jobs(const struct host *host, time_t now, struct buf *out)
 	_cleanup_jobs_ struct jobs jobs = { 0 };
 	bool begun = false;
 
-	jobs_load(host->paths, NULL, &jobs, NULL);
+	jobs_load(host->paths, NULL, NULL, &jobs, NULL);
 	for (size_t i = 0; i < jobs.n; i++) {
 		const struct job_entry *e = &jobs.entries[i];
 		const char *node = job_entry_node(e);

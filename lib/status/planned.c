@@ -67,7 +67,7 @@ int planned_load(const struct host *host, time_t now, struct planned *ret, struc
 	int r;
 
 	*ret = (struct planned){ 0 };
-	r = jobs_load(host->paths, host->log, &jobs, err);
+	r = jobs_load(host->paths, NULL, host->log, &jobs, err);
 	for (size_t i = 0; i < jobs.n && r == 0; i++) {
 		const char *node = job_entry_node(&jobs.entries[i]);
 

@@ -21,7 +21,7 @@ static int load(const char *text, struct jobs *ret)
 {
 	buf_reset(&warnings);
 	put("/etc/pve/jobs.cfg", text);
-	return jobs_load(&paths, &collect, ret, NULL);
+	return jobs_load(&paths, NULL, &collect, ret, NULL);
 }
 
 /* The warnings about the file, each with its path cut. */
@@ -199,10 +199,11 @@ static void test_files(void)
 	_cleanup_free_ char *file = paths_get(&paths, "/etc/pve/jobs.cfg");
 
 	unlink(file);
-	ok(jobs_load(&paths, &collect, &none, NULL) == 0 && !none.n, "without the file there are no jobs");
+	ok(jobs_load(&paths, NULL, &collect, &none, NULL) == 0 && !none.n,
+	   "without the file there are no jobs");
 	if (mkdir(file, 0755) < 0)
 		abort();
-	ok(jobs_load(&paths, &collect, &bad, &err) < 0 && !bad.n && strstr(error_message(err), file),
+	ok(jobs_load(&paths, NULL, &collect, &bad, &err) < 0 && !bad.n && strstr(error_message(err), file),
 	   "a file that cannot be read is an error that names it");
 	rmdir(file);
 }
