@@ -88,15 +88,26 @@ static int run_job(struct vzdump *v, const struct selection *selection, struct e
 
 #define EXIT_WARNINGS 1 /* --strict */
 
+/* What a run has come to, r and *err, if its report could not be printed. */
+static int keep_first(int r, int printed, struct error **unprinted, struct error **err)
+{
+	error_keep_first(err, unprinted);
+	return r < 0 ? r : printed;
+}
+
 /*
  * Everything that is made of the report, also if there was nothing to do.  Warnings about notifications are
  * no part of it.
  */
-static void tell(struct vzdump *v)
+static int tell(struct vzdump *v, int r, struct error **err)
 {
+	_cleanup_error_ struct error *mine = NULL;
+	int printed;
+
 	if (v->begun)
 		report_notify(&v->report, &v->settings.notify, &v->paths, v->host.cancel, &v->ui.log);
-	report_out(v->settings.request.output, &v->report);
+	printed = report_out(v->settings.request.output, &v->report, &mine);
+	return keep_first(r, printed, &mine, err);
 }
 
 static int end_status(const struct vzdump *v, int r, unsigned warnings)
@@ -119,7 +130,7 @@ static int run_backup(struct vzdump *v, struct error **err)
 		report_add_error(&v->report, error_message(err ? *err : NULL));
 	after_run(&v->host, v->settings.metrics, &v->report);
 	warnings = v->ui.warnings;
-	tell(v);
+	r = tell(v, r, err);
 	return end_status(v, r, warnings);
 }
 
@@ -134,7 +145,8 @@ static int run_plan(struct vzdump *v, struct error **err)
 					   .command_line = line,
 					   .stdout_fd = -1,
 					   .report = &v->report };
-	int r = job_choose(&v->host, &v->settings.request, plan_stop, &selection, err);
+	_cleanup_error_ struct error *mine = NULL;
+	int printed, r = job_choose(&v->host, &v->settings.request, plan_stop, &selection, err);
 
 	if (r > 0) {
 		r = settings_load(&v->settings, v->cli, v->host.paths, v->host.log, err);
@@ -142,8 +154,8 @@ static int run_plan(struct vzdump *v, struct error **err)
 	}
 	if (r < 0 && job_plan_is_good(&v->report))
 		report_add_error(&v->report, error_message(err ? *err : NULL));
-	plan_out(v->settings.request.output, &plan, &v->report);
-	return end_status(v, r, v->ui.warnings);
+	printed = plan_out(v->settings.request.output, &plan, &v->report, &mine);
+	return end_status(v, keep_first(r, printed, &mine, err), v->ui.warnings);
 }
 
 static int run_cleanup(struct vzdump *v, struct error **err)

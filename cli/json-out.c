@@ -17,16 +17,23 @@ static bool is_whole(const char *text, struct json_object *value)
 	       json_object_equal(again, value);
 }
 
-void json_out_print(struct json_object *value, int flags)
+char *json_out_text(struct json_object *value, int flags)
 {
-	_cleanup_free_ char *text = NULL;
 	const char *json = json_object_to_json_string_ext(value, flags);
+	char *text;
 
 	if (!json)
 		out_of_memory();
 	text = text_escape_json(json);
 	if (!is_whole(text, value))
 		out_of_memory();
-	puts(text);
 	json_object_put(value);
+	return text;
+}
+
+void json_out_print(struct json_object *value, int flags)
+{
+	_cleanup_free_ char *text = json_out_text(value, flags);
+
+	puts(text);
 }

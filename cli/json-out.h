@@ -4,7 +4,9 @@
 
 #include "base/json.h"
 
-/* On standard output, with flags of json-c, harmless to a terminal; value (NULL: null) is freed. */
+/* As text with flags of json-c, harmless to a terminal; value (NULL: null) is freed.  The caller frees it. */
+char *json_out_text(struct json_object *value, int flags);
+/* The same on standard output. */
 void json_out_print(struct json_object *value, int flags);
 
 #endif

@@ -1,7 +1,9 @@
 #include "output.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "signals.h"
 
@@ -30,4 +32,18 @@ bool output_ready(FILE *out)
 			return false;
 		}
 	}
+}
+
+/* A pipe that is ready takes PIPE_BUF bytes at once. */
+bool output_write(FILE *out, const char *text)
+{
+	for (size_t left = strlen(text); left;) {
+		const size_t n = left < PIPE_BUF ? left : PIPE_BUF;
+
+		if (!output_ready(out) || fwrite(text, 1, n, out) != n || fflush(out) != 0)
+			return false;
+		text += n;
+		left -= n;
+	}
+	return true;
 }

@@ -10,5 +10,10 @@
  * taken nothing for a second since.  The caller must drop the line then, so that the command can end.
  */
 bool output_ready(FILE *out);
+/*
+ * Writes text of any length, as soon as the reader takes it.  False: not all of it has been written, because
+ * that failed or a signal has come as above.
+ */
+bool output_write(FILE *out, const char *text);
 
 #endif

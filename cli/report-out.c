@@ -1,8 +1,10 @@
 #include "report-out.h"
 
-#include <string.h>
+#include <errno.h>
+#include <stdio.h>
 #include <time.h>
 
+#include "base/mem.h"
 #include "json-out.h"
 #include "output.h"
 #include "report/job-plan-json.h"
@@ -18,13 +20,16 @@ static struct json_object *new_line(const char *type, uint32_t vmid)
 	return o;
 }
 
-static void put_line(struct json_object *o)
+static bool put_json(struct json_object *o, int flags)
 {
-	if (output_ready(stdout))
-		json_out_print(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-	else
-		json_object_put(o);
-	fflush(stdout);
+	_cleanup_free_ char *json = json_out_text(o, flags), *text = xasprintf("%s\n", json);
+
+	return output_write(stdout, text);
+}
+
+static bool put_line(struct json_object *o)
+{
+	return put_json(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 }
 
 static void on_event(void *opaque, const struct event *e)
@@ -100,24 +105,27 @@ struct observer report_out_observer(enum settings_output format)
 	return (struct observer){ .event = on_event, .phase = on_phase, .progress = on_progress };
 }
 
-/* The same lines or object for a run and its plan; takes over what. */
-static void put_end(enum settings_output format, const char *type, struct json_object *what)
+/* The same lines or object for a run and its plan; takes over what.  A line that was lost counts, too. */
+static int put_end(enum settings_output format, const char *type, struct json_object *what,
+		   struct error **err)
 {
-	if (format == OUTPUT_JSON_LINES)
-		put_line(json_put_obj(new_line(type, 0), type, what));
-	else
-		json_out_print(what, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-					     JSON_C_TO_STRING_NOSLASHESCAPE);
+	const int pretty = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE;
+	const bool written = format == OUTPUT_JSON_LINES
+				     ? put_line(json_put_obj(new_line(type, 0), type, what))
+				     : put_json(what, pretty);
+
+	if (written && !ferror(stdout))
+		return 0;
+	return error_set(err, -EIO, "cannot write the %s to standard output", type);
 }
 
-void plan_out(enum settings_output format, const struct job_plan *p, const struct job_report *r)
+int plan_out(enum settings_output format, const struct job_plan *p, const struct job_report *r,
+	     struct error **err)
 {
-	if (format != OUTPUT_TEXT)
-		put_end(format, "plan", job_plan_json(p, r));
+	return format == OUTPUT_TEXT ? 0 : put_end(format, "plan", job_plan_json(p, r), err);
 }
 
-void report_out(enum settings_output format, const struct job_report *r)
+int report_out(enum settings_output format, const struct job_report *r, struct error **err)
 {
-	if (format != OUTPUT_TEXT)
-		put_end(format, "report", report_json(r));
+	return format == OUTPUT_TEXT ? 0 : put_end(format, "report", report_json(r), err);
 }

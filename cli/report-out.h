@@ -12,9 +12,10 @@
 
 /* Follows a job for OUTPUT_JSON_LINES; does nothing for other formats. */
 struct observer report_out_observer(enum settings_output format);
-/* At the end of the run; nothing for OUTPUT_TEXT. */
-void report_out(enum settings_output format, const struct job_report *r);
+/* At the end of the run; nothing for OUTPUT_TEXT.  -EIO if it, or a line before it, could not be written. */
+int report_out(enum settings_output format, const struct job_report *r, struct error **err);
 /* The same at the end of a dry run: the plan. */
-void plan_out(enum settings_output format, const struct job_plan *p, const struct job_report *r);
+int plan_out(enum settings_output format, const struct job_plan *p, const struct job_report *r,
+	     struct error **err);
 
 #endif

@@ -39,13 +39,17 @@ static int insert_in_a_burst(struct sources *s, struct source *const *disks, siz
 	return r;
 }
 
-static void freeze_guest(const struct sources *s, struct qga *agent)
+/* False: the agent has refused.  Without an answer they may be frozen. */
+static bool freeze_guest(const struct sources *s, struct qga *agent)
 {
 	_cleanup_error_ struct error *err = NULL;
+	int r;
 
 	log_info(s->p.log, "issuing guest-agent 'fs-freeze' command");
-	if (qga_freeze(agent, s->p.log, NULL, &err) < 0)
+	r = qga_freeze(agent, s->p.log, NULL, &err);
+	if (r < 0)
 		log_error(s->p.log, "%s", error_message(err));
+	return r != ERR_PEER;
 }
 
 /* Called after errors, too: file systems that may be frozen must be thawed. */
@@ -66,6 +70,7 @@ int instant_take(struct sources *s, struct source *const *disks, size_t n, struc
 {
 	_cleanup_qga_ struct qga *agent = NULL;
 	uint64_t frozen_since_ns = 0;
+	bool frozen = false;
 	int r = 0;
 
 	/* a guest whose vCPUs do not run cannot freeze anything, and need not */
@@ -78,12 +83,12 @@ int instant_take(struct sources *s, struct source *const *disks, size_t n, struc
 	if (agent) {
 		live_write_out(s);
 		frozen_since_ns = units_now_ns();
-		freeze_guest(s, agent);
+		frozen = freeze_guest(s, agent);
 	}
 	r = insert_in_a_burst(s, disks, n, err);
 	if (agent) {
 		thaw_guest(s, agent);
-		s->times.frozen_ns = units_now_ns() - frozen_since_ns;
+		s->times.frozen_ns = frozen ? units_now_ns() - frozen_since_ns : 0;
 	}
 	return r;
 }

@@ -176,6 +176,40 @@ is() {
 	fits_schema "$VZ_TMP/report"
 }
 
+@test "a report that cannot be written is an error, also as the last of the lines" {
+	local format
+	for format in json json-lines; do
+		run bash -c '"$1" 101 --storage backup --output-format "$2" > /dev/full' _ "$VZDUMP" "$format"
+		[[ $status = 255 && ${lines[-1]} = "cannot write the report to standard output" ]]
+		run bash -c '"$1" 101 --storage backup --output-format "$2" >&-' _ "$VZDUMP" "$format"
+		[[ $status = 255 ]]
+	done
+	run bash -c '"$1" 101 --storage backup --dry-run --output-format json-lines > /dev/full' _ "$VZDUMP"
+	[[ $status = 255 && ${lines[-1]} = "cannot write the plan to standard output" ]]
+}
+
+@test "a report that nobody reads does not keep vzdump from ending after a signal" {
+	local id pid
+	for id in {200..320}; do
+		conf_add "$id" "lock: migrate"
+	done
+	mkfifo "$VZ_TMP/fifo"
+	touch "$VZ_TMP/log"
+	exec 8<> "$VZ_TMP/fifo"
+	"$VZDUMP" --all --storage backup --output-format json > "$VZ_TMP/fifo" 2> "$VZ_TMP/log" 3>&- 8>&- &
+	pid=$!
+	echo "$pid" > "$VZ_TMP/pids"
+	until grep -q "finished with errors" "$VZ_TMP/log"; do
+		kill -0 "$pid"
+		sleep 0.02
+	done
+	kill -TERM "$pid"
+	timeout 300 tail --pid "$pid" -s 0.1 -f /dev/null
+	status=0
+	wait "$pid" || status=$?
+	[[ $status = 255 ]]
+}
+
 @test "names that are not UTF-8 make no invalid JSON" {
 	printf 'name: caf\351\n' > "$VZDUMP_ROOT/etc/pve/qemu-server/103.conf"
 	reported 103 --storage backup

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+bats_require_minimum_version 1.5.0
 # A monitor that goes away while QEMU lives, a guest agent that refuses, hangs or floods: the guest goes on, nothing
 # is left, and the next backup works.  Proxy and agents are simulated (proxy.py, agent.py): real ones do none of
 # this on demand.
@@ -203,6 +204,9 @@ cut_at_each() {
 		has_no_line "left behind"
 		undone 123
 	done
+	# nor was it frozen for any time
+	run --separate-stderr "$VZDUMP" 123 --storage backup --output-format json
+	[[ $status = 0 && $(jq '.guests[0]["frozen-seconds"]' <<< "$output") = 0 ]]
 }
 
 @test "An agent that hangs in a freeze (simulated): others can use the monitor, and SIGTERM is heard at once" {
