@@ -192,6 +192,13 @@ static int outcome(const struct transfer *t, CURLcode code, const struct smtp_ta
 		return error_set(err, ERR_PEER,
 				 "%s offers neither AUTH PLAIN nor AUTH LOGIN, so there is no way to log in",
 				 t->peer);
+	/* libcurl's words for it have a number of an error that was none */
+	if (code == CURLE_RECV_ERROR && str_prefix(t->detail, "response reading failed", NULL))
+		return error_set(
+			err, ERR_PEER,
+			"%s does not answer as a mail server does, or hangs up: look whether the port "
+			"belongs to the mode",
+			t->peer);
 	return transfer_error(t, code, err);
 }
 

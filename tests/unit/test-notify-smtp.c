@@ -291,7 +291,7 @@ static void test_unwilling(void)
 		{ "no-hello", "refuses the greeting: \"550 5.0.0 go away\"", SMTP_INSECURE },
 		{ "no-hello", "refuses the greeting: \"502 what?\"", SMTP_STARTTLS },
 		{ "tls-later", "refuses STARTTLS: temporarily: \"454 4.7.0 no TLS for now\"", SMTP_STARTTLS },
-		{ "garbage", "smtp://localhost:", SMTP_INSECURE },
+		{ "garbage", " does not answer as a mail server does", SMTP_INSECURE },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -346,7 +346,8 @@ static void test_unreachable(void)
 	error_free(TAKE_PTR(err));
 	e = endpoint("hangup", SMTP_INSECURE);
 	r = send_patiently(&e, &err);
-	ok(fails(r, ERR_PEER, TAKE_PTR(err), "smtp://localhost:", secrets), "one that hangs up is an error");
+	ok(fails(r, ERR_PEER, TAKE_PTR(err), " does not answer as a mail server does, or hangs up", secrets),
+	   "one that hangs up is an error");
 	/* no name server is asked for a label of more than 63 bytes */
 	e.server = "mail-mail-mail-mail-mail-mail-mail-mail-mail-mail-mail-mail-mail-mail.invalid";
 	r = send_patiently(&e, &err);
