@@ -3,8 +3,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/strv.h"
+#include "place/retention.h"
 #include "status/after-run.h"
 #include "status/metrics.h"
 #include "status/status.h"
@@ -188,6 +190,112 @@ static void test_pruned(void)
 	ok(strv_len(s.guests[2].pruned) == 2 && s.guests[2].pruned_time == 1794276000,
 	   "the job's retention comes before the storage's");
 	ok(!s.guests[3].pruned, "nothing of a container's");
+}
+
+/* A number below n; the same sequence in each run. */
+static unsigned pick(unsigned n)
+{
+	static uint64_t state = 12;
+
+	state = state * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(state >> 33) % n;
+}
+
+/* Archives of some weeks: a few protected, renamed, dated in the future, or of another guest. */
+static void put_random_archives(void)
+{
+	for (unsigned n = pick(40); n > 0; n--) {
+		_cleanup_free_ char *stem = archive_stem(pick(20) ? "qemu" : "lxc", pick(15) ? 101 : 102,
+							 NOW + 2 * 86400 - (time_t)pick(60 * 86400));
+		_cleanup_free_ char *file = xasprintf("/random/dump/%s%s.vma%s", stem, pick(15) ? "" : "-x",
+						      pick(2) ? "" : ".zst");
+
+		put(file, "x");
+		if (!pick(8)) {
+			_cleanup_free_ char *marker = xasprintf("%s.protected", file);
+
+			put(marker, "");
+		}
+	}
+}
+
+static void put_random_job(void)
+{
+	_cleanup_free_ char *cfg = xasprintf(
+		"vzdump: a\n\tschedule 22:00\n\tvmid 101\n\tstorage random\n\tprotected %u\n"
+		"\tprune-backups keep-last=%u,keep-hourly=%u,keep-daily=%u,keep-weekly=%u,keep-monthly=%u,"
+		"keep-yearly=%u\n",
+		pick(4) == 0, 1 + pick(4), pick(3), pick(8), pick(4), pick(3), pick(2));
+
+	put("/etc/pve/jobs.cfg", cfg);
+}
+
+/* What the job removes when its time comes: with its archive among the others. */
+static char **removed_by_run(const struct planned_job *job)
+{
+	_cleanup_free_ char *dir = paths_get(&paths, "/random/dump"),
+			    *stem = archive_stem("qemu", 101, job->next);
+	_cleanup_free_ char *new = xasprintf("/random/dump/%s.vma.zst", stem),
+			    *marker = xasprintf("%s.protected", new);
+	_cleanup_place_ struct place *place = place_dir_new(dir, "random");
+	_cleanup_backups_ struct backups b = { 0 };
+	struct prune_keep keep;
+	char **ret = NULL;
+
+	put(new, "x");
+	if (job->settings.protect)
+		put(marker, "");
+	place_list(place, "qemu", 101, &b, NULL);
+	for (size_t i = 0; i < b.n; i++)
+		b.list[i].is_new = str_prefix(b.list[i].name.filename, stem, NULL);
+	settings_keep(&job->settings.retention, NULL, &keep, NULL);
+	backups_mark(&b, &keep, job->next + 7);
+	for (size_t i = 0; i < b.n; i++) {
+		_cleanup_free_ char *volid = xasprintf("random:backup/%s", b.list[i].name.filename);
+
+		if (b.list[i].mark == PRUNE_REMOVE)
+			strv_add(&ret, volid);
+	}
+	return ret;
+}
+
+static bool is_same_set(char *const *a, char *const *b)
+{
+	bool same = strv_len(a) == strv_len(b);
+
+	for (size_t i = 0; i < strv_len(a) && same; i++)
+		same = strv_contains(b, a[i]);
+	return same;
+}
+
+static void test_random(void)
+{
+	static const char *const zones[] = { "UTC", "Europe/Berlin", "America/New_York" };
+	_cleanup_free_ char *folder = paths_get(&paths, "/random");
+	_cleanup_free_ char *text = xasprintf("dir: random\n\tpath %s\n\tcontent backup\n", folder);
+	unsigned differ = 0, removed = 0;
+
+	load_storages(text);
+	for (unsigned i = 0; i < 150; i++) {
+		_cleanup_status_ struct status s = { 0 };
+		_cleanup_strv_ char **run = NULL;
+
+		setenv("TZ", zones[i % ARRAY_SIZE(zones)], 1);
+		tzset();
+		put_random_archives();
+		put_random_job();
+		ask(&s, NULL, NULL, 0);
+		run = removed_by_run(s.guests[1].next);
+		removed += (unsigned)strv_len(run);
+		differ += !is_same_set(s.guests[1].pruned, run);
+		io_remove_tree(folder, NULL);
+	}
+	ok(!differ && removed > 500, "of 150 random sets the next run removes what the status says (%u)",
+	   removed);
+	setenv("TZ", "UTC", 1);
+	tzset();
+	put_jobs();
+	put_storages();
 }
 
 static void test_by_hand(void)
@@ -379,6 +487,7 @@ int main(void)
 	test_jobs();
 	test_backups();
 	test_pruned();
+	test_random();
 	test_by_hand();
 	test_records();
 	test_verified();
