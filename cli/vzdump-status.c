@@ -275,15 +275,6 @@ static struct json_object *last_run_json(const struct run_record *last)
 	return o;
 }
 
-static struct json_object *lines_json(char *const *lines)
-{
-	struct json_object *a = json_new_array();
-
-	for (size_t i = 0; lines && lines[i]; i++)
-		json_append(a, json_new_text(lines[i]));
-	return a;
-}
-
 /* Takes value over; NULL becomes null. */
 static void put_or_null(struct json_object *o, const char *key, struct json_object *value)
 {
@@ -324,7 +315,7 @@ static struct json_object *guest_json(const struct status_guest *g)
 	json_put_obj(o, "problems", problems_json(g));
 	json_put_u64(o, "backups", g->n_backups);
 	put_or_null(o, "last-backup", backup_json(&g->backup));
-	json_put_obj(o, "next-pruned", lines_json(g->pruned));
+	json_put_obj(o, "next-pruned", json_new_texts(g->pruned));
 	put_jobs(o, g);
 	put_or_null(o, "last-run", g->has_record ? last_run_json(&g->record.last) : NULL);
 	return o;

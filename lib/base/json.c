@@ -137,6 +137,15 @@ struct json_object *json_new_text(const char *text)
 	return xcheck(json_object_new_string(utf8));
 }
 
+struct json_object *json_new_texts(char *const *texts)
+{
+	struct json_object *a = json_new_array();
+
+	for (size_t i = 0; texts && texts[i]; i++)
+		json_append(a, json_new_text(texts[i]));
+	return a;
+}
+
 struct json_object *json_put_text(struct json_object *o, const char *key, const char *text)
 {
 	return text ? json_put_obj(o, key, json_new_text(text)) : json_put_null(o, key);

@@ -46,7 +46,9 @@ struct json_object *json_put_int(struct json_object *o, const char *key, int64_t
 struct json_object *json_put_double(struct json_object *o, const char *key, double value);
 /* Text of any bytes: those that are not UTF-8 are converted one by one, since JSON must be UTF-8. */
 struct json_object *json_new_text(const char *text);
-/* The same; NULL becomes null. */
+/* An array of such texts; NULL becomes an empty one. */
+struct json_object *json_new_texts(char *const *texts);
+/* A member that is such a text; NULL becomes null. */
 struct json_object *json_put_text(struct json_object *o, const char *key, const char *text);
 struct json_object *json_put_u64(struct json_object *o, const char *key, uint64_t value);
 /* Takes value over. */

@@ -1,14 +1,5 @@
 #include "report/job-plan-json.h"
 
-static struct json_object *lines_json(char *const *lines)
-{
-	struct json_object *a = json_new_array();
-
-	for (size_t i = 0; lines && lines[i]; i++)
-		json_append(a, json_new_text(lines[i]));
-	return a;
-}
-
 static struct json_object *names_json(const char *const *names)
 {
 	struct json_object *a = json_new_array();
@@ -104,9 +95,9 @@ static struct json_object *guest_json(const struct guest_plan *g, const struct t
 	put_disks(o, g);
 	put_newest(o, g);
 	put_bytes(o, "free", &g->target_free);
-	json_put_obj(o, "prune", lines_json(g->prune));
+	json_put_obj(o, "prune", json_new_texts(g->prune));
 	json_put_obj(o, "phases", names_json(g->phases));
-	json_put_obj(o, "warnings", lines_json(t->warnings));
+	json_put_obj(o, "warnings", json_new_texts(t->warnings));
 	return o;
 }
 
@@ -144,8 +135,8 @@ static void put_notification(struct json_object *o, const struct notify_plan *p)
 	};
 	struct json_object *n = json_new_str("way", ways[p->way]);
 
-	json_put_obj(n, "if-good", lines_json(p->if_good));
-	json_put_obj(n, "if-bad", lines_json(p->if_bad));
+	json_put_obj(n, "if-good", json_new_texts(p->if_good));
+	json_put_obj(n, "if-bad", json_new_texts(p->if_bad));
 	json_put_obj(o, "notification", n);
 }
 
@@ -168,8 +159,8 @@ struct json_object *job_plan_json(const struct job_plan *p, const struct job_rep
 	json_put_bool(o, "prunes", p->prunes);
 	put_hook(o, p);
 	put_notification(o, &p->notify);
-	json_put_obj(o, "external", lines_json(p->external));
-	json_put_obj(o, "warnings", lines_json(r->warnings));
+	json_put_obj(o, "external", json_new_texts(p->external));
+	json_put_obj(o, "warnings", json_new_texts(r->warnings));
 	json_put_obj(o, "guests", guests);
 	return o;
 }

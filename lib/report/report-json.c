@@ -26,15 +26,6 @@ static void put_seconds(struct json_object *o, const char *key, uint64_t ns)
 	json_put_obj(o, key, xcheck(json_object_new_double_s((double)(ns / 1000) / 1e6, text)));
 }
 
-static struct json_object *lines_json(char *const *lines)
-{
-	struct json_object *a = json_new_array();
-
-	for (size_t i = 0; lines && lines[i]; i++)
-		json_append(a, json_new_text(lines[i]));
-	return a;
-}
-
 static void put_fleecing(struct json_object *o, const struct disk_report *d)
 {
 	struct json_object *f;
@@ -103,7 +94,7 @@ static struct json_object *task_report_json(const struct task_report *t)
 	put_disks(o, t);
 	put_seconds(o, "stopped-seconds", t->stopped_ns);
 	put_seconds(o, "frozen-seconds", t->frozen_ns);
-	json_put_obj(o, "warnings", lines_json(t->warnings));
+	json_put_obj(o, "warnings", json_new_texts(t->warnings));
 	return o;
 }
 
@@ -150,7 +141,7 @@ struct json_object *report_json(const struct job_report *r)
 	json_put_text(o, "dumpdir", r->dumpdir);
 	put_time(o, "start", r->start);
 	put_seconds(o, "seconds", r->ns);
-	json_put_obj(o, "warnings", lines_json(r->warnings));
+	json_put_obj(o, "warnings", json_new_texts(r->warnings));
 	json_put_obj(o, "guests", guests);
 	json_put_obj(o, "totals", totals_json(r));
 	return o;
