@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -88,11 +89,40 @@ static char *url_form(const char *secret, bool encode)
 	return copy;
 }
 
+/*
+ * Within base64 of something longer, as "user:secret", the secret's own begins with its first, second or
+ * third byte.
+ */
+static bool has_base64(const struct buf *text, const char *secret)
+{
+	bool found = false;
+
+	for (unsigned skip = 0; skip < 3 && *secret && !found; skip++, secret++) {
+		struct buf form = BUF_INIT;
+
+		base64_encode(secret, strlen(secret), &form);
+		found = has_form(text, buf_steal(&form));
+	}
+	return found;
+}
+
+/* What "Basic dXNlcjpzZWNyZXQ=" stands for, by its last word; NULL if that is no base64, or tells nothing. */
+static char *plain_form(const char *secret)
+{
+	const char *blank = strrchr(secret, ' ');
+	_cleanup_buf_ struct buf plain = BUF_INIT;
+
+	if (base64_decode(blank ? blank + 1 : secret, &plain) < 0 || plain.len < TELLING)
+		return NULL;
+	return buf_steal(&plain);
+}
+
 static bool repeats(const struct buf *text, const char *secret)
 {
 	return has_form(text, xstrdup(secret)) || has_form(text, url_form(secret, true)) ||
 	       has_form(text, url_form(secret, false)) || has_form(text, json_form(secret, true)) ||
-	       has_form(text, json_form(secret, false)) || has_form(text, html_form(secret));
+	       has_form(text, json_form(secret, false)) || has_form(text, html_form(secret)) ||
+	       has_base64(text, secret) || has_form(text, plain_form(secret));
 }
 
 static bool repeats_any(const char *data, size_t len, const char *const *secrets)

@@ -13,8 +13,9 @@
 /*
  * The beginning of the answer as one harmless line, in quotes; NULL if it is empty.  A note takes its place
  * if six bytes of a secret are in it (or the whole of a shorter one), in upper or lower case, as they are or
- * escaped for a URL, JSON or HTML.  Secrets (NULL-terminated) may be longer than what is really secret, as a
- * URL's path.  Caller frees.
+ * escaped for a URL, JSON or HTML, or in base64, also with something in front of it; and if the secret is
+ * base64, decoded.  Secrets (NULL-terminated) may be longer than what is really secret, as a URL's path.
+ * Caller frees.
  */
 char *answer_excerpt(const char *data, size_t len, const char *const *secrets);
 

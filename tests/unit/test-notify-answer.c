@@ -44,6 +44,11 @@ static void test_hidden(void)
 	ok(is_hidden("{\"got\":\"a\\\"b\\\"c\\\"d\"}", "a\"b\"c\"d"), "nor escaped for JSON");
 	ok(is_hidden("{\"got\":\"a\\/b\\/c\\/d\"}", "a/b/c/d"), "nor with slashes escaped");
 	ok(is_hidden("got a&amp;b&lt;c&#39;d", "a&b<c'd"), "nor escaped for HTML");
+	ok(is_hidden("Authorization: Basic Ym9iOlRyMHViNGRvcg==", "Tr0ub4dor"), "nor in base64 with a user");
+	ok(is_hidden("got AGJvYmIAVHIwdWI0ZG9y", "Tr0ub4dor"), "nor as AUTH PLAIN has it");
+	ok(is_hidden("got VHIwdWI0ZG9y", "Tr0ub4dor"), "nor in base64 alone");
+	ok(is_hidden("no bob:Tr0ub4dor here", "Basic Ym9iOlRyMHViNGRvcg=="), "nor decoded");
+	ok(!is_hidden("bob", "Ym9i"), "what is short is not decoded");
 	ok(!is_hidden("anything", ""), "an empty secret is none");
 }
 
