@@ -88,12 +88,12 @@ void plan_say_job(const struct log *log, const struct settings *s, const struct 
 	say_notification(log, &p->notify);
 }
 
-void plan_say_end(const struct log *log, const struct job_report *r)
+void plan_say_end(const struct log *log, const struct job_plan *p, const struct job_report *r)
 {
 	size_t good = 0;
 
 	for (size_t i = 0; i < r->n; i++)
-		good += !r->tasks[i].error;
+		good += guest_plan_is_good(&p->guests[i], &r->tasks[i]);
 	log_info(log, "dry run: %zu of %zu guest(s) can be saved, as far as that can be seen before", good,
 		 r->n);
 }

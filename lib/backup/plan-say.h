@@ -10,7 +10,7 @@
 void plan_say_job(const struct log *log, const struct settings *s, const struct job_plan *p,
 		  const char *storage, const char *dumpdir);
 /* The last line. */
-void plan_say_end(const struct log *log, const struct job_report *r);
+void plan_say_end(const struct log *log, const struct job_plan *p, const struct job_report *r);
 /* How each disk is read. */
 void plan_say_disks(const struct log *log, const struct guest_plan *g);
 /* The guest's newest backup and what is free.  Warns if one of its size would find no room. */

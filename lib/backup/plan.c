@@ -164,7 +164,7 @@ static int plan_run(struct job *j, struct job_plan *plan, struct error **err)
 	look_for_leftovers(j);
 	r = plan_guests(j, plan, awaited, err);
 	job_say_not_saved(j);
-	plan_say_end(j->host.log, j->report);
+	plan_say_end(j->host.log, plan, j->report);
 	if (r < 0)
 		report_add_error(j->report, error_message(err ? *err : NULL));
 	else if (!job_plan_is_good(j->report))

@@ -42,11 +42,15 @@ static void add_notes(struct task *t)
 		log_warn(t->log, "unable to add notes - %s", error_message(err));
 }
 
-void task_mark_backups(const struct task *t, struct backups *b)
+void task_say_retention(const struct task *t)
 {
 	_cleanup_free_ char *keep = prune_keep_describe(&t->o->keep);
 
 	log_info(t->log, "prune older backups with retention: %s", keep);
+}
+
+void task_mark_backups(const struct task *t, struct backups *b)
+{
 	for (size_t i = 0; i < b->n; i++)
 		b->list[i].is_new = !strcmp(b->list[i].name.filename, t->archive.name);
 	backups_mark(b, &t->o->keep, time(NULL));
@@ -57,8 +61,10 @@ static int prune_backups(struct task *t, struct error **err)
 {
 	_cleanup_backups_ struct backups b = { 0 };
 	unsigned removed = 0;
-	int r = place_list(t->o->place, "qemu", t->vmid, &b, err);
+	int r;
 
+	task_say_retention(t);
+	r = place_list(t->o->place, "qemu", t->vmid, &b, err);
 	if (r < 0)
 		return r;
 	task_mark_backups(t, &b);

@@ -189,7 +189,9 @@ void task_meter_summary(struct task *t, const struct vma_writer_stats *stats);
 /* ---- task-after.c ---- */
 /* When the archive is complete: notes, protection, retention. */
 int task_after(struct task *t, struct error **err);
-/* Marks the guest's backups, among them this one: which are kept.  Logs what decides. */
+/* Logs by what the guest's backups are kept. */
+void task_say_retention(const struct task *t);
+/* Marks the guest's backups, among them this one: which are kept.  Warns of those in the future. */
 void task_mark_backups(const struct task *t, struct backups *b);
 
 #endif

@@ -38,16 +38,18 @@ static pid_t journal_holder(const struct task *t)
 
 /*
  * What a killed run has left, its lock included, is undone before the guest's turn.  So is what the backup
- * does that runs now, if this one waits for it.
+ * does that runs now, if this one waits for it: *ret_busy.
  */
-static int look_at_lock(const struct task *t, pid_t awaited, struct guest_plan *plan, struct error **err)
+static int look_at_lock(const struct task *t, pid_t awaited, bool *ret_busy, struct guest_plan *plan,
+			struct error **err)
 {
 	_cleanup_(journal_freep) struct journal *left = NULL;
 	_cleanup_error_ struct error *busy = NULL;
 	const int peek = journal_peek(t->host->paths, t->host->kinds, t->vmid, &left, &busy);
 	int r;
 
-	if (peek == -EBUSY && awaited && journal_holder(t) == awaited) {
+	*ret_busy = peek == -EBUSY && awaited && journal_holder(t) == awaited;
+	if (*ret_busy) {
 		log_info(t->log, "VM %u is backed up right now, and this run waits for that", t->vmid);
 		return 0;
 	}
@@ -92,11 +94,14 @@ static void fill_disks(struct guest_plan *plan, const struct task *t, const stru
 		fill_disk(&plan->disks[i], t, &t->disks.conf.disks[i], plans);
 }
 
-static enum sources_where where_are_disks(const struct task *t)
+/* busy: another backup saves the guest now, and is not disturbed. */
+static enum sources_where where_are_disks(const struct task *t, bool busy)
 {
-	const bool stays = t->guest.mode != MODE_STOP || t->guest.access.commands->start_paused;
-
-	return t->guest.power.running && stays ? SOURCES_IN_QEMU : SOURCES_OFFLINE;
+	if (!t->guest.power.running)
+		return SOURCES_OFFLINE;
+	if (t->guest.mode == MODE_STOP)
+		return t->guest.access.commands->start_paused ? SOURCES_IN_LATER_QEMU : SOURCES_OFFLINE;
+	return busy ? SOURCES_IN_LATER_QEMU : SOURCES_IN_QEMU;
 }
 
 /* What the archive's header would refuse; without the size of each disk it cannot be made. */
@@ -110,10 +115,10 @@ static int try_header(struct task *t, const struct source_plan *plans, struct er
 	return task_archive_header(t, &hdr, err);
 }
 
-static int plan_disks(struct task *t, struct guest_plan *plan, struct error **err)
+static int plan_disks(struct task *t, enum sources_where where, struct guest_plan *plan, struct error **err)
 {
 	_cleanup_free_ struct source_plan *plans = xcalloc(t->disks.n + 1, sizeof(*plans));
-	int r = sources_plan(t->sources, where_are_disks(t), plans, err);
+	int r = sources_plan(t->sources, where, plans, err);
 
 	fill_disks(plan, t, plans);
 	if (r == 0 && !t->disks.n)
@@ -145,6 +150,7 @@ static void fill_prune(const struct task *t, struct backups *b, struct guest_pla
 		       struct plan_bytes *target_free)
 {
 	add_new(t, b);
+	task_say_retention(t);
 	task_mark_backups(t, b);
 	for (size_t i = 0; i < b->n; i++) {
 		if (b->list[i].mark != PRUNE_REMOVE)
@@ -193,19 +199,20 @@ static void say_mode(const struct task *t)
 static int plan_task(struct task *t, pid_t awaited, struct guest_plan *plan, struct plan_bytes *target_free,
 		     struct error **err)
 {
+	bool busy;
 	int r = task_look(t, err);
 
 	if (r < 0)
 		return r;
 	plan->power = t->guest.power.running ? GUEST_RUNS : GUEST_IS_OFF;
 	plan->phases = phases_of(t);
-	r = look_at_lock(t, awaited, plan, err);
+	r = look_at_lock(t, awaited, &busy, plan, err);
 	if (r == 0)
 		r = task_guest_find_disks(t, task_disks_look, err);
 	if (r < 0)
 		return r;
 	say_mode(t);
-	r = plan_disks(t, plan, err);
+	r = plan_disks(t, where_are_disks(t, busy), plan, err);
 	if (r == 0)
 		r = plan_place(t, plan, target_free, err);
 	plan_say_phases(t->log, plan);

@@ -48,11 +48,13 @@ static struct json_object *disk_json(const struct disk_plan *d)
 	return o;
 }
 
-static const char *task_state(const struct task_report *t)
+static const char *task_state(const struct guest_plan *g, const struct task_report *t)
 {
 	if (t->outcome == TASK_UNSUPPORTED)
 		return "unsupported";
-	return t->error ? "failed" : "ok";
+	if (t->error)
+		return "failed";
+	return guest_plan_is_good(g, t) ? "ok" : "todo";
 }
 
 static void put_disks(struct json_object *o, const struct guest_plan *g)
@@ -84,7 +86,7 @@ static struct json_object *guest_json(const struct guest_plan *g, const struct t
 
 	json_put_u64(o, "vmid", t->vmid);
 	json_put_text(o, "name", t->name);
-	json_put_str(o, "state", task_state(t));
+	json_put_str(o, "state", task_state(g, t));
 	json_put_text(o, "error", t->error);
 	if (g->power == GUEST_POWER_UNKNOWN)
 		json_put_null(o, "running");

@@ -4,6 +4,11 @@
 
 #include "base/strv.h"
 
+bool guest_plan_is_good(const struct guest_plan *g, const struct task_report *row)
+{
+	return g->power != GUEST_POWER_UNKNOWN && !row->error;
+}
+
 bool job_plan_is_good(const struct job_report *r)
 {
 	bool good = !r->error;

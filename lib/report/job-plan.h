@@ -75,6 +75,8 @@ struct job_plan {
 	size_t n;
 };
 
+/* The guest was looked at, and nothing that would fail has been seen. */
+bool guest_plan_is_good(const struct guest_plan *g, const struct task_report *row);
 /* Nothing that would fail has been seen. */
 bool job_plan_is_good(const struct job_report *r);
 void job_plan_clear(struct job_plan *p);

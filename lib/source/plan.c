@@ -19,24 +19,35 @@ static int look_into_qemu(struct sources *s, struct error **err)
 	return 0;
 }
 
-/* A volume that is not active has a size only if its storage tells it. */
+/* Whether its size must be known: its storage tells it in any case, or its path is there. */
+static int must_have_size(const struct volume *v, bool *ret, struct error **err)
+{
+	int r = 0;
+
+	*ret = true;
+	if (v->storage)
+		r = storage_is_active(v->storage, ret, err);
+	if (r < 0 || !*ret || (v->storage && v->storage->ops->size))
+		return r;
+	return volume_look(v, ret, err);
+}
+
 static int find_size(struct source *d, struct source_plan *ret, struct error **err)
 {
 	_cleanup_error_ struct error *mine = NULL;
-	bool active = true;
-	int r = 0;
+	bool must;
+	int r;
 
 	ret->has_size = d->live || volume_size(d->volume, &d->size, &mine) == 0;
 	ret->size = d->size;
 	if (ret->has_size)
 		return 0;
-	if (d->volume->storage)
-		r = storage_is_active(d->volume->storage, &active, err);
-	if (r < 0 || !active || !volume_is_active(d->volume))
-		return r;
-	r = mine->code;
-	error_keep_first(err, &mine);
-	return error_wrap(err, r, "disk '%s'", d->conf->key);
+	r = must_have_size(d->volume, &must, err);
+	if (r == 0 && must) {
+		r = mine->code;
+		error_keep_first(err, &mine);
+	}
+	return r < 0 ? error_wrap(err, r, "disk '%s'", d->conf->key) : 0;
 }
 
 static int plan_disk(struct sources *s, struct source *d, struct source_plan *plans, struct error **err)
@@ -54,6 +65,8 @@ int sources_plan(struct sources *s, enum sources_where where, struct source_plan
 {
 	int r = where == SOURCES_IN_QEMU ? look_into_qemu(s, err) : 0;
 
+	if (where == SOURCES_IN_LATER_QEMU)
+		sources_choose(s);
 	for (size_t i = 0; i < s->n && r == 0; i++)
 		r = plan_disk(s, s->list[i], ret, err);
 	return r;

@@ -158,6 +158,8 @@ struct source_plan {
 enum sources_where {
 	SOURCES_OFFLINE, /* as if the guest was off */
 	SOURCES_IN_QEMU, /* in its QEMU, which runs */
+	/* in a QEMU that is not there yet, or that another backup uses now: it is not asked */
+	SOURCES_IN_LATER_QEMU,
 };
 
 /*

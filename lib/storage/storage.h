@@ -206,6 +206,11 @@ int volume_activate(const struct volume *v, struct error **err);
  * again after use.
  */
 bool volume_is_active(const struct volume *v);
+/*
+ * For looking at it only, if its storage is active: *ret says whether its path is usable as it is, or
+ * volume_activate() has to make it so.  ERR_NOT_FOUND if its storage says that there is no such volume.
+ */
+int volume_look(const struct volume *v, bool *ret, struct error **err);
 /* Undoes volume_activate() where PVE does so (lvm, krbd).  Does nothing for other types. */
 int volume_deactivate(const struct volume *v, struct error **err);
 

@@ -95,6 +95,22 @@ bool volume_is_active(const struct volume *v)
 	return !v->storage || !v->storage->ops->volume_deactivate || !v->path || access(v->path, F_OK) == 0;
 }
 
+int volume_look(const struct volume *v, bool *ret, struct error **err)
+{
+	const struct storage_ops *ops = v->storage ? v->storage->ops : NULL;
+	_cleanup_strv_ char **names = NULL;
+	int r;
+
+	*ret = !ops || !ops->volume_activate || !v->path || access(v->path, F_OK) == 0;
+	if (*ret || !ops->names)
+		return 0;
+	r = ops->names(v->storage, &names, err);
+	if (r == 0 && !strv_contains(names, v->volname))
+		r = error_set(err, ERR_NOT_FOUND, "storage '%s' has no volume '%s'", v->storage->id,
+			      v->volname);
+	return r;
+}
+
 int volume_deactivate(const struct volume *v, struct error **err)
 {
 	if (!v->storage || !v->storage->ops->volume_deactivate)

@@ -199,6 +199,13 @@ archive_add() {
 	echo "start-paused-command: false" > "$VZDUMP_ROOT/etc/vzdump.conf"
 	planned 101 --mode stop --storage backup "${FLEECING[@]}"
 	is '.guests[0].disks[0].way' fleecing
+	# and not in the one that runs now, whatever stands in its way there
+	qmp 101 nbd-server-start "{\"addr\":{\"type\":\"unix\",\"data\":{\"path\":\"$VZ_TMP/nbd\"}}}"
+	qmp 101 block-export-add '{"type":"nbd","id":"theirs","node-name":"drive-scsi0"}'
+	planned 101 --mode stop --storage backup "${FLEECING[@]}"
+	[[ $status = 0 ]]
+	is '[.guests[0].disks[] | select(.included) | "\(.way) \(.size) \(.file)"] | join(", ")' \
+		"fleecing $((16 << 20)) null, sink $((528 << 10)) null, offline $((4 << 20)) null"
 	printf 'vm: 101\n' > "$PVE/ha-resources"
 	mkdir -p "$PVE/ha"
 	mv "$PVE/ha-resources" "$PVE/ha/resources.cfg"
@@ -332,6 +339,10 @@ archive_add() {
 	# its own guest is locked, but not any more when a run has waited
 	planned 102 --storage backup
 	[[ $status = 0 && $stderr = *"VM 102 is backed up right now, and this run waits for that"* ]]
+	strace -f -qq -s 300 -o "$VZ_TMP/trace" -e trace=write,sendto,sendmsg \
+		"$VZDUMP" 102 --dry-run --storage backup > /dev/null
+	grep -q "is backed up right now" "$VZ_TMP/trace"
+	run ! grep -F execute "$VZ_TMP/trace"
 	planned 102 --storage backup --lockwait 0
 	[[ $status = 255 && $stderr = *"would fail - VM is locked (backup): the guest is held by vzdump (pid $BACKUP)"* ]]
 	# --stop ends nothing
@@ -372,6 +383,38 @@ archive_add() {
 	is '.target | "\(.active) \(.free > 0)"' "true true"
 }
 
+# lvm_fakes: tools of LVM that know the volume group vgt with a thin pool and a volume that is not active
+lvm_fakes() {
+	local tool
+	mkdir "$VZ_TMP/tools"
+	cat > "$VZ_TMP/tools/lvs" <<- 'END'
+		#!/bin/sh
+		case "$*" in
+		*vgt/pool*) lv='"lv_name":"pool", "lv_attr":"twi---tz--", "lv_size":"419430400", "pool_lv":""' ;;
+		*) lv='"lv_name":"vm-101-disk-0", "lv_attr":"Vwi---tz--", "lv_size":"41943040", "pool_lv":"pool"' ;;
+		esac
+		echo "{\"report\": [{\"lv\": [{$lv, \"data_percent\":\"\", \"lv_tags\":\"\"}]}]}"
+	END
+	cp "$VZ_TMP/tools/lvs" "$VZ_TMP/tools/vgs"
+	sed -i "s/twi---tz/twi-aotz/" "$VZ_TMP/tools/lvs"
+	for tool in lvchange vgchange vgscan; do
+		printf '#!/bin/sh\necho "$0" >> "%s/changed"\n' "$VZ_TMP" > "$VZ_TMP/tools/$tool"
+	done
+	chmod +x "$VZ_TMP"/tools/*
+	PATH=$VZ_TMP/tools:$PATH
+	printf 'lvmthin: thin\n\tvgname vgt\n\tthinpool pool\n\tcontent images\n' >> "$PVE/storage.cfg"
+}
+
+@test "a volume that is not active stays so, and its size is not known; one that is gone fails" {
+	lvm_fakes
+	conf_add 101 "scsi0: thin:vm-101-disk-0"
+	conf_add 102 "scsi0: thin:vm-102-disk-0"
+	planned 101 102 --storage backup
+	[[ $status = 255 && ! -e $VZ_TMP/changed ]]
+	is '.guests[0] | "\(.state) \(.disks[0].way) \(.disks[0].size)"' "ok offline null"
+	is '.guests[1] | "\(.state) \(.error)"' "failed disk 'scsi0': storage 'thin' has no volume 'vm-102-disk-0'"
+}
+
 @test "guests of other nodes, pools and containers are in the plan as in the run" {
 	mkdir -p "$PVE/nodes/pve2/qemu-server"
 	echo here > "$VZDUMP_ROOT/etc/hostname"
@@ -391,6 +434,15 @@ archive_add() {
 	[[ $status = 0 && -z $output ]]
 	dry 101 --node pve2
 	[[ $status = 0 && -z $output ]]
+}
+
+@test "guests that were not looked at are told from those that can be saved" {
+	conf_add 101 "name: web"
+	planned 101 --storage backup --tmpdir /nonexistent
+	[[ $status = 255 ]]
+	is '.guests[0] | "\(.state) \(.error)"' "todo null"
+	planned 101 --storage backup
+	is '.guests[0].state' ok
 }
 
 # fails <argument>...: a dry run and a run must fail alike: status, errors, last line

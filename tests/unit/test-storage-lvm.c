@@ -87,6 +87,21 @@ static void test_output(struct tools *t)
 	ok(st.total == 419430400 && st.used == 5242880 && st.avail == 414187520, "  follows data_percent");
 }
 
+static void test_looking(struct tools *t)
+{
+	_cleanup_volume_ struct volume inactive = { 0 }, gone = { 0 };
+	struct error *err = NULL;
+	bool active = true;
+
+	tool_prints(t, "lvs", lvs, "", 0);
+	works(volume_open(&t->c, "thin:vm-100-thin", NULL, &inactive, &err), &err, "a volume without a path");
+	works(volume_look(&inactive, &active, &err), &err, "  may be one that is not active");
+	ok(!active, "  which is told");
+	works(volume_open(&t->c, "thin:vm-100-gone", NULL, &gone, &err), &err, "another");
+	ok(volume_look(&gone, &active, &err) == ERR_NOT_FOUND, "  is not there at all");
+	fails(-1, &err, "storage 'thin' has no volume 'vm-100-gone'", "  and is named");
+}
+
 static void test_failures(struct tools *t)
 {
 	const struct storage *s = storage_find(&t->c, "thick");
@@ -153,6 +168,7 @@ int main(void)
 	tools_init(&t, config);
 	test_names(&t);
 	test_output(&t);
+	test_looking(&t);
 	test_renamed(&t);
 	test_failures(&t);
 	test_percent();
