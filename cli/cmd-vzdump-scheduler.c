@@ -161,13 +161,22 @@ static int run_jobs(const struct options *o, const struct paths *p, struct error
 	return once ? scheduler_once(&s, err) : scheduler_serve(&s, err);
 }
 
+static int check_one_task(const struct options *o, struct error **err)
+{
+	if (options_given(o, "next") + options_bool(o, "list") + options_bool(o, "once") <= 1)
+		return 0;
+	return error_set(err, ERR_INVALID, "vzdump-scheduler: give only one of --next, --list and --once");
+}
+
 static int run(struct options *o, struct error **err)
 {
 	enum log_level least = LOG_LEVEL_WARN;
 	const struct log log = { .line = on_line, .opaque = &least };
 	struct paths paths;
-	int r;
+	int r = check_one_task(o, err);
 
+	if (r < 0)
+		return r;
 	if (options_given(o, "next"))
 		return print_next(o, err);
 	paths_init(&paths, getenv("VZDUMP_ROOT"));

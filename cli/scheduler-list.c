@@ -28,10 +28,10 @@ enum {
 struct row {
 	const struct job_entry *job;
 	bool elsewhere; /* it is for another node */
-	bool running;
-	int64_t last; /* 0: never */
-	int64_t next; /* 0: never, or it is disabled */
-	char *result; /* NULL: none yet */
+	int running;    /* negative: it cannot be told */
+	int64_t last;   /* 0: never */
+	int64_t next;   /* 0: never, or it is disabled */
+	char *result;   /* NULL: none yet */
 	char *log;
 };
 
@@ -43,27 +43,45 @@ static void fill_next(struct row *row, time_t now)
 		row->next = next;
 }
 
-/* The state, and what has become of its run since the last pass. */
+/* The state, and what has become of its run since the last pass.  err: why it cannot be told if it runs. */
 static void fill_row(struct row *row, const struct paths *p, const char *node, time_t now,
-		     const struct log *log)
+		     const struct log *log, struct error **err)
 {
 	const char *id = row->job->id, *only = job_entry_node(row->job);
 	_cleanup_job_state_ struct job_state st = { 0 };
 	_cleanup_job_run_ struct job_run run = { 0 };
 
 	row->elsewhere = only && strcmp(only, node) != 0;
-	row->running = job_run_is_on(p, id);
+	row->running = job_run_is_on(p, id, err);
 	row->log = job_log_file(p, id);
 	fill_next(row, now);
 	if (job_state_load(p, id, log, &st, NULL) <= 0)
 		return;
 	row->last = job_state_last_run(&st);
-	if (row->running)
+	if (row->running > 0)
 		row->result = xstrdup("running");
 	else if (st.phase == JOB_STOPPED)
 		row->result = xstrdup_null(st.msg);
 	else if (job_run_load(p, id, &run))
 		row->result = xstrdup_null(run.msg);
+}
+
+/* One warning for all jobs whose runs cannot be seen. */
+static void fill_rows(struct row *rows, const struct jobs *jobs, const struct paths *p, const struct log *log)
+{
+	_cleanup_free_ char *node = paths_nodename(p);
+	_cleanup_error_ struct error *err = NULL;
+	const time_t now = time(NULL);
+
+	for (size_t i = 0; i < jobs->n; i++) {
+		_cleanup_error_ struct error *why = NULL;
+
+		rows[i].job = &jobs->entries[i];
+		fill_row(&rows[i], p, node, now, log, &why);
+		error_keep_first(&err, &why);
+	}
+	if (err)
+		log_warn(log, "whether jobs are running cannot be told, ask as root: %s", error_message(err));
 }
 
 /* ---- as a table ---- */
@@ -136,12 +154,12 @@ static void put_time(struct json_object *o, const char *key, int64_t t)
 		json_put_null(o, key);
 }
 
-static void put_text(struct json_object *o, const char *key, const char *text)
+static void put_running(struct json_object *o, int running)
 {
-	if (text)
-		json_put_text(o, key, text);
+	if (running < 0)
+		json_put_null(o, "running");
 	else
-		json_put_null(o, key);
+		json_put_bool(o, "running", running);
 }
 
 static struct json_object *to_json(const struct row *rows, size_t n)
@@ -155,12 +173,12 @@ static struct json_object *to_json(const struct row *rows, size_t n)
 		json_put_text(o, "id", row->job->id);
 		json_put_bool(o, "enabled", row->job->enabled);
 		json_put_text(o, "schedule", row->job->schedule);
-		put_text(o, "comment", row->job->comment);
-		put_text(o, "node", job_entry_node(row->job));
+		json_put_text(o, "comment", row->job->comment);
+		json_put_text(o, "node", job_entry_node(row->job));
 		json_put_bool(o, "repeat-missed", row->job->repeat_missed);
-		json_put_bool(o, "running", row->running);
+		put_running(o, row->running);
 		put_time(o, "last-run", row->last);
-		put_text(o, "result", row->running ? NULL : row->result);
+		json_put_text(o, "result", row->running > 0 ? NULL : row->result);
 		put_time(o, "next-run", row->next);
 		json_put_text(o, "log", row->log);
 		json_append(all, o);
@@ -182,7 +200,6 @@ static void print_rows(const struct options *o, const struct row *rows, size_t n
 
 int scheduler_list(const struct options *o, const struct paths *p, const struct log *log, struct error **err)
 {
-	_cleanup_free_ char *node = paths_nodename(p);
 	_cleanup_jobs_ struct jobs jobs = { 0 };
 	struct row *rows;
 	int r = jobs_load(p, NULL, log, &jobs, err);
@@ -190,10 +207,7 @@ int scheduler_list(const struct options *o, const struct paths *p, const struct 
 	if (r < 0)
 		return r;
 	rows = xcalloc(jobs.n + 1, sizeof(*rows));
-	for (size_t i = 0; i < jobs.n; i++) {
-		rows[i].job = &jobs.entries[i];
-		fill_row(&rows[i], p, node, time(NULL), log);
-	}
+	fill_rows(rows, &jobs, p, log);
 	print_rows(o, rows, jobs.n);
 	for (size_t i = 0; i < jobs.n; i++) {
 		free(rows[i].result);

@@ -43,7 +43,7 @@ static bool is_left_over(const struct paths *p, const struct jobs *jobs, const c
 	if (!id)
 		return str_prefix(name, "vzdump-", NULL) && is_unfinished(name);
 	/* the run of a job that was removed meanwhile still needs its lock, should the job come back */
-	return !jobs_find(jobs, id) && (str_suffix(name, ".json") || !job_run_is_on(p, id));
+	return !jobs_find(jobs, id) && (str_suffix(name, ".json") || job_run_is_on(p, id, NULL) == 0);
 }
 
 void job_files_remove_others(const struct paths *p, const struct jobs *jobs, const struct log *log)

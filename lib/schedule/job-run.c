@@ -33,13 +33,17 @@ int job_run_lock(const struct paths *p, const char *id, struct error **err)
 	return error_errno(err, e, "cannot lock '%s'", path);
 }
 
-bool job_run_is_on(const struct paths *p, const char *id)
+int job_run_is_on(const struct paths *p, const char *id, struct error **err)
 {
 	_cleanup_free_ char *path = job_file(p, id, "lck");
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
-	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fcntl(fd, F_OFD_GETLK, &whole) < 0)
+		return error_errno(err, errno, "cannot read lock '%s'", path);
+	return whole.l_type != F_UNLCK;
 }
 
 /* ---- the record ---- */

@@ -18,8 +18,11 @@
  * -EAGAIN: a run of the job is on.
  */
 int job_run_lock(const struct paths *p, const char *id, struct error **err);
-/* Whether a run of the job is on.  Takes no lock, so that it disturbs nobody. */
-bool job_run_is_on(const struct paths *p, const char *id);
+/*
+ * 1: a run of the job is on; 0: none is.  Negative: it cannot be told, as by a user who may not read the
+ * lock.  Takes no lock, so that it disturbs nobody.
+ */
+int job_run_is_on(const struct paths *p, const char *id, struct error **err);
 
 /* The record; times are seconds since 1970. */
 struct job_run {

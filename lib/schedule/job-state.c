@@ -31,7 +31,7 @@ void job_state_clear(struct job_state *s)
 
 /* ---- reading ---- */
 
-/* Perl writes numbers as strings at times.  False if it is none, or no time after 1970. */
+/* Perl writes numbers as strings at times.  False, and *ret stays, if it is none or a time before 1970. */
 static bool get_number(struct json_object *o, const char *key, int64_t *ret)
 {
 	struct json_object *value = json_get_obj(o, key);
@@ -43,10 +43,10 @@ static bool get_number(struct json_object *o, const char *key, int64_t *ret)
 		*ret = (int64_t)n;
 		return true;
 	}
-	if (!json_object_is_type(value, json_type_int))
+	if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
 		return false;
 	*ret = json_object_get_int64(value);
-	return *ret >= 0;
+	return true;
 }
 
 static bool get_phase(struct json_object *o, enum job_phase *ret)

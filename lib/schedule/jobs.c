@@ -256,7 +256,8 @@ int jobs_load(const struct paths *p, const char *only, const struct log *log, st
 		error_keep_first(err, &e);
 		return r;
 	}
-	if (r >= 0)
+	ret->has_file = r >= 0;
+	if (ret->has_file)
 		parse(buf_str(&text), file, only, log, ret);
 	return 0;
 }

@@ -40,6 +40,7 @@ struct job_entry {
 struct jobs {
 	struct job_entry *entries; /* by id */
 	size_t n;
+	bool has_file; /* jobs.cfg is there */
 };
 
 /*

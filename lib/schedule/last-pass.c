@@ -56,5 +56,5 @@ int last_pass_save(const struct paths *p, const struct last_pass *l, struct erro
 	json_put_u64(o, "uptime", l->uptime);
 	json_put_str(o, "warnings", l->warnings);
 	text = json_text(o);
-	return r < 0 ? r : io_write_file_atomic(file, text, strlen(text), 0644, NULL, err);
+	return r < 0 ? r : io_write_file_atomic(file, text, strlen(text), 0600, NULL, err);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/lock-holder.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/upid.h"
@@ -204,11 +205,11 @@ static bool is_due(const struct pass *pass, const struct job_entry *e, const str
 	return calendar_next(&e->event, (time_t)job_state_last(st), &next) && next <= pass->now;
 }
 
-/* Whatever passed while nobody was there is dropped. */
+/* Whatever passed while nobody was there is dropped.  Most jobs have missed nothing: they are not written. */
 static int drop_missed(const struct pass *pass, const struct job_entry *e, struct job_state *st,
 		       struct error **err)
 {
-	if (!pass->after_gap || e->repeat_missed)
+	if (!pass->after_gap || e->repeat_missed || !is_due(pass, e, st))
 		return 0;
 	st->updated = pass->now;
 	return save(pass, e, st, err);
@@ -225,11 +226,14 @@ static int run_if_due(const struct pass *pass, const struct job_entry *e, struct
 		      struct error **err)
 {
 	bool again = false;
-	int r = 0;
+	int r;
 
 	if (!is_on_this_node(pass, e))
 		return 0;
-	if (job_run_is_on(pass->s->paths, e->id))
+	r = job_run_is_on(pass->s->paths, e->id, err);
+	if (r < 0)
+		return r;
+	if (r > 0)
 		return st->phase == JOB_STARTED ? 0 : note_started(pass, e, st, err);
 	if (st->phase == JOB_STARTING || st->phase == JOB_STARTED)
 		r = look_at_run(pass, e, st, err);
@@ -331,13 +335,19 @@ static int run_pass(const struct scheduler *s, time_t now, uint64_t uptime, stru
 	size_t failed;
 	int r = load_jobs(s, &last, &jobs, err);
 
-	if (r < 0)
-		return r;
 	last.uptime = uptime;
+	/* a time that comes meanwhile is not missed: its job runs when the file can be read again */
+	if (r < 0 && !pass.after_gap)
+		note_pass(&pass, &last);
+	/* perhaps the file system is not mounted yet: jobs keep their states, and this does not end a gap */
+	if (r < 0 || !jobs.has_file)
+		return r;
 	failed = note_pass(&pass, &last) < 0;
 	job_files_remove_others(s->paths, &jobs, s->log);
 	failed += look_after_all(&pass, &jobs);
-	return failed ? error_set(err, ERR_INVALID, "%zu errors, see the lines above", failed) : 0;
+	if (!failed)
+		return 0;
+	return error_set(err, ERR_INVALID, "%zu error%s, see above", failed, failed == 1 ? "" : "s");
 }
 
 /* Passes of two schedulers go one after the other; one takes moments. */
@@ -349,8 +359,10 @@ static int lock_passes(const char *path, struct error **err)
 		return error_errno(err, -fd, "cannot open lock '%s'", path);
 	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
 		if (i == LOCK_TRIES) {
+			_cleanup_free_ char *holder = lock_holder_text(path);
+
 			close(fd);
-			return error_set(err, ERR_TIMEOUT, "another vzdump-scheduler holds '%s'", path);
+			return error_set(err, ERR_TIMEOUT, "'%s' is %s: if that hangs, end it", path, holder);
 		}
 		usleep(LOCK_NAP_US);
 	}

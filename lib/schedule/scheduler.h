@@ -45,9 +45,11 @@ struct scheduler {
 };
 
 /*
- * One pass.  now: seconds since 1970; uptime: seconds of a clock that nobody sets and that begins at boot, to
- * see gaps between passes.  A job that cannot be looked after does not keep the others from being: it is
- * logged as an error, and the result is an error after all.
+ * One pass.  now: seconds since 1970; uptime: seconds of a clock that nobody sets, that begins at boot and
+ * goes on while the host is suspended, to see gaps between passes.  Without jobs.cfg nothing is done, and it
+ * does not count as a pass.  If the file cannot be read, it does count, so that times that come meanwhile are
+ * not missed.  A job that cannot be looked after does not keep the others from being: it is logged as an
+ * error, and the result is an error after all.
  */
 int scheduler_pass(const struct scheduler *s, time_t now, uint64_t uptime, struct error **err);
 

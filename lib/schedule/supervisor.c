@@ -165,7 +165,7 @@ static int keep_only(int lock)
 		dup2(lock, FIRST_FD);
 		lock = FIRST_FD;
 	}
-	close_range(FIRST_FD + 1, ~0u, 0);
+	closefrom(FIRST_FD + 1);
 	fcntl(lock, F_SETFD, FD_CLOEXEC);
 	return lock;
 }

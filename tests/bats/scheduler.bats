@@ -94,6 +94,34 @@ teardown() {
 	flock "$STATES/lock" "$SCHEDULER" --list
 }
 
+@test "--list tells an ordinary user that it cannot see what runs" {
+	[[ $EUID = 0 ]] || skip "only root has something to hide"
+	job nightly "$PAST" 'all 1'
+	vzdump_waits
+	pass
+	make_due nightly
+	pass
+	wait_for_file "$VZ_TMP/calls"
+	chmod 755 "$VZ_TMP" "$VZDUMP_ROOT"
+	run setpriv --reuid=65534 --regid=65534 --clear-groups "$SCHEDULER" --list
+	[ "$status" = 0 ]
+	[ "${#lines[@]}" = 3 ]
+	[ "${lines[0]}" = "WARN: whether jobs are running cannot be told, ask as root: cannot read lock '$STATES/vzdump-nightly.lck': Permission denied" ]
+	[[ ${lines[2]} =~ ^nightly\ +yes\ +$PAST\ +[0-9-]{10}\ [0-9:]{8}\ +never\ +-$ ]]
+	run setpriv --reuid=65534 --regid=65534 --clear-groups "$SCHEDULER" --list --output-format json
+	[ "$(jq -c '.[0] | [.id, .running, .result]' <<< "${lines[1]}")" = '["nightly",null,null]' ]
+	vzdump_may_end
+	wait_for_end nightly
+}
+
+@test "--next, --list and --once are not for one call" {
+	run scheduler --list --once
+	[ "$status" = 255 ]
+	[ "$output" = "vzdump-scheduler: give only one of --next, --list and --once" ]
+	run scheduler --next daily --list
+	[ "$status" = 255 ]
+}
+
 # ---- --once ----
 
 @test "--once starts what is due, by vzdump --job --quiet 1, and ends while it runs" {
@@ -255,6 +283,25 @@ teardown() {
 	[ "$(listed nightly running)" = true ]
 	vzdump_may_end
 	wait_for_end nightly
+}
+
+# with_uptime <seconds> <command>...: as if the host had been up for so much longer, most of it suspended
+with_uptime() {
+	local more=$1
+	shift
+	unshare --time --boottime "$more" "$@"
+}
+
+@test "what passed while the host was suspended is missed" {
+	with_uptime 1 true 2> /dev/null || skip "clocks cannot be set for a process here"
+	job nightly "$PAST"
+	job again "$PAST" 'repeat-missed 1'
+	pass
+	make_due nightly again
+	with_uptime 86400 "$SCHEDULER" --once
+	wait_for_end again
+	[ "$(< "$VZ_TMP/calls")" = "--job again --quiet 1" ]
+	[ "$(state nightly state)" = created ]
 }
 
 @test "without a place for its state no job runs, and an error says so" {
@@ -466,6 +513,21 @@ guest_off() {
 	pass
 	[ "$(state a msg)$(state b msg)" = OKOK ]
 	[ "$(find "$STORE/backup/dump" -name 'vzdump-qemu-10[12]-*.vma' | wc -l)" = 2 ]
+}
+
+@test "a program that a hook of a real job leaves behind does not keep the job from ending" {
+	SCHEDULER=$BUILD/bin/vzdump-scheduler
+	guest_off 101
+	printf '#!/bin/bash\n[[ $1 != job-start ]] || { sleep 1000 & echo $! > %q; }\n' "$VZ_TMP/left" > "$VZ_TMP/hook"
+	chmod 755 "$VZ_TMP/hook"
+	job nightly "$PAST" 'vmid 101' 'storage backup' "script $VZ_TMP/hook"
+	pass
+	make_due nightly
+	pass
+	wait_for_end nightly
+	kill "$(< "$VZ_TMP/left")"
+	pass
+	[ "$(state nightly msg)" = OK ]
 }
 
 @test "a real job that fails is told with its reason" {

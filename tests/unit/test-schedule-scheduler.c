@@ -452,6 +452,74 @@ static void test_config_faults(void)
 	finish();
 }
 
+/* From 1:55 on jobs.cfg cannot be read for 20 minutes. */
+static void test_config_unreadable(void)
+{
+	_cleanup_free_ char *file = NULL;
+	int errors = 0;
+
+	begin(THURSDAY);
+	jobs("vzdump: a\n\tschedule 2:00\n");
+	pass();
+	go_on(2 * HOUR - 5 * MINUTE);
+	file = paths_get(&paths, "/etc/pve/jobs.cfg");
+	unlink(file);
+	if (mkdir(file, 0755) < 0)
+		abort();
+	for (int i = 0; i < 20; i++) {
+		sleep_for(MINUTE);
+		errors += pass() < 0;
+	}
+	ok(errors == 20, "a file that cannot be read is an error of each pass");
+	rmdir(file);
+	jobs("vzdump: a\n\tschedule 2:00\n");
+	go_on(MINUTE);
+	started("a ", "what came due meanwhile runs when it can be read again");
+	go_on(HOUR);
+	started("", "once");
+	/* a boot is a gap, whether the file can be read at first or not */
+	host.now += DAY;
+	host.uptime = 10;
+	unlink(file);
+	if (mkdir(file, 0755) < 0)
+		abort();
+	pass();
+	rmdir(file);
+	jobs("vzdump: a\n\tschedule 2:00\n");
+	go_on(MINUTE);
+	started("", "at boot what was missed is dropped also if the file cannot be read at first");
+	finish();
+}
+
+/* As before its file system is mounted. */
+static void test_config_missing(void)
+{
+	static const char text[] = "vzdump: again\n\tschedule 2:00\n\trepeat-missed 1\n\n"
+				   "vzdump: once\n\tschedule 2:00\n";
+	_cleanup_free_ char *file = NULL;
+
+	begin(THURSDAY);
+	jobs(text);
+	pass();
+	go_on(2 * HOUR - MINUTE);
+	file = paths_get(&paths, "/etc/pve/jobs.cfg");
+	unlink(file);
+	go_on(2 * MINUTE);
+	ok(is_there("/var/lib/vzdump/jobs/vzdump-once.json"), "without the file jobs keep their states");
+	jobs(text);
+	go_on(MINUTE);
+	started("again once ", "what came due while it was away for moments runs");
+	host.now += DAY;
+	host.uptime = 10;
+	unlink(file);
+	go_on(3 * MINUTE);
+	jobs(text);
+	go_on(MINUTE);
+	started("again ", "if it comes late after a boot, repeat-missed is heeded");
+	said_nothing("and nothing of that is worth a warning");
+	finish();
+}
+
 /* ---- states that are damaged ---- */
 
 static void test_damaged(void)
@@ -493,6 +561,12 @@ static void test_damaged(void)
 	    "\"schedule\":\"2:00\"}}");
 	go_on(MINUTE);
 	said_nothing("a state of Perl, with numbers as strings, is none of them");
+	buf_reset(&host.started);
+	put("/var/lib/vzdump/jobs/vzdump-a.json",
+	    "{\"time\":1768525260,\"state\":\"stopped\",\"msg\":\"OK\",\"updated\":-5,"
+	    "\"config\":{\"enabled\":1,\"schedule\":\"2:00\"}}");
+	go_on(MINUTE);
+	started("", "a time before 1970 counts as none");
 	finish();
 }
 
@@ -512,6 +586,57 @@ static void test_unreadable(void)
 	started("b ", "its job does not run, the other one does");
 	said("job 'a': ", "which is told");
 	rmdir(file);
+	finish();
+}
+
+static void test_lock_unreadable(void)
+{
+	_cleanup_free_ char *lock = NULL, *aside = NULL;
+
+	begin(THURSDAY);
+	jobs("vzdump: a\n\tschedule *:0/10\n");
+	pass();
+	host.takes = HOUR;
+	go_on(10 * MINUTE);
+	started("a ", "a run begins");
+	lock = paths_get(&paths, "/var/lib/vzdump/jobs/vzdump-a.lck");
+	aside = xasprintf("%s.aside", lock);
+	if (rename(lock, aside) < 0 || symlink(aside, lock) < 0)
+		abort();
+	sleep_for(10 * MINUTE);
+	ok(pass() < 0, "if its lock cannot be read, that is an error");
+	said("cannot read lock", "which is told");
+	ok(state_is("a", JOB_STARTED, NULL), "the run does not count as ended");
+	if (rename(aside, lock) < 0)
+		abort();
+	go_on(MINUTE);
+	said_nothing("and goes on");
+	started("", "alone");
+	finish();
+}
+
+static ino_t inode_of(const char *path)
+{
+	_cleanup_free_ char *file = paths_get(&paths, "%s", path);
+	struct stat st;
+
+	return stat(file, &st) == 0 ? st.st_ino : 0;
+}
+
+/* A host with a thousand jobs would wait for its disk for long. */
+static void test_boot_writes_little(void)
+{
+	ino_t before;
+
+	begin(THURSDAY);
+	jobs("vzdump: a\n\tschedule monthly\n");
+	pass();
+	before = inode_of("/var/lib/vzdump/jobs/vzdump-a.json");
+	host.now += DAY;
+	host.uptime = 10;
+	pass();
+	ok(before && inode_of("/var/lib/vzdump/jobs/vzdump-a.json") == before,
+	   "after a boot the state of a job that has missed nothing is not written");
 	finish();
 }
 
@@ -645,8 +770,12 @@ int main(void)
 	test_changes();
 	test_removed();
 	test_config_faults();
+	test_config_unreadable();
+	test_config_missing();
 	test_damaged();
 	test_unreadable();
+	test_lock_unreadable();
+	test_boot_writes_little();
 	test_clock_back();
 	test_clock_forward();
 	test_killed_before_run();
