@@ -11,7 +11,8 @@
 #include "base/mem.h"
 
 #define RECORD_VERSION 1
-#define RECORD_MAX     (64 * 1024)
+#define RECORD_MAX     (256 * 1024)
+#define TEXT_MAX       4096 /* bytes kept of a name or an error, so that a record never exceeds RECORD_MAX */
 #define RECORD_MEMORY  ((size_t)1024 * 1024)
 
 char *record_folder(const struct paths *p)
@@ -165,6 +166,20 @@ bool record_load(const struct paths *p, uint32_t vmid, struct guest_record *ret,
 
 /* ---- writing ---- */
 
+/* A guest's name has any length, and so has an error with it. */
+static void put_cut(struct json_object *o, const char *key, const char *text)
+{
+	size_t len = text ? strnlen(text, TEXT_MAX) : 0;
+	_cleanup_free_ char *head = NULL;
+
+	/* not amid a character */
+	while (len > 0 && (text[len] & 0xc0) == 0x80)
+		len--;
+	if (text)
+		head = xstrndup(text, len);
+	json_put_text(o, key, head);
+}
+
 /* Strings are borrowed. */
 static struct run_record run_of(const struct job_report *job, const struct task_report *t)
 {
@@ -195,7 +210,7 @@ static struct json_object *last_json(const struct run_record *r)
 
 	json_put_u64(o, "start", (uint64_t)r->start);
 	json_put_u64(o, "ns", r->ns);
-	json_put_text(o, "error", r->error);
+	put_cut(o, "error", r->error);
 	json_put_text(o, "mode", r->mode);
 	json_put_text(o, "job-id", r->job_id);
 	json_put_text(o, "node", r->node);
@@ -271,7 +286,7 @@ int record_save(const struct paths *p, const struct job_report *job, const struc
 	success = last_success(&old, job, task);
 	later = is_later(old.last.start, run.start);
 	json_put_u64(o, "version", RECORD_VERSION);
-	json_put_text(o, "name", task->name ? task->name : old.name);
+	put_cut(o, "name", task->name ? task->name : old.name);
 	json_put_obj(o, "last-run", last_json(later ? &old.last : &run));
 	if (success.start)
 		json_put_obj(o, "last-success", success_json(&success));

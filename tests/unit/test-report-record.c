@@ -126,6 +126,23 @@ static void test_order(void)
 	record_clear(&r);
 }
 
+static void test_long_texts(void)
+{
+	_cleanup_free_ char *text = xcalloc(1, 300001);
+	struct task_report task = { .vmid = 103, .outcome = TASK_SAVED, .start = 1700000000, .name = text };
+	_cleanup_record_ struct guest_record r = { 0 };
+
+	for (size_t i = 0; i < 300000; i += 3)
+		memcpy(text + i, "\342\202\254", 3);
+	save(&job, &task);
+	task.outcome = TASK_FAILED;
+	task.error = text;
+	ok(save(&job, &task) && record_load(&paths, 103, &r, &to_diag) && r.success.start,
+	   "a record with the longest name and error can be read");
+	ok(strlen(r.name) == 4095 && !strcmp(r.name, r.last.error) && !strncmp(r.name, text, 4095),
+	   "their beginnings are kept, of whole characters");
+}
+
 /* Each beginning of a good file, and other rubbish: missing, with one warning, and never a crash. */
 static void test_damaged(void)
 {
@@ -196,6 +213,7 @@ int main(void)
 	test_failed();
 	test_file();
 	test_order();
+	test_long_texts();
 	test_damaged();
 	test_after_damage();
 	test_not_written();
