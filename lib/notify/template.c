@@ -6,7 +6,10 @@
 #include "base/mem.h"
 #include "notify/template-internal.h"
 
-/* Loops within loops end here: a node costs NODE_COST, and each byte that is made costs one. */
+/*
+ * Loops within loops end here: a node costs NODE_COST, and each byte that is made or given to a helper costs
+ * one.
+ */
 #define MAX_COST  ((size_t)64 * 1024 * 1024)
 #define NODE_COST 16
 
@@ -120,6 +123,14 @@ static int eval_args(struct run *run, const struct scope *s, const struct tpl_ex
 	return r;
 }
 
+/* A string costs its bytes, since a helper may look at each of them. */
+static int spend_value(struct run *run, unsigned line, struct json_object *value, struct error **err)
+{
+	return json_object_is_type(value, json_type_string)
+		       ? spend(run, line, (size_t)json_object_get_string_len(value), err)
+		       : 0;
+}
+
 static int eval_call(struct run *run, const struct scope *s, const struct tpl_expr *e,
 		     struct json_object **ret, struct error **err)
 {
@@ -127,6 +138,8 @@ static int eval_call(struct run *run, const struct scope *s, const struct tpl_ex
 	struct tpl_call call = { .name = e->helper->name, .output = run->output };
 	int r = eval_args(run, s, e, &args, err);
 
+	for (size_t i = 0; i < args.n && r >= 0; i++)
+		r = spend_value(run, e->line, args.v[i], err);
 	if (r < 0)
 		return r;
 	call.args = args.v;
@@ -134,9 +147,7 @@ static int eval_call(struct run *run, const struct scope *s, const struct tpl_ex
 	r = e->helper->call(&call, ret, err);
 	if (r < 0)
 		return error_wrap(err, r, "line %u: %s", e->line, call.name);
-	return json_object_is_type(*ret, json_type_string)
-		       ? spend(run, e->line, (size_t)json_object_get_string_len(*ret), err)
-		       : 0;
+	return spend_value(run, e->line, *ret, err);
 }
 
 /* *ret is the caller's; NULL is null, or missing. */

@@ -367,6 +367,16 @@ static void test_limits(void)
 	text = repeated("{{#each @root.arr}}", 20, "", "{{/each}}");
 	refuses(text, slow);
 	free(text);
+	/* each round looks at long strings, though it prints nothing */
+	chain = repeated("long", 4096, "", "");
+	text = xasprintf("{{#each @root.arr}}{{#each @root.arr}}{{#each @root.arr}}{{#each @root.arr}}"
+			 "{{#each @root.arr}}{{#each @root.arr}}{{#each @root.arr}}{{#each @root.arr}}"
+			 "{{#if (gt '%s' '%s')}}{{/if}}{{/each}}{{/each}}{{/each}}{{/each}}"
+			 "{{/each}}{{/each}}{{/each}}{{/each}}",
+			 chain, chain);
+	refuses(text, slow);
+	free(text);
+	free(chain);
 	text = repeated("{{#each @root.objs}}", 20, "{{json @root}}", "{{/each}}");
 	refuses(text, "line 1: the output is longer than 16 MiB");
 	free(text);
