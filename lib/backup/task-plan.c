@@ -183,11 +183,14 @@ static int plan_place(const struct task *t, struct guest_plan *plan, struct plan
 
 /* ---- the guest ---- */
 
+/* A guest that is paused already stays so. */
 static void say_mode(const struct task *t)
 {
+	const bool is_paused = t->sources->live && !sources_vcpus_ran(t->sources);
+
 	if (!t->guest.power.running)
 		return;
-	if (t->guest.mode == MODE_SUSPEND)
+	if (t->guest.mode == MODE_SUSPEND && !is_paused)
 		log_info(t->log, "VM %u is paused until its backup has begun", t->vmid);
 	else if (t->guest.mode == MODE_STOP)
 		log_info(t->log, "VM %u is shut down (%lu minutes at most), and started again %s", t->vmid,
@@ -211,10 +214,11 @@ static int plan_task(struct task *t, pid_t awaited, struct guest_plan *plan, str
 		r = task_guest_find_disks(t, task_disks_look, err);
 	if (r < 0)
 		return r;
-	say_mode(t);
 	r = plan_disks(t, where_are_disks(t, busy), plan, err);
-	if (r == 0)
+	if (r == 0) {
+		say_mode(t);
 		r = plan_place(t, plan, target_free, err);
+	}
 	plan_say_phases(t->log, plan);
 	return r;
 }

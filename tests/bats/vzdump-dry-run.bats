@@ -213,6 +213,17 @@ archive_add() {
 	[[ $status = 255 && $stderr = *"would fail - cannot execute a backup with stop mode of a HA managed"* ]]
 }
 
+@test "mode suspend: the plan says that the guest is paused, if it is not paused already" {
+	disk_add 101 scsi0 scsi 4M
+	qemu_start 101 running
+	dry 101 --mode suspend --storage backup
+	has_line '^INFO: VM 101 is paused until its backup has begun$'
+	qemu_quit 101
+	qemu_start 101
+	dry 101 --mode suspend --storage backup
+	[[ $status = 0 && $output != *"is paused until"* ]]
+}
+
 @test "the plan names who would hear of it, and nobody does" {
 	conf_add 101 "name: web"
 	mkdir -p "$PVE/priv"
