@@ -125,10 +125,8 @@ int notify_render(const struct paths *p, const struct notification *n, const str
 		r = html_of_text(out.text, &out.html, err);
 	if (r < 0)
 		return r;
-	*ret = (struct rendered){
-		.title = one_line(subject),
-		.text = TAKE_PTR(out.text),
-		.html = TAKE_PTR(out.html),
-	};
+	out.title = one_line(subject);
+	*ret = out;
+	out = (struct rendered){ 0 };
 	return 0;
 }
