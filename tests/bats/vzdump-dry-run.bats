@@ -350,16 +350,26 @@ archive_add() {
 	# its own guest is locked, but not any more when a run has waited
 	planned 102 --storage backup
 	[[ $status = 0 && $stderr = *"VM 102 is backed up right now, and this run waits for that"* ]]
-	strace -f -qq -s 300 -o "$VZ_TMP/trace" -e trace=write,sendto,sendmsg \
-		"$VZDUMP" 102 --dry-run --storage backup > /dev/null
-	grep -q "is backed up right now" "$VZ_TMP/trace"
-	run ! grep -F execute "$VZ_TMP/trace"
 	planned 102 --storage backup --lockwait 0
 	[[ $status = 255 && $stderr = *"would fail - VM is locked (backup): the guest is held by vzdump (pid $BACKUP)"* ]]
 	# --stop ends nothing
 	dry --stop
 	[[ $status = 0 && $output = *"--stop: the backup that runs now is stopped first: the global lock is held by vzdump (pid $BACKUP)"* ]]
 	kill -0 "$BACKUP"
+	backup_end
+	[[ $status = 0 ]]
+}
+
+@test "the QEMU of a guest that another backup saves now is not asked anything" {
+	disk_add 102 scsi0 scsi 64M
+	disk_fill "$(disk_path 102 scsi0)" 64M
+	qemu_start 102 running
+	backup_begin 102
+	strace -f -qq -s 300 -o "$VZ_TMP/trace" -e trace=write,sendto,sendmsg \
+		"$VZDUMP" 102 --dry-run --storage backup "${FLEECING[@]}" > "$VZ_TMP/out"
+	grep -q "VM 102 is backed up right now, and this run waits for that" "$VZ_TMP/out"
+	grep -q "^INFO: drive-scsi0: 64.0 MiB, way fleecing;" "$VZ_TMP/out"
+	run ! grep -F execute "$VZ_TMP/trace"
 	backup_end
 	[[ $status = 0 ]]
 }
