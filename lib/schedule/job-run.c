@@ -80,11 +80,25 @@ bool job_run_load(const struct paths *p, const char *id, struct job_run *ret)
 	return true;
 }
 
+/* Its block is there already. */
+static int overwrite(const char *file, const char *text)
+{
+	_cleanup_close_ int fd = open(file, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	const size_t len = strlen(text);
+	int r = fd < 0 ? -errno : io_pwrite_all(fd, text, len, 0);
+
+	if (r == 0 && (ftruncate(fd, (off_t)len) < 0 || fsync(fd) < 0))
+		r = -errno;
+	return r;
+}
+
 int job_run_save(const struct paths *p, const char *id, const struct job_run *run, struct error **err)
 {
 	_cleanup_free_ char *file = job_file(p, id, "run");
 	_cleanup_json_ struct json_object *o = json_new_obj();
+	_cleanup_error_ struct error *why = NULL;
 	const char *text;
+	int r;
 
 	json_put_u64(o, "pid", (uint64_t)run->pid);
 	if (run->vzdump)
@@ -94,7 +108,11 @@ int job_run_save(const struct paths *p, const char *id, const struct job_run *ru
 		json_put_u64(o, "ended", (uint64_t)run->ended);
 	json_put_str(o, "msg", run->msg);
 	text = json_text(o);
-	return io_write_file_atomic(file, text, strlen(text), 0644, NULL, err);
+	r = io_write_file_atomic(file, text, strlen(text), 0644, NULL, &why);
+	if (r == 0 || overwrite(file, text) == 0)
+		return 0;
+	error_keep_first(err, &why);
+	return r;
 }
 
 int job_run_forget(const struct paths *p, const char *id, struct error **err)

@@ -35,7 +35,10 @@ struct job_run {
 
 /* False if there is no record; else the caller clears *ret, which is empty if the record is damaged. */
 bool job_run_load(const struct paths *p, const char *id, struct job_run *ret);
-/* Replaces the record in one step. */
+/*
+ * Replaces the record in one step.  Where that cannot be done, as on a full disk, a record that is there is
+ * overwritten: a power cut may damage it then, but without its end a run would count as failed.
+ */
 int job_run_save(const struct paths *p, const char *id, const struct job_run *run, struct error **err);
 /* Removes the record; 0 also if there is none. */
 int job_run_forget(const struct paths *p, const char *id, struct error **err);

@@ -518,7 +518,7 @@ guest_off() {
 @test "a program that a hook of a real job leaves behind does not keep the job from ending" {
 	SCHEDULER=$BUILD/bin/vzdump-scheduler
 	guest_off 101
-	printf '#!/bin/bash\n[[ $1 != job-start ]] || { sleep 1000 & echo $! > %q; }\n' "$VZ_TMP/left" > "$VZ_TMP/hook"
+	printf '#!/bin/bash\n[[ $1 != job-start ]] || { sleep 300 & echo $! > %q; }\n' "$VZ_TMP/left" > "$VZ_TMP/hook"
 	chmod 755 "$VZ_TMP/hook"
 	job nightly "$PAST" 'vmid 101' 'storage backup' "script $VZ_TMP/hook"
 	pass

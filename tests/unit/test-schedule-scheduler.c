@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "schedule/job-run.h"
@@ -615,6 +616,40 @@ static void test_lock_unreadable(void)
 	finish();
 }
 
+static bool has_record(const char *id, const char *msg)
+{
+	_cleanup_job_run_ struct job_run run = { 0 };
+
+	return job_run_load(&paths, id, &run) && run.vzdump == 2 && str_equal_null(run.msg, msg);
+}
+
+/* A folder in the way of the new file stands in for a full disk. */
+static void test_record_on_full_disk(void)
+{
+	char ok_text[] = "OK", long_text[] = "VM 100: no space is left on the disk";
+	struct job_run run = { .pid = 1, .vzdump = 2, .begun = 3 };
+	_cleanup_free_ char *dir = NULL, *file = NULL, *tmp = NULL;
+
+	begin(THURSDAY);
+	dir = paths_get(&paths, "/var/lib/vzdump/jobs");
+	file = xasprintf("%s/vzdump-a.run", dir);
+	tmp = io_unfinished_name(file, (int)getpid());
+	if (io_mkdir_p(tmp, 0755, NULL) < 0)
+		abort();
+	ok(job_run_save(&paths, "a", &run, NULL) < 0 && !is_there("/var/lib/vzdump/jobs/vzdump-a.run"),
+	   "a record that is not there cannot be written to a full disk");
+	rmdir(tmp);
+	job_run_save(&paths, "a", &run, NULL);
+	if (mkdir(tmp, 0755) < 0)
+		abort();
+	run.msg = long_text;
+	ok(job_run_save(&paths, "a", &run, NULL) == 0 && has_record("a", long_text),
+	   "one that is there takes the end of its run all the same");
+	run.msg = ok_text;
+	ok(job_run_save(&paths, "a", &run, NULL) == 0 && has_record("a", "OK"), "also a shorter one");
+	finish();
+}
+
 static ino_t inode_of(const char *path)
 {
 	_cleanup_free_ char *file = paths_get(&paths, "%s", path);
@@ -775,6 +810,7 @@ int main(void)
 	test_damaged();
 	test_unreadable();
 	test_lock_unreadable();
+	test_record_on_full_disk();
 	test_boot_writes_little();
 	test_clock_back();
 	test_clock_forward();
