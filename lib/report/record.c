@@ -31,9 +31,7 @@ int record_lock(const struct paths *p, struct error **err)
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || flock(fd, LOCK_EX) < 0)
 		return error_errno(err, errno, "cannot lock folder '%s'", folder);
-	r = fd;
-	fd = -1;
-	return r;
+	return TAKE_FD(fd);
 }
 
 static char *record_path(const struct paths *p, uint32_t vmid)

@@ -16,14 +16,15 @@ static void put_time(struct json_object *o, const char *key, time_t when)
 static void put_seconds(struct json_object *o, const char *key, uint64_t ns)
 {
 	/* to the microsecond: json-c's seventeen digits say nothing */
+	const uint64_t us = ns / 1000;
 	char text[32];
 	size_t len;
 
-	snprintf(text, sizeof(text), "%.6f", (double)(ns / 1000) / 1e6);
+	snprintf(text, sizeof(text), "%.6f", (double)us / 1e6);
 	len = strlen(text);
 	while (text[len - 1] == '0' && text[len - 2] != '.')
 		text[--len] = '\0';
-	json_put_obj(o, key, xcheck(json_object_new_double_s((double)(ns / 1000) / 1e6, text)));
+	json_put_obj(o, key, xcheck(json_object_new_double_s((double)us / 1e6, text)));
 }
 
 static void put_fleecing(struct json_object *o, const struct disk_report *d)

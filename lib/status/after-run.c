@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <unistd.h>
+
 #include "base/mem.h"
 #include "guest/guest-list.h"
 #include "report/record.h"
@@ -103,7 +105,7 @@ void after_run(const struct host *host, const char *metrics, const struct job_re
 {
 	_cleanup_guest_list_ struct guest_list guests = { 0 };
 	_cleanup_error_ struct error *err = NULL;
-	_cleanup_close_ int lock = -1;
+	int lock;
 
 	if (!run->start)
 		return;
@@ -112,4 +114,6 @@ void after_run(const struct host *host, const char *metrics, const struct job_re
 	lock = keep_records(host, &guests, run);
 	if (metrics)
 		write_metrics(host, metrics, &guests, run);
+	if (lock >= 0)
+		close(lock);
 }
