@@ -115,18 +115,18 @@ int notify_render(const struct paths *p, const struct notification *n, const str
 		  struct rendered *ret, struct error **err)
 {
 	const struct renderer rd = { .paths = p, .n = n, .log = log };
-	_cleanup_rendered_ struct rendered out = { 0 };
 	_cleanup_free_ char *subject = NULL;
-	int r = render_one(&rd, "subject.txt", TEMPLATE_TEXT, &subject, err);
+	int r;
 
+	*ret = (struct rendered){ 0 };
+	r = render_one(&rd, "subject.txt", TEMPLATE_TEXT, &subject, err);
 	if (r == 0)
-		r = render_one(&rd, "body.txt", TEMPLATE_TEXT, &out.text, err);
-	if (r == 0 && render_one(&rd, "body.html", TEMPLATE_HTML, &out.html, NULL) < 0)
-		r = html_of_text(out.text, &out.html, err);
-	if (r < 0)
-		return r;
-	out.title = one_line(subject);
-	*ret = out;
-	out = (struct rendered){ 0 };
-	return 0;
+		r = render_one(&rd, "body.txt", TEMPLATE_TEXT, &ret->text, err);
+	if (r == 0 && render_one(&rd, "body.html", TEMPLATE_HTML, &ret->html, NULL) < 0)
+		r = html_of_text(ret->text, &ret->html, err);
+	if (r == 0)
+		ret->title = one_line(subject);
+	else
+		rendered_clear(ret);
+	return r;
 }

@@ -6,8 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <unistd.h>
-
 #include "base/mem.h"
 #include "guest/guest-list.h"
 #include "report/record.h"
