@@ -1,5 +1,8 @@
 #include "report/job-plan-json.h"
 
+#include "base/mem.h"
+#include "config/schema.h"
+
 static struct json_object *names_json(const char *const *names)
 {
 	struct json_object *a = json_new_array();
@@ -142,6 +145,15 @@ static void put_notification(struct json_object *o, const struct notify_plan *p)
 	json_put_obj(o, "notification", n);
 }
 
+static struct json_object *ids_json(char *const *ids)
+{
+	struct json_object *list = json_new_array();
+
+	for (; ids && *ids; ids++)
+		json_append(list, xcheck(json_object_new_int64(vmid_parse(*ids))));
+	return list;
+}
+
 struct json_object *job_plan_json(const struct job_plan *p, const struct job_report *r)
 {
 	struct json_object *o = json_new_obj(), *guests = json_new_array();
@@ -154,14 +166,14 @@ struct json_object *job_plan_json(const struct job_plan *p, const struct job_rep
 	json_put_text(o, "command", r->command_line);
 	json_put_text(o, "job-id", r->job_id);
 	json_put_text(o, "node", r->node);
-	json_put_text(o, "running", p->running);
+	json_put_text(o, "lock", p->running);
 	json_put_bool(o, "stop", p->stop);
 	put_target(o, p, r);
 	json_put_text(o, "retention", p->retention);
 	json_put_bool(o, "prunes", p->prunes);
 	put_hook(o, p);
 	put_notification(o, &p->notify);
-	json_put_obj(o, "external", json_new_texts(p->external));
+	json_put_obj(o, "external", ids_json(p->external));
 	json_put_obj(o, "warnings", json_new_texts(r->warnings));
 	json_put_obj(o, "guests", guests);
 	return o;

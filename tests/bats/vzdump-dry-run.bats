@@ -339,7 +339,7 @@ archive_add() {
 	backup_begin 102
 	planned 101 --storage backup
 	[[ $status = 0 && $stderr = *"a backup runs now, for whose end this one waits (180 minutes at most)"* ]]
-	[[ $(jq -r .running "$VZ_TMP/plan") = "held by vzdump (pid $BACKUP) since "* ]]
+	[[ $(jq -r .lock "$VZ_TMP/plan") = "held by vzdump (pid $BACKUP) since "* ]]
 	planned 101 --storage backup --lockwait 0
 	[[ $status = 255 ]]
 	is '.guests[0].state' ok
@@ -447,7 +447,7 @@ lvm_fakes() {
 	planned --all --storage backup
 	[[ $status = 255 ]]
 	is '[.guests[] | "\(.vmid) \(.state)"] | join(", ")' "101 ok, 102 ok, 105 unsupported"
-	is '.external | join(" ")' 201
+	is '.external | tojson' '[201]'
 	planned --pool mine --storage backup
 	[[ $status = 0 ]]
 	is '[.guests[].vmid] | join(" ")' 102
