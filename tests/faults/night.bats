@@ -36,17 +36,13 @@ port() {
 	sed -nE "s/^$2 ([0-9]+)$/\1/p" "$BOX/$1/ports"
 }
 
-# closed_port: one that nobody listens at, as long as nobody else is given it
-closed_port() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
 recording_sendmail() {
 	printf '#!/bin/sh\necho "$*" >> "%s/sent"\ncat >> "%s/mail"\n' "$BOX" "$BOX" > "$VZ_TMP/bin/sendmail"
 	chmod +x "$VZ_TMP/bin/sendmail"
 	export PATH=$VZ_TMP/bin:$PATH
 }
 
+# nobody listens at port 1
 notifications() {
 	mkdir -p "$PVE/priv"
 	sed "s/^ /\t/" > "$PVE/notifications.cfg" <<- END
@@ -60,7 +56,7 @@ notifications() {
 		 mailto-user night@pve
 
 		gotify: down
-		 server http://127.0.0.1:$(closed_port)
+		 server http://127.0.0.1:1
 
 		webhook: pager
 		 url http://127.0.0.1:$(port http http)/page/{{ url-encode fields.job-id }}
