@@ -120,8 +120,9 @@ has_lines() {
 	[[ $(grep -cs "^$2" "$1") -ge $3 ]]
 }
 
+# It is null where the lock of the run cannot be read.
 ended() {
-	[[ $(listed "$1" running) == false ]]
+	[[ $(listed "$1" running) =~ ^(false|null)$ ]]
 }
 
 # wait_for_end <id>...: until no run of the job is on
