@@ -39,8 +39,8 @@ struct disk_report {
 /* One guest. */
 struct task_report {
 	uint32_t vmid;
-	char *name; /* the guest's, "VM 100" if it has none; NULL: there is no such guest */
 	enum task_outcome outcome;
+	char *name;       /* the guest's, "VM 100" if it has none; NULL: there is no such guest */
 	const char *mode; /* the effective one, "snapshot", "suspend", "stop"; static; NULL: not known yet */
 	time_t start;     /* 0: not reached */
 	uint64_t ns;      /* that its backup took */
