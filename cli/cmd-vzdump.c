@@ -12,6 +12,7 @@
 #include "config/settings.h"
 #include "config/vzdump-options.h"
 #include "guest/guest-ops.h"
+#include "report/record.h"
 #include "report/report-log.h"
 #include "report/report-notify.h"
 #include "schedule/job-options.h"
@@ -170,6 +171,7 @@ static int run_cleanup(struct vzdump *v, struct error **err)
 		r = settings_load(&v->settings, v->cli, v->host.paths, v->host.log, err);
 	if (r == 0)
 		r = job_cleanup(&v->host, &v->settings, &observers, err);
+	record_clean(&v->paths);
 	v->host.storages = NULL;
 	storage_config_clear(&storages);
 	return r;

@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/unfinished.h"
 
 #define RECORD_VERSION 1
 #define RECORD_MAX     (256 * 1024)
@@ -18,6 +19,13 @@
 char *record_folder(const struct paths *p)
 {
 	return paths_get(p, "/var/lib/vzdump/guests");
+}
+
+void record_clean(const struct paths *p)
+{
+	_cleanup_free_ char *folder = record_folder(p);
+
+	unfinished_remove(folder, "");
 }
 
 int record_lock(const struct paths *p, struct error **err)

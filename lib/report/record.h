@@ -59,6 +59,8 @@ void record_clear(struct guest_record *r);
 int record_save(const struct paths *p, const struct job_report *job, const struct task_report *task,
 		const struct log *log, struct error **err);
 
+/* Removes what runs that were killed have left of records that they were writing. */
+void record_clean(const struct paths *p);
 /*
  * Makes the folder of the records and locks it, for a change that depends on what is there.  Returns a
  * descriptor; the lock lasts until that is closed.

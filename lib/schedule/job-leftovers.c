@@ -7,9 +7,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "base/proc.h"
 #include "base/strv.h"
-#include "base/units.h"
+#include "base/unfinished.h"
 #include "schedule/job-files.h"
 #include "schedule/job-run.h"
 
@@ -25,23 +24,12 @@ static char *id_of_name(const char *name)
 	return NULL;
 }
 
-/* The temporary file of a writer that has ended (io_unfinished_name()). */
-static bool is_unfinished(const char *name)
-{
-	const char *tmp = strstr(name, ".tmp."), *last = NULL;
-	uint64_t pid;
-
-	for (; tmp; tmp = strstr(tmp + 1, ".tmp."))
-		last = tmp + strlen(".tmp.");
-	return last && units_parse_u64(last, 1, INT32_MAX, "pid", &pid, NULL) == 0 && !proc_alive((pid_t)pid);
-}
-
 static bool is_left_over(const struct paths *p, const struct jobs *jobs, const char *name)
 {
 	_cleanup_free_ char *id = id_of_name(name);
 
 	if (!id)
-		return str_prefix(name, "vzdump-", NULL) && is_unfinished(name);
+		return str_prefix(name, "vzdump-", NULL) && unfinished_is(name);
 	/* the run of a job that was removed meanwhile still needs its lock, should the job come back */
 	return !jobs_find(jobs, id) && (str_suffix(name, ".json") || job_run_is_on(p, id, NULL) == 0);
 }

@@ -40,7 +40,7 @@ static bool is_old(const char *path)
 	return lstat(path, &st) == 0 && st.st_mtime < time(NULL) - (time_t)RECORD_KEEP_DAYS * 24 * 3600;
 }
 
-/* The half-written files of killed runs, "100.json.tmp.123", are not. */
+/* Names that are not ours are not. */
 static bool is_needed(const char *name, const struct guest_list *guests)
 {
 	char *rest;
@@ -94,6 +94,7 @@ static int keep_records(const struct host *host, const struct guest_list *guests
 		log_error(host->log, "no record is kept of this run: %s", error_message(err));
 		return lock;
 	}
+	record_clean(host->paths);
 	save_records(host, guests, run);
 	forget_guests(host, guests);
 	return lock;

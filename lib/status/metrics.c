@@ -13,6 +13,7 @@
 #include "base/bounded.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/unfinished.h"
 #include "base/text.h"
 #include "report/record.h"
 #include "schedule/jobs.h"
@@ -312,6 +313,16 @@ static int check_target(const char *path, struct error **err)
 	return 0;
 }
 
+/* Of runs that were killed while they wrote it. */
+static void remove_unfinished(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *folder = io_parent(path);
+	_cleanup_free_ char *beginning = xasprintf("%s.tmp.", slash ? slash + 1 : path);
+
+	unfinished_remove(folder, beginning);
+}
+
 static int write_file(void *opaque, struct error **err)
 {
 	const struct metrics_file *f = opaque;
@@ -320,6 +331,7 @@ static int write_file(void *opaque, struct error **err)
 
 	if (r < 0)
 		return r;
+	remove_unfinished(f->path);
 	fd = io_create_fresh(unfinished, 0644);
 	r = fd < 0 ? fd : fill_file(fd, &f->text);
 
