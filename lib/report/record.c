@@ -18,7 +18,16 @@
 
 char *record_folder(const struct paths *p)
 {
-	return paths_get(p, "/var/lib/vzdump/guests");
+	return paths_get(p, "/var/log/vzdump/guests");
+}
+
+/* The folder above it has logs, which others may read. */
+static int make_folder(const char *folder, struct error **err)
+{
+	_cleanup_free_ char *logs = io_parent(folder);
+	int r = io_mkdir_p(logs, 0755, err);
+
+	return r == 0 ? io_mkdir_p(folder, 0700, err) : r;
 }
 
 void record_clean(const struct paths *p)
@@ -32,7 +41,7 @@ int record_lock(const struct paths *p, struct error **err)
 {
 	_cleanup_free_ char *folder = record_folder(p);
 	_cleanup_close_ int fd = -1;
-	int r = io_mkdir_p(folder, 0700, err);
+	int r = make_folder(folder, err);
 
 	if (r < 0)
 		return r;
@@ -44,7 +53,7 @@ int record_lock(const struct paths *p, struct error **err)
 
 static char *record_path(const struct paths *p, uint32_t vmid)
 {
-	return paths_get(p, "/var/lib/vzdump/guests/%u.json", vmid);
+	return paths_get(p, "/var/log/vzdump/guests/%u.json", vmid);
 }
 
 void record_clear(struct guest_record *r)
@@ -273,7 +282,7 @@ static int write_record(const struct paths *p, uint32_t vmid, struct json_object
 	_cleanup_free_ char *path = record_path(p, vmid), *folder = record_folder(p);
 	_cleanup_free_ char *text = xasprintf("%s\n", json_text(o));
 	_cleanup_error_ struct error *not_synced = NULL;
-	int r = io_mkdir_p(folder, 0700, err);
+	int r = make_folder(folder, err);
 
 	return r < 0 ? r : io_write_file_atomic(path, text, strlen(text), 0600, &not_synced, err);
 }

@@ -1,7 +1,8 @@
 /*
  * What is kept of a guest's backups between runs: how the last one ended, and what the last good one was.
- * A file for each guest, <root>/var/lib/vzdump/guests/<vmid>.json, which is replaced in one step.  It is
- * for this program alone: `vzdump status` and --metrics show what it holds, and its keys may change with
+ * A file for each guest, <root>/var/log/vzdump/guests/<vmid>.json, which is replaced in one step.  It is
+ * beside the logs: /var/lib/vzdump holds what still has to be undone, and is best empty.  It is for this
+ * program alone: `vzdump status` and --metrics show what it holds, and its keys may change with
  * any version.
  */
 #ifndef VZDUMP_REPORT_RECORD_H

@@ -17,7 +17,7 @@
 
 static char *verified_path(const struct paths *p, uint32_t vmid)
 {
-	return paths_get(p, "/var/lib/vzdump/guests/%u.verified.json", vmid);
+	return paths_get(p, "/var/log/vzdump/guests/%u.verified.json", vmid);
 }
 
 static void entry_clear(struct verified_entry *e)

@@ -1,6 +1,6 @@
 /*
  * When `vma verify` has found an archive whole.  A file for each guest beside its record,
- * <root>/var/lib/vzdump/guests/<vmid>.verified.json.  An entry is for one archive: its folder, name, size
+ * <root>/var/log/vzdump/guests/<vmid>.verified.json.  An entry is for one archive: its folder, name, size
  * and time of the last change, so that another file of that name does not inherit it.
  *
  * It stays small: when an entry is added, those whose archives have gone from the same folder are dropped,

@@ -62,7 +62,7 @@ ours() {
 # left <vmid>: overlays, servers, folders, copies, locks
 left() {
 	find "$STORE" -name '*overlay*'
-	find "$VZDUMP_ROOT/var/lib/vzdump" -type f ! -path "*/guests/*"
+	find "$VZDUMP_ROOT/var/lib/vzdump" -type f
 	find "$VZDUMP_ROOT/run" -name 'vzdump-*'
 	pgrep -af "nbdkit.*$VZDUMP_ROOT" || true
 	grep -HE '^(lock|freeze):' "$(conf_file "$1")" || true

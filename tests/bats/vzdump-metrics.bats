@@ -88,14 +88,14 @@ EOF
 	vzdump_ok 101
 	run "$BUILD/bin/vma" verify "$ARCHIVE"
 	[[ $status = 0 ]]
-	[[ $(jq -r '.archives[0].name' "$VZDUMP_ROOT/var/lib/vzdump/guests/101.verified.json") = "${ARCHIVE##*/}" ]]
+	[[ $(jq -r '.archives[0].name' "$VZDUMP_ROOT/var/log/vzdump/guests/101.verified.json") = "${ARCHIVE##*/}" ]]
 }
 
 @test "vma verify of a damaged backup keeps nothing" {
 	vzdump_ok 101
 	truncate -s -9 "$ARCHIVE"
 	run "$BUILD/bin/vma" verify "$ARCHIVE"
-	[[ $status != 0 && ! -e $VZDUMP_ROOT/var/lib/vzdump/guests/101.verified.json ]]
+	[[ $status != 0 && ! -e $VZDUMP_ROOT/var/log/vzdump/guests/101.verified.json ]]
 }
 
 @test "vma verify by a user who is not root says nothing of our records" {

@@ -101,7 +101,7 @@ got() {
 	[[ $(id -u) = 0 ]] || skip "needs root"
 	vzdump_ok 101
 	chmod -R a+rX "$VZ_TMP"
-	chmod 700 "$VZDUMP_ROOT/var/lib/vzdump"
+	chmod 700 "$VZDUMP_ROOT/var/log/vzdump/guests"
 	run --separate-stderr setpriv --reuid 65534 --clear-groups "$VZDUMP" status --output-format json
 	[[ $status = 0 && $(wc -l <<< "$stderr") = 1 && $stderr = "WARN: last runs and verified archives are not known"* ]]
 	[[ $(got '.guests[0].backups') = 1 && $(got '.guests[0]["last-run"]') = null ]]
@@ -109,7 +109,7 @@ got() {
 
 @test "a record that is cut short is a warning, and the others are read" {
 	vzdump_ok 101 102
-	truncate -s 40 "$VZDUMP_ROOT/var/lib/vzdump/guests/101.json"
+	truncate -s 40 "$VZDUMP_ROOT/var/log/vzdump/guests/101.json"
 	status
 	[[ $stderr = "WARN: the record '"*"/101.json' is damaged"* ]]
 	[[ $(got '.guests[0]["last-run"]') = null && $(got '.guests[1]["last-run"].state') = ok ]]
@@ -119,11 +119,11 @@ got() {
 	/usr/bin/python3 - "$VZDUMP_ROOT" "$STORE/backup/dump" <<- 'END'
 		import json, os, sys
 		root, dump = sys.argv[1:]
-		os.makedirs(root + "/var/lib/vzdump/guests")
+		os.makedirs(root + "/var/log/vzdump/guests")
 		record = {"version": 1, "last-run": {"state": "ok", "start": 1790000000}}
 		for vmid in range(1000, 2000):
 		    open(f"{root}/etc/pve/qemu-server/{vmid}.conf", "w").close()
-		    json.dump(record, open(f"{root}/var/lib/vzdump/guests/{vmid}.json", "w"))
+		    json.dump(record, open(f"{root}/var/log/vzdump/guests/{vmid}.json", "w"))
 		    for day in range(1, 21):
 		        name = f"{dump}/vzdump-qemu-{vmid}-2020_01_{day:02}-00_00_00"
 		        for end in ".vma.zst", ".vma.zst.notes", ".log":

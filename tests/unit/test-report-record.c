@@ -90,7 +90,7 @@ static void test_failed(void)
 
 static void test_file(void)
 {
-	_cleanup_free_ char *file = paths_get(&paths, "/var/lib/vzdump/guests/100.json");
+	_cleanup_free_ char *file = paths_get(&paths, "/var/log/vzdump/guests/100.json");
 	_cleanup_free_ char *folder = record_folder(&paths);
 	struct stat st, dir;
 
@@ -163,7 +163,7 @@ static void test_damaged(void)
 		"{\"version\":1,\"last-run\":{\"state\":\"ok\",\"start\":5},\"last-success\":{}}",
 		"{\"version\":1,\"last-run\":{\"state\":\"ok\",\"start\":5},\"last-success\":{\"start\":5}}",
 	};
-	_cleanup_free_ char *file = paths_get(&paths, "/var/lib/vzdump/guests/100.json");
+	_cleanup_free_ char *file = paths_get(&paths, "/var/log/vzdump/guests/100.json");
 	_cleanup_buf_ struct buf whole = BUF_INIT;
 	struct guest_record r;
 	unsigned bad = 0;
@@ -173,13 +173,13 @@ static void test_damaged(void)
 	for (size_t len = 0; len + 1 < whole.len; len++) {
 		_cleanup_free_ char *part = xstrndup(whole.data, len);
 
-		put("/var/lib/vzdump/guests/100.json", part);
+		put("/var/log/vzdump/guests/100.json", part);
 		bad += record_load(&paths, 100, &r, &to_diag) || r.name || r.last.start;
 	}
 	ok(!bad && warnings == whole.len - 1, "a file that is cut short counts as missing, with a warning");
 	warnings = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(rubbish); i++) {
-		put("/var/lib/vzdump/guests/100.json", rubbish[i]);
+		put("/var/log/vzdump/guests/100.json", rubbish[i]);
 		bad += record_load(&paths, 100, &r, &to_diag) || r.name || r.last.start;
 	}
 	ok(!bad && warnings == ARRAY_SIZE(rubbish), "so does rubbish");
@@ -189,7 +189,7 @@ static void test_after_damage(void)
 {
 	_cleanup_record_ struct guest_record r = { 0 };
 
-	put("/var/lib/vzdump/guests/100.json", "rubbish");
+	put("/var/log/vzdump/guests/100.json", "rubbish");
 	ok(save(&by_hand, &failed) && record_load(&paths, 100, &r, &to_diag) &&
 		   r.last.outcome == TASK_FAILED && !r.success.start,
 	   "the next run writes a whole one");
@@ -199,7 +199,7 @@ static void test_not_written(void)
 {
 	_cleanup_error_ struct error *err = NULL;
 
-	put("/var/lib/vzdump/guests/101.json/in-the-way", "");
+	put("/var/log/vzdump/guests/101.json/in-the-way", "");
 	ok(record_save(&paths, &job, &(struct task_report){ .vmid = 101, .outcome = TASK_FAILED }, NULL,
 		       &err) < 0 &&
 		   strstr(error_message(err), "101"),

@@ -59,10 +59,10 @@ static void test_records(void)
 	put_guest("qemu-server/101.conf");
 	put_guest("qemu-server/102.conf");
 	after_run(&host, NULL, &run);
-	ok(is_there("/var/lib/vzdump/guests/100.json") && is_there("/var/lib/vzdump/guests/101.json"),
+	ok(is_there("/var/log/vzdump/guests/100.json") && is_there("/var/log/vzdump/guests/101.json"),
 	   "guests that were reached have records");
-	ok(!is_there("/var/lib/vzdump/guests/102.json"), "one that was not reached has none");
-	ok(!is_there("/var/lib/vzdump/guests/999.json"), "nor has an id that no guest has");
+	ok(!is_there("/var/log/vzdump/guests/102.json"), "one that was not reached has none");
+	ok(!is_there("/var/log/vzdump/guests/999.json"), "nor has an id that no guest has");
 	ok(errors == 0, "without errors");
 }
 
@@ -79,20 +79,20 @@ static void set_age(const char *file, int days)
 static void test_forget(void)
 {
 	put_guest("nodes/pve2/qemu-server/200.conf");
-	set_age("/var/lib/vzdump/guests/100.json", 400);
-	set_age("/var/lib/vzdump/guests/200.json", 400);
-	set_age("/var/lib/vzdump/guests/300.json", RECORD_KEEP_DAYS + 1);
-	set_age("/var/lib/vzdump/guests/300.verified.json", RECORD_KEEP_DAYS + 1);
-	set_age("/var/lib/vzdump/guests/301.json", RECORD_KEEP_DAYS - 1);
-	set_age("/var/lib/vzdump/guests/100.json.tmp.77", RECORD_KEEP_DAYS + 1);
+	set_age("/var/log/vzdump/guests/100.json", 400);
+	set_age("/var/log/vzdump/guests/200.json", 400);
+	set_age("/var/log/vzdump/guests/300.json", RECORD_KEEP_DAYS + 1);
+	set_age("/var/log/vzdump/guests/300.verified.json", RECORD_KEEP_DAYS + 1);
+	set_age("/var/log/vzdump/guests/301.json", RECORD_KEEP_DAYS - 1);
+	set_age("/var/log/vzdump/guests/100.json.tmp.77", RECORD_KEEP_DAYS + 1);
 	after_run(&host, NULL, &(struct job_report){ .start = 1700000000 });
-	ok(is_there("/var/lib/vzdump/guests/100.json"), "a guest's record stays, whatever its age");
-	ok(is_there("/var/lib/vzdump/guests/200.json"), "also that of one that is on another node now");
-	ok(!is_there("/var/lib/vzdump/guests/300.json") &&
-		   !is_there("/var/lib/vzdump/guests/300.verified.json"),
+	ok(is_there("/var/log/vzdump/guests/100.json"), "a guest's record stays, whatever its age");
+	ok(is_there("/var/log/vzdump/guests/200.json"), "also that of one that is on another node now");
+	ok(!is_there("/var/log/vzdump/guests/300.json") &&
+		   !is_there("/var/log/vzdump/guests/300.verified.json"),
 	   "those of a guest that has gone are removed");
-	ok(is_there("/var/lib/vzdump/guests/301.json"), "but not at once");
-	ok(!is_there("/var/lib/vzdump/guests/100.json.tmp.77"), "half-written files go as well");
+	ok(is_there("/var/log/vzdump/guests/301.json"), "but not at once");
+	ok(!is_there("/var/log/vzdump/guests/100.json.tmp.77"), "half-written files go as well");
 }
 
 static void test_no_guests(void)
@@ -100,9 +100,9 @@ static void test_no_guests(void)
 	_cleanup_free_ char *etc = paths_get(&paths, "/etc");
 
 	io_remove_tree(etc, NULL);
-	set_age("/var/lib/vzdump/guests/300.json", 400);
+	set_age("/var/log/vzdump/guests/300.json", 400);
 	after_run(&host, NULL, &(struct job_report){ .start = 1700000000 });
-	ok(is_there("/var/lib/vzdump/guests/300.json"), "if no guest is found at all, no record goes");
+	ok(is_there("/var/log/vzdump/guests/300.json"), "if no guest is found at all, no record goes");
 }
 
 static char *write_figures(void)
@@ -150,11 +150,11 @@ static void test_figures(void)
 
 static void test_no_record(void)
 {
-	_cleanup_free_ char *folder = paths_get(&paths, "/var/lib/vzdump/guests"), *text = NULL;
+	_cleanup_free_ char *folder = paths_get(&paths, "/var/log/vzdump/guests"), *text = NULL;
 	const unsigned before = errors;
 
 	io_remove_tree(folder, NULL);
-	put("/var/lib/vzdump/guests", "in the way");
+	put("/var/log/vzdump/guests", "in the way");
 	text = write_figures();
 	ok(errors == before + 1 && strstr(last_error, folder), "records that cannot be kept are one error");
 	ok(strstr(text, "\nvzdump_last_run_timestamp_seconds 1700000000\n"),

@@ -9,7 +9,7 @@
 #include "tap.h"
 #include "test-root.h"
 
-#define KEPT "/var/lib/vzdump/guests/100.verified.json"
+#define KEPT "/var/log/vzdump/guests/100.verified.json"
 
 static unsigned warnings;
 
