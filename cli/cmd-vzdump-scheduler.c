@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/proc.h"
 #include "command.h"
 #include "output.h"
 #include "schedule/calendar.h"
@@ -100,19 +101,10 @@ static int print_next(const struct options *o, struct error **err)
 /* The vzdump that was installed together with this program, else the one in PATH.  Caller frees. */
 static char *find_vzdump(void)
 {
-	char path[4096];
-	const ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	char *slash;
+	_cleanup_free_ char *folder = proc_own_folder();
+	_cleanup_free_ char *sibling = folder ? xasprintf("%s/vzdump", folder) : NULL;
 
-	path[n > 0 ? n : 0] = '\0';
-	slash = strrchr(path, '/');
-	if (slash) {
-		_cleanup_free_ char *sibling = xasprintf("%.*s/vzdump", (int)(slash - path), path);
-
-		if (access(sibling, X_OK) == 0)
-			return TAKE_PTR(sibling);
-	}
-	return xstrdup("vzdump");
+	return sibling && access(sibling, X_OK) == 0 ? TAKE_PTR(sibling) : xstrdup("vzdump");
 }
 
 /* What run a job needs beside its id. */

@@ -370,22 +370,10 @@ static void on_line(const struct log *log, enum log_level level, const char *lin
 	fprintf(stderr, "%s%s\n", level == LOG_LEVEL_WARN ? "WARN: " : "", line);
 }
 
-/* The list was checked when the option was set.  Caller frees. */
-static uint32_t *parse_vmids(const char *list, size_t *ret_n)
-{
-	_cleanup_strv_ char **texts = strv_split_list(list ? list : "");
-	uint32_t *vmids = xcalloc(strv_len(texts) + 1, sizeof(*vmids));
-
-	*ret_n = strv_len(texts);
-	for (size_t i = 0; i < *ret_n; i++)
-		vmids[i] = vmid_parse(texts[i]);
-	return vmids;
-}
-
 static int show_status(struct options *o, const struct host *host, struct error **err)
 {
 	struct status_request q = { .now = time(NULL), .storage = options_get(o, "storage") };
-	_cleanup_free_ uint32_t *vmids = parse_vmids(options_get(o, "vmid"), &q.n_vmids);
+	_cleanup_free_ uint32_t *vmids = vmid_list_parse(options_get(o, "vmid"), &q.n_vmids);
 	_cleanup_status_ struct status s = { 0 };
 	int r;
 

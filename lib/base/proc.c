@@ -102,3 +102,14 @@ char *proc_command(pid_t pid)
 
 	return words ? strv_join(words, " ") : NULL;
 }
+
+char *proc_own_folder(void)
+{
+	char exe[4096];
+	const ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	if (n <= 0)
+		return NULL;
+	exe[n] = '\0';
+	return io_parent(exe);
+}

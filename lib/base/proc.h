@@ -26,5 +26,7 @@ char **proc_arguments(pid_t pid);
 char *proc_command(pid_t pid);
 /* Its parent; 0 if it has ended. */
 pid_t proc_parent(pid_t pid);
+/* The folder that this program was started from; NULL if /proc does not tell.  Caller frees. */
+char *proc_own_folder(void);
 
 #endif

@@ -69,6 +69,17 @@ uint32_t vmid_parse(const char *text)
 	return vmid;
 }
 
+uint32_t *vmid_list_parse(const char *list, size_t *ret_n)
+{
+	_cleanup_strv_ char **texts = strv_split_list(list ? list : "");
+	uint32_t *vmids = xcalloc(strv_len(texts) + 1, sizeof(*vmids));
+
+	*ret_n = strv_len(texts);
+	for (size_t i = 0; i < *ret_n; i++)
+		vmids[i] = vmid_parse(texts[i]);
+	return vmids;
+}
+
 static int check_bool(const char *value, char **ret, struct error **err)
 {
 	bool on;

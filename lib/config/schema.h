@@ -55,5 +55,10 @@ bool node_name_valid(const char *name);
 bool safe_id_valid(const char *id);
 /* 100 to 999999999 without sign or leading zero (pve-vmid).  0 if it is not one. */
 uint32_t vmid_parse(const char *text);
+/*
+ * The ids of a list that was checked (VALUE_VMID_LIST), in its order; NULL is an empty one.  *ret_n is their
+ * number.  Caller frees.
+ */
+uint32_t *vmid_list_parse(const char *list, size_t *ret_n);
 
 #endif

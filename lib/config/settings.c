@@ -12,18 +12,6 @@
 
 /* ---- what the command line alone decides ---- */
 
-/* The list was checked when the option was set. */
-static uint32_t *parse_vmids(const char *list, size_t *ret_n)
-{
-	_cleanup_strv_ char **texts = strv_split_list(list ? list : "");
-	uint32_t *vmids = xcalloc(strv_len(texts) + 1, sizeof(*vmids));
-
-	*ret_n = strv_len(texts);
-	for (size_t i = 0; i < *ret_n; i++)
-		vmids[i] = vmid_parse(texts[i]);
-	return vmids;
-}
-
 /* NULL if it is not given, or empty. */
 static char *copy_filled(const struct options *o, const char *name)
 {
@@ -45,12 +33,12 @@ void settings_init(struct settings *ret, const struct options *cli)
 	struct settings_request *q = &ret->request;
 
 	*ret = (struct settings){ 0 };
-	q->vmids = parse_vmids(options_get(cli, "vmid"), &q->n_vmids);
+	q->vmids = vmid_list_parse(options_get(cli, "vmid"), &q->n_vmids);
 	q->by_id = options_given(cli, "vmid");
 	q->pool = copy_filled(cli, "pool");
 	q->all = options_bool(cli, "all");
 	q->excludes = options_given(cli, "exclude");
-	q->excluded = parse_vmids(options_get(cli, "exclude"), &q->n_excluded);
+	q->excluded = vmid_list_parse(options_get(cli, "exclude"), &q->n_excluded);
 	q->node = xstrdup_null(options_get(cli, "node"));
 	q->stop = options_bool(cli, "stop");
 	q->cleanup = options_bool(cli, "cleanup");

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/proc.h"
 #include "restore/live-internal.h"
 #include "restore/undo.h"
 
@@ -34,8 +35,7 @@ static void add_line_with_word(struct buf *b, const char *before, const char *wo
 /* Our own tools come first in PATH, as Proxmox's vma has no command "serve". */
 static void add_script_head(const struct restore_context *c, struct buf *b)
 {
-	char exe[4096];
-	const ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	_cleanup_free_ char *folder = proc_own_folder();
 
 	buf_addf(b,
 		 "#!/bin/sh\n# Finishes the live restore of VM %" PRIu32
@@ -43,11 +43,9 @@ static void add_script_head(const struct restore_context *c, struct buf *b)
 		 c->params->vmid);
 	if (*c->host->paths->root)
 		add_line_with_word(b, "export VZDUMP_ROOT=", c->host->paths->root);
-	exe[n > 0 ? n : 0] = '\0';
-	if (strrchr(exe, '/')) {
-		*strrchr(exe, '/') = '\0';
+	if (folder) {
 		buf_adds(b, "PATH=");
-		add_word(b, exe);
+		add_word(b, folder);
 		buf_adds(b, "${PATH:+:$PATH}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n");
 	}
 }

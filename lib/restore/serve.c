@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/proc.h"
 #include "base/process.h"
 #include "base/strv.h"
 #include "base/units.h"
@@ -23,18 +24,10 @@
 /* In a build tree, the plugin beside this program; otherwise the installed one, which nbdkit finds. */
 static char *find_plugin(void)
 {
-	char exe[4096];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	_cleanup_free_ char *path = NULL;
-	char *slash;
+	_cleanup_free_ char *folder = proc_own_folder();
+	_cleanup_free_ char *path = folder ? xasprintf("%s/../plugin/" PLUGIN, folder) : NULL;
 
-	if (n <= 0)
-		return xstrdup("vma");
-	exe[n] = '\0';
-	slash = strrchr(exe, '/');
-	*slash = '\0';
-	path = xasprintf("%s/../plugin/" PLUGIN, exe);
-	return access(path, R_OK) == 0 ? TAKE_PTR(path) : xstrdup("vma");
+	return path && access(path, R_OK) == 0 ? TAKE_PTR(path) : xstrdup("vma");
 }
 
 static bool socket_is_in_use(const char *path)
