@@ -358,6 +358,12 @@ static int lock_passes(const char *path, struct error **err)
 	if (fd < 0)
 		return error_errno(err, -fd, "cannot open lock '%s'", path);
 	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		if (errno != EWOULDBLOCK && errno != EINTR) {
+			const int e = errno;
+
+			close(fd);
+			return error_errno(err, e, "cannot lock '%s'", path);
+		}
 		if (i == LOCK_TRIES) {
 			_cleanup_free_ char *holder = lock_holder_text(path);
 

@@ -84,7 +84,7 @@ static void write_metrics(const struct host *host, const char *path, const struc
  * Returns the lock, or a negative code.  It lasts until the figures are written, which must not go back to
  * those of an earlier run.
  */
-static int keep_records(const struct host *host, const struct guest_list *guests,
+static int keep_records(const struct host *host, const struct guest_list *guests, bool all_are_known,
 			const struct job_report *run)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -96,7 +96,8 @@ static int keep_records(const struct host *host, const struct guest_list *guests
 	}
 	record_clean(host->paths);
 	save_records(host, guests, run);
-	forget_guests(host, guests);
+	if (all_are_known)
+		forget_guests(host, guests);
 	return lock;
 }
 
@@ -104,13 +105,15 @@ void after_run(const struct host *host, const char *metrics, const struct job_re
 {
 	_cleanup_guest_list_ struct guest_list guests = { 0 };
 	_cleanup_error_ struct error *err = NULL;
+	bool all_are_known;
 	int lock;
 
 	if (!run->start)
 		return;
-	if (guest_list_load(host->paths, &guests, &err) < 0)
+	all_are_known = guest_list_load(host->paths, &guests, &err) == 0;
+	if (!all_are_known)
 		log_error(host->log, "%s", error_message(err));
-	lock = keep_records(host, &guests, run);
+	lock = keep_records(host, &guests, all_are_known, run);
 	if (metrics)
 		write_metrics(host, metrics, &guests, run);
 	if (lock >= 0)

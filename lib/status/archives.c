@@ -108,10 +108,11 @@ int archives_list_storages(const struct host *host, const char *only, struct arc
 	return r;
 }
 
+/* As a folder: one of a storage is listed once more, as a place with another retention. */
 static bool is_listed(const struct archives *a, const char *dir)
 {
 	for (size_t i = 0; i < a->n; i++)
-		if (a->list[i].dir && !strcmp(a->list[i].dir, dir))
+		if (a->list[i].dir && !a->list[i].storage && !strcmp(a->list[i].dir, dir))
 			return true;
 	return false;
 }

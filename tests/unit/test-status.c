@@ -362,6 +362,23 @@ static void test_dumpdir_of_job(void)
 	put_jobs();
 }
 
+/* With the job's retention, and without counting anything twice. */
+static void test_dumpdir_is_a_storage(void)
+{
+	_cleanup_status_ struct status s = { 0 }, before = { 0 };
+	_cleanup_free_ char *cfg =
+		xasprintf("vzdump: a\n\tschedule 22:00\n\tvmid 100\n\tdumpdir %s/backup/dump\n"
+			  "\tprune-backups keep-last=1\n",
+			  paths.root);
+
+	ask(&before, NULL, NULL, 0);
+	put("/etc/pve/jobs.cfg", cfg);
+	ask(&s, NULL, NULL, 0);
+	ok(s.guests[0].n_backups == before.guests[0].n_backups && strv_len(s.guests[0].pruned) > 0,
+	   "a job's folder may be that of a storage");
+	put_jobs();
+}
+
 static void test_out_of_sight(void)
 {
 	_cleanup_status_ struct status s = { 0 };
@@ -493,6 +510,7 @@ int main(void)
 	test_verified();
 	test_dumpdirs();
 	test_dumpdir_of_job();
+	test_dumpdir_is_a_storage();
 	test_out_of_sight();
 	test_place_left_out();
 	test_one_folder();
