@@ -134,7 +134,7 @@ static void plan_guest(struct job *j, size_t i, pid_t awaited, struct plan_bytes
 		task_plan(&host, &j->task, row, awaited, target_free, plan);
 	if (row->error && g->container && !j->p->selection->by_id)
 		log_warn(&log, "%u is left out: %s", g->vmid, row->error);
-	else if (row->error)
+	else if (row->error && row->outcome != TASK_CANCELED)
 		log_error(&log, "Backup of VM %u would fail - %s", g->vmid, row->error);
 }
 

@@ -50,7 +50,8 @@ static int look_at_lock(const struct task *t, pid_t awaited, bool *ret_busy, str
 
 	*ret_busy = peek == -EBUSY && awaited && journal_holder(t) == awaited;
 	if (*ret_busy) {
-		log_info(t->log, "VM %u is backed up right now, and this run waits for that", t->vmid);
+		log_info(t->log, "VM %u is backed up right now; that is over before its turn in this run",
+			 t->vmid);
 		return 0;
 	}
 	plan->cleanup = left != NULL;
@@ -161,13 +162,24 @@ static void fill_prune(const struct task *t, struct backups *b, struct guest_pla
 	plan_say_prune(t->log, plan);
 }
 
+/* In the folder of a storage that is not mounted there is nothing, or what is hidden by the mount. */
+static bool is_place_there(const struct task *t)
+{
+	bool active = true;
+
+	return !t->o->storage || (storage_is_active(t->o->storage, &active, NULL) == 0 && active);
+}
+
 static int plan_place(const struct task *t, struct guest_plan *plan, struct plan_bytes *target_free,
 		      struct error **err)
 {
 	_cleanup_backups_ struct backups b = { 0 };
-	int r = place_keeps(t->o->place) ? place_list(t->o->place, "qemu", t->vmid, &b, err) : 0;
+	int r;
 
-	if (r < 0 || !place_keeps(t->o->place))
+	if (!place_keeps(t->o->place) || !is_place_there(t))
+		return 0;
+	r = place_list(t->o->place, "qemu", t->vmid, &b, err);
+	if (r < 0)
 		return r;
 	plan->target_free = *target_free;
 	if (b.n) {
@@ -241,7 +253,7 @@ void task_plan(const struct host *host, const struct task_options *o, struct tas
 	if (r == 0)
 		r = plan_task(&t, awaited, ret, target_free, &err);
 	task_report_guest(&t);
-	row->outcome = r < 0 ? TASK_FAILED : TASK_TODO;
+	row->outcome = r == 0 ? TASK_TODO : r == ERR_CANCELED ? TASK_CANCELED : TASK_FAILED;
 	row->error = r < 0 ? xstrdup(error_message(err)) : NULL;
 	task_clear(&t);
 }

@@ -55,6 +55,8 @@ static const char *task_state(const struct guest_plan *g, const struct task_repo
 {
 	if (t->outcome == TASK_UNSUPPORTED)
 		return "unsupported";
+	if (t->outcome == TASK_CANCELED)
+		return "todo";
 	if (t->error)
 		return "failed";
 	return guest_plan_is_good(g, t) ? "ok" : "todo";
