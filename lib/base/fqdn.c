@@ -59,7 +59,7 @@ static char *ask_resolver(const char *node)
 	if (getaddrinfo_a(GAI_NOWAIT, list, 1, NULL) == 0) {
 		gai_suspend((const struct gaicb *const *)list, 1, &limit);
 		/* it is asked right now, and may write to *q at any time */
-		if (gai_error(&q->request) == EAI_INPROGRESS && gai_cancel(&q->request) != EAI_CANCELED)
+		if (gai_error(&q->request) == EAI_INPROGRESS && gai_cancel(&q->request) == EAI_NOTCANCELED)
 			return NULL;
 		if (gai_error(&q->request) == 0 && q->request.ar_result->ai_canonname)
 			found = xstrdup(q->request.ar_result->ai_canonname);
