@@ -13,6 +13,7 @@ setup() {
 }
 
 teardown() {
+	[[ ! -e $VZ_TMP/left ]] || kill "$(< "$VZ_TMP/left")" 2> /dev/null || true
 	scheduler_teardown
 	vz_teardown
 }
@@ -442,6 +443,8 @@ killed_at() {
 	make_due nightly
 	service_start
 	wait_for_file "$VZ_TMP/calls"
+	# so that it does not come when the next one is listened to
+	wait_for_line "$VZ_TMP/notified" READY=1
 	kill -9 "$SERVICE"
 	wait "$SERVICE" || true
 	service_start

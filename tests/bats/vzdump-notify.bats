@@ -25,7 +25,7 @@ setup() {
 
 teardown() {
 	# shellcheck disable=SC2086
-	[[ ! ${RECEIVERS:-} ]] || kill $RECEIVERS
+	[[ ! ${RECEIVERS:-} ]] || kill $RECEIVERS 2> /dev/null || true
 	backup_drop
 	vz_teardown
 }

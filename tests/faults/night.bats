@@ -18,6 +18,13 @@ setup() {
 }
 
 teardown() {
+	local run pid
+	# where the test has failed, jobs may run on
+	for run in "$VZDUMP_ROOT"/var/lib/vzdump/jobs/*.run; do
+		for pid in $(jq 'select(.ended | not) | .pid, .vzdump | select(. != null)' "$run" 2> /dev/null); do
+			kill -KILL "$pid" 2> /dev/null || true
+		done
+	done
 	faults_teardown
 }
 
@@ -168,6 +175,7 @@ $(< "$MAIL")"
 		[[ $(jq '[.[] | select(.running)] | length' "$VZ_TMP/list") != 0 ]] || break
 		sleep 0.2
 	done
+	((i < 1500)) || fail "jobs run on: $(< "$VZ_TMP/list")"
 
 	# the jobs' results: what went wrong first, and not the dead endpoint
 	[[ $(jq -r '[.[] | .id] | join(" ")' "$VZ_TMP/list") = "db rest web" ]]

@@ -19,7 +19,7 @@ scheduler_teardown() {
 	touch "$VZ_TMP/go"
 	[[ ! $SERVICE ]] || kill "$SERVICE" 2> /dev/null || true
 	[[ ! $LISTENER ]] || kill "$LISTENER" 2> /dev/null || true
-	[[ ! -e $VZDUMP_ROOT/etc/pve/jobs.cfg || -d $VZDUMP_ROOT/etc/pve/jobs.cfg ]] || wait_for_end_of_all
+	[[ ! -e $VZDUMP_ROOT/etc/pve/jobs.cfg || -d $VZDUMP_ROOT/etc/pve/jobs.cfg ]] || wait_for_end_of_all || true
 }
 
 scheduler() {
@@ -148,7 +148,7 @@ service_start() {
 			import socket, sys
 			s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 			s.bind(sys.argv[1])
-			with open(sys.argv[2], "w", buffering=1) as out:
+			with open(sys.argv[2], "a", buffering=1) as out:
 			    while True:
 			        print(s.recv(4096).decode(), file=out)
 		END

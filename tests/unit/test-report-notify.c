@@ -78,7 +78,7 @@ static void test_good_and_bad(void)
 	report_clear(&report);
 }
 
-static void status_is(const char *error, const char *want_text, const char *want_error)
+static void status_is(const char *error, const char *want_text)
 {
 	_cleanup_json_ struct json_object *o = NULL;
 	_cleanup_free_ char *got = NULL;
@@ -89,7 +89,6 @@ static void status_is(const char *error, const char *want_text, const char *want
 	o = report_template_data(&report, &paths);
 	got = xasprintf("%s; %s", json_get_str(o, "status-text"), value(o, "error"));
 	same(got, want_text, error ? "an error of the run" : "no error");
-	ok(!want_error || strstr(got, want_error), "  and its text");
 	report_clear(&report);
 }
 
@@ -171,9 +170,9 @@ int main(void)
 	put("/etc/hostname", "here\n");
 	put("/etc/hosts", "10.0.0.1 here.example.org here\n");
 	test_good_and_bad();
-	status_is(NULL, "backup successful; null", NULL);
-	status_is("no lock", "backup failed: no lock; null", NULL);
-	status_is("one\ntwo", "backup failed: multiple problems; \"one\\ntwo\"", "one");
+	status_is(NULL, "backup successful; null");
+	status_is("no lock", "backup failed: no lock; null");
+	status_is("one\ntwo", "backup failed: multiple problems; \"one\\ntwo\"");
 	test_ours();
 	test_logs();
 	test_not_begun();
