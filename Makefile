@@ -37,7 +37,7 @@ NAME       ?=
 Q     := $(if $(V),,@)
 say    = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 
-PACKAGES := json-c libnbd libzstd zlib libarchive liblzma libmd libcurl libpcre2-8
+PACKAGES := json-c libnbd libzstd zlib libarchive liblzma libmd libxxhash libcurl libpcre2-8
 WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wwrite-strings -Wformat=2 -Wundef -Wvla -Werror=implicit-function-declaration
 

@@ -1,5 +1,6 @@
 /*
- * The property strings of a backup job, as C structs: fleecing, performance, prune-backups.
+ * The property strings of a backup job, as C structs: fleecing, incremental, performance,
+ * prune-backups.
  */
 #ifndef VZDUMP_CONFIG_FORMATS_H
 #define VZDUMP_CONFIG_FORMATS_H
@@ -28,6 +29,23 @@ struct performance_config {
 };
 /* text may be NULL: the defaults. */
 int performance_config_parse(const char *text, struct performance_config *ret, struct error **err);
+
+enum incremental_copy {
+	INCREMENTAL_COPY_AUTO,   /* a full backup if all that is taken over would go over the network twice */
+	INCREMENTAL_COPY_ALWAYS, /* take over by copying if need be */
+};
+
+/*
+ * "[[enabled=]<1|0>][,copy=<auto|always>][,max-days=<n>][,max-generations=<n>]": an extension of ours.
+ */
+struct incremental_config {
+	bool enabled;
+	enum incremental_copy copy;
+	unsigned max_generations; /* of a chain, its first one included: 2 .. 1000, default 30 */
+	unsigned max_days;        /* age of a chain: 1 .. 3650, default 35 */
+};
+/* text may be NULL: not enabled. */
+int incremental_config_parse(const char *text, struct incremental_config *ret, struct error **err);
 
 enum prune_period {
 	PRUNE_LAST,

@@ -111,6 +111,7 @@ struct settings {
 	struct settings_place place;
 	enum backup_mode mode;
 	struct fleecing_config fleecing;
+	struct incremental_config incremental;
 	struct settings_archive archive;
 	struct settings_hook hook;
 	struct settings_commands commands;

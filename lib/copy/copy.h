@@ -22,8 +22,8 @@
  * comes after the cluster was pushed fails in QEMU; the engine retries by cluster, and what is done then
  * is fine.
  *
- * Traced (trace.h, "copy"), with clusters and bytes as first+count: '>' to the source, '<' from it or from QEMU
- * that pushes.
+ * Traced (trace.h, "copy"), with clusters and bytes as first+count:  '>' to the source, '<' from it or from
+ * QEMU that pushes.
  *
  * Threads: all functions from one thread, except copy_get_progress() from any.  Each sink has a thread of
  * its own, which shares with this one the cover's done map, the extents and an eventfd.
@@ -47,6 +47,12 @@ struct copy_options {
 	struct vma_writer *writer;   /* borrowed */
 	struct budget *budget;       /* borrowed: its pace and its workers; may be shared with other copies */
 	const struct cancel *cancel; /* may be NULL */
+	/*
+	 * An incremental backup: the writer's, borrowed.  Only what may have changed is read: what an
+	 * endpoint's base_bitmap says, or all of a disk that has none.  NULL: everything is read, and
+	 * nothing compared.
+	 */
+	struct vma_reuse *reuse;
 	/* Called from copy_run() about every 200 ms; may be NULL.  An error ends the run. */
 	int (*tick)(void *opaque, struct error **err);
 	/*

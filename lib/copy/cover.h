@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "copy/map.h"
+#include "vma/map.h"
 #include "copy/progress.h"
 #include "copy/run.h"
 

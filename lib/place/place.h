@@ -29,6 +29,13 @@
 
 struct place_ops;
 
+/* How archives at one place can take over parts of each other. */
+struct place_sharing {
+	bool reflink;   /* files can share blocks, or a server does it: probed */
+	bool remote;    /* a network file system: copying moves everything over the network twice */
+	uint32_t align; /* bytes, a power of two, see vma/chain.h: what is shared begins and ends there */
+};
+
 struct place {
 	const struct place_ops *ops;
 	char *storage; /* id of the storage that the backups belong to; NULL: none */
@@ -72,8 +79,9 @@ struct place_ops {
 	void (*abort)(struct archive *a);
 
 	/*
-	 * The archives of one type ("qemu"; NULL: all files with an archive's extension) and guest (0: all), in
-	 * any order.  NULL: archives do not stay at such a place; then the callbacks below are NULL, too.
+	 * The archives of one type ("qemu"; NULL: all files with an archive's extension) and guest (0:
+	 * all), in any order.  NULL: archives do not stay at such a place; then the callbacks below are
+	 * NULL, too.
 	 */
 	int (*list)(const struct place *p, const char *type, uint32_t vmid, struct backups *ret,
 		    struct error **err);
@@ -82,6 +90,14 @@ struct place_ops {
 	 * the log or the notes cannot be removed.
 	 */
 	int (*remove)(const struct place *p, const char *name, const struct log *log, struct error **err);
+	/* Opens an archive for reading at any place; the caller closes *ret. */
+	int (*open)(const struct place *p, const char *name, int *ret, struct error **err);
+	/*
+	 * Finds out how archives at this place can take over parts of each other, by trying it with two small
+	 * files, which are written to the journal first.  cancel may be NULL.
+	 */
+	int (*sharing)(const struct place *p, struct journal *j, const struct cancel *cancel,
+		       struct place_sharing *ret, struct error **err);
 	/* The notes of an archive; "" if it has none.  Caller frees *ret. */
 	int (*notes)(const struct place *p, const char *name, char **ret, struct error **err);
 	/* Replaces them; "" removes them.  The temporary file is written to the journal first (NULL: it is not). */
@@ -137,6 +153,9 @@ void place_abort(struct archive *a);
 int place_list(const struct place *p, const char *type, uint32_t vmid, struct backups *ret,
 	       struct error **err);
 int place_remove(const struct place *p, const char *name, const struct log *log, struct error **err);
+int place_open(const struct place *p, const char *name, int *ret, struct error **err);
+int place_sharing(const struct place *p, struct journal *j, const struct cancel *cancel,
+		  struct place_sharing *ret, struct error **err);
 int place_notes(const struct place *p, const char *name, char **ret, struct error **err);
 int place_set_notes(const struct place *p, const char *name, const char *notes, struct journal *j,
 		    const struct log *log, struct error **err);

@@ -36,6 +36,19 @@ struct disk_report {
 	uint64_t discarded; /* bytes that were discarded there before the end */
 };
 
+/* What became of --incremental, for one guest. */
+struct incremental_report {
+	bool asked;   /* it was asked for, and the archive belongs to a chain */
+	char *base;   /* name of the archive that parts were taken from; NULL: a full backup, because: */
+	char *reason; /* one line; NULL: there is a base, and every disk had its dirty bitmap */
+	uint32_t generation; /* 0: a chain begins */
+	uint64_t looked_at;  /* bytes of the disks that may have changed, as far as was known */
+	uint64_t changed;    /* bytes of the disks that were different from the base */
+	uint64_t shared;     /* bytes of the archive that it shares with others on its storage */
+	uint64_t taken;      /* bytes of the archive that were copied from the base instead */
+	uint32_t bad;        /* frames of the base that could not be unpacked */
+};
+
 /* One guest. */
 struct task_report {
 	uint32_t vmid;
@@ -54,6 +67,8 @@ struct task_report {
 	uint64_t zero; /* of `size`: zeroes, which are not stored */
 	struct disk_report *disks;
 	size_t n_disks;
+
+	struct incremental_report incremental;
 
 	uint64_t stopped_ns; /* its vCPUs did not run because of the backup, a shutdown included */
 	uint64_t frozen_ns;  /* its file systems were frozen */

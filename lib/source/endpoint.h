@@ -13,7 +13,12 @@ struct source_endpoint {
 	const char *socket; /* unix socket of the NBD server */
 	const char *export; /* name of the export */
 	const char *bitmap; /* name of the exported dirty bitmap, NULL: no drain first */
-	bool trim;          /* TRIM clusters that were read */
+	/*
+	 * Name of the exported bitmap of what has changed since the base of an incremental backup, NULL:
+	 * there is none.  It may be trusted only if its last cluster is dirty (see qemu/base-bitmap.h).
+	 */
+	const char *base_bitmap;
+	bool trim; /* TRIM clusters that were read */
 	/*
 	 * In bytes.  A smaller TRIM frees nothing (a thin pool's chunk, an RBD object; QEMU's filter
 	 * also copies and discards in such units if it knows them).  Each unit is TRIMmed when all of

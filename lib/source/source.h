@@ -40,6 +40,16 @@ struct source_ops;
 struct sources;
 struct storage_daemon;
 
+/*
+ * An incremental backup: each disk in the guest's QEMU gets a bitmap for the generation that is made, and
+ * that of its base is exported, if it can be trusted.
+ */
+struct source_chain {
+	const char *uuid; /* of the chain */
+	const char *gen;  /* of the generation that is made, vma_gen_text() */
+	const char *base; /* of its base; NULL: there is none */
+};
+
 struct source_params {
 	const struct host *host;
 	const struct log *log; /* the guest's */
@@ -49,6 +59,7 @@ struct source_params {
 	const struct guest_status *power;       /* who runs the guest's QEMU, if one runs */
 	const struct fleecing_config *fleecing; /* as requested */
 	struct journal *journal;
+	const struct source_chain *chain; /* NULL: the backup is not incremental */
 	/*
 	 * Starts an NBD server at `path` (a new socket) that takes the old data of one disk, under the export
 	 * name SOURCE_SINK_EXPORT; the disk is its number in the order of sources_add().

@@ -20,10 +20,20 @@
 
 struct output;
 
-/* The functions of a kind of output.  None may be NULL. */
+/* How parts of another file came into the output, in bytes. */
+struct output_copied {
+	uint64_t shared;  /* the file system shares them (FICLONERANGE) */
+	uint64_t copied;  /* the kernel or the server copied or shared them (copy_file_range()) */
+	uint64_t written; /* they were read and written */
+};
+
+/* The functions of a kind of output.  None may be NULL unless it says so. */
 struct output_ops {
 	/* Takes all of it or fails. */
 	int (*write)(struct output *o, const void *data, size_t len, struct error **err);
+	/* See output_copy() and output_get_copied().  NULL: such an output cannot do that. */
+	int (*copy)(struct output *o, int fd, uint64_t offset, uint64_t len, struct error **err);
+	void (*get_copied)(struct output *o, struct output_copied *ret);
 	/* Flushes all buffers.  Nothing may be written afterwards. */
 	int (*finish)(struct output *o, struct error **err);
 	/* Ends a wait in write, from another thread. */
@@ -60,6 +70,27 @@ int output_filter_new(enum output_filter filter, unsigned threads, struct output
 static inline int output_write(struct output *o, const void *data, size_t len, struct error **err)
 {
 	return o->ops->write(o, data, len, err);
+}
+
+/*
+ * Appends len bytes of the file fd from offset on, without moving data where that can be avoided: shares
+ * blocks, else lets the kernel or the server copy, else reads and writes.  Sharing needs offset, len and
+ * the position in the output to be multiples of the file system's block.  Only for an output to a regular
+ * file. fd stays the caller's, whose position in it does not change.  A failing read is told apart:
+ * ERR_CORRUPT if fd ends before offset + len, and the message of an error says whether reading or writing
+ * failed.
+ */
+static inline int output_copy(struct output *o, int fd, uint64_t offset, uint64_t len, struct error **err)
+{
+	return o->ops->copy(o, fd, offset, len, err);
+}
+
+/* What output_copy() has done so far; any thread.  All zero for an output that cannot do it. */
+static inline void output_get_copied(struct output *o, struct output_copied *ret)
+{
+	*ret = (struct output_copied){ 0 };
+	if (o->ops->get_copied)
+		o->ops->get_copied(o, ret);
 }
 
 static inline int output_finish(struct output *o, struct error **err)

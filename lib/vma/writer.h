@@ -30,9 +30,13 @@
 #include "stream/output.h"
 #include "vma/format.h"
 
+struct vma_chain;
+struct vma_reuse;
+
 enum vma_layout {
-	VMA_STREAM, /* as it is; the output may compress it */
-	VMA_FRAMES, /* zstd frames, with index and seek table */
+	VMA_STREAM,  /* as it is; the output may compress it */
+	VMA_FRAMES,  /* zstd frames, with index and seek table */
+	VMA_CHAINED, /* the same, which the next backup can take over (vma/chain.h); in no particular order */
 };
 
 struct vma_writer_options {
@@ -45,6 +49,9 @@ struct vma_writer_options {
 	int level;                   /* of zstd; 0 = 3 */
 	int ionice;                  /* -1 = leave; else PVE's 0..8 for the compressing and writing threads */
 	const struct cancel *cancel; /* ends every wait below with ERR_CANCELED; may be NULL */
+	/* VMA_CHAINED only; borrowed, and needed until vma_writer_free(): */
+	struct vma_chain *chain;               /* the writer sets what it says of the archive */
+	struct vma_reuse *reuse;               /* what is taken over from the base; NULL: nothing */
 	size_t index_part_max, index_held_max; /* of vma/index.h; 0: as there.  Tests use less */
 };
 
@@ -53,6 +60,8 @@ struct vma_writer_stats {
 	uint64_t data_bytes; /* guest data stored */
 	uint64_t vma_bytes;  /* uncompressed archive */
 	uint64_t file_bytes; /* what went to the output */
+	/* Of these, taken over from the base; by now: */
+	struct output_copied copied;
 };
 
 struct vma_writer;
@@ -69,6 +78,8 @@ struct vma_extent {
 		uint32_t cluster;
 		uint32_t len; /* bytes; less than a cluster at the end of a disk, the rest
 					 * up to the cluster is zeroed by the writer */
+		bool compare; /* the writer compares it with the base, and takes it (vma/reuse.h) if it
+					 * has changed; else it was taken */
 	} slots[VMA_CLUSTERS_PER_EXTENT];
 	struct vma_extent *next; /* the writer's, and the caller's while it holds the extent */
 };

@@ -2,8 +2,8 @@
  * One bit per 64 KiB cluster of a disk.  No locking of its own.
  * Memory is 2 MiB per TiB of disk.
  */
-#ifndef VZDUMP_COPY_MAP_H
-#define VZDUMP_COPY_MAP_H
+#ifndef VZDUMP_VMA_MAP_H
+#define VZDUMP_VMA_MAP_H
 
 #include <stdbool.h>
 #include <stdint.h>

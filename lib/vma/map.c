@@ -1,4 +1,4 @@
-#include "copy/map.h"
+#include "vma/map.h"
 
 #include <stdlib.h>
 

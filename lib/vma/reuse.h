@@ -1,0 +1,131 @@
+/*
+ * What of the base goes into the new archive of an incremental backup.
+ *
+ * A cluster is *judged* once it is known whether it has changed since the base.  When all clusters of a
+ * frame of the base are judged, the frame is *settled*:
+ *
+ *	none has changed	the frame is *kept*: it is taken over as it is, after all new frames
+ *	some have		the others, its *leftovers*, are unpacked and go into new frames of 8 clusters,
+ *				in address order together with those that changed
+ *	it does not unpack	its clusters are read from the guest instead: it is *bad*
+ *
+ * Some frames are unpacked though none of their clusters has changed, to see that they still can be: frame
+ * number modulo SCRUB = generation modulo SCRUB.  A cluster that is zero in the base belongs to no frame.
+ *
+ * Only when its frame is settled is a cluster that has not changed done, and may be TRIMmed in QEMU: until
+ * then it may have to be read.  Who has a cluster is decided by the copy's cover alone (first come, first
+ * kept), which is asked through struct vma_reuse_ops.
+ *
+ *	copy	vma_reuse_begin()	what may have changed, of a whole disk
+ *		vma_reuse_zero()	clusters that were found zero, and taken
+ *	sink	vma_reuse_pushed()	a cluster that came by a push, and was taken
+ *	worker	vma_reuse_compare()	a cluster that was read
+ *		vma_reuse_next(), vma_reuse_settle()	frames that all clusters of are judged
+ *	output	vma_reuse_kept_next()	when all disks are complete
+ *
+ * Threads: all functions from any thread unless stated otherwise.  Memory: two bytes for each frame of the
+ * base, and a bit for each cluster.
+ */
+#ifndef VZDUMP_VMA_REUSE_H
+#define VZDUMP_VMA_REUSE_H
+
+#include "base/error.h"
+#include "base/log.h"
+#include "vma/base.h"
+#include "vma/map.h"
+
+struct vma_reuse;
+
+/* The cover of one disk.  Called from any thread, with a lock of the reuse held: they must not call it. */
+struct vma_reuse_ops {
+	/* Takes the cluster for the archive; false if it was taken before. */
+	bool (*take)(void *opaque, uint32_t cluster);
+	/* Takes all of these clusters, ascending, or none: false if one was taken before. */
+	bool (*take_all)(void *opaque, const uint32_t *clusters, unsigned n);
+	/* The clusters, which were taken, are not needed from the guest any more. */
+	void (*release)(void *opaque, uint32_t first, uint32_t n);
+	/* The cluster must be read from the guest (again): its frame is bad.  It was not taken. */
+	void (*read_again)(void *opaque, uint32_t cluster);
+};
+
+struct vma_reuse_options {
+	struct vma_base *base; /* borrowed */
+	unsigned scrub;        /* each so many-th frame is unpacked; 0: none */
+	uint32_t generation;   /* of the new archive */
+	const struct log *log; /* warnings about bad frames; may be NULL */
+};
+
+struct vma_reuse *vma_reuse_new(const struct vma_reuse_options *o);
+void vma_reuse_free(struct vma_reuse *u);
+DEFINE_CLEANUP(struct vma_reuse *, vma_reuse_free)
+
+/* Called once something became ready for vma_reuse_next(), with no lock held; set before anything else. */
+void vma_reuse_set_wake(struct vma_reuse *u, void (*wake)(void *opaque), void *opaque);
+
+/*
+ * Adds a disk of the new archive under the id that it has in the base, if the base has it. size: now, in
+ * bytes.  Frames of disks that are not added are dropped. -ENOMEM.  Before threads use it.
+ */
+int vma_reuse_add_disk(struct vma_reuse *u, uint8_t dev, uint64_t size, const struct vma_reuse_ops *ops,
+		       void *opaque, struct error **err);
+
+/*
+ * Judges all of a disk that is not a candidate as unchanged, in one go; once for each disk.  Nothing else
+ * is called for it before, but vma_reuse_pushed() may be.  NULL: everything is a candidate.  Clusters from
+ * the end of the disk's smaller size on (the base's or now), the last one included if a size ends in it,
+ * count as changed without a comparison.
+ *
+ * Takes and releases at once what kept frames store. zero() is called, without a lock, for rows of clusters
+ * that are zero now and in the base; they were not taken, and the caller hands them to the writer in time.
+ */
+void vma_reuse_begin(struct vma_reuse *u, uint8_t dev, const struct map *candidates,
+		     void (*zero)(void *opaque, uint32_t first, uint32_t n), void *opaque);
+
+/* n clusters from first on are zero, and were taken by the caller, who hands them to the writer. */
+void vma_reuse_zero(struct vma_reuse *u, uint8_t dev, uint32_t first, uint32_t n);
+/* The cluster came from elsewhere, and was taken by the caller; it is not compared.  Also before begin. */
+void vma_reuse_pushed(struct vma_reuse *u, uint8_t dev, uint32_t cluster);
+
+enum vma_reuse_verdict {
+	VMA_REUSE_SAME,    /* as in the base: drop it */
+	VMA_REUSE_GONE,    /* somebody else has taken it meanwhile: drop it */
+	VMA_REUSE_NEW,     /* write it: no frame of the base stores it */
+	VMA_REUSE_CHANGED, /* write it: it replaces what a frame of the base stores */
+};
+/*
+ * Compares a cluster that was read with the base. mask 0: it is zero.  A cluster to be written was taken,
+ * and is released.
+ */
+enum vma_reuse_verdict vma_reuse_compare(struct vma_reuse *u, uint8_t dev, uint32_t cluster, uint16_t mask,
+					 const uint8_t hash[VMA_HASH_SIZE]);
+
+/* The next frame all of whose clusters are judged; false: there is none now.  Then vma_reuse_settle(). */
+bool vma_reuse_next(struct vma_reuse *u, uint32_t *ret_frame);
+/*
+ * Settles it.  m is the calling worker's.  *ret_n leftovers, ascending, have been taken and must be written:
+ * entries of m->trailer, by their numbers.  0: none (kept, or bad).  Does not fail: a bad frame is told as a
+ * warning, and its clusters are asked for by read_again().
+ */
+void vma_reuse_settle(struct vma_reuse *u, uint32_t frame, struct vma_base_unpacked *m,
+		      uint8_t ret[VMA_CLUSTERS_PER_EXTENT], unsigned *ret_n);
+/* The leftovers were written: they are released. */
+void vma_reuse_written(struct vma_reuse *u, const struct vma_base_unpacked *m, const uint8_t *leftovers,
+		       unsigned n);
+
+/* ---- when all disks are complete; one thread ---- */
+
+/* Whether the frame is kept. */
+bool vma_reuse_is_kept(const struct vma_reuse *u, uint32_t frame);
+
+struct vma_reuse_stats {
+	uint64_t candidate_bytes;      /* of the guest that had to be looked at */
+	uint64_t changed_bytes;        /* of the guest that were different */
+	uint32_t kept, rewritten, bad; /* frames of the base */
+	uint64_t kept_clusters;
+	uint64_t kept_bytes;                  /* of the base's file, trailers included */
+	uint64_t stored[VMA_MAX_DEVICES + 1]; /* guest bytes that the kept frames store */
+};
+void vma_reuse_get_stats(const struct vma_reuse *u, struct vma_reuse_stats *ret);
+const struct vma_base *vma_reuse_base(const struct vma_reuse *u);
+
+#endif
