@@ -5,8 +5,8 @@
  * frame of the base are judged, the frame is *settled*:
  *
  *	none has changed	the frame is *kept*: it is taken over as it is, after all new frames
- *	some have		the others, its *leftovers*, are unpacked and go into new frames of 8 clusters,
- *				in address order together with those that changed
+ *	some have		the others, its *leftovers*, are unpacked and go into new frames of 8
+ *				clusters, in address order together with those that changed
  *	it does not unpack	its clusters are read from the guest instead: it is *bad*
  *
  * Some frames are unpacked though none of their clusters has changed, to see that they still can be: frame
