@@ -49,7 +49,7 @@ struct vma_reuse_ops {
 };
 
 struct vma_reuse_options {
-	struct vma_base *base; /* borrowed */
+	struct vma_base *base; /* belongs to the reuse from now on */
 	unsigned scrub;        /* each so many-th frame is unpacked; 0: none */
 	uint32_t generation;   /* of the new archive */
 	const struct log *log; /* warnings about bad frames; may be NULL */
@@ -58,6 +58,12 @@ struct vma_reuse_options {
 struct vma_reuse *vma_reuse_new(const struct vma_reuse_options *o);
 void vma_reuse_free(struct vma_reuse *u);
 DEFINE_CLEANUP(struct vma_reuse *, vma_reuse_free)
+
+/*
+ * After this no function of struct vma_reuse_ops and no wake is called any more: before a cover is freed,
+ * while a worker may still hang in the base's file system.  All verdicts are VMA_REUSE_GONE then.
+ */
+void vma_reuse_stop(struct vma_reuse *u);
 
 /* Called once something became ready for vma_reuse_next(), with no lock held; set before anything else. */
 void vma_reuse_set_wake(struct vma_reuse *u, void (*wake)(void *opaque), void *opaque);

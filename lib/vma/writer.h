@@ -49,9 +49,13 @@ struct vma_writer_options {
 	int level;                   /* of zstd; 0 = 3 */
 	int ionice;                  /* -1 = leave; else PVE's 0..8 for the compressing and writing threads */
 	const struct cancel *cancel; /* ends every wait below with ERR_CANCELED; may be NULL */
-	/* VMA_CHAINED only; borrowed, and needed until vma_writer_free(): */
-	struct vma_chain *chain;               /* the writer sets what it says of the archive */
-	struct vma_reuse *reuse;               /* what is taken over from the base; NULL: nothing */
+	/* VMA_CHAINED only: */
+	const struct vma_chain *chain; /* copied; what it says of the archive is filled in */
+	/*
+	 * What is taken over from the base; NULL: nothing.  Belongs to the writer from now on, also when this
+	 * fails, since a thread that hangs in the base's file system may outlive everything else.
+	 */
+	struct vma_reuse *reuse;
 	size_t index_part_max, index_held_max; /* of vma/index.h; 0: as there.  Tests use less */
 };
 
