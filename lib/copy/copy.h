@@ -96,6 +96,16 @@ int copy_failed_disk(const struct copy *c);
 /* From any thread, once all disks are added. */
 void copy_get_progress(struct copy *c, unsigned disk, struct copy_progress *ret);
 
+/* What is known of a disk against the base of an incremental backup. */
+struct copy_base_state {
+	bool known;               /* what has to be looked at is known; else nothing below is */
+	uint64_t candidate_bytes; /* may have changed */
+	const char *why; /* all of the disk has to be compared, because: a few words; NULL: a bitmap tells */
+};
+
+/* From the thread that runs the copy, within copy_options.tick too.  `why` is borrowed from the copy. */
+void copy_get_base_state(const struct copy *c, unsigned disk, struct copy_base_state *ret);
+
 /*
  * Appends lines of text about the state of one disk, for debugging.  From the thread that runs the copy:
  * within copy_options.tick, or outside of copy_run().  Not from a signal handler: let it set a flag that

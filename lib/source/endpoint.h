@@ -18,7 +18,8 @@ struct source_endpoint {
 	 * there is none.  It may be trusted only if its last cluster is dirty (see qemu/base-bitmap.h).
 	 */
 	const char *base_bitmap;
-	bool trim; /* TRIM clusters that were read */
+	const char *no_base_bitmap; /* why there is none: "the guest was restarted since (no dirty bitmap)" */
+	bool trim;                  /* TRIM clusters that were read */
 	/*
 	 * In bytes.  A smaller TRIM frees nothing (a thin pool's chunk, an RBD object; QEMU's filter
 	 * also copies and discards in such units if it knows them).  Each unit is TRIMmed when all of

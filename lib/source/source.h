@@ -48,6 +48,8 @@ struct source_chain {
 	const char *uuid; /* of the chain */
 	const char *gen;  /* of the generation that is made, vma_gen_text() */
 	const char *base; /* of its base; NULL: there is none */
+	const char
+		*superseded; /* uuid of the chain of the guest's newest archive, if it is another one; NULL */
 };
 
 struct source_params {
@@ -179,6 +181,12 @@ enum sources_where {
  * disk, of zeroes.  If a cleanup has to come first, says so and does not look into QEMU.
  */
 int sources_plan(struct sources *s, enum sources_where where, struct source_plan *ret, struct error **err);
+
+/*
+ * After the archive of an incremental backup is published: its bitmaps stay in QEMU, and those of its base
+ * and of the superseded chain go.  Warns if QEMU does not answer.
+ */
+void sources_published(struct sources *s);
 
 /* Ends what serves the disks in this process; idempotent. */
 void sources_end(struct sources *s);
