@@ -68,6 +68,13 @@ int vma_chain_encode(const struct vma_chain *c, const uint8_t uuid[VMA_UUID_SIZE
  */
 int vma_chain_decode(const uint8_t *frame, size_t len, const uint8_t uuid[VMA_UUID_SIZE],
 		     struct vma_chain *ret, struct error **err);
+/*
+ * Reads it from an archive, with a few small reads at the end of the file; fd's position stays. hdr, which
+ * may be NULL, gets the copy of the header that the index has; it is empty after an error.  ERR_NOT_FOUND:
+ * the archive belongs to no chain; others as vma_chain_decode().  The caller clears *ret, also after an
+ * error.
+ */
+int vma_chain_read(int fd, struct vma_header *hdr, struct vma_chain *ret, struct error **err);
 /* Whether the skippable frame that begins with these bytes is a chain frame, and not a trailer. */
 bool vma_chain_looks_like(const uint8_t *frame, size_t len);
 

@@ -94,6 +94,12 @@ int vma_header_add_config(struct vma_header *h, const char *name, const void *da
 /* Copies name.  The size is at least 1.  Ids are given in order from 1; ret_id may be NULL. */
 int vma_header_add_device(struct vma_header *h, const char *name, uint64_t size, uint8_t *ret_id,
 			  struct error **err);
+/*
+ * The same for an archive whose base (vma/chain.h) has this header: a device keeps the id that it has there,
+ * and one that the base does not have gets the first id that is free in both.
+ */
+int vma_header_add_device_along(struct vma_header *h, const struct vma_header *base, const char *name,
+				uint64_t size, uint8_t *ret_id, struct error **err);
 void vma_header_copy(struct vma_header *dst, const struct vma_header *src);
 
 /* Appends the encoded header, a multiple of 512 bytes. */
