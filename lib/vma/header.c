@@ -97,23 +97,40 @@ static int check_device(const struct vma_header *h, const char *name, uint64_t s
 	return 0;
 }
 
-int vma_header_add_device(struct vma_header *h, const char *name, uint64_t size, uint8_t *ret_id,
-			  struct error **err)
+/* The id that the base has for the device, or else the first one that is free in both; 0: there is none. */
+static unsigned choose_id(const struct vma_header *h, const struct vma_header *base, const char *name)
 {
-	unsigned id = 1;
+	for (unsigned id = 1; base && id <= VMA_MAX_DEVICES; id++)
+		if (base->devices[id].name && !strcmp(base->devices[id].name, name))
+			return h->devices[id].name ? 0 : id;
+	for (unsigned id = 1; id <= VMA_MAX_DEVICES; id++)
+		if (!h->devices[id].name && !(base && base->devices[id].name))
+			return id;
+	return 0;
+}
+
+int vma_header_add_device_along(struct vma_header *h, const struct vma_header *base, const char *name,
+				uint64_t size, uint8_t *ret_id, struct error **err)
+{
+	unsigned id;
 	int r = check_device(h, name, size, err);
 
 	if (r < 0)
 		return r;
-	while (id <= VMA_MAX_DEVICES && h->devices[id].name)
-		id++;
-	if (id > VMA_MAX_DEVICES)
+	id = choose_id(h, base, name);
+	if (!id)
 		return error_set(err, ERR_INVALID, "device '%s': an archive holds %u devices at most", name,
 				 VMA_MAX_DEVICES);
 	h->devices[id] = (struct vma_device){ .name = xstrdup(name), .size = size };
 	if (ret_id)
 		*ret_id = (uint8_t)id;
 	return 0;
+}
+
+int vma_header_add_device(struct vma_header *h, const char *name, uint64_t size, uint8_t *ret_id,
+			  struct error **err)
+{
+	return vma_header_add_device_along(h, NULL, name, size, ret_id, err);
 }
 
 void vma_header_copy(struct vma_header *dst, const struct vma_header *src)

@@ -49,6 +49,24 @@ int vma_index_unpack(const uint8_t *frame, size_t len, const uint8_t uuid[VMA_UU
 	return 0;
 }
 
+int vma_index_header(const uint8_t **at, const uint8_t *end, const uint8_t uuid[VMA_UUID_SIZE],
+		     struct vma_header *ret, struct error **err)
+{
+	uint64_t len;
+	int r;
+
+	if (!varint_get(at, end, &len) || len > (uint64_t)(end - *at))
+		return part_is_malformed("it is cut off", err);
+	r = vma_header_decode(*at, (size_t)len, ret, err);
+	if (r < 0)
+		return error_wrap(err, r, "index");
+	*at += len;
+	if (memcmp(ret->uuid, uuid, VMA_UUID_SIZE) == 0)
+		return 0;
+	vma_header_clear(ret);
+	return part_is_malformed("its uuid is that of another archive", err);
+}
+
 static int next_record(struct vma_index_cursor *c, struct error **err)
 {
 	uint64_t delta;

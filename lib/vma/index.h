@@ -70,6 +70,12 @@ int vma_index_check(int fd, const struct vma_reader *reader, bool *ret_index, st
  */
 int vma_index_unpack(const uint8_t *frame, size_t len, const uint8_t uuid[VMA_UUID_SIZE], uint16_t kind,
 		     struct buf *ret, struct error **err);
+/*
+ * Takes the header at the beginning of an unpacked root, which must have this uuid; *at moves behind it.
+ * After a failure *ret is empty.
+ */
+int vma_index_header(const uint8_t **at, const uint8_t *end, const uint8_t uuid[VMA_UUID_SIZE],
+		     struct vma_header *ret, struct error **err);
 /* The next run of a part. */
 struct vma_index_run {
 	uint64_t frame;

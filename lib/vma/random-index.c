@@ -236,23 +236,6 @@ static int unpack_root(const uint8_t *raw, size_t len, struct buf *ret, struct e
 	return vma_index_unpack(raw, len, raw + FRAME_SKIPPABLE_HEADER_SIZE + 16, VMA_INDEX_ROOT, ret, err);
 }
 
-static int take_header(struct random_map *m, const uint8_t *uuid, const uint8_t **at, const uint8_t *end,
-		       struct error **err)
-{
-	uint64_t len;
-	int r;
-
-	if (!varint_get(at, end, &len) || len > (uint64_t)(end - *at))
-		return archive_is_corrupt("index: it is cut off", err);
-	r = vma_header_decode(*at, (size_t)len, &m->hdr, err);
-	if (r < 0)
-		return error_wrap(err, r, "index");
-	*at += len;
-	if (memcmp(m->hdr.uuid, uuid, VMA_UUID_SIZE) != 0)
-		return archive_is_corrupt("index: its uuid is that of another archive", err);
-	return 0;
-}
-
 /* Unpacks the root and takes the header in it; *ret_at is what follows that. */
 static int load_root(struct tail *t, struct random_map *m, struct buf *root, const uint8_t **ret_at,
 		     struct error **err)
@@ -267,7 +250,8 @@ static int load_root(struct tail *t, struct random_map *m, struct buf *root, con
 	if (r != 0)
 		return r;
 	*ret_at = (const uint8_t *)buf_str(root);
-	return take_header(m, raw + FRAME_SKIPPABLE_HEADER_SIZE + 16, ret_at, *ret_at + root->len, err);
+	return vma_index_header(ret_at, *ret_at + root->len, raw + FRAME_SKIPPABLE_HEADER_SIZE + 16, &m->hdr,
+				err);
 }
 
 static int load_index(struct tail *t, struct random_map *m, struct error **err)
