@@ -5,6 +5,7 @@
 #include "backup/undo.h"
 #include "journal/recover.h"
 #include "restore/undo.h"
+#include "source/bitmaps.h"
 
 const struct journal_kind *const journal_kinds[] = {
 	&journal_kind_pid,
@@ -24,6 +25,7 @@ const struct journal_kind *const journal_kinds[] = {
 	&journal_kind_firewall,
 	&journal_kind_guest,
 	&journal_kind_commit,
+	&journal_kind_bitmap,
 	&journal_kind_file,
 	&journal_kind_dir,
 	&journal_kind_lock,

@@ -22,7 +22,8 @@ int graph_names_init(struct graph_names *n, const char *key, struct error **err)
 	    put_name(n->file, key, "-file") && put_name(n->snap, key, "-snap") &&
 	    put_name(n->bitmap, key, "") && put_name(n->export, key, "") &&
 	    put_name(n->guard, key, "-guard") && put_name(n->guard_top, key, "-guard-top") &&
-	    put_name(n->guard_job, key, "-guard-job") && put_name(n->guard_sink, key, "-guard-sink"))
+	    put_name(n->guard_job, key, "-guard-job") && put_name(n->guard_sink, key, "-guard-sink") &&
+	    put_name(n->sentinel, key, "-sentinel"))
 		return 0;
 	return error_set(err, ERR_INVALID, "disk name '%s' is too long for a QEMU node name", key);
 }

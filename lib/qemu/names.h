@@ -24,6 +24,7 @@ struct graph_names {
 	char guard_top[32];  /* vzdump-scsi0-guard-top */
 	char guard_job[32];  /* vzdump-scsi0-guard-job: job, its filter and its bitmap */
 	char guard_sink[32]; /* vzdump-scsi0-guard-sink */
+	char sentinel[32]; /* vzdump-scsi0-sentinel: a node for a moment, see base-bitmap.h, and its bitmap */
 };
 
 /* Fills *n for the disk with that key.  ERR_INVALID if the key is too long for a node name. */

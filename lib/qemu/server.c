@@ -60,14 +60,19 @@ int graph_server_stop(struct qmp *q, struct error **err)
 	return r;
 }
 
-static struct json_object *export_options(const struct graph_names *n)
+static void append_bitmap(struct json_object *bitmaps, const char *node, const char *name)
+{
+	json_append(bitmaps, json_put_str(json_new_str("node", node), "name", name));
+}
+
+static struct json_object *export_options(const struct graph_names *n, const char *node, const char *base)
 {
 	struct json_object *o = json_new_str("type", "nbd");
-	struct json_object *bitmap = json_new_str("node", n->cbw);
 	struct json_object *bitmaps = json_new_array();
 
-	json_put_str(bitmap, "name", n->bitmap);
-	json_append(bitmaps, bitmap);
+	append_bitmap(bitmaps, n->cbw, n->bitmap);
+	if (base)
+		append_bitmap(bitmaps, node, base);
 	json_put_str(o, "id", n->export);
 	json_put_str(o, "node-name", n->snap);
 	json_put_str(o, "name", n->export);
@@ -75,7 +80,8 @@ static struct json_object *export_options(const struct graph_names *n)
 	return json_put_obj(o, "bitmaps", bitmaps);
 }
 
-int graph_add_export(struct qmp *q, const struct graph_names *n, struct error **err)
+int graph_add_export(struct qmp *q, const struct graph_names *n, const char *node, const char *base,
+		     struct error **err)
 {
 	struct json_object *o;
 	bool needs_pause;
@@ -84,7 +90,7 @@ int graph_add_export(struct qmp *q, const struct graph_names *n, struct error **
 	r = graph_pause_is_needed(q, &needs_pause, err);
 	if (r < 0)
 		return r;
-	o = export_options(n);
+	o = export_options(n, node, base);
 	/* while the guest is paused, the disk is in the main loop; this keeps it there */
 	if (needs_pause)
 		json_put_bool(o, "fixed-iothread", true);

@@ -20,8 +20,12 @@ int graph_server_start(struct qmp *q, const char *socket_path, struct error **er
 /* Does nothing if the server has an export that is not ours.  0 also if it does not run. */
 int graph_server_stop(struct qmp *q, struct error **err);
 
-/* Writable, because clients send TRIM; has the metadata context qemu:dirty-bitmap:<names.bitmap>. */
-int graph_add_export(struct qmp *q, const struct graph_names *n, struct error **err);
+/*
+ * Writable, because clients send TRIM; has the metadata context qemu:dirty-bitmap:<names.bitmap>, and one
+ * more of the base bitmap of T's node `node` that has the name `base` (NULL: none).
+ */
+int graph_add_export(struct qmp *q, const struct graph_names *n, const char *node, const char *base,
+		     struct error **err);
 /*
  * Disconnects the clients and returns when the export is gone; 0 also if it is not there.  Do not call it in
  * a pause: `stop` drains, and no drain ends while a client that was killed or hangs does not read its

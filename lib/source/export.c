@@ -18,12 +18,30 @@ static int start_server(const struct sources *s, struct qmp *q, struct error **e
 	return r;
 }
 
-static int export_one(const struct source *d, struct qmp *q, struct error **err)
+/* If QEMU refuses the base's bitmap, the disk is exported without it. */
+static int export_snapshot(const struct sources *s, const struct source *d, struct qmp *q, struct error **err)
+{
+	struct live_disk *l = d->live;
+	_cleanup_error_ struct error *mine = NULL;
+	int r = graph_add_export(q, &l->names, l->graph.node, l->base, &mine);
+
+	if (r == ERR_PEER && l->base) {
+		log_warn(s->p.log, "%s: the dirty bitmap of the backup before cannot be read: %s", d->device,
+			 error_message(mine));
+		free(TAKE_PTR(l->base));
+		l->no_base = xstrdup("QEMU does not export its dirty bitmap");
+		return graph_add_export(q, &l->names, l->graph.node, NULL, err);
+	}
+	error_keep_first(err, &mine);
+	return r;
+}
+
+static int export_one(const struct sources *s, const struct source *d, struct qmp *q, struct error **err)
 {
 	int r = graph_add_snapshot(q, &d->live->names, err);
 
 	if (r == 0)
-		r = graph_add_export(q, &d->live->names, err);
+		r = export_snapshot(s, d, q, err);
 	return r < 0 ? error_wrap(err, r, "%s", d->device) : 0;
 }
 
@@ -37,6 +55,6 @@ int export_snapshots(struct sources *s, struct source *const *disks, size_t n, s
 	if (r == 0)
 		r = start_server(s, q, err);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = export_one(disks[i], q, err);
+		r = export_one(s, disks[i], q, err);
 	return r;
 }

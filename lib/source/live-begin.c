@@ -1,6 +1,10 @@
-/* Takes the disks that were found in QEMU through nodes, filters and the instant to their exports. */
+/*
+ * Takes the disks that were found in QEMU through base bitmaps, nodes, filters and the instant to their
+ * exports.
+ */
 #include "journal/recover.h"
 #include "qemu/nodes.h"
+#include "source/bitmaps.h"
 #include "source/live.h"
 
 #define CBW_TIMEOUT_S 45
@@ -38,6 +42,8 @@ int live_begin(struct sources *s, struct source *const *disks, size_t n, struct 
 		r = journal_add(j, JOURNAL_GRAPH, NULL, err);
 	if (r == 0 && may_pause)
 		r = journal_add(j, JOURNAL_STOPPED, NULL, err);
+	if (r == 0 && s->p.chain)
+		r = bitmaps_begin(s, disks, n, err);
 	if (r == 0)
 		r = add_all_nodes(s, disks, n, err);
 	if (r == 0)

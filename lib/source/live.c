@@ -20,6 +20,7 @@ void live_free(struct live *l)
 	if (!l)
 		return;
 	free(l->socket);
+	free(l->bitmaps);
 	free(l);
 }
 
@@ -28,6 +29,8 @@ void live_disk_free(struct live_disk *d)
 	if (!d)
 		return;
 	graph_disk_clear(&d->graph);
+	free(d->base);
+	free(d->no_base);
 	free(d);
 }
 
@@ -128,6 +131,8 @@ void live_endpoint(const struct sources *s, const struct source *d, struct sourc
 {
 	ret->socket = s->live->socket;
 	ret->export = d->live->names.export;
+	ret->base_bitmap = d->live->base;
+	ret->no_base_bitmap = d->live->no_base;
 	ret->trim = true;
 }
 

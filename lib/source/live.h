@@ -15,12 +15,15 @@ struct live {
 	struct qemu_features features;
 	bool vcpus_ran; /* at the time of live_open(); they must run again after the instant */
 	char *socket;   /* of the NBD server that we start in it; NULL: not yet */
+	char *bitmaps;  /* the journal's entry for the bitmaps of a new generation; NULL: none are made */
 };
 
 /* One disk there. */
 struct live_disk {
 	struct graph_disk graph;
 	struct graph_names names;
+	char *base;    /* the base's bitmap on the disk's node; NULL: there is none */
+	char *no_base; /* why, in one line; NULL: none was looked for */
 };
 
 struct live *live_new(void);

@@ -240,6 +240,7 @@ static void offline_endpoint(const struct sources *s, const struct source *d, st
 {
 	ret->socket = s->daemon->socket;
 	ret->export = d->device;
+	ret->no_base_bitmap = s->live ? "it is not read from the guest's QEMU" : "the guest is off";
 }
 
 static void offline_close(struct source *d)

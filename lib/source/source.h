@@ -48,8 +48,9 @@ struct source_chain {
 	const char *uuid; /* of the chain */
 	const char *gen;  /* of the generation that is made, vma_gen_text() */
 	const char *base; /* of its base; NULL: there is none */
-	const char
-		*superseded; /* uuid of the chain of the guest's newest archive, if it is another one; NULL */
+	/* uuid of the chain of the guest's newest archive, if it is another one; NULL */
+	const char *superseded;
+	const char *archive; /* path of the archive that is made, once it is published */
 };
 
 struct source_params {
@@ -183,8 +184,9 @@ enum sources_where {
 int sources_plan(struct sources *s, enum sources_where where, struct source_plan *ret, struct error **err);
 
 /*
- * After the archive of an incremental backup is published: its bitmaps stay in QEMU, and those of its base
- * and of the superseded chain go.  Warns if QEMU does not answer.
+ * After the archive of an incremental backup is published, and the disks are not exported any more: its
+ * bitmaps stay in QEMU; those of its base and of all other generations of the chain go, and those of the
+ * superseded chain.  Warns if QEMU does not answer.  Does nothing if the backup is not incremental.
  */
 void sources_published(struct sources *s);
 

@@ -178,7 +178,7 @@ static bool publish(struct bench *b, struct error **err)
 {
 	return guard(b, err) && step(graph_add_snapshot(b->q, &b->names, err), err, "snapshot") &&
 	       step(graph_server_start(b->q, b->socket, err), err, "server") &&
-	       step(graph_add_export(b->q, &b->names, err), err, "export");
+	       step(graph_add_export(b->q, &b->names, NULL, NULL, err), err, "export");
 }
 
 static bool set_up(struct bench *b)
