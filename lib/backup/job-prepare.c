@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "storage/own-config.h"
 
 /* ---- the place of the archives, and retention ---- */
 
@@ -100,6 +101,16 @@ static int choose_retention(struct job *j, struct error **err)
 	return r;
 }
 
+static int choose_incremental(struct job *j, struct error **err)
+{
+	_cleanup_free_ char *of_storage =
+		j->task.storage
+			? storage_incremental(j->host.paths, &j->storages, j->task.storage->id, j->host.log)
+			: NULL;
+
+	return settings_incremental(j->p->settings, of_storage, j->host.log, &j->task.incremental, err);
+}
+
 static int check_tmpdir(const char *tmpdir, struct error **err)
 {
 	struct stat st;
@@ -172,6 +183,7 @@ int job_prepare(struct job *j, job_storage_fn *use, struct error **err)
 			r = choose_place(j, use, &mine);
 		collect_error(j, &all, &code, r, &mine);
 		collect_error(j, &all, &code, choose_retention(j, &mine), &mine);
+		collect_error(j, &all, &code, choose_incremental(j, &mine), &mine);
 		collect_error(j, &all, &code, check_tmpdir(j->p->settings->tmpdir, &mine), &mine);
 	}
 	if (code < 0)

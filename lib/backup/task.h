@@ -12,12 +12,13 @@
 /* What all guests of a job have in common.  Borrowed. */
 struct task_options {
 	const struct settings *settings;
-	const struct storage *storage; /* NULL with --dumpdir and --stdout */
-	struct place *place;           /* where the archive goes */
-	const char *dumpdir;           /* for hook scripts; NULL with --stdout */
-	struct prune_keep keep;        /* retention, by settings_keep() */
-	bool remove;                   /* prune after the backup */
-	struct budget *budget;         /* shared by all of the job's guests */
+	const struct storage *storage;         /* NULL with --dumpdir and --stdout */
+	struct place *place;                   /* where the archive goes */
+	const char *dumpdir;                   /* for hook scripts; NULL with --stdout */
+	struct prune_keep keep;                /* retention, by settings_keep() */
+	bool remove;                           /* prune after the backup */
+	struct incremental_config incremental; /* by settings_incremental() */
+	struct budget *budget;                 /* shared by all of the job's guests */
 	const struct observers *observers;
 	struct job_report *report; /* of which each guest fills its row */
 };

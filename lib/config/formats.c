@@ -1,6 +1,7 @@
 #include "config/formats.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -49,6 +50,64 @@ void fleecing_config_clear(struct fleecing_config *c)
 {
 	free(c->storage);
 	*c = (struct fleecing_config){ 0 };
+}
+
+/* ---- incremental ---- */
+
+static const char *const copy_values[] = { "auto", "always", NULL };
+
+static const struct propstr_key incremental_keys[] = {
+	{
+		.name = "enabled",
+		.value = { .type = VALUE_BOOL },
+		.fallback = "0",
+		.is_default = true,
+		.description =
+			"Read only what has changed since the guest's newest archive, and share the rest "
+			"with it.",
+	},
+	{
+		.name = "copy",
+		.value = { .type = VALUE_ENUM, .values = copy_values },
+		.fallback = "auto",
+		.description = "Whether to copy the rest where files cannot share it: never over a network "
+			       "(auto), or always.",
+	},
+	{
+		.name = "max-days",
+		.value = { .type = VALUE_INT, .min = 1, .max = 3650 },
+		.fallback = "35",
+		.description = "After so many days the next backup is a full one.",
+	},
+	{
+		.name = "max-generations",
+		.value = { .type = VALUE_INT, .min = 2, .max = 1000 },
+		.fallback = "30",
+		.description =
+			"After so many archives, the full one included, the next backup is a full one.",
+	},
+};
+const struct propstr_format incremental_format = {
+	.name = "backup-incremental",
+	.keys = incremental_keys,
+	.n_keys = ARRAY_SIZE(incremental_keys),
+};
+
+int incremental_config_parse(const char *text, struct incremental_config *ret, struct error **err)
+{
+	_cleanup_propstr_ struct propstr p = { 0 };
+	int r = propstr_parse(&incremental_format, text ? text : "", &p, err);
+
+	if (r < 0)
+		return r;
+	*ret = (struct incremental_config){
+		.enabled = propstr_get_bool(&p, "enabled"),
+		.copy = strcmp(propstr_get(&p, "copy"), "always") ? INCREMENTAL_COPY_AUTO
+								  : INCREMENTAL_COPY_ALWAYS,
+		.max_generations = (unsigned)propstr_get_int(&p, "max-generations"),
+		.max_days = (unsigned)propstr_get_int(&p, "max-days"),
+	};
+	return 0;
 }
 
 /* ---- performance ---- */

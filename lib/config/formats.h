@@ -8,6 +8,7 @@
 #include "config/propstr.h"
 
 extern const struct propstr_format fleecing_format;
+extern const struct propstr_format incremental_format;
 extern const struct propstr_format performance_format;
 extern const struct propstr_format prune_format;
 

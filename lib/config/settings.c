@@ -42,6 +42,7 @@ void settings_init(struct settings *ret, const struct options *cli)
 	q->node = xstrdup_null(options_get(cli, "node"));
 	q->stop = options_bool(cli, "stop");
 	q->cleanup = options_bool(cli, "cleanup");
+	q->forget = options_bool(cli, "forget");
 	q->to_stdout = options_bool(cli, "stdout");
 	q->quiet = options_bool(cli, "quiet");
 	q->job_id = copy_filled(cli, "job-id");
@@ -184,6 +185,14 @@ static int fill_retention(struct settings_retention *retention, const struct opt
 	return r;
 }
 
+/* Neither is vzdump.conf's incremental. */
+static void fill_incremental(struct settings_incremental *i, const struct options *merged,
+			     const struct options *conf)
+{
+	i->command_line = xstrdup_null(options_get(merged, "incremental"));
+	i->conf = xstrdup_null(options_get(conf, "incremental"));
+}
+
 static int fill_formats(struct settings *s, const struct options *o, struct error **err)
 {
 	struct performance_config performance;
@@ -210,6 +219,7 @@ static int merge_and_fill(struct settings *s, struct options *cli, const struct 
 	fill_place(&s->place, cli);
 	fill_archive(&s->archive, cli);
 	fill_simple(s, cli);
+	fill_incremental(&s->incremental, cli, &conf);
 	r = fill_formats(s, cli, err);
 	return r == 0 ? fill_retention(&s->retention, cli, &conf, err) : r;
 }
@@ -241,6 +251,8 @@ void settings_clear(struct settings *s)
 	free(s->place.storage);
 	free(s->place.dumpdir);
 	fleecing_config_clear(&s->fleecing);
+	free(s->incremental.command_line);
+	free(s->incremental.conf);
 	free(s->hook.script);
 	free(s->commands.start);
 	free(s->commands.start_paused);
@@ -257,5 +269,41 @@ int settings_keep(const struct settings_retention *retention, const char *of_sto
 	if (!retention->on_command_line && of_storage)
 		return prune_keep_parse(of_storage, ret, err);
 	*ret = retention->on_command_line ? retention->command_line : retention->conf;
+	return 0;
+}
+
+/* What keeps an archive from sharing anything with another one; NULL: nothing. */
+static const char *why_in_vain(const struct settings *s)
+{
+	if (s->request.to_stdout)
+		return "with --stdout";
+	return s->archive.compression == SETTINGS_COMPRESS_ZSTD ? NULL : "without --compress zstd";
+}
+
+/* With enabled=0 it is off on purpose. */
+static bool is_off_by_mistake(const char *text)
+{
+	_cleanup_propstr_ struct propstr p = { 0 };
+
+	return propstr_parse(&incremental_format, text, &p, NULL) == 0 && p.n && !propstr_has(&p, "enabled");
+}
+
+int settings_incremental(const struct settings *s, const char *of_storage, const struct log *log,
+			 struct incremental_config *ret, struct error **err)
+{
+	const char *text = s->incremental.command_line ? s->incremental.command_line
+			   : of_storage                ? of_storage
+						       : s->incremental.conf;
+	const char *vain = why_in_vain(s);
+	int r = incremental_config_parse(text, ret, err);
+
+	if (r < 0 || !text)
+		return r;
+	if (is_off_by_mistake(text))
+		log_warn(log, "incremental is off, though '%s' is given for it: enabled=1,%s turns it on",
+			 text, text);
+	if (ret->enabled && vain)
+		log_warn(log, "incremental has no effect %s: the backups are full ones", vain);
+	ret->enabled = ret->enabled && !vain;
 	return 0;
 }

@@ -2,9 +2,9 @@
  * The settings of a backup job, as typed values: the command line and /etc/vzdump.conf are read here once,
  * and no later code looks up an option by its name.
  *
- * Precedence, highest first: the command line; the storage (its prune-backups only); vzdump.conf; the
- * defaults of the table vzdump_options.  Each part of a backup gets the sub-struct that it needs.  Strings
- * and arrays belong to struct settings.
+ * Precedence, highest first: the command line; the storage (its prune-backups and incremental only);
+ * vzdump.conf; the defaults of the table vzdump_options.  Each part of a backup gets the sub-struct that it
+ * needs.  Strings and arrays belong to struct settings.
  */
 #ifndef VZDUMP_CONFIG_SETTINGS_H
 #define VZDUMP_CONFIG_SETTINGS_H
@@ -38,6 +38,7 @@ struct settings_request {
 	char *node;     /* the job is only for the host of this name; NULL: for any */
 	bool stop;      /* stop the job that runs now */
 	bool cleanup;   /* no backup: undo what killed runs left behind */
+	bool forget;    /* with cleanup: remove the bitmaps of incremental backups, too */
 	bool to_stdout; /* the archive goes to standard output */
 	bool quiet;
 	char *job_id; /* of the job in jobs.cfg that the run belongs to; NULL: none */
@@ -106,12 +107,18 @@ struct settings_retention {
 	bool remove; /* remove backups that are not kept; else one backup too many is an error */
 };
 
+/* Property strings that were checked; see settings_incremental().  NULL: not given. */
+struct settings_incremental {
+	char *command_line;
+	char *conf; /* of vzdump.conf */
+};
+
 struct settings {
 	struct settings_request request;
 	struct settings_place place;
 	enum backup_mode mode;
 	struct fleecing_config fleecing;
-	struct incremental_config incremental;
+	struct settings_incremental incremental;
 	struct settings_archive archive;
 	struct settings_hook hook;
 	struct settings_commands commands;
@@ -161,5 +168,13 @@ void settings_clear(struct settings *s);
  */
 int settings_keep(const struct settings_retention *retention, const char *of_storage, struct prune_keep *ret,
 		  struct error **err);
+
+/*
+ * Incremental backups to a storage for which vzdump-storage.cfg has of_storage (NULL: nothing, or there is no
+ * storage).  Not enabled where it can have no effect: with --stdout, and without --compress zstd; log gets a
+ * warning then.  ERR_INVALID if of_storage applies, but is not valid.
+ */
+int settings_incremental(const struct settings *s, const char *of_storage, const struct log *log,
+			 struct incremental_config *ret, struct error **err);
 
 #endif

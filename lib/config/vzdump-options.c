@@ -258,6 +258,24 @@ static const struct option rows[] = {
 			       "limit.",
 	},
 	{
+		.name = "incremental",
+		.value = { .type = VALUE_PROPSTR, .propstr = &incremental_format },
+		.complete = COMPLETE_PROPSTR,
+		.description =
+			"Read only what has changed since the guest's newest archive on the target, and "
+			"share the rest with it. Each archive is complete all the same. Needs "
+			"--compress zstd.",
+	},
+	{
+		.name = "forget",
+		.value = { .type = VALUE_BOOL },
+		.fallback = "0",
+		.flags = OPTION_CLI_ONLY,
+		.complete = COMPLETE_BOOL,
+		.description = "With --cleanup: also remove what --incremental keeps in the guests' QEMU, so "
+			       "that the next backup of each reads everything.",
+	},
+	{
 		.name = "job",
 		.value = { .type = VALUE_STRING, .max_length = 50 },
 		.flags = OPTION_CLI_ONLY,

@@ -29,9 +29,9 @@ int vzdump_conf_load(const struct paths *p, struct options *ret, const struct lo
 /*
  * Fills in from vzdump.conf the options that the command line leaves open (PVE::VZDump::new): performance
  * key by key; exclude-path adds up; storage and dumpdir only if the command line names neither.
- * prune-backups is not taken over, since the storage's own comes before vzdump.conf's: see
- * settings_keep().  Options that select guests (all, exclude, ...) are not taken over either: only the
- * command line selects guests.
+ * prune-backups and incremental are not taken over, since the storage's own comes before vzdump.conf's: see
+ * settings_keep() and settings_incremental().  Options that select guests (all, exclude, ...) are not taken
+ * over either: only the command line selects guests.
  */
 int vzdump_options_merge(struct options *cli, const struct options *conf, struct error **err);
 

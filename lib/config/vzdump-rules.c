@@ -33,8 +33,8 @@ static char *merge_performance(const char *a, const char *b)
 static bool has_own_rule(const char *name)
 {
 	static const char *const names[] = {
-		"exclude-path", "prune-backups", "performance", "vmid", "all",
-		"exclude",      "pool",          "node",        "stop", "quiet",
+		"exclude-path", "prune-backups", "incremental", "performance", "vmid",  "all",
+		"exclude",      "pool",          "node",        "stop",        "quiet",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -149,6 +149,8 @@ int vzdump_options_verify(struct options *o, struct error **err)
 			err, ERR_INVALID,
 			"vzdump: option --dry-run: --cleanup would change something, give only one of "
 			"them (without --cleanup it says what is left to clean up)");
+	if (options_bool(o, "forget") && !options_bool(o, "cleanup"))
+		return error_set(err, ERR_INVALID, "vzdump: option --forget needs --cleanup too");
 	if (check_notes(o, err) < 0)
 		return ERR_INVALID;
 	if (exclude && !has_pool)

@@ -193,7 +193,9 @@ static void warn_unexpected(const struct reader *rd, const struct section_proper
 	_cleanup_free_ char *hint = NULL;
 
 	nearest_offer_all(&n, (const char *const *)(const void *)keys);
-	hint = nearest_hint(&n);
+	hint = strcmp(p->key, "incremental")
+		       ? nearest_hint(&n)
+		       : xasprintf(" (it belongs into %s/vzdump-storage.cfg)", rd->s->config_dir);
 	warn_line(rd, p, "unexpected property", hint);
 }
 

@@ -110,6 +110,16 @@ static void test_errors(void)
 	bad("100,x", "value 'x' is not a guest id");
 	bad("100 --storage 9x", "option --storage: value '9x' is not a storage id");
 	bad("100 --fleecing 1,x=1", "option --fleecing: unknown key 'x'");
+	bad("100 --incremental 1,max-generations=1",
+	    "option --incremental: key 'max-generations': value '1' is too small, the minimum is 2");
+	bad("100 --incremental max-generations=1001", "the maximum is 1000");
+	bad("100 --incremental max-days=0", "the minimum is 1");
+	bad("100 --incremental max-days=3651", "the maximum is 3650");
+	bad("100 --incremental copy=never", "option --incremental: key 'copy': value 'never' is not one of");
+	bad("100 --incremental max-gens=3", "option --incremental: unknown key 'max-gens'");
+	good("100 --incremental 1", "incremental", "1");
+	good("100 --incremental enabled=1,max-generations=1000,max-days=3650", "incremental",
+	     "enabled=1,max-generations=1000,max-days=3650");
 	bad("100 --protected", "option --protected needs --storage too");
 	good("100 --protected --storage aa", "protected", "1");
 	good("--pool x --exclude 100", "pool", "x");

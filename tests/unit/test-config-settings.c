@@ -85,7 +85,7 @@ static char *show(const struct settings *s, const char *what)
 		return xasprintf("by id %d (%s) pool %s all %d excludes %d (%s) node %s", q->by_id, v,
 				 text_of(q->pool), q->all, q->excludes, x, text_of(q->node));
 	}
-	return xasprintf("stop %d cleanup %d quiet %d", q->stop, q->cleanup, q->quiet);
+	return xasprintf("stop %d cleanup %d forget %d quiet %d", q->stop, q->cleanup, q->forget, q->quiet);
 }
 
 static void test_precedence(void)
@@ -157,8 +157,9 @@ static void test_precedence(void)
 		  "by id 0 () pool - all 1 excludes 1 (100 101) node -" },
 		{ "--pool p --exclude 100", "all: 1", "guests",
 		  "by id 0 () pool p all 0 excludes 1 (100) node -" },
-		{ "--stop", "quiet: 1", "rest", "stop 1 cleanup 0 quiet 0" },
-		{ "--cleanup --quiet", "stop: 1", "rest", "stop 0 cleanup 1 quiet 1" },
+		{ "--stop", "quiet: 1", "rest", "stop 1 cleanup 0 forget 0 quiet 0" },
+		{ "--cleanup --quiet", "stop: 1", "rest", "stop 0 cleanup 1 forget 0 quiet 1" },
+		{ "--cleanup --forget", "", "rest", "stop 0 cleanup 1 forget 1 quiet 0" },
 		/* asked for in vain */
 		/* 0 auto, 1 legacy, 2 system; the command line's addresses replace the file's */
 		{ "100", "", "told", "mode 0 mailto () failure only 0" },
@@ -232,6 +233,92 @@ static void test_retention(void)
 	      "a storage's nonsense is an error where it counts");
 }
 
+/* ---- incremental backups, where it stands there, too ---- */
+
+/* "1 copy 0 generations 30 days 35", or "0", or the error; lines gets warnings. */
+static char *show_incremental(const char *line, const char *storage, const char *conf, struct buf *lines)
+{
+	_cleanup_settings_ struct settings s = { 0 };
+	_cleanup_error_ struct error *err = NULL;
+	const struct log log = LOG_INTO(*lines);
+	struct incremental_config c = { 0 };
+	int r = load(line, conf, &s, lines, &err);
+
+	if (r == 0)
+		r = settings_incremental(&s, storage, &log, &c, &err);
+	if (r < 0)
+		return xstrdup(error_message(err));
+	return c.enabled
+		       ? xasprintf("1 copy %d generations %u days %u", c.copy, c.max_generations, c.max_days)
+		       : xstrdup("0");
+}
+
+#define USUAL "1 copy 0 generations 30 days 35"
+
+static void test_incremental(void)
+{
+	static const struct {
+		const char *line, *storage, *conf, *want;
+	} rows[] = {
+		{ "100 --compress zstd", NULL, "", "0" },
+		{ "100 --compress zstd", NULL, "incremental: 1", USUAL },
+		{ "100 --compress zstd", "1", "incremental: 0", USUAL },
+		{ "100 --compress zstd", "0", "incremental: 1", "0" },
+		{ "100 --compress zstd --incremental 1", "0", "incremental: 0", USUAL },
+		{ "100 --compress zstd --incremental 0", "1", "incremental: 1", "0" },
+		{ "100", "1", "incremental: 0\ncompress: zstd", USUAL },
+		{ "100 --compress zstd", "max-generations=2,max-days=1,1", "incremental: 0",
+		  "1 copy 0 generations 2 days 1" },
+		/* a whole property string takes the place of another one */
+		{ "100 --compress zstd --incremental 1,copy=always", "1,max-days=1",
+		  "incremental: 1,max-generations=4", "1 copy 1 generations 30 days 35" },
+		{ "100 --compress zstd --incremental 1", "1,copy=never", "", USUAL },
+		{ "100 --compress zstd", "1,copy=never", "",
+		  "key 'copy': value 'never' is not one of auto, always" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_buf_ struct buf lines = BUF_INIT;
+		_cleanup_free_ char *got =
+			show_incremental(rows[i].line, rows[i].storage, rows[i].conf, &lines);
+
+		if (!ok(!strcmp(got, rows[i].want), "'%s' over storage '%s' over vzdump.conf: %s",
+			rows[i].line, text_of(rows[i].storage), rows[i].want))
+			diag("got '%s'", got);
+		same(buf_str(&lines), "", "  without a warning");
+	}
+}
+
+static void test_incremental_in_vain(void)
+{
+#define NOT_PACKED "W incremental has no effect without --compress zstd: the backups are full ones\n"
+	static const struct {
+		const char *line, *storage, *want;
+	} rows[] = {
+		{ "100 --incremental 1", NULL, NOT_PACKED },
+		{ "100 --compress gzip --incremental 1", NULL, NOT_PACKED },
+		{ "100", "1", NOT_PACKED },
+		{ "100 --compress gzip --incremental 0", "1", "" },
+		{ "100 --compress gzip", NULL, "" },
+		{ "100 --stdout --compress zstd --incremental 1", NULL,
+		  "W incremental has no effect with --stdout: the backups are full ones\n" },
+		{ "100 --compress zstd --incremental copy=always", NULL,
+		  "W incremental is off, though 'copy=always' is given for it: enabled=1,copy=always turns it "
+		  "on\n" },
+		{ "100 --compress zstd --incremental 0,copy=always", NULL, "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_buf_ struct buf lines = BUF_INIT;
+		_cleanup_free_ char *got = show_incremental(rows[i].line, rows[i].storage, "", &lines);
+
+		if (!ok(!strcmp(got, "0") && !strcmp(buf_str(&lines), rows[i].want),
+			"'%s' over storage '%s': %s", rows[i].line, text_of(rows[i].storage),
+			*rows[i].want ? "off, with a warning" : "off"))
+			diag("got '%s', '%s'", got, buf_str(&lines));
+	}
+}
+
 /* ---- contradictions ---- */
 
 static void refused(const char *line, const char *conf, const char *part)
@@ -255,6 +342,10 @@ static void test_contradictions(void)
 	refused("100 --stdout", "storage: aa", NULL);
 	refused("100 --stdout --dumpdir /d", "", NULL);
 	refused("100 --cleanup --storage aa --dumpdir /d", "", NULL);
+	refused("100 --forget", "", "option --forget needs --cleanup too");
+	refused("100 --forget --cleanup 0", "", "option --forget needs --cleanup too");
+	refused("100 --forget --cleanup", "", NULL);
+	refused("100 --forget 0", "", NULL);
 }
 
 static void test_warnings(void)
@@ -278,6 +369,8 @@ int main(void)
 	root_make();
 	test_precedence();
 	test_retention();
+	test_incremental();
+	test_incremental_in_vain();
 	test_contradictions();
 	test_warnings();
 	root_remove();

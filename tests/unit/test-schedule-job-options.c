@@ -16,6 +16,7 @@ static const struct {
 	{ "exclude-path", "/tmp/?*", "/var" },
 	{ "fleecing", "enabled=1,storage=aa", "0" },
 	{ "hook-timeout", "7", "8" },
+	{ "incremental", "1", "enabled=1,max-days=7" },
 	{ "ionice", "3", "4" },
 	{ "lockwait", "1", "2" },
 	{ "mailnotification", "failure", "always" },
@@ -42,10 +43,11 @@ static const struct {
 };
 
 /* Options that choose guests, and those that only one place has. */
-static const char *const others[] = {
-	"vmid",   "all",    "exclude",       "pool",   "stop",    "cleanup",       "job",
-	"job-id", "stdout", "start-command", "strict", "dry-run", "output-format", "start-paused-command"
-};
+static const char *const others[] = { "vmid",    "all",           "exclude",
+				      "pool",    "stop",          "cleanup",
+				      "job",     "job-id",        "stdout",
+				      "forget",  "start-command", "strict",
+				      "dry-run", "output-format", "start-paused-command" };
 
 static int fill(const char *line, struct options *ret, struct error **err)
 {

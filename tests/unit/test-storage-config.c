@@ -50,6 +50,7 @@ static const char text[] = "dir: local\n"
 			   "\tpath /a\n"
 			   "\tpath /b\n"
 			   "\tcontnt backup\n"
+			   "\tincremental 1\n"
 			   "\tcontent imgaes\n";
 
 static void refused(const struct storage_config *c, const char *id, unsigned content, const char *part)
@@ -105,7 +106,9 @@ static void test_full(void)
 	     "W file f line 47 (section 'twice') - unable to parse value of 'path': duplicate attribute\n"
 	     "W file f line 48 (section 'twice') - unable to parse value of 'contnt': unexpected "
 	     "property (did you mean 'content'?)\n"
-	     "W file f line 49 (section 'twice') - unable to parse value of 'content': storage does not "
+	     "W file f line 49 (section 'twice') - unable to parse value of 'incremental': unexpected "
+	     "property (it belongs into ./vzdump-storage.cfg)\n"
+	     "W file f line 50 (section 'twice') - unable to parse value of 'content': storage does not "
 	     "support content type 'imgaes' (did you mean 'images'?)\n",
 	     "what cannot be understood is warned about with its line");
 	s = storage_find(&c, "local");
