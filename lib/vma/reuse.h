@@ -9,8 +9,9 @@
  *				clusters, in address order together with those that changed
  *	it does not unpack	its clusters are read from the guest instead: it is *bad*
  *
- * Some frames are unpacked though none of their clusters has changed, to see that they still can be: frame
- * number modulo SCRUB = generation modulo SCRUB.  A cluster that is zero in the base belongs to no frame.
+ * Some frames are unpacked though none of their clusters has changed, to see that they still can be: each
+ * frame once in `scrub` generations; its first cluster tells when.  A cluster that is zero in the base
+ * belongs to no frame.
  *
  * Only when its frame is settled is a cluster that has not changed done, and may be TRIMmed in QEMU: until
  * then it may have to be read.  Who has a cluster is decided by the copy's cover alone (first come, first
@@ -21,10 +22,11 @@
  *	sink	vma_reuse_pushed()	a cluster that came by a push, and was taken
  *	worker	vma_reuse_compare()	a cluster that was read
  *		vma_reuse_next(), vma_reuse_settle()	frames that all clusters of are judged
- *	output	vma_reuse_kept_next()	when all disks are complete
+ *	output	vma_reuse_is_kept()	when all disks are complete
  *
- * Threads: all functions from any thread unless stated otherwise.  Memory: two bytes for each frame of the
- * base, and a bit for each cluster.
+ * Threads: all functions from any thread unless stated otherwise.  Memory: four bytes for each frame of the
+ * base, and a bit for each cluster; once a frame is bad, 12 bytes for each row of consecutive clusters within
+ * one frame of its disk.
  */
 #ifndef VZDUMP_VMA_REUSE_H
 #define VZDUMP_VMA_REUSE_H
@@ -44,13 +46,16 @@ struct vma_reuse_ops {
 	bool (*take_all)(void *opaque, const uint32_t *clusters, unsigned n);
 	/* The clusters, which were taken, are not needed from the guest any more. */
 	void (*release)(void *opaque, uint32_t first, uint32_t n);
-	/* The cluster must be read from the guest (again): its frame is bad.  It was not taken. */
+	/*
+	 * The cluster must be read from the guest (again), since its frame is bad; then it is compared as
+	 * others are.  The reuse does not know whether it was taken: if it was, nothing is to be done.
+	 */
 	void (*read_again)(void *opaque, uint32_t cluster);
 };
 
 struct vma_reuse_options {
 	struct vma_base *base; /* belongs to the reuse from now on */
-	unsigned scrub;        /* each so many-th frame is unpacked; 0: none */
+	unsigned scrub;        /* one frame in so many is unpacked; 0: none */
 	uint32_t generation;   /* of the new archive */
 	const struct log *log; /* warnings about bad frames; may be NULL */
 };
@@ -69,22 +74,25 @@ void vma_reuse_stop(struct vma_reuse *u);
 void vma_reuse_set_wake(struct vma_reuse *u, void (*wake)(void *opaque), void *opaque);
 
 /*
- * Adds a disk of the new archive under the id that it has in the base, if the base has it. size: now, in
- * bytes.  Frames of disks that are not added are dropped. -ENOMEM.  Before threads use it.
+ * Adds a disk of the new archive: each of them, under an id of its own.  That is the id which the base has
+ * for this name, or one that the base does not use: then all of the disk is new.  The caller compares names;
+ * here only the id counts.  size: now, in bytes.  Frames of disks that are not added are dropped.  -ENOMEM.
+ * Before threads use it.
  */
 int vma_reuse_add_disk(struct vma_reuse *u, uint8_t dev, uint64_t size, const struct vma_reuse_ops *ops,
 		       void *opaque, struct error **err);
 
 /*
  * Judges all of a disk that is not a candidate as unchanged, in one go; once for each disk.  Nothing else
- * is called for it before, but vma_reuse_pushed() may be.  NULL: everything is a candidate.  Clusters from
- * the end of the disk's smaller size on (the base's or now), the last one included if a size ends in it,
- * count as changed without a comparison.
+ * is called for it before, but vma_reuse_pushed() may be, also meanwhile.  candidates: a bit for each cluster
+ * that the disk has now; NULL: everything is a candidate.  If the size has changed, clusters from the end of
+ * the smaller size on (the base's or now), the one included that it ends in, count as changed without a
+ * comparison, and are added to the candidates.  What is a candidate then must be read, and nothing else.
  *
  * Takes and releases at once what kept frames store. zero() is called, without a lock, for rows of clusters
  * that are zero now and in the base; they were not taken, and the caller hands them to the writer in time.
  */
-void vma_reuse_begin(struct vma_reuse *u, uint8_t dev, const struct map *candidates,
+void vma_reuse_begin(struct vma_reuse *u, uint8_t dev, struct map *candidates,
 		     void (*zero)(void *opaque, uint32_t first, uint32_t n), void *opaque);
 
 /* n clusters from first on are zero, and were taken by the caller, who hands them to the writer. */
@@ -99,8 +107,8 @@ enum vma_reuse_verdict {
 	VMA_REUSE_CHANGED, /* write it: it replaces what a frame of the base stores */
 };
 /*
- * Compares a cluster that was read with the base. mask 0: it is zero.  A cluster to be written was taken,
- * and is released.
+ * Compares a cluster that was read with the base. mask 0: it is zero (and is handed to the writer as such
+ * if it is to be written).  A cluster to be written was taken, and is released.
  */
 enum vma_reuse_verdict vma_reuse_compare(struct vma_reuse *u, uint8_t dev, uint32_t cluster, uint16_t mask,
 					 const uint8_t hash[VMA_HASH_SIZE]);
@@ -120,13 +128,13 @@ void vma_reuse_written(struct vma_reuse *u, const struct vma_base_unpacked *m, c
 
 /* ---- when all disks are complete; one thread ---- */
 
-/* Whether the frame is kept. */
+/* Whether the frame of the base is kept. */
 bool vma_reuse_is_kept(const struct vma_reuse *u, uint32_t frame);
 
 struct vma_reuse_stats {
 	uint64_t candidate_bytes;      /* of the guest that had to be looked at */
-	uint64_t changed_bytes;        /* of the guest that were different */
-	uint32_t kept, rewritten, bad; /* frames of the base */
+	uint64_t changed_bytes;        /* of the guest that were different, or were pushed */
+	uint32_t kept, rewritten, bad; /* frames of the base, of disks that were added */
 	uint64_t kept_clusters;
 	uint64_t kept_bytes;                  /* of the base's file, trailers included */
 	uint64_t stored[VMA_MAX_DEVICES + 1]; /* guest bytes that the kept frames store */
