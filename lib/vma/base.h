@@ -7,8 +7,8 @@
  *	vma_base_unpack(b, frame, &unpacked, err)
  *
  * The file is opened once and may be removed meanwhile.  Nothing in it is trusted: a base that lies gives
- * errors or wrong data of its own disks, never wrong lengths or memory.  Memory: 12 bytes for each frame
- * and for each row of consecutive clusters within one frame; hashes stay in the file, apart from a small
+ * errors or wrong data of its own disks, never wrong lengths or memory.  Memory: 14 bytes for each frame,
+ * 12 for each row of consecutive clusters within one frame; hashes stay in the file, apart from a small
  * cache.
  *
  * Threads: all functions from any thread once it is open.
@@ -74,7 +74,7 @@ uint32_t vma_base_find(const struct vma_base *b, uint8_t dev, uint32_t cluster, 
  */
 int vma_base_trailer(struct vma_base *b, uint32_t frame, struct vma_trailer *ret, struct error **err);
 
-/* An unpacked frame, with memory for one thread at a time (4 MiB). */
+/* An unpacked frame, with memory for one thread at a time: 4 MiB, and as much as the largest frame has. */
 struct vma_base_unpacked {
 	struct frame_decoder *decoder;
 	uint8_t *packed, *content; /* memory */
@@ -87,7 +87,7 @@ int vma_base_unpacked_init(struct vma_base_unpacked *u, struct error **err);
 void vma_base_unpacked_clear(struct vma_base_unpacked *u);
 /*
  * Unpacks a data frame and checks all of it: its zstd checksum, its extent, its trailer, each hash.  Errors
- * as vma_base_trailer().
+ * as vma_base_trailer(); u holds no clusters then.
  */
 int vma_base_unpack(struct vma_base *b, uint32_t frame, struct vma_base_unpacked *u, struct error **err);
 
