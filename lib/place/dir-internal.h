@@ -1,4 +1,4 @@
-/* Shared by the files that make a folder a place: dir.c, dir-archive.c, dir-beside.c. */
+/* Shared by the files that make a folder a place: dir.c, dir-archive.c, dir-beside.c, dir-sharing.c. */
 #ifndef VZDUMP_PLACE_DIR_INTERNAL_H
 #define VZDUMP_PLACE_DIR_INTERNAL_H
 
@@ -21,6 +21,11 @@ int dir_create(struct place *p, const char *name, struct journal *j, const struc
 	       struct archive **ret, struct error **err);
 int dir_publish(struct archive *a, struct error **err);
 void dir_abort(struct archive *a);
+
+/* ---- dir-sharing.c: what an archive takes over from an older one; callbacks ---- */
+int dir_open(const struct place *p, const char *name, int *ret, struct error **err);
+int dir_sharing(const struct place *p, struct journal *j, const struct cancel *cancel,
+		struct place_sharing *ret, struct error **err);
 
 /* The marker beside an archive that protects it ends in this. */
 #define DIR_PROTECTED ".protected"

@@ -79,6 +79,17 @@ int place_remove(const struct place *p, const char *name, const struct log *log,
 	return p->ops->remove(p, name, log, err);
 }
 
+int place_open(const struct place *p, const char *name, int *ret, struct error **err)
+{
+	return p->ops->open(p, name, ret, err);
+}
+
+int place_sharing(const struct place *p, struct journal *j, const struct cancel *cancel,
+		  struct place_sharing *ret, struct error **err)
+{
+	return p->ops->sharing(p, j, cancel, ret, err);
+}
+
 int place_notes(const struct place *p, const char *name, char **ret, struct error **err)
 {
 	return p->ops->notes(p, name, ret, err);

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/file-system.h"
 #include "base/json.h"
 #include "base/process.h"
 #include "storage/tool.h"
@@ -115,23 +115,7 @@ int volume_used_by_path(const struct volume *v, uint64_t *ret, uint64_t *ret_len
 
 /* ---- late errors ---- */
 
-/* File systems that write pages back to another machine; numbers from linux/magic.h and their sources. */
-static bool is_remote(long type)
-{
-	static const uint32_t magics[] = {
-		0x6969,     /* NFS */
-		0xff534d42, /* CIFS */
-		0xfe534d42, /* SMB2 */
-		0x00c36400, /* Ceph */
-		0x65735546, /* FUSE: ceph-fuse, GlusterFS, sshfs */
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(magics); i++)
-		if ((uint32_t)type == magics[i])
-			return true;
-	return false;
-}
-
+/* A file system that is not local writes pages back to another machine or process. */
 bool volume_errors_come_late(const struct volume *v)
 {
 	struct stat st;
@@ -140,5 +124,5 @@ bool volume_errors_come_late(const struct volume *v)
 	/* librbd has a cache of its own */
 	if (!v->path || stat(v->path, &st) < 0 || !S_ISREG(st.st_mode))
 		return true;
-	return statfs(v->path, &fs) == 0 && is_remote(fs.f_type);
+	return statfs(v->path, &fs) == 0 && file_system_kind(&fs) != FILE_SYSTEM_LOCAL;
 }

@@ -1,4 +1,4 @@
-/* A descriptor as output: complete writes, waits that can be ended, early writeback. */
+/* A descriptor as output: complete writes, waits that can be ended, early writeback, parts of other files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -10,6 +10,7 @@
 #include "base/bounded.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "stream/output-copy.h"
 #include "stream/output.h"
 
 #define CLOSE_MS          1000
@@ -29,6 +30,7 @@ struct plain {
 	uint64_t pos;     /* in the file */
 	uint64_t started; /* writeback was started up to here */
 	uint64_t dropped; /* pages before this offset were dropped from the page cache */
+	struct output_copier copier;
 };
 
 static int write_error(const struct plain *p, int errnum, struct error **err)
@@ -134,6 +136,91 @@ static int plain_write(struct output *o, const void *data, size_t len, struct er
 	return 0;
 }
 
+/* ---- parts of other files, into a file only ---- */
+
+static bool is_stopped(const struct plain *p)
+{
+	struct pollfd fd = { .fd = p->stop_fd, .events = POLLIN };
+
+	return poll(&fd, 1, 0) > 0;
+}
+
+/* Nothing is begun that could not be completed. */
+static int check_source(int fd, uint64_t end, struct error **err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, errno, "cannot read what is taken over into the archive");
+	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size < end)
+		return error_set(err, ERR_CORRUPT,
+				 "what is taken over into the archive ends too early: the file has %jd bytes",
+				 (intmax_t)st.st_size);
+	return 0;
+}
+
+static int copy_all(struct plain *p, int fd, uint64_t offset, uint64_t len, struct error **err)
+{
+	while (len) {
+		_cleanup_error_ struct error *reading = NULL;
+		ssize_t n;
+
+		if (is_stopped(p))
+			return write_error(p, ECANCELED, err);
+		n = output_copier_move(&p->copier, fd, offset, len, p->pos, &reading);
+		if (n < 0 && !reading)
+			return write_error(p, (int)-n, err);
+		if (n < 0) {
+			error_keep_first(err, &reading);
+			return (int)n;
+		}
+		offset += (uint64_t)n;
+		len -= (uint64_t)n;
+		p->pos += (uint64_t)n;
+		atomic_fetch_add_explicit(&p->base.bytes, (uint64_t)n, memory_order_relaxed);
+		if (p->writeback)
+			start_writeback(p);
+	}
+	return 0;
+}
+
+/* Trust in the file system, or the server, ends here: what it said it copied must be there. */
+static int check_length(const struct plain *p, struct error **err)
+{
+	struct stat st;
+
+	if (fstat(p->fd, &st) < 0)
+		return write_error(p, errno, err);
+	if ((uint64_t)st.st_size < p->pos)
+		return error_set(
+			err, -EIO,
+			"cannot write the archive: the file system says that it copied %ju bytes more "
+			"than there are in the file",
+			(uintmax_t)(p->pos - (uint64_t)st.st_size));
+	return 0;
+}
+
+static int file_copy(struct output *o, int fd, uint64_t offset, uint64_t len, struct error **err)
+{
+	struct plain *p = (struct plain *)o;
+	int r = check_source(fd, offset + len, err);
+
+	if (r < 0)
+		return r;
+	r = copy_all(p, fd, offset, len, err);
+	/* what is written next goes behind it */
+	if (lseek(p->fd, (off_t)p->pos, SEEK_SET) < 0 && r == 0)
+		return write_error(p, errno, err);
+	return r == 0 ? check_length(p, err) : r;
+}
+
+static void file_get_copied(struct output *o, struct output_copied *ret)
+{
+	output_copier_get(&((struct plain *)o)->copier, ret);
+}
+
+/* ---- all kinds ---- */
+
 static int plain_finish(struct output *o, struct error **err)
 {
 	(void)o;
@@ -161,8 +248,18 @@ static void plain_free(struct output *o)
 		close(p->stop_fd);
 	if (p->fd >= 0)
 		bounded_close(p->fd, CLOSE_MS);
+	output_copier_clear(&p->copier);
 	free(p);
 }
+
+static const struct output_ops file_ops = {
+	.write = plain_write,
+	.copy = file_copy,
+	.get_copied = file_get_copied,
+	.finish = plain_finish,
+	.stop = plain_stop,
+	.free = plain_free,
+};
 
 static const struct output_ops plain_ops = {
 	.write = plain_write,
@@ -186,8 +283,11 @@ static void open_pipe(struct plain *p)
 
 static void open_file(struct plain *p)
 {
-	off_t pos = lseek(p->fd, 0, SEEK_CUR);
+	const int flags = fcntl(p->fd, F_GETFL);
+	const off_t pos = lseek(p->fd, 0, flags >= 0 && flags & O_APPEND ? SEEK_END : SEEK_CUR);
 
+	p->base.ops = &file_ops;
+	p->copier.to = p->fd;
 	if (pos < 0)
 		return;
 	p->writeback = true;
