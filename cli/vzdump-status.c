@@ -263,16 +263,17 @@ static struct json_object *backup_json(const struct status_backup *b)
 	return o;
 }
 
-static struct json_object *last_run_json(const struct run_record *last)
+/* NULL: the archive belongs to no chain. */
+static struct json_object *incremental_json(const struct run_record *last)
 {
-	struct json_object *o = json_new_str("state", task_outcome_name(last->outcome));
+	struct json_object *o;
 
-	json_put_text(o, "error", last->error);
-	json_put_int(o, "start", last->start);
-	json_put_u64(o, "seconds", last->ns / 1000000000u);
-	json_put_text(o, "job-id", last->job_id);
-	json_put_u64(o, "warnings", last->n_warnings);
-	return o;
+	if (!last->incremental)
+		return NULL;
+	o = json_put_u64(json_new_obj(), "generation", last->generation);
+	json_put_u64(o, "changed", last->changed);
+	json_put_u64(o, "new", last->fresh);
+	return json_put_u64(o, "shared", last->shared);
 }
 
 /* Takes value over; NULL becomes null. */
@@ -282,6 +283,19 @@ static void put_or_null(struct json_object *o, const char *key, struct json_obje
 		json_put_obj(o, key, value);
 	else
 		json_put_null(o, key);
+}
+
+static struct json_object *last_run_json(const struct run_record *last)
+{
+	struct json_object *o = json_new_str("state", task_outcome_name(last->outcome));
+
+	json_put_text(o, "error", last->error);
+	json_put_int(o, "start", last->start);
+	json_put_u64(o, "seconds", last->ns / 1000000000u);
+	json_put_text(o, "job-id", last->job_id);
+	put_or_null(o, "incremental", incremental_json(last));
+	json_put_u64(o, "warnings", last->n_warnings);
+	return o;
 }
 
 static void put_jobs(struct json_object *o, const struct status_guest *g)

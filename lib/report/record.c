@@ -107,6 +107,17 @@ static bool get_outcome(struct json_object *o, enum task_outcome *ret)
 	return false;
 }
 
+static void read_incremental(struct json_object *o, struct run_record *ret)
+{
+	if (!o)
+		return;
+	ret->incremental = true;
+	ret->generation = get_number(o, "generation");
+	ret->changed = get_number(o, "changed");
+	ret->fresh = get_number(o, "new");
+	ret->shared = get_number(o, "shared");
+}
+
 static bool read_last(struct json_object *o, struct run_record *ret)
 {
 	if (!get_outcome(o, &ret->outcome) || !get_time(o, "start", &ret->start))
@@ -121,6 +132,7 @@ static bool read_last(struct json_object *o, struct run_record *ret)
 	ret->zero = get_number(o, "zero");
 	ret->archive_size = get_number(o, "archive-size");
 	ret->fleecing = json_get_u64(o, "fleecing-peak", &ret->peak);
+	read_incremental(json_get_obj(o, "incremental"), ret);
 	ret->n_warnings = get_number(o, "warnings");
 	return true;
 }
@@ -215,8 +227,22 @@ static struct run_record run_of(const struct job_report *job, const struct task_
 		.archive_size = t->archive_size,
 		.fleecing = fleecing,
 		.peak = sum.peak,
+		.incremental = t->incremental.asked && t->archive,
+		.generation = t->incremental.generation,
+		.changed = t->incremental.changed,
+		.fresh = task_report_new(t),
+		.shared = t->incremental.shared,
 		.n_warnings = t->n_warnings,
 	};
+}
+
+static struct json_object *incremental_json(const struct run_record *r)
+{
+	struct json_object *o = json_put_u64(json_new_obj(), "generation", r->generation);
+
+	json_put_u64(o, "changed", r->changed);
+	json_put_u64(o, "new", r->fresh);
+	return json_put_u64(o, "shared", r->shared);
 }
 
 static struct json_object *last_json(const struct run_record *r)
@@ -235,6 +261,8 @@ static struct json_object *last_json(const struct run_record *r)
 	json_put_u64(o, "archive-size", r->archive_size);
 	if (r->fleecing)
 		json_put_u64(o, "fleecing-peak", r->peak);
+	if (r->incremental)
+		json_put_obj(o, "incremental", incremental_json(r));
 	return json_put_u64(o, "warnings", r->n_warnings);
 }
 

@@ -24,7 +24,9 @@ struct run_record {
 	char *node;
 	uint64_t size, read, zero, archive_size;
 	bool fleecing;
-	uint64_t peak; /* only with fleecing */
+	uint64_t peak;                               /* only with fleecing */
+	bool incremental;                            /* the archive is complete and belongs to a chain: */
+	uint64_t generation, changed, fresh, shared; /* fresh: bytes of the archive that are not shared */
 	uint64_t n_warnings;
 };
 

@@ -80,6 +80,28 @@ static void put_disks(struct json_object *o, const struct task_report *t)
 	json_put_obj(o, "disks", disks);
 }
 
+static void put_incremental(struct json_object *o, const struct task_report *t)
+{
+	const struct incremental_report *i = &t->incremental;
+	struct json_object *n;
+
+	if (!i->asked) {
+		json_put_null(o, "incremental");
+		return;
+	}
+	n = json_new_obj();
+	json_put_text(n, "base", i->base);
+	json_put_text(n, "reason", i->reason);
+	json_put_u64(n, "generation", i->generation);
+	json_put_u64(n, "looked-at", i->looked_at);
+	json_put_u64(n, "changed", i->changed);
+	json_put_u64(n, "new", task_report_new(t));
+	json_put_u64(n, "shared", i->shared);
+	json_put_u64(n, "copied", i->taken);
+	json_put_u64(n, "bad-frames", i->bad);
+	json_put_obj(o, "incremental", n);
+}
+
 static struct json_object *task_report_json(const struct task_report *t)
 {
 	struct json_object *o = json_new_obj();
@@ -92,6 +114,7 @@ static struct json_object *task_report_json(const struct task_report *t)
 	put_time(o, "start", t->start);
 	put_seconds(o, "seconds", t->ns);
 	put_archive(o, t);
+	put_incremental(o, t);
 	put_disks(o, t);
 	put_seconds(o, "stopped-seconds", t->stopped_ns);
 	put_seconds(o, "frozen-seconds", t->frozen_ns);
@@ -102,12 +125,13 @@ static struct json_object *task_report_json(const struct task_report *t)
 static struct json_object *totals_json(const struct job_report *r)
 {
 	struct json_object *o = json_new_obj();
-	uint64_t read = 0, zero = 0, size = 0;
+	uint64_t read = 0, zero = 0, size = 0, shared = 0;
 
 	for (size_t i = 0; i < r->n; i++) {
 		size += r->tasks[i].size;
 		read += r->tasks[i].read;
 		zero += r->tasks[i].zero;
+		shared += r->tasks[i].outcome == TASK_SAVED ? r->tasks[i].incremental.shared : 0;
 	}
 	json_put_u64(o, "guests", r->n);
 	json_put_u64(o, "ok", report_count(r, TASK_SAVED));
@@ -115,6 +139,7 @@ static struct json_object *totals_json(const struct job_report *r)
 	json_put_u64(o, "read", read);
 	json_put_u64(o, "zero", zero);
 	json_put_u64(o, "archive-size", report_total_size(r));
+	json_put_u64(o, "shared", shared);
 	json_put_u64(o, "warnings", report_warnings(r));
 	return o;
 }

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/strv.h"
+#include "base/units.h"
 
 void report_begin(struct job_report *r, const uint32_t *vmids, size_t n)
 {
@@ -94,6 +95,39 @@ bool task_report_fleecing(const struct task_report *t, struct disk_report *ret)
 	return ret->fleecing;
 }
 
+uint64_t task_report_new(const struct task_report *t)
+{
+	const uint64_t shared = t->incremental.shared;
+
+	return t->archive_size > shared ? t->archive_size - shared : 0;
+}
+
+static char *describe_base(const struct task_report *t)
+{
+	const struct incremental_report *i = &t->incremental;
+	_cleanup_free_ char *changed = units_bytes(i->changed, 1), *size = units_bytes(t->size, 1);
+	_cleanup_free_ char *fresh = units_bytes(task_report_new(t), 1), *taken = units_bytes(i->taken, 1);
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	buf_addf(&b, "incremental to %s: %s of %s changed, %s new", i->base, changed, size, fresh);
+	if (i->taken)
+		buf_addf(&b, ", of that %s copied from there", taken);
+	if (i->reason)
+		buf_addf(&b, "; %s", i->reason);
+	return buf_steal(&b);
+}
+
+char *task_report_incremental(const struct task_report *t)
+{
+	const struct incremental_report *i = &t->incremental;
+
+	if (!i->asked)
+		return NULL;
+	if (i->base)
+		return describe_base(t);
+	return xasprintf("full backup: %s", i->reason ? i->reason : "a chain begins");
+}
+
 static void task_report_clear(struct task_report *t)
 {
 	for (size_t i = 0; i < t->n_disks; i++)
@@ -102,6 +136,8 @@ static void task_report_clear(struct task_report *t)
 	free(t->name);
 	free(t->archive);
 	free(t->volid);
+	free(t->incremental.base);
+	free(t->incremental.reason);
 	strv_free(t->warnings);
 	free(t->error);
 	buf_clear(&t->log);

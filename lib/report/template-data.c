@@ -94,6 +94,41 @@ static struct json_object *fleecing_table(const struct job_report *r)
 	return NULL;
 }
 
+static struct json_object *incremental_row(const struct task_report *t)
+{
+	const struct incremental_report *i = &t->incremental;
+	struct json_object *o = json_put_u64(json_new_obj(), "vmid", t->vmid);
+	_cleanup_free_ char *full = i->base ? NULL : task_report_incremental(t);
+
+	json_put_u64(o, "changed", i->changed);
+	json_put_u64(o, "new", task_report_new(t));
+	json_put_u64(o, "shared", i->shared);
+	json_put_u64(o, "generation", i->generation);
+	return json_put_text(o, "base", i->base ? i->base : full);
+}
+
+/* NULL: no guest has an archive that belongs to a chain. */
+static struct json_object *incremental_table(const struct job_report *r)
+{
+	static const struct column columns[] = {
+		{ "VMID", "vmid", NULL },
+		{ "Changed", "changed", "human-bytes" },
+		{ "New", "new", "human-bytes" },
+		{ "Shared", "shared", "human-bytes" },
+		{ "Generation", "generation", NULL },
+		{ "Base", "base", NULL },
+	};
+	struct json_object *rows = json_new_array();
+
+	for (size_t i = 0; i < r->n; i++)
+		if (r->tasks[i].incremental.asked && r->tasks[i].archive)
+			json_append(rows, incremental_row(&r->tasks[i]));
+	if (json_array_len(rows))
+		return table_of(columns, ARRAY_SIZE(columns), rows);
+	json_object_put(rows);
+	return NULL;
+}
+
 /* ---- warnings ---- */
 
 static void add_warnings(struct json_object *list, const char *head, char *const *lines, size_t n)
@@ -257,6 +292,7 @@ struct json_object *report_template_data(const struct job_report *r, const struc
 	json_put_u64(o, "total-size", report_total_size(r));
 	put(o, "guest-table", guest_table(r));
 	put(o, "fleecing-table", fleecing_table(r));
+	put(o, "incremental-table", incremental_table(r));
 	put(o, "warnings", warnings_of(r));
 	json_put_text(o, "logs", logs);
 	return o;

@@ -64,8 +64,9 @@ enum figure_kind {
 
 enum figure_of {
 	OF_LAST,
-	OF_FLEECING, /* only if there were fleecing images */
-	OF_SUCCESS,  /* only if there has been a good run */
+	OF_FLEECING,    /* only if there were fleecing images */
+	OF_INCREMENTAL, /* only if the archive belongs to a chain */
+	OF_SUCCESS,     /* only if there has been a good run */
 };
 
 #define FIELD(member) offsetof(struct guest_record, member)
@@ -95,6 +96,14 @@ static const struct figure {
 	  OF_LAST, FIGURE_NUMBER, FIELD(last.n_warnings) },
 	{ "guest_last_run_fleecing_peak_bytes", "The most that the fleecing images of the last backup took.",
 	  OF_FLEECING, FIGURE_NUMBER, FIELD(last.peak) },
+	{ "guest_last_run_changed_bytes", "Bytes of the disks that were different from the base's.",
+	  OF_INCREMENTAL, FIGURE_NUMBER, FIELD(last.changed) },
+	{ "guest_last_run_new_bytes", "Bytes of the last backup's archive that it shares with no other.",
+	  OF_INCREMENTAL, FIGURE_NUMBER, FIELD(last.fresh) },
+	{ "guest_last_run_shared_bytes", "Bytes of the last backup's archive that it shares with others.",
+	  OF_INCREMENTAL, FIGURE_NUMBER, FIELD(last.shared) },
+	{ "guest_last_run_generation", "Archives of the chain before that of the last backup.",
+	  OF_INCREMENTAL, FIGURE_NUMBER, FIELD(last.generation) },
 	{ "guest_last_success_timestamp_seconds", "When the last good backup of the guest began.",
 	  OF_SUCCESS, FIGURE_TIME, FIELD(success.start) },
 	{ "guest_last_success_duration_seconds", "Time that the last good backup of the guest took.",
@@ -109,6 +118,8 @@ static bool has_figure(const struct figure *f, const struct guest_record *r)
 	switch (f->of) {
 	case OF_FLEECING:
 		return r->last.fleecing;
+	case OF_INCREMENTAL:
+		return r->last.incremental;
 	case OF_SUCCESS:
 		return r->success.start != 0;
 	case OF_LAST:

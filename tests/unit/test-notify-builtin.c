@@ -34,6 +34,9 @@ static const char bad[] =
 	"{\"label\":\"Copied\",\"id\":\"copied\",\"renderer\":\"human-bytes\"},"
 	"{\"label\":\"Discarded\",\"id\":\"discarded\",\"renderer\":\"human-bytes\"}]},"
 	"\"data\":[{\"vmid\":100,\"peak\":65536,\"copied\":131072,\"discarded\":0}]},"
+	" \"incremental-table\":{\"schema\":{\"columns\":[{\"label\":\"VMID\",\"id\":\"vmid\"},"
+	"{\"label\":\"New\",\"id\":\"new\",\"renderer\":\"human-bytes\"},"
+	"{\"label\":\"Base\",\"id\":\"base\"}]},\"data\":[{\"vmid\":100,\"new\":65536,\"base\":\"a\"}]},"
 	" \"warnings\":[\"100: \\\"late\\\" & slow\",\"101: other\"]}";
 /* clang-format on */
 
@@ -85,9 +88,12 @@ static void test_text(void)
 		"\nFleecing\n========\n"
 		"VMID    Peak      Copied     Discarded    \n"
 		"100     64 KiB    128 KiB    0 B          \n"
+		"\nIncremental\n===========\n"
+		"VMID    New       Base    \n"
+		"100     64 KiB    a       \n"
 		"\nWarnings\n========\n100: \"late\" & slow\n101: other\n"
 		"\nLogs\n====\nvzdump --all\n\n\n100: <script>'x'</script>\n\n\n",
-		"below the totals are fleecing and warnings, if there are any");
+		"below the totals are fleecing, incremental backups and warnings, if there are any");
 }
 
 /* As a parser that is not ours sees the page. */
@@ -124,6 +130,7 @@ static void test_html(void)
 		"row 102|VM 102|todo|0s|0 B|\n"
 		"text Total running time: 1h 2m 3s\ntext Total size: 1.5 KiB\n"
 		"h1 Fleecing\nrow VMID|Peak|Copied|Discarded\nrow 100|64 KiB|128 KiB|0 B\n"
+		"h1 Incremental\nrow VMID|New|Base\nrow 100|64 KiB|a\n"
 		"h1 Warnings\nli 100: \"late\" & slow\nli 101: other\n"
 		"h1 Logs\npre vzdump --all\npre \npre \npre 100: <script>'x'</script>\n",
 		"nothing of the data becomes markup");

@@ -74,6 +74,7 @@ static void test_good_and_bad(void)
 	     "101: no log available\n101: ERROR: Backup of VM 101 failed - why\n\n102: no log available\n\nunmounted\n",
 	     "the logs");
 	same(value(o, "fleecing-table"), "null", "nobody used fleecing");
+	same(value(o, "incremental-table"), "null", "nor incremental backups");
 	same(value(o, "warnings"), "null", "nothing to warn of");
 	report_clear(&report);
 }
@@ -114,6 +115,26 @@ static void test_ours(void)
 	     "[{\"vmid\":100,\"peak\":7,\"copied\":9,\"discarded\":8}]", "who used fleecing");
 	same(json_text(json_get_array(o, "warnings")),
 	     "[\"of the run\",\"101: of a guest\",\"101: 2 more warnings, see the log\"]", "warnings");
+	report_clear(&report);
+}
+
+static void test_incremental(void)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+
+	make_report();
+	report.tasks[0].incremental = (struct incremental_report){
+		.asked = true, .base = xstrdup("a"), .generation = 2, .changed = 9, .shared = 1500
+	};
+	report.tasks[1].incremental =
+		(struct incremental_report){ .asked = true, .reason = xstrdup("no archive") };
+	report.tasks[2].incremental = (struct incremental_report){ .asked = true };
+	o = report_template_data(&report, &paths);
+	same(json_text(json_get_array(json_get_obj(o, "incremental-table"), "data")),
+	     "[{\"vmid\":100,\"changed\":9,\"new\":36,\"shared\":1500,\"generation\":2,\"base\":\"a\"},"
+	     "{\"vmid\":101,\"changed\":0,\"new\":5,\"shared\":0,\"generation\":0,"
+	     "\"base\":\"full backup: no archive\"}]",
+	     "which archives belong to a chain");
 	report_clear(&report);
 }
 
@@ -174,6 +195,7 @@ int main(void)
 	status_is("no lock", "backup failed: no lock; null");
 	status_is("one\ntwo", "backup failed: multiple problems; \"one\\ntwo\"");
 	test_ours();
+	test_incremental();
 	test_logs();
 	test_not_begun();
 	test_fqdn();

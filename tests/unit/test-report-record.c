@@ -37,12 +37,14 @@ static const struct task_report saved = {
 	.disks = disks,
 	.n_disks = 2,
 	.n_warnings = 3,
+	.incremental = { .asked = true, .generation = 4, .changed = 50, .shared = 1000 },
 };
 static const struct task_report failed = {
 	.vmid = 100,
 	.outcome = TASK_FAILED,
 	.start = 1700086400,
 	.error = (char *)"no space",
+	.incremental = { .asked = true },
 };
 static const struct job_report job = { .node = (char *)"pve1",
 				       .job_id = (char *)"backup-1",
@@ -68,6 +70,9 @@ static void test_saved(void)
 		   !strcmp(r.last.node, "pve1") && !strcmp(r.last.mode, "snapshot"),
 	   "and names");
 	ok(r.last.fleecing && r.last.peak == 12, "the peak is that of all images together");
+	ok(r.last.incremental && r.last.generation == 4 && r.last.changed == 50 && r.last.fresh == 234 &&
+		   r.last.shared == 1000,
+	   "with what is new and what is shared");
 	ok(r.success.start == 1700000000 && r.success.ns == 2500000000 && r.success.archive_size == 1234 &&
 		   !strcmp(r.success.archive, "/dump/a.vma.zst") &&
 		   !strcmp(r.success.volid, "backup:backup/a.vma.zst") &&
@@ -81,7 +86,7 @@ static void test_failed(void)
 
 	ok(save(&by_hand, &failed) && record_load(&paths, 100, &r, &to_diag), "a failure is kept");
 	ok(r.last.outcome == TASK_FAILED && !strcmp(r.last.error, "no space") && !r.last.job_id &&
-		   !r.last.fleecing && !r.last.mode,
+		   !r.last.fleecing && !r.last.incremental && !r.last.mode,
 	   "with its error");
 	ok(r.success.start == 1700000000 && !strcmp(r.success.archive, "/dump/a.vma.zst"),
 	   "and the last good run stays");

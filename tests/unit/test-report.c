@@ -105,6 +105,41 @@ static void test_sums(void)
 	   "the sum of those with a fleecing image");
 }
 
+/* ---- incremental backups ---- */
+
+#define ARCHIVE "vzdump-qemu-100-2026_11_26-20_00_00.vma.zst"
+
+static void test_incremental(void)
+{
+	struct task_report t = { .size = UINT64_C(4) << 30, .archive_size = 23 << 20 };
+	struct incremental_report *i = &t.incremental;
+
+	ok(!task_report_incremental(&t) && task_report_new(&t) == 23 << 20,
+	   "without it all of an archive is new");
+	i->asked = true;
+	i->reason = (char *)"there is no archive of the guest";
+	is_text(task_report_incremental(&t), "full backup: there is no archive of the guest",
+		"a full backup");
+	i->base = (char *)ARCHIVE;
+	i->reason = NULL;
+	i->changed = 42887807;
+	i->shared = UINT64_C(836) << 20;
+	t.archive_size += i->shared;
+	is_text(task_report_incremental(&t),
+		"incremental to " ARCHIVE ": 40.9 MiB of 4.0 GiB changed, 23.0 MiB new", "one that shares");
+	i->shared = 0;
+	i->taken = UINT64_C(836) << 20;
+	i->reason = (char *)"drive-scsi0 has no dirty bitmap";
+	is_text(task_report_incremental(&t),
+		"incremental to " ARCHIVE
+		": 40.9 MiB of 4.0 GiB changed, 859.0 MiB new, of that 836.0 MiB copied "
+		"from there; drive-scsi0 has no dirty bitmap",
+		"one that copies");
+	t.archive_size = 0;
+	i->shared = 5;
+	ok(task_report_new(&t) == 0, "where there is no archive, nothing is new");
+}
+
 /* ---- JSON ---- */
 
 static void test_json(void)
@@ -128,11 +163,40 @@ static void test_json(void)
 		"\"node\":\"here\",\"storage\":null,\"dumpdir\":null,\"start\":1792886400,\"seconds\":61.5,"
 		"\"warnings\":[],\"guests\":[{\"vmid\":100,\"name\":\"caf\303\251\",\"state\":\"failed\","
 		"\"error\":\"why\",\"mode\":null,\"start\":null,\"seconds\":2.0,\"archive\":null,\"volid\":null,"
-		"\"archive-size\":null,\"size\":10,\"read\":0,\"zero\":0,\"speed\":5,\"fleecing\":null,"
+		"\"archive-size\":null,\"incremental\":null,\"size\":10,\"read\":0,\"zero\":0,\"speed\":5,\"fleecing\":null,"
 		"\"disks\":[],\"stopped-seconds\":0.0,\"frozen-seconds\":0.0,\"warnings\":[]}],"
 		"\"totals\":{\"guests\":1,\"ok\":0,\"size\":10,\"read\":0,\"zero\":0,\"archive-size\":0,"
-		"\"warnings\":0}}",
+		"\"shared\":0,\"warnings\":0}}",
 		"a report as JSON");
+}
+
+static void test_json_incremental(void)
+{
+	_cleanup_report_ struct job_report r = { 0 };
+	_cleanup_json_ struct json_object *o = NULL;
+
+	report_begin(&r, vmids, 2);
+	r.tasks[0].outcome = TASK_SAVED;
+	r.tasks[0].archive_size = 100;
+	r.tasks[0].incremental = (struct incremental_report){ .asked = true,
+							      .base = xstrdup("a"),
+							      .generation = 3,
+							      .looked_at = 50,
+							      .changed = 40,
+							      .shared = 70,
+							      .taken = 20,
+							      .bad = 1 };
+	r.tasks[1].outcome = TASK_FAILED;
+	r.tasks[1].incremental =
+		(struct incremental_report){ .asked = true, .reason = xstrdup("b"), .shared = 9 };
+	o = report_json(&r);
+	is_text(xstrdup(json_text(json_get_obj(json_object_array_get_idx(json_get_array(o, "guests"), 0),
+					       "incremental"))),
+		"{\"base\":\"a\",\"reason\":null,\"generation\":3,\"looked-at\":50,\"changed\":40,\"new\":30,"
+		"\"shared\":70,\"copied\":20,\"bad-frames\":1}",
+		"an incremental backup as JSON");
+	is_text(xstrdup(json_text(json_walk(o, "totals", "shared", NULL))), "70",
+		"the sum of what is shared");
 }
 
 int main(void)
@@ -140,6 +204,8 @@ int main(void)
 	test_warnings();
 	test_logs();
 	test_sums();
+	test_incremental();
 	test_json();
+	test_json_incremental();
 	return done_testing();
 }

@@ -34,7 +34,8 @@ static struct task_report tasks[] = {
 	  .start = 1700000000,
 	  .ns = 1500000,
 	  .archive = (char *)"-",
-	  .archive_size = 10 },
+	  .archive_size = 10,
+	  .incremental = { .asked = true, .generation = 3, .changed = 6, .shared = 8 } },
 	{ .vmid = 101,
 	  .outcome = TASK_FAILED,
 	  .start = 1700000100,
@@ -141,6 +142,11 @@ static void test_figures(void)
 	   "seconds");
 	ok(strstr(text, "name=\"a\\\\b\\\"c\"") != NULL, "labels are escaped");
 	ok(!strstr(text, "vmid=\"101\"") && !strstr(text, "vmid=\"999\""), "guests of this node alone");
+	ok(strstr(text, "\nvzdump_guest_last_run_new_bytes{vmid=\"100\"} 2\n") &&
+		   strstr(text, "\nvzdump_guest_last_run_shared_bytes{vmid=\"100\"} 8\n") &&
+		   strstr(text, "\nvzdump_guest_last_run_changed_bytes{vmid=\"100\"} 6\n") &&
+		   strstr(text, "\nvzdump_guest_last_run_generation{vmid=\"100\"} 3\n"),
+	   "an incremental backup");
 	ok(!strstr(text, "fleecing"), "no figure without a sample");
 	ok(times_in(text, "# HELP vzdump_guest_info ") == 1 &&
 		   times_in(text, "# TYPE ") == times_in(text, "# HELP "),
