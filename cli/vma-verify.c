@@ -13,6 +13,8 @@
 #include "base/units.h"
 #include "vma-commands.h"
 #include "status/verified.h"
+#include "vma/chain-check.h"
+#include "vma/chain.h"
 #include "vma/index.h"
 
 static const char *const args[] = { "archive", NULL };
@@ -36,14 +38,57 @@ static const struct option_table table = {
 	.args = args,
 };
 
-/* Seek table and index are there; from a pipe they cannot be read again. */
-static int check_table(int fd, const struct vma_reader *reader, const char **ret_found, struct error **err)
+/*
+ * What an archive tells of its chain, before it is read.  Why that fails is told after the data: what is
+ * wrong there may be the reason.
+ */
+struct chained {
+	const char *archive; /* its name */
+	bool is;             /* it belongs to a chain, and what its frames hold is hashed */
+	struct error *err;
+};
+
+static void look_for_chain(int fd, struct vma_reader *reader, struct chained *ret)
 {
+	_cleanup_vma_chain_ struct vma_chain c = { 0 };
+
+	if (lseek(fd, 0, SEEK_CUR) < 0)
+		return;
+	ret->is = vma_chain_read(fd, NULL, &c, &ret->err) == 0;
+	if (ret->is)
+		vma_reader_hash(reader, &c.secret);
+}
+
+/* Damage there costs no disk anything, but the next backup. */
+static int check_trailers(int fd, const struct vma_reader *reader, const struct chained *chained,
+			  const char **ret_found, struct error **err)
+{
+	int r = chained->is ? vma_chain_check(fd, chained->archive, reader, err) : chained->err->code;
+
+	*ret_found = "seek table, index and trailers agree with the data";
+	if (!chained->is && r == ERR_UNSUPPORTED) {
+		*ret_found = "seek table and index agree with the data, trailers have another version";
+		return 0;
+	}
+	if (!chained->is)
+		error_set(err, r, "%s", error_message(chained->err));
+	if (r == ERR_CORRUPT || r == ERR_NOT_FOUND)
+		error_wrap(err, ERR_CORRUPT,
+			   "the disks are whole, but the next incremental backup takes over less or nothing");
+	return r;
+}
+
+/* Seek table and index are there; from a pipe they cannot be read again. */
+static int check_table(int fd, const struct vma_reader *reader, const struct chained *chained,
+		       const char **ret_found, struct error **err)
+{
+	const bool has_trailers = vma_reader_stats(reader)->chain_frames > 0;
 	bool index = false;
 	int r;
 
 	if (lseek(fd, 0, SEEK_CUR) < 0) {
-		*ret_found = "seek table not checked (it is read from a pipe)";
+		*ret_found = has_trailers ? "seek table and trailers not checked (it is read from a pipe)"
+					  : "seek table not checked (it is read from a pipe)";
 		return 0;
 	}
 	r = vma_index_check(fd, reader, &index, err);
@@ -51,7 +96,7 @@ static int check_table(int fd, const struct vma_reader *reader, const char **ret
 		return error_set(err, ERR_CORRUPT, "index: its end is lost (vma index makes a new one)");
 	*ret_found = index ? "seek table and index agree with the data"
 			   : "seek table agrees with the data, no index";
-	return r;
+	return r == 0 && has_trailers ? check_trailers(fd, reader, chained, ret_found, err) : r;
 }
 
 /* "2 disks, 64.0 MiB (8.1 MiB of data)". */
@@ -77,13 +122,14 @@ static char *describe_content(const struct vma_reader *reader)
  * Proxmox's archives have neither seek table nor index; ours, which are frames from the header on, have both.
  * *ret_found is NULL if they are lost.
  */
-static int check_index(int fd, const struct vma_reader *reader, const char **ret_found, struct error **err)
+static int check_index(int fd, const struct vma_reader *reader, const struct chained *chained,
+		       const char **ret_found, struct error **err)
 {
 	const struct vma_reader_stats *s = vma_reader_stats(reader);
 
 	*ret_found = "no seek table, as in Proxmox's archives";
 	if (s->framed && s->has_seektable)
-		return check_table(fd, reader, ret_found, err);
+		return check_table(fd, reader, chained, ret_found, err);
 	if (s->framed && s->index_frames)
 		return error_set(err, ERR_CORRUPT, "seek table: it is lost (vma index makes a new one)");
 	if (s->framed && s->header_alone && s->frames > 1)
@@ -101,7 +147,8 @@ static int damage_error(unsigned damages, uint64_t lost, struct error **err)
 			 damages, lost);
 }
 
-static int verify(int fd, struct vma_reader *reader, bool verbose, const char **ret_found, struct error **err)
+static int verify(int fd, struct vma_reader *reader, const struct chained *chained, bool verbose,
+		  const char **ret_found, struct error **err)
 {
 	struct vma_receiver receiver = { .damage = vma_print_damage };
 	struct vma_progress progress;
@@ -122,7 +169,7 @@ static int verify(int fd, struct vma_reader *reader, bool verbose, const char **
 		vma_print_totals(vma_reader_stats(reader));
 	if (lost || vma_reader_stats(reader)->damages)
 		return damage_error(vma_reader_stats(reader)->damages, lost, err);
-	return check_index(fd, reader, ret_found, err);
+	return check_index(fd, reader, chained, ret_found, err);
 }
 
 static void say_good(const char *archive, const struct vma_reader *reader, bool verbose, const char *found)
@@ -160,15 +207,18 @@ static int run(struct options *o, struct error **err)
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
 	_cleanup_close_ int fd = -1;
 	const char *archive = options_get(o, "archive"), *found = NULL;
+	struct chained chained = { .archive = archive };
 	int r = vma_open(archive, &fd, &reader, err);
 
 	if (r < 0)
 		return r;
-	r = verify(fd, reader, options_bool(o, "verbose"), &found, err);
+	look_for_chain(fd, reader, &chained);
+	r = verify(fd, reader, &chained, options_bool(o, "verbose"), &found, err);
 	if (r == 0) {
 		say_good(archive, reader, options_bool(o, "verbose"), found);
 		keep_result(archive, fd);
 	}
+	error_free(chained.err);
 	if (r < 0 && !strstr(error_message(*err), "verify failed"))
 		return error_wrap(err, r, "verify failed");
 	return r;

@@ -9,6 +9,7 @@ struct flow_thread {
 	pthread_t id;
 	struct frame_decoder *decoder;
 	struct spans spans;
+	uint8_t *room; /* for hashing: a cluster */
 };
 
 /* A frame that cannot be unpacked is damage, and leaves a hole in the archive. */
@@ -33,6 +34,8 @@ static int process_chunk(struct flow_thread *t, struct chunk *c, struct error **
 		return 0;
 	r = parser_parse(f->parser, c, &t->spans, err);
 	chunk_next_turn(f->chunks);
+	if (r == 0 && f->hash->on && c->is_packed)
+		reader_hash_frame(f->hash, c->frame, &t->spans, t->room);
 	for (size_t i = 0; r == 0 && f->report->receiver->data && i < t->spans.n; i++)
 		r = emit_span(f->parser->hdr, f->report, &t->spans.list[i], err);
 	return r;
@@ -58,6 +61,7 @@ static int start_flow_thread(struct flow_thread *t, struct error **err)
 {
 	int r = frame_decoder_new(&t->decoder, err);
 
+	t->room = t->flow->hash->on ? xmalloc(VMA_CLUSTER_SIZE) : NULL;
 	return r < 0 ? r : thread_start(&t->id, run_flow_thread, t, err);
 }
 
@@ -104,6 +108,7 @@ int reader_flow_run(const struct reader_flow *f, struct error **err)
 	for (unsigned i = 0; i < f->n_threads; i++) {
 		frame_decoder_free(threads[i].decoder);
 		free(threads[i].spans.list);
+		free(threads[i].room);
 	}
 	free(threads);
 	if (!f->chunks->failed)

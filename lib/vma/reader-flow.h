@@ -2,11 +2,13 @@
  * The threads of the reader:
  *
  *	the caller's:  source ─▶ chunks
- *	workers:       unpack a frame ─▶ in the order of the chunks: parse ─▶ in any order again: emit
+ *	workers:       unpack a frame ─▶ in the order of the chunks: parse ─▶ in any order again:
+ *			hash, emit
  */
 #ifndef VZDUMP_VMA_READER_FLOW_H
 #define VZDUMP_VMA_READER_FLOW_H
 
+#include "vma/reader-hash.h"
 #include "vma/reader-parse.h"
 #include "vma/reader-source.h"
 
@@ -15,6 +17,7 @@ struct reader_flow {
 	struct chunk_pool *chunks;
 	struct parser *parser;
 	const struct reader_report *report;
+	struct reader_hash *hash;
 	struct chunk *first; /* read together with the header; goes back to the pool */
 	unsigned n_threads;
 };

@@ -71,6 +71,7 @@ static int count_frame(struct source *s, const struct frame_cut *f, struct error
 	}
 	s->has_frames |= f->kind == FRAME_CUT_FRAME;
 	s->stats->index_frames += f->kind == FRAME_CUT_SKIPPABLE && f->magic == FRAME_SKIPPABLE_VMA_INDEX;
+	s->stats->chain_frames += f->kind == FRAME_CUT_SKIPPABLE && f->magic == FRAME_SKIPPABLE_VMA_CHAIN;
 	s->stats->frames_sum = vma_sum_frame(s->stats->sum_seed, s->stats->frames_sum, f->packed, f->content);
 	s->stats->frames++;
 	return 0;

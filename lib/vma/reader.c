@@ -19,6 +19,7 @@ struct vma_reader {
 	struct chunk *first; /* read together with the header */
 	struct parser parser;
 	struct reader_report report;
+	struct reader_hash hash;
 	struct vma_reader_stats stats;
 	unsigned n_threads;
 };
@@ -185,6 +186,13 @@ bool vma_reader_missing(const struct vma_reader *reader, uint8_t dev, uint64_t *
 	return vma_seen_missing(&reader->parser.seen, dev, at, ret_first, ret_n);
 }
 
+void vma_reader_hash(struct vma_reader *reader, const struct vma_secret *secret)
+{
+	reader->hash.on = true;
+	reader->hash.secret = *secret;
+	reader->hash.seed = reader->stats.sum_seed;
+}
+
 int vma_reader_run(struct vma_reader *reader, const struct vma_receiver *receiver, void *opaque,
 		   struct error **err)
 {
@@ -193,6 +201,7 @@ int vma_reader_run(struct vma_reader *reader, const struct vma_receiver *receive
 					  .chunks = &reader->chunks,
 					  .parser = &reader->parser,
 					  .report = &reader->report,
+					  .hash = &reader->hash,
 					  .first = first,
 					  .n_threads = reader->n_threads };
 	struct error *own = NULL; /* the calls below read error codes from it, and err may be NULL */
@@ -207,6 +216,7 @@ int vma_reader_run(struct vma_reader *reader, const struct vma_receiver *receive
 	if (r == 0)
 		r = parser_end(&reader->parser, &own);
 	reader->stats.framed = reader->source.framed;
+	reader->stats.contents_sum = atomic_load(&reader->hash.sum);
 	error_keep_first(err, &own);
 	return r;
 }

@@ -57,14 +57,23 @@ struct vma_reader_stats {
 	uint64_t frames_sum;   /* over their sizes */
 	uint64_t clusters_sum; /* over (frame, cluster) of all that store something */
 	uint64_t stored_clusters;
+	uint64_t
+		contents_sum; /* after vma_reader_hash(): over (frame, cluster, mask, hash) of all frames that
+				* store something */
+	/* Of a chain (vma/chain.h): */
+	uint64_t chain_frames; /* skippable ones with its magic: trailers, and what says which chain */
 };
 
 struct vma_reader;
+struct vma_secret;
 
 /* fd stays the caller's.  cancel, which may be NULL, ends all reading with ERR_CANCELED. */
 int vma_reader_new(int fd, unsigned threads, const struct cancel *cancel, struct vma_reader **ret,
 		   struct error **err);
 const struct vma_header *vma_reader_header(const struct vma_reader *reader);
+
+/* Before vma_reader_run(), for an archive of a chain: all clusters are hashed.  The secret is copied. */
+void vma_reader_hash(struct vma_reader *reader, const struct vma_secret *secret);
 
 /*
  * Reads to the end, once.  Fails at the first damage, a missing cluster included, unless the receiver has

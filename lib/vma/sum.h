@@ -7,9 +7,14 @@
 
 #include <stdint.h>
 
+#include "vma/hash.h"
+
 /* The sum with one more frame, of these sizes; frames are added in order. */
 uint64_t vma_sum_frame(uint64_t seed, uint64_t sum, uint64_t packed, uint64_t content);
 /* The sum with one more cluster (vma_cluster_key()) that the frame stores; in any order. */
 uint64_t vma_sum_cluster(uint64_t seed, uint64_t sum, uint64_t frame, uint64_t key);
+/* The sum with the content of one more cluster: which frame stores it, its blocks, its hash; in any order. */
+uint64_t vma_sum_content(uint64_t seed, uint64_t sum, uint64_t frame, uint64_t key, uint16_t mask,
+			 const uint8_t hash[VMA_HASH_SIZE]);
 
 #endif
