@@ -237,7 +237,10 @@ static int index_to(const char *archive, const char *target, const struct cancel
 		r = new_file_commit(&to, err);
 	new_file_clear(&to);
 	if (r == 0)
-		show("%s has an index now\n", target);
+		show("%s has an index now%s\n", target,
+		     mode == NEW_FILE_REPLACES && vma_reader_stats(reader)->chain_frames
+			     ? "; it belongs to no chain any more, so the next incremental backup is a full one"
+			     : "");
 	return r;
 }
 

@@ -1,12 +1,17 @@
 /* vma list, vma config: what the header says. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "base/text.h"
 #include "json-out.h"
 #include "show.h"
 #include "vma-commands.h"
+#include "vma/chain.h"
 #include "vma/random.h"
 
 static const char *const formats[] = { "text", "json", NULL };
@@ -100,17 +105,66 @@ static void add_ratio(struct json_object *o, const struct vma_header *h, const s
 		json_put_null(o, "ratio");
 }
 
-static void print_json(const struct vma_header *h, const struct vma_random *random, int fd)
+#define UUID_TEXT_SIZE (2 * VMA_UUID_SIZE + 1)
+
+static void uuid_text(char ret[UUID_TEXT_SIZE], const struct vma_header *h)
+{
+	for (unsigned i = 0; i < VMA_UUID_SIZE; i++)
+		snprintf(ret + 2 * i, 3, "%02x", h->uuid[i]);
+}
+
+/* ---- the chain that an archive belongs to, its uuid being the archive's ---- */
+
+/* What the end of the file says; false: it belongs to none, as far as that can be told. */
+static bool read_chain(int fd, struct vma_chain *ret)
+{
+	return lseek(fd, 0, SEEK_CUR) >= 0 && vma_chain_read(fd, NULL, ret, NULL) == 0;
+}
+
+static void print_chain(const struct vma_header *h, const struct vma_chain *c)
+{
+	_cleanup_free_ char *base = text_cleaned(c->base_name);
+	const time_t when = (time_t)c->started;
+	char uuid[UUID_TEXT_SIZE], text[64];
+
+	uuid_text(uuid, h);
+	printf("CHAIN: uuid: %s generation: %" PRIu32 "\n", uuid, c->generation);
+	if (c->generation)
+		printf("BASE: %s\n", base);
+	if (ctime_r(&when, text))
+		printf("BEGAN: %s", text);
+}
+
+static struct json_object *chain_json(const struct vma_chain *c)
 {
 	struct json_object *o = json_new_obj();
-	char uuid[2 * VMA_UUID_SIZE + 1];
+	char gen[VMA_GEN_TEXT_SIZE];
 
-	for (unsigned i = 0; i < VMA_UUID_SIZE; i++)
-		snprintf(uuid + 2 * i, 3, "%02x", h->uuid[i]);
+	vma_gen_text(gen, c->gen);
+	json_put_u64(o, "generation", c->generation);
+	json_put_text(o, "gen", gen);
+	json_put_text(o, "base", c->generation ? c->base_name : NULL);
+	json_put_int(o, "began", c->started);
+	json_put_u64(o, "new-bytes", c->new_bytes);
+	return o;
+}
+
+/* c is NULL if there is no chain. */
+static void print_json(const struct vma_header *h, const struct vma_random *random, const struct vma_chain *c,
+		       int fd)
+{
+	struct json_object *o = json_new_obj();
+	char uuid[UUID_TEXT_SIZE];
+
+	uuid_text(uuid, h);
 	json_put_text(o, "uuid", uuid);
 	json_put_int(o, "ctime", h->ctime);
 	json_put_bool(o, "seekable", random != NULL);
 	add_ratio(o, h, random, fd);
+	if (c)
+		json_put_obj(o, "chain", chain_json(c));
+	else
+		json_put_null(o, "chain");
 	json_put_obj(o, "configs", configs_json(h));
 	json_put_obj(o, "devices", devices_json(h, random));
 	json_out_print(o, JSON_C_TO_STRING_PRETTY);
@@ -121,12 +175,15 @@ static int list_run(struct options *o, struct error **err)
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
 	_cleanup_(vma_random_freep) struct vma_random *random = NULL;
 	_cleanup_error_ struct error *random_err = NULL;
+	_cleanup_vma_chain_ struct vma_chain chain = { 0 };
 	_cleanup_close_ int fd = -1;
 	const char *archive = options_get(o, "archive");
+	bool is_chained;
 	int r = vma_open(archive, &fd, &reader, err);
 
 	if (r < 0)
 		return r;
+	is_chained = read_chain(fd, &chain);
 	if (!strcmp(options_get(o, "output-format"), "json")) {
 		/*
 		 * if it cannot be read at random places, it has no index; but a lack of memory proves
@@ -137,9 +194,11 @@ static int list_run(struct options *o, struct error **err)
 			error_keep_first(err, &random_err);
 			return r;
 		}
-		print_json(vma_reader_header(reader), random, fd);
+		print_json(vma_reader_header(reader), random, is_chained ? &chain : NULL, fd);
 	} else {
 		vma_print_content(vma_reader_header(reader));
+		if (is_chained)
+			print_chain(vma_reader_header(reader), &chain);
 	}
 	return 0;
 }
