@@ -133,7 +133,8 @@ run-check: all units
 
 # Those that depend on what QEMU does; what takes longest begins first.
 MATRIX = $(addprefix tests/faults/,others-change.bats others.bats) \
-         $(addprefix tests/bats/,qmrestore-live.bats vzdump-live.bats vzdump-guest.bats in-use.bats) \
+         $(addprefix tests/bats/,qmrestore-live.bats vzdump-live.bats vzdump-guest.bats in-use.bats \
+                     vzdump-bitmaps.bats) \
          $(filter $(BUILD)/unit/test-qemu%,$(UNIT_BINS))
 
 run-matrix: all units

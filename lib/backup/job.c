@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "source/bitmaps.h"
 
 /* ---- the guests ---- */
 
@@ -188,18 +189,12 @@ int job_choose(const struct host *host, const struct settings_request *q, job_st
 	return 1;
 }
 
-int job_cleanup(const struct host *host, const struct settings *s, const struct observers *observers,
-		struct error **err)
+static int clean_guests(const struct host *host, const uint32_t *vmids, size_t n_vmids, bool all,
+			struct error **err)
 {
-	struct job_lock lock = JOB_LOCK_INIT;
-	_cleanup_free_ uint32_t *vmids = NULL;
 	unsigned n = 0, total = 0;
-	size_t n_vmids = 0;
-	bool all = false;
-	int r = selection_for_cleanup(host, &s->request, &vmids, &n_vmids, &all, err);
+	int r = 0;
 
-	if (r == 0)
-		r = job_lock_take(&lock, host, s->lockwait_minutes, observers, err);
 	for (size_t i = 0; i < (all ? 1 : n_vmids) && r == 0; i++) {
 		r = recover_all(host, all ? 0 : vmids[i], &n, err);
 		total += n;
@@ -207,6 +202,24 @@ int job_cleanup(const struct host *host, const struct settings *s, const struct 
 	if (r == 0)
 		log_info(host->log,
 			 total ? "cleaned up after %u interrupted backup(s)" : "nothing to clean up", total);
+	return r;
+}
+
+int job_cleanup(const struct host *host, const struct settings *s, const struct observers *observers,
+		struct error **err)
+{
+	struct job_lock lock = JOB_LOCK_INIT;
+	_cleanup_free_ uint32_t *vmids = NULL;
+	size_t n = 0;
+	bool all = false;
+	int r = selection_for_cleanup(host, &s->request, &vmids, &n, &all, err);
+
+	if (r == 0)
+		r = job_lock_take(&lock, host, s->lockwait_minutes, observers, err);
+	if (r == 0)
+		r = clean_guests(host, vmids, n, all, err);
+	if (r == 0 && s->request.forget)
+		r = bitmaps_forget(host, vmids, n, all, err);
 	job_lock_release(&lock);
 	return r;
 }
