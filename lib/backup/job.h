@@ -39,7 +39,10 @@ int job_choose(const struct host *host, const struct settings_request *q, job_st
  */
 int job_run(const struct host *host, const struct job_params *p, struct error **err);
 
-/* --cleanup: undoes what killed runs left behind, for the guests that the request names or for all. */
+/*
+ * --cleanup: undoes what killed runs left behind, for the guests that the request names or for all; with
+ * --forget, then removes the bitmaps of incremental backups from their QEMUs.
+ */
 int job_cleanup(const struct host *host, const struct settings *s, const struct observers *observers,
 		struct error **err);
 

@@ -91,3 +91,35 @@ btrfs_mounted() {
 	has_line "storage 'other' is not available on node"
 	[[ ! -e $VZ_TMP/off && ! -e $VZ_TMP/other ]]
 }
+
+# own <line>...: vzdump-storage.cfg
+own() {
+	printf '%s\n' "$@" > "$VZDUMP_ROOT/etc/pve/vzdump-storage.cfg"
+}
+
+@test "vzdump-storage.cfg turns incremental backups on for one storage, and a slip in it only warns" {
+	local file=$VZDUMP_ROOT/etc/pve/vzdump-storage.cfg vain="^WARN: incremental has no effect without --compress zstd"
+	conf_add 123 "memory: 16"
+	own 'storage: backup' $'\tincremental 1'
+	vzdump_ok 123 --compress gzip
+	has_line "$vain: the backups are full ones$"
+	vzdump_ok 123 --compress gzip --incremental 0
+	has_no_line "^WARN: .*incremental"
+	vzdump_ok 123 --compress gzip --dumpdir "$VZ_TMP"
+	has_no_line "^WARN: .*incremental"
+	own 'storage: backup' $'\tincremental 1,max-generations=1' '' 'storage: bakcup' $'\tincremental 1'
+	vzdump_ok 123 --compress gzip
+	has_no_line "$vain"
+	has_line "^WARN: file $file line 2 \(section 'backup'\) - unable to parse value of 'incremental': key 'max-generations': value '1' is too small"
+	has_line "^WARN: file $file line 4 \(skip section 'bakcup'\): storage 'bakcup' does not exist \(did you mean 'backup'\?\)$"
+	vzdump_ok 123 --compress gzip --dry-run
+	has_line "line 2 \(section 'backup'\)"
+}
+
+@test "incremental in storage.cfg, where Proxmox VE would lose it, counts for nothing, and the right file is named" {
+	conf_add 123 "memory: 16"
+	section_add dir inc "path $VZ_TMP/inc" "content backup" "incremental 1"
+	vzdump_ok 123 --storage inc --compress gzip
+	has_line "'incremental': unexpected property \(it belongs into $VZDUMP_ROOT/etc/pve/vzdump-storage.cfg\)$"
+	has_no_line "has no effect"
+}
