@@ -320,7 +320,7 @@ static int write_archive(struct create *c, int fd, enum vma_compression compress
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct budget budget;
-	const struct vma_writer_options wo = { .layout = vma_compression_layout(compression),
+	const struct vma_writer_options wo = { .layout = vma_compression_layout(compression, false),
 					       .budget = &budget,
 					       .ionice = -1,
 					       .cancel = c->stop };

@@ -182,7 +182,7 @@ static int open_writer(struct task *t, const struct vma_header *hdr, struct erro
 {
 	const struct settings_archive *s = &t->o->settings->archive;
 	const enum vma_compression compression = formats[s->compression].compression;
-	const struct vma_writer_options o = { .layout = vma_compression_layout(compression),
+	const struct vma_writer_options o = { .layout = vma_compression_layout(compression, false),
 					      .budget = t->o->budget,
 					      .level = s->level,
 					      .ionice = s->ionice,

@@ -16,10 +16,12 @@ enum vma_compression {
 	VMA_COMPRESS_ZSTD, /* frames, with index and seek table */
 };
 
-/* The layout that the writer must produce. */
-static inline enum vma_layout vma_compression_layout(enum vma_compression c)
+/* The layout that the writer must produce.  chained: the archive belongs to a chain, which only zstd can. */
+static inline enum vma_layout vma_compression_layout(enum vma_compression c, bool chained)
 {
-	return c == VMA_COMPRESS_ZSTD ? VMA_FRAMES : VMA_STREAM;
+	if (c != VMA_COMPRESS_ZSTD)
+		return VMA_STREAM;
+	return chained ? VMA_CHAINED : VMA_FRAMES;
 }
 
 /*

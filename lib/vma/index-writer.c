@@ -131,12 +131,15 @@ const void *vma_index_held(const struct vma_index_writer *w, size_t i, size_t *r
 	return w->held.data + offset;
 }
 
-void vma_index_written(struct vma_index_writer *w, uint64_t first_frame)
+void vma_index_written(struct vma_index_writer *w, uint64_t first_frame, unsigned step)
 {
 	size_t n = w->held_sizes.len / sizeof(size_t);
 
-	for (uint64_t frame = first_frame; frame < first_frame + n; frame++)
+	for (size_t i = 0; i < n; i++) {
+		uint64_t frame = first_frame + i * step;
+
 		buf_add(&w->part_frames, &frame, sizeof(frame));
+	}
 	buf_reset(&w->held);
 	buf_reset(&w->held_sizes);
 }

@@ -129,8 +129,11 @@ static inline bool vma_index_is_full(const struct vma_index_writer *w)
 }
 /* The i-th part that is held back, or NULL. */
 const void *vma_index_held(const struct vma_index_writer *w, size_t i, size_t *ret_len);
-/* Call it when the held parts have been written, as frames from first_frame on. */
-void vma_index_written(struct vma_index_writer *w, uint64_t first_frame);
+/*
+ * Call it when the held parts have been written, as frames from first_frame on: each `step`-th, if other
+ * frames stand between them.
+ */
+void vma_index_written(struct vma_index_writer *w, uint64_t first_frame, unsigned step);
 
 struct vma_index_device {
 	uint64_t data_bytes;

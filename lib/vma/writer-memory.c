@@ -8,7 +8,7 @@
 #define EXTENT_ALIGN    4096u
 #define EXTENT_MAP_SIZE (EXTENT_ALIGN + VMA_CLUSTERS_PER_EXTENT * VMA_CLUSTER_SIZE)
 
-static uint8_t *map_writer_memory(size_t size, struct error **err)
+uint8_t *writer_memory_map(size_t size, struct error **err)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -19,12 +19,18 @@ static uint8_t *map_writer_memory(size_t size, struct error **err)
 	return p;
 }
 
+void writer_memory_unmap(uint8_t *p, size_t size)
+{
+	if (p)
+		munmap(p, size);
+}
+
 /* The header of the extent goes right in front of the data, which is aligned to a page. */
 static int init_extents(struct writer_memory *m, struct error **err)
 {
 	m->extents = xcalloc(m->n_extents, sizeof(*m->extents));
 	for (unsigned i = 0; i < m->n_extents; i++) {
-		uint8_t *p = map_writer_memory(EXTENT_MAP_SIZE, err);
+		uint8_t *p = writer_memory_map(EXTENT_MAP_SIZE, err);
 
 		if (!p)
 			return -ENOMEM;
@@ -37,7 +43,7 @@ static int init_frames(struct writer_memory *m, size_t size, struct error **err)
 {
 	m->frames = xcalloc(m->n_frames, sizeof(*m->frames));
 	for (unsigned i = 0; i < m->n_frames; i++) {
-		m->frames[i].out = map_writer_memory(size, err);
+		m->frames[i].out = writer_memory_map(size, err);
 		if (!m->frames[i].out)
 			return -ENOMEM;
 		m->frames[i].out_cap = size;

@@ -7,11 +7,12 @@
 
 /* A unit of output: a compressed frame, or a piece of the stream. */
 struct frame {
-	struct frame *next;        /* while it is free */
+	struct frame *next;        /* while it is free, or ready in any order */
 	uint8_t *out;              /* memory of its own */
 	size_t out_cap;            /* of out */
 	const uint8_t *data;       /* what is to be written: out, or the extent's memory */
 	size_t len;                /* of data */
+	size_t tail;               /* of len: a skippable frame behind the frame */
 	size_t vma_len;            /* unpacked */
 	struct vma_extent *extent; /* given back when data is written, or NULL */
 	unsigned n_keys;
@@ -28,5 +29,9 @@ struct writer_memory {
 /* n_extents, n_zeroes and n_frames are set; frame_size is the size of each frame's out. */
 int writer_memory_init(struct writer_memory *m, size_t frame_size, struct error **err);
 void writer_memory_clear(struct writer_memory *m);
+
+/* Maps so many bytes, which are zero; NULL after a failure.  unmap: NULL is fine. */
+uint8_t *writer_memory_map(size_t size, struct error **err);
+void writer_memory_unmap(uint8_t *p, size_t size);
 
 #endif

@@ -1,30 +1,32 @@
-/* The output of the writer: the header, then frames in the order of their items; index; seek table. */
+/*
+ * The output of the writer: the header, then the frames that the pool gives; frames that are taken over from
+ * the base; chain; index; seek table.
+ */
 #ifndef VZDUMP_VMA_WRITER_OUTPUT_H
 #define VZDUMP_VMA_WRITER_OUTPUT_H
 
-#include "stream/frame.h"
-#include "stream/output.h"
-#include "stream/seektable.h"
-#include "vma/index.h"
+#include "vma/chain.h"
+#include "vma/reuse.h"
 #include "vma/writer-counts.h"
+#include "vma/writer-file.h"
+#include "vma/writer-kept.h"
 #include "vma/writer-pool.h"
 
 struct writer_output {
 	struct pool *pool;
 	struct output *output;
 	const struct vma_header *hdr;
-	const struct writer_counts *counts;
-	atomic_uint_fast64_t vma_bytes; /* any thread may read it */
+	struct writer_counts *counts;
+	struct vma_chain *chain; /* NULL: none; what it says of the archive is filled in */
+	struct vma_reuse *reuse; /* NULL: nothing is taken over */
 
-	struct frame_encoder *encoder; /* of header and index; NULL: there is no index */
-	struct buf header;             /* encoded, compressed */
-	size_t header_vma_len;
-	struct seektable_writer seektable;
-	struct vma_index_writer index;
-	uint64_t n_frames; /* in the file, all kinds */
+	struct writer_file file;
+	struct buf header; /* encoded, compressed */
+	size_t header_vma_len, header_tail;
+	struct kept_counts kept;
 };
 
-/* The members down to counts are set.  After a failure, too, writer_output_clear() is needed. */
+/* The members down to reuse are set.  After a failure, too, writer_output_clear() is needed. */
 int writer_output_init(struct writer_output *o, const struct vma_writer_options *wo, struct error **err);
 void writer_output_clear(struct writer_output *o);
 

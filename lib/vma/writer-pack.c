@@ -32,8 +32,19 @@ static uint16_t blocks_with_data(const uint8_t *cluster)
 	return (uint16_t)mask;
 }
 
-/* Moves the blocks of the mask to `to`, which is where they are or before it.  Returns their end. */
-static uint8_t *move_blocks(uint8_t *to, const uint8_t *cluster, uint16_t mask)
+int pack_look(const struct vma_header *hdr, const struct vma_slot *s, uint8_t *cluster, uint16_t *ret_mask,
+	      struct error **err)
+{
+	int r = check_slot(hdr, s, err);
+
+	if (r < 0)
+		return r;
+	memset(cluster + s->len, 0, VMA_CLUSTER_SIZE - s->len);
+	*ret_mask = blocks_with_data(cluster);
+	return 0;
+}
+
+uint8_t *pack_blocks(uint8_t *to, const uint8_t *cluster, uint16_t mask)
 {
 	for (unsigned i = 0; i < VMA_CLUSTER_BLOCKS;) {
 		unsigned n = 0;
@@ -59,21 +70,16 @@ static void add_key(struct packed_extent *p, uint64_t key)
 	p->keys[i] = key;
 }
 
-/* Packs one slot at `to`.  Returns the new end of the blocks. */
-static uint8_t *pack_slot(const struct vma_slot *s, uint8_t *cluster, uint8_t *to,
-			  struct writer_counts *counts, struct packed_extent *p, struct vma_block_info *info)
+/* Notes what the slot is in the archive. */
+static void note_slot(const struct vma_slot *s, uint16_t mask, struct writer_counts *counts,
+		      struct packed_extent *p, struct vma_block_info *info)
 {
-	uint16_t mask;
-	uint32_t stored;
+	const uint32_t stored = vma_stored_bytes(mask, s->len);
 
-	memset(cluster + s->len, 0, VMA_CLUSTER_SIZE - s->len);
-	mask = blocks_with_data(cluster);
-	stored = vma_stored_bytes(mask, s->len);
 	*info = (struct vma_block_info){ .mask = mask, .dev = s->dev, .cluster = s->cluster };
-	writer_count(counts, s->dev, stored, s->len - stored);
+	writer_count(counts, s->dev, 1, stored, s->len - stored);
 	if (mask)
 		add_key(p, vma_cluster_key(s->dev, s->cluster));
-	return move_blocks(to, cluster, mask);
 }
 
 int pack_extent(const struct vma_header *hdr, const struct vma_extent *e, struct writer_counts *counts,
@@ -86,14 +92,16 @@ int pack_extent(const struct vma_header *hdr, const struct vma_extent *e, struct
 	ret->n_keys = 0;
 	for (unsigned i = 0; i < VMA_CLUSTERS_PER_EXTENT; i++) {
 		const struct vma_slot *s = &e->slots[i];
+		uint16_t mask;
 		int r;
 
 		if (!s->dev)
 			continue;
-		r = check_slot(hdr, s, err);
+		r = pack_look(hdr, s, vma_extent_slot(e, i), &mask, err);
 		if (r < 0)
 			return r;
-		end = pack_slot(s, vma_extent_slot(e, i), end, counts, ret, &infos[n++]);
+		note_slot(s, mask, counts, ret, &infos[n++]);
+		end = pack_blocks(end, vma_extent_slot(e, i), mask);
 	}
 	vma_extent_header_encode(header, hdr->uuid, infos);
 	ret->data = header;

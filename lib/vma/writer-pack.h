@@ -14,6 +14,18 @@ struct packed_extent {
 };
 
 /*
+ * Checks a slot, makes zeroes of what is behind the end of its disk, and says which blocks of the cluster
+ * are not zero.  ERR_INVALID: the slot does not fit the devices of hdr.
+ */
+int pack_look(const struct vma_header *hdr, const struct vma_slot *s, uint8_t *cluster, uint16_t *ret_mask,
+	      struct error **err);
+/*
+ * Moves the blocks of the mask to `to`, which is where they are, before it, or in other memory.  Returns
+ * their end.
+ */
+uint8_t *pack_blocks(uint8_t *to, const uint8_t *cluster, uint16_t mask);
+
+/*
  * Packs e in place; in front of e->data there must be room for the header.  Its clusters are counted in
  * counts.  ERR_INVALID: a slot does not fit the devices of hdr.
  */

@@ -1,4 +1,4 @@
-#include "vma/writer-pool.h"
+#include "vma/writer-pool-internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static void ring_event(const struct pool *p)
 	}
 }
 
-static void free_extent(struct pool *p, struct vma_extent *e)
+void pool_free_extent(struct pool *p, struct vma_extent *e)
 {
 	e->next = p->free_extents;
 	p->free_extents = e;
@@ -38,22 +38,34 @@ static void free_zeroes(struct pool *p, struct zeroes *z)
 	pthread_cond_broadcast(&p->free_cond);
 }
 
-static void free_frame(struct pool *p, struct frame *f)
+void pool_free_frame(struct pool *p, struct frame *f)
 {
 	f->next = p->free_frames;
 	p->free_frames = f;
-	pthread_cond_signal(&p->work_cond);
+	pthread_cond_signal(p->any_order ? &p->frame_cond : &p->work_cond);
 }
 
-static void free_input(struct pool *p, const struct work_item *item)
+struct frame *pool_pop_frame(struct pool *p)
+{
+	struct frame *f = p->free_frames;
+
+	p->free_frames = f->next;
+	f->next = NULL;
+	f->extent = NULL;
+	f->n_keys = 0;
+	f->tail = 0;
+	return f;
+}
+
+void pool_free_input(struct pool *p, const struct work_item *item)
 {
 	if (item->kind == WORK_EXTENT)
-		free_extent(p, item->extent);
+		pool_free_extent(p, item->extent);
 	else if (item->kind == WORK_ZEROES)
 		free_zeroes(p, item->zeroes);
 }
 
-static struct work_item *item_at(struct pool *p, uint64_t number)
+struct work_item *pool_item(struct pool *p, uint64_t number)
 {
 	return &p->ring[number % p->ring_size];
 }
@@ -68,8 +80,10 @@ int pool_init(struct pool *p, size_t frame_size, struct output *output, const st
 
 	pthread_mutex_init(&p->lock, NULL);
 	cond_init(&p->work_cond);
+	cond_init(&p->frame_cond);
 	cond_init(&p->ready_cond);
 	cond_init(&p->free_cond);
+	p->ready_end = &p->ready;
 	p->output = output;
 	p->cancel = cancel;
 	p->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -81,11 +95,11 @@ int pool_init(struct pool *p, size_t frame_size, struct output *output, const st
 	p->ring_size = m->n_extents + m->n_zeroes + m->n_frames;
 	p->ring = xcalloc(p->ring_size, sizeof(*p->ring));
 	for (unsigned i = 0; i < m->n_extents; i++)
-		free_extent(p, &m->extents[i]);
+		pool_free_extent(p, &m->extents[i]);
 	for (unsigned i = 0; i < m->n_zeroes; i++)
 		free_zeroes(p, &m->zeroes[i]);
 	for (unsigned i = 0; i < m->n_frames; i++)
-		free_frame(p, &m->frames[i]);
+		pool_free_frame(p, &m->frames[i]);
 	return 0;
 }
 
@@ -98,6 +112,7 @@ void pool_clear(struct pool *p)
 		close(p->event_fd);
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->work_cond);
+	pthread_cond_destroy(&p->frame_cond);
 	pthread_cond_destroy(&p->ready_cond);
 	pthread_cond_destroy(&p->free_cond);
 }
@@ -107,6 +122,7 @@ void pool_clear(struct pool *p)
 static void wake_all(struct pool *p)
 {
 	pthread_cond_broadcast(&p->work_cond);
+	pthread_cond_broadcast(&p->frame_cond);
 	pthread_cond_broadcast(&p->ready_cond);
 	pthread_cond_broadcast(&p->free_cond);
 }
@@ -118,8 +134,8 @@ static void fail_locked(struct pool *p, struct error **err)
 	if (p->failed)
 		return;
 	p->failed = true;
-	for (; p->n_submitted > p->n_taken; p->n_submitted--)
-		free_input(p, item_at(p, p->n_submitted - 1));
+	for (; pool_has_items(p); p->n_submitted--)
+		pool_free_input(p, pool_item(p, p->n_submitted - 1));
 	wake_all(p);
 	ring_event(p);
 	output_stop(p->output);
@@ -132,7 +148,7 @@ void pool_fail(struct pool *p, struct error **err)
 	pthread_mutex_unlock(&p->lock);
 }
 
-static int check_locked(struct pool *p, struct error **err)
+int pool_check_locked(struct pool *p, struct error **err)
 {
 	_cleanup_error_ struct error *canceled = NULL;
 
@@ -148,7 +164,7 @@ int pool_check(struct pool *p, struct error **err)
 	int r;
 
 	pthread_mutex_lock(&p->lock);
-	r = check_locked(p, err);
+	r = pool_check_locked(p, err);
 	pthread_mutex_unlock(&p->lock);
 	return r;
 }
@@ -178,7 +194,7 @@ int pool_extent_try_get(struct pool *p, unsigned reserve, struct vma_extent **re
 	int r;
 
 	pthread_mutex_lock(&p->lock);
-	r = check_locked(p, err);
+	r = pool_check_locked(p, err);
 	if (r == 0 && p->n_free_extents > reserve) {
 		*ret = pop_extent(p);
 		r = 1;
@@ -192,7 +208,7 @@ int pool_extent_get(struct pool *p, unsigned reserve, struct vma_extent **ret, s
 	int r;
 
 	pthread_mutex_lock(&p->lock);
-	while ((r = check_locked(p, err)) == 0 && p->n_free_extents <= reserve)
+	while ((r = pool_check_locked(p, err)) == 0 && p->n_free_extents <= reserve)
 		wait_free(p);
 	if (r == 0) {
 		*ret = pop_extent(p);
@@ -204,7 +220,7 @@ int pool_extent_get(struct pool *p, unsigned reserve, struct vma_extent **ret, s
 
 static void submit_item(struct pool *p, struct work_item item)
 {
-	*item_at(p, p->n_submitted++) = item;
+	*pool_item(p, p->n_submitted++) = item;
 	pthread_cond_signal(&p->work_cond);
 }
 
@@ -224,7 +240,7 @@ void pool_extent_put(struct pool *p, struct vma_extent *e)
 	if (used && !p->failed)
 		submit_item(p, (struct work_item){ .kind = WORK_EXTENT, .extent = e });
 	else
-		free_extent(p, e);
+		pool_free_extent(p, e);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -246,7 +262,7 @@ static int need_open_zeroes(struct pool *p, struct error **err)
 {
 	int r;
 
-	while ((r = check_locked(p, err)) == 0 && !p->open_zeroes && !p->free_zeroes)
+	while ((r = pool_check_locked(p, err)) == 0 && !p->open_zeroes && !p->free_zeroes)
 		wait_free(p);
 	if (r == 0 && !p->open_zeroes)
 		open_zeroes(p);
@@ -289,75 +305,5 @@ void pool_close(struct pool *p)
 		submit_zeroes(p);
 	p->closed = true;
 	wake_all(p);
-	pthread_mutex_unlock(&p->lock);
-}
-
-/* ---- workers ---- */
-
-static bool has_work(const struct pool *p)
-{
-	return p->n_taken < p->n_submitted;
-}
-
-bool pool_take(struct pool *p, struct work_item *ret, uint64_t *ret_number, struct frame **ret_frame)
-{
-	bool got = false;
-
-	pthread_mutex_lock(&p->lock);
-	while (!p->failed && !(has_work(p) && p->free_frames) && !(p->closed && !has_work(p)))
-		pthread_cond_wait(&p->work_cond, &p->lock);
-	if (!p->failed && has_work(p)) {
-		*ret = *item_at(p, p->n_taken);
-		*ret_number = p->n_taken++;
-		*ret_frame = p->free_frames;
-		p->free_frames = p->free_frames->next;
-		(*ret_frame)->extent = NULL;
-		(*ret_frame)->n_keys = 0;
-		got = true;
-	}
-	if (p->closed && !has_work(p))
-		pthread_cond_broadcast(&p->work_cond); /* the others have nothing to wait for */
-	pthread_mutex_unlock(&p->lock);
-	return got;
-}
-
-void pool_ready(struct pool *p, const struct work_item *item, uint64_t number, struct frame *f)
-{
-	pthread_mutex_lock(&p->lock);
-	if (item->kind == WORK_ZEROES || !f->extent)
-		free_input(p, item);
-	*item_at(p, number) = (struct work_item){ .kind = WORK_FRAME, .frame = f };
-	pthread_cond_signal(&p->ready_cond);
-	pthread_mutex_unlock(&p->lock);
-}
-
-/* ---- the output ---- */
-
-struct frame *pool_next_frame(struct pool *p)
-{
-	struct frame *f = NULL;
-
-	pthread_mutex_lock(&p->lock);
-	while (!p->failed && !f) {
-		const struct work_item *item = item_at(p, p->n_written);
-
-		if (p->n_written < p->n_taken && item->kind == WORK_FRAME)
-			f = item->frame;
-		else if (p->n_written == p->n_submitted && p->closed)
-			break;
-		else
-			pthread_cond_wait(&p->ready_cond, &p->lock);
-	}
-	pthread_mutex_unlock(&p->lock);
-	return f;
-}
-
-void pool_frame_put(struct pool *p, struct frame *f)
-{
-	pthread_mutex_lock(&p->lock);
-	p->n_written++;
-	if (f->extent)
-		free_extent(p, f->extent);
-	free_frame(p, f);
 	pthread_mutex_unlock(&p->lock);
 }

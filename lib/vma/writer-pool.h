@@ -1,5 +1,6 @@
 /*
- * The ring of work items between the callers that hand clusters in, the workers and the output.
+ * The work items between the callers that hand clusters in, the workers and the output.  For VMA_STREAM and
+ * VMA_FRAMES they keep their order, in a ring:
  *
  *	caller:  an extent, or zeroes ─▶ a new item at the end of the ring
  *	worker:  takes the oldest item that none has taken ─▶ makes it a ready frame, in the same place
@@ -7,7 +8,19 @@
  *
  * So the archive keeps the order in which items came, whichever worker is done first.  A worker gets
  * the frame that it fills together with the item, under one lock: the oldest item always has one, and the
- * output never starves.  Nothing is allocated per item; the number of extents bounds the memory.
+ * output never starves.
+ *
+ * For VMA_CHAINED frames come in any order, and an item may become several, or none:
+ *
+ *	worker:  takes the oldest item, or settles frames of the base; gets free frames one by one, and puts
+ *		 each into the queue of ready ones
+ *	output:  takes the first one of the queue
+ *
+ * A worker waits for free frames only, which the output gives back without waiting for any worker.  All is
+ * ready when no item comes any more and all workers wait for work: each may make others find more.  Then
+ * they write what they have kept, and end.
+ *
+ * Nothing is allocated per item; the number of extents bounds the memory.
  */
 #ifndef VZDUMP_VMA_WRITER_POOL_H
 #define VZDUMP_VMA_WRITER_POOL_H
@@ -31,7 +44,8 @@ struct work_item {
 
 struct pool {
 	pthread_mutex_t lock;      /* guards all down to the next comment */
-	pthread_cond_t work_cond;  /* an item came, a frame came free, or the end */
+	pthread_cond_t work_cond;  /* an item came, a frame came free (if in order), or the end */
+	pthread_cond_t frame_cond; /* a frame came free (if in any order), or failure */
 	pthread_cond_t ready_cond; /* a frame is ready, or the end */
 	pthread_cond_t free_cond;  /* an extent or zeroes came free, or failure */
 	struct vma_extent *free_extents;
@@ -42,11 +56,18 @@ struct pool {
 	struct work_item *ring; /* item i is at i modulo ring_size */
 	/* items so far; n_written <= n_taken <= n_submitted */
 	uint64_t n_submitted, n_taken, n_written;
-	bool closed; /* no item comes any more */
+	/* in any order: */
+	struct frame *ready, **ready_end; /* queue, where its last pointer is */
+	bool base_ready;                  /* frames of the base may be ready to be settled */
+	unsigned n_idle, n_ended;         /* workers that wait for work; that have ended */
+	unsigned n_packing;               /* extents that workers have */
+	bool closed;                      /* no item comes any more */
 	bool failed;
 	struct error *failure;
 
 	/* Fixed after the start. */
+	bool any_order;
+	unsigned n_workers; /* if in any order */
 	struct writer_memory memory;
 	unsigned ring_size;
 	int event_fd;
@@ -55,8 +76,8 @@ struct pool {
 };
 
 /*
- * p->memory's numbers are set, all else is zero.  output and cancel (which may be NULL) stay the caller's.
- * After a failure, too, pool_clear() is needed.
+ * p->memory's numbers, any_order and n_workers are set, all else is zero. output and cancel (which may be
+ * NULL) stay the caller's.  After a failure, too, pool_clear() is needed.
  */
 int pool_init(struct pool *p, size_t frame_size, struct output *output, const struct cancel *cancel,
 	      struct error **err);
@@ -80,7 +101,7 @@ bool pool_zeroes_ready(struct pool *p);
 /* Nothing more comes.  If no item came at all, one empty extent is written, as Proxmox does. */
 void pool_close(struct pool *p);
 
-/* ---- workers ---- */
+/* ---- workers, in order ---- */
 
 /*
  * Waits for an item to be packed and for a frame to put it into; false: no item is left, or the pool has
@@ -92,6 +113,30 @@ bool pool_take(struct pool *p, struct work_item *ret, uint64_t *ret_number, stru
  * refers to the extent.
  */
 void pool_ready(struct pool *p, const struct work_item *item, uint64_t number, struct frame *f);
+
+/* ---- workers, in any order ---- */
+
+enum pool_work {
+	POOL_ITEM, /* to be packed; then pool_item_done() */
+	/*
+	 * Frames of the base may be ready to be settled.  Not while a worker has an extent: it settles those
+	 * that this has made ready, so that what has changed gets between their leftovers.
+	 */
+	POOL_BASE,
+	POOL_END, /* nothing more comes, or the pool has failed; then pool_worker_ends() */
+};
+/* Waits for work; the worker is done with what it got before. */
+enum pool_work pool_next_work(struct pool *p, struct work_item *ret);
+/* Frames of the base may be ready to be settled; any thread. */
+void pool_base_ready(struct pool *p);
+/* Its extent or zeroes come free. */
+void pool_item_done(struct pool *p, const struct work_item *item);
+/* Waits for a free frame.  Fails once the pool has failed. */
+int pool_frame_get(struct pool *p, struct frame **ret, struct error **err);
+/* It is ready to be written. */
+void pool_frame_ready(struct pool *p, struct frame *f);
+/* Called once by each worker, after its last frame. */
+void pool_worker_ends(struct pool *p);
 
 /* ---- the output ---- */
 

@@ -1,4 +1,4 @@
-/* A worker of the writer: takes items in order and makes ready frames of them. */
+/* A worker of the writer, for layouts that keep the order: makes a ready frame of each item. */
 #ifndef VZDUMP_VMA_WRITER_WORKER_H
 #define VZDUMP_VMA_WRITER_WORKER_H
 

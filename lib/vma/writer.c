@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "vma/writer-chained.h"
 #include "vma/writer-crew.h"
 #include "vma/writer-output.h"
 #include "vma/writer-pool.h"
@@ -21,7 +22,10 @@ struct vma_writer {
 	struct output *output;
 	struct writer_counts counts;
 	struct pool pool;
-	struct worker *workers;
+	struct vma_chain chain;  /* only VMA_CHAINED */
+	struct vma_reuse *reuse; /* the same; may be NULL */
+	struct worker *workers;  /* of the layouts that keep the order, or: */
+	struct chained *chained;
 	unsigned n_workers;
 	struct writer_output out;
 	struct crew crew; /* the workers, then the output */
@@ -32,7 +36,7 @@ static unsigned count_workers(const struct vma_writer_options *o)
 {
 	const unsigned n = o->budget ? o->budget->threads : 1;
 
-	if (o->layout != VMA_FRAMES || !n)
+	if (o->layout == VMA_STREAM || !n)
 		return 1;
 	return n < MAX_THREADS ? n : MAX_THREADS;
 }
@@ -40,6 +44,7 @@ static unsigned count_workers(const struct vma_writer_options *o)
 static int init_pool(struct vma_writer *w, const struct vma_writer_options *o, struct error **err)
 {
 	struct writer_memory *m = &w->pool.memory;
+	size_t frame_size;
 
 	m->n_extents = o->budget ? o->budget->extents : 0;
 	if (!m->n_extents)
@@ -48,13 +53,34 @@ static int init_pool(struct vma_writer *w, const struct vma_writer_options *o, s
 		m->n_extents = MIN_EXTENTS;
 	m->n_zeroes = w->n_workers + MORE_ZEROES;
 	m->n_frames = w->n_workers + MORE_FRAMES;
-	return pool_init(&w->pool, worker_frame_size(o->layout), w->output, o->cancel, err);
+	w->pool.any_order = o->layout == VMA_CHAINED;
+	w->pool.n_workers = w->n_workers;
+	frame_size = w->pool.any_order ? emit_frame_size(w->chain.align) : worker_frame_size(o->layout);
+	return pool_init(&w->pool, frame_size, w->output, o->cancel, err);
+}
+
+static int init_chained(struct vma_writer *w, const struct vma_writer_options *o, struct error **err)
+{
+	int r = 0;
+
+	w->chained = xcalloc(w->n_workers, sizeof(*w->chained));
+	for (unsigned i = 0; r == 0 && i < w->n_workers; i++) {
+		w->chained[i] = (struct chained){ .pool = &w->pool,
+						  .hdr = &w->hdr,
+						  .counts = &w->counts,
+						  .chain = &w->chain,
+						  .reuse = w->reuse };
+		r = chained_init(&w->chained[i], o->level, err);
+	}
+	return r;
 }
 
 static int init_workers(struct vma_writer *w, const struct vma_writer_options *o, struct error **err)
 {
 	int r = 0;
 
+	if (o->layout == VMA_CHAINED)
+		return init_chained(w, o, err);
 	w->workers = xcalloc(w->n_workers, sizeof(*w->workers));
 	for (unsigned i = 0; r == 0 && i < w->n_workers; i++) {
 		w->workers[i] = (struct worker){ .pool = &w->pool, .hdr = &w->hdr, .counts = &w->counts };
@@ -69,6 +95,8 @@ static int init_output(struct vma_writer *w, const struct vma_writer_options *o,
 	w->out.output = w->output;
 	w->out.hdr = &w->hdr;
 	w->out.counts = &w->counts;
+	w->out.chain = o->layout == VMA_CHAINED ? &w->chain : NULL;
+	w->out.reuse = w->reuse;
 	return writer_output_init(&w->out, o, err);
 }
 
@@ -79,11 +107,38 @@ static int start_threads(struct vma_writer *w, struct error **err)
 
 	for (unsigned i = 0; r == 0 && i < w->n_workers; i++) {
 		snprintf(name, sizeof(name), "vma-pack-%u", i);
-		r = crew_start(&w->crew, name, worker_run, &w->workers[i], err);
+		if (w->chained)
+			r = crew_start(&w->crew, name, chained_run, &w->chained[i], err);
+		else
+			r = crew_start(&w->crew, name, worker_run, &w->workers[i], err);
 	}
 	if (r == 0)
 		r = crew_start(&w->crew, "vma-write", writer_output_run, &w->out, err);
 	return r < 0 ? error_wrap(err, r, "writing the archive") : 0;
+}
+
+static void wake_workers(void *opaque)
+{
+	pool_base_ready(opaque);
+}
+
+static void take_chain(struct vma_writer *w, const struct vma_writer_options *o)
+{
+	w->reuse = o->reuse;
+	if (o->layout != VMA_CHAINED)
+		return;
+	w->chain = *o->chain;
+	w->chain.base_name = xstrdup(o->chain->base_name);
+}
+
+static int init_reuse(struct vma_writer *w, struct error **err)
+{
+	if (!w->reuse)
+		return 0;
+	if (!w->output->ops->copy)
+		return error_set(err, ERR_INVALID, "internal error: nothing can be copied to this output");
+	vma_reuse_set_wake(w->reuse, wake_workers, &w->pool);
+	return 0;
 }
 
 int vma_writer_new(const struct vma_writer_options *o, struct output *output, const struct vma_header *hdr,
@@ -96,11 +151,14 @@ int vma_writer_new(const struct vma_writer_options *o, struct output *output, co
 	w->n_workers = count_workers(o);
 	vma_header_copy(&w->hdr, hdr);
 	crew_init(&w->crew, w->n_workers + 1, o->ionice);
+	take_chain(w, o);
 	r = init_pool(w, o, err);
 	if (r == 0)
 		r = init_output(w, o, err);
 	if (r == 0)
 		r = init_workers(w, o, err);
+	if (r == 0)
+		r = init_reuse(w, err);
 	if (r == 0)
 		r = start_threads(w, err);
 	if (r < 0)
@@ -155,7 +213,7 @@ int vma_writer_zero(struct vma_writer *w, uint8_t dev, uint32_t first, uint32_t 
 
 	if (r < 0 || !n)
 		return r;
-	writer_count(&w->counts, dev, 0, row_bytes(w, dev, first, n));
+	writer_count(&w->counts, dev, n, 0, row_bytes(w, dev, first, n));
 	return pool_zeroes_add(&w->pool, dev, first, n, err);
 }
 
@@ -176,8 +234,9 @@ void vma_writer_get_stats(struct vma_writer *w, struct vma_writer_stats *ret)
 		ret->data_bytes += writer_count_data(&w->counts, i);
 		ret->zero_bytes += writer_count_zero(&w->counts, i);
 	}
-	ret->vma_bytes = atomic_load_explicit(&w->out.vma_bytes, memory_order_relaxed);
+	ret->vma_bytes = atomic_load_explicit(&w->out.file.vma_bytes, memory_order_relaxed);
 	ret->file_bytes = output_bytes(w->output);
+	output_get_copied(w->output, &ret->copied);
 }
 
 uint64_t vma_writer_zero_bytes(const struct vma_writer *w, uint8_t dev)
@@ -215,10 +274,15 @@ static void free_all(void *arg)
 	for (unsigned i = 0; w->workers && i < w->n_workers; i++)
 		worker_clear(&w->workers[i]);
 	free(w->workers);
+	for (unsigned i = 0; w->chained && i < w->n_workers; i++)
+		chained_clear(&w->chained[i]);
+	free(w->chained);
 	writer_output_clear(&w->out);
 	output_free(w->output);
 	pool_clear(&w->pool);
 	crew_clear(&w->crew);
+	vma_reuse_free(w->reuse);
+	vma_chain_clear(&w->chain);
 	vma_header_clear(&w->hdr);
 	free(w);
 }
@@ -228,6 +292,8 @@ void vma_writer_free(struct vma_writer *w)
 	if (!w)
 		return;
 	vma_writer_abort(w);
+	if (w->reuse)
+		vma_reuse_stop(w->reuse);
 	if (crew_join(&w->crew, free_all, w))
 		free_all(w);
 }

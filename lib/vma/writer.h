@@ -4,7 +4,8 @@
  * Data is copied as rarely as possible: the caller gets an *extent*, a buffer with room for 59
  * clusters, reads straight into its slots (from a socket, say), names what each slot holds and puts
  * the extent back.  Worker threads then find the zero blocks, close the gaps, write the extent header
- * with its checksum and compress; one more thread writes the frames to the output, in order.
+ * with its checksum and compress; one more thread writes the frames to the output, in order (but for
+ * VMA_CHAINED).
  * The number of extents bounds the memory.
  *
  *	vma_writer_new(&options, output, &header, &w, err)
@@ -14,8 +15,8 @@
  *	vma_writer_zero(w, dev, first, n)	// clusters known to be zero
  *	vma_writer_finish(w, &stats, err)
  *
- * The caller must hand in every cluster of every device exactly once.
- * Layout and meaning: lib/vma/format.h.
+ * The caller must hand in every cluster of every device exactly once; with a reuse, those that it does not
+ * take over.  Layout and meaning: lib/vma/format.h.
  */
 #ifndef VZDUMP_VMA_WRITER_H
 #define VZDUMP_VMA_WRITER_H
@@ -123,8 +124,9 @@ static inline void vma_extent_set(struct vma_extent *e, unsigned slot, uint8_t d
 }
 
 /*
- * Hands the extent over; the archive keeps the order of the calls.  An extent without any set slot just
- * goes back.  Never waits.  Once the writer has failed it takes extents back and drops their content.
+ * Hands the extent over; the archive keeps the order of the calls, but for VMA_CHAINED.  An extent without
+ * any set slot just goes back.  Never waits.  Once the writer has failed it takes extents back and drops
+ * their content.
  */
 void vma_writer_extent_put(struct vma_writer *w, struct vma_extent *e);
 

@@ -228,7 +228,7 @@ static bool write_dense(const char *path)
 	vma_index_seal(&c.w, c.e, NULL);
 	for (size_t i = 0; (part = vma_index_held(&c.w, i, &len)); i++)
 		add_frame(&c, part, len);
-	vma_index_written(&c.w, DENSE);
+	vma_index_written(&c.w, DENSE, 1);
 	return write_crafted(&c, path);
 }
 

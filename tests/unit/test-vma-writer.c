@@ -6,6 +6,7 @@
 
 #include "base/process.h"
 #include "base/strv.h"
+#include "vma/chain.h"
 
 #include "tap.h"
 #include "vma-disks.h"
@@ -25,7 +26,9 @@ struct round {
 	unsigned feeders;
 	bool shuffle;
 	bool say_zero;
+	bool zero;       /* the disks are */
 	size_t part_max; /* of the index; 0 = as usual */
+	uint32_t align;  /* the archive begins a chain; 0: it belongs to none */
 	struct disk disks[MAX_DISKS];
 };
 
@@ -52,6 +55,42 @@ static struct round rounds[] = {
 	  .part_max = 40,
 	  .disks = { DISK("drive-scsi0", 30 << 20), DISK("drive-scsi1", 1) } },
 	{ .name = "zstd, no disk", .compression = VMA_COMPRESS_ZSTD, .threads = 2, .feeders = 1 },
+	{ .name = "chained, two threads",
+	  .compression = VMA_COMPRESS_ZSTD,
+	  .align = 4096,
+	  .threads = 2,
+	  .feeders = 3,
+	  .disks = { DISK("drive-scsi0", 9 << 20), DISK("drive-virtio1", 4 << 20) } },
+	{ .name = "chained, odd sizes, any order, zero clusters known, large blocks",
+	  .threads = 3,
+	  .feeders = 2,
+	  .compression = VMA_COMPRESS_ZSTD,
+	  .align = 131072,
+	  .shuffle = true,
+	  .say_zero = true,
+	  .disks = { DISK("drive-ide0", 512), DISK("drive-sata1", (7 << 20) + 512),
+		     DISK("drive-efidisk0", 540672), DISK("drive-scsi3", 65536 * 59),
+		     DISK("drive-tpmstate0", 65536 * 3 + 4095) } },
+	{ .name = "chained, many threads, an index of many parts",
+	  .threads = 9,
+	  .feeders = 4,
+	  .compression = VMA_COMPRESS_ZSTD,
+	  .align = 4096,
+	  .shuffle = true,
+	  .part_max = 40,
+	  .disks = { DISK("drive-scsi0", 30 << 20), DISK("drive-scsi1", 1) } },
+	{ .name = "chained, all is zero",
+	  .threads = 2,
+	  .feeders = 2,
+	  .compression = VMA_COMPRESS_ZSTD,
+	  .align = 65536,
+	  .zero = true,
+	  .disks = { DISK("drive-scsi0", (30 << 20) + 1) } },
+	{ .name = "chained, no disk",
+	  .compression = VMA_COMPRESS_ZSTD,
+	  .align = 4096,
+	  .threads = 2,
+	  .feeders = 1 },
 	{ .name = "not compressed",
 	  .compression = VMA_COMPRESS_NONE,
 	  .feeders = 4,
@@ -96,7 +135,9 @@ static bool fill_header(const struct round *r, struct vma_header *h)
 /* With part_max each part of the index is written when it is closed, so that some stand between the data. */
 static bool write_archive(const struct round *r, const char *path, struct vma_writer_stats *stats)
 {
+	_cleanup_vma_chain_ struct vma_chain chain = { 0 };
 	const struct vma_writer_options o = { .ionice = 7,
+					      .chain = r->align ? &chain : NULL,
 					      .index_part_max = r->part_max,
 					      .index_held_max = r->part_max ? 100 : 0 };
 	_cleanup_vma_header_ struct vma_header h = { 0 };
@@ -106,6 +147,8 @@ static bool write_archive(const struct round *r, const char *path, struct vma_wr
 	struct feed f;
 	bool good;
 
+	if (r->align && vma_chain_begin(&chain, 1, r->align, &err) < 0)
+		diag("%s", error_message(err));
 	if (!fill_header(r, &h) || disk_writer(r->compression, r->threads, &o, fd, &h, &w, &err) < 0) {
 		diag("%s", error_message(err));
 		return false;
@@ -165,7 +208,10 @@ static void run_round(struct round *r)
 	struct vma_writer_stats stats = { 0 };
 
 	for (unsigned i = 0; i < count_disks(r); i++)
-		disk_fill(&r->disks[i], i + 1);
+		if (r->zero)
+			r->disks[i].data = xcalloc(1, r->disks[i].size);
+		else
+			disk_fill(&r->disks[i], i + 1);
 	if (!ok(write_archive(r, path, &stats), "%s: an archive is written", r->name))
 		return;
 	check_stats(r, path, &stats);

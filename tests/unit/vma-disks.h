@@ -34,7 +34,7 @@ static inline int disk_writer(enum vma_compression c, unsigned threads, const st
 
 	budget_init(&budget, &(struct budget_limits){ .threads = threads });
 	own.budget = &budget;
-	own.layout = vma_compression_layout(c);
+	own.layout = vma_compression_layout(c, o->chain != NULL);
 	if (r == 0)
 		r = vma_compression_filter(c, threads, &output, err);
 	return r < 0 ? r : vma_writer_new(&own, output, h, ret, err);
