@@ -152,7 +152,7 @@ static inline void chained_add_end(struct chained *c)
 	vma_index_seal(&c->index, c->encoder, NULL);
 	for (size_t i = 0; (part = vma_index_held(&c->index, i, &len)); i++)
 		chained_add_raw(c, part, len);
-	vma_index_written(&c->index, first);
+	vma_index_written(&c->index, first, 1);
 	vma_chain_encode(c->chain, c->hdr->uuid, c->encoder, &chain, NULL);
 	chained_add_raw(c, chain.data, chain.len);
 	vma_index_root(&c->index, c->hdr, c->vma_size, c->totals, c->encoder, &root, NULL);
