@@ -116,7 +116,7 @@ static inline void chained_parts(struct chained *c)
 
 	for (size_t i = 0; (part = vma_index_held(&c->index, i, &len)); i++)
 		chained_frame(c, part, len, 0);
-	vma_index_written(&c->index, first);
+	vma_index_written(&c->index, first, 1);
 }
 
 static inline void chained_begin(struct chained *c, const struct disk *disks, unsigned n, uint32_t align)
