@@ -9,8 +9,11 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "copy/disk.h"
+#include "vma/reuse.h"
 
 #define TICK_NS (200 * UINT64_C(1000000))
+/* Extents that reads leave for the sinks, which a guest waits for. */
+#define READ_RESERVE 2
 /* Poll at least this often while something depends on time (drains, TRIMs, the limit). */
 #define POLL_MS 10
 
@@ -35,11 +38,15 @@ int copy_new(const struct copy_options *o, struct copy **ret, struct error **err
 		return error_errno(err, errno, "creating an eventfd");
 	c = xcalloc(1, sizeof(*c));
 	c->o = *o;
-	c->shared = (struct copy_shared){
-		.writer = o->writer, .budget = o->budget, .cancel = o->cancel, .wake_fd = wake_fd
-	};
-	/* reads leave extents for the sinks, which a guest waits for */
-	fill_init(&c->shared.read, o->writer, 2);
+	c->shared = (struct copy_shared){ .writer = o->writer,
+					  .budget = o->budget,
+					  .cancel = o->cancel,
+					  .reuse = o->reuse,
+					  .n_read = o->sort_disks ? COPY_SORTED_DISKS : 1,
+					  .wake_fd = wake_fd };
+	c->shared.read = xcalloc(c->shared.n_read, sizeof(struct fill));
+	for (unsigned i = 0; i < c->shared.n_read; i++)
+		fill_init(&c->shared.read[i], o->writer, READ_RESERVE);
 	fill_init(&c->shared.pushed, o->writer, 0);
 	*ret = c;
 	return 0;
@@ -72,10 +79,15 @@ void copy_free(struct copy *c)
 	if (!c)
 		return;
 	abort_sinks(c);
+	/* a thread of the writer may still use the covers */
+	if (c->o.reuse)
+		vma_reuse_stop(c->o.reuse);
 	for (unsigned i = 0; i < c->n_disks; i++)
 		copy_disk_free(c->disks[i]);
 	free(c->disks);
-	fill_clear(&c->shared.read);
+	for (unsigned i = 0; i < c->shared.n_read; i++)
+		fill_clear(&c->shared.read[i]);
+	free(c->shared.read);
 	fill_clear(&c->shared.pushed);
 	close(c->shared.wake_fd);
 	free(c->fds);
@@ -85,7 +97,8 @@ void copy_free(struct copy *c)
 int copy_add_disk(struct copy *c, const char *name, uint8_t dev, uint64_t size, struct error **err)
 {
 	struct copy_disk *d;
-	int r = copy_disk_new(&c->shared, name, dev, size, &d, err);
+	struct fill *read = &c->shared.read[c->n_disks % c->shared.n_read];
+	int r = copy_disk_new(&c->shared, read, name, dev, size, &d, err);
 
 	if (r < 0)
 		return r;
@@ -109,6 +122,29 @@ void copy_get_progress(struct copy *c, unsigned disk, struct copy_progress *ret)
 	cover_get_progress(&c->disks[disk]->cover, ret);
 }
 
+void copy_get_base_state(const struct copy *c, unsigned disk, struct copy_base_state *ret)
+{
+	const struct copy_disk *d = c->disks[disk];
+
+	*ret = (struct copy_base_state){ .known = d->begun };
+	if (!d->begun)
+		return;
+	ret->candidate_bytes = d->cover.size - atomic_load(&d->cover.clean_bytes);
+	ret->why = d->candidates.why;
+}
+
+static void describe_base(const struct copy *c, unsigned disk, struct buf *b)
+{
+	struct copy_base_state state;
+
+	copy_get_base_state(c, disk, &state);
+	if (state.known)
+		buf_addf(b, "base: %lu bytes may have changed: %s\n", (unsigned long)state.candidate_bytes,
+			 state.why ? state.why : "so its bitmap says");
+	else
+		buf_addf(b, "base: its bitmap was asked up to cluster %u\n", c->disks[disk]->candidates.at);
+}
+
 void copy_describe(struct copy *c, unsigned disk, struct buf *b)
 {
 	struct copy_disk *d = c->disks[disk];
@@ -116,6 +152,8 @@ void copy_describe(struct copy *c, unsigned disk, struct buf *b)
 	buf_addf(b, "disk %s: %u reads in flight%s%s\n", d->name, d->reads,
 		 d->source ? "" : ", not connected", d->sink ? ", with a sink" : "");
 	cover_describe(&d->cover, b);
+	if (c->o.reuse)
+		describe_base(c, disk, b);
 	if (d->source)
 		queue_describe(&d->queue, units_now_ns(), b);
 }
@@ -131,20 +169,35 @@ int copy_failed_disk(const struct copy *c)
 
 /* ---- reads ---- */
 
-/* Whose turn is it?  Drains of any disk go before linear reads of any disk. */
-static struct copy_disk *choose_read(struct copy *c, uint32_t max, struct queue_read *ret)
+/* Slots for what the disk wants to read of this class; 0: there is nothing to read, or no extent is free. */
+static int find_room(struct copy_disk *d, enum queue_class what, struct error **err)
+{
+	/* the writer's event fd becomes readable when an extent is free again */
+	return copy_disk_has_read(d, what) ? fill_room(d->read, err) : 0;
+}
+
+/*
+ * Whose turn is it?  Drains of any disk go before linear reads of any disk.  Returns 1 with the read that
+ * has to be sent, or 0 if there is none.
+ */
+static int choose_read(struct copy *c, struct copy_disk **ret_disk, struct queue_read *ret,
+		       struct error **err)
 {
 	for (enum queue_class what = QUEUE_DRAIN; what <= QUEUE_LINEAR; what++) {
 		for (unsigned i = 0; i < c->n_disks; i++) {
 			struct copy_disk *d = c->disks[(c->turn + i) % c->n_disks];
+			const int room = find_room(d, what, err);
 
-			if (!d->source || !copy_disk_next_read(d, what, max, ret))
+			if (room < 0)
+				return room;
+			if (!room || !copy_disk_next_read(d, what, (uint32_t)room, ret))
 				continue;
 			c->turn = (c->turn + i + 1) % c->n_disks;
-			return d;
+			*ret_disk = d;
+			return 1;
 		}
 	}
-	return NULL;
+	return 0;
 }
 
 /* A worker was taken for it.  Returns 1, or 0 when there is nothing to be read or no extent is free. */
@@ -152,14 +205,11 @@ static int send_next_read(struct copy *c, uint64_t now_ns, struct error **err)
 {
 	struct queue_read what;
 	struct copy_disk *d = NULL;
-	/* the writer's event fd becomes readable when an extent is free again */
-	int r = fill_room(&c->shared.read, err);
+	int r = choose_read(c, &d, &what, err);
 
-	if (r > 0)
-		d = choose_read(c, (uint32_t)r, &what);
-	if (!d) {
+	if (r <= 0) {
 		budget_give_worker(c->o.budget);
-		return r < 0 ? r : 0;
+		return r;
 	}
 	pace_charge(&c->o.budget->pace, cover_bytes(&d->cover, what.run), now_ns);
 	r = copy_disk_send_read(d, &what, err);
@@ -175,12 +225,33 @@ static int send_reads(struct copy *c, uint64_t now_ns, struct error **err)
 	return r < 0 ? r : 0;
 }
 
+static bool all_read_into(const struct copy *c, const struct fill *f)
+{
+	for (unsigned i = 0; i < c->n_disks; i++) {
+		if (c->disks[i]->read == f && !copy_disk_all_read(c->disks[i]))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * An open extent that nothing more goes into must not wait for the end of the copy: the writer has to
+ * compare what is in it before its disk can be complete, and other disks may need an extent.
+ */
+static void flush_reads(struct copy *c)
+{
+	for (unsigned i = 0; i < c->shared.n_read; i++) {
+		if (all_read_into(c, &c->shared.read[i]))
+			fill_flush(&c->shared.read[i]);
+	}
+}
+
 /* ---- the loop ---- */
 
 static bool all_done(const struct copy *c)
 {
 	for (unsigned i = 0; i < c->n_disks; i++) {
-		if (!cover_complete(&c->disks[i]->cover))
+		if (!copy_disk_complete(c->disks[i]))
 			return false;
 	}
 	return true;
@@ -209,7 +280,7 @@ static int check_suspects(struct copy *c, struct error **err)
 
 		if (queue_only_suspects_left(&d->queue))
 			any = true;
-		else if (!cover_complete(&d->cover))
+		else if (!copy_disk_all_read(d))
 			return 0;
 	}
 	if (!any || !is_idle(c))
@@ -235,6 +306,8 @@ static int send_all(struct copy *c, uint64_t now_ns, struct error **err)
 		r = check_suspects(c, err);
 	if (r == 0)
 		r = send_reads(c, now_ns, err);
+	if (r == 0 && (c->o.reuse || c->o.sort_disks))
+		flush_reads(c);
 	return r;
 }
 
@@ -330,7 +403,8 @@ int copy_run(struct copy *c, struct error **err)
 		abort_sinks(c);
 	else
 		end_sinks(c);
-	fill_flush(&c->shared.read);
+	for (unsigned i = 0; i < c->shared.n_read; i++)
+		fill_flush(&c->shared.read[i]);
 	fill_flush(&c->shared.pushed);
 	return r;
 }

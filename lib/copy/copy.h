@@ -18,6 +18,14 @@
  *	sink	NBD server that QEMU pushes to			push: from there into extents
  *	fill	slots of extents for data that arrives in any order
  *
+ * An incremental backup (copy_options.reuse) first asks what may have changed since its base, the
+ * *candidates*.  All else is claimed and TRIMmed before anything is read.  What is read is done only when
+ * the writer has compared it, and a cluster that has not changed only when the frame of the base that
+ * stores it is settled (vma/reuse.h): until then it may have to be read (again).
+ *
+ *	candidates	asks the base bitmap, pure	disk-base: begins, and takes what the reuse says
+ *	cover-reuse	the cover for the writer's threads
+ *
  * The sink is the target of QEMU's copy-before-write filter when there is no fleecing image.  A read that
  * comes after the cluster was pushed fails in QEMU; the engine retries by cluster, and what is done then
  * is fine.
@@ -26,7 +34,8 @@
  * QEMU that pushes.
  *
  * Threads: all functions from one thread, except copy_get_progress() from any.  Each sink has a thread of
- * its own, which shares with this one the cover's done map, the extents and an eventfd.
+ * its own, which shares with this one the cover's done map, the extents and an eventfd.  So do the
+ * writer's, by way of the reuse.
  */
 #ifndef VZDUMP_COPY_COPY_H
 #define VZDUMP_COPY_COPY_H
@@ -43,6 +52,9 @@
 
 struct copy;
 
+/* So many extents are filled by reads at the same time with copy_options.sort_disks. */
+#define COPY_SORTED_DISKS 4u
+
 struct copy_options {
 	struct vma_writer *writer;   /* borrowed */
 	struct budget *budget;       /* borrowed: its pace and its workers; may be shared with other copies */
@@ -53,6 +65,12 @@ struct copy_options {
 	 * nothing compared.
 	 */
 	struct vma_reuse *reuse;
+	/*
+	 * Extents hold clusters of one disk, for VMA_CHAINED: the disks with the numbers i, i + 4, i + 8 ...
+	 * share one.  The budget should have COPY_SORTED_DISKS - 1 extents more than for other layouts; with
+	 * fewer, disks wait for each other.
+	 */
+	bool sort_disks;
 	/* Called from copy_run() about every 200 ms; may be NULL.  An error ends the run. */
 	int (*tick)(void *opaque, struct error **err);
 	/*

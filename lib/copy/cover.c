@@ -10,6 +10,7 @@
 static void clear_maps(struct cover *c)
 {
 	map_clear(&c->done);
+	map_clear(&c->clean);
 	map_clear(&c->claimed);
 	map_clear(&c->rewritten);
 	map_clear(&c->suspects);
@@ -18,8 +19,9 @@ static void clear_maps(struct cover *c)
 bool cover_init(struct cover *c, uint64_t size)
 {
 	*c = (struct cover){ .size = size, .clusters = (uint32_t)vma_clusters(size) };
-	if (!map_init(&c->done, c->clusters) || !map_init(&c->claimed, c->clusters) ||
-	    !map_init(&c->rewritten, c->clusters) || !map_init(&c->suspects, c->clusters)) {
+	if (!map_init(&c->done, c->clusters) || !map_init(&c->clean, c->clusters) ||
+	    !map_init(&c->claimed, c->clusters) || !map_init(&c->rewritten, c->clusters) ||
+	    !map_init(&c->suspects, c->clusters)) {
 		clear_maps(c);
 		return false;
 	}
@@ -37,18 +39,33 @@ void cover_clear(struct cover *c)
 
 /* ---- any thread ---- */
 
+/* Called with the lock held; the cluster is not done. */
+static void set_done(struct cover *c, uint32_t cluster)
+{
+	const uint32_t len = cover_cluster_len(c, cluster);
+
+	map_set(&c->done, cluster);
+	if (map_get(&c->clean, cluster))
+		atomic_fetch_add(&c->clean_done_bytes, len);
+	atomic_fetch_add(&c->done_bytes, len);
+	atomic_fetch_add(&c->n_done, 1);
+}
+
 bool cover_mark_done(struct cover *c, uint32_t cluster)
 {
-	bool first;
+	return cover_mark_all_done(c, &cluster, 1);
+}
+
+bool cover_mark_all_done(struct cover *c, const uint32_t *clusters, unsigned n)
+{
+	bool first = true;
 
 	pthread_mutex_lock(&c->lock);
-	first = !map_get(&c->done, cluster);
-	map_set(&c->done, cluster);
+	for (unsigned i = 0; i < n && first; i++)
+		first = !map_get(&c->done, clusters[i]);
+	for (unsigned i = 0; i < n && first; i++)
+		set_done(c, clusters[i]);
 	pthread_mutex_unlock(&c->lock);
-	if (first) {
-		atomic_fetch_add(&c->n_done, 1);
-		atomic_fetch_add(&c->done_bytes, cover_cluster_len(c, cluster));
-	}
 	return first;
 }
 
@@ -90,7 +107,8 @@ static uint64_t estimate_to_read(const struct cover *c, uint64_t read)
 {
 	const uint64_t known = atomic_load(&c->known_bytes), skip = atomic_load(&c->skip_bytes);
 	const uint64_t data = known > skip ? known - skip : 0;
-	uint64_t ahead = c->size - known;
+	const uint64_t candidates = c->size - atomic_load(&c->clean_bytes);
+	uint64_t ahead = candidates > known ? candidates - known : 0;
 
 	if (cover_complete(c))
 		return read;
@@ -100,9 +118,10 @@ static uint64_t estimate_to_read(const struct cover *c, uint64_t read)
 
 void cover_get_progress(const struct cover *c, struct copy_progress *ret)
 {
-	const uint64_t skipped = atomic_load(&c->skipped_bytes);
+	const uint64_t skipped = atomic_load(&c->skipped_bytes) + atomic_load(&c->clean_done_bytes);
 
 	ret->size = c->size;
+	ret->candidates = c->size - atomic_load(&c->clean_bytes);
 	ret->done = atomic_load(&c->done_bytes);
 	ret->read = ret->done > skipped ? ret->done - skipped : 0;
 	ret->to_read = estimate_to_read(c, ret->read);
@@ -118,6 +137,7 @@ uint32_t cover_claim(struct cover *c, uint32_t first, uint32_t end, uint32_t max
 
 	while (n < max && first + n < end && !map_get(&c->claimed, first + n))
 		map_set(&c->claimed, first + n++);
+	c->n_claimed += n;
 	return n;
 }
 
@@ -131,11 +151,71 @@ uint32_t cover_next_claimed(const struct cover *c, uint32_t from)
 	return map_next_set(&c->claimed, from);
 }
 
+static void set_clean(struct cover *c, struct run run)
+{
+	pthread_mutex_lock(&c->lock);
+	for (uint32_t i = run.first; i < run.first + run.n; i++) {
+		map_set(&c->clean, i);
+		/* it came through a sink meanwhile */
+		if (map_get(&c->done, i))
+			atomic_fetch_add(&c->clean_done_bytes, cover_cluster_len(c, i));
+	}
+	pthread_mutex_unlock(&c->lock);
+	atomic_fetch_add(&c->clean_bytes, cover_bytes(c, run));
+	/* all of the disk is, where block status cannot be asked */
+	if (run.first < c->known)
+		atomic_fetch_sub(&c->known_bytes, cover_bytes(c, run));
+}
+
+void cover_claim_clean(struct cover *c, const struct map *candidates)
+{
+	for (uint32_t end, at = map_next_unset(candidates, 0); at < c->clusters;
+	     at = map_next_unset(candidates, end)) {
+		end = map_next_set(candidates, at);
+		set_clean(c, (struct run){ at, cover_claim(c, at, end, UINT32_MAX) });
+	}
+}
+
+bool cover_unclaim(struct cover *c, uint32_t cluster)
+{
+	const uint32_t len = cover_cluster_len(c, cluster);
+	bool done, clean;
+
+	pthread_mutex_lock(&c->lock);
+	done = map_get(&c->done, cluster);
+	clean = map_get(&c->clean, cluster);
+	if (!done)
+		map_unset(&c->clean, cluster);
+	pthread_mutex_unlock(&c->lock);
+	if (done)
+		return false;
+	map_unset(&c->claimed, cluster);
+	c->n_claimed--;
+	if (clean) {
+		atomic_fetch_sub(&c->clean_bytes, len);
+		if (cluster < c->known)
+			atomic_fetch_add(&c->known_bytes, len);
+	}
+	return true;
+}
+
+/* Bytes of [first, end) that are not clean. */
+static uint64_t candidate_bytes(const struct cover *c, uint32_t first, uint32_t end)
+{
+	const struct map beginning = { .words = c->clean.words, .n = end };
+	uint64_t bytes = 0;
+
+	for (uint32_t last; (first = map_next_unset(&beginning, first)) < end; first = last) {
+		last = map_next_set(&beginning, first);
+		bytes += cover_bytes(c, (struct run){ first, last - first });
+	}
+	return bytes;
+}
+
 void cover_set_known(struct cover *c, uint32_t cluster)
 {
-	const uint64_t bytes = cluster_offset(cluster);
-
-	atomic_store(&c->known_bytes, bytes < c->size ? bytes : c->size);
+	atomic_fetch_add(&c->known_bytes, candidate_bytes(c, c->known, cluster));
+	c->known = cluster;
 }
 
 /* Claims the next piece of [*at, end) that is not claimed, to be skipped; n == 0: there is none. */
@@ -165,6 +245,9 @@ bool cover_mark_zero_done(struct cover *c, uint32_t cluster)
 	const uint32_t len = cover_cluster_len(c, cluster);
 	const bool first = cover_mark_done(c, cluster);
 
+	/* counted as clean */
+	if (map_get(&c->clean, cluster))
+		return first;
 	if (first)
 		atomic_fetch_add(&c->skipped_bytes, len);
 	else
@@ -194,6 +277,7 @@ bool cover_drop_suspect(struct cover *c, uint32_t cluster)
 		return false;
 	map_unset(&c->suspects, cluster);
 	map_unset(&c->claimed, cluster);
+	c->n_claimed--;
 	c->n_suspects--;
 	atomic_fetch_sub(&c->skip_bytes, cover_cluster_len(c, cluster));
 	return true;
@@ -257,11 +341,15 @@ static uint32_t count_set(const struct map *m)
 void cover_describe(struct cover *c, struct buf *b)
 {
 	buf_addf(b, "size: %lu bytes, %u clusters: %u done, %u claimed, %u rewritten, %u suspects\n",
-		 (unsigned long)c->size, c->clusters, atomic_load(&c->n_done), count_set(&c->claimed),
+		 (unsigned long)c->size, c->clusters, atomic_load(&c->n_done), c->n_claimed,
 		 count_set(&c->rewritten), c->n_suspects);
-	buf_addf(b, "bytes: %lu done, status known up to %lu, %lu zero of which %lu done, %lu pushed\n",
+	buf_addf(b, "bytes: %lu done, status known of %lu, %lu zero of which %lu done, %lu pushed\n",
 		 (unsigned long)atomic_load(&c->done_bytes), (unsigned long)atomic_load(&c->known_bytes),
 		 (unsigned long)atomic_load(&c->skip_bytes), (unsigned long)atomic_load(&c->skipped_bytes),
 		 (unsigned long)atomic_load(&c->pushed_bytes));
+	if (atomic_load(&c->clean_bytes))
+		buf_addf(b, "unchanged since the base: %lu bytes of which %lu done\n",
+			 (unsigned long)atomic_load(&c->clean_bytes),
+			 (unsigned long)atomic_load(&c->clean_done_bytes));
 	add_strip(c, b);
 }

@@ -4,10 +4,11 @@
  * A cluster is *done* once its data is in an extent or it was handed to the writer as zero: this map
  * decides when a cluster comes twice, by a read and by a push; first come, first kept.  It is *claimed*
  * once a request was given it, or once it was found zero: nobody else is to read it.  A *suspect* is a
- * cluster that is claimed as zero, but whose zeroes have to be confirmed first.
+ * cluster that is claimed as zero, but whose zeroes have to be confirmed first.  A *clean* one is claimed
+ * from the beginning, since it has not changed since the base of an incremental backup.
  *
- * Threads: the `done` map is under a lock, and the counters are atomic.  Everything else belongs to the
- * thread that runs the copy.  Each function says which it needs.
+ * Threads: the maps `done` and `clean` are under a lock, and the counters are atomic.  Everything else
+ * belongs to the thread that runs the copy.  Each function says which it needs.
  */
 #ifndef VZDUMP_COPY_COVER_H
 #define VZDUMP_COPY_COVER_H
@@ -26,15 +27,21 @@ struct cover {
 	uint64_t size; /* bytes; the last cluster may be shorter than the others */
 	uint32_t clusters;
 
-	pthread_mutex_t lock; /* of `done` */
+	pthread_mutex_t lock; /* of the two maps; the copying thread alone changes `clean` */
 	struct map done;
+	struct map clean;
 	atomic_uint n_done;
 	_Atomic uint64_t done_bytes, rewritten_bytes, pushed_bytes;
-	_Atomic uint64_t known_bytes;   /* block status is known up to here */
+	_Atomic uint64_t clean_bytes;      /* nobody reads them */
+	_Atomic uint64_t clean_done_bytes; /* of those: done */
+	/* of the clusters that are not clean: */
+	_Atomic uint64_t known_bytes;   /* block status is known */
 	_Atomic uint64_t skip_bytes;    /* found zero, so nobody reads them */
 	_Atomic uint64_t skipped_bytes; /* of those: done */
 
 	/* the copying thread's */
+	uint32_t known; /* block status is known up to here */
+	uint32_t n_claimed;
 	struct map claimed;
 	struct map rewritten; /* seen in the dirty bitmap before they were claimed */
 	struct map suspects;
@@ -62,6 +69,8 @@ static inline uint64_t cover_bytes(const struct cover *c, struct run run)
 
 /* Marks the cluster done; false if it was before. */
 bool cover_mark_done(struct cover *c, uint32_t cluster);
+/* Marks all of these done, or none: false if one was before. */
+bool cover_mark_all_done(struct cover *c, const uint32_t *clusters, unsigned n);
 bool cover_is_done(struct cover *c, uint32_t cluster);
 /* Whether all of [first, end) is done. */
 bool cover_range_done(struct cover *c, uint32_t first, uint32_t end);
@@ -82,6 +91,11 @@ static inline bool cover_is_claimed(const struct cover *c, uint32_t cluster)
 {
 	return map_get(&c->claimed, cluster);
 }
+/* Whether every cluster is. */
+static inline bool cover_all_claimed(const struct cover *c)
+{
+	return c->n_claimed == c->clusters;
+}
 /*
  * First cluster from `from` on that is not claimed, or the number of clusters.  May go through all of the
  * map: ask cover_is_claimed() about single clusters.
@@ -89,7 +103,18 @@ static inline bool cover_is_claimed(const struct cover *c, uint32_t cluster)
 uint32_t cover_next_unclaimed(const struct cover *c, uint32_t from);
 uint32_t cover_next_claimed(const struct cover *c, uint32_t from);
 
-/* Block status is known up to this cluster. */
+/*
+ * What is not a candidate is clean: claims it.  Once, before anything else is claimed, and while block
+ * status is known of nothing or of all of the disk.
+ */
+void cover_claim_clean(struct cover *c, const struct map *candidates);
+/*
+ * The cluster, which is claimed, has to be read (again): it is neither claimed nor clean any more.  False if
+ * it is done.
+ */
+bool cover_unclaim(struct cover *c, uint32_t cluster);
+
+/* Block status is known up to this cluster, at least as far as before. */
 void cover_set_known(struct cover *c, uint32_t cluster);
 
 /* Claims as zero what is not claimed of [first, end), and appends it to ret. */

@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "base/trace.h"
 #include "base/units.h"
+#include "copy/disk-base.h"
+#include "vma/reuse.h"
 
 /* Clusters that one vma_writer_zero() takes without waiting once vma_writer_zero_ready() said so. */
 #define ZEROES_AT_ONCE 65536u
@@ -21,10 +23,11 @@ struct request {
 
 /* ---- life ---- */
 
-int copy_disk_new(struct copy_shared *shared, const char *name, uint8_t dev, uint64_t size,
+int copy_disk_new(struct copy_shared *shared, struct fill *read, const char *name, uint8_t dev, uint64_t size,
 		  struct copy_disk **ret, struct error **err)
 {
 	struct copy_disk *d = xcalloc(1, sizeof(*d));
+	int r = 0;
 
 	if (!cover_init(&d->cover, size)) {
 		free(d);
@@ -32,16 +35,24 @@ int copy_disk_new(struct copy_shared *shared, const char *name, uint8_t dev, uin
 				 (unsigned long)size);
 	}
 	d->shared = shared;
+	d->read = read;
 	d->name = xstrdup(name);
 	d->dev = dev;
+	cover_reuse_init(&d->cover_reuse, &d->cover, shared->wake_fd);
 	d->push = (struct push){ .name = d->name,
 				 .cover = &d->cover,
 				 .fill = &shared->pushed,
 				 .writer = shared->writer,
+				 .reuse = shared->reuse,
 				 .dev = dev,
 				 .wake_fd = shared->wake_fd };
-	*ret = d;
-	return 0;
+	if (shared->reuse)
+		r = vma_reuse_add_disk(shared->reuse, dev, size, &cover_reuse_ops, &d->cover_reuse, err);
+	if (r < 0)
+		copy_disk_free(d);
+	else
+		*ret = d;
+	return r;
 }
 
 void copy_disk_end_source(struct copy_disk *d)
@@ -59,6 +70,10 @@ void copy_disk_free(struct copy_disk *d)
 	copy_disk_end_sink(d);
 	copy_disk_end_source(d);
 	queue_clear(&d->queue);
+	candidates_clear(&d->candidates);
+	cover_reuse_clear(&d->cover_reuse);
+	runs_clear(&d->released);
+	runs_clear(&d->again);
 	cover_clear(&d->cover);
 	error_free(d->failure);
 	free(d->name);
@@ -134,6 +149,22 @@ static void on_dirty_end(void *opaque, int error)
 	queue_dirty_end(&d->queue, error, units_now_ns());
 }
 
+static void on_base_piece(void *opaque, const struct piece *p)
+{
+	struct copy_disk *d = opaque;
+
+	trace_piece(d, "base", p);
+	disk_base_piece(d, p);
+}
+
+static void on_base_end(void *opaque, int error)
+{
+	struct copy_disk *d = opaque;
+
+	trace_answer(d, "base", error);
+	disk_base_answered(d, error);
+}
+
 static void on_trim_end(void *opaque)
 {
 	struct copy_disk *d = opaque;
@@ -147,13 +178,19 @@ static const struct nbd_source_ops source_ops = {
 	.status_end = on_status_end,
 	.dirty_piece = on_dirty_piece,
 	.dirty_end = on_dirty_end,
+	.base_piece = on_base_piece,
+	.base_end = on_base_end,
 	.trim_end = on_trim_end,
 };
 
 int copy_disk_connect(struct copy_disk *d, const struct source_endpoint *s, struct error **err)
 {
-	const struct nbd_source_address a = { .socket = s->socket, .export = s->export, .bitmap = s->bitmap };
-	unsigned flags = s->distrust_ranges ? QUEUE_DISTRUST : 0;
+	const bool incremental = d->shared->reuse;
+	const struct nbd_source_address a = { .socket = s->socket,
+					      .export = s->export,
+					      .bitmap = s->bitmap,
+					      .base_bitmap = incremental ? s->base_bitmap : NULL };
+	unsigned flags = (s->distrust_ranges ? QUEUE_DISTRUST : 0) | (incremental ? QUEUE_CANDIDATES : 0);
 	int r = nbd_source_new(d->name, d->cover.size, &a, d->shared->cancel, &source_ops, d, &d->source,
 			       err);
 
@@ -166,24 +203,29 @@ int copy_disk_connect(struct copy_disk *d, const struct source_endpoint *s, stru
 	if (s->trim && nbd_source_can_trim(d->source))
 		flags |= QUEUE_TRIM;
 	queue_init(&d->queue, &d->cover, flags, s->trim_granularity);
-	return 0;
+	return incremental ? disk_base_connected(d, s, err) : 0;
 }
 
 /* ---- reads ---- */
 
+/* The clusters go to the writer, which compares and takes them if there is a reuse. */
 static void settle_good(struct request *q)
 {
 	struct copy_disk *d = q->disk;
 	const struct run run = q->what.run;
+	const bool compare = d->shared->reuse;
 
 	for (uint32_t i = 0; i < run.n; i++) {
 		const uint32_t cluster = run.first + i;
 
-		if (cover_mark_done(&d->cover, cluster))
-			vma_extent_set(q->extent, q->slot + i, d->dev, cluster,
-				       cover_cluster_len(&d->cover, cluster));
+		if (compare ? cover_is_done(&d->cover, cluster) : !cover_mark_done(&d->cover, cluster))
+			continue;
+		vma_extent_set(q->extent, q->slot + i, d->dev, cluster,
+			       cover_cluster_len(&d->cover, cluster));
+		q->extent->slots[q->slot + i].compare = compare;
 	}
-	queue_done(&d->queue, run);
+	if (!compare)
+		queue_done(&d->queue, run);
 }
 
 static void settle_failed(struct request *q, int error)
@@ -212,10 +254,20 @@ static void on_read_end(struct nbd_read *r, int error)
 		settle_failed(q, error);
 	else
 		settle_good(q);
-	fill_settle(&q->disk->shared->read, q->extent, q->what.run.n);
+	fill_settle(q->disk->read, q->extent, q->what.run.n);
 	budget_give_worker(q->disk->shared->budget);
 	q->disk->reads--;
 	free(q);
+}
+
+static bool has_begun(const struct copy_disk *d)
+{
+	return d->begun || !d->shared->reuse;
+}
+
+bool copy_disk_has_read(struct copy_disk *d, enum queue_class what)
+{
+	return d->source && has_begun(d) && queue_has_read(&d->queue, what);
 }
 
 bool copy_disk_next_read(struct copy_disk *d, enum queue_class what, uint32_t max, struct queue_read *ret)
@@ -235,7 +287,7 @@ int copy_disk_send_read(struct copy_disk *d, const struct queue_read *what, stru
 	int got;
 
 	*q = (struct request){ .read.end = on_read_end, .disk = d, .what = *what };
-	got = fill_try_take(&d->shared->read, what->run.n, &q->extent, &q->slot, err);
+	got = fill_try_take(d->read, what->run.n, &q->extent, &q->slot, err);
 	if (got != (int)what->run.n) {
 		free(q);
 		budget_give_worker(d->shared->budget);
@@ -275,6 +327,8 @@ static int write_zeroes(struct copy_disk *d, struct error **err)
 			return 0;
 		trace(TRACE_COPY, "%s zero clusters %u+%u", d->name, run.first, run.n);
 		r = vma_writer_zero(w, d->dev, run.first, run.n, err);
+		if (d->shared->reuse)
+			vma_reuse_zero(d->shared->reuse, d->dev, run.first, run.n);
 	}
 	return r;
 }
@@ -334,8 +388,11 @@ static int send_requests(struct copy_disk *d, uint64_t now_ns, struct error **er
 
 int copy_disk_serve_queue(struct copy_disk *d, uint64_t now_ns, struct error **err)
 {
-	int r = write_zeroes(d, err);
+	int r = d->shared->reuse ? note_result(d, disk_base_serve(d, err)) : 0;
 
+	if (r < 0 || !has_begun(d))
+		return r;
+	r = write_zeroes(d, err);
 	return r < 0 ? r : note_result(d, send_requests(d, now_ns, err));
 }
 
@@ -348,5 +405,15 @@ int copy_disk_serve(struct copy_disk *d, const struct pollfd fds[NBD_SOURCE_FDS]
 
 bool copy_disk_idle(const struct copy_disk *d)
 {
-	return !d->reads && queue_idle(&d->queue);
+	return !d->reads && queue_idle(&d->queue) && !d->candidates.open;
+}
+
+bool copy_disk_all_read(const struct copy_disk *d)
+{
+	return !d->source || (has_begun(d) && !d->reads && queue_all_given(&d->queue));
+}
+
+bool copy_disk_complete(const struct copy_disk *d)
+{
+	return cover_complete(&d->cover) && (has_begun(d) || !d->source);
 }

@@ -8,14 +8,23 @@
 #include "base/strv.h"
 #include "qemu/nbd.h"
 
+/* The connection to ask a bitmap by. */
+struct bitmap {
+	struct nbd_handle *nbd; /* NULL: no bitmap */
+	int error;              /* of the question that is open */
+	void *opaque;
+	void (*piece)(void *opaque, const struct piece *p);
+	void (*end)(void *opaque, int error);
+};
+
 struct nbd_source {
 	const char *name;
 	const struct nbd_source_ops *ops;
 	void *opaque;
 	struct nbd_handle *nbd;
-	struct nbd_handle *nbd_dirty; /* NULL: no bitmap */
+	struct bitmap dirty, base;
 	uint32_t read_flags;
-	int status_error, dirty_error; /* of the questions that are open */
+	int status_error; /* of the question that is open */
 };
 
 static int failed(const struct nbd_source *s, const char *what, struct error **err)
@@ -87,17 +96,22 @@ static int connect_data(struct nbd_source *s, uint64_t expected, const struct nb
 	return 0;
 }
 
-static int connect_dirty(struct nbd_source *s, const struct nbd_source_address *a,
-			 const struct cancel *cancel, struct error **err)
+/* bitmap: its name; NULL: there is none. */
+static int connect_bitmap(struct nbd_source *s, const struct nbd_source_address *a, const char *bitmap,
+			  const struct cancel *cancel, struct nbd_handle **ret, struct error **err)
 {
-	_cleanup_free_ char *context = xasprintf("qemu:dirty-bitmap:%s", a->bitmap);
-	int r = connect_export(s, a, context, cancel, &s->nbd_dirty, err);
+	_cleanup_free_ char *context = NULL;
+	int r;
 
+	if (!bitmap)
+		return 0;
+	context = xasprintf("qemu:dirty-bitmap:%s", bitmap);
+	r = connect_export(s, a, context, cancel, ret, err);
 	if (r < 0)
 		return r;
-	if (nbd_can_meta_context(s->nbd_dirty, context) != 1)
+	if (nbd_can_meta_context(*ret, context) != 1)
 		return error_set(err, ERR_PEER, "%s: its NBD export lacks the dirty bitmap '%s'", s->name,
-				 a->bitmap);
+				 bitmap);
 	return 0;
 }
 
@@ -108,10 +122,18 @@ int nbd_source_new(const char *name, uint64_t size, const struct nbd_source_addr
 	struct nbd_source *s = xcalloc(1, sizeof(*s));
 	int r;
 
-	*s = (struct nbd_source){ .name = name, .ops = ops, .opaque = opaque };
+	*s = (struct nbd_source){
+		.name = name,
+		.ops = ops,
+		.opaque = opaque,
+		.dirty = { .opaque = opaque, .piece = ops->dirty_piece, .end = ops->dirty_end },
+		.base = { .opaque = opaque, .piece = ops->base_piece, .end = ops->base_end },
+	};
 	r = connect_data(s, size, a, cancel, err);
-	if (r == 0 && a->bitmap)
-		r = connect_dirty(s, a, cancel, err);
+	if (r == 0)
+		r = connect_bitmap(s, a, a->bitmap, cancel, &s->dirty.nbd, err);
+	if (r == 0)
+		r = connect_bitmap(s, a, a->base_bitmap, cancel, &s->base.nbd, err);
 	if (r < 0)
 		nbd_source_free(s);
 	else
@@ -126,8 +148,10 @@ void nbd_source_free(struct nbd_source *s)
 	/* closing settles every request that is still open */
 	if (s->nbd)
 		nbd_close(s->nbd);
-	if (s->nbd_dirty)
-		nbd_close(s->nbd_dirty);
+	if (s->dirty.nbd)
+		nbd_close(s->dirty.nbd);
+	if (s->base.nbd)
+		nbd_close(s->base.nbd);
 	free(s);
 }
 
@@ -138,7 +162,7 @@ bool nbd_source_can_status(const struct nbd_source *s)
 
 bool nbd_source_can_dirty(const struct nbd_source *s)
 {
-	return s->nbd_dirty != NULL;
+	return s->dirty.nbd != NULL;
 }
 
 bool nbd_source_can_trim(const struct nbd_source *s)
@@ -225,47 +249,58 @@ int nbd_source_ask_status(struct nbd_source *s, uint64_t offset, uint64_t length
 	return 0;
 }
 
-/* ---- the dirty bitmap ---- */
+/* ---- the bitmaps ---- */
 
-static int on_dirty(void *opaque, const char *context, uint64_t offset, uint32_t *entries, size_t n_entries,
-		    int *error)
+static int on_bitmap(void *opaque, const char *context, uint64_t offset, uint32_t *entries, size_t n_entries,
+		     int *error)
 {
-	struct nbd_source *s = opaque;
+	const struct bitmap *b = opaque;
 
 	(void)error;
 	if (!str_prefix(context, "qemu:dirty-bitmap:", NULL))
 		return 0;
 	for (size_t i = 0; i + 1 < n_entries; offset += entries[i], i += 2)
-		s->ops->dirty_piece(s->opaque, &(struct piece){ offset, entries[i],
-								entries[i + 1] ? PIECE_DIRTY : PIECE_CLEAN });
+		b->piece(b->opaque,
+			 &(struct piece){ offset, entries[i], entries[i + 1] ? PIECE_DIRTY : PIECE_CLEAN });
 	return 0;
 }
 
-static int on_dirty_done(void *opaque, int *error)
+static int on_bitmap_done(void *opaque, int *error)
 {
-	struct nbd_source *s = opaque;
+	struct bitmap *b = opaque;
 
-	s->dirty_error = *error;
+	b->error = *error;
 	return 1;
 }
 
-static void on_dirty_free(void *opaque)
+static void on_bitmap_free(void *opaque)
 {
-	struct nbd_source *s = opaque;
+	const struct bitmap *b = opaque;
 
-	s->ops->dirty_end(s->opaque, s->dirty_error);
+	b->end(b->opaque, b->error);
+}
+
+static int ask_bitmap(struct nbd_source *s, struct bitmap *b, uint64_t offset, uint64_t length,
+		      struct error **err)
+{
+	b->error = ENOTCONN;
+	if (nbd_aio_block_status(b->nbd, length, offset,
+				 (nbd_extent_callback){ .callback = on_bitmap, .user_data = b },
+				 (nbd_completion_callback){
+					 .callback = on_bitmap_done, .user_data = b, .free = on_bitmap_free },
+				 0) == -1)
+		return not_sent(s, b->nbd, "cannot ask for the dirty bitmap", err);
+	return 0;
 }
 
 int nbd_source_ask_dirty(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err)
 {
-	s->dirty_error = ENOTCONN;
-	if (nbd_aio_block_status(s->nbd_dirty, length, offset,
-				 (nbd_extent_callback){ .callback = on_dirty, .user_data = s },
-				 (nbd_completion_callback){
-					 .callback = on_dirty_done, .user_data = s, .free = on_dirty_free },
-				 0) == -1)
-		return not_sent(s, s->nbd_dirty, "cannot ask for the dirty bitmap", err);
-	return 0;
+	return ask_bitmap(s, &s->dirty, offset, length, err);
+}
+
+int nbd_source_ask_base(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err)
+{
+	return ask_bitmap(s, &s->base, offset, length, err);
 }
 
 /* ---- TRIM ---- */
@@ -310,7 +345,8 @@ static void watch_handle(struct pollfd *p, struct nbd_handle *h)
 void nbd_source_watch(struct nbd_source *s, struct pollfd fds[NBD_SOURCE_FDS])
 {
 	watch_handle(&fds[0], s->nbd);
-	watch_handle(&fds[1], s->nbd_dirty);
+	watch_handle(&fds[1], s->dirty.nbd);
+	watch_handle(&fds[2], s->base.nbd);
 }
 
 static int serve_handle(const struct nbd_source *s, const struct pollfd *p, struct nbd_handle *h,
@@ -334,7 +370,9 @@ int nbd_source_serve(struct nbd_source *s, const struct pollfd fds[NBD_SOURCE_FD
 {
 	int r = serve_handle(s, &fds[0], s->nbd, err);
 
-	if (r == 0 && s->nbd_dirty)
-		r = serve_handle(s, &fds[1], s->nbd_dirty, err);
+	if (r == 0 && s->dirty.nbd)
+		r = serve_handle(s, &fds[1], s->dirty.nbd, err);
+	if (r == 0 && s->base.nbd)
+		r = serve_handle(s, &fds[2], s->base.nbd, err);
 	return r;
 }

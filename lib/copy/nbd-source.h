@@ -7,8 +7,9 @@
  * take the answers never wait.  They are called from within nbd_source_serve() and nbd_source_free(), and
  * must not call functions of the source.
  *
- * There are two connections: one for reads, block status and TRIMs, and one for the dirty bitmap, since
- * asking for both in one would compute the block status too.  A source belongs to one thread.
+ * There is a connection for reads, block status and TRIMs, and one for each bitmap:  QEMU answers a
+ * question for all that a connection asks about, so one for both would compute the block status with each
+ * look at the dirty bitmap.  A source belongs to one thread.
  */
 #ifndef VZDUMP_COPY_NBD_SOURCE_H
 #define VZDUMP_COPY_NBD_SOURCE_H
@@ -30,13 +31,17 @@ struct nbd_source_ops {
 	/* The same of the dirty bitmap (PIECE_CLEAN, PIECE_DIRTY). */
 	void (*dirty_piece)(void *opaque, const struct piece *p);
 	void (*dirty_end)(void *opaque, int error);
+	/* And of the base bitmap. */
+	void (*base_piece)(void *opaque, const struct piece *p);
+	void (*base_end)(void *opaque, int error);
 	void (*trim_end)(void *opaque);
 };
 
 struct nbd_source_address {
-	const char *socket; /* path of the server's unix socket */
-	const char *export; /* export name */
-	const char *bitmap; /* name of the exported dirty bitmap, NULL: none */
+	const char *socket;      /* path of the server's unix socket */
+	const char *export;      /* export name */
+	const char *bitmap;      /* name of the exported dirty bitmap, NULL: none */
+	const char *base_bitmap; /* the same of the base bitmap */
 };
 
 /* One read; the caller keeps it until `end`, which may free it. */
@@ -69,13 +74,14 @@ bool nbd_source_can_trim(const struct nbd_source *s);
  */
 int nbd_source_read(struct nbd_source *s, struct nbd_read *r, void *data, uint64_t offset, uint64_t length,
 		    struct error **err);
-/* One block status question at a time, and one about the bitmap. */
+/* One block status question at a time, and one about each bitmap. */
 int nbd_source_ask_status(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err);
 int nbd_source_ask_dirty(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err);
+int nbd_source_ask_base(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err);
 int nbd_source_trim(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err);
 
 /* Descriptors to poll, and what for. */
-#define NBD_SOURCE_FDS 2
+#define NBD_SOURCE_FDS 3
 void nbd_source_watch(struct nbd_source *s, struct pollfd fds[NBD_SOURCE_FDS]);
 /* After the poll: sends, and takes all answers that are there.  ERR_GONE when the server has ended. */
 int nbd_source_serve(struct nbd_source *s, const struct pollfd fds[NBD_SOURCE_FDS], struct error **err);

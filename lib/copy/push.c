@@ -1,17 +1,7 @@
 #include "copy/push.h"
 
-#include <unistd.h>
-
 #include "base/trace.h"
-
-static void wake_copy(const struct push *p)
-{
-	const uint64_t one = 1;
-
-	if (write(p->wake_fd, &one, sizeof(one)) < 0) {
-		/* full means readable already */
-	}
-}
+#include "copy/wake.h"
 
 /* How many clusters from `first` on, up to `end`, are done, or are not, as the first one. */
 static uint32_t count_alike(struct cover *c, uint32_t first, uint32_t end, bool *ret_done)
@@ -22,6 +12,17 @@ static uint32_t count_alike(struct cover *c, uint32_t first, uint32_t end, bool 
 	while (first + n < end && cover_is_done(c, first + n) == *ret_done)
 		n++;
 	return n;
+}
+
+/* Takes the cluster; false if it was taken before. */
+static bool take(const struct push *p, uint32_t cluster)
+{
+	if (!cover_mark_done(p->cover, cluster))
+		return false;
+	cover_count_pushed(p->cover, cover_cluster_len(p->cover, cluster));
+	if (p->reuse)
+		vma_reuse_pushed(p->reuse, p->dev, cluster);
+	return true;
 }
 
 static int push_get(void *opaque, uint64_t offset, uint32_t length, struct sink_buffer *ret)
@@ -54,16 +55,13 @@ static void push_put(void *opaque, uint64_t offset, const struct sink_buffer *b)
 	const uint32_t first = (uint32_t)(offset / VMA_CLUSTER_SIZE), n = clusters_up(b->length);
 
 	for (uint32_t i = 0; i < n; i++) {
-		const uint32_t len = cover_cluster_len(p->cover, first + i);
-
 		/* a read may have been faster */
-		if (!cover_mark_done(p->cover, first + i))
-			continue;
-		vma_extent_set(b->owner, b->slot + i, p->dev, first + i, len);
-		cover_count_pushed(p->cover, len);
+		if (take(p, first + i))
+			vma_extent_set(b->owner, b->slot + i, p->dev, first + i,
+				       cover_cluster_len(p->cover, first + i));
 	}
 	fill_settle(p->fill, b->owner, n);
-	wake_copy(p);
+	wake_up(p->wake_fd);
 }
 
 static void push_drop(void *opaque, const struct sink_buffer *b)
@@ -81,13 +79,10 @@ static int push_zero(void *opaque, uint64_t offset, uint32_t length)
 
 	trace(TRACE_COPY, "%s < push clusters %u+%u: zero", p->name, first, end - first);
 	for (uint32_t at = first; at < end; at++) {
-		if (!cover_mark_done(p->cover, at))
-			continue;
-		cover_count_pushed(p->cover, cover_cluster_len(p->cover, at));
-		if (vma_writer_zero(p->writer, p->dev, at, 1, NULL) < 0)
+		if (take(p, at) && vma_writer_zero(p->writer, p->dev, at, 1, NULL) < 0)
 			r = -1;
 	}
-	wake_copy(p);
+	wake_up(p->wake_fd);
 	return r;
 }
 

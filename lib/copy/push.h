@@ -12,6 +12,7 @@
 #include "copy/cover.h"
 #include "copy/fill.h"
 #include "copy/sink.h"
+#include "vma/reuse.h"
 #include "vma/writer.h"
 
 /* All borrowed; filled by its owner, and constant while the sink lives. */
@@ -20,8 +21,9 @@ struct push {
 	struct cover *cover;
 	struct fill *fill; /* for pushed clusters; several disks may share it */
 	struct vma_writer *writer;
-	uint8_t dev; /* the disk's id in the archive */
-	int wake_fd; /* an eventfd that is written to when clusters have become done */
+	struct vma_reuse *reuse; /* may be NULL */
+	uint8_t dev;             /* the disk's id in the archive */
+	int wake_fd;             /* an eventfd that is written to when clusters have become done */
 };
 
 /* opaque is a struct push. */

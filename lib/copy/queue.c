@@ -7,7 +7,7 @@
  * while everything is one extent the window doubles up to what a request can name.
  */
 #define STATUS_WINDOW     1024u
-#define STATUS_WINDOW_MAX 65535u
+#define STATUS_WINDOW_MAX QUESTION_MAX_CLUSTERS
 /* Ask for more status when fewer clusters than this wait to be read. */
 #define STATUS_AHEAD 512u
 /*
@@ -60,24 +60,18 @@ static struct question question_about(const struct queue *q, uint32_t first, uin
 
 /* ---- reads ---- */
 
-/* Takes from a list the next clusters that nobody has claimed, in one piece, and claims them. */
-static bool take_unclaimed(struct queue *q, struct runs *list, uint32_t max, struct run *ret)
+/* Drops from the front of a list what somebody has claimed; false: nothing is left. */
+static bool drop_claimed(struct queue *q, struct runs *list)
 {
-	while (runs_waiting(list)) {
+	for (; runs_waiting(list); list->at++) {
 		struct run *r = &list->v[list->at];
 		const uint32_t end = r->first + r->n;
 		const uint32_t first = cover_next_unclaimed(q->cover, r->first);
 
-		if (first >= end) {
-			list->at++;
-			continue;
+		if (first < end) {
+			*r = (struct run){ first, end - first };
+			return true;
 		}
-		*ret = (struct run){ first, cover_claim(q->cover, first, end, max) };
-		r->first = first + ret->n;
-		r->n = end - r->first;
-		if (!r->n)
-			list->at++;
-		return true;
 	}
 	return false;
 }
@@ -95,18 +89,39 @@ static struct run take_front(struct runs *list, uint32_t max)
 	return ret;
 }
 
+/* The list that the reads of a class come from. */
+static struct runs *list_of(struct queue *q, enum queue_class what)
+{
+	if (what == QUEUE_DRAIN)
+		return runs_waiting(&q->retry) ? &q->retry : &q->drain;
+	return &q->data;
+}
+
+bool queue_has_read(struct queue *q, enum queue_class what)
+{
+	struct runs *list = list_of(q, what);
+
+	return !q->trims.first && (list == &q->retry || drop_claimed(q, list));
+}
+
 bool queue_next_read(struct queue *q, enum queue_class what, uint32_t max, struct queue_read *ret)
 {
 	const uint32_t most = q->flags & QUEUE_DISTRUST ? 1 : READ_CLUSTERS;
+	struct runs *list = list_of(q, what);
+	struct run *front;
 
-	if (max > most)
-		max = most;
-	ret->is_retry = what == QUEUE_DRAIN && runs_waiting(&q->retry);
+	if (!queue_has_read(q, what))
+		return false;
+	ret->is_retry = list == &q->retry;
 	if (ret->is_retry) {
-		ret->run = take_front(&q->retry, 1);
+		ret->run = take_front(list, 1);
 		return true;
 	}
-	return take_unclaimed(q, what == QUEUE_DRAIN ? &q->drain : &q->data, max, &ret->run);
+	front = &list->v[list->at];
+	ret->run = (struct run){ front->first, cover_claim(q->cover, front->first, front->first + front->n,
+							   max < most ? max : most) };
+	take_front(list, ret->run.n);
+	return true;
 }
 
 void queue_done(struct queue *q, struct run run)
@@ -117,6 +132,24 @@ void queue_done(struct queue *q, struct run run)
 void queue_retry(struct queue *q, uint32_t cluster)
 {
 	runs_add(&q->retry, cluster, 1);
+}
+
+void queue_read_again(struct queue *q, struct run run)
+{
+	for (uint32_t at = run.first; at < run.first + run.n; at++) {
+		if (cover_unclaim(q->cover, at))
+			runs_add(&q->data, at, 1);
+	}
+}
+
+bool queue_all_given(const struct queue *q)
+{
+	return cover_all_claimed(q->cover) && !runs_waiting(&q->retry);
+}
+
+void queue_add_zeroes(struct queue *q, struct run run)
+{
+	runs_add(&q->zeroes, run.first, run.n);
 }
 
 bool queue_next_zero(struct queue *q, uint32_t max, struct run *ret)
@@ -142,35 +175,48 @@ bool queue_next_zero(struct queue *q, uint32_t max, struct run *ret)
 
 static bool wants_status(const struct queue *q, uint64_t now_ns)
 {
-	if (!(q->flags & QUEUE_STATUS) || q->status.open || runs_waiting(&q->zeroes) ||
+	if (!(q->flags & QUEUE_STATUS) || q->status.open || q->trims.first || runs_waiting(&q->zeroes) ||
 	    q->status.cursor >= q->cover->clusters)
 		return false;
 	return runs_clusters(&q->data, STATUS_AHEAD) < STATUS_AHEAD ||
 	       (now_ns >= q->status.next_ns && runs_waiting(&q->data) < STATUS_RUNS_MAX);
 }
 
+/* The next clusters that nobody has claimed, up to one that is; n == 0: none are left. */
+static struct run next_unknown(struct queue *q)
+{
+	const uint32_t first = cover_next_unclaimed(q->cover, q->status.cursor);
+
+	set_cursor(q, first);
+	return (struct run){ first, cover_next_claimed(q->cover, first) - first };
+}
+
 bool queue_next_status(struct queue *q, uint64_t now_ns, struct question *ret)
 {
-	uint32_t first, end;
-
-	if (!wants_status(q, now_ns))
-		return false;
-	first = cover_next_unclaimed(q->cover, q->status.cursor);
-	set_cursor(q, first);
-	if (first == q->cover->clusters)
-		return false;
 	/*
 	 * QEMU fails a question whose range holds anything that was TRIMmed.  The window ends before
 	 * the next claimed cluster, and no TRIM is sent while the question is open.
 	 */
-	end = cover_next_claimed(q->cover, first);
-	q->status.first = first;
-	q->status.n = end - first < q->status.window ? end - first : q->status.window;
-	q->status.at = cluster_offset(first);
+	struct run window;
+
+	do {
+		if (!wants_status(q, now_ns))
+			return false;
+		window = next_unknown(q);
+		if (!window.n)
+			return false;
+		if (!(q->flags & QUEUE_CANDIDATES) || window.n > READ_CLUSTERS)
+			break;
+		runs_add(&q->data, window.first, window.n);
+		set_cursor(q, window.first + window.n);
+	} while (true);
+	q->status.first = window.first;
+	q->status.n = window.n < q->status.window ? window.n : q->status.window;
+	q->status.at = cluster_offset(window.first);
 	q->status.asked_ns = now_ns;
 	q->status.open = true;
 	runs_reset(&q->status.data);
-	*ret = question_about(q, first, q->status.n);
+	*ret = question_about(q, q->status.first, q->status.n);
 	return true;
 }
 
@@ -407,10 +453,7 @@ void queue_dirty_end(struct queue *q, int error, uint64_t now_ns)
 
 bool queue_only_suspects_left(const struct queue *q)
 {
-	const struct cover *c = q->cover;
-
-	return q->trust == ZEROES_COLLECTED && c->n_suspects &&
-	       atomic_load(&c->n_done) + c->n_suspects == c->clusters;
+	return q->trust == ZEROES_COLLECTED && q->cover->n_suspects && queue_all_given(q);
 }
 
 void queue_check_suspects(struct queue *q)
@@ -424,6 +467,11 @@ void queue_check_suspects(struct queue *q)
 }
 
 /* ---- TRIMs ---- */
+
+void queue_trim_first(struct queue *q)
+{
+	trims_go_first(&q->trims);
+}
 
 unsigned queue_next_trims(struct queue *q, struct run ret[TRIMS_AT_ONCE])
 {

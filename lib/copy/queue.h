@@ -40,11 +40,11 @@ enum {
 	 * touched it.  With QUEUE_DIRTY, and not for a disk that has a sink.
 	 */
 	QUEUE_DISTRUST = 1 << 3,
-};
-
-/* A question about a range of the disk, in bytes. */
-struct question {
-	uint64_t offset, length;
+	/*
+	 * Only candidates are read, and all else is claimed.  A short run of them is read without asking for
+	 * its block status.
+	 */
+	QUEUE_CANDIDATES = 1 << 4,
 };
 
 struct queue {
@@ -103,12 +103,21 @@ struct queue_read {
 	bool is_retry; /* it failed before: a failure is final */
 };
 
+/* Whether there is something of this class to be read now. */
+bool queue_has_read(struct queue *q, enum queue_class what);
 /* The next clusters of this class to be read, at most max, claimed by the call; false: none now. */
 bool queue_next_read(struct queue *q, enum queue_class what, uint32_t max, struct queue_read *ret);
 /* These clusters were read and are done. */
 void queue_done(struct queue *q, struct run run);
 /* The cluster, which was given out, must be read once more, alone. */
 void queue_retry(struct queue *q, uint32_t cluster);
+/* These clusters, which are claimed, must be read (again), unless they are done. */
+void queue_read_again(struct queue *q, struct run run);
+/* Whether all that is to be read was given out: nothing more comes but what queue_read_again() brings. */
+bool queue_all_given(const struct queue *q);
+
+/* These clusters, which are claimed, are zero. */
+void queue_add_zeroes(struct queue *q, struct run run);
 
 /* Whether clusters that are zero wait for the writer. */
 static inline bool queue_has_zeroes(const struct queue *q)
@@ -139,13 +148,18 @@ void queue_dirty_end(struct queue *q, int error, uint64_t now_ns);
 
 /* ---- suspected zeroes, see QUEUE_DISTRUST ---- */
 
-/* All that is left of the disk are zeroes to be confirmed. */
+/* All that is left to be taken from the source are zeroes to be confirmed; reads may be in flight. */
 bool queue_only_suspects_left(const struct queue *q);
 /* Confirms them by the dirty bitmap, which is complete now.  No question may be open. */
 void queue_check_suspects(struct queue *q);
 
 /* ---- TRIMs ---- */
 
+/*
+ * What is done by now is TRIMmed before anything is read, and before block status is asked.  Nothing may
+ * have been given out yet.
+ */
+void queue_trim_first(struct queue *q);
 /* The next TRIMs to be sent now; returns how many. */
 unsigned queue_next_trims(struct queue *q, struct run ret[TRIMS_AT_ONCE]);
 void queue_trim_end(struct queue *q);

@@ -50,6 +50,14 @@ struct piece {
 	enum piece_state state;
 };
 
+/* A question about a range of a disk, in bytes. */
+struct question {
+	uint64_t offset, length;
+};
+
+/* The most clusters that one question can name: a request has 32 bits for its length. */
+#define QUESTION_MAX_CLUSTERS 65535u
+
 /* Where a cluster begins, in bytes. */
 static inline uint64_t cluster_offset(uint32_t cluster)
 {

@@ -14,6 +14,7 @@ void trims_init(struct trims *t, uint64_t granularity)
 
 void trims_clear(struct trims *t)
 {
+	runs_clear(&t->added);
 	runs_clear(&t->list);
 }
 
@@ -32,13 +33,13 @@ void trims_add(struct trims *t, struct cover *c, struct run run)
 	if (!t->wanted)
 		return;
 	if (t->granule == 1) {
-		runs_add(&t->list, run.first, run.n);
+		runs_add(&t->added, run.first, run.n);
 		return;
 	}
 	for (uint32_t at = run.first - run.first % t->granule; at < run.first + run.n; at = end) {
 		trims_granule(t, c, at, &end);
 		if (cover_range_done(c, at, end))
-			runs_add(&t->list, at, end - at);
+			runs_add(&t->added, at, end - at);
 	}
 }
 
@@ -68,14 +69,31 @@ static struct run take_joined(struct trims *t)
 	return ret;
 }
 
+/* Nothing is left of the sorted list: what was added since is the next one. */
+static void sort_added(struct trims *t)
+{
+	const struct runs used_up = t->list;
+
+	t->list = t->added;
+	t->added = used_up;
+	runs_reset(&t->added);
+	if (runs_waiting(&t->list))
+		qsort(t->list.v + t->list.at, runs_waiting(&t->list), sizeof(*t->list.v), compare_runs);
+}
+
+void trims_go_first(struct trims *t)
+{
+	sort_added(t);
+	t->first = runs_waiting(&t->list);
+}
+
 unsigned trims_next(struct trims *t, struct run ret[TRIMS_AT_ONCE])
 {
-	struct runs *list = &t->list;
-
-	if (t->in_flight || !runs_waiting(list))
+	if (t->in_flight)
 		return 0;
-	qsort(list->v + list->at, runs_waiting(list), sizeof(*list->v), compare_runs);
-	while (runs_waiting(list) && t->in_flight < TRIMS_AT_ONCE)
+	if (!runs_waiting(&t->list))
+		sort_added(t);
+	while (runs_waiting(&t->list) && t->in_flight < TRIMS_AT_ONCE)
 		ret[t->in_flight++] = take_joined(t);
 	return t->in_flight;
 }
@@ -83,13 +101,16 @@ unsigned trims_next(struct trims *t, struct run ret[TRIMS_AT_ONCE])
 void trims_end(struct trims *t)
 {
 	t->in_flight--;
+	if (!t->in_flight && !runs_waiting(&t->list))
+		t->first = false;
 }
 
 void trims_describe(const struct trims *t, struct buf *b)
 {
 	if (t->wanted)
-		buf_addf(b, "TRIM: granules of %u clusters, %u in flight, %zu runs wait\n", t->granule,
-			 t->in_flight, runs_waiting(&t->list));
+		buf_addf(b, "TRIM: granules of %u clusters, %u in flight, %zu runs wait%s\n", t->granule,
+			 t->in_flight, runs_waiting(&t->list) + runs_waiting(&t->added),
+			 t->first ? ", before everything else" : "");
 	else
 		buf_adds(b, "TRIM: none\n");
 }

@@ -20,9 +20,11 @@
 
 struct trims {
 	bool wanted;
-	uint32_t granule; /* clusters, at least 1 */
-	struct runs list; /* not sent yet */
+	uint32_t granule;  /* clusters, at least 1 */
+	struct runs added; /* in the order in which they came */
+	struct runs list;  /* sorted; sent before those that were added later */
 	unsigned in_flight;
+	bool first; /* see trims_go_first() */
 };
 
 /* granularity: bytes that a TRIM must cover to free anything; up to 64 KiB, also 0: one cluster. */
@@ -34,10 +36,15 @@ uint32_t trims_granule(const struct trims *t, const struct cover *c, uint32_t cl
 
 /* These clusters are done: puts on the list what they complete. */
 void trims_add(struct trims *t, struct cover *c, struct run run);
+/*
+ * What was added so far goes before everything else that is sent to the source: t->first is true until the
+ * last of it has ended.  Nothing is in flight yet.
+ */
+void trims_go_first(struct trims *t);
 
 /*
- * The next TRIMs, in order of their place and neighbours joined; they are in flight from now on.
- * Returns how many; none while older ones are in flight.
+ * The next TRIMs: in order of their place and neighbours joined, as far as they were added at the same time.
+ * They are in flight from now on.  Returns how many; none while older ones are in flight.
  */
 unsigned trims_next(struct trims *t, struct run ret[TRIMS_AT_ONCE]);
 /* One of them has ended, well or not: a TRIM that fails costs space, nothing else. */

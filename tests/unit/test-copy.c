@@ -345,6 +345,7 @@ static bool progress_is_whole(struct fixture *f, unsigned disk)
 
 static void check_read(void)
 {
+	struct copy_base_state state;
 	struct fixture f;
 
 	open_fixture(&f);
@@ -359,6 +360,8 @@ static void check_read(void)
 	ok(f.ticks > 0, "tick is called");
 	ok(atomic_load(&f.budget.workers) == 0, "all workers are given back");
 	ok(copy_failed_disk(f.copy) == -1, "no disk has failed");
+	copy_get_base_state(f.copy, 0, &state);
+	ok(!state.known, "of a base nothing is known");
 	close_fixture(&f);
 }
 
