@@ -56,6 +56,40 @@ static void device_limits(void)
 	   "a device over 256 TiB is refused");
 }
 
+/* Each device of the list is added; returns its id, or 0. */
+static uint8_t add_along(struct vma_header *h, const struct vma_header *base, const char *name)
+{
+	uint8_t id = 0;
+
+	return vma_header_add_device_along(h, base, name, 512, &id, NULL) == 0 ? id : 0;
+}
+
+static void device_ids(void)
+{
+	_cleanup_vma_header_ struct vma_header a = { 0 }, b = { 0 }, c = { 0 }, full = { 0 }, after = { 0 };
+	_cleanup_error_ struct error *err = NULL, *twice = NULL;
+	bool good = true;
+
+	ok(add_along(&a, NULL, "x") == 1 && add_along(&a, NULL, "y") == 2 && add_along(&a, NULL, "z") == 3,
+	   "without a base, devices have ids in order");
+	ok(add_along(&b, &a, "new") == 4 && add_along(&b, &a, "z") == 3 && add_along(&b, &a, "x") == 1 &&
+		   add_along(&b, &a, "more") == 5,
+	   "along a chain devices keep their ids, and a new one gets none that the base uses");
+	ok(add_along(&c, &b, "last") == 2 && add_along(&c, &b, "new") == 4,
+	   "an id that the base does not use can be given again");
+	ok(vma_header_add_device_along(&c, &b, "new", 512, NULL, &twice) == ERR_INVALID &&
+		   says(twice, "'new' is given twice"),
+	   "a name comes once there too");
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
+		_cleanup_free_ char *name = xasprintf("drive-scsi%u", i);
+
+		good = good && add_along(&full, NULL, name) == i;
+	}
+	ok(good && vma_header_add_device_along(&after, &full, "one-more", 512, NULL, &err) == ERR_INVALID &&
+		   says(err, "device 'one-more'") && add_along(&after, &full, "drive-scsi255") == 255,
+	   "if the base uses all ids, there is none for a new device");
+}
+
 static void config_limits(void)
 {
 	_cleanup_vma_header_ struct vma_header h;
@@ -124,6 +158,7 @@ int main(void)
 {
 	fresh_headers();
 	device_limits();
+	device_ids();
 	config_limits();
 	another_reader();
 	return done_testing();
