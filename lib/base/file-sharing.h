@@ -8,7 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In bytes of the file; holes are in neither, so both together can be less than its size. */
+/*
+ * In bytes of the file.  Holes are in neither, so both together can be less than its size; space that is set
+ * aside for what is not written yet counts.
+ */
 struct file_sharing {
 	uint64_t shared; /* with others: removing the file does not give them back */
 	uint64_t own;

@@ -303,17 +303,17 @@ static void run_copy(void *arg)
 	s->r = output_copy(s->f->output, s->f->from, s->offset, s->len, &s->err);
 }
 
-static struct answer on_call(void *arg, int nr)
+static struct answer on_call(void *arg, const struct seccomp_data *call)
 {
 	struct script *s = arg;
 
-	if (nr == __NR_copy_file_range) {
+	if (call->nr == __NR_copy_file_range) {
 		s->copies++;
 		return s->copy;
 	}
-	if (nr == __NR_pread64)
+	if (call->nr == __NR_pread64)
 		return s->read;
-	if (nr != __NR_ioctl)
+	if (call->nr != __NR_ioctl)
 		return (struct answer){ 0 };
 	s->shares++;
 	if (s->shares == s->stop_at)

@@ -35,8 +35,8 @@ struct answer {
 
 struct watched {
 	void (*body)(void *arg);
-	/* In the thread that called watch(). */
-	struct answer (*on_call)(void *arg, int nr);
+	/* In the thread that called watch().  The call's pointers are of this process. */
+	struct answer (*on_call)(void *arg, const struct seccomp_data *call);
 	void *arg;
 	/* set by watch() */
 	int listener, ready[2];
@@ -97,7 +97,7 @@ static bool answer_one(struct watched *w)
 	/* it may have gone in between */
 	if (ioctl(w->listener, SECCOMP_IOCTL_NOTIF_RECV, &call) < 0)
 		return true;
-	a = w->on_call(w->arg, call.data.nr);
+	a = w->on_call(w->arg, &call.data);
 	response.id = call.id;
 	response.flags = a.is_made_up ? 0 : (uint32_t)SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	response.error = -a.error;
