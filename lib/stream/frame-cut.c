@@ -12,6 +12,9 @@
  */
 #define COSTLY_MAX 16u
 
+/* Frames of a chain's archive begin at multiples of this, at least. */
+#define CHAIN_ALIGN 4096u
+
 enum measure {
 	MEASURE_FRAME,
 	MEASURE_SKIPPABLE,
@@ -37,19 +40,40 @@ size_t frame_cutter_room(const struct frame_cutter *c)
 	return frame_bound(c->max_content) + FRAME_CUT_READ;
 }
 
+/*
+ * Whether a skippable frame counts only if another frame follows it.  Trailers and pads are between all
+ * frames of a chain's archive, so that a wrong length of one must not cost what follows it.
+ */
+static bool is_distrusted(const struct frame_cutter *c, uint32_t magic)
+{
+	return c->is_lost ||
+	       (c->only_frames && (magic == FRAME_SKIPPABLE_VMA_CHAIN || magic == FRAME_SKIPPABLE_VMA_PAD));
+}
+
+/* Whether its content, which is all there, has a frame where those of a chain's archive begin. */
+static bool has_frame_inside(const uint8_t *p, const struct frame_cut *f)
+{
+	for (uint64_t at = CHAIN_ALIGN - f->offset % CHAIN_ALIGN; at < f->packed; at += CHAIN_ALIGN)
+		if (frame_begins(p + at))
+			return true;
+	return false;
+}
+
 static enum measure measure_skippable(struct frame_cutter *c, const uint8_t *p, size_t n,
 				      struct frame_cut *ret)
 {
 	ret->packed = FRAME_SKIPPABLE_HEADER_SIZE + (uint64_t)get_le32(p + 4);
 	ret->content = 0;
-	if (!c->is_lost)
+	if (!is_distrusted(c, ret->magic))
 		return MEASURE_SKIPPABLE;
 	if (ret->packed > c->max_content)
 		return MEASURE_BAD;
-	c->was_costly = true;
+	c->was_costly = c->is_lost;
 	if (n < ret->packed + 4)
 		return MEASURE_MORE;
-	return frame_begins(p + ret->packed) ? MEASURE_SKIPPABLE : MEASURE_BAD;
+	if (!frame_begins(p + ret->packed) || (c->only_frames && has_frame_inside(p, ret)))
+		return MEASURE_BAD;
+	return MEASURE_SKIPPABLE;
 }
 
 /* Measures the frame that begins at p, as far as its first n bytes show. */

@@ -33,7 +33,8 @@ struct frame_cut {
 struct frame_cutter {
 	struct input_raw *raw; /* the caller's */
 	size_t max_content;    /* of a frame that is cut */
-	bool only_frames;      /* set by the caller: a frame that would end the cutting is damaged */
+	bool only_frames;      /* set by the caller, who resyncs: a frame that would end the cutting is
+				* damaged, and so are a trailer and a pad that no frame follows */
 	bool is_lost;          /* no frame has come since a resync; data may look like one */
 	bool was_costly;       /* the last measuring */
 	uint64_t costly_end;   /* candidates before this offset share COSTLY_MAX measurings */

@@ -110,6 +110,10 @@ static int take_frame(struct source *s, struct chunk *c, struct error **err)
 		return r < 0 ? r : 2;
 	}
 	r = count_frame(s, &f, err);
+	if (r == ERR_CORRUPT && s->tolerates) {
+		note_damage(c, err);
+		r = 0;
+	}
 	if (r < 0)
 		return r;
 	if (f.kind == FRAME_CUT_FRAME) {
