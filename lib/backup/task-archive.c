@@ -162,10 +162,20 @@ static int add_configs(const struct task *t, struct vma_header *hdr, struct erro
 	return r;
 }
 
+static int add_device(const struct task *t, struct vma_header *hdr, struct task_disk *d, struct error **err)
+{
+	const struct vma_header *base = task_incremental_base(t);
+
+	if (!base)
+		return vma_header_add_device(hdr, d->device, d->source->size, &d->dev, err);
+	return vma_header_add_device_along(hdr, base, d->device, d->source->size, &d->dev, err);
+}
+
 int task_archive_header(struct task *t, struct vma_header *hdr, struct error **err)
 {
 	int r = vma_header_init(hdr, err);
 
+	task_incremental_header(t, hdr);
 	if (r == 0)
 		r = check_sizes(t, err);
 	if (r == 0)
@@ -173,7 +183,7 @@ int task_archive_header(struct task *t, struct vma_header *hdr, struct error **e
 	for (size_t i = 0; i < t->disks.n && r == 0; i++) {
 		struct task_disk *d = &t->disks.list[i];
 
-		r = vma_header_add_device(hdr, d->device, d->source->size, &d->dev, err);
+		r = add_device(t, hdr, d, err);
 	}
 	return r;
 }
@@ -182,15 +192,19 @@ static int open_writer(struct task *t, const struct vma_header *hdr, struct erro
 {
 	const struct settings_archive *s = &t->o->settings->archive;
 	const enum vma_compression compression = formats[s->compression].compression;
-	const struct vma_writer_options o = { .layout = vma_compression_layout(compression, false),
-					      .budget = t->o->budget,
-					      .level = s->level,
-					      .ionice = s->ionice,
-					      .cancel = t->host->cancel };
+	struct vma_writer_options o = { .layout = vma_compression_layout(compression,
+									 t->incremental.choice.chained),
+					.budget = t->o->budget,
+					.level = s->level,
+					.ionice = s->ionice,
+					.cancel = t->host->cancel };
 	struct archive *file = t->archive.file;
 	int r = vma_compression_filter(compression, s->threads, &file->output, err);
 
-	return r == 0 ? vma_writer_new(&o, TAKE_PTR(file->output), hdr, &t->archive.writer, err) : r;
+	if (r < 0)
+		return r;
+	task_incremental_writer(t, &o);
+	return vma_writer_new(&o, TAKE_PTR(file->output), hdr, &t->archive.writer, err);
 }
 
 int task_archive_open(struct task *t, struct error **err)
@@ -215,6 +229,8 @@ int task_archive_finish(struct task *t, struct vma_writer_stats *ret, struct err
 	int r = vma_writer_finish(t->archive.writer, ret, err);
 
 	if (r == 0)
+		task_incremental_end(t, ret);
+	if (r == 0)
 		r = place_publish(t->archive.file, err);
 	t->archive.published = r == 0 && place_keeps(t->o->place);
 	return r < 0 ? error_wrap(err, r, "writing archive '%s'", t->archive.path) : 0;
@@ -222,6 +238,7 @@ int task_archive_finish(struct task *t, struct vma_writer_stats *ret, struct err
 
 void task_archive_close(struct task *t)
 {
+	t->incremental.reuse = NULL;
 	if (t->archive.writer)
 		vma_writer_free(TAKE_PTR(t->archive.writer));
 	place_abort(TAKE_PTR(t->archive.file));

@@ -9,6 +9,7 @@ static int on_tick(void *opaque, struct error **err)
 {
 	struct task *t = opaque;
 
+	task_incremental_tick(t);
 	task_meter_tick(t);
 	return sources_look(t->sources, err);
 }
@@ -26,6 +27,8 @@ static int make_copy(struct task *t, struct error **err)
 		.writer = t->archive.writer,
 		.budget = t->o->budget,
 		.cancel = t->host->cancel,
+		.reuse = t->incremental.reuse,
+		.sort_disks = t->incremental.choice.chained,
 		.tick = on_tick,
 		.barrier = on_barrier,
 		.opaque = t,
@@ -109,6 +112,7 @@ static int run_copy(struct task *t, struct error **err)
 	r = task_guest_resume(t, err);
 	if (r == 0)
 		r = copy_run(t->copy, err);
+	task_incremental_tick(t); /* of a copy that was over before the first look */
 	if (r == 0)
 		r = sources_check(t->sources, err);
 	return r < 0 ? explain_failure(t, r, err) : 0;

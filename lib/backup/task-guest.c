@@ -130,16 +130,18 @@ static int listen_for_old_data(void *opaque, size_t disk, const char *path, stru
 
 static void make_sources(struct task *t)
 {
-	t->sources = sources_new(&(struct source_params){ .host = t->host,
-							  .log = t->log,
-							  .guest = t->guest.access,
-							  .conf = &t->guest.conf,
-							  .conf_disks = &t->disks.conf,
-							  .power = &t->guest.power,
-							  .fleecing = &t->o->settings->fleecing,
-							  .journal = t->guest.journal,
-							  .listen = listen_for_old_data,
-							  .opaque = t });
+	t->sources = sources_new(
+		&(struct source_params){ .host = t->host,
+					 .log = t->log,
+					 .guest = t->guest.access,
+					 .conf = &t->guest.conf,
+					 .conf_disks = &t->disks.conf,
+					 .power = &t->guest.power,
+					 .fleecing = &t->o->settings->fleecing,
+					 .journal = t->guest.journal,
+					 .chain = t->incremental.names.gen ? &t->incremental.names : NULL,
+					 .listen = listen_for_old_data,
+					 .opaque = t });
 	for (size_t i = 0; i < t->disks.n; i++) {
 		struct task_disk *d = &t->disks.list[i];
 

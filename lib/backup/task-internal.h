@@ -8,6 +8,7 @@
  *	archive		task-archive.c	the archive and its place
  *	copy		task-copy.c	from the sources to the archive
  *	meter		task-meter.c	its progress
+ *	incremental	task-incremental.c	its chain, and the archive that it takes over from
  *
  * A plan (task-plan.c) goes the same way as far as nothing is changed.
  */
@@ -16,10 +17,11 @@
 
 #include <time.h>
 
-#include "copy/copy.h"
+#include "backup/base-choice.h"
 #include "backup/task-log.h"
 #include "backup/task.h"
 #include "base/uuid.h"
+#include "copy/copy.h"
 #include "guest/guest-ops.h"
 #include "guest/guest.h"
 #include "journal/journal.h"
@@ -72,6 +74,16 @@ struct task_meter {
 	struct progress last; /* at the last look */
 };
 
+struct task_incremental {
+	struct base_choice choice; /* its base is the reuse's from task_incremental_writer() on */
+	struct vma_reuse *reuse;   /* the writer's; NULL: none */
+	char *base_name;           /* NULL: there is no base */
+	bool said;                 /* the log has the line about what has changed */
+	struct source_chain names; /* points to these: */
+	char uuid[UUID_TEXT_SIZE], superseded[UUID_TEXT_SIZE];
+	char gen[VMA_GEN_TEXT_SIZE], base_gen[VMA_GEN_TEXT_SIZE];
+};
+
 struct task {
 	const struct host *host;
 	const struct task_options *o;
@@ -88,6 +100,7 @@ struct task {
 	struct task_archive archive;
 	struct copy *copy;
 	struct task_meter meter;
+	struct task_incremental incremental;
 };
 
 /* ---- task.c: what a backup and its plan (task-plan.c) have in common ---- */
@@ -185,6 +198,26 @@ void task_meter_end(struct task *t);
 void task_meter_report(const struct task *t);
 /* When the archive is complete: logs the summary. */
 void task_meter_summary(struct task *t, const struct vma_writer_stats *stats);
+
+/* ---- task-incremental.c ---- */
+/*
+ * If the backup is to be incremental: chooses the archive that it takes over from, and says why there is
+ * none.  In a plan, whose guest has no journal, nothing is written.
+ */
+int task_incremental_choose(struct task *t, struct error **err);
+/* Gives the archive the uuid of its chain, and a time after that of its base. */
+void task_incremental_header(const struct task *t, struct vma_header *hdr);
+/* The header of its base, whose disks keep their ids; NULL: there is none. */
+const struct vma_header *task_incremental_base(const struct task *t);
+/* Sets the chain and what is taken over. */
+void task_incremental_writer(struct task *t, struct vma_writer_options *o);
+/* While the copy runs: says what has changed, as soon as it is known. */
+void task_incremental_tick(struct task *t);
+/* When the archive is complete: says what was taken over. */
+void task_incremental_end(struct task *t, const struct vma_writer_stats *stats);
+/* When it is published: the bitmaps of its base go from QEMU. */
+void task_incremental_published(struct task *t);
+void task_incremental_clear(struct task *t);
 
 /* ---- task-after.c ---- */
 /* When the archive is complete: notes, protection, retention. */

@@ -62,6 +62,26 @@ static int look_at_lock(const struct task *t, pid_t awaited, bool *ret_busy, str
 	return peek;
 }
 
+/* ---- the base of an incremental backup ---- */
+
+/* In the folder of a storage that is not mounted there is nothing, or what is hidden by the mount. */
+static bool is_place_there(const struct task *t)
+{
+	bool active = true;
+
+	return !t->o->storage || (storage_is_active(t->o->storage, &active, NULL) == 0 && active);
+}
+
+static int plan_base(struct task *t, struct error **err)
+{
+	int r = is_place_there(t) ? task_incremental_choose(t, err) : 0;
+
+	if (r == 0 && t->incremental.base_name)
+		log_info(t->log, "incremental to %s, if files can be shared or copied there",
+			 t->incremental.base_name);
+	return r;
+}
+
 /* ---- disks ---- */
 
 /* For all the configuration names; plans: in the order of t->disks.list, NULL: not made. */
@@ -162,14 +182,6 @@ static void fill_prune(const struct task *t, struct backups *b, struct guest_pla
 	plan_say_prune(t->log, plan);
 }
 
-/* In the folder of a storage that is not mounted there is nothing, or what is hidden by the mount. */
-static bool is_place_there(const struct task *t)
-{
-	bool active = true;
-
-	return !t->o->storage || (storage_is_active(t->o->storage, &active, NULL) == 0 && active);
-}
-
 static int plan_place(const struct task *t, struct guest_plan *plan, struct plan_bytes *target_free,
 		      struct error **err)
 {
@@ -222,6 +234,8 @@ static int plan_task(struct task *t, pid_t awaited, struct guest_plan *plan, str
 	plan->power = t->guest.power.running ? GUEST_RUNS : GUEST_IS_OFF;
 	plan->phases = phases_of(t);
 	r = look_at_lock(t, awaited, &busy, plan, err);
+	if (r == 0)
+		r = plan_base(t, err);
 	if (r == 0)
 		r = task_guest_find_disks(t, task_disks_look, err);
 	if (r < 0)

@@ -89,6 +89,8 @@ static int save_guest(struct task *t, struct error **err)
 		return r;
 	r = task_guest_lock(t, err);
 	if (r == 0)
+		r = task_incremental_choose(t, err);
+	if (r == 0)
 		r = task_guest_find_disks(t, task_disks_activate, err);
 	if (r == 0)
 		r = task_guest_begin(t, err);
@@ -100,6 +102,7 @@ static int save_guest(struct task *t, struct error **err)
 		task_guest_explain(t, r, err);
 		return r;
 	}
+	task_incremental_published(t);
 	r = task_after(t, err);
 	if (r == 0)
 		r = task_hook(t, "backup-end", err);
@@ -230,6 +233,7 @@ void task_clear(struct task *t)
 {
 	task_disks_clear(t);
 	sources_free(t->sources);
+	task_incremental_clear(t);
 	guest_config_clear(&t->guest.conf);
 	task_log_clear(&t->tlog);
 	free(t->archive.stem);

@@ -1,0 +1,109 @@
+#!/usr/bin/env bats
+bats_require_minimum_version 1.5.0
+# Incremental backups: every archive is complete, at the cost of what has changed.
+
+load ../lib/qemu
+load ../lib/vzdump
+load ../lib/incremental
+
+setup() {
+	vz_setup
+}
+
+teardown() {
+	chain_place_end
+	vz_teardown
+}
+
+# a guest with 24 MiB of noise on a disk of 32 MiB
+guest_with_noise() {
+	disk_add 123 scsi0 throttle 32M
+	disk_fill "$(disk_path 123 scsi0)" 24M
+	truncate -s 32M "$(disk_path 123 scsi0)"
+	qemu_start 123
+}
+
+@test "the second backup looks only at what the guest has changed, and both are complete" {
+	chain_place xfs 400M
+	guest_with_noise
+	backup_next 123 --fleecing enabled=1,storage=fast
+	has_line '^INFO: full backup, a new chain begins: there is no other backup of this guest$'
+	archive_right scsi0
+	local first=$ARCHIVE used
+	cp "$VZ_TMP/instant-scsi0" "$VZ_TMP/first"
+	used=$(place_used)
+	guest_io 123 scsi0 "write -P 0x11 1M 192k" "write -P 0x22 10M 64k" "discard 20M 1M"
+	backup_next 123 --fleecing enabled=1,storage=fast
+	has_line "^INFO: incremental to ${first##*/}: 1\.3 MiB of 32\.0 MiB changed$"
+	has_line "^INFO: taken over from ${first##*/}: [0-9.]+ MiB \(shared blocks\), new: [0-9.]+ [KM]iB$"
+	archive_right scsi0
+	# 4 clusters and their neighbours in three or four frames of 59; a full one has 24 MiB
+	used=$(($(place_used) - used))
+	echo "$used bytes more"
+	((used < 16 << 20))
+	# the first one is untouched
+	ARCHIVE=$first
+	archive_read
+	same_disk drive-scsi0 "$VZ_TMP/first"
+	nothing_left 123
+	# one bitmap stays: that of the newest archive
+	[ "$(base_bitmaps 123 | wc -l)" = 1 ]
+}
+
+@test "after a restart of the guest everything is compared, and frames are taken over all the same" {
+	chain_place btrfs 400M
+	guest_with_noise
+	backup_next 123
+	local first=$ARCHIVE
+	qemu_quit 123
+	qemu_start 123
+	guest_io 123 scsi0 "write -P 0x33 5M 64k"
+	backup_next 123
+	has_line "^INFO: full backup: the guest was restarted since \(no dirty bitmap\), comparing with ${first##*/}$"
+	has_line '^INFO: taken over from .*: [12][0-9]\.[0-9] MiB \(shared blocks\), new: [0-9.]+ [KM]iB$'
+	archive_right scsi0
+	# and the bitmap of this one is trusted
+	guest_io 123 scsi0 "write -P 0x44 6M 64k"
+	backup_next 123
+	has_line ': (64|128)\.0 KiB of 32\.0 MiB changed$'
+	archive_right scsi0
+}
+
+@test "a guest that is off is compared, running or not between the backups" {
+	guest_with_noise
+	qemu_quit 123
+	backup_next 123
+	archive_right scsi0
+	qemu_start 123
+	guest_io 123 scsi0 "write -P 0x55 9M 128k"
+	qemu_quit 123
+	backup_next 123
+	has_line '^INFO: full backup: the guest is off, comparing with '
+	has_line '^INFO: taken over from '
+	archive_right scsi0
+}
+
+@test "a backup that is not incremental ends the chain, and the next one begins another" {
+	guest_with_noise
+	backup_next 123
+	vzdump_ok 123
+	has_no_line 'incremental|chain|taken over'
+	backup_next 123
+	has_line '^INFO: full backup, a new chain begins: the newest backup .* was not made with --incremental$'
+	archive_right scsi0
+	backup_next 123
+	has_line '^INFO: incremental to '
+	archive_right scsi0
+	[ "$(base_bitmaps 123 | wc -l)" -le 2 ]
+}
+
+@test "a frame of the base that is damaged is read from the guest, with a warning" {
+	guest_with_noise
+	backup_next 123
+	# in the middle of the data
+	printf 'damage' | dd of="$ARCHIVE" bs=1 seek=$((8 << 20)) conv=notrunc status=none
+	guest_io 123 scsi0 "write -P 0x66 0 24M"
+	guest_io 123 scsi0 "write -P 0x66 0 64k"
+	backup_next 123
+	archive_right scsi0
+}
