@@ -420,7 +420,7 @@ static void test_larger_blocks(const char *dir)
 static void test_lies(const char *dir)
 {
 	struct script s = { .share_from = 1, .share_to = 99, .share = RETURNS(0) };
-	struct script t = { .share_from = 1, .share_to = 1, .share = FAILS_WITH(EXDEV), .copy = RETURNS(0) };
+	struct script t = { .share_from = 1, .share_to = 99, .share = FAILS_WITH(EIO), .copy = RETURNS(0) };
 	struct script u = {
 		.share_from = 1, .share_to = 1, .share = FAILS_WITH(EXDEV), .copy = RETURNS(4 * MIB)
 	};
