@@ -29,6 +29,13 @@ void reuse_set_gone(struct vma_reuse *u, uint32_t frame)
 	u->stats.rewritten++;
 }
 
+static void set_add(struct reuse_set *s, uint32_t frame)
+{
+	map_set(&s->map, frame);
+	if (!s->n++ || frame < s->first)
+		s->first = frame;
+}
+
 /* All clusters of the frame are judged; true: it waits for a worker. */
 static bool all_judged(struct vma_reuse *u, uint32_t frame)
 {
@@ -41,9 +48,7 @@ static bool all_judged(struct vma_reuse *u, uint32_t frame)
 		return false;
 	}
 	f->state = REUSE_READY;
-	map_set(&u->ready, frame);
-	if (!u->n_ready++ || frame < u->first_ready)
-		u->first_ready = frame;
+	set_add(f->changed || f->taken ? &u->ready_changed : &u->ready, frame);
 	return true;
 }
 

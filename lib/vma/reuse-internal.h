@@ -41,14 +41,19 @@ struct reuse_disk {
 	struct reuse_members members;
 };
 
+/* Frames, of which the first is found quickly. */
+struct reuse_set {
+	struct map map;
+	uint32_t n;
+	uint32_t first; /* none is before it */
+};
+
 struct vma_reuse {
 	struct vma_reuse_options o;
 	pthread_mutex_t lock;
 	bool stopped;
 	struct reuse_frame *frames; /* by number */
-	struct map ready;
-	uint32_t n_ready;
-	uint32_t first_ready; /* none is before it */
+	struct reuse_set ready, ready_changed; /* the latter: some of their clusters have changed */
 	struct vma_reuse_stats stats;
 	struct reuse_disk *disks[VMA_MAX_DEVICES + 1]; /* fixed once threads use it */
 

@@ -1,21 +1,26 @@
 #include "vma/index.h"
 #include "vma/reuse-internal.h"
 
-bool vma_reuse_next(struct vma_reuse *u, uint32_t *ret_frame)
+static bool set_take(struct reuse_set *s, uint32_t *ret_frame)
+{
+	if (!s->n)
+		return false;
+	*ret_frame = map_next_set(&s->map, s->first);
+	map_unset(&s->map, *ret_frame);
+	s->first = *ret_frame + 1;
+	s->n--;
+	return true;
+}
+
+bool vma_reuse_next(struct vma_reuse *u, bool changed, uint32_t *ret_frame)
 {
 	bool any;
 
 	pthread_mutex_lock(&u->lock);
-	any = u->n_ready && !u->stopped;
-	if (any) {
-		const uint32_t frame = map_next_set(&u->ready, u->first_ready);
-
-		map_unset(&u->ready, frame);
-		u->n_ready--;
-		u->first_ready = frame + 1;
-		u->frames[frame].state = REUSE_SETTLING;
-		*ret_frame = frame;
-	}
+	any = !u->stopped &&
+	      (set_take(&u->ready_changed, ret_frame) || (!changed && set_take(&u->ready, ret_frame)));
+	if (any)
+		u->frames[*ret_frame].state = REUSE_SETTLING;
 	pthread_mutex_unlock(&u->lock);
 	return any;
 }

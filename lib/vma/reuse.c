@@ -15,7 +15,7 @@ struct vma_reuse *vma_reuse_new(const struct vma_reuse_options *o)
 	u->frames = xcalloc((size_t)n + 1, sizeof(*u->frames));
 	for (uint32_t i = 0; i < n; i++)
 		u->frames[i].open = (uint8_t)vma_base_frame_clusters(o->base, i);
-	if (!map_init(&u->ready, n))
+	if (!map_init(&u->ready.map, n) || !map_init(&u->ready_changed.map, n))
 		out_of_memory();
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_mutex_init(&u->wake_lock, NULL);
@@ -39,7 +39,8 @@ void vma_reuse_free(struct vma_reuse *u)
 		disk_free(u->disks[i]);
 	vma_base_free(u->o.base);
 	free(u->frames);
-	map_clear(&u->ready);
+	map_clear(&u->ready.map);
+	map_clear(&u->ready_changed.map);
 	pthread_mutex_destroy(&u->lock);
 	pthread_mutex_destroy(&u->wake_lock);
 	free(u);

@@ -113,8 +113,11 @@ enum vma_reuse_verdict {
 enum vma_reuse_verdict vma_reuse_compare(struct vma_reuse *u, uint8_t dev, uint32_t cluster, uint16_t mask,
 					 const uint8_t hash[VMA_HASH_SIZE]);
 
-/* The next frame all of whose clusters are judged; false: there is none now.  Then vma_reuse_settle(). */
-bool vma_reuse_next(struct vma_reuse *u, uint32_t *ret_frame);
+/*
+ * The next frame all of whose clusters are judged, first those of which some have changed; false: there is
+ * none now.  changed: only such.  Then vma_reuse_settle().
+ */
+bool vma_reuse_next(struct vma_reuse *u, bool changed, uint32_t *ret_frame);
 /*
  * Settles it.  m is the calling worker's.  *ret_n leftovers, ascending, have been taken and must be written:
  * entries of m->trailer, by their numbers.  0: none (kept, or bad).  Does not fail: a bad frame is told as a

@@ -88,13 +88,13 @@ static int sort_clusters(struct chained *c, const struct vma_extent *e, struct e
 
 /* ---- those that replace something ---- */
 
-/* So many of the base's frames at most, since the extent is held meanwhile: a guest may wait for one. */
+/* So many frames of the base at most, since the extent is held meanwhile: a guest may wait for one. */
 static int settle_frames(struct chained *c, unsigned max, struct error **err)
 {
 	uint32_t frame;
 	int r = 0;
 
-	for (unsigned i = 0; r == 0 && i < max && vma_reuse_next(c->reuse, &frame); i++)
+	for (unsigned i = 0; r == 0 && i < max && vma_reuse_next(c->reuse, true, &frame); i++)
 		r = recut_settle(&c->recut, frame, &c->changed, err);
 	return r;
 }
@@ -160,7 +160,7 @@ static int do_base(struct chained *c, struct error **err)
 {
 	uint32_t frame;
 
-	if (!vma_reuse_next(c->reuse, &frame))
+	if (!vma_reuse_next(c->reuse, false, &frame))
 		return 0;
 	pool_base_ready(c->pool);
 	return recut_settle(&c->recut, frame, &c->changed, err);
