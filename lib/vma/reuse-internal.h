@@ -52,7 +52,7 @@ struct vma_reuse {
 	struct vma_reuse_options o;
 	pthread_mutex_t lock;
 	bool stopped;
-	struct reuse_frame *frames; /* by number */
+	struct reuse_frame *frames;            /* by number */
 	struct reuse_set ready, ready_changed; /* the latter: some of their clusters have changed */
 	struct vma_reuse_stats stats;
 	struct reuse_disk *disks[VMA_MAX_DEVICES + 1]; /* fixed once threads use it */
