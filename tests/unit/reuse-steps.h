@@ -234,7 +234,7 @@ static inline bool step_next(struct stepper *s)
 		return false;
 	s->m->idle = true;
 	pthread_mutex_unlock(&s->m->lock);
-	if (!vma_reuse_next(s->m->reuse, &frame)) {
+	if (!vma_reuse_next(s->m->reuse, false, &frame)) {
 		pthread_mutex_lock(&s->m->lock);
 		return false;
 	}
