@@ -12,7 +12,7 @@ $(FUZZ_LIB): force
 	@$(MAKE) --no-print-directory BUILD=$(@D) CC=clang SANITIZE= \
 	  CFLAGS='$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link' $@
 
-$(FUZZ_BUILD)/%: tests/fuzz/fuzz-%.c tests/fuzz/targets.h $(FUZZ_LIB)
+$(FUZZ_BUILD)/%: tests/fuzz/fuzz-%.c tests/fuzz/targets.h tests/fuzz/base-recipe.h $(FUZZ_LIB)
 	$(call say,LINK,$@)
 	$(Q)clang -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -include lib/base/banned.h -Ilib $(PKG_CFLAGS) \
 	  -pthread $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_LIB) $(ALL_LIBS)

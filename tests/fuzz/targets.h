@@ -23,10 +23,13 @@
 #include "notify/template.h"
 #include "restore/plan.h"
 #include "stream/bytes.h"
+#include "vma/base.h"
 #include "vma/format-internal.h"
 #include "vma/index.h"
 #include "vma/random.h"
 #include "vma/reader.h"
+
+#include "base-recipe.h"
 
 #define FUZZ_MAX ((size_t)1 << 20)
 
@@ -181,6 +184,74 @@ static inline void fuzz_random(const uint8_t *data, size_t len)
 				abort();
 		}
 	}
+}
+
+/* All that can be asked of a base; what it says must fit together. */
+static inline void fuzz_ask_base(struct vma_base *b)
+{
+	_cleanup_(vma_base_walk_freep) struct vma_base_walk *w = vma_base_walk_new(b, 0);
+	uint64_t keys[VMA_CLUSTERS_PER_EXTENT];
+	struct vma_base_unpacked u;
+	struct vma_trailer t;
+	unsigned n, asked = 0;
+	uint32_t frame, row;
+
+	if (vma_base_unpacked_init(&u, NULL) < 0)
+		abort();
+	while (vma_base_walk_next(w, &frame, keys, &n) && asked++ < 64) {
+		struct vma_base_place p;
+
+		vma_base_place(b, frame, &p);
+		if (!n || n > VMA_CLUSTERS_PER_EXTENT || n != vma_base_frame_clusters(b, frame) ||
+		    p.offset + p.frame + p.trailer > vma_base_file_size(b))
+			abort();
+		for (unsigned i = 0; i < n; i++)
+			if (vma_base_find(b, (uint8_t)(keys[i] >> 32), (uint32_t)keys[i], &row) != frame ||
+			    !row)
+				abort();
+		if (vma_base_trailer(b, frame, &t, NULL) == 0 &&
+		    (t.n != n || t.entries[n - 1].key != keys[n - 1]))
+			abort();
+		if (vma_base_unpack(b, frame, &u, NULL) < 0)
+			continue;
+		for (unsigned i = 0; i < n; i++)
+			if (u.blocks[i] < u.content || u.blocks[i] >= u.content + VMA_EXTENT_MAX_SIZE)
+				abort();
+	}
+	for (frame = 0; frame < vma_base_frames(b) && frame < 64; frame++)
+		if (!vma_base_frame_dev(b, frame) && vma_base_unpack(b, frame, &u, NULL) == 0)
+			abort();
+	vma_base_unpacked_clear(&u);
+}
+
+static inline void fuzz_open_base(const void *data, size_t len)
+{
+	_cleanup_(vma_base_freep) struct vma_base *b = NULL;
+	_cleanup_vma_header_ struct vma_header h = { 0 };
+	_cleanup_vma_chain_ struct vma_chain c = { 0 };
+	int fd = memfd_create("fuzz", MFD_CLOEXEC);
+
+	if (io_pwrite_all(fd, data, len, 0) < 0)
+		abort();
+	(void)vma_chain_read(fd, &h, &c, NULL);
+	if (vma_base_open(fd, "base", &b, NULL) == 0)
+		fuzz_ask_base(b);
+}
+
+/* The base of an incremental backup: a file, or a recipe for one behind a first byte of 0. */
+static inline void fuzz_base(const uint8_t *data, size_t len)
+{
+	struct chained c;
+
+	if (!len || len > FUZZ_MAX)
+		return;
+	if (*data) {
+		fuzz_open_base(data, len);
+		return;
+	}
+	recipe_cook(data + 1, len - 1, &c);
+	fuzz_open_base(c.file.data, c.file.len);
+	chained_clear(&c);
 }
 
 /* A line of a restored configuration: a comment, our disk, or a key that names nothing of this host. */

@@ -37,11 +37,13 @@ int main(void)
 	ok(replay(CORPUS "/index", fuzz_index) > 0, "indexes");
 	ok(replay(CORPUS "/archive", fuzz_archive) > 0, "archives");
 	ok(replay(CORPUS "/random", fuzz_random) > 0, "archives read at random places");
+	ok(replay(CORPUS "/base", fuzz_base) > 0, "bases of incremental backups");
 	ok(replay(CORPUS "/plan", fuzz_plan) > 0, "configurations");
 	ok(replay(CORPUS "/template", fuzz_template) > 0, "templates");
 	ok(replay(CORPUS "/notifications", fuzz_notifications) > 0, "configurations of notifications");
 	ok(replay(CORPUS "/smtp", fuzz_smtp) > 0, "what mail servers say");
 	ok(replay(FIXTURES, fuzz_archive) > 0, "Proxmox's archives");
 	ok(replay(FIXTURES, fuzz_random) > 0, "Proxmox's archives, read at random places");
+	ok(replay(FIXTURES, fuzz_base) > 0, "Proxmox's archives are no bases");
 	return done_testing();
 }
