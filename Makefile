@@ -135,7 +135,7 @@ run-check: all units
 MATRIX = $(addprefix tests/faults/,others-change.bats others.bats) \
          $(addprefix tests/bats/,qmrestore-live.bats vzdump-live.bats vzdump-guest.bats in-use.bats \
                      vzdump-bitmaps.bats) \
-         $(filter $(BUILD)/unit/test-qemu%,$(UNIT_BINS))
+         $(filter $(BUILD)/unit/test-qemu% $(BUILD)/unit/test-source-bitmaps,$(UNIT_BINS))
 
 run-matrix: all units
 	@$(TESTS) tests/matrix $(MATRIX)
