@@ -1,4 +1,4 @@
-/* Incremental backups and the base bitmaps of a guest with two disks, in a real QEMU: which come, stay and go. */
+/* Incremental backups of a guest with two disks, in a real QEMU: which base bitmaps come, stay and go. */
 #include "test-qemu.h"
 
 #include "base/units.h"
@@ -199,6 +199,7 @@ static void backup_end(struct backup *b, bool publish)
 	if (publish) {
 		put("/archive of 123.vma.zst", "x");
 		sources_published(b->sources);
+		ok(!journal_has(b->journal, JOURNAL_BITMAP), "bitmaps of an archive are not in the journal");
 	}
 	sources_end(b->sources);
 	recover_rest(&host, b->journal, &keep, NULL);
