@@ -12,17 +12,27 @@ static bool set_take(struct reuse_set *s, uint32_t *ret_frame)
 	return true;
 }
 
-bool vma_reuse_next(struct vma_reuse *u, bool changed, uint32_t *ret_frame)
+/* Of one of these sets; the second one may be NULL. */
+static bool next(struct vma_reuse *u, struct reuse_set *first, struct reuse_set *second, uint32_t *ret_frame)
 {
 	bool any;
 
 	pthread_mutex_lock(&u->lock);
-	any = !u->stopped &&
-	      (set_take(&u->ready_changed, ret_frame) || (!changed && set_take(&u->ready, ret_frame)));
+	any = !u->stopped && (set_take(first, ret_frame) || (second && set_take(second, ret_frame)));
 	if (any)
 		u->frames[*ret_frame].state = REUSE_SETTLING;
 	pthread_mutex_unlock(&u->lock);
 	return any;
+}
+
+bool vma_reuse_next(struct vma_reuse *u, uint32_t *ret_frame)
+{
+	return next(u, &u->ready_changed, &u->ready, ret_frame);
+}
+
+bool vma_reuse_next_changed(struct vma_reuse *u, uint32_t *ret_frame)
+{
+	return next(u, &u->ready_changed, NULL, ret_frame);
 }
 
 /* What the states say is to be done with the frame. */

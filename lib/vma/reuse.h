@@ -21,7 +21,7 @@
  *		vma_reuse_zero()	clusters that were found zero, and taken
  *	sink	vma_reuse_pushed()	a cluster that came by a push, and was taken
  *	worker	vma_reuse_compare()	a cluster that was read
- *		vma_reuse_next(), vma_reuse_settle()	frames that all clusters of are judged
+ *		vma_reuse_next(), vma_reuse_settle()	a frame of which all clusters are judged
  *	output	vma_reuse_is_kept()	when all disks are complete
  *
  * Threads: all functions from any thread unless stated otherwise.  Memory: four bytes for each frame of the
@@ -114,10 +114,12 @@ enum vma_reuse_verdict vma_reuse_compare(struct vma_reuse *u, uint8_t dev, uint3
 					 const uint8_t hash[VMA_HASH_SIZE]);
 
 /*
- * The next frame all of whose clusters are judged, first those of which some have changed; false: there is
- * none now.  changed: only such.  Then vma_reuse_settle().
+ * The next frame all of whose clusters are judged; those of which some have changed come first.  False: there
+ * is none now.  Then vma_reuse_settle().
  */
-bool vma_reuse_next(struct vma_reuse *u, bool changed, uint32_t *ret_frame);
+bool vma_reuse_next(struct vma_reuse *u, uint32_t *ret_frame);
+/* The same, but only one of which some have changed. */
+bool vma_reuse_next_changed(struct vma_reuse *u, uint32_t *ret_frame);
 /*
  * Settles it.  m is the calling worker's.  *ret_n leftovers, ascending, have been taken and must be written:
  * entries of m->trailer, by their numbers.  0: none (kept, or bad).  Does not fail: a bad frame is told as a

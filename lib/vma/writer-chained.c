@@ -94,7 +94,7 @@ static int settle_frames(struct chained *c, unsigned max, struct error **err)
 	uint32_t frame;
 	int r = 0;
 
-	for (unsigned i = 0; r == 0 && i < max && vma_reuse_next(c->reuse, true, &frame); i++)
+	for (unsigned i = 0; r == 0 && i < max && vma_reuse_next_changed(c->reuse, &frame); i++)
 		r = recut_settle(&c->recut, frame, &c->changed, err);
 	return r;
 }
@@ -160,7 +160,7 @@ static int do_base(struct chained *c, struct error **err)
 {
 	uint32_t frame;
 
-	if (!vma_reuse_next(c->reuse, false, &frame))
+	if (!vma_reuse_next(c->reuse, &frame))
 		return 0;
 	pool_base_ready(c->pool);
 	return recut_settle(&c->recut, frame, &c->changed, err);

@@ -228,13 +228,15 @@ static inline bool step_compare(struct stepper *s)
 /* A worker looks for a frame, and waits to be woken if there is none. */
 static inline bool step_next(struct stepper *s)
 {
+	const bool changed = model_random(&s->seed) % 2;
 	uint32_t frame;
 
 	if (s->m->idle)
 		return false;
 	s->m->idle = true;
 	pthread_mutex_unlock(&s->m->lock);
-	if (!vma_reuse_next(s->m->reuse, false, &frame)) {
+	if (!(changed && vma_reuse_next_changed(s->m->reuse, &frame)) &&
+	    !vma_reuse_next(s->m->reuse, &frame)) {
 		pthread_mutex_lock(&s->m->lock);
 		return false;
 	}

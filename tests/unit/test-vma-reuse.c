@@ -163,7 +163,7 @@ static unsigned settle_all(struct model *m)
 
 	if (vma_base_unpacked_init(&u, NULL) < 0)
 		abort();
-	while (vma_reuse_next(m->reuse, false, &frame)) {
+	while (vma_reuse_next(m->reuse, &frame)) {
 		model_call = CALL_SETTLE;
 		vma_reuse_settle(m->reuse, frame, &u, leftovers, &n);
 		model_call = CALL_OTHER;
@@ -294,7 +294,7 @@ static void stopped(void)
 	begin_rule(&m, 3, &(struct vma_reuse_options){ .scrub = 1 });
 	map_set(&m.disks[0].candidates, 2 * VMA_CLUSTERS_PER_EXTENT);
 	begin_disk(&m);
-	ok(vma_reuse_next(m.reuse, false, &frame) && !m.idle, "a frame is ready, and the workers were woken");
+	ok(vma_reuse_next(m.reuse, &frame) && !m.idle, "a frame is ready, and the workers were woken");
 	if (vma_base_unpacked_init(&u, NULL) < 0)
 		abort();
 	m.idle = true;
@@ -303,8 +303,7 @@ static void stopped(void)
 	   "once it is stopped, all clusters are gone");
 	vma_reuse_settle(m.reuse, frame, &u, leftovers, &n);
 	vma_reuse_pushed(m.reuse, 1, 2 * VMA_CLUSTERS_PER_EXTENT);
-	ok(n == 0 && !vma_reuse_next(m.reuse, false, &frame) && m.idle &&
-		   !m.disks[0].how[VMA_CLUSTERS_PER_EXTENT],
+	ok(n == 0 && !vma_reuse_next(m.reuse, &frame) && m.idle && !m.disks[0].how[VMA_CLUSTERS_PER_EXTENT],
 	   "nothing is taken any more, and nobody woken");
 	vma_base_unpacked_clear(&u);
 	model_clear(&m);
