@@ -43,7 +43,6 @@ static bool begin_frame(const struct beginning *b, uint32_t frame, const uint32_
 	struct reuse_frame *f = &b->u->frames[frame];
 	bool look = false;
 
-	f->changed |= clusters[n - 1] >= b->d->same_end;
 	f->scrub = is_scrubbed(&b->u->o, clusters[0]);
 	for (unsigned i = 0; i < n && !look; i++)
 		look = clusters[i] >= b->d->clusters || must_be_read(b, clusters[i]);
@@ -57,7 +56,7 @@ static void begin_frames(const struct beginning *b)
 	_cleanup_(vma_base_walk_freep) struct vma_base_walk *w = vma_base_walk_new(b->u->o.base, b->dev);
 	uint64_t keys[VMA_CLUSTERS_PER_EXTENT];
 	uint32_t clusters[VMA_CLUSTERS_PER_EXTENT], frame;
-	bool ready, any = false, stopped = false;
+	bool ready, stopped = false;
 	unsigned n;
 
 	while (!stopped && vma_base_walk_next(w, &frame, keys, &n)) {
@@ -67,12 +66,9 @@ static void begin_frames(const struct beginning *b)
 		stopped = b->u->stopped;
 		ready = !stopped && begin_frame(b, frame, clusters, n);
 		pthread_mutex_unlock(&b->u->lock);
-		if (ready && !any)
+		if (ready)
 			reuse_wake(b->u);
-		any |= ready;
 	}
-	if (any)
-		reuse_wake(b->u);
 }
 
 /* Rows of [first, end) that are no candidates. */

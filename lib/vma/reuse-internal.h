@@ -27,7 +27,7 @@ struct reuse_frame {
 	uint8_t state; /* enum reuse_state */
 	uint8_t open;  /* clusters that are not judged yet */
 	uint8_t taken; /* clusters that were taken for something else, by now or soon, or that are dropped */
-	bool changed : 1; /* it cannot be kept, also if none was taken */
+	bool changed : 1; /* it cannot be kept: some cluster was taken, of which `taken` may not know yet */
 	bool scrub : 1;   /* unpack it before it is kept */
 };
 

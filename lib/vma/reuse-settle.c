@@ -37,7 +37,7 @@ bool vma_reuse_next_changed(struct vma_reuse *u, uint32_t *ret_frame)
 
 /* What the states say is to be done with the frame. */
 enum way {
-	WAY_NONE, /* nothing of it is left */
+	WAY_NONE, /* stopped */
 	WAY_KEEP,
 	WAY_UNPACK,
 };
@@ -48,14 +48,10 @@ static enum way choose_way(struct vma_reuse *u, uint32_t frame)
 	enum way way = WAY_UNPACK;
 
 	pthread_mutex_lock(&u->lock);
-	if (u->stopped) {
+	if (u->stopped)
 		way = WAY_NONE;
-	} else if (f->taken == vma_base_frame_clusters(u->o.base, frame)) {
-		reuse_set_gone(u, frame);
-		way = WAY_NONE;
-	} else if (!f->changed && !f->taken && !f->scrub) {
+	else if (!f->changed && !f->taken && !f->scrub)
 		way = WAY_KEEP;
-	}
 	pthread_mutex_unlock(&u->lock);
 	return way;
 }

@@ -39,6 +39,44 @@ static inline void disk_clear(struct model_disk *d)
 	map_clear(&d->candidates);
 }
 
+/* ---- random disks ---- */
+
+static inline uint32_t random_number(uint32_t *seed)
+{
+	return model_random(seed) % 4 ? 1 + model_random(seed) % 1000 : 0;
+}
+
+/* One cluster in `change` is different now; candidates are those and one in four others. */
+static inline void fill_disk(struct model_disk *d, uint32_t *seed, unsigned change)
+{
+	for (uint32_t i = 0; i < d->old_clusters; i++)
+		d->was[i] = d->now[i] = random_number(seed);
+	for (uint32_t i = 0; i < d->clusters; i++) {
+		if (i >= d->old_clusters || (change && model_random(seed) % change == 0))
+			d->now[i] = random_number(seed);
+		if ((i < d->same_end && d->was[i] != d->now[i]) || model_random(seed) % 4 == 0)
+			map_set(&d->candidates, i);
+	}
+	d->bitmap = model_random(seed) % 4 != 0;
+}
+
+/* Sizes of which some end within a cluster or a block; disk 3 may be removed, and disk 4 is new. */
+static inline void fill_disks(struct model *m, uint32_t *seed)
+{
+	static const uint64_t sizes[] = { 200 * VMA_CLUSTER_SIZE, 200 * VMA_CLUSTER_SIZE + 1000,
+					  170 * VMA_CLUSTER_SIZE + 4096, 230 * VMA_CLUSTER_SIZE - 512 };
+	static const unsigned changes[] = { 0, 100, 20, 3 };
+	const uint64_t tail = model_random(seed) % VMA_CLUSTER_SIZE & ~511u;
+	const uint64_t old_size = sizes[model_random(seed) % 4];
+
+	disk_sizes(m, 0, old_size, model_random(seed) % 2 ? old_size : sizes[model_random(seed) % 4]);
+	disk_sizes(m, 1, 90 * VMA_CLUSTER_SIZE + tail, 90 * VMA_CLUSTER_SIZE + tail);
+	disk_sizes(m, 2, 70 * VMA_CLUSTER_SIZE, model_random(seed) % 2 ? 70 * VMA_CLUSTER_SIZE : 0);
+	disk_sizes(m, 3, 0, model_random(seed) % 2 ? 20 * VMA_CLUSTER_SIZE + 700 : 0);
+	for (unsigned i = 0; i < MODEL_DISKS; i++)
+		fill_disk(&m->disks[i], seed, changes[model_random(seed) % ARRAY_SIZE(changes)]);
+}
+
 /* ---- the base ---- */
 
 /*

@@ -155,15 +155,31 @@ static inline bool step_tell_push(struct stepper *s)
 	return true;
 }
 
+/* Takes this one, if it is there. */
+static inline bool list_take_item(struct model_list *l, uint64_t item)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->items[i] != item)
+			continue;
+		l->items[i] = l->items[--l->n];
+		return true;
+	}
+	return false;
+}
+
+/* A row of them. */
 static inline bool step_tell_zero(struct stepper *s)
 {
+	uint32_t n = 0;
 	uint64_t key;
 
 	if (!list_take(&s->m->found, &s->seed, &key))
 		return false;
-	count_taken(s, key);
+	do
+		count_taken(s, key + n++);
+	while (list_take_item(&s->m->found, key + n));
 	pthread_mutex_unlock(&s->m->lock);
-	vma_reuse_zero(s->m->reuse, (uint8_t)(key >> 32), (uint32_t)key, 1);
+	vma_reuse_zero(s->m->reuse, (uint8_t)(key >> 32), (uint32_t)key, n);
 	pthread_mutex_lock(&s->m->lock);
 	return true;
 }

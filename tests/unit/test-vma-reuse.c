@@ -7,44 +7,6 @@
 #define SEEDS   60u
 #define THREADS 4u
 
-/* ---- random disks ---- */
-
-static uint32_t random_number(uint32_t *seed)
-{
-	return model_random(seed) % 4 ? 1 + model_random(seed) % 1000 : 0;
-}
-
-/* One cluster in `change` is different now; candidates are those and one in four others. */
-static void fill_disk(struct model_disk *d, uint32_t *seed, unsigned change)
-{
-	for (uint32_t i = 0; i < d->old_clusters; i++)
-		d->was[i] = d->now[i] = random_number(seed);
-	for (uint32_t i = 0; i < d->clusters; i++) {
-		if (i >= d->old_clusters || (change && model_random(seed) % change == 0))
-			d->now[i] = random_number(seed);
-		if ((i < d->same_end && d->was[i] != d->now[i]) || model_random(seed) % 4 == 0)
-			map_set(&d->candidates, i);
-	}
-	d->bitmap = model_random(seed) % 4 != 0;
-}
-
-/* Sizes of which some end within a cluster or a block; disk 3 may be removed, and disk 4 is new. */
-static void fill_disks(struct model *m, uint32_t *seed)
-{
-	static const uint64_t sizes[] = { 200 * VMA_CLUSTER_SIZE, 200 * VMA_CLUSTER_SIZE + 1000,
-					  170 * VMA_CLUSTER_SIZE + 4096, 230 * VMA_CLUSTER_SIZE - 512 };
-	static const unsigned changes[] = { 0, 100, 20, 3 };
-	const uint64_t tail = model_random(seed) % VMA_CLUSTER_SIZE & ~511u;
-	const uint64_t old_size = sizes[model_random(seed) % 4];
-
-	disk_sizes(m, 0, old_size, model_random(seed) % 2 ? old_size : sizes[model_random(seed) % 4]);
-	disk_sizes(m, 1, 90 * VMA_CLUSTER_SIZE + tail, 90 * VMA_CLUSTER_SIZE + tail);
-	disk_sizes(m, 2, 70 * VMA_CLUSTER_SIZE, model_random(seed) % 2 ? 70 * VMA_CLUSTER_SIZE : 0);
-	disk_sizes(m, 3, 0, model_random(seed) % 2 ? 20 * VMA_CLUSTER_SIZE + 700 : 0);
-	for (unsigned i = 0; i < MODEL_DISKS; i++)
-		fill_disk(&m->disks[i], seed, changes[model_random(seed) % ARRAY_SIZE(changes)]);
-}
-
 /* ---- schedules ---- */
 
 static void *take_steps(void *opaque)
@@ -131,19 +93,51 @@ static void random_schedules(void)
 
 /* ---- single rules ---- */
 
-/* One disk of this many full frames, of which nothing has changed, with a bitmap. */
-static void begin_rule(struct model *m, unsigned n_frames, const struct vma_reuse_options *o)
+/* Bytes of so many full frames. */
+static uint64_t frames(unsigned n)
 {
-	const uint64_t size = (uint64_t)n_frames * VMA_CLUSTERS_PER_EXTENT * VMA_CLUSTER_SIZE;
+	return (uint64_t)n * VMA_CLUSTERS_PER_EXTENT * VMA_CLUSTER_SIZE;
+}
+
+/* One disk, which had and has these sizes, and of which nothing else has changed, with a bitmap. */
+static void begin_sizes(struct model *m, uint64_t old_size, uint64_t size, const struct vma_reuse_options *o)
+{
 	struct vma_secret secret;
 
 	*m = (struct model){ 0 };
-	disk_sizes(m, 0, size, size);
-	for (uint32_t i = 0; i < m->disks[0].clusters; i++)
+	disk_sizes(m, 0, old_size, size);
+	for (uint32_t i = 0; i < m->disks[0].old_clusters; i++)
 		m->disks[0].was[i] = m->disks[0].now[i] = i + 1;
 	m->disks[0].bitmap = true;
 	model_start(m, NULL, o, &secret);
 	m->idle = true;
+}
+
+static void begin_rule(struct model *m, unsigned n_frames, const struct vma_reuse_options *o)
+{
+	begin_sizes(m, frames(n_frames), frames(n_frames), o);
+}
+
+static void damage_all(struct model *m, enum damage how)
+{
+	for (uint32_t i = 0; i < vma_base_frames(m->base); i++)
+		if (vma_base_frame_dev(m->base, i))
+			damage_frame(m, i, how);
+}
+
+/* A cluster is read as it was in the base. */
+static enum vma_reuse_verdict compare_old(struct model *m, uint32_t cluster)
+{
+	const struct model_disk *d = &m->disks[0];
+	uint8_t content[VMA_CLUSTER_SIZE], hash[VMA_HASH_SIZE];
+	const uint16_t mask = model_content(content, 1, d->old_size, cluster, d->was[cluster]);
+	enum vma_reuse_verdict verdict;
+
+	vma_hash_cluster(&vma_base_chain(m->base)->secret, content, hash);
+	model_call = CALL_COMPARE;
+	verdict = vma_reuse_compare(m->reuse, 1, cluster, mask, hash);
+	model_call = CALL_OTHER;
+	return verdict;
 }
 
 static void begin_disk(struct model *m)
@@ -217,9 +211,7 @@ static void scrubbed_once(void)
 
 		begin_rule(&m, 10, &(struct vma_reuse_options){ .scrub = 5, .generation = generation });
 		seen = seen ? seen : xcalloc(m.disks[0].clusters, sizeof(*seen));
-		for (uint32_t i = 0; i < vma_base_frames(m.base); i++)
-			if (vma_base_frame_dev(m.base, i))
-				damage_frame(&m, i, DAMAGE_CONTENT);
+		damage_all(&m, DAMAGE_CONTENT);
 		begin_disk(&m);
 		settle_all(&m);
 		for (uint32_t i = 0; i < m.disks[0].clusters; i++) {
@@ -241,9 +233,7 @@ static void changed_wholly(void)
 	struct model m;
 
 	begin_rule(&m, 2, &(struct vma_reuse_options){ 0 });
-	for (uint32_t i = 0; i < vma_base_frames(m.base); i++)
-		if (vma_base_frame_dev(m.base, i))
-			damage_frame(&m, i, DAMAGE_CONTENT);
+	damage_all(&m, DAMAGE_CONTENT);
 	for (uint32_t i = 0; i < 50; i++) {
 		cover_take(&m.disks[0], i, HOW_ZERO);
 		map_set(&m.disks[0].candidates, i);
@@ -256,6 +246,73 @@ static void changed_wholly(void)
 	vma_reuse_zero(m.reuse, 1, 0, 50);
 	ok(m.idle && !settle_all(&m) && stats_of(&m).rewritten == 1 && stats_of(&m).bad == 0,
 	   "a frame of which nothing is left is not unpacked");
+	model_clear(&m);
+}
+
+/* Damage would show. */
+static void kept_unseen(void)
+{
+	struct model m;
+
+	begin_rule(&m, 2, &(struct vma_reuse_options){ 0 });
+	damage_all(&m, DAMAGE_CONTENT);
+	map_set(&m.disks[0].candidates, 7);
+	begin_disk(&m);
+	ok(compare_old(&m, 7) == VMA_REUSE_SAME && !m.idle && !settle_all(&m) && stats_of(&m).kept == 2 &&
+		   !m.wrong,
+	   "a frame whose candidates turn out to be the same is kept without being unpacked");
+	model_clear(&m);
+}
+
+static void bad_at_once(void)
+{
+	struct model m;
+
+	begin_rule(&m, 1, &(struct vma_reuse_options){ 0 });
+	damage_all(&m, DAMAGE_TRAILER);
+	for (uint32_t i = 10; i < 13; i++)
+		map_set(&m.disks[0].candidates, i);
+	begin_disk(&m);
+	for (uint32_t i = 10; i < 13; i++)
+		m.disks[0].claimed[i] = true;
+	ok(compare_old(&m, 11) == VMA_REUSE_CHANGED && stats_of(&m).bad == 1 && !m.disks[0].claimed[9],
+	   "a trailer that cannot be read makes the frame bad at once: what was not a candidate is read");
+	ok(m.disks[0].claimed[10] && m.disks[0].claimed[12],
+	   "candidates come anyway, and are not read twice");
+	ok(compare_old(&m, 10) == VMA_REUSE_CHANGED && compare_old(&m, 9) == VMA_REUSE_CHANGED &&
+		   compare_old(&m, 9) == VMA_REUSE_GONE && stats_of(&m).changed_bytes == 0 && !m.wrong,
+	   "each is taken once, and not counted as changed");
+	model_clear(&m);
+}
+
+/* The disk ended within cluster 60, of which nothing is stored behind its old end. */
+static void grown(void)
+{
+	struct model m;
+
+	begin_sizes(&m, frames(1) + VMA_CLUSTER_SIZE + 4096, frames(2), &(struct vma_reuse_options){ 0 });
+	begin_disk(&m);
+	ok(stats_of(&m).kept == 1 && stats_of(&m).candidate_bytes == frames(1) - VMA_CLUSTER_SIZE &&
+		   compare_old(&m, VMA_CLUSTERS_PER_EXTENT + 1) == VMA_REUSE_CHANGED,
+	   "the cluster in which the disk ended counts as changed, all behind it is read");
+	ok(settle_all(&m) == 1 && !m.wrong, "the others of its frame are leftovers");
+	model_clear(&m);
+}
+
+static void zeroes_in_frames(void)
+{
+	struct model m;
+
+	begin_rule(&m, 2, &(struct vma_reuse_options){ 0 });
+	for (uint32_t i = 50; i < 70; i++) {
+		map_set(&m.disks[0].candidates, i);
+		cover_take(&m.disks[0], i, HOW_ZERO);
+	}
+	begin_disk(&m);
+	vma_reuse_zero(m.reuse, 1, 50, 20);
+	ok(!m.idle && settle_all(&m) == 2 * VMA_CLUSTERS_PER_EXTENT - 20 &&
+		   stats_of(&m).changed_bytes == 20 * VMA_CLUSTER_SIZE && !m.wrong,
+	   "a row that has become zero leaves leftovers of all frames that it touches");
 	model_clear(&m);
 }
 
@@ -301,6 +358,10 @@ static void stopped(void)
 	vma_reuse_stop(m.reuse);
 	ok(vma_reuse_compare(m.reuse, 1, 0, VMA_MASK_ALL, hash) == VMA_REUSE_GONE,
 	   "once it is stopped, all clusters are gone");
+	damage_all(&m, DAMAGE_TRAILER);
+	ok(compare_old(&m, 2 * VMA_CLUSTERS_PER_EXTENT) == VMA_REUSE_GONE && stats_of(&m).bad == 0 &&
+		   m.disks[0].claimed[2 * VMA_CLUSTERS_PER_EXTENT + 1],
+	   "nothing is read again");
 	vma_reuse_settle(m.reuse, frame, &u, leftovers, &n);
 	vma_reuse_pushed(m.reuse, 1, 2 * VMA_CLUSTERS_PER_EXTENT);
 	ok(n == 0 && !vma_reuse_next(m.reuse, &frame) && m.idle && !m.disks[0].how[VMA_CLUSTERS_PER_EXTENT],
@@ -315,6 +376,10 @@ int main(void)
 	push_under_way();
 	scrubbed_once();
 	changed_wholly();
+	kept_unseen();
+	bad_at_once();
+	grown();
+	zeroes_in_frames();
 	warnings();
 	stopped();
 	random_schedules();
