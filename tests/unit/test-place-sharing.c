@@ -46,12 +46,11 @@ static bool is_empty(const char *dir)
 {
 	DIR *d = opendir(dir);
 	const struct dirent *e;
-	bool empty = true;
+	bool empty = d != NULL;
 
 	while (d && (e = readdir(d)))
-		if (*e->d_name != '.' && strcmp(e->d_name, "lost+found") != 0)
-			empty = false;
-		else if (!strncmp(e->d_name, ".vz", 3))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+		    strcmp(e->d_name, "lost+found") != 0)
 			empty = false;
 	if (d)
 		closedir(d);
@@ -121,13 +120,14 @@ static struct answer on_share(struct script *s)
 static struct answer on_call(void *arg, const struct seccomp_data *call)
 {
 	struct script *s = arg;
+	struct statfs *fs;
 
 	if (call->nr == __NR_ioctl)
 		return on_share(s);
 	if (call->nr != __NR_fstatfs || !s->type)
 		return (struct answer){ 0 };
-	*(struct statfs *)(uintptr_t)call->args[1] =
-		(struct statfs){ .f_type = s->type, .f_bsize = s->block };
+	memcpy(&fs, &call->args[1], sizeof(fs));
+	*fs = (struct statfs){ .f_type = s->type, .f_bsize = s->block };
 	return RETURNS(0);
 }
 
