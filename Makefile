@@ -108,12 +108,17 @@ $(BUILD)/plugin/%.so: $(BUILD)/obj/plugin/%.o $(LIB)
 	$(Q)$(CC) -shared $(ALL_LDFLAGS) -Wl,--exclude-libs,ALL -Wl,--as-needed -o $@ $^ $(ALL_LIBS)
 
 .PHONY: units
-units: $(UNIT_BINS) $(BUILD)/tests/qmp
+units: $(UNIT_BINS) $(BUILD)/tests/qmp $(BUILD)/tests/chain
 
 $(BUILD)/tests/qmp: $(BUILD)/obj/tests/lib/qmp.o
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljson-c
+
+$(BUILD)/tests/chain: $(BUILD)/obj/tests/lib/chain.o $(LIB)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 # ---- tests ----
 
@@ -235,7 +240,7 @@ force:
 
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(SHARED_OBJ:.o=.d) $(CMD_SRC:%.c=$(BUILD)/obj/%.d) \
-         $(UNIT_SRC:%.c=$(BUILD)/obj/%.d) $(PLUGIN_OBJ:.o=.d) $(BUILD)/obj/tests/lib/qmp.d
+         $(UNIT_SRC:%.c=$(BUILD)/obj/%.d) $(PLUGIN_OBJ:.o=.d) $(BUILD)/obj/tests/lib/qmp.d $(BUILD)/obj/tests/lib/chain.d
 
 include tests/fuzz/fuzz.mk
 include tests/storage/storage.mk

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file-sharing.h"
 #include "base/text.h"
 #include "json-out.h"
 #include "show.h"
@@ -121,8 +122,9 @@ static bool read_chain(int fd, struct vma_chain *ret)
 	return lseek(fd, 0, SEEK_CUR) >= 0 && vma_chain_read(fd, NULL, ret, NULL) == 0;
 }
 
-static void print_chain(const struct vma_header *h, const struct vma_chain *c)
+static void print_chain(const struct vma_header *h, const struct vma_chain *c, int fd)
 {
+	struct file_sharing sharing;
 	_cleanup_free_ char *base = text_cleaned(c->base_name);
 	const time_t when = (time_t)c->started;
 	char uuid[UUID_TEXT_SIZE], text[64];
@@ -133,9 +135,24 @@ static void print_chain(const struct vma_header *h, const struct vma_chain *c)
 		printf("BASE: %s\n", base);
 	if (ctime_r(&when, text))
 		printf("BEGAN: %s", text);
+	if (file_sharing_get(fd, &sharing))
+		printf("SPACE: own: %" PRIu64 " shared: %" PRIu64 "\n", sharing.own, sharing.shared);
 }
 
-static struct json_object *chain_json(const struct vma_chain *c)
+static void add_sharing(struct json_object *o, int fd)
+{
+	struct file_sharing sharing;
+
+	if (file_sharing_get(fd, &sharing)) {
+		json_put_u64(o, "own-bytes", sharing.own);
+		json_put_u64(o, "shared-bytes", sharing.shared);
+	} else {
+		json_put_null(o, "own-bytes");
+		json_put_null(o, "shared-bytes");
+	}
+}
+
+static struct json_object *chain_json(const struct vma_chain *c, int fd)
 {
 	struct json_object *o = json_new_obj();
 	char gen[VMA_GEN_TEXT_SIZE];
@@ -146,6 +163,7 @@ static struct json_object *chain_json(const struct vma_chain *c)
 	json_put_text(o, "base", c->generation ? c->base_name : NULL);
 	json_put_int(o, "began", c->started);
 	json_put_u64(o, "new-bytes", c->new_bytes);
+	add_sharing(o, fd);
 	return o;
 }
 
@@ -162,7 +180,7 @@ static void print_json(const struct vma_header *h, const struct vma_random *rand
 	json_put_bool(o, "seekable", random != NULL);
 	add_ratio(o, h, random, fd);
 	if (c)
-		json_put_obj(o, "chain", chain_json(c));
+		json_put_obj(o, "chain", chain_json(c, fd));
 	else
 		json_put_null(o, "chain");
 	json_put_obj(o, "configs", configs_json(h));
@@ -198,7 +216,7 @@ static int list_run(struct options *o, struct error **err)
 	} else {
 		vma_print_content(vma_reader_header(reader));
 		if (is_chained)
-			print_chain(vma_reader_header(reader), &chain);
+			print_chain(vma_reader_header(reader), &chain, fd);
 	}
 	return 0;
 }

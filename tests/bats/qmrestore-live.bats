@@ -186,6 +186,21 @@ qemu_has_iothread_scsi() {
 	[[ $(image 130 scsi1) = *.qcow2 && $(image 130 scsi0) = *.raw ]]
 }
 
+@test "from an archive of a chain that took over most of it" {
+	make_archive 8 virtio0,local
+	"$BUILD/tests/chain" "$T/0.vma.zst" - "$T/qemu-server.conf" "drive-virtio0=$T/virtio0.raw"
+	qemu-io -f raw -c "write -P 0x44 3M 100k" -c "write -z 5M 200k" "$T/virtio0.raw" > /dev/null
+	"$BUILD/tests/chain" "$T/1.vma.zst" "$T/0.vma.zst" "$T/qemu-server.conf" "drive-virtio0=$T/virtio0.raw"
+	restore_begin "$T/1.vma.zst" 130 --bwlimit 4000
+	says "VM 130 runs"
+	guest_io 130 virtio0 "write -P 0x11 7M 64k" "read -P 0x44 3M 100k" flush
+	qemu-io -f raw -c "write -P 0x11 7M 64k" "$T/virtio0.raw" > /dev/null
+	restore_end
+	qemu_kill 130
+	cmp "$T/virtio0.raw" "$(image 130 virtio0)"
+	clean 130
+}
+
 @test "a guest that is shut down meanwhile: the rest is copied, with what it wrote" {
 	make_archive 8 virtio0,local
 	restore_begin "$T/a.vma.zst" 131 --bwlimit 400
