@@ -5,10 +5,12 @@
     vma_reader.py verify FILE           check everything; "ok" and some numbers, or an error
     vma_reader.py extract FILE DIR      disks and configs into a new DIR, after the same checks
     vma_reader.py order FILE            device id, cluster and mask (0: zeroes) of all clusters, in the archive's order
+    vma_reader.py chain FILE            what the archive says of its chain, as name=value lines
 
 FILE may be packed by zstd, gzip or lzop.  If it ends with a seek table in zstd's seekable format,
 table and VMA index are checked too: the frames are walked by their own headers, and what each holds
-is compared with what the index says.  Nothing here shares code with the project.
+is compared with what the index says.  If it belongs to a chain, boundaries, trailers (without their
+hashes) and pads are checked.  Nothing here shares code with the project.
 """
 import hashlib
 import os
@@ -24,6 +26,8 @@ EXTENT_HEADER = 512
 SEEKABLE_MAGIC = 0x8F92EAB1
 SEEK_TABLE = 0x184D2A5E
 VMA_INDEX = 0x184D2A5A
+VMA_CHAIN = 0x184D2A5B
+VMA_PAD = 0x184D2A5C
 PACKERS = [(b"\x28\xb5\x2f\xfd", "zstd"), (b"\x1f\x8b", "gzip"), (b"\x89LZO", "lzop")]
 
 
@@ -344,8 +348,8 @@ def check_root(varints, header, counts, extents, vma_size):
     need(not varints.more(), "index: root is too long")
 
 
-def check_frames(path, header, extents, stored, vma_size):
-    """`stored`: (dev, cluster) -> position of its extent.  Returns what to say about it."""
+def check_frames(path, header, extents, clusters, vma_size):
+    """`clusters`: (position of its extent, dev, cluster, mask).  Returns what to say about it."""
     with open(path, "rb") as f:
         data = f.read()
     frames = list(walk_frames(data))
@@ -367,8 +371,10 @@ def check_frames(path, header, extents, stored, vma_size):
     check_root(root, header, counts, extents, vma_size)
     need(frames[0][2] == len(header.raw), "the header is no frame of its own")
     need(sum(f[2] for f in frames) == vma_size, "sizes of the frames")
-    check_where(frames, stored, where)
-    return f"{len(frames)} frames, {len(where)} clusters indexed in {len(counts)} parts"
+    check_where(frames, {(dev, c): position for position, dev, c, mask in clusters if mask}, where)
+    text = f"{len(frames)} frames, {len(where)} clusters indexed in {len(counts)} parts"
+    chain = find_chain(data, frames, header)
+    return text + (f", {check_chain(data, frames, chain, clusters)}" if chain else "")
 
 
 def check_where(frames, stored, where):
@@ -380,6 +386,94 @@ def check_where(frames, stored, where):
     for key, position in stored.items():
         i = where[key]
         need(ends[i] - frames[i][2] <= position < ends[i], f"index: {key} is not in frame {i}")
+
+
+# --- chains ---------------------------------------------------------------------------------------
+
+
+def find_chain(data, frames, header):
+    """What the chain frame says, if the archive has one; it stands before the root and the seek table."""
+    offset, size, _, magic = frames[-3] if len(frames) > 3 else (0, 0, 0, None)
+    content = data[offset + 8:offset + size]
+    if magic != VMA_CHAIN or content[:8] != b"VMACHAIN":
+        need(not any(f[3] in (VMA_CHAIN, VMA_PAD) for f in frames), "trailers or pads, but no chain")
+        return None
+    need(struct.unpack_from("<HHI", content, 8) == (1, 0, 0), "chain: version or reserved bytes")
+    need(content[16:32] == header.uuid, "chain: uuid of another archive")
+    packed, _, checksum = frame_size(content, 32)
+    need(checksum and 32 + packed == len(content), "chain: its frame")
+    body = subprocess.run(["zstd", "-dc"], input=content[32:], stdout=subprocess.PIPE, check=True).stdout
+    chain = {"gen": body[:16], "base_gen": body[16:32]}
+    fields = ("generation", "align", "started", "new_bytes", "kept_frames", "kept_clusters")
+    chain.update(zip(fields, struct.unpack_from("<IIqQII", body, 32)))
+    length, = struct.unpack_from("<H", body, 256)
+    need(len(body) == 258 + length, "chain: its length")
+    chain["base_name"] = body[258:].decode()
+    return chain
+
+
+def check_chain(data, frames, chain, clusters):
+    align = chain["align"]
+    need(align in (4096, 8192, 16384, 32768, 65536, 131072), f"chain: align {align}")
+    need(any(chain["gen"]) and chain["gen"] != chain["base_gen"], "chain: gen")
+    first = chain["generation"] == 0
+    need(first == (not any(chain["base_gen"])) and (not first or chain["base_name"] == ""), "chain: base")
+    held = clusters_by_frame(frames, clusters)
+    last = max((i for i, f in enumerate(frames) if f[3] is None), default=0)
+    kinds = {None: 0, VMA_CHAIN: 0, VMA_PAD: 0, VMA_INDEX: 0}
+    at = 0
+    while at <= last:
+        kinds[frames[at][3]] += 1
+        check_unit(data, frames, at, align, held.get(at, []))
+        at += 2
+    rest = [f[3] for f in frames[at:-3]]
+    need(all(magic == VMA_INDEX for magic in rest), f"chain: {rest} behind the last data frame")
+    check_kept(frames, chain, held)
+    return f"generation {chain['generation']}, {chain['kept_frames']} frames kept"
+
+
+def clusters_by_frame(frames, clusters):
+    ends, total = [], 0
+    for frame in frames:
+        total += frame[2]
+        ends.append(total)
+    held, i = {}, 0
+    for position, dev, cluster, mask in clusters:
+        while position >= ends[i]:
+            i += 1
+        held.setdefault(i, []).append((position, dev, cluster, mask))
+    return held
+
+
+def check_unit(data, frames, i, align, clusters):
+    """A frame, or a part of the index, with what follows it up to the boundary."""
+    offset, size, _, magic = frames[i]
+    follows, length, _, kind = frames[i + 1]
+    content = data[follows + 8:follows + length]
+    need(offset % align == 0 and (follows + length) % align == 0, f"frame {i} is not between boundaries")
+    need(magic in (None, VMA_INDEX), f"frame {i} is of kind {magic:x}" if magic else "")
+    stored = [c for c in clusters if c[3]]
+    if not stored:
+        need(kind == VMA_PAD and not any(content), f"frame {i} is not followed by a pad")
+        need(length - 8 < align, f"the pad behind frame {i} is too long")
+        return
+    need(len(stored) == len(clusters), f"frame {i} has both data and zero clusters")
+    need(len({c[:2] for c in clusters}) == 1, f"frame {i} has more than one extent or disk")
+    need(kind == VMA_CHAIN and content[:8] == b"VMATRAIL", f"frame {i} is not followed by a trailer")
+    need(struct.unpack_from("<HHI", content, 8) == (1, len(stored), 0), f"head of the trailer of frame {i}")
+    end = 16 + 23 * len(stored)
+    entries = [struct.unpack_from("<BHI", content, at) for at in range(16, end, 23)]
+    need(entries == [(dev, mask, cluster) for _, dev, cluster, mask in sorted(stored)],
+         f"the trailer of frame {i} names other clusters than its extent")
+    need(not any(content[end:]) and length - 8 - end < align, f"the trailer of frame {i} is too long")
+
+
+def check_kept(frames, chain, held):
+    data_frames = [len(h) for h in held.values() if any(c[3] for c in h)]
+    need(chain["kept_frames"] <= len(data_frames), "chain: kept_frames")
+    need(chain["kept_frames"] <= chain["kept_clusters"] <= sum(data_frames), "chain: kept_clusters")
+    need(0 < chain["new_bytes"] <= frames[-3][0], "chain: new_bytes")
+    need((chain["new_bytes"] == frames[-3][0]) == (chain["kept_frames"] == 0), "chain: new_bytes")
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -407,11 +501,20 @@ def print_order(path):
     Extents(stream, header).walk(lambda *_: None, lambda _, dev, cluster, mask: print(dev, cluster, mask))
 
 
+def print_chain(path):
+    with open(path, "rb") as f:
+        data = f.read()
+    chain = find_chain(data, list(walk_frames(data)), Header(Stream(path)))
+    need(chain, "the archive belongs to no chain")
+    for name, value in chain.items():
+        print(f"{name}={value.hex() if isinstance(value, bytes) else value}")
+
+
 def check_archive(path, directory):
     stream = Stream(path)
     header = Header(stream)
     extents = Extents(stream, header)
-    files, stored = {}, {}
+    files, clusters = {}, []
     for dev, (name, size) in header.devices.items():
         files[dev] = open(os.path.join(directory, file_name(name)), "wb") if directory else None
         if directory:
@@ -422,9 +525,8 @@ def check_archive(path, directory):
             files[dev].seek(offset)
             files[dev].write(data)
 
-    def on_cluster(position, dev, cluster, mask):
-        if mask:
-            stored[dev, cluster] = position
+    def on_cluster(*cluster):
+        clusters.append(cluster)
 
     extents.walk(on_block, on_cluster)
     for f in files.values():
@@ -434,7 +536,7 @@ def check_archive(path, directory):
     stream.close()
     more = ""
     if stream.packer == "zstd":
-        more = "; " + check_frames(path, header, extents, stored, size)
+        more = "; " + check_frames(path, header, extents, clusters, size)
     return header, f"ok: {len(header.devices)} devices, {extents.count} extents, " \
                    f"{sum(extents.data_bytes.values())} data bytes{more}"
 
@@ -446,6 +548,8 @@ def main(arguments):
         print(check_archive(arguments[1], None)[1])
     elif len(arguments) == 2 and arguments[0] == "order":
         print_order(arguments[1])
+    elif len(arguments) == 2 and arguments[0] == "chain":
+        print_chain(arguments[1])
     elif len(arguments) == 3 and arguments[0] == "extract":
         os.mkdir(arguments[2])
         header, text = check_archive(arguments[1], arguments[2])
