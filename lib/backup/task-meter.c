@@ -39,6 +39,14 @@ static void look_at_disk(const struct task *t, size_t i, struct progress *p)
 	p->read += c.read;
 }
 
+/* Guest bytes that are stored, or soon will be: not what is taken over from a base. */
+static uint64_t stored(const struct task *t, const struct progress *p, const struct vma_writer_stats *stats)
+{
+	if (t->incremental.reuse)
+		return stats->data_bytes;
+	return p->done > p->zero ? p->done - p->zero : 0;
+}
+
 static void look_at_all(struct task *t)
 {
 	struct task_meter *m = &t->meter;
@@ -56,8 +64,7 @@ static void look_at_all(struct task *t)
 	for (size_t i = 0; i < t->disks.n; i++)
 		look_at_disk(t, i, p);
 	p->read_rate = progress_rate_update(&m->read_rate, p->seconds, p->read);
-	p->write_rate =
-		progress_rate_update(&m->write_rate, p->seconds, p->done > p->zero ? p->done - p->zero : 0);
+	p->write_rate = progress_rate_update(&m->write_rate, p->seconds, stored(t, p, &stats));
 	p->fleecing = sources_get_space(t->sources, &space);
 	if (p->fleecing) {
 		p->fleecing_now = space.now;

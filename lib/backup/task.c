@@ -54,14 +54,6 @@ static int copy_disks(struct task *t, struct error **err)
 	return task_copy(t, err);
 }
 
-static void say_incremental(const struct task *t)
-{
-	_cleanup_free_ char *text = task_report_incremental(t->row);
-
-	if (text)
-		log_info(t->log, "%s", text);
-}
-
 static int complete_archive(struct task *t, struct error **err)
 {
 	_cleanup_free_ char *size = NULL;
@@ -77,7 +69,6 @@ static int complete_archive(struct task *t, struct error **err)
 		return 0;
 	size = units_archive_size(stats.file_bytes);
 	log_info(t->log, "archive file size: %s", size);
-	say_incremental(t);
 	return 0;
 }
 

@@ -13,9 +13,11 @@
 #define MAX_THREADS    256
 /* In addition to one for each thread: some that are read into, some that wait, one that is written. */
 #define MORE_EXTENTS 6
-#define MIN_EXTENTS  4 /* each caller holds one, and one is in reserve */
-#define MORE_ZEROES  2
-#define MORE_FRAMES  2
+#define MORE_SORTED \
+	3 /* VMA_CHAINED: the copy fills one for each of up to four disks, see copy_options.sort_disks */
+#define MIN_EXTENTS 4 /* each caller holds one, and one is in reserve */
+#define MORE_ZEROES 2
+#define MORE_FRAMES 2
 
 struct vma_writer {
 	struct vma_header hdr;
@@ -41,6 +43,15 @@ static unsigned count_workers(const struct vma_writer_options *o)
 	return n < MAX_THREADS ? n : MAX_THREADS;
 }
 
+static unsigned more_for_disks(const struct vma_writer *w, enum vma_layout layout)
+{
+	unsigned disks = 0;
+
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES && layout == VMA_CHAINED; i++)
+		disks += w->hdr.devices[i].name != NULL;
+	return !disks ? 0 : disks - 1 < MORE_SORTED ? disks - 1 : MORE_SORTED;
+}
+
 static int init_pool(struct vma_writer *w, const struct vma_writer_options *o, struct error **err)
 {
 	struct writer_memory *m = &w->pool.memory;
@@ -48,7 +59,7 @@ static int init_pool(struct vma_writer *w, const struct vma_writer_options *o, s
 
 	m->n_extents = o->budget ? o->budget->extents : 0;
 	if (!m->n_extents)
-		m->n_extents = w->n_workers + MORE_EXTENTS;
+		m->n_extents = w->n_workers + MORE_EXTENTS + more_for_disks(w, o->layout);
 	if (m->n_extents < MIN_EXTENTS)
 		m->n_extents = MIN_EXTENTS;
 	m->n_zeroes = w->n_workers + MORE_ZEROES;

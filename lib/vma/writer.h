@@ -44,7 +44,8 @@ struct vma_writer_options {
 	enum vma_layout layout;
 	/*
 	 * How many threads compress frames (0: one; a stream needs no more) and how many extents there are
-	 * (0: six more than threads).  NULL: both 0.  Only vma_writer_new() reads it.
+	 * (0: six more than threads, and up to three more for VMA_CHAINED).  NULL: both 0.  Only
+	 * vma_writer_new() reads it.
 	 */
 	const struct budget *budget;
 	int level;                   /* of zstd; 0 = 3 */
