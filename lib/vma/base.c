@@ -104,11 +104,6 @@ uint64_t vma_base_file_size(const struct vma_base *b)
 	return b->size;
 }
 
-uint64_t vma_base_stored(const struct vma_base *b, uint8_t dev)
-{
-	return b->map.stored[dev];
-}
-
 uint32_t vma_base_find(const struct vma_base *b, uint8_t dev, uint32_t cluster, uint32_t *ret_n)
 {
 	const struct random_run *run = random_map_find(&b->map, dev, cluster);

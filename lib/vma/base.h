@@ -42,8 +42,6 @@ const struct vma_header *vma_base_header(const struct vma_base *b);
 const struct vma_chain *vma_base_chain(const struct vma_base *b);
 int vma_base_fd(const struct vma_base *b);
 uint64_t vma_base_file_size(const struct vma_base *b);
-/* Bytes that it stores of a device. */
-uint64_t vma_base_stored(const struct vma_base *b, uint8_t dev);
 
 /* Frames of all kinds; they are numbered from 0, the header's. */
 uint32_t vma_base_frames(const struct vma_base *b);

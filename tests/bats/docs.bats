@@ -120,6 +120,23 @@ names_of_table() {
 	done
 }
 
+@test "the manual of the format names every magic number and text of the headers" {
+	local name names
+	names=$(cd "$top/lib" && grep -hoE '0x184D2A5[A-F]|0x8F92EAB1' stream/frame.h stream/seektable.h
+		cd vma && sed -nE 's/^#define VMA_[A-Z_]* +"(VMA[A-Z]*)".*/"\1"/p' index.h chain.h trailer.h format-internal.h)
+	[ "$(sort -u <<< "$names" | wc -l)" -ge 10 ]
+	for name in $(sort -u <<< "$names"); do
+		grep -qF "$name" "$top/man/vma.5" || {
+			echo "not in the manual of the format: $name"
+			return 1
+		}
+	done
+	for name in gen base_gen generation align started new_bytes kept_frames kept_clusters secret base_name; do
+		sed -n '/^struct vma_chain {/,/^};/p' "$top/lib/vma/chain.h" | grep -qE "\b$name(\[.*\])?;"
+		grep -qE "^\.It Li .*\b$name\b" "$top/man/vma.5"
+	done
+}
+
 # Files of the repository that documents name, with their folder; not those that stand for others.
 named_in() {
 	{
