@@ -96,6 +96,7 @@ typed() {
 @test "bash: storages that fit, inside property strings too, and names with colons" {
 	[ "$(in_bash "vzdump --storage ")" = backup ]
 	[ "$(in_bash "vzdump --fleecing enabled=1,st" | tr '\n' ' ')" = "1,storage= " ]
+	[ "$(in_bash "vzdump --incremental 1,copy=" | sort | xargs)" = "always auto" ]
 	[ "$(in_bash "vzdump --fleecing enabled=1,storage=" | sort | tr '\n' ' ')" = "fast local tank " ]
 	[ "$(in_bash "qmrestore backup:backup/vz")" = "backup/vzdump-qemu-100-2026_11_22-20_15_00.vma.zst" ]
 	[ "$(in_bash "qmrestore --storage=f")" = fast ]
