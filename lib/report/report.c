@@ -4,7 +4,6 @@
 
 #include "base/mem.h"
 #include "base/strv.h"
-#include "base/units.h"
 
 void report_begin(struct job_report *r, const uint32_t *vmids, size_t n)
 {
@@ -100,32 +99,6 @@ uint64_t task_report_new(const struct task_report *t)
 	const uint64_t shared = t->incremental.shared;
 
 	return t->archive_size > shared ? t->archive_size - shared : 0;
-}
-
-static char *describe_base(const struct task_report *t)
-{
-	const struct incremental_report *i = &t->incremental;
-	_cleanup_free_ char *changed = units_bytes(i->changed, 1), *size = units_bytes(t->size, 1);
-	_cleanup_free_ char *fresh = units_bytes(task_report_new(t), 1), *taken = units_bytes(i->taken, 1);
-	_cleanup_buf_ struct buf b = BUF_INIT;
-
-	buf_addf(&b, "incremental to %s: %s of %s changed, %s new", i->base, changed, size, fresh);
-	if (i->taken)
-		buf_addf(&b, ", of that %s copied from there", taken);
-	if (i->reason)
-		buf_addf(&b, "; %s", i->reason);
-	return buf_steal(&b);
-}
-
-char *task_report_incremental(const struct task_report *t)
-{
-	const struct incremental_report *i = &t->incremental;
-
-	if (!i->asked)
-		return NULL;
-	if (i->base)
-		return describe_base(t);
-	return xasprintf("full backup: %s", i->reason ? i->reason : "a chain begins");
 }
 
 static void task_report_clear(struct task_report *t)

@@ -129,11 +129,6 @@ uint64_t report_total_size(const struct job_report *r);
 bool task_report_fleecing(const struct task_report *t, struct disk_report *ret);
 /* Bytes of the archive that it shares with no other; 0 if there is none. */
 uint64_t task_report_new(const struct task_report *t);
-/*
- * "incremental to <base>: 40.9 MiB of 4.0 GiB changed, 23.0 MiB new", "full backup: <reason>"; NULL if no
- * incremental backup was asked for.  Caller frees.
- */
-char *task_report_incremental(const struct task_report *t);
 
 void report_clear(struct job_report *r);
 #define _cleanup_report_ _cleanup_(report_clear)

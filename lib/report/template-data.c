@@ -98,13 +98,14 @@ static struct json_object *incremental_row(const struct task_report *t)
 {
 	const struct incremental_report *i = &t->incremental;
 	struct json_object *o = json_put_u64(json_new_obj(), "vmid", t->vmid);
-	_cleanup_free_ char *full = i->base ? NULL : task_report_incremental(t);
+	_cleanup_free_ char *base =
+		i->base ? xstrdup(i->base) : xasprintf("full backup: %s", i->reason ? i->reason : "no base");
 
 	json_put_u64(o, "changed", i->changed);
 	json_put_u64(o, "new", task_report_new(t));
 	json_put_u64(o, "shared", i->shared);
 	json_put_u64(o, "generation", i->generation);
-	return json_put_text(o, "base", i->base ? i->base : full);
+	return json_put_text(o, "base", base);
 }
 
 /* NULL: no guest has an archive that belongs to a chain. */
