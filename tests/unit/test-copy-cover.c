@@ -1,7 +1,15 @@
-/* What has become of each cluster of a disk: lib/copy/cover.h, and the lists of lib/copy/run.h. */
+/*
+ * What has become of each cluster of a disk: lib/copy/cover.h and cover-reuse.h, the lists of
+ * lib/copy/run.h, and which clusters may have changed since a base, lib/copy/candidates.h.
+ */
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include "copy/candidates.h"
+#include "copy/cover-reuse.h"
 #include "copy/cover.h"
 #include "tap.h"
 
@@ -184,6 +192,130 @@ static void check_describe(void)
 	cover_clear(&c);
 }
 
+/* ---- against a base ---- */
+
+static void check_clean(void)
+{
+	struct cover c;
+	struct map candidates;
+	struct copy_progress p;
+	struct runs found = { 0 };
+
+	cover_init(&c, 100 * CLUSTER + 512);
+	map_init(&candidates, c.clusters);
+	for (uint32_t i = 10; i < 20; i++)
+		map_set(&candidates, i);
+	cover_mark_done(&c, 100);
+	cover_claim_clean(&c, &candidates);
+	ok(cover_next_unclaimed(&c, 0) == 10 && cover_next_claimed(&c, 10) == 20 &&
+		   cover_next_unclaimed(&c, 20) == 101,
+	   "what is not a candidate is claimed");
+	cover_get_progress(&c, &p);
+	ok(p.candidates == 10 * CLUSTER && p.to_read == 10 * CLUSTER && p.done == 512 && p.read == 0,
+	   "it is not to be read, also if it was pushed before");
+	cover_set_known(&c, 15);
+	cover_claim_zeroes(&c, 10, 12, &found);
+	cover_set_known(&c, 101);
+	cover_get_progress(&c, &p);
+	ok(p.to_read == 8 * CLUSTER, "nor are candidates that are zero");
+	cover_mark_zero_done(&c, 10);
+	cover_mark_zero_done(&c, 0);
+	cover_mark_done(&c, 12);
+	cover_get_progress(&c, &p);
+	ok(p.done == 3 * CLUSTER + 512 && p.read == CLUSTER, "what is read is counted, and nothing else");
+	ok(!cover_unclaim(&c, 0) && cover_unclaim(&c, 1) && cover_next_unclaimed(&c, 0) == 1,
+	   "what is not done may have to be read all the same");
+	cover_get_progress(&c, &p);
+	ok(p.candidates == 11 * CLUSTER && p.to_read == 9 * CLUSTER, "and counts");
+	ok(!cover_all_claimed(&c), "not all is claimed");
+	cover_claim(&c, 0, 101, 1);
+	cover_claim(&c, 1, 101, 1);
+	cover_claim(&c, 12, 101, 100);
+	ok(cover_all_claimed(&c), "until it is");
+	runs_clear(&found);
+	map_clear(&candidates);
+	cover_clear(&c);
+}
+
+static void check_all_or_none(void)
+{
+	struct cover c;
+
+	cover_init(&c, 10 * CLUSTER);
+	cover_mark_done(&c, 3);
+	ok(!cover_mark_all_done(&c, (uint32_t[]){ 2, 3, 4 }, 3) && !cover_is_done(&c, 2) &&
+		   !cover_is_done(&c, 4),
+	   "several clusters are taken all or none");
+	ok(cover_mark_all_done(&c, (uint32_t[]){ 2, 4, 9 }, 3) && cover_is_done(&c, 9) &&
+		   atomic_load(&c.n_done) == 4,
+	   "all of them if none was taken");
+	cover_clear(&c);
+}
+
+/* The bitmap says that [first, first + n) is dirty; false: nothing was asked. */
+static bool answer(struct candidates *c, uint32_t first, uint32_t n, int error)
+{
+	struct question q;
+
+	if (!candidates_next(c, &q))
+		return false;
+	candidates_piece(c, &(struct piece){ q.offset, first * CLUSTER - q.offset, PIECE_CLEAN });
+	candidates_piece(c, &(struct piece){ first * CLUSTER, n * CLUSTER, PIECE_DIRTY });
+	candidates_end(c, error);
+	return true;
+}
+
+static bool is_untrusted(struct candidates *c, const char *why)
+{
+	const bool is = c->known && c->why && !strcmp(c->why, why);
+
+	if (!is)
+		diag("%s", c->why ? c->why : "trusted");
+	candidates_clear(c);
+	return is;
+}
+
+static void check_candidates(void)
+{
+	struct candidates c;
+	struct question q;
+
+	candidates_init(&c, 70000 * CLUSTER + 1, NULL);
+	ok(candidates_next(&c, &q) && q.offset == 0 && q.length == 65535 * CLUSTER &&
+		   !candidates_next(&c, &q),
+	   "a question is about 65535 clusters at most, and one at a time");
+	candidates_piece(&c, &(struct piece){ 0, 5 * CLUSTER + 1, PIECE_DIRTY });
+	candidates_piece(&c, &(struct piece){ 5 * CLUSTER + 1, 1000, PIECE_CLEAN });
+	candidates_end(&c, 0);
+	ok(candidates_next(&c, &q) && q.offset == 5 * CLUSTER, "the next one begins where the answer ended");
+	candidates_piece(&c, &(struct piece){ 5 * CLUSTER, 65535 * CLUSTER, PIECE_CLEAN });
+	candidates_end(&c, 0);
+	ok(!c.known && answer(&c, 70000, UINT32_C(1), 0) && c.known && !c.why,
+	   "a bitmap whose last cluster is dirty is trusted");
+	ok(map_get(&c.map, 5) && !map_get(&c.map, 6) && map_get(&c.map, 70000) &&
+		   map_next_set(&c.map, 6) == 70000,
+	   "a cluster is a candidate if a part of it is dirty");
+	candidates_clear(&c);
+
+	candidates_init(&c, 10 * CLUSTER, NULL);
+	answer(&c, 3, 6, 0);
+	answer(&c, 9, 0, 0);
+	ok(is_untrusted(&c, "its bitmap cannot be read"), "one that does not answer for all is not");
+	candidates_init(&c, 10 * CLUSTER, NULL);
+	candidates_next(&c, &q);
+	candidates_piece(&c, &(struct piece){ 0, 10 * CLUSTER, PIECE_CLEAN });
+	candidates_end(&c, 0);
+	ok(is_untrusted(&c, "its bitmap cannot be trusted: the disk was resized"),
+	   "nor one whose last cluster is clean");
+	candidates_init(&c, 10 * CLUSTER, NULL);
+	answer(&c, 3, 7, 5);
+	ok(is_untrusted(&c, "its bitmap cannot be read (Input/output error)"), "nor one that fails");
+	candidates_init(&c, 10 * CLUSTER, "it is new");
+	ok(!candidates_next(&c, &q) && is_untrusted(&c, "it is new"), "where there is none, none is asked");
+	candidates_init(&c, 0, NULL);
+	ok(!candidates_next(&c, &q) && is_untrusted(&c, "it is empty"), "nor for an empty disk");
+}
+
 /* ---- two threads want the same clusters ---- */
 
 #define SHARED 2000000u
@@ -225,6 +357,71 @@ static void check_race(void)
 	cover_clear(&c);
 }
 
+/* ---- what the reuse says, from a thread of its own ---- */
+
+#define RELEASED 300000u
+
+/* As the reuse does: takes frames of 10 clusters, and releases them; of each the last has to be read again. */
+static void *reuse(void *opaque)
+{
+	uint32_t frame[9];
+
+	for (uint32_t at = 0; at < RELEASED; at += 10) {
+		for (uint32_t i = 0; i < 9; i++)
+			frame[i] = at + i;
+		if (cover_reuse_ops.take_all(opaque, frame, 9))
+			cover_reuse_ops.release(opaque, at, 9);
+		cover_reuse_ops.read_again(opaque, at + 9);
+	}
+	return NULL;
+}
+
+static uint32_t count(struct runs *list, bool *ret_good, const struct cover *c, uint32_t remainder)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		n += list->v[i].n;
+		*ret_good &= list->v[i].first + list->v[i].n <= c->clusters &&
+			     (remainder == 9) == (list->v[i].first % 10 == 9);
+	}
+	return n;
+}
+
+static void check_reuse(void)
+{
+	struct cover c;
+	struct cover_reuse r;
+	struct runs released = { 0 }, again = { 0 };
+	uint32_t n_released = 0, n_again = 0;
+	struct pollfd p = { .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .events = POLLIN };
+	bool good = true, woken = true;
+	pthread_t thread;
+	uint64_t rung;
+
+	cover_init(&c, RELEASED * CLUSTER);
+	cover_reuse_init(&r, &c, p.fd);
+	pthread_create(&thread, NULL, reuse, &r);
+	/* whoever sleeps until he is woken gets all of it */
+	while (woken && n_released + n_again < RELEASED) {
+		woken = poll(&p, 1, 10000) == 1 && read(p.fd, &rung, sizeof(rung)) == sizeof(rung);
+		cover_reuse_take(&r, &released, &again);
+		n_released += count(&released, &good, &c, 0);
+		n_again += count(&again, &good, &c, 9);
+	}
+	pthread_join(thread, NULL);
+	ok(woken && good && n_released == RELEASED / 10 * 9 && n_again == RELEASED / 10,
+	   "what another thread releases, or wants to have read, reaches the one that is woken");
+	ok(atomic_load(&c.n_done) == n_released && !cover_reuse_take(&r, &released, &again), "once");
+	ok(!cover_reuse_ops.take(&r, 0) && cover_reuse_ops.take(&r, 9),
+	   "what is taken cannot be taken again");
+	cover_reuse_clear(&r);
+	runs_clear(&released);
+	runs_clear(&again);
+	close(p.fd);
+	cover_clear(&c);
+}
+
 int main(void)
 {
 	check_runs();
@@ -235,6 +432,10 @@ int main(void)
 	check_suspects();
 	check_rewritten();
 	check_describe();
+	check_clean();
+	check_all_or_none();
+	check_candidates();
 	check_race();
+	check_reuse();
 	return done_testing();
 }

@@ -425,6 +425,90 @@ static void check_distrust(void)
 	close_disk(&d);
 }
 
+/* ---- an incremental backup ---- */
+
+/* Of all but [first, first + n) it is known that it has not changed. */
+static void claim_all_but(struct disk *d, uint32_t first, uint32_t n)
+{
+	struct map candidates;
+
+	map_init(&candidates, d->cover.clusters);
+	for (uint32_t i = first; i < first + n; i++)
+		map_set(&candidates, i);
+	cover_claim_clean(&d->cover, &candidates);
+	map_clear(&candidates);
+}
+
+static void check_candidates(void)
+{
+	struct disk d;
+	struct queue_read r;
+	struct question ask;
+	struct run z;
+
+	open_disk(&d, 1000 * CLUSTER, ALL | QUEUE_CANDIDATES, 0);
+	claim_all_but(&d, 100, 8);
+	ok(!queue_next_status(&d.q, d.now, &ask) && reads(&d, 8, 100, 8) && !next_read(&d, 8, &r),
+	   "a short run of candidates is read without asking for its block status, and nothing else");
+	ok(queue_all_given(&d.q), "then all is given out");
+	queue_retry(&d.q, 103);
+	ok(!queue_all_given(&d.q), "unless a cluster is to be read once more");
+	close_disk(&d);
+
+	open_disk(&d, 1000 * CLUSTER, ALL | QUEUE_CANDIDATES, 0);
+	claim_all_but(&d, 100, 9);
+	ok(queue_next_status(&d.q, d.now, &ask) && ask.offset == 100 * CLUSTER && ask.length == 9 * CLUSTER,
+	   "about a longer one it is asked");
+	queue_add_zeroes(&d.q, (struct run){ 0, 5 });
+	ok(queue_next_zero(&d.q, 8, &z) && z.first == 0 && z.n == 5, "zeroes of the base are given out");
+	close_disk(&d);
+}
+
+static void check_read_again(void)
+{
+	struct disk d;
+	struct queue_read r;
+
+	open_disk(&d, 20 * CLUSTER, ALL | QUEUE_CANDIDATES, 0);
+	claim_all_but(&d, 10, 2);
+	queue_next_status(&d.q, d.now, &(struct question){ 0 });
+	next_read(&d, 8, &r);
+	done(&d, 10, 1);
+	queue_read_again(&d.q, (struct run){ 8, 4 });
+	ok(next_read(&d, 8, &r) && r.run.first == 8 && r.run.n == 2 && !r.is_retry && reads(&d, 8, 11, 1),
+	   "what must be read again is read in runs, but for what is done");
+	ok(!next_read(&d, 8, &r), "once");
+	close_disk(&d);
+}
+
+static void check_first_trims(void)
+{
+	struct disk d;
+	struct queue_read r;
+	struct run six[6];
+
+	open_disk(&d, 1000 * CLUSTER, ALL, 0);
+	for (uint32_t i = 0; i < 5; i++)
+		done(&d, 2 * i, 1);
+	queue_trim_first(&d.q);
+	ok(!queue_next_status(&d.q, d.now, &(struct question){ 0 }) && queue_next_trims(&d.q, six) == 4,
+	   "what goes first is TRIMmed before block status is asked");
+	done(&d, 500, 1);
+	for (unsigned i = 0; i < 4; i++)
+		queue_trim_end(&d.q);
+	ok(queue_next_trims(&d.q, six) == 1 && six[0].first == 8 && !status_is(&d, PIECE_DATA), "all of it");
+	queue_retry(&d.q, 1);
+	ok(!queue_has_read(&d.q, QUEUE_DRAIN) && !next_read(&d, 8, &r), "and before anything is read");
+	queue_trim_end(&d.q);
+	ok(status_is(&d, PIECE_DATA) && next_read(&d, 8, &r), "but not what is done later");
+	close_disk(&d);
+
+	open_disk(&d, 1000 * CLUSTER, ALL, 0);
+	queue_trim_first(&d.q);
+	ok(status_is(&d, PIECE_DATA) && next_read(&d, 8, &r), "if there is nothing, nothing waits");
+	close_disk(&d);
+}
+
 static void check_describe(void)
 {
 	struct disk d;
@@ -445,6 +529,9 @@ static void check_describe(void)
  * late, cut short, in pieces that do not respect clusters, or not at all; reads end in any order and may
  * fail once; a sink may be faster.  Where the queue is told to distrust, block status answers for what is on
  * the disk now, and not for the instant.
+ *
+ * Some are incremental: then there are frames of a base, and what was read is compared later.  A cluster that
+ * has not changed is taken with its frame, once all of that one is judged; or is read again if it is bad.
  */
 #define CLUSTERS_MAX 4000u
 #define READS_MAX    24u
@@ -454,6 +541,26 @@ enum outcome {
 	READ,
 	ZERO,
 	PUSHED,
+	KEPT, /* as it was in the base */
+};
+
+enum {
+	NO_FRAME = 0
+}; /* of a cluster that is zero in the base */
+
+/* What an incremental one has in addition. */
+struct base {
+	bool candidate[CLUSTERS_MAX];
+	bool same[CLUSTERS_MAX]; /* a candidate that is as it was in the base */
+	bool judged[CLUSTERS_MAX];
+	bool again[CLUSTERS_MAX];       /* asked for by queue_read_again() */
+	bool first[CLUSTERS_MAX];       /* to be TRIMmed before anything else */
+	uint32_t frame[CLUSTERS_MAX];   /* which stores it */
+	bool damaged[CLUSTERS_MAX + 1]; /* by frame: it does not unpack */
+	bool bad[CLUSTERS_MAX + 1];     /* and that was found out */
+	bool settled[CLUSTERS_MAX + 1];
+	uint32_t read[CLUSTERS_MAX], n_read; /* to be compared */
+	uint32_t n_first;
 };
 
 struct world {
@@ -473,6 +580,8 @@ struct world {
 	enum outcome outcome[CLUSTERS_MAX];
 	struct queue_read reads[READS_MAX];
 	unsigned n_reads, n_trims;
+	bool incremental;
+	struct base base;
 	struct question status, dirty_question;
 	const char *broken; /* the rule that was */
 };
@@ -500,6 +609,144 @@ static void settle(struct world *w, uint32_t cluster, enum outcome how)
 	w->outcome[cluster] = how;
 }
 
+/* ---- what the reuse of an incremental one does ---- */
+
+static void release(struct world *w, uint32_t cluster, enum outcome how)
+{
+	settle(w, cluster, how);
+	queue_done(&w->d.q, (struct run){ cluster, 1 });
+}
+
+static void find_bad(struct world *w, uint32_t frame)
+{
+	w->base.bad[frame] = true;
+	for (uint32_t i = 0; i < w->n; i++) {
+		if (w->base.frame[i] != frame || !w->base.judged[i] || w->outcome[i] != NOTHING)
+			continue;
+		w->base.again[i] = true;
+		w->given[i] = false;
+		queue_read_again(&w->d.q, (struct run){ i, 1 });
+	}
+}
+
+static void settle_frame(struct world *w, uint32_t frame)
+{
+	w->base.settled[frame] = true;
+	if (w->base.damaged[frame]) {
+		find_bad(w, frame);
+		return;
+	}
+	for (uint32_t i = 0; i < w->n; i++) {
+		if (w->base.frame[i] == frame && cover_mark_done(&w->d.cover, i))
+			release(w, i, KEPT);
+	}
+}
+
+/* One of the frames all of whose clusters are judged. */
+static void settle_one(struct world *w)
+{
+	const uint32_t at = pick(w, w->n), frame = w->base.frame[at];
+
+	if (!w->incremental || frame == NO_FRAME || w->base.settled[frame] || w->base.bad[frame])
+		return;
+	for (uint32_t i = 0; i < w->n; i++) {
+		if (w->base.frame[i] == frame && !w->base.judged[i])
+			return;
+	}
+	settle_frame(w, frame);
+}
+
+/* A worker looks at one of the clusters that were read. */
+static void compare_one(struct world *w)
+{
+	uint32_t which, at, frame;
+
+	if (!w->base.n_read)
+		return;
+	which = pick(w, w->base.n_read);
+	at = w->base.read[which];
+	frame = w->base.frame[at];
+	w->base.read[which] = w->base.read[--w->base.n_read];
+	if (frame != NO_FRAME && w->base.damaged[frame] && !w->base.bad[frame] && one_in(w, 3))
+		find_bad(w, frame);
+	if ((frame == NO_FRAME || w->base.bad[frame] || !w->base.same[at]) &&
+	    cover_mark_done(&w->d.cover, at))
+		release(w, at, READ);
+	w->base.judged[at] = true;
+}
+
+/* Candidates in runs; the others are as they were in the base. */
+static void make_base(struct world *w)
+{
+	const uint32_t size = 1 + pick(w, 59);
+	bool candidate = false;
+
+	for (uint32_t i = 0; i < w->n; i++) {
+		bool zero;
+
+		if (one_in(w, 6))
+			candidate = !candidate;
+		w->base.candidate[i] = candidate;
+		zero = candidate ? one_in(w, 3) : w->zero_then[i];
+		w->base.frame[i] = zero ? NO_FRAME : 1 + i / size;
+		w->base.same[i] = !zero && !w->zero_then[i] && one_in(w, 2);
+		w->base.damaged[w->base.frame[i]] |= one_in(w, 200);
+	}
+}
+
+/* Nothing of it may have changed, and it is not looked at. */
+static bool is_untouched(const struct world *w, uint32_t frame)
+{
+	for (uint32_t i = 0; i < w->n; i++) {
+		if (w->base.frame[i] == frame && (w->base.candidate[i] || w->outcome[i] != NOTHING))
+			return false;
+	}
+	return !w->base.damaged[frame];
+}
+
+/* What will be TRIMmed first: whole granules that are done. */
+static void note_first_trims(struct world *w)
+{
+	for (uint32_t end, at = 0; at < w->n; at = end) {
+		bool any = false;
+
+		end = w->n - at < w->granule ? w->n : at + w->granule;
+		for (uint32_t i = at; i < end; i++)
+			any |= w->outcome[i] == KEPT;
+		for (uint32_t i = at; i < end && any && (w->flags & QUEUE_TRIM); i++) {
+			w->base.first[i] = cover_range_done(&w->d.cover, at, end);
+			w->base.n_first += w->base.first[i];
+		}
+	}
+}
+
+static void begin_base(struct world *w)
+{
+	struct map candidates;
+
+	make_base(w);
+	map_init(&candidates, w->n);
+	for (uint32_t i = 0; i < w->n; i++) {
+		if (w->base.candidate[i])
+			map_set(&candidates, i);
+		w->base.judged[i] = !w->base.candidate[i] || w->outcome[i] != NOTHING;
+	}
+	cover_claim_clean(&w->d.cover, &candidates);
+	map_clear(&candidates);
+	for (uint32_t i = 0; i < w->n; i++) {
+		const uint32_t frame = w->base.frame[i];
+
+		if (frame == NO_FRAME && !w->base.candidate[i])
+			queue_add_zeroes(&w->d.q, (struct run){ i, 1 });
+		if (frame != NO_FRAME && !w->base.settled[frame] && is_untouched(w, frame))
+			settle_frame(w, frame);
+	}
+	note_first_trims(w);
+	queue_trim_first(&w->d.q);
+}
+
+static void guest_writes(struct world *w);
+
 static void make_world(struct world *w, uint32_t seed)
 {
 	static const uint32_t granules[] = { 1, 1, 2, 3, 8, 64 };
@@ -515,6 +762,8 @@ static void make_world(struct world *w, uint32_t seed)
 	w->has_sink = one_in(w, 3);
 	if (!w->has_sink)
 		w->flags |= QUEUE_DIRTY | (one_in(w, 3) ? QUEUE_DISTRUST : 0);
+	w->incremental = one_in(w, 2);
+	w->flags |= w->incremental ? QUEUE_CANDIDATES : 0;
 	/* what was pushed is not read, so a TRIM must not reach beyond what was */
 	w->granule = w->has_sink ? 1 : granules[pick(w, 6)];
 	for (uint32_t i = 0, zero = 0; i < w->n; i++) {
@@ -523,6 +772,11 @@ static void make_world(struct world *w, uint32_t seed)
 		w->zero_then[i] = w->zero_now[i] = zero;
 	}
 	open_disk(&w->d, size, w->flags, w->granule * CLUSTER);
+	if (!w->incremental)
+		return;
+	for (uint32_t i = pick(w, 4); i; i--)
+		guest_writes(w);
+	begin_base(w);
 }
 
 static uint32_t first_of(const struct question *q)
@@ -543,9 +797,16 @@ static void guest_writes(struct world *w)
 	for (uint32_t i = at; i < at + n && i < w->n; i++) {
 		w->zero_now[i] = one_in(w, 2);
 		w->dirty[i] = true;
-		if (w->has_sink && cover_mark_done(&w->d.cover, i))
-			settle(w, i, PUSHED);
+		if (!w->has_sink || !cover_mark_done(&w->d.cover, i))
+			continue;
+		settle(w, i, PUSHED);
+		w->base.judged[i] = true;
 	}
+}
+
+static bool is_wanted(const struct world *w, uint32_t cluster)
+{
+	return !w->incremental || w->base.candidate[cluster] || w->base.again[cluster];
 }
 
 static void ask_status(struct world *w)
@@ -555,6 +816,9 @@ static void ask_status(struct world *w)
 	for (uint32_t i = first_of(&w->status); i < end_of(&w->status); i++)
 		rule(w, !w->given[i] && !w->trimmed[i], "no status of what may have been TRIMmed");
 	rule(w, w->status.offset + w->status.length <= w->d.cover.size, "no question beyond the end");
+	rule(w, !w->base.n_first, "no question before the first TRIMs");
+	for (uint32_t i = first_of(&w->status); i < end_of(&w->status); i++)
+		rule(w, is_wanted(w, i), "no question about what is not a candidate");
 }
 
 /* Whether block status says zero of the byte's cluster; a part of a data cluster may be a hole. */
@@ -618,7 +882,8 @@ static void answer_dirty(struct world *w)
 static bool drains_are_taken(const struct world *w)
 {
 	for (uint32_t i = 0; i < w->n; i++) {
-		if (w->reported[i] && !w->given[i] && w->outcome[i] == NOTHING &&
+		/* one that is asked for again waits for the next poll */
+		if (w->reported[i] && !w->given[i] && !w->base.again[i] && w->outcome[i] == NOTHING &&
 		    !map_get(&w->d.cover.claimed, i))
 			return false;
 	}
@@ -637,13 +902,15 @@ static void begin_read(struct world *w)
 		return;
 	w->n_reads++;
 	rule(w, drain || drains_are_taken(w), "drains come before linear reads");
+	rule(w, !w->base.n_first, "no read before the first TRIMs");
 	rule(w, r->run.n >= 1 && r->run.n <= (w->flags & QUEUE_DISTRUST ? 1u : 8u), "1 to 8 clusters a read");
 	for (uint32_t i = r->run.first; i < r->run.first + r->run.n; i++) {
 		rule(w, i < w->n, "no read beyond the end");
+		rule(w, is_wanted(w, i), "nothing is read but candidates");
 		rule(w, r->is_retry ? w->retry[i] : !w->given[i],
 		     "a cluster is read once, or again after a failure");
 		rule(w, !w->trimmed[i], "nothing is read that was TRIMmed");
-		rule(w, w->outcome[i] != READ && w->outcome[i] != ZERO, "nothing is read that is done");
+		rule(w, w->outcome[i] == NOTHING || w->outcome[i] == PUSHED, "nothing is read that is done");
 		w->given[i] = true;
 		w->retry[i] = false;
 	}
@@ -669,6 +936,11 @@ static void end_read(struct world *w)
 		}
 		return;
 	}
+	if (w->incremental) {
+		for (uint32_t i = r.run.first; i < end; i++)
+			w->base.read[w->base.n_read++] = i;
+		return;
+	}
 	for (uint32_t i = r.run.first; i < end; i++) {
 		if (cover_mark_done(&w->d.cover, i))
 			settle(w, i, READ);
@@ -686,6 +958,7 @@ static void take_zero(struct world *w)
 		rule(w, i < w->n && w->zero_then[i], "zero is what was zero at the instant");
 		rule(w, !w->given[i] || w->retry[i], "zero is not what is being read");
 		settle(w, i, ZERO);
+		w->base.judged[i] = true;
 	}
 }
 
@@ -704,6 +977,8 @@ static void begin_trims(struct world *w)
 		for (uint32_t i = r[k].first; i < end && i < w->n; i++) {
 			rule(w, w->outcome[i] != NOTHING, "no TRIM of what is not done");
 			w->trimmed[i] = true;
+			w->base.n_first -= w->base.first[i];
+			w->base.first[i] = false;
 		}
 	}
 	w->n_trims += n;
@@ -729,7 +1004,8 @@ static void step(struct world *w)
 	static void (*const what[])(struct world *) = {
 		guest_writes, ask_status,  answer_status, begin_poll,         answer_dirty,
 		begin_read,   begin_read,  end_read,      end_read,           take_zero,
-		take_zero,    begin_trims, end_trim,      check_the_suspects,
+		take_zero,    begin_trims, end_trim,      check_the_suspects, compare_one,
+		compare_one,  compare_one, settle_one,    settle_one,
 	};
 
 	w->d.now += pick(w, 4) * 5 * MS;
@@ -788,6 +1064,9 @@ int main(int argc, char **argv)
 	check_trims();
 	check_granules();
 	check_distrust();
+	check_candidates();
+	check_read_again();
+	check_first_trims();
 	check_describe();
 	for (uint32_t i = 0; i < 8; i++)
 		check_schedules(1 + i * 300, 300);
