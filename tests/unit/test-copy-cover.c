@@ -361,7 +361,7 @@ static void check_race(void)
 
 #define RELEASED 300000u
 
-/* As the reuse does: takes frames of 10 clusters, and releases them; of each the last has to be read again. */
+/* As the reuse does: takes frames of 10 clusters and releases them; the last of each is to be read. */
 static void *reuse(void *opaque)
 {
 	uint32_t frame[9];
