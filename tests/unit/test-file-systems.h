@@ -36,8 +36,8 @@ static char *fs_tool(const char *const argv[])
 /* False if nothing can be mounted. */
 __attribute__((unused)) static bool fs_begin(void)
 {
-	return mkdtemp(fs_base) && unshare(CLONE_NEWNS) == 0 &&
-	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mkdtemp(fs_base);
 }
 
 static char *fs_mount_image(const char *type, const char *image, const char *dir)
