@@ -9,6 +9,8 @@
 #include "qemu/nodes.h"
 #include "qemu/pause.h"
 
+#define END "-end" /* of a sentinel's name */
+
 /* ---- names ---- */
 
 char *base_bitmap_name(const char *chain, const char *gen, const char *key)
@@ -34,18 +36,20 @@ static void parse_name(const char *rest, struct base_bitmap *b)
 
 	if (!whole)
 		*b->chain = *b->gen = '\0';
-	b->key = whole ? rest : "";
+	b->end = whole && str_suffix(rest, END);
+	b->key = xstrndup(rest, whole ? strlen(rest) - (b->end ? strlen(END) : 0) : 0);
 }
 
 /* ---- adding one ---- */
 
-static int add_bitmap(struct qmp *q, const char *node, const char *name, struct error **err)
+static int add_bitmap(struct qmp *q, const char *node, const char *name, bool enabled, struct error **err)
 {
 	struct json_object *args = json_new_str("node", node);
 
 	json_put_str(args, "name", name);
 	json_put_u64(args, "granularity", BASE_BITMAP_GRANULARITY);
 	json_put_bool(args, "persistent", false);
+	json_put_bool(args, "disabled", !enabled);
 	return qmp_execute(q, "block-dirty-bitmap-add", args, NULL, err);
 }
 
@@ -79,8 +83,8 @@ static int write_last(struct qmp *q, const struct graph_names *n, uint64_t size,
 	return qmp_execute(q, "human-monitor-command", json_new_str("command-line", line), NULL, err);
 }
 
-static int merge(struct qmp *q, const char *node, const char *name, const struct graph_names *n,
-		 struct error **err)
+static int mark_last(struct qmp *q, const char *node, const char *name, const struct graph_names *n,
+		     struct error **err)
 {
 	struct json_object *from = json_put_str(json_new_str("node", n->sentinel), "name", n->sentinel);
 	struct json_object *args = json_put_str(json_new_str("node", node), "target", name);
@@ -89,18 +93,21 @@ static int merge(struct qmp *q, const char *node, const char *name, const struct
 	return qmp_execute(q, "block-dirty-bitmap-merge", args, NULL, err);
 }
 
-static int add_sentinel(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
-			const char *name, struct error **err)
+/* With a node that has only its last cluster dirty. */
+static int mark_both(struct qmp *q, const struct graph_disk *d, const struct graph_names *n, const char *name,
+		     const char *end, struct error **err)
 {
 	int r = add_sentinel_node(q, n, d->size, err);
 
 	if (r < 0)
 		return r;
-	r = add_bitmap(q, n->sentinel, n->sentinel, err);
+	r = add_bitmap(q, n->sentinel, n->sentinel, true, err);
 	if (r == 0)
 		r = write_last(q, n, d->size, err);
 	if (r == 0)
-		r = merge(q, d->node, name, n, err);
+		r = mark_last(q, d->node, name, n, err);
+	if (r == 0)
+		r = mark_last(q, d->node, end, n, err);
 	if (r == 0)
 		return graph_del_node(q, n->sentinel, err);
 	(void)graph_del_node(q, n->sentinel, NULL);
@@ -115,30 +122,41 @@ static const struct base_bitmap *find_bitmap(const struct base_bitmaps *l, const
 	return NULL;
 }
 
-static int check_sentinel(struct qmp *q, const char *node, const char *name, struct error **err)
+/* b may be NULL. */
+static bool is_marked(const struct base_bitmap *b)
+{
+	uint64_t count = 0;
+
+	return b && json_get_u64(b->info, "count", &count) && count;
+}
+
+static int check_marked(struct qmp *q, const char *node, const char *end, struct error **err)
 {
 	_cleanup_base_bitmaps_ struct base_bitmaps l = { 0 };
 	int r = base_bitmaps_load(q, &l, err);
-	const struct base_bitmap *b = find_bitmap(&l, node, name);
-	uint64_t count = 0;
 
-	if (r == 0 && !(b && json_get_u64(b->info, "count", &count) && count))
+	if (r == 0 && !is_marked(find_bitmap(&l, node, end)))
 		r = error_set(err, ERR_PEER, "QEMU did not mark the last cluster as dirty");
 	return r;
 }
 
-static int add_with_sentinel(struct qmp *q, const struct graph_disk *d, const struct graph_names *n,
-			     const char *name, struct error **err)
+static int add_both(struct qmp *q, const struct graph_disk *d, const struct graph_names *n, const char *name,
+		    struct error **err)
 {
-	int r = add_bitmap(q, d->node, name, err);
+	_cleanup_free_ char *end = xasprintf("%s" END, name);
+	int r = add_bitmap(q, d->node, name, true, err);
 
 	if (r < 0)
 		return r;
-	r = add_sentinel(q, d, n, name, err);
+	r = add_bitmap(q, d->node, end, false, err);
 	if (r == 0)
-		r = check_sentinel(q, d->node, name, err);
-	if (r < 0)
+		r = mark_both(q, d, n, name, end, err);
+	if (r == 0)
+		r = check_marked(q, d->node, end, err);
+	if (r < 0) {
+		(void)remove_bitmap(q, d->node, end, NULL);
 		(void)remove_bitmap(q, d->node, name, NULL);
+	}
 	return r;
 }
 
@@ -149,7 +167,7 @@ int base_bitmap_add(struct qmp *q, const struct graph_disk *d, const struct grap
 	int r = graph_pause_if_needed(q, &pause, err);
 
 	if (r == 0)
-		r = add_with_sentinel(q, d, n, name, err);
+		r = add_both(q, d, n, name, err);
 	return graph_pause_end_after(q, &pause, r, err);
 }
 
@@ -186,6 +204,8 @@ int base_bitmaps_load(struct qmp *q, struct base_bitmaps *l, struct error **err)
 
 void base_bitmaps_clear(struct base_bitmaps *l)
 {
+	for (size_t i = 0; i < l->n; i++)
+		free(l->list[i].key);
 	free(l->list);
 	blockgraph_clear(&l->graph);
 	*l = (struct base_bitmaps){ 0 };
@@ -203,7 +223,7 @@ static char *explain_missing(const struct base_bitmaps *l, const struct graph_di
 		const struct base_bitmap *b = &l->list[i];
 		const bool here = !strcmp(b->node, d->node), same_gen = !strcmp(b->gen, gen);
 
-		if (strcmp(b->chain, chain) != 0)
+		if (strcmp(b->chain, chain) != 0 || b->end)
 			continue;
 		if (same_gen && !strcmp(b->key, key))
 			return xasprintf("the guest uses another node now than at that time, as after an "
@@ -219,28 +239,44 @@ static char *explain_missing(const struct base_bitmaps *l, const struct graph_di
 			       : "the guest was restarted since (no dirty bitmap)");
 }
 
-char *base_bitmaps_reject(const struct base_bitmaps *l, const struct graph_disk *d, const char *chain,
-			  const char *gen, const char *key)
+/* What somebody else may have done with a bitmap, or with one of that name. */
+static char *reject_state(const struct base_bitmap *b, bool enabled)
 {
-	_cleanup_free_ char *name = base_bitmap_name(chain, gen, key);
-	const struct base_bitmap *b = find_bitmap(l, d->node, name);
 	uint64_t granularity = 0;
 
-	if (!b)
-		return explain_missing(l, d, chain, gen, key);
+	json_get_u64(b->info, "granularity", &granularity);
 	if (json_get_bool(b->info, "inconsistent", false))
 		return xstrdup("its dirty bitmap is inconsistent");
 	if (json_get_bool(b->info, "busy", true))
 		return xstrdup("its dirty bitmap is in use");
-	if (!json_get_bool(b->info, "recording", false))
-		return xstrdup("its dirty bitmap was disabled");
+	if (json_get_bool(b->info, "recording", !enabled) != enabled)
+		return xasprintf("its dirty bitmap was %s", enabled ? "disabled" : "enabled");
 	if (json_get_bool(b->info, "persistent", true))
 		return xstrdup("its dirty bitmap is a persistent one, which is none of ours");
-	json_get_u64(b->info, "granularity", &granularity);
 	if (granularity != BASE_BITMAP_GRANULARITY)
 		return xasprintf("its dirty bitmap has a granularity of %" PRIu64 " bytes, not %u",
 				 granularity, BASE_BITMAP_GRANULARITY);
 	return NULL;
+}
+
+char *base_bitmaps_reject(const struct base_bitmaps *l, const struct graph_disk *d, const char *chain,
+			  const char *gen, const char *key)
+{
+	_cleanup_free_ char *name = base_bitmap_name(chain, gen, key), *end = xasprintf("%s" END, name);
+	const struct base_bitmap *b = find_bitmap(l, d->node, name), *e = find_bitmap(l, d->node, end);
+	char *why;
+
+	if (!b)
+		return explain_missing(l, d, chain, gen, key);
+	why = reject_state(b, true);
+	if (why)
+		return why;
+	if (!e)
+		return xstrdup("its dirty bitmap does not show whether the disk was smaller in between");
+	why = reject_state(e, false);
+	if (why)
+		return why;
+	return is_marked(e) ? NULL : xstrdup("the disk was smaller in between (its dirty bitmap was cut)");
 }
 
 /* ---- removing them ---- */
@@ -274,7 +310,7 @@ int base_bitmaps_remove(struct qmp *q, const struct base_bitmaps *l, const struc
 		if (!is_chosen(&l->list[i], c))
 			continue;
 		r = remove_bitmap(q, l->list[i].node, l->list[i].name, &mine);
-		removed += r == 0;
+		removed += r == 0 && !l->list[i].end;
 		if (!goes_on(r, &result, err, &mine))
 			break;
 	}
@@ -289,7 +325,8 @@ static size_t count_newer(const struct base_bitmaps *l, size_t i, const char *ch
 	size_t n = 0;
 
 	for (size_t k = 0; k < i; k++)
-		n += !strcmp(l->list[k].node, l->list[i].node) && strcmp(l->list[k].chain, chain) != 0;
+		n += !strcmp(l->list[k].node, l->list[i].node) && strcmp(l->list[k].chain, chain) != 0 &&
+		     !l->list[k].end;
 	return n;
 }
 

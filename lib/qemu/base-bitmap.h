@@ -1,7 +1,8 @@
 /*
  * Base bitmaps: dirty bitmaps that stay in QEMU between the incremental backups of a guest.
  *
- *	vzbase-<uuid of the chain>-<gen>-<key>	on T, granularity 65536, enabled, not persistent
+ *	vzbase-<uuid of the chain>-<gen>-<key>		on T, granularity 65536, enabled, not persistent
+ *	vzbase-<uuid of the chain>-<gen>-<key>-end	the same, but disabled: its *sentinel*
  *
  * It is added before the instant of generation gen and stays enabled until it is removed.  So at any time it
  * has at least everything that was written to this node since that instant, whichever program dies when.  It
@@ -10,10 +11,10 @@
  * mistaken.  It does not begin with GRAPH_PREFIX: graph_cleanup() leaves it where it is.
  *
  * Growing a disk marks nothing dirty, and what is cut off is lost without a trace if the disk grows again.
- * So the bit of the disk's last cluster is set from the start, the *sentinel*: if the cluster that was the
- * last one when the bitmap was added is not dirty any more, the disk was shorter in between, and the bitmap
- * must not be trusted [7.2.22, 10.0.2, 11.1.3]. base_bitmaps_reject() cannot see single bits; whoever reads
- * the bitmap checks that.
+ * So the bit of the disk's last cluster is set in both from the start.  If the sentinel has it no more, the
+ * disk was shorter in between, and the bitmap must not be trusted; the guest's writes cannot set it again,
+ * since a disabled bitmap notes none, but is cut like all others [7.2.22, 10.0.2, 11.1.3].  That the last
+ * cluster is always dirty covers what is cut off within it.
  *
  * Adding and removing a bitmap changes no node, so no QEMU is paused for it; but the sentinel needs a node
  * for a moment.
@@ -21,6 +22,7 @@
 #ifndef VZDUMP_QEMU_BASE_BITMAP_H
 #define VZDUMP_QEMU_BASE_BITMAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -46,13 +48,14 @@ char *base_bitmap_name(const char *chain, const char *gen, const char *key);
 int base_bitmap_add(struct qmp *q, const struct graph_disk *d, const struct graph_names *n, const char *name,
 		    struct error **err);
 
-/* One bitmap.  chain, gen and key are "" if the name has our prefix, but is none of ours. */
+/* One bitmap, or a sentinel.  chain, gen and key are "" if the name has our prefix, but is none of ours. */
 struct base_bitmap {
 	const char *node;
 	const char *name;
 	char chain[BASE_BITMAP_CHAIN_SIZE];
 	char gen[BASE_BITMAP_GEN_SIZE];
-	const char *key;
+	char *key;
+	bool end;                 /* it is the sentinel of another one */
 	struct json_object *info; /* what QEMU says about it */
 };
 
@@ -69,8 +72,8 @@ void base_bitmaps_clear(struct base_bitmaps *l);
 #define _cleanup_base_bitmaps_ _cleanup_(base_bitmaps_clear)
 
 /*
- * Whether the disk has a bitmap of that chain, gen and key which can be trusted, but for its sentinel:
- * NULL, or why not, in one line, which the caller frees.
+ * Whether the disk has a bitmap of that chain, gen and key which can be trusted:  NULL, or why not, in one
+ * line, which the caller frees.
  */
 char *base_bitmaps_reject(const struct base_bitmaps *l, const struct graph_disk *d, const char *chain,
 			  const char *gen, const char *key);
@@ -85,7 +88,7 @@ struct base_bitmap_choice {
 
 /*
  * Removes them from whichever nodes they are on.  Goes on after QEMU has refused one, and returns the first
- * error.  ret_n (may be NULL): how many were removed.
+ * error.  ret_n (may be NULL): how many were removed, sentinels not counted.
  */
 int base_bitmaps_remove(struct qmp *q, const struct base_bitmaps *l, const struct base_bitmap_choice *c,
 			size_t *ret_n, struct error **err);

@@ -15,8 +15,8 @@ struct source_endpoint {
 	const char *bitmap; /* name of the exported dirty bitmap, NULL: no drain first */
 	/*
 	 * Name of the exported bitmap of what has changed since the base of an incremental backup, NULL:
-	 * there is none.  It may be trusted only if the cluster that is the disk's last one in the base is
-	 * dirty (see qemu/base-bitmap.h).
+	 * there is none.  It was found right (see qemu/base-bitmap.h), and has the cluster dirty that was the
+	 * disk's last one then.
 	 */
 	const char *base_bitmap;
 	const char *no_base_bitmap; /* why there is none: "the guest was restarted since (no dirty bitmap)" */

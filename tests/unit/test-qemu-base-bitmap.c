@@ -111,12 +111,23 @@ static char *top_node(struct bench *b)
 	return xstrdup(blockgraph_device_node(graph_find_device(&g, b->style->key, b->disk_path)));
 }
 
+/* Each has its sentinel, but those that the tests have made themselves. */
 static size_t count_all(struct bench *b)
 {
 	_cleanup_base_bitmaps_ struct base_bitmaps l = { 0 };
+	size_t n = 0;
 
 	base_bitmaps_load(b->q, &l, NULL);
-	return l.n;
+	for (size_t i = 0; i < l.n; i++)
+		n += !l.list[i].end;
+	return n;
+}
+
+static bool none_left(struct bench *b)
+{
+	_cleanup_base_bitmaps_ struct base_bitmaps l = { 0 };
+
+	return base_bitmaps_load(b->q, &l, NULL) == 0 && l.n == 0;
 }
 
 /* ---- single bits, as a copy sees them ---- */
@@ -191,8 +202,6 @@ static bool has_bits(struct bench *b, const char *want)
 static void test_in_use(struct bench *b)
 {
 	_cleanup_free_ char *name = base_bitmap_name(CHAIN, GEN_A, b->style->key), *top = NULL;
-	const struct base_bitmap_choice all = { 0 };
-	_cleanup_base_bitmaps_ struct base_bitmaps l = { 0 };
 	struct error *err = NULL;
 
 	b->base = name;
@@ -203,10 +212,6 @@ static void test_in_use(struct bench *b)
 	   "block_resize is refused, and QEMU lives");
 	ok(!take_snapshot(b, top, "over") && vm_alive(&b->vm),
 	   "an external snapshot of the guest's disk is refused, and QEMU lives");
-	base_bitmaps_load(b->q, &l, NULL);
-	ok(base_bitmaps_remove(b->q, &l, &all, NULL, &err) == ERR_PEER, "it cannot be removed: %s",
-	   error_message(err));
-	error_free(TAKE_PTR(err));
 	undo_in_order(b, &err);
 	b->base = NULL;
 }
@@ -215,6 +220,8 @@ static void test_in_use(struct bench *b)
 static void test_snapshot_in_use(const struct style *style)
 {
 	_cleanup_free_ char *name = base_bitmap_name(CHAIN, GEN_A, style->key);
+	const struct base_bitmap_choice all = { 0 };
+	_cleanup_base_bitmaps_ struct base_bitmaps l = { 0 };
 	struct error *err = NULL;
 	struct bench b;
 
@@ -223,6 +230,10 @@ static void test_snapshot_in_use(const struct style *style)
 	add(&b, CHAIN, GEN_A);
 	b.base = name;
 	ok(set_up(&b), "the bitmap is exported");
+	base_bitmaps_load(b.q, &l, NULL);
+	ok(base_bitmaps_remove(b.q, &l, &all, NULL, &err) == ERR_PEER, "it cannot be removed: %s",
+	   error_message(err));
+	error_free(TAKE_PTR(err));
 	ok(take_snapshot(&b, b.disk.node, "over") && vm_alive(&b.vm), "the snapshot is made, and QEMU lives");
 	ok(guest_io(&b.vm, b.disk.qom_path, "write -P 0xee 64k 64k"), "the guest writes");
 	ok(undo_in_order(&b, &err) && vm_alive(&b.vm), "the backup ends");
@@ -264,7 +275,7 @@ static void test_style(const struct style *style)
 
 		base_bitmaps_load(b.q, &l, NULL);
 		ok(step(base_bitmaps_remove(b.q, &l, &all, &n, &err), &err, "remove") && n == 1 &&
-			   !count_all(&b),
+			   none_left(&b),
 		   "it can be removed");
 	}
 	check_restored(&b);
@@ -296,10 +307,12 @@ static void test_strange(void)
 		{ "\"disabled\":true,\"granularity\":65536", "disabled", "a disabled one" },
 		{ "\"granularity\":131072", "131072", "a coarser one" },
 		{ "\"granularity\":32768", "32768", "a finer one" },
+		{ "\"granularity\":65536", "does not show", "one without a sentinel" },
 	};
 
+	struct bench b;
+
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct bench b;
 
 		bench_open(&b, plain);
 		commandf(&b, "block-dirty-bitmap-add",
@@ -308,6 +321,12 @@ static void test_strange(void)
 		rejected(&b, GEN_A, "scsi0", cases[i].because, cases[i].text);
 		bench_clear(&b);
 	}
+	bench_open(&b, plain);
+	add(&b, CHAIN, GEN_A);
+	command(&b, "block-dirty-bitmap-enable",
+		"{\"node\":\"f1\",\"name\":\"vzbase-" CHAIN "-" GEN_A "-scsi0-end\"}");
+	rejected(&b, GEN_A, "scsi0", "was enabled", "one with a sentinel that the guest may have marked");
+	bench_clear(&b);
 }
 
 static void test_sizes(void)
@@ -318,10 +337,16 @@ static void test_sizes(void)
 	add(&b, CHAIN, GEN_A);
 	resize(&b, "f1", 12 * MIB);
 	find_quietly(&b, "scsi0");
-	ok(trusted(&b) && has_bits(&b, "128 "), "a disk that has grown keeps the bit of its old end");
+	ok(trusted(&b) && has_bits(&b, "128 "),
+	   "one of a disk that has grown is trusted, and has its old end");
+	resize(&b, "f1", DISK_SIZE);
+	ok(trusted(&b), "that of one that is as large as it was, too");
 	resize(&b, "f1", 4 * MIB);
-	resize(&b, "f1", 12 * MIB);
-	ok(has_bits(&b, ""), "one that was shorter in between has lost it");
+	rejected(&b, GEN_A, "scsi0", "was smaller", "one of a disk that is smaller now is not");
+	resize(&b, "f1", DISK_SIZE);
+	rejected(&b, GEN_A, "scsi0", "was smaller", "nor after it has grown again");
+	guest_io(&b.vm, b.disk.qom_path, "write -P 1 8M 512");
+	rejected(&b, GEN_A, "scsi0", "was smaller", "nor when the guest has written its end");
 	bench_clear(&b);
 }
 
@@ -530,7 +555,7 @@ static void test_old(void)
 	for (size_t i = 0; i < ARRAY_SIZE(chains); i++)
 		add(&b, chains[i], GEN_A);
 	base_bitmaps_load(b.q, &l, NULL);
-	ok(l.n == 7 && !strcmp(l.list[0].chain, chains[5]) && !strcmp(l.list[6].chain, CHAIN),
+	ok(l.n == 14 && !strcmp(l.list[0].chain, chains[5]) && !strcmp(l.list[13].chain, CHAIN),
 	   "QEMU names the newest first");
 	ok(step(base_bitmaps_remove_old(b.q, &l, CHAIN, &err), &err, "remove old") && count_all(&b) == 5,
 	   "four of other chains stay on a node");
@@ -570,7 +595,7 @@ static void test_remove(void)
 	ok(remove_some(&b, &but) == 1 && count_all(&b) == 5, "generations of a chain but two go");
 	ok(remove_some(&b, &gen) == 1 && trusted(&b), "one generation goes");
 	ok(remove_some(&b, &chain) == 2 && trusted(&b), "a chain goes");
-	ok(remove_some(&b, &all) == 2 && !count_all(&b), "all go, whatever is behind our prefix");
+	ok(remove_some(&b, &all) == 2 && none_left(&b), "all go, whatever is behind our prefix");
 	ok(command(&b, "block-dirty-bitmap-remove",
 		   "{\"node\":\"f1\",\"name\":\"pbs-incremental-dirty-bitmap\"}"),
 	   "that of another program stays");
@@ -591,7 +616,7 @@ static void test_failures(void)
 	ok(base_bitmap_add(b.q, &b.disk, &b.names, name, &err) == ERR_PEER,
 	   "a disk whose size has changed gets none: %s", error_message(err));
 	error_free(TAKE_PTR(err));
-	ok(!count_all(&b) && graph_has_leftovers(b.q, &left, NULL) == 0 && !left, "and nothing is left");
+	ok(none_left(&b) && graph_has_leftovers(b.q, &left, NULL) == 0 && !left, "and nothing is left");
 	b.disk.size -= MIB;
 	ok(add(&b, CHAIN, GEN_A), "else it gets one");
 	ok(base_bitmap_add(b.q, &b.disk, &b.names, name, &err) == ERR_PEER && trusted(&b),

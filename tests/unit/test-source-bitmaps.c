@@ -234,7 +234,7 @@ static bool has_only(const char *gen)
 	_cleanup_base_bitmaps_ struct base_bitmaps l = { 0 };
 
 	base_bitmaps_load(vm.mon, &l, NULL);
-	return l.n == (gen ? 2 : 0) && (!gen || (has(CHAIN, gen, 0) && has(CHAIN, gen, 1)));
+	return l.n == (gen ? 4 : 0) && (!gen || (has(CHAIN, gen, 0) && has(CHAIN, gen, 1)));
 }
 
 static void do_bitmap(const char *what, const char *chain, const char *gen, size_t disk)
@@ -394,6 +394,12 @@ static void test_refused(void)
 	ok(!has(CHAIN, GEN_C, 0) && has(CHAIN, GEN_A, 0), "the base's stay");
 	free(archive);
 	archive = paths_get(&paths, "/archive of 123.vma.zst");
+	/* the one of GEN_A that this test has made itself */
+	backup_begin(&b, GEN_B, GEN_A, NULL);
+	ok(why_not(&b, 1), "a bitmap that was not made by a backup is not used: %s", why_not(&b, 1));
+	backup_end(&b, true);
+	backup_begin(&b, GEN_A, GEN_B, NULL);
+	backup_end(&b, true);
 }
 
 /* When the filters are in, it is too late to look for bitmaps once more. */
