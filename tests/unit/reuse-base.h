@@ -187,6 +187,7 @@ static inline void wake(void *opaque)
 static inline void model_start(struct model *m, uint32_t *seed, const struct vma_reuse_options *o,
 			       struct vma_secret *ret_secret)
 {
+	static const struct vma_reuse_ops ops = { op_take, op_take_all, op_release, op_read_again };
 	struct vma_reuse_options options = *o;
 
 	pthread_mutex_init(&m->lock, NULL);
@@ -196,8 +197,8 @@ static inline void model_start(struct model *m, uint32_t *seed, const struct vma
 	m->reuse = vma_reuse_new(&options);
 	vma_reuse_set_wake(m->reuse, wake, m);
 	for (unsigned i = 0; i < MODEL_DISKS; i++)
-		if (m->disks[i].size && vma_reuse_add_disk(m->reuse, m->disks[i].dev, m->disks[i].size,
-							   &model_ops, &m->disks[i], NULL) < 0)
+		if (m->disks[i].size && vma_reuse_add_disk(m->reuse, m->disks[i].dev, m->disks[i].size, &ops,
+							   &m->disks[i], NULL) < 0)
 			abort();
 	for (uint32_t i = 0; i < vma_base_frames(m->base); i++)
 		if (vma_base_frame_dev(m->base, i))

@@ -29,20 +29,19 @@ enum model_how {
 
 struct model_disk {
 	struct model *model;
-	uint8_t dev;
 	uint64_t old_size, size; /* in the base, now; 0: it does not exist */
-	uint32_t old_clusters, clusters;
-	uint32_t same_end;   /* clusters from here on count as changed */
-	uint32_t *was, *now; /* the content of each cluster, by a number; 0: zero */
-	bool bitmap;         /* `candidates` tells what may have changed */
+	uint32_t *was, *now;     /* the content of each cluster, by a number; 0: zero */
 	struct map candidates;
+	uint32_t old_clusters, clusters;
+	uint32_t same_end; /* clusters from here on count as changed */
+	uint8_t dev;
+	bool bitmap; /* `candidates` tells what may have changed */
 
 	/* under the model's lock */
-	bool begun;
+	bool begun, claimed_begin; /* one thread begins with the disk */
 	uint8_t *how;
-	uint8_t *released;  /* how often */
-	bool claimed_begin; /* one thread begins with the disk */
-	bool *claimed;      /* nobody is to read it any more */
+	uint8_t *released; /* how often */
+	bool *claimed;     /* nobody is to read it any more */
 };
 
 /* Things that are under way: keys of clusters, or numbers of frames. */
@@ -229,8 +228,6 @@ static inline void op_read_again(void *opaque, uint32_t cluster)
 		d->claimed[cluster] = false;
 	pthread_mutex_unlock(&d->model->lock);
 }
-
-static const struct vma_reuse_ops model_ops = { op_take, op_take_all, op_release, op_read_again };
 
 /* ---- the end ---- */
 
