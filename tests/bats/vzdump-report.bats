@@ -4,6 +4,7 @@ bats_require_minimum_version 1.5.0
 
 load ../lib/qemu
 load ../lib/vzdump
+load ../lib/incremental
 
 setup() {
 	vz_setup
@@ -13,6 +14,7 @@ setup() {
 teardown() {
 	[[ ! -e $VZ_TMP/pids ]] || kill "$(< "$VZ_TMP/pids")" 2> /dev/null || true
 	backup_drop
+	chain_place_end
 	vz_teardown
 }
 
@@ -67,6 +69,33 @@ is() {
 	# two disks need a pause; the log rounds it to a tenth of a millisecond
 	log=$(sed -nE 's/^INFO: vCPUs stopped for ([0-9.]+) ms .*/\1/p' <<< "$stderr")
 	[[ $(got ".guests[0][\"stopped-seconds\"] * 1000 - $log | fabs < 0.06") = true ]]
+}
+
+@test "the report of an incremental backup says what the log says, and the figures say it, too" {
+	local first incremental=(--storage backup --compress zstd --incremental 1 --metrics "$VZ_TMP/figures")
+	chain_place xfs 400M
+	disk_add 123 scsi0 throttle 16M
+	disk_fill "$(disk_path 123 scsi0)" 16M
+	qemu_start 123
+	reported 123 "${incremental[@]}"
+	is '.guests[0].incremental | "\(.base) \(.generation) \(.shared) \(.reason)"' \
+		"null 0 0 there is no other backup of this guest"
+	is '.guests[0] | .incremental.new == .["archive-size"]' true
+	first=$(got '.guests[0].archive')
+	guest_io 123 scsi0 "write -P 0x11 1M 64k"
+	reported 123 "${incremental[@]}"
+	[[ $status = 0 ]]
+	is '.guests[0].incremental | "\(.base) \(.generation) \(.reason) \(.copied) \(.["bad-frames"])"' \
+		"${first##*/} 1 null 0 0"
+	# what was written, and the last cluster, which is marked and has not changed
+	is '.guests[0].incremental | "\(.["looked-at"]) \(.changed)"' "$((2 << 16)) $((1 << 16))"
+	is '.guests[0] | .incremental.shared > 0 and .incremental.shared + .incremental.new == .["archive-size"]' true
+	is '.totals.shared == .guests[0].incremental.shared' true
+	grep -qx "vzdump_guest_last_run_generation{vmid=\"123\"} 1" "$VZ_TMP/figures"
+	grep -qx "vzdump_guest_last_run_new_bytes{vmid=\"123\"} $(got '.guests[0].incremental.new')" "$VZ_TMP/figures"
+	reported 123 --storage backup --compress gzip --incremental 1
+	is '.guests[0].incremental' null
+	is '.guests[0].warnings[0] // .warnings[0]' "incremental has no effect without --compress zstd: the backups are full ones"
 }
 
 @test "without fleecing disks come by a sink, and of a guest that is off they are read offline" {
