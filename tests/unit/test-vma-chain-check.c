@@ -2,49 +2,50 @@
 #include "vma/chain-check.h"
 #include "vma/reader.h"
 
-#include "vma-chained.h"
+#include "tap.h"
+#include "vma-pieces.h"
 
 static struct disk disks[] = { { .name = "drive-scsi0", .size = (20u << 20) + 1000 },
 			       { .name = "drive-scsi1", .size = 528u << 10 } };
 
-static struct vma_header header;
-static struct vma_chain chain;
-
 /* The frame that the functions below change: the fourth one with data, for 10 clusters a frame. */
 #define CHANGED 8
 
-static struct chained an_archive(void)
+/* An archive whose data frames `alter` may change. */
+static int an_archive(unsigned per_frame, void (*alter)(uint32_t frame, struct chained_piece *p))
 {
-	return (struct chained){
-		.hdr = &header, .chain = &chain, .disks = disks, .n_disks = 2, .per_frame = 10
-	};
+	struct chained c;
+
+	chained_begin(&c, disks, 2, VMA_CHAIN_MIN_ALIGN);
+	c.alter = alter;
+	return chained_write(&c, per_frame);
 }
 
-static void change_hash(uint64_t frame, struct vma_trailer *t)
+static void change_hash(uint32_t frame, struct chained_piece *p)
 {
-	t->entries[3].hash[5] ^= frame == CHANGED;
+	p->t.entries[3].hash[5] ^= frame == CHANGED;
 }
 
-static void change_mask(uint64_t frame, struct vma_trailer *t)
+static void change_mask(uint32_t frame, struct chained_piece *p)
 {
-	t->entries[3].mask = frame == CHANGED ? t->entries[3].mask ^ 0x8001 : t->entries[3].mask;
+	p->t.entries[3].mask = frame == CHANGED ? p->t.entries[3].mask ^ 0x8001 : p->t.entries[3].mask;
 }
 
-static void change_cluster(uint64_t frame, struct vma_trailer *t)
+static void change_cluster(uint32_t frame, struct chained_piece *p)
 {
-	t->entries[9].key += frame == CHANGED;
+	p->t.entries[9].key += frame == CHANGED;
 }
 
-static void leave_one_out(uint64_t frame, struct vma_trailer *t)
+static void leave_one_out(uint32_t frame, struct chained_piece *p)
 {
-	t->n -= frame == CHANGED;
+	p->t.n -= frame == CHANGED;
 }
 
 /* A byte of the last block. */
-static void change_data(uint64_t frame, uint8_t *extent)
+static void change_data(uint32_t frame, struct chained_piece *p)
 {
 	if (frame == CHANGED)
-		extent[VMA_EXTENT_HEADER_SIZE + 100] ^= 1;
+		p->extent.data[VMA_EXTENT_HEADER_SIZE + 100] ^= 1;
 }
 
 /* What reading and checking says. */
@@ -71,9 +72,9 @@ static int check(int fd, unsigned threads, struct error **err)
 	return vma_chain_check(fd, "x.vma.zst", reader, err);
 }
 
-static void is_named(struct chained *c, const char *what)
+static void is_named(void (*alter)(uint32_t frame, struct chained_piece *p), const char *what)
 {
-	_cleanup_close_ int fd = chained_write(c);
+	_cleanup_close_ int fd = an_archive(10, alter);
 	_cleanup_error_ struct error *err = NULL;
 
 	ok(check(fd, 2, &err) == ERR_CORRUPT && strstr(error_message(err), "frame 8"),
@@ -84,12 +85,9 @@ static void is_named(struct chained *c, const char *what)
 static void good_ones(void)
 {
 	for (unsigned per = 1; per <= VMA_CLUSTERS_PER_EXTENT; per += 29) {
-		struct chained c = an_archive();
 		_cleanup_error_ struct error *err = NULL;
-		_cleanup_close_ int fd = -1;
+		_cleanup_close_ int fd = an_archive(per, NULL);
 
-		c.per_frame = per;
-		fd = chained_write(&c);
 		ok(check(fd, per % 4 + 1, &err) == 0, "%u clusters a frame: trailers and frames agree", per);
 		if (err)
 			diag("%s", error_message(err));
@@ -98,38 +96,20 @@ static void good_ones(void)
 
 static void bad_ones(void)
 {
-	struct chained c = an_archive();
-
-	c.alter_trailer = change_hash;
-	is_named(&c, "another hash");
-	c = an_archive();
-	c.alter_trailer = change_mask;
-	is_named(&c, "another mask");
-	c = an_archive();
-	c.alter_trailer = change_cluster;
-	is_named(&c, "another cluster");
-	c = an_archive();
-	c.alter_trailer = leave_one_out;
-	is_named(&c, "a cluster left out");
-	c = an_archive();
-	c.alter_extent = change_data;
-	is_named(&c, "other data than the trailer is of");
+	is_named(change_hash, "another hash");
+	is_named(change_mask, "another mask");
+	is_named(change_cluster, "another cluster");
+	is_named(leave_one_out, "a cluster left out");
+	is_named(change_data, "other data than the trailer is of");
 }
 
 int main(void)
 {
-	vma_header_init(&header, NULL);
-	for (unsigned i = 0; i < 2; i++) {
-		vma_header_add_device(&header, disks[i].name, disks[i].size, NULL, NULL);
+	for (unsigned i = 0; i < 2; i++)
 		disk_fill(&disks[i], i + 5);
-	}
-	if (vma_chain_begin(&chain, header.ctime, VMA_CHAIN_MIN_ALIGN, NULL) < 0)
-		diag("cannot begin a chain");
 	good_ones();
 	bad_ones();
 	for (unsigned i = 0; i < 2; i++)
 		free(disks[i].data);
-	vma_chain_clear(&chain);
-	vma_header_clear(&header);
 	return done_testing();
 }

@@ -2,7 +2,8 @@
 #include "stream/bytes.h"
 #include "vma/reader.h"
 
-#include "vma-chained.h"
+#include "tap.h"
+#include "vma-pieces.h"
 
 static struct disk disk = { .name = "drive-scsi0", .size = 3u << 20 };
 
@@ -76,20 +77,13 @@ static void damage_all(struct archive *a, uint32_t magic, const char *what)
 
 int main(void)
 {
-	_cleanup_vma_header_ struct vma_header h = { 0 };
-	_cleanup_vma_chain_ struct vma_chain chain = { 0 };
-	struct chained c = {
-		.hdr = &h, .chain = &chain, .disks = &disk, .n_disks = 1, .per_frame = VMA_CHAIN_RECUT
-	};
 	struct archive a = { 0 };
+	struct chained c;
 	int fd;
 
 	disk_fill(&disk, 9);
-	if (vma_header_init(&h, NULL) < 0 ||
-	    vma_header_add_device(&h, disk.name, disk.size, NULL, NULL) < 0 ||
-	    vma_chain_begin(&chain, h.ctime, VMA_CHAIN_MIN_ALIGN, NULL) < 0)
-		diag("cannot begin a chain");
-	fd = chained_write(&c);
+	chained_begin(&c, &disk, 1, VMA_CHAIN_MIN_ALIGN);
+	fd = chained_write(&c, VMA_CHAIN_RECUT);
 	a.len = (size_t)lseek(fd, 0, SEEK_END);
 	a.data = xmalloc(a.len);
 	if (io_pread_full(fd, a.data, a.len, 0) != (ssize_t)a.len)

@@ -1,13 +1,11 @@
 /* What differs between two archives of a chain, against what the disks in memory say. */
 #include "vma/diff.h"
 
-#include "vma-chained.h"
+#include "tap.h"
+#include "vma-pieces.h"
 
 #define CLUSTERS 200u
 #define SIZE     ((uint64_t)CLUSTERS * VMA_CLUSTER_SIZE - 30000)
-
-static struct vma_header header;
-static struct vma_chain chain, other_chain;
 
 /* Clusters that differ, by what came from the comparison. */
 struct found {
@@ -39,16 +37,16 @@ static void on_range(void *opaque, const struct vma_diff_range *r)
 	}
 }
 
-static struct vma_base *open_disk(const struct disk *d, const struct vma_chain *c, unsigned per_frame)
+/* secret: the first byte of the chain's. */
+static struct vma_base *open_disk(const struct disk *d, uint8_t secret, unsigned per_frame)
 {
-	_cleanup_vma_header_ struct vma_header h = { 0 };
-	struct chained a = { .hdr = &h, .chain = c, .disks = d, .n_disks = 1, .per_frame = per_frame };
 	struct vma_base *b = NULL;
 	_cleanup_error_ struct error *err = NULL;
+	struct chained c;
 
-	vma_header_copy(&h, &header);
-	vma_header_add_device(&h, d->name, d->size, NULL, NULL);
-	if (vma_base_open(chained_write(&a), d->name, &b, &err) < 0)
+	chained_begin(&c, d, 1, VMA_CHAIN_MIN_ALIGN);
+	c.chain.secret.bytes[0] = secret;
+	if (vma_base_open(chained_write(&c, per_frame), d->name, &b, &err) < 0)
 		diag("cannot open it: %s", error_message(err));
 	return b;
 }
@@ -74,8 +72,7 @@ static void compare(const struct disk *first, const struct disk *second, unsigne
 {
 	struct found f = { .disks = { first, second } };
 	bool expected[2 * CLUSTERS] = { 0 };
-	struct vma_base *archives[2] = { open_disk(first, &chain, per_first),
-					 open_disk(second, &chain, per_second) };
+	struct vma_base *archives[2] = { open_disk(first, 1, per_first), open_disk(second, 1, per_second) };
 	struct vma_diff_totals t = { 0 }, quiet = { 0 };
 	const uint8_t devs[2] = { 1, 1 };
 	_cleanup_error_ struct error *err = NULL;
@@ -107,7 +104,7 @@ static struct disk changed_copy(const struct disk *d, uint64_t size)
 
 static void one_chain_only(const struct disk *d)
 {
-	const struct vma_base *both[2] = { open_disk(d, &chain, 59), open_disk(d, &other_chain, 59) };
+	const struct vma_base *both[2] = { open_disk(d, 1, 59), open_disk(d, 2, 59) };
 	_cleanup_error_ struct error *err = NULL;
 
 	ok(vma_diff_check(both, &err) == ERR_UNSUPPORTED, "another secret: no comparison");
@@ -120,7 +117,7 @@ static void one_disk_only(const struct disk *d)
 {
 	const struct disk nothing = { .name = d->name, .size = 0 };
 	struct found f = { .disks = { &nothing, d } };
-	struct vma_base *b = open_disk(d, &chain, 59), *archives[2] = { b, b };
+	struct vma_base *b = open_disk(d, 1, 59), *archives[2] = { b, b };
 	const uint8_t devs[2] = { 0, 1 };
 	struct vma_diff_totals t = { 0 };
 
@@ -134,7 +131,6 @@ int main(void)
 {
 	struct disk a = { .name = "drive-scsi0", .size = SIZE }, b, grown, shrunk;
 
-	vma_header_init(&header, NULL);
 	disk_fill(&a, 3);
 	a.data = xreallocarray(a.data, 2, SIZE);
 	memset(a.data + SIZE, 0, SIZE);
@@ -142,10 +138,6 @@ int main(void)
 	grown = changed_copy(&a, a.size + 5 * VMA_CLUSTER_SIZE + 20000);
 	memset(grown.data + a.size + 2 * VMA_CLUSTER_SIZE, 5, VMA_CLUSTER_SIZE);
 	shrunk = changed_copy(&a, a.size - 7 * VMA_CLUSTER_SIZE);
-	if (vma_chain_begin(&chain, header.ctime, VMA_CHAIN_MIN_ALIGN, NULL) < 0 ||
-	    vma_chain_begin(&other_chain, header.ctime, VMA_CHAIN_MIN_ALIGN, NULL) < 0)
-		diag("cannot begin a chain");
-
 	compare(&a, &a, 59, 8, "the same disk");
 	compare(&a, &b, 59, 8, "some changes");
 	compare(&a, &b, 1, 59, "the same changes in other frames");
@@ -158,8 +150,5 @@ int main(void)
 	free(b.data);
 	free(grown.data);
 	free(shrunk.data);
-	vma_chain_clear(&chain);
-	vma_chain_clear(&other_chain);
-	vma_header_clear(&header);
 	return done_testing();
 }

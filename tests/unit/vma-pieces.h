@@ -8,6 +8,8 @@
  *	chained_put(&c, &piece)
  *	chained_finish(&c)			// c.file is the archive
  *
+ * or, after chained_begin(), chained_write(&c, per_frame), which returns a descriptor of it.
+ *
  * Everything in it is the same each time.
  */
 #ifndef VZDUMP_TESTS_VMA_PIECES_H
@@ -26,6 +28,14 @@
 
 #include "vma-disks.h"
 
+/* A data frame before it is written. */
+struct chained_piece {
+	struct buf extent; /* not packed */
+	struct vma_trailer t;
+	uint64_t keys[VMA_CLUSTERS_PER_EXTENT]; /* what the index says, ascending */
+	unsigned n_keys;
+};
+
 struct chained {
 	struct vma_header h;
 	struct vma_chain chain;
@@ -39,14 +49,8 @@ struct chained {
 	uint32_t n_frames;
 	uint64_t vma_size;
 	bool no_chain; /* leaves the chain frame out */
-};
-
-/* A data frame before it is written. */
-struct chained_piece {
-	struct buf extent; /* not packed */
-	struct vma_trailer t;
-	uint64_t keys[VMA_CLUSTERS_PER_EXTENT]; /* what the index says, ascending */
-	unsigned n_keys;
+	/* May change a data frame before it is written; may be NULL. */
+	void (*alter)(uint32_t frame, struct chained_piece *p);
 };
 
 struct chained_cluster {
@@ -208,17 +212,18 @@ static inline void chained_piece(const struct chained *c, const struct chained_c
 		p->keys[i] = p->t.entries[i].key;
 }
 
+/* What the extent stores, whatever the trailer says. */
 static inline void chained_count(struct chained *c, const struct chained_piece *p)
 {
-	for (unsigned i = 0; i < p->t.n; i++) {
-		uint8_t dev = (uint8_t)(p->t.entries[i].key >> 32);
-		uint32_t cluster = (uint32_t)p->t.entries[i].key, len;
+	for (unsigned i = 0; i < VMA_CLUSTERS_PER_EXTENT; i++) {
+		const struct vma_block_info b = vma_block_info_decode((const uint8_t *)p->extent.data, i);
+		uint32_t len;
 
-		if (cluster >= vma_clusters(c->disks[dev].size))
+		if (b.cluster >= vma_clusters(c->disks[b.dev].size))
 			continue;
-		len = vma_cluster_len(c->disks[dev].size, cluster);
-		c->totals[dev].data_bytes += vma_stored_bytes(p->t.entries[i].mask, len);
-		c->totals[dev].zero_bytes += len - vma_stored_bytes(p->t.entries[i].mask, len);
+		len = vma_cluster_len(c->disks[b.dev].size, b.cluster);
+		c->totals[b.dev].data_bytes += vma_stored_bytes(b.mask, len);
+		c->totals[b.dev].zero_bytes += len - vma_stored_bytes(b.mask, len);
 	}
 }
 
@@ -248,6 +253,8 @@ static inline uint32_t chained_data(struct chained *c, const struct chained_clus
 	uint32_t frame;
 
 	chained_piece(c, list, n, &p);
+	if (c->alter)
+		c->alter(c->n_frames, &p);
 	frame = chained_put(c, &p);
 	chained_piece_clear(&p);
 	return frame;
@@ -353,6 +360,19 @@ static inline int chained_open(const void *data, size_t len)
 
 	if (fd < 0 || io_pwrite_all(fd, data, len, 0) < 0)
 		abort();
+	return fd;
+}
+
+/* After chained_begin(): all disks in frames of so many clusters, as such a file; clears *c. */
+static inline int chained_write(struct chained *c, unsigned per_frame)
+{
+	int fd;
+
+	for (unsigned dev = 1; dev <= VMA_MAX_DEVICES && c->disks[dev].data; dev++)
+		chained_disk(c, (uint8_t)dev, per_frame);
+	chained_finish(c);
+	fd = chained_open(c->file.data, c->file.len);
+	chained_clear(c);
 	return fd;
 }
 
