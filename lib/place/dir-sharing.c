@@ -41,16 +41,19 @@ static void opening_unref(void *opaque)
 	free(o);
 }
 
-/* Opening a pipe would wait for its writer. */
+/* Opening a pipe would wait for its writer.  After an error nothing is open when this returns. */
 static int open_archive(void *opaque, struct error **err)
 {
 	struct opening *o = opaque;
+	_cleanup_close_ int fd = open(o->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
-	o->fd = open(o->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (o->fd < 0 || fstat(o->fd, &st) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_errno(err, errno, "cannot open '%s'", o->path);
-	return S_ISREG(st.st_mode) ? 0 : error_set(err, ERR_INVALID, "'%s' is not a file", o->path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, ERR_INVALID, "'%s' is not a file", o->path);
+	o->fd = TAKE_FD(fd);
+	return 0;
 }
 
 int dir_open(const struct place *p, const char *name, int *ret, struct error **err)
