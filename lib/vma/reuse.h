@@ -48,7 +48,8 @@ struct vma_reuse_ops {
 	void (*release)(void *opaque, uint32_t first, uint32_t n);
 	/*
 	 * The cluster must be read from the guest (again), since its frame is bad; then it is compared as
-	 * others are.  The reuse does not know whether it was taken: if it was, nothing is to be done.
+	 * others are.  The reuse does not know whether it was taken: if it was, nothing is to be done.  May
+	 * come while vma_reuse_begin() runs.  Not called for what was not judged yet: that comes anyway.
 	 */
 	void (*read_again)(void *opaque, uint32_t cluster);
 };
