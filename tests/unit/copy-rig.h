@@ -59,6 +59,7 @@ struct rig {
 	struct nbd_server servers[DISKS_MAX];
 	struct source_endpoint endpoint; /* socket, export and base bitmap are set for each disk */
 	bool sort_disks;
+	bool full;          /* the new archive has no base */
 	const char *socket; /* of another server for disk 0; NULL: servers[] */
 	unsigned extents;   /* of the writer; 0: as many as it likes */
 	uint32_t damaged;   /* cluster of disk 0 whose frame of the base is damaged; UINT32_MAX: none */
@@ -68,6 +69,7 @@ struct rig {
 	/* called before copy_run() */
 	void (*prepare)(struct rig *r);
 
+	uint32_t seed;
 	struct vma_header header;
 	struct vma_chain chain;
 	int base_fd, fd;
@@ -216,7 +218,10 @@ static inline int open_writer(struct rig *r, struct vma_reuse *reuse, struct vma
 	o.budget = &budget;
 	r->fd = memfd_create("archive", MFD_CLOEXEC);
 	output_plain_new(r->fd, &output, NULL);
-	vma_chain_next(&next, &r->chain, "old.vma.zst", NULL);
+	if (r->full)
+		vma_chain_begin(&next, 1700000000, VMA_CHAIN_MIN_ALIGN, NULL);
+	else
+		vma_chain_next(&next, &r->chain, "old.vma.zst", NULL);
 	return vma_writer_new(&o, output, &r->header, ret, &r->err);
 }
 
@@ -294,7 +299,7 @@ static inline bool run(struct rig *r)
 	struct budget budget;
 	struct vma_writer_stats stats;
 	struct vma_writer *w = NULL;
-	struct vma_reuse *reuse = open_reuse(r);
+	struct vma_reuse *reuse = r->full ? NULL : open_reuse(r);
 	int e = open_writer(r, reuse, &w);
 
 	budget_init(&budget, &(struct budget_limits){ .workers = 4 });
@@ -322,7 +327,8 @@ static inline bool run(struct rig *r)
 	}
 	if (e == 0)
 		e = vma_writer_finish(w, &stats, &r->err);
-	vma_reuse_get_stats(reuse, &r->reused);
+	if (reuse)
+		vma_reuse_get_stats(reuse, &r->reused);
 	vma_writer_free(w);
 	if (e < 0)
 		diag("%s", error_message(r->err));

@@ -360,6 +360,92 @@ static void check_disks(bool sort_disks, unsigned extents)
 	rig_close(&r);
 }
 
+static void check_full(void)
+{
+	bool good = true;
+	struct rig r;
+
+	rig_open(&r, DISKS_MAX, 330, 40);
+	r.full = r.sort_disks = true;
+	r.extents = 4;
+	ok(run(&r), "a first archive of a chain needs no more extents than four");
+	for (unsigned i = 0; i < DISKS_MAX; i++)
+		good = good && each(&r, i, read_once) && !r.states[i].known;
+	ok(good, "all is read, and no bitmap asked");
+	rig_close(&r);
+}
+
+/* ---- anything goes ---- */
+
+static unsigned pick(uint32_t *seed, unsigned n)
+{
+	return disk_random(seed) % n;
+}
+
+static void push_now_and_then(void *opaque, uint32_t first, uint32_t n)
+{
+	struct rig *r = opaque;
+	const uint32_t clusters = clusters_of(r, (unsigned)r->sink);
+
+	if (!pick(&r->seed, 5))
+		push(r, (first + n + pick(&r->seed, clusters)) % clusters, 1);
+}
+
+static void change_at_random(struct rig *r, unsigned disk)
+{
+	const uint32_t n = clusters_of(r, disk);
+
+	for (unsigned i = pick(&r->seed, 60); i; i--)
+		rewrite(r, disk, pick(&r->seed, n), pick(&r->seed, 3) == 0);
+	/* bits of what is as it was */
+	for (unsigned i = pick(&r->seed, 30); i; i--)
+		r->dirty[disk][pick(&r->seed, n)] = true;
+	r->dirty[disk][n - 1] = pick(&r->seed, 6) != 0 || r->dirty[disk][n - 1];
+}
+
+static bool run_at_random(uint32_t seed)
+{
+	struct rig r;
+	bool good;
+
+	rig_open(&r, 1 + seed % 3, 150 + seed * 7 % 200, seed);
+	r.seed = seed;
+	for (unsigned i = 0; i < r.n; i++) {
+		change_at_random(&r, i);
+		r.no_bitmap[i] = !pick(&r.seed, 4);
+		r.servers[i].has_status = pick(&r.seed, 4);
+		r.servers[i].pieces_max = pick(&r.seed, 5);
+		r.servers[i].read_fails_once = pick(&r.seed, 150);
+	}
+	r.sort_disks = pick(&r.seed, 2);
+	r.extents = pick(&r.seed, 2) ? 4 : 0;
+	r.endpoint.trim = pick(&r.seed, 4);
+	r.endpoint.trim_granularity = pick(&r.seed, 3) ? 0 : 8 * CLUSTER;
+	/* of a frame that has to be unpacked, by a cluster that stores something */
+	r.damaged = pick(&r.seed, 2) ? 3 * pick(&r.seed, 40) : UINT32_MAX;
+	if (r.damaged != UINT32_MAX)
+		rewrite(&r, 0, r.damaged, false);
+	r.sink = pick(&r.seed, 2) ? 0 : -1;
+	if (r.sink == 0) {
+		r.servers[0].on_read = push_now_and_then;
+		r.servers[0].opaque = &r;
+	}
+	good = run(&r);
+	rig_close(&r);
+	return good;
+}
+
+static void check_random(uint32_t from, uint32_t n)
+{
+	uint32_t seed = from;
+
+	while (seed < from + n && run_at_random(seed))
+		seed++;
+	if (!ok(seed == from + n, "whatever happens the archive is complete, seeds %u to %u", from,
+		from + n - 1))
+		diag("seed %u", seed);
+}
+
 /* ---- QEMU's own answers ---- */
 
 static bool tool(const char *const *argv)
@@ -471,10 +557,14 @@ static void check_qemu(bool trusted)
 	rig_close(&r);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	if (!mkdtemp(folder))
 		return 1;
+	if (argc > 2)
+		check_random((uint32_t)strtoul(argv[1], NULL, 10), (uint32_t)strtoul(argv[2], NULL, 10));
+	if (argc > 2)
+		return rmdir(folder) + done_testing();
 	check_trusted();
 	check_nothing_changed();
 	check_untrusted();
@@ -485,6 +575,8 @@ int main(void)
 	check_disks(false, 0);
 	check_disks(true, 0);
 	check_disks(true, 4);
+	check_full();
+	check_random(1, 25);
 	check_qemu(true);
 	check_qemu(false);
 	rmdir(folder);
