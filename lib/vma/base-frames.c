@@ -21,11 +21,11 @@ unsigned vma_base_frame_clusters(const struct vma_base *b, uint32_t frame)
 
 void vma_base_place(const struct vma_base *b, uint32_t frame, struct vma_base_place *ret)
 {
-	const uint64_t *at = &b->map.offsets[frame];
+	const uint64_t *offsets = b->map.offsets;
 
-	*ret = (struct vma_base_place){ .offset = at[0],
-					.frame = at[1] - at[0],
-					.trailer = at[2] - at[1],
+	*ret = (struct vma_base_place){ .offset = offsets[frame],
+					.frame = offsets[frame + 1] - offsets[frame],
+					.trailer = offsets[frame + 2] - offsets[frame + 1],
 					.content = b->map.contents[frame] };
 }
 

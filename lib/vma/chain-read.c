@@ -39,7 +39,7 @@ static int read_part(int fd, void *out, size_t len, uint64_t offset, struct erro
 static int find_frames(const uint8_t tail[TAIL], size_t entry, uint64_t start, struct ends *ret,
 		       struct error **err)
 {
-	const uint8_t *last = tail + TAIL - SEEKTABLE_FOOTER_SIZE - entry;
+	const uint8_t *last = tail + (TAIL - SEEKTABLE_FOOTER_SIZE - entry);
 
 	ret->root_len = get_le32(last);
 	ret->chain_len = get_le32(last - entry);
@@ -53,7 +53,7 @@ static int find_frames(const uint8_t tail[TAIL], size_t entry, uint64_t start, s
 static int read_table(int fd, uint64_t size, struct ends *ret, struct error **err)
 {
 	uint8_t tail[TAIL], head[FRAME_SKIPPABLE_HEADER_SIZE];
-	const uint8_t *footer = tail + TAIL - SEEKTABLE_FOOTER_SIZE;
+	const uint8_t *footer = tail + (TAIL - SEEKTABLE_FOOTER_SIZE);
 	uint64_t len;
 	size_t entry;
 	int r;
@@ -117,7 +117,7 @@ static int read_chain(int fd, const struct ends *e, const uint8_t uuid[VMA_UUID_
 int vma_chain_read(int fd, struct vma_header *hdr, struct vma_chain *ret, struct error **err)
 {
 	uint8_t uuid[VMA_UUID_SIZE];
-	struct ends ends;
+	struct ends ends = { 0 };
 	struct stat st;
 	int r;
 

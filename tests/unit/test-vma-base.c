@@ -792,15 +792,23 @@ static void extent_md5(struct chained_piece *p)
 	p->extent.data[VMA_E_MD5] ^= 1;
 }
 
+/* Cluster 5 stands there for cluster 2, too, whose entry has the same blocks. */
 static void cluster_twice(struct chained_piece *p)
 {
 	struct vma_block_info infos[VMA_CLUSTERS_PER_EXTENT];
 	uint8_t uuid[VMA_UUID_SIZE];
+	size_t blocks = 0, len;
 
 	get_infos(p, infos, uuid);
-	infos[3] = infos[0];
-	infos[3].mask = 0;
+	infos[1] = infos[0];
+	p->t.entries[0].mask = infos[0].mask;
 	put_infos(p, infos, uuid);
+	for (unsigned i = 0; i < 3; i++)
+		blocks += (unsigned)__builtin_popcount(infos[i].mask);
+	len = VMA_EXTENT_HEADER_SIZE + blocks * VMA_BLOCK_SIZE;
+	while (p->extent.len < len)
+		buf_addc(&p->extent, 'x');
+	p->extent.len = len;
 }
 
 static void zero_cluster(struct chained_piece *p)
