@@ -144,6 +144,27 @@ hurt() {
 	cmp "$(image 210 virtio0)" "$D/virtio0"
 }
 
+@test "what vzdump --incremental leaves is such a chain" {
+	vz_setup
+	disk_add 100 scsi0 blockdev 20M
+	cp "$D/scsi0.0" "$(disk_path 100 scsi0)"
+	truncate -s 24M "$(disk_path 100 scsi0)"
+	vzdump_ok 100 --incremental 1
+	first=$ARCHIVE
+	cp "$D/scsi0.3" "$(disk_path 100 scsi0)"
+	vzdump_ok 100 --incremental 1
+	[ "$ARCHIVE" != "$first" ]
+	for archive in "$first" "$ARCHIVE"; do
+		"$VMA" verify "$archive" | grep -q '; seek table, index and trailers agree with the data$'
+	done
+	"$VMA" list "$ARCHIVE" | grep -qx "BASE: ${first##*/}"
+	"$VMA" extract "$ARCHIVE" --to "drive-scsi0=$T/disk"
+	cmp "$T/disk" "$D/scsi0.3"
+	differing "$D/scsi0.0" "$D/scsi0.3" > "$T/expected"
+	run -1 "$VMA" diff "$first" "$ARCHIVE"
+	[[ ${lines[0]} = "drive-scsi0: clusters that differ: $(wc -l < "$T/expected"), bytes: "* ]]
+}
+
 @test "list says which chain and generation it is, as text behind Proxmox's lines and as JSON" {
 	TZ=UTC "$VMA" list "$NEW" > "$T/text"
 	"$VMA" list "$NEW" --output-format json > "$T/json"
