@@ -81,7 +81,6 @@ int task_after(struct task *t, struct error **err)
 
 	if (!place_keeps(t->o->place))
 		return 0;
-	sources_published(t->sources);
 	if (t->archive.file->not_synced)
 		log_warn(
 			t->log,

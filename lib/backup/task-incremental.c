@@ -16,13 +16,13 @@ static bool is_wanted(const struct task *t)
 	       t->o->settings->archive.compression == SETTINGS_COMPRESS_ZSTD;
 }
 
-static void set_names(struct task_incremental *inc)
+static void set_names(struct task_incremental *inc, const char *archive)
 {
 	const struct base_choice *c = &inc->choice;
 
 	uuid_text(inc->uuid, c->uuid);
 	vma_gen_text(inc->gen, c->chain.gen);
-	inc->names = (struct source_chain){ .uuid = inc->uuid, .gen = inc->gen };
+	inc->names = (struct source_chain){ .uuid = inc->uuid, .gen = inc->gen, .archive = archive };
 	if (c->supersedes) {
 		uuid_text(inc->superseded, c->superseded);
 		inc->names.superseded = inc->superseded;
@@ -71,7 +71,7 @@ int task_incremental_choose(struct task *t, struct error **err)
 	if (r < 0)
 		return error_wrap(err, r, "choosing the base of the incremental backup");
 	if (inc->choice.chained)
-		set_names(inc);
+		set_names(inc, t->archive.path);
 	report_choice(t);
 	say_full(t);
 	return 0;
