@@ -496,7 +496,8 @@ static void check_first_trims(void)
 	done(&d, 500, 1);
 	for (unsigned i = 0; i < 4; i++)
 		queue_trim_end(&d.q);
-	ok(queue_next_trims(&d.q, six) == 1 && six[0].first == 8 && !status_is(&d, PIECE_DATA), "all of it");
+	ok(queue_next_trims(&d.q, six) == 2 && six[0].first == 8 && six[1].first == 10, "all of it");
+	queue_trim_end(&d.q);
 	queue_retry(&d.q, 1);
 	ok(!queue_has_read(&d.q, QUEUE_DRAIN) && !next_read(&d, 8, &r) && !status_is(&d, PIECE_DATA),
 	   "to its end, and before anything is read");
