@@ -263,6 +263,60 @@ static void stops(void)
 	guest_clear(&g);
 }
 
+/* Nobody reads the other end; how far the threads are does not matter. */
+static void pipe_hangs(void)
+{
+	struct disk d = { .name = "drive-scsi0", .size = 80 * MIB };
+	_cleanup_vma_header_ struct vma_header h = { 0 };
+	_cleanup_vma_chain_ struct vma_chain chain = { 0 };
+	const struct vma_writer_options o = { .ionice = -1, .chain = &chain };
+	struct vma_writer *w = NULL;
+	struct vma_extent *e;
+	int fds[2];
+	uint32_t n = 0;
+
+	d.data = xcalloc(1, d.size);
+	fill_noise(&d);
+	if (pipe(fds) < 0 || vma_header_init(&h, NULL) < 0 ||
+	    vma_header_add_device(&h, d.name, d.size, NULL, NULL) < 0 ||
+	    vma_chain_begin(&chain, 1, 4096, NULL) < 0 ||
+	    disk_writer(VMA_COMPRESS_ZSTD, 3, &o, fds[1], &h, &w, NULL) < 0)
+		abort();
+	while (n < vma_clusters(d.size) && vma_writer_extent_try_get(w, 0, &e, NULL) == 1) {
+		for (unsigned slot = 0; slot < VMA_CLUSTERS_PER_EXTENT && n < vma_clusters(d.size);
+		     slot++, n++) {
+			memcpy(vma_extent_slot(e, slot), d.data + (size_t)n * VMA_CLUSTER_SIZE,
+			       VMA_CLUSTER_SIZE);
+			vma_extent_set(e, slot, 1, n, VMA_CLUSTER_SIZE);
+		}
+		vma_writer_extent_put(w, e);
+	}
+	usleep(20000); /* most often the workers wait for frames by then */
+	vma_writer_abort(w);
+	ok(vma_writer_extent_get(w, 0, &e, NULL) == ERR_CANCELED && vma_writer_finish(w, NULL, NULL) < 0,
+	   "a writer whose output is stuck can be aborted");
+	vma_writer_free(w);
+	close(fds[0]);
+	close(fds[1]);
+	free(d.data);
+}
+
+static void canceled(void)
+{
+	struct cancel cancel;
+	const struct guest_options o = { .threads = 2, .align = 4096, .cancel = &cancel };
+	struct guest g;
+
+	guest_init(&g);
+	fill_disk(&g, 0, 10 * MIB, 9);
+	if (cancel_init(&cancel, NULL) < 0)
+		abort();
+	cancel_request(&cancel);
+	ok(guest_back_up(&g, &o) == ERR_CANCELED, "a request to stop ends it");
+	cancel_clear(&cancel);
+	guest_clear(&g);
+}
+
 static void is_full(void)
 {
 	const struct guest_options first = { .threads = 2, .align = 4096 };
@@ -304,6 +358,8 @@ int main(void)
 	bad_frames();
 	base_ends();
 	stops();
+	pipe_hangs();
+	canceled();
 	is_full();
 	return done_testing();
 }

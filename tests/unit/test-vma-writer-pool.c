@@ -357,6 +357,109 @@ static void empty_archive(void)
 	pool_end(&p, o);
 }
 
+/* ---- frames in any order ---- */
+
+static void queue_start(struct pool *p, struct output **o, unsigned workers)
+{
+	_cleanup_close_ int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	*p = (struct pool){ .any_order = true,
+			    .n_workers = workers,
+			    .memory = { .n_extents = 4, .n_zeroes = 2, .n_frames = 3 } };
+	if (output_plain_new(fd, o, NULL) < 0 || pool_init(p, 100, *o, NULL, NULL) < 0)
+		diag("cannot start a pool");
+}
+
+static void any_order(void)
+{
+	struct output *o = NULL;
+	struct work_item item = { 0 };
+	struct frame *f[3] = { NULL };
+	struct pool p;
+	bool good;
+
+	queue_start(&p, &o, 1);
+	good = put_extent(&p, 0) && pool_next_work(&p, &item) == POOL_ITEM && item.kind == WORK_EXTENT;
+	for (unsigned i = 0; good && i < 3; i++)
+		good = pool_frame_get(&p, &f[i], NULL) == 0;
+	ok(good && !p.free_frames, "a worker gets frames one by one, as many as an item needs");
+	pool_frame_ready(&p, f[2]);
+	pool_frame_ready(&p, f[0]);
+	pool_item_done(&p, &item);
+	ok(p.n_free_extents == 4, "its extent comes free before they are written");
+	ok(pool_next_frame(&p) == f[2] && pool_next_frame(&p) == f[0], "the output gets what is ready first");
+	pool_frame_put(&p, f[2]);
+	pool_frame_put(&p, f[0]);
+	pool_close(&p);
+	ok(pool_next_work(&p, &item) == POOL_END, "a worker that has nothing to do ends");
+	pool_frame_ready(&p, f[1]);
+	pool_worker_ends(&p);
+	ok(pool_next_frame(&p) == f[1] && !pool_next_frame(&p), "what it had kept is written before the end");
+	pool_end(&p, o);
+}
+
+static void base_in_turn(void)
+{
+	struct output *o = NULL;
+	struct work_item item = { 0 }, other = { 0 };
+	struct pool p;
+
+	queue_start(&p, &o, 2);
+	put_extent(&p, 0);
+	pool_base_ready(&p);
+	ok(pool_next_work(&p, &item) == POOL_ITEM, "items go before frames of the base");
+	pool_zeroes_add(&p, 1, 0, ZEROES_CLUSTERS, NULL);
+	ok(pool_next_work(&p, &other) == POOL_ITEM && other.kind == WORK_ZEROES && p.base_ready,
+	   "while a worker has an extent, no other one gets frames of the base");
+	pool_item_done(&p, &item);
+	ok(pool_next_work(&p, &item) == POOL_BASE && !p.base_ready, "then one gets them");
+	pool_end(&p, o);
+}
+
+struct idle {
+	struct pool *p;
+	enum pool_work got;
+};
+
+static void *wait_for_work(void *opaque)
+{
+	struct idle *i = opaque;
+	struct work_item item;
+
+	i->got = pool_next_work(i->p, &item);
+	return NULL;
+}
+
+/* A worker waits while the other one may still make frames of the base ready. */
+static void waits_for_busy(bool failed)
+{
+	struct error *err = NULL;
+	struct output *o = NULL;
+	struct work_item item;
+	struct idle idle;
+	struct pool p;
+	pthread_t thread;
+
+	queue_start(&p, &o, 2);
+	idle.p = &p;
+	put_extent(&p, 0);
+	pool_next_work(&p, &item);
+	pool_close(&p);
+	pthread_create(&thread, NULL, wait_for_work, &idle);
+	usleep(20000); /* most often it waits by then */
+	pool_item_done(&p, &item);
+	if (failed) {
+		error_set(&err, ERR_CORRUPT, "a failure");
+		pool_fail(&p, &err);
+	} else {
+		pool_base_ready(&p);
+	}
+	pthread_join(thread, NULL);
+	ok(idle.got == (failed ? POOL_END : POOL_BASE), "a worker that waits for another one %s",
+	   failed ? "ends when the pool fails" : "gets what that one has made ready");
+	pool_end(&p, o);
+}
+
 int main(void)
 {
 	zeroes_merge();
@@ -370,5 +473,9 @@ int main(void)
 	failure_gives_back();
 	zeroes_wait();
 	empty_archive();
+	any_order();
+	base_in_turn();
+	waits_for_busy(false);
+	waits_for_busy(true);
 	return done_testing();
 }

@@ -57,10 +57,11 @@ struct guest {
 	struct vma_writer *writer;
 	struct vma_reuse *reuse;
 	pthread_mutex_t lock;
-	pthread_cond_t moved;        /* something was done, or is to be read */
-	uint64_t *wanted;            /* keys of clusters to be read */
-	size_t n_wanted, wanted_cap; /* the rest was given to a reader */
-	uint64_t left;               /* clusters that are not done */
+	pthread_cond_t moved;         /* something was done, or is to be read */
+	uint64_t *wanted;             /* keys of clusters to be read */
+	size_t n_wanted, wanted_cap;  /* the rest was given to a reader */
+	uint64_t left;                /* clusters that are not done */
+	uint64_t n_taken, n_released; /* by the reuse */
 	uint32_t seed;
 	unsigned n_extents;
 	bool wrong, failed;
@@ -171,6 +172,7 @@ static inline bool guest_op_take(void *opaque, uint32_t cluster)
 
 	pthread_mutex_lock(&d->guest->lock);
 	taken = guest_take(d, cluster);
+	d->guest->n_taken += taken;
 	pthread_cond_broadcast(&d->guest->moved);
 	pthread_mutex_unlock(&d->guest->lock);
 	return taken;
@@ -186,6 +188,7 @@ static inline bool guest_op_take_all(void *opaque, const uint32_t *clusters, uns
 		all = all && clusters[i] < d->done.n && !map_get(&d->done, clusters[i]);
 	for (unsigned i = 0; all && i < n; i++)
 		guest_take(d, clusters[i]);
+	d->guest->n_taken += all ? n : 0;
 	pthread_cond_broadcast(&d->guest->moved);
 	pthread_mutex_unlock(&d->guest->lock);
 	return all;
@@ -198,6 +201,7 @@ static inline void guest_op_release(void *opaque, uint32_t first, uint32_t n)
 	pthread_mutex_lock(&d->guest->lock);
 	for (uint32_t i = first; i < first + n; i++)
 		d->guest->wrong |= i >= d->done.n || !map_get(&d->done, i);
+	d->guest->n_released += n;
 	pthread_mutex_unlock(&d->guest->lock);
 }
 
@@ -346,6 +350,7 @@ static inline void guest_copy(struct guest *g)
 	const unsigned n = g->o->shuffle ? GUEST_READERS : 1;
 
 	g->n_wanted = g->n_read = g->n_extents = 0;
+	g->n_taken = g->n_released = 0;
 	g->failed = false;
 	for (unsigned i = GUEST_DISKS; i-- > 0;)
 		if (g->disks[i].disk.data)
@@ -497,8 +502,8 @@ static inline const char *guest_check(struct guest *g)
 
 	error_free(g->err);
 	g->err = NULL;
-	if (g->wrong)
-		return "something was released that was not taken";
+	if (g->wrong || g->n_taken != g->n_released)
+		return "what was released is not what was taken";
 	if (lseek(g->archive, 0, SEEK_SET) != 0 ||
 	    vma_reader_new(g->archive, 2, NULL, &reader, &g->err) < 0 ||
 	    vma_chain_read(g->archive, NULL, &chain, &g->err) < 0)
