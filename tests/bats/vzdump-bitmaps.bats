@@ -4,6 +4,7 @@
 
 load ../lib/qemu
 load ../lib/vzdump
+load ../lib/incremental
 
 CHAIN=11111111-2222-4333-8444-555555555555
 BASE=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
@@ -99,6 +100,47 @@ was_killed() {
 	has_bitmaps 123 '"vzbase-' 5
 	vzdump --cleanup
 	has_bitmaps 123 '"vzbase-' 5
+}
+
+@test "A backup that is killed leaves the bitmaps of its base, and the next one is right and complete" {
+	local base first
+	disk_fill "$(disk_path 123 scsi0)" 1M
+	qemu_start 123 running
+	vzdump_ok 123 --incremental 1
+	first=$ARCHIVE
+	base=$(base_bitmaps 123 | sort)
+	[[ $(wc -l <<< "$base") = 2 ]]
+	guest_io 123 scsi0 "write -P 0x11 128k 64k"
+	"$VZDUMP" 123 --storage backup --compress zstd --incremental 1 --bwlimit 1 > "$VZ_TMP/log" 2>&1 3>&- &
+	wait_for_task $!
+	[[ $(base_bitmaps 123 | wc -l) = 4 ]]
+	kill -KILL $!
+	wait $! || true
+	guest_io 123 scsi0 "write -P 0x22 512k 64k"
+	vzdump --cleanup
+	[[ $status = 0 && $(base_bitmaps 123 | sort) = "$base" ]]
+	cp "$(disk_path 123 scsi0)" "$VZ_TMP/now"
+	vzdump_ok 123 --incremental 1
+	has_line "^INFO: incremental to ${first##*/}: "
+	# what was written, and the last cluster of each disk
+	has_line ": 256\.0 KiB of 2\.0 MiB changed$"
+	archive_read
+	same_disk drive-scsi0 "$VZ_TMP/now"
+	nothing_left 123
+}
+
+@test "A disk that was smaller in between is compared as a whole, whatever the guest has written since" {
+	disk_fill "$(disk_path 123 scsi0)" 1M
+	qemu_start 123 running
+	vzdump_ok 123 --incremental 1
+	qmp 123 block_resize '{"node-name":"f-scsi0","size":524288}'
+	qmp 123 block_resize '{"node-name":"f-scsi0","size":1048576}'
+	guest_io 123 scsi0 "write -P 0x11 960k 64k"
+	cp "$(disk_path 123 scsi0)" "$VZ_TMP/now"
+	vzdump_ok 123 --incremental 1
+	has_line "the disk was smaller in between"
+	archive_read
+	same_disk drive-scsi0 "$VZ_TMP/now"
 }
 
 @test "--cleanup --forget removes the bitmaps of all guests that run, and says how many" {

@@ -52,8 +52,9 @@ archive_right() {
 	done
 }
 
-# base_bitmaps <vmid>: the names of bitmaps that stay in its QEMU
+# base_bitmaps <vmid>: the names of bitmaps that stay in its QEMU, without their sentinels
 base_bitmaps() {
-	qmp "$1" query-named-block-nodes '{"flat":true}' dirty-bitmaps.name | tr ' ' '\n' | grep '^vzbase-' || true
+	qmp "$1" query-named-block-nodes '{"flat":true}' dirty-bitmaps.name | tr ' ,' '\n\n' | grep '^vzbase-' |
+		grep -v -- '-end$' || true
 }
 
