@@ -107,3 +107,22 @@ guest_with_noise() {
 	backup_next 123
 	archive_right scsi0
 }
+
+@test "the bitmap of a complete archive stays if the backup was killed right after that" {
+	local entry
+	guest_with_noise
+	export VZDUMP_TRACE=journal
+	backup_next 123
+	unset VZDUMP_TRACE
+	entry=$(sed -nE "s|.*(bitmap [0-9a-f-]{36}-[0-9a-f]{32} $ARCHIVE)$|\\1|p" <<< "$output" | head -n 1)
+	[ "$entry" ]
+	# as after kill -9 before it was struck
+	printf '+pid 999999\n+%s\n' "$entry" > "$VZDUMP_ROOT/var/lib/vzdump/123.journal"
+	vzdump --cleanup
+	[ "$status" = 0 ]
+	nothing_left 123
+	guest_io 123 scsi0 "write -P 0x77 5M 64k"
+	backup_next 123
+	has_line '^INFO: incremental to .*: (64|128)\.0 KiB of 32\.0 MiB changed$'
+	archive_right scsi0
+}
