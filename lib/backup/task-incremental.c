@@ -39,7 +39,8 @@ static void report_choice(const struct task *t)
 	const struct task_incremental *inc = &t->incremental;
 	struct incremental_report *r = &t->row->incremental;
 
-	r->asked = inc->choice.chained;
+	r->asked = true;
+	r->chained = inc->choice.chained;
 	r->base = xstrdup_null(inc->base_name);
 	r->reason = xstrdup_null(inc->choice.reason);
 	r->generation = inc->choice.chain.generation;

@@ -227,7 +227,7 @@ static struct run_record run_of(const struct job_report *job, const struct task_
 		.archive_size = t->archive_size,
 		.fleecing = fleecing,
 		.peak = sum.peak,
-		.incremental = t->incremental.asked && t->archive,
+		.incremental = t->incremental.chained && t->archive,
 		.generation = t->incremental.generation,
 		.changed = t->incremental.changed,
 		.fresh = task_report_new(t),

@@ -92,7 +92,10 @@ static void put_incremental(struct json_object *o, const struct task_report *t)
 	n = json_new_obj();
 	json_put_text(n, "base", i->base);
 	json_put_text(n, "reason", i->reason);
-	json_put_u64(n, "generation", i->generation);
+	if (i->chained)
+		json_put_u64(n, "generation", i->generation);
+	else
+		json_put_null(n, "generation");
 	json_put_u64(n, "looked-at", i->looked_at);
 	json_put_u64(n, "changed", i->changed);
 	json_put_u64(n, "new", task_report_new(t));

@@ -38,10 +38,11 @@ struct disk_report {
 
 /* What became of --incremental, for one guest. */
 struct incremental_report {
-	bool asked;   /* it was asked for, and the archive belongs to a chain */
+	bool asked;   /* it was asked for, and can have an effect */
+	bool chained; /* the archive belongs to a chain; else `reason` says why not */
 	char *base;   /* name of the archive that parts were taken from; NULL: a full backup, because: */
 	char *reason; /* one line; NULL: there is a base, and every disk had its dirty bitmap */
-	uint32_t generation; /* 0: a chain begins */
+	uint32_t generation; /* of a chain; 0: it begins */
 	uint64_t looked_at;  /* bytes of the disks that may have changed, as far as was known */
 	uint64_t changed;    /* bytes of the disks that were different from the base */
 	uint64_t shared;     /* bytes of the archive that it shares with others on its storage */

@@ -104,11 +104,14 @@ static struct json_object *incremental_row(const struct task_report *t)
 	json_put_u64(o, "changed", i->changed);
 	json_put_u64(o, "new", task_report_new(t));
 	json_put_u64(o, "shared", i->shared);
-	json_put_u64(o, "generation", i->generation);
+	if (i->chained)
+		json_put_u64(o, "generation", i->generation);
+	else
+		json_put_str(o, "generation", "none");
 	return json_put_text(o, "base", base);
 }
 
-/* NULL: no guest has an archive that belongs to a chain. */
+/* NULL: of no guest there is an archive that was to be an incremental backup. */
 static struct json_object *incremental_table(const struct job_report *r)
 {
 	static const struct column columns[] = {

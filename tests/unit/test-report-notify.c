@@ -123,11 +123,15 @@ static void test_incremental(void)
 	_cleanup_json_ struct json_object *o = NULL;
 
 	make_report();
-	report.tasks[0].incremental = (struct incremental_report){
-		.asked = true, .base = xstrdup("a"), .generation = 2, .changed = 9, .shared = 1500
-	};
-	report.tasks[1].incremental =
-		(struct incremental_report){ .asked = true, .reason = xstrdup("no archive") };
+	report.tasks[0].incremental = (struct incremental_report){ .asked = true,
+								   .chained = true,
+								   .base = xstrdup("a"),
+								   .generation = 2,
+								   .changed = 9,
+								   .shared = 1500 };
+	report.tasks[1].incremental = (struct incremental_report){ .asked = true,
+								   .chained = true,
+								   .reason = xstrdup("no archive") };
 	report.tasks[2].incremental = (struct incremental_report){ .asked = true };
 	o = report_template_data(&report, &paths);
 	same(json_text(json_get_array(json_get_obj(o, "incremental-table"), "data")),
@@ -135,6 +139,13 @@ static void test_incremental(void)
 	     "{\"vmid\":101,\"changed\":0,\"new\":5,\"shared\":0,\"generation\":0,"
 	     "\"base\":\"full backup: no archive\"}]",
 	     "which archives belong to a chain");
+	report.tasks[1].incremental.chained = false;
+	json_object_put(o);
+	o = report_template_data(&report, &paths);
+	same(json_text(json_array_at(json_get_array(json_get_obj(o, "incremental-table"), "data"), 1)),
+	     "{\"vmid\":101,\"changed\":0,\"new\":5,\"shared\":0,\"generation\":\"none\","
+	     "\"base\":\"full backup: no archive\"}",
+	     "and why one belongs to none");
 	report_clear(&report);
 }
 

@@ -37,19 +37,27 @@ static const struct task_report saved = {
 	.disks = disks,
 	.n_disks = 2,
 	.n_warnings = 3,
-	.incremental = { .asked = true, .generation = 4, .changed = 50, .shared = 1000 },
+	.incremental = { .asked = true, .chained = true, .generation = 4, .changed = 50, .shared = 1000 },
 };
 static const struct task_report failed = {
 	.vmid = 100,
 	.outcome = TASK_FAILED,
 	.start = 1700086400,
 	.error = (char *)"no space",
-	.incremental = { .asked = true },
+	.incremental = { .asked = true, .chained = true },
 };
 static const struct job_report job = { .node = (char *)"pve1",
 				       .job_id = (char *)"backup-1",
 				       .start = 1699999999 };
 static const struct job_report by_hand = { .node = (char *)"pve1", .start = 1700086399 };
+
+static const struct task_report no_chain = {
+	.vmid = 100,
+	.outcome = TASK_SAVED,
+	.start = 1700172800,
+	.archive = (char *)"/dump/a.vma.zst",
+	.incremental = { .asked = true },
+};
 
 static bool save(const struct job_report *j, const struct task_report *t)
 {
@@ -211,6 +219,15 @@ static void test_not_written(void)
 	   "an error names the guest: %s", error_message(err));
 }
 
+static void test_no_chain(void)
+{
+	_cleanup_record_ struct guest_record r = { 0 };
+
+	ok(save(&by_hand, &no_chain) && record_load(&paths, 100, &r, &to_diag) &&
+		   r.last.outcome == TASK_SAVED && !r.last.incremental,
+	   "an archive that belongs to no chain has no generation");
+}
+
 int main(void)
 {
 	root_make();
@@ -218,6 +235,7 @@ int main(void)
 	test_failed();
 	test_file();
 	test_order();
+	test_no_chain();
 	test_long_texts();
 	test_damaged();
 	test_after_damage();

@@ -157,6 +157,7 @@ static void test_json_incremental(void)
 	r.tasks[0].outcome = TASK_SAVED;
 	r.tasks[0].archive_size = 100;
 	r.tasks[0].incremental = (struct incremental_report){ .asked = true,
+							      .chained = true,
 							      .base = xstrdup("a"),
 							      .generation = 3,
 							      .looked_at = 50,
@@ -173,6 +174,11 @@ static void test_json_incremental(void)
 		"{\"base\":\"a\",\"reason\":null,\"generation\":3,\"looked-at\":50,\"changed\":40,\"new\":30,"
 		"\"shared\":70,\"copied\":20,\"bad-frames\":1}",
 		"an incremental backup as JSON");
+	is_text(xstrdup(json_text(json_get_obj(json_object_array_get_idx(json_get_array(o, "guests"), 1),
+					       "incremental"))),
+		"{\"base\":null,\"reason\":\"b\",\"generation\":null,\"looked-at\":0,\"changed\":0,\"new\":0,"
+		"\"shared\":9,\"copied\":0,\"bad-frames\":0}",
+		"one whose archive belongs to no chain");
 	is_text(xstrdup(json_text(json_walk(o, "totals", "shared", NULL))), "70",
 		"the sum of what is shared");
 }
