@@ -12,9 +12,11 @@ static void give_up(struct candidates *c, char *why)
 	c->why = why;
 }
 
-bool candidates_init(struct candidates *c, uint64_t size, const char *why)
+bool candidates_init(struct candidates *c, uint64_t size, uint64_t was, const char *why)
 {
-	*c = (struct candidates){ .size = size };
+	const uint32_t clusters = clusters_up(was && was < size ? was : size);
+
+	*c = (struct candidates){ .size = size, .marked = clusters ? clusters - 1 : 0 };
 	if (!map_init(&c->map, clusters_up(size)))
 		return false;
 	if (why || !size)
@@ -71,6 +73,6 @@ void candidates_end(struct candidates *c, int error)
 	if (end < c->map.n)
 		return;
 	c->known = true;
-	if (!map_get(&c->map, end - 1))
+	if (!map_get(&c->map, c->marked))
 		give_up(c, xstrdup("its bitmap cannot be trusted: the disk was resized"));
 }

@@ -3,8 +3,9 @@
  * about the whole disk, once.  Pure like the queue: candidates_next() is a question, the next two functions
  * take its answer.
  *
- * The bitmap is believed only if the last cluster is dirty in it.  That one was marked when the bitmap was
- * added, and is lost when the disk is made smaller and larger again, with the bits of what was cut off.
+ * The bitmap is believed only if the cluster that was the last one of the base's disk is dirty in it.  That
+ * one was marked when the bitmap was added, and is lost when the disk is made smaller and larger again,
+ * with the bits of what was cut off.
  *
  * Belongs to one thread.  Memory: a bit for each cluster until candidates_clear().
  */
@@ -22,6 +23,7 @@ struct candidates {
 	bool known;    /* the bitmap has answered, or there is none */
 	char *why;     /* all clusters are candidates, because; NULL: `map` is to be believed */
 	struct map map;
+	uint32_t marked; /* this cluster must be dirty */
 
 	bool open;         /* a question is */
 	uint32_t at;       /* asked up to here */
@@ -29,10 +31,10 @@ struct candidates {
 };
 
 /*
- * why: there is no bitmap, because: a few words, copied; NULL: there is one.  False when memory is out; there
- * is nothing to clear then.
+ * size, was: bytes of the disk now and in the base. why: there is no bitmap, because: a few words, copied;
+ * NULL: there is one.  False when memory is out; there is nothing to clear then.
  */
-bool candidates_init(struct candidates *c, uint64_t size, const char *why);
+bool candidates_init(struct candidates *c, uint64_t size, uint64_t was, const char *why);
 /* One that is all zero is fine. */
 void candidates_clear(struct candidates *c);
 

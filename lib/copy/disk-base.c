@@ -7,9 +7,11 @@
 
 int disk_base_connected(struct copy_disk *d, const struct source_endpoint *s, struct error **err)
 {
+	const struct vma_header *base = vma_base_header(vma_reuse_base(d->shared->reuse));
+	const uint64_t was = base->devices[d->dev].size;
 	const char *why_not = s->no_base_bitmap ? s->no_base_bitmap : "there is no dirty bitmap";
 
-	if (!candidates_init(&d->candidates, d->cover.size, s->base_bitmap ? NULL : why_not))
+	if (!candidates_init(&d->candidates, d->cover.size, was, s->base_bitmap ? NULL : why_not))
 		return error_set(err, -ENOMEM, "%s: no memory for a map of its %lu bytes", d->name,
 				 (unsigned long)d->cover.size);
 	return 0;

@@ -280,7 +280,7 @@ static void check_candidates(void)
 	struct candidates c;
 	struct question q;
 
-	candidates_init(&c, 70000 * CLUSTER + 1, NULL);
+	candidates_init(&c, 70000 * CLUSTER + 1, 70000 * CLUSTER + 1, NULL);
 	ok(candidates_next(&c, &q) && q.offset == 0 && q.length == 65535 * CLUSTER &&
 		   !candidates_next(&c, &q),
 	   "a question is about 65535 clusters at most, and one at a time");
@@ -297,22 +297,30 @@ static void check_candidates(void)
 	   "a cluster is a candidate if a part of it is dirty");
 	candidates_clear(&c);
 
-	candidates_init(&c, 10 * CLUSTER, NULL);
+	candidates_init(&c, 10 * CLUSTER, 10 * CLUSTER, NULL);
 	answer(&c, 3, 6, 0);
 	answer(&c, 9, 0, 0);
 	ok(is_untrusted(&c, "its bitmap cannot be read"), "one that does not answer for all is not");
-	candidates_init(&c, 10 * CLUSTER, NULL);
+	candidates_init(&c, 10 * CLUSTER, 10 * CLUSTER, NULL);
 	candidates_next(&c, &q);
 	candidates_piece(&c, &(struct piece){ 0, 10 * CLUSTER, PIECE_CLEAN });
 	candidates_end(&c, 0);
 	ok(is_untrusted(&c, "its bitmap cannot be trusted: the disk was resized"),
 	   "nor one whose last cluster is clean");
-	candidates_init(&c, 10 * CLUSTER, NULL);
+	candidates_init(&c, 12 * CLUSTER, 10 * CLUSTER, NULL);
+	candidates_next(&c, &q);
+	candidates_piece(&c, &(struct piece){ 0, 9 * CLUSTER, PIECE_CLEAN });
+	candidates_piece(&c, &(struct piece){ 9 * CLUSTER, CLUSTER, PIECE_DIRTY });
+	candidates_piece(&c, &(struct piece){ 10 * CLUSTER, 2 * CLUSTER, PIECE_CLEAN });
+	candidates_end(&c, 0);
+	ok(c.known && !c.why, "of a disk that has grown, the cluster that was the last one tells");
+	candidates_clear(&c);
+	candidates_init(&c, 10 * CLUSTER, 10 * CLUSTER, NULL);
 	answer(&c, 3, 7, 5);
 	ok(is_untrusted(&c, "its bitmap cannot be read (Input/output error)"), "nor one that fails");
-	candidates_init(&c, 10 * CLUSTER, "it is new");
+	candidates_init(&c, 10 * CLUSTER, 10 * CLUSTER, "it is new");
 	ok(!candidates_next(&c, &q) && is_untrusted(&c, "it is new"), "where there is none, none is asked");
-	candidates_init(&c, 0, NULL);
+	candidates_init(&c, 0, 0, NULL);
 	ok(!candidates_next(&c, &q) && is_untrusted(&c, "it is empty"), "nor for an empty disk");
 }
 
