@@ -65,6 +65,12 @@ static inline uint64_t cover_bytes(const struct cover *c, struct run run)
 	return cluster_offset(run.n - 1) + cover_cluster_len(c, run.first + run.n - 1);
 }
 
+/* About a run that lies within the disk and is no longer than QUESTION_MAX_CLUSTERS. */
+static inline struct question cover_question(const struct cover *c, struct run run)
+{
+	return (struct question){ cluster_offset(run.first), cover_bytes(c, run) };
+}
+
 /* ---- any thread ---- */
 
 /* Marks the cluster done; false if it was before. */

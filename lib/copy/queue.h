@@ -140,13 +140,13 @@ void queue_status_piece(struct queue *q, const struct piece *p);
 /* The answer has ended; error: an errno if there is none, or 0. */
 void queue_status_end(struct queue *q, int error, uint64_t now_ns);
 
-/* Ask the dirty bitmap about *ret now; false: not now. */
+/* queue-dirty.c: ask the dirty bitmap about *ret now; false: not now. */
 bool queue_next_dirty(struct queue *q, uint64_t now_ns, struct question *ret);
 /* A piece of the answer (PIECE_CLEAN, PIECE_DIRTY); as above. */
 void queue_dirty_piece(struct queue *q, const struct piece *p);
 void queue_dirty_end(struct queue *q, int error, uint64_t now_ns);
 
-/* ---- suspected zeroes, see QUEUE_DISTRUST ---- */
+/* ---- suspected zeroes, see QUEUE_DISTRUST; queue-dirty.c ---- */
 
 /* All that is left to be taken from the source are zeroes to be confirmed; reads may be in flight. */
 bool queue_only_suspects_left(const struct queue *q);

@@ -1,0 +1,168 @@
+#include "copy/queue.h"
+
+/* A pause between two polls: at least, and at most. */
+#define DIRTY_POLL_NS     (40 * UINT64_C(1000000))
+#define DIRTY_POLL_MAX_NS (1000 * UINT64_C(1000000))
+
+/*
+ * The guest wrote or discarded this cluster: whether it was zero at the instant must be read.  Not left to
+ * the drains, which every poll makes anew from what it finds.
+ */
+static void drop_suspect(struct queue *q, uint32_t at)
+{
+	if (cover_drop_suspect(q->cover, at))
+		runs_add(&q->data, at, 1);
+}
+
+/* A poll that began after queue_check_suspects() has ended: what it did not find dirty is zero. */
+static void settle_suspects(struct queue *q)
+{
+	const uint32_t clusters = q->cover->clusters;
+
+	for (size_t i = 0; i < q->dirty.found.n; i++) {
+		const struct run *run = &q->dirty.found.v[i];
+
+		for (uint32_t at = run->first; at < run->first + run->n; at++)
+			drop_suspect(q, at);
+	}
+	for (uint32_t at = 0; q->dirty.failed && (at = cover_next_suspect(q->cover, at)) < clusters;)
+		drop_suspect(q, at);
+	cover_confirm_suspects(q->cover, &q->zeroes);
+	q->trust = ZEROES_TRUSTED; /* there will be no more of them */
+}
+
+/*
+ * Puts on the list what nobody has claimed of the run, from cluster `from` on, and of the granules that it
+ * touches: only whole ones give their space back.  Returns how far it went.
+ */
+static uint32_t drain_granules(struct queue *q, const struct run *run, uint32_t from)
+{
+	uint32_t end, at = trims_granule(&q->trims, q->cover, run->first, &end);
+
+	trims_granule(&q->trims, q->cover, run->first + run->n - 1, &end);
+	for (at = at < from ? from : at; at < end; at++) {
+		if (!cover_is_claimed(q->cover, at))
+			runs_add(&q->drain, at, 1);
+	}
+	return end > from ? end : from;
+}
+
+static void note_rewritten(struct queue *q, const struct run *run)
+{
+	for (uint32_t at = run->first; at < run->first + run->n; at++) {
+		/* QEMU copies what was zero as well: it must not stay in the image until the end */
+		if (q->trust == ZEROES_COLLECTED)
+			drop_suspect(q, at);
+		if (!cover_is_claimed(q->cover, at))
+			cover_note_rewritten(q->cover, at);
+	}
+}
+
+/* A poll has reached the end of the disk: what it found and nobody has claimed is read next. */
+static void finish_poll(struct queue *q, uint64_t now_ns)
+{
+	const uint64_t took = now_ns - q->dirty.begun_ns;
+	uint32_t drained = 0;
+	uint64_t pause;
+
+	if (q->trust == ZEROES_CHECKED)
+		settle_suspects(q);
+	runs_reset(&q->drain);
+	for (size_t i = 0; i < q->dirty.found.n; i++)
+		note_rewritten(q, &q->dirty.found.v[i]);
+	/* once no suspect is left among them: two runs may share a granule */
+	for (size_t i = 0; i < q->dirty.found.n; i++)
+		drained = drain_granules(q, &q->dirty.found.v[i], drained);
+	runs_reset(&q->dirty.found);
+	q->dirty.failed = false;
+	q->dirty.begun_ns = 0;
+	/* at most a fifth of the time goes into asking */
+	pause = took * 4 < DIRTY_POLL_NS ? DIRTY_POLL_NS : took * 4;
+	q->dirty.next_ns = now_ns + (pause < DIRTY_POLL_MAX_NS ? pause : DIRTY_POLL_MAX_NS);
+}
+
+/* The next cluster from `at` on that a poll has to ask about. */
+static uint32_t next_asked(const struct queue *q, uint32_t at)
+{
+	const uint32_t suspect = cover_next_suspect(q->cover, at);
+	uint32_t unclaimed;
+
+	if (q->trust == ZEROES_CHECKED)
+		return suspect;
+	unclaimed = cover_next_unclaimed(q->cover, at);
+	return unclaimed < suspect ? unclaimed : suspect;
+}
+
+bool queue_next_dirty(struct queue *q, uint64_t now_ns, struct question *ret)
+{
+	struct run about;
+
+	if (!(q->flags & QUEUE_DIRTY) || q->dirty.open || cover_complete(q->cover))
+		return false;
+	if (!q->dirty.begun_ns) {
+		if (now_ns < q->dirty.next_ns)
+			return false;
+		q->dirty.begun_ns = now_ns;
+		q->dirty.at = 0;
+	}
+	q->dirty.at = next_asked(q, q->dirty.at);
+	about = (struct run){ q->dirty.at, q->cover->clusters - q->dirty.at };
+	if (!about.n) {
+		finish_poll(q, now_ns);
+		return false;
+	}
+	q->dirty.open = true;
+	if (about.n > QUESTION_MAX_CLUSTERS)
+		about.n = QUESTION_MAX_CLUSTERS;
+	*ret = cover_question(q->cover, about);
+	q->dirty.answered = ret->offset;
+	return true;
+}
+
+void queue_dirty_piece(struct queue *q, const struct piece *p)
+{
+	const uint64_t size = q->cover->size;
+	uint64_t end = p->offset + p->length;
+
+	if (p->offset >= size || !p->length)
+		return;
+	if (end > size)
+		end = size;
+	if (p->state == PIECE_DIRTY) {
+		const uint32_t first = (uint32_t)(p->offset / VMA_CLUSTER_SIZE);
+
+		runs_add(&q->dirty.found, first, clusters_up(end) - first);
+	}
+	q->dirty.answered = end;
+}
+
+void queue_dirty_end(struct queue *q, int error, uint64_t now_ns)
+{
+	const uint64_t answered = q->dirty.answered;
+	const uint32_t end =
+		answered >= q->cover->size ? q->cover->clusters : (uint32_t)(answered / VMA_CLUSTER_SIZE);
+
+	q->dirty.open = false;
+	/* losing the order of the reads is no reason to fail: the data is read all the same */
+	q->dirty.failed |= error || end <= q->dirty.at;
+	q->dirty.at = q->dirty.failed ? q->cover->clusters : end;
+	if (q->dirty.at == q->cover->clusters)
+		finish_poll(q, now_ns);
+}
+
+/* ---- suspected zeroes ---- */
+
+bool queue_only_suspects_left(const struct queue *q)
+{
+	return q->trust == ZEROES_COLLECTED && q->cover->n_suspects && queue_all_given(q);
+}
+
+void queue_check_suspects(struct queue *q)
+{
+	/* a poll that is under way has seen parts of the bitmap before they were complete */
+	q->trust = ZEROES_CHECKED;
+	runs_reset(&q->dirty.found);
+	q->dirty.failed = false;
+	q->dirty.begun_ns = 0;
+	q->dirty.next_ns = 0;
+}
