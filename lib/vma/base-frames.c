@@ -19,14 +19,14 @@ unsigned vma_base_frame_clusters(const struct vma_base *b, uint32_t frame)
 	return b->counts[frame];
 }
 
-void vma_base_place(const struct vma_base *b, uint32_t frame, struct vma_base_place *ret)
+void vma_base_span(const struct vma_base *b, uint32_t frame, struct vma_base_span *ret)
 {
 	const uint64_t *offsets = b->map.offsets;
 
-	*ret = (struct vma_base_place){ .offset = offsets[frame],
-					.frame = offsets[frame + 1] - offsets[frame],
-					.trailer = offsets[frame + 2] - offsets[frame + 1],
-					.content = b->map.contents[frame] };
+	*ret = (struct vma_base_span){ .offset = offsets[frame],
+				       .frame = offsets[frame + 1] - offsets[frame],
+				       .trailer = offsets[frame + 2] - offsets[frame + 1],
+				       .content = b->map.contents[frame] };
 }
 
 static int frame_is_wrong(uint64_t frame, const char *text, struct error **err)
@@ -62,12 +62,12 @@ static int check_frame(const struct vma_base *b, uint32_t frame, struct error **
 {
 	const uint64_t mask = b->chain.align - 1;
 	const size_t trailer = vma_trailer_size(b->counts[frame]);
-	struct vma_base_place p;
+	struct vma_base_span p;
 
 	/* the last two are the chain frame and the root of the index */
 	if (!frame || (uint64_t)frame + 3 >= b->map.n_frames || b->devs[frame + 1])
 		return frame_is_wrong(frame, "has no trailer", err);
-	vma_base_place(b, frame, &p);
+	vma_base_span(b, frame, &p);
 	if (p.offset & mask || (p.offset + p.frame + p.trailer) & mask)
 		return frame_is_wrong(frame, "and its trailer are not between boundaries", err);
 	if (p.content > VMA_EXTENT_MAX_SIZE || p.frame > frame_bound((size_t)p.content) ||

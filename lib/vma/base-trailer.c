@@ -121,10 +121,10 @@ int base_trailer_decode(const struct vma_base *b, uint32_t frame, const uint8_t 
 static int read_trailer(const struct vma_base *b, uint32_t frame, struct vma_trailer *ret, struct error **err)
 {
 	_cleanup_free_ uint8_t *raw = NULL;
-	struct vma_base_place p;
+	struct vma_base_span p;
 	int r;
 
-	vma_base_place(b, frame, &p);
+	vma_base_span(b, frame, &p);
 	raw = xmalloc((size_t)p.trailer);
 	r = base_read(b, raw, (size_t)p.trailer, p.offset + p.frame, err);
 	return r < 0 ? r : base_trailer_decode(b, frame, raw, (size_t)p.trailer, ret, err);

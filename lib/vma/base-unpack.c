@@ -40,12 +40,12 @@ static int make_room(struct vma_base_unpacked *u, size_t len, struct error **err
 static int read_frame(const struct vma_base *b, uint32_t frame, struct vma_base_unpacked *u,
 		      struct error **err)
 {
-	struct vma_base_place p;
+	struct vma_base_span p;
 	uint64_t len = 0;
 	size_t n = 0;
 	int r;
 
-	vma_base_place(b, frame, &p);
+	vma_base_span(b, frame, &p);
 	r = make_room(u, (size_t)(p.frame + p.trailer), err);
 	if (r == 0)
 		r = base_read(b, u->packed, (size_t)(p.frame + p.trailer), p.offset, err);

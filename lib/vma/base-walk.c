@@ -1,4 +1,4 @@
-/* The data frames of the base, one after the other: the rows of the index, sorted by frame. */
+/* The data frames of the base, one after the other: the runs of the index, sorted by frame. */
 #include "base/mem.h"
 #include "vma/base-internal.h"
 #include "vma/index.h"

@@ -8,7 +8,7 @@
  *
  * The file is opened once and may be removed meanwhile.  Nothing in it is trusted: a base that lies gives
  * errors or wrong data of its own disks, never wrong lengths or memory.  Memory: 14 bytes for each frame,
- * 12 for each row of consecutive clusters within one frame; hashes stay in the file, apart from a small
+ * 12 for each run of consecutive clusters within one frame; hashes stay in the file, apart from a small
  * cache.
  *
  * Threads: all functions from any thread once it is open.
@@ -51,13 +51,13 @@ uint8_t vma_base_frame_dev(const struct vma_base *b, uint32_t frame);
 unsigned vma_base_frame_clusters(const struct vma_base *b, uint32_t frame);
 
 /* Where a data frame and its trailer are. */
-struct vma_base_place {
+struct vma_base_span {
 	uint64_t offset;
 	uint64_t frame;   /* bytes of the frame */
 	uint64_t trailer; /* bytes of the trailer behind it */
 	uint64_t content; /* bytes of the frame, unpacked */
 };
-void vma_base_place(const struct vma_base *b, uint32_t frame, struct vma_base_place *ret);
+void vma_base_span(const struct vma_base *b, uint32_t frame, struct vma_base_span *ret);
 
 /*
  * The frame that stores the cluster, or VMA_BASE_NONE if it is zero in the base; this holds for *ret_n
@@ -91,7 +91,7 @@ int vma_base_unpack(struct vma_base *b, uint32_t frame, struct vma_base_unpacked
 
 /*
  * Goes through the data frames of a device (0: of all), in the order of their numbers.  Reads nothing;
- * memory: 16 bytes for each row of consecutive clusters within one frame, while it exists.
+ * memory: 16 bytes for each run of consecutive clusters within one frame, while it exists.
  */
 struct vma_base_walk;
 struct vma_base_walk *vma_base_walk_new(const struct vma_base *b, uint8_t dev);

@@ -8,7 +8,7 @@
  *	zeroes    := frame(extent+) pad
  *	chain     := skippable frame, magic 0x184D2A5B, directly before the root of the index
  *
- * - Each frame up to the last data frame begins at a multiple of `align`, so that a row of frames with their
+ * - Each frame up to the last data frame begins at a multiple of `align`, so that frames with their
  *   trailers (vma/trailer.h) can be shared by file systems that share blocks.
  * - A data frame holds one extent, whose clusters belong to one disk and all store something.
  *
@@ -34,7 +34,7 @@
 #define VMA_GEN_SIZE        16
 #define VMA_CHAIN_MIN_ALIGN 4096u
 #define VMA_CHAIN_MAX_ALIGN (128u << 10)
-/* Clusters of a frame that replaces one of the base (see facts in doc/architecture.md). */
+/* Clusters of a frame that replaces one of the base (see the numbers in doc/architecture.md). */
 #define VMA_CHAIN_RECUT 8u
 
 struct vma_chain {

@@ -7,7 +7,7 @@
  *
  * Any number of threads may read at once.  A frame that several of them want is unpacked once and stays in
  * a cache; different frames are unpacked in parallel.  Memory: the cache, 12 bytes for each frame (a frame
- * is up to 4 MiB of archive), and 12 bytes for each row of consecutive clusters within one frame.  That is
+ * is up to 4 MiB of archive), and 12 bytes for each run of consecutive clusters within one frame.  That is
  * a few MiB for 1 TiB that was backed up front to back, and 200 MiB if no two clusters are consecutive.
  *
  * Nothing in the file is trusted: a wrong index leads to errors, never to another disk's data.

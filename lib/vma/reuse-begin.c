@@ -71,8 +71,8 @@ static void begin_frames(const struct beginning *b)
 	}
 }
 
-/* Rows of [first, end) that are no candidates. */
-static void zero_rows(const struct map *candidates, uint32_t first, uint32_t end,
+/* Runs of [first, end) that are no candidates. */
+static void zero_runs(const struct map *candidates, uint32_t first, uint32_t end,
 		      void (*zero)(void *opaque, uint32_t first, uint32_t n), void *opaque)
 {
 	const struct map part = { .words = candidates->words, .n = end };
@@ -88,12 +88,12 @@ static void begin_zeroes(const struct beginning *b, void (*zero)(void *opaque, u
 {
 	const uint32_t end = b->d->same_end;
 
-	for (uint32_t row, at = 0; at < end; at += row) {
-		const uint32_t frame = vma_base_find(b->u->o.base, b->dev, at, &row);
+	for (uint32_t run, at = 0; at < end; at += run) {
+		const uint32_t frame = vma_base_find(b->u->o.base, b->dev, at, &run);
 
-		row = row < end - at ? row : end - at;
+		run = run < end - at ? run : end - at;
 		if (frame == VMA_BASE_NONE)
-			zero_rows(b->candidates, at, at + row, zero, opaque);
+			zero_runs(b->candidates, at, at + run, zero, opaque);
 	}
 }
 

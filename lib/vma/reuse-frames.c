@@ -82,14 +82,14 @@ bool reuse_judge_taken(struct vma_reuse *u, struct reuse_disk *d, uint32_t frame
 
 static void count_kept(struct vma_reuse *u, uint8_t dev, uint32_t frame, unsigned n)
 {
-	struct vma_base_place place;
+	struct vma_base_span span;
 
-	vma_base_place(u->o.base, frame, &place);
+	vma_base_span(u->o.base, frame, &span);
 	u->stats.kept++;
 	u->stats.kept_clusters += n;
-	u->stats.kept_bytes += place.frame + place.trailer;
-	if (place.content > VMA_EXTENT_HEADER_SIZE)
-		u->stats.stored[dev] += place.content - VMA_EXTENT_HEADER_SIZE;
+	u->stats.kept_bytes += span.frame + span.trailer;
+	if (span.content > VMA_EXTENT_HEADER_SIZE)
+		u->stats.stored[dev] += span.content - VMA_EXTENT_HEADER_SIZE;
 }
 
 void reuse_release(const struct reuse_disk *d, const uint32_t *clusters, unsigned n)

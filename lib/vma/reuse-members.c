@@ -10,13 +10,13 @@ void reuse_members_init(struct reuse_members *m)
 
 void reuse_members_clear(struct reuse_members *m)
 {
-	free(m->rows);
+	free(m->runs);
 	pthread_mutex_destroy(&m->lock);
 }
 
 static void add(struct reuse_members *m, uint32_t frame, uint32_t cluster)
 {
-	struct reuse_row *last = m->n ? &m->rows[m->n - 1] : NULL;
+	struct reuse_run *last = m->n ? &m->runs[m->n - 1] : NULL;
 
 	if (last && last->frame == frame && last->first + last->n == cluster) {
 		last->n++;
@@ -24,9 +24,9 @@ static void add(struct reuse_members *m, uint32_t frame, uint32_t cluster)
 	}
 	if (m->n == m->cap) {
 		m->cap = m->cap ? 2 * m->cap : 1024;
-		m->rows = xreallocarray(m->rows, m->cap, sizeof(*m->rows));
+		m->runs = xreallocarray(m->runs, m->cap, sizeof(*m->runs));
 	}
-	m->rows[m->n++] = (struct reuse_row){ .frame = frame, .first = cluster, .n = 1 };
+	m->runs[m->n++] = (struct reuse_run){ .frame = frame, .first = cluster, .n = 1 };
 }
 
 /* The walk goes by the numbers of frames. */
@@ -43,15 +43,15 @@ static void make(struct reuse_members *m, const struct vma_base *b, uint8_t dev)
 	m->made = true;
 }
 
-/* The first row of the frame, or of a later one. */
-static size_t first_row(const struct reuse_members *m, uint32_t frame)
+/* The first run of the frame, or of a later one. */
+static size_t first_run(const struct reuse_members *m, uint32_t frame)
 {
 	size_t low = 0, high = m->n;
 
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
 
-		if (m->rows[middle].frame < frame)
+		if (m->runs[middle].frame < frame)
 			low = middle + 1;
 		else
 			high = middle;
@@ -67,9 +67,9 @@ unsigned reuse_members_get(struct reuse_members *m, const struct vma_base *b, ui
 	pthread_mutex_lock(&m->lock);
 	if (!m->made)
 		make(m, b, dev);
-	for (size_t i = first_row(m, frame); i < m->n && m->rows[i].frame == frame; i++)
-		for (uint32_t k = 0; k < m->rows[i].n && n < VMA_CLUSTERS_PER_EXTENT; k++)
-			ret[n++] = m->rows[i].first + k;
+	for (size_t i = first_run(m, frame); i < m->n && m->runs[i].frame == frame; i++)
+		for (uint32_t k = 0; k < m->runs[i].n && n < VMA_CLUSTERS_PER_EXTENT; k++)
+			ret[n++] = m->runs[i].first + k;
 	pthread_mutex_unlock(&m->lock);
 	return n;
 }

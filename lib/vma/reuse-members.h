@@ -1,6 +1,6 @@
 /*
  * Which clusters a frame of the base stores, for a frame whose trailer cannot tell because it is damaged.
- * The table is made when it is needed first.  Memory, from then on: 12 bytes for each row of consecutive
+ * The table is made when it is needed first.  Memory, from then on: 12 bytes for each run of consecutive
  * clusters within one frame.
  *
  * Threads: any.
@@ -14,9 +14,9 @@
 
 struct reuse_members {
 	pthread_mutex_t lock;
-	struct reuse_row {
+	struct reuse_run {
 		uint32_t frame, first, n;
-	} * rows; /* ascending */
+	} * runs; /* ascending */
 	size_t n, cap;
 	bool made;
 };

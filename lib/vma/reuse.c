@@ -94,7 +94,7 @@ int vma_reuse_add_disk(struct vma_reuse *u, uint8_t dev, uint64_t size, const st
 }
 
 /* Clusters of one frame were taken; true: it is ready now. */
-static bool row_taken(struct vma_reuse *u, struct reuse_disk *d, uint32_t frame, uint32_t first, uint32_t n)
+static bool run_taken(struct vma_reuse *u, struct reuse_disk *d, uint32_t frame, uint32_t first, uint32_t n)
 {
 	bool ready = false;
 
@@ -113,12 +113,12 @@ void vma_reuse_zero(struct vma_reuse *u, uint8_t dev, uint32_t first, uint32_t n
 	struct reuse_disk *d = u->disks[dev];
 	bool ready = false;
 
-	for (uint32_t row; n; first += row, n -= row) {
-		const uint32_t frame = vma_base_find(u->o.base, dev, first, &row);
+	for (uint32_t run; n; first += run, n -= run) {
+		const uint32_t frame = vma_base_find(u->o.base, dev, first, &run);
 
-		row = row < n ? row : n;
+		run = run < n ? run : n;
 		if (frame != VMA_BASE_NONE)
-			ready |= row_taken(u, d, frame, first, row);
+			ready |= run_taken(u, d, frame, first, run);
 	}
 	if (ready)
 		reuse_wake(u);
@@ -128,7 +128,7 @@ void vma_reuse_pushed(struct vma_reuse *u, uint8_t dev, uint32_t cluster)
 {
 	const uint32_t frame = reuse_find(u, dev, cluster);
 
-	if (frame != VMA_BASE_NONE && row_taken(u, u->disks[dev], frame, cluster, 1))
+	if (frame != VMA_BASE_NONE && run_taken(u, u->disks[dev], frame, cluster, 1))
 		reuse_wake(u);
 }
 

@@ -25,7 +25,7 @@
  *	output	vma_reuse_is_kept()	when all disks are complete
  *
  * Threads: all functions from any thread unless stated otherwise.  Memory: four bytes for each frame of the
- * base, and a bit for each cluster; once a frame is bad, 12 bytes for each row of consecutive clusters within
+ * base, and a bit for each cluster; once a frame is bad, 12 bytes for each run of consecutive clusters within
  * one frame of its disk.
  */
 #ifndef VZDUMP_VMA_REUSE_H
@@ -90,7 +90,7 @@ int vma_reuse_add_disk(struct vma_reuse *u, uint8_t dev, uint64_t size, const st
  * the smaller size on (the base's or now), the one included that it ends in, count as changed without a
  * comparison, and are added to the candidates.  What is a candidate then must be read, and nothing else.
  *
- * Takes and releases at once what kept frames store. zero() is called, without a lock, for rows of clusters
+ * Takes and releases at once what kept frames store. zero() is called, without a lock, for runs of clusters
  * that are zero now and in the base; they were not taken, and the caller hands them to the writer in time.
  */
 void vma_reuse_begin(struct vma_reuse *u, uint8_t dev, struct map *candidates,

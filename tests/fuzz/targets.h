@@ -199,9 +199,9 @@ static inline void fuzz_ask_base(struct vma_base *b)
 	if (vma_base_unpacked_init(&u, NULL) < 0)
 		abort();
 	while (vma_base_walk_next(w, &frame, keys, &n) && asked++ < 64) {
-		struct vma_base_place p;
+		struct vma_base_span p;
 
-		vma_base_place(b, frame, &p);
+		vma_base_span(b, frame, &p);
 		if (!n || n > VMA_CLUSTERS_PER_EXTENT || n != vma_base_frame_clusters(b, frame) ||
 		    p.offset + p.frame + p.trailer > vma_base_file_size(b))
 			abort();

@@ -198,11 +198,11 @@ static inline struct vma_reuse *open_reuse(struct rig *r)
 		exit(1);
 	}
 	if (r->damaged != UINT32_MAX) {
-		struct vma_base_place place;
+		struct vma_base_span span;
 		uint32_t n;
 
-		vma_base_place(b, vma_base_find(b, 1, r->damaged, &n), &place);
-		pwrite(r->base_fd, "damage", 6, (off_t)(place.offset + place.frame / 2));
+		vma_base_span(b, vma_base_find(b, 1, r->damaged, &n), &span);
+		pwrite(r->base_fd, "damage", 6, (off_t)(span.offset + span.frame / 2));
 	}
 	return vma_reuse_new(&(struct vma_reuse_options){ .base = b, .generation = 1 });
 }

@@ -155,10 +155,10 @@ static inline void flip(const struct vma_base *b, uint64_t offset)
 
 static inline void damage_frame(struct model *m, uint32_t frame, enum damage how)
 {
-	struct vma_base_place p;
+	struct vma_base_span p;
 	const size_t head = FRAME_SKIPPABLE_HEADER_SIZE;
 
-	vma_base_place(m->base, frame, &p);
+	vma_base_span(m->base, frame, &p);
 	if (how == DAMAGE_CONTENT)
 		flip(m->base, p.offset + p.frame / 2);
 	else

@@ -263,7 +263,7 @@ static inline void check_frame(struct model *m, uint32_t frame, const uint64_t *
 {
 	const bool kept = vma_reuse_is_kept(m->reuse, frame);
 	bool could = !m->damaged[frame];
-	struct vma_base_place place;
+	struct vma_base_span span;
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct model_disk *d = &m->disks[(keys[i] >> 32) - 1];
@@ -273,9 +273,9 @@ static inline void check_frame(struct model *m, uint32_t frame, const uint64_t *
 	}
 	if (could && !kept)
 		model_wrong(m, "frame %u is not kept", frame);
-	vma_base_place(m->base, frame, &place);
+	vma_base_span(m->base, frame, &span);
 	sums->kept += kept;
-	sums->bytes += kept ? place.frame + place.trailer : 0;
+	sums->bytes += kept ? span.frame + span.trailer : 0;
 }
 
 static inline void check_frames(struct model *m, struct model_sums *sums)

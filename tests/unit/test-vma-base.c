@@ -160,13 +160,13 @@ static bool blocks_are_right(const struct chained *c, const struct vma_trailer_e
 static bool frame_is_right(struct vma_base *b, const struct chained *c, uint32_t frame,
 			   struct vma_base_unpacked *u)
 {
-	struct vma_base_place p;
+	struct vma_base_span p;
 	struct vma_trailer t;
 	struct error *err = NULL;
 	bool good = vma_base_trailer(b, frame, &t, &err) == 0 && vma_base_unpack(b, frame, u, &err) == 0 &&
 		    t.n == vma_base_frame_clusters(b, frame) && u->trailer.n == t.n;
 
-	vma_base_place(b, frame, &p);
+	vma_base_span(b, frame, &p);
 	good = good && p.offset == chained_offset(c, frame) &&
 	       p.offset + p.frame == chained_offset(c, frame + 1) &&
 	       p.offset + p.frame + p.trailer == chained_offset(c, frame + 2) &&

@@ -53,12 +53,12 @@ static void damage_base(struct guest *g, unsigned share, uint32_t *seed)
 	if (vma_base_open(dup(g->archive), "base", &b, NULL) < 0)
 		return;
 	for (uint32_t i = 0; i < vma_base_frames(b); i++) {
-		struct vma_base_place p;
+		struct vma_base_span p;
 		uint8_t byte = 0;
 
 		if (!vma_base_frame_dev(b, i) || disk_random(seed) % share)
 			continue;
-		vma_base_place(b, i, &p);
+		vma_base_span(b, i, &p);
 		if (pread(g->archive, &byte, 1, (off_t)(p.offset + p.frame / 2)) == 1) {
 			byte ^= 1;
 			ok(pwrite(g->archive, &byte, 1, (off_t)(p.offset + p.frame / 2)) == 1,
