@@ -12,8 +12,8 @@ struct kept_counts {
 };
 
 /*
- * Before each part is copied check(opaque) says whether to go on.  If the base cannot be read, the message says so, and
- * how to go on without it.
+ * Before each part is copied check(opaque) says whether to go on.  If the base cannot be read, the message
+ * says so, and how to go on without it.
  */
 int kept_take_over(const struct vma_reuse *u, struct writer_file *f,
 		   int (*check)(void *opaque, struct error **err), void *opaque, struct kept_counts *ret,
