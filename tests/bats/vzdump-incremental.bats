@@ -138,3 +138,41 @@ guest_with_noise() {
 	has_line ': 1\.1 MiB of 33\.0 MiB changed$'
 	archive_right scsi0
 }
+
+# changed <vmid> <MiB>...: an incremental backup after a cluster at each of them has changed; sets NEW, the bytes that
+# the file system has taken for it
+changed() {
+	local vmid=$1 at
+	shift
+	for at; do
+		disk_fill "$VZ_TMP/fresh" 64K "$BATS_TEST_NAME $at $((SEED++))"
+		guest_io "$vmid" scsi0 "write -s $VZ_TMP/fresh ${at}M 64k"
+	done
+	NEW=$(place_used)
+	backup_next "$vmid"
+	has_line "^INFO: incremental to .*: $(($# * 64 + 64))\.0 KiB of 64\.0 MiB changed$"
+	NEW=$(($(place_used) - NEW))
+	echo "# numbers: $((NEW >> 10)) KiB for $# clusters" >&3
+	archive_right scsi0
+}
+
+@test "a changed cluster costs its frame once, and from then on frames of 8 clusters at most" {
+	local SEED=0
+	chain_place xfs 400M
+	# 768 clusters are 13 frames of 59 and a rest
+	disk_add 123 scsi0 throttle 64M
+	disk_fill "$(disk_path 123 scsi0)" 48M
+	truncate -s 64M "$(disk_path 123 scsi0)"
+	qemu_start 123
+	backup_next 123
+	# each in another frame
+	changed 123 1 5 9 13
+	((NEW < 4 * 59 * 65536 * 12 / 10))
+	# which are cut anew: the next is in one of 8
+	changed 123 2 6 10
+	((NEW < 3 * 8 * 65536 * 12 / 10))
+	changed 123 3
+	((NEW < 8 * 65536 * 12 / 10))
+	changed 123 2 6 10 3
+	((NEW < 4 * 8 * 65536 * 12 / 10))
+}
