@@ -1,8 +1,9 @@
 /*
  * For LD_PRELOAD under vzdump or qmrestore: ends the process by SIGKILL right before or right after its
- * n-th step, or lets that step fail with EIO (fsync() after it was done: the error is all that differs).
+ * n-th step, or lets that step fail with EIO (fsync() after it was done: the error is all that differs), or
+ * ends whoever a message was sent to, that is QEMU, and lets this process go on.
  *
- *	KILL_AT=<kind>:<before|after|fails>:<n>
+ *	KILL_AT=<kind>:<before|after|fails|peer>:<n>
  *
  * Kinds of steps:
  *	journal	a line of a journal gets to the disk: fdatasync() on *.journal
@@ -87,6 +88,20 @@ static bool fails(int n, const char *what)
 	dprintf(STDERR_FILENO, "failed %s %d: %s\n", kind, n, what);
 	errno = EIO;
 	return true;
+}
+
+/* Who has made the socket that this one is connected to. */
+static void strike_peer(int fd, int n, const char *what)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (!n || n != wanted || strcmp(moment, "peer") != 0)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.pid <= 1)
+		abort();
+	dprintf(STDERR_FILENO, "killed peer %s %d: %s\n", kind, n, what);
+	kill(peer.pid, SIGKILL);
 }
 
 static void path_of(int fd, char path[4096])
@@ -193,5 +208,6 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	n = before("message", text);
 	r = real(fd, msg, flags);
 	after(n, text);
+	strike_peer(fd, n, text);
 	return r;
 }

@@ -6,6 +6,7 @@
     state.py MONITOR hold SECONDS          sits on the monitor, so that nobody else gets in
     state.py MONITOR undone TMP VMID [stranger]
 
+What incremental backups leave in QEMU, their base bitmaps, is left out.
 `undone` fails when anything shows that there was a backup: in QEMU, compared with TMP/VMID.state-before
 if there is one; in the configuration, compared with TMP/VMID.conf-before; and on the storages below TMP.
 It writes 64 KiB through each disk, as the guest would, and stops an NBD server if it finds one (which is
@@ -40,7 +41,8 @@ def snapshot(m):
     nodes = {}
     for n in m.execute("query-named-block-nodes", flat=True):
         nodes[n["node-name"]] = [n["drv"], n.get("file"), n["ro"], n["detect_zeroes"], n["cache"],
-                                 [b.get("name") for b in n.get("dirty-bitmaps", [])]]
+                                 [b.get("name") for b in n.get("dirty-bitmaps", [])
+                                  if not b.get("name", "").startswith("vzbase-")]]
     devices = {d.get("qdev", d["device"]): d.get("inserted", {}).get("node-name")
                for d in m.execute("query-block")}
     return {"nodes": nodes, "devices": devices,

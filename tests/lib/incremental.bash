@@ -52,9 +52,11 @@ archive_right() {
 	done
 }
 
-# base_bitmaps <vmid>: the names of bitmaps that stay in its QEMU, without their sentinels
+# base_bitmaps <vmid>: the names of bitmaps that stay in its QEMU; base_bitmaps_all: and of their sentinels
 base_bitmaps() {
-	qmp "$1" query-named-block-nodes '{"flat":true}' dirty-bitmaps.name | tr ' ,' '\n\n' | grep '^vzbase-' |
-		grep -v -- '-end$' || true
+	base_bitmaps_all "$1" | grep -v -- '-end$' || true
 }
 
+base_bitmaps_all() {
+	qmp "$1" query-named-block-nodes '{"flat":true}' dirty-bitmaps.name | tr ', ' '\n\n' | grep '^vzbase-' || true
+}
