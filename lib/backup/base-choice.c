@@ -1,8 +1,12 @@
 #include "backup/base-choice.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/bounded.h"
 #include "base/mem.h"
 #include "base/uuid.h"
 
@@ -29,6 +33,55 @@ __attribute__((format(printf, 2, 3))) static void be_full(struct base_choice *c,
 
 /* ---- what can be told from the archive itself ---- */
 
+/* Reading its index over a slow network; a request to stop ends it. */
+#define READ_MS (5 * 60 * 1000)
+
+/* Belongs to the thread that reads and to who waits for it; the last of both frees it. */
+struct reading {
+	atomic_int users;
+	int fd; /* until it belongs to the base */
+	char *name;
+	struct vma_base *base;
+};
+
+static void reading_unref(void *opaque)
+{
+	struct reading *r = opaque;
+
+	if (atomic_fetch_sub(&r->users, 1) > 1)
+		return;
+	vma_base_free(r->base);
+	if (r->fd >= 0)
+		close(r->fd);
+	free(r->name);
+	free(r);
+}
+
+static int read_archive(void *opaque, struct error **err)
+{
+	struct reading *r = opaque;
+
+	return vma_base_open(TAKE_FD(r->fd), r->name, &r->base, err);
+}
+
+/* vma_base_open(), whose reads wait for the file system.  fd belongs to it in any case. */
+static int read_base(const struct base_choice_params *p, int fd, const char *name, struct vma_base **ret,
+		     struct error **err)
+{
+	struct reading *reading = xcalloc(1, sizeof(*reading));
+	const struct bounded_call call = { .call = read_archive, .clear = reading_unref, .arg = reading };
+	int r;
+
+	*reading = (struct reading){ .users = 2, .fd = fd, .name = xstrdup(name) };
+	r = bounded_run(&call, READ_MS, p->cancel, err);
+	if (r == ERR_TIMEOUT)
+		error_prefix(err, "base '%s'", name);
+	if (r == 0)
+		*ret = TAKE_PTR(reading->base);
+	reading_unref(reading);
+	return r;
+}
+
 static int open_base(const struct base_choice_params *p, const struct backup *newest, struct base_choice *c,
 		     struct error **err)
 {
@@ -42,7 +95,7 @@ static int open_base(const struct base_choice_params *p, const struct backup *ne
 	}
 	r = place_open(p->place, name, &fd, &mine);
 	if (r == 0)
-		r = vma_base_open(fd, name, &c->base, &mine);
+		r = read_base(p, fd, name, &c->base, &mine);
 	if (r == ERR_UNSUPPORTED)
 		be_full(c, "the newest backup '%s' was not made with --incremental", name);
 	else if (r < 0 && r != ERR_CANCELED)
