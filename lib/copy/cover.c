@@ -39,16 +39,23 @@ void cover_clear(struct cover *c)
 
 /* ---- any thread ---- */
 
-/* Called with the lock held; the cluster is not done. */
-static void set_done(struct cover *c, uint32_t cluster)
+/* Called with the lock held; none of the clusters is done. */
+static void set_done(struct cover *c, const uint32_t *clusters, unsigned n)
 {
-	const uint32_t len = cover_cluster_len(c, cluster);
+	uint64_t bytes = 0, clean = 0;
 
-	map_set(&c->done, cluster);
-	if (map_get(&c->clean, cluster))
-		atomic_fetch_add(&c->clean_done_bytes, len);
-	atomic_fetch_add(&c->done_bytes, len);
-	atomic_fetch_add(&c->n_done, 1);
+	for (unsigned i = 0; i < n; i++) {
+		const uint32_t len = cover_cluster_len(c, clusters[i]);
+
+		map_set(&c->done, clusters[i]);
+		bytes += len;
+		if (map_get(&c->clean, clusters[i]))
+			clean += len;
+	}
+	if (clean)
+		atomic_fetch_add(&c->clean_done_bytes, clean);
+	atomic_fetch_add(&c->done_bytes, bytes);
+	atomic_fetch_add(&c->n_done, n);
 }
 
 bool cover_mark_done(struct cover *c, uint32_t cluster)
@@ -63,8 +70,8 @@ bool cover_mark_all_done(struct cover *c, const uint32_t *clusters, unsigned n)
 	pthread_mutex_lock(&c->lock);
 	for (unsigned i = 0; i < n && first; i++)
 		first = !map_get(&c->done, clusters[i]);
-	for (unsigned i = 0; i < n && first; i++)
-		set_done(c, clusters[i]);
+	if (first)
+		set_done(c, clusters, n);
 	pthread_mutex_unlock(&c->lock);
 	return first;
 }

@@ -159,6 +159,9 @@ bool queue_only_suspects_left(const struct queue *q)
 
 void queue_check_suspects(struct queue *q)
 {
+	/* all is claimed: block status could only name what must be read again, as suspects of no poll */
+	q->status.cursor = q->cover->clusters;
+	cover_set_known(q->cover, q->status.cursor);
 	/* a poll that is under way has seen parts of the bitmap before they were complete */
 	q->trust = ZEROES_CHECKED;
 	runs_reset(&q->dirty.found);

@@ -468,6 +468,7 @@ static void check_read_again(void)
 {
 	struct disk d;
 	struct queue_read r;
+	struct run z;
 
 	open_disk(&d, 20 * CLUSTER, ALL | QUEUE_CANDIDATES, 0);
 	claim_all_but(&d, 10, 2);
@@ -478,6 +479,18 @@ static void check_read_again(void)
 	ok(next_read(&d, 8, &r) && r.run.first == 8 && r.run.n == 2 && !r.is_retry && reads(&d, 8, 11, 1),
 	   "what must be read again is read in runs, but for what is done");
 	ok(!next_read(&d, 8, &r), "once");
+	close_disk(&d);
+
+	open_disk(&d, 40 * CLUSTER, ALL | QUEUE_CANDIDATES | QUEUE_DISTRUST, 0);
+	claim_all_but(&d, 10, 9);
+	status_is(&d, PIECE_ZERO);
+	queue_add_zeroes(&d.q, (struct run){ 0, 1 });
+	ok(queue_only_suspects_left(&d.q), "zeroes of the base may still wait when only suspects are left");
+	queue_check_suspects(&d.q);
+	queue_next_zero(&d.q, 8, &z);
+	queue_read_again(&d.q, (struct run){ 20, 9 });
+	ok(!status_is(&d, PIECE_ZERO) && reads(&d, 8, 20, 1) && reads(&d, 8, 21, 1),
+	   "then what must be read again is read, whatever block status would say");
 	close_disk(&d);
 }
 
