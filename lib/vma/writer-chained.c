@@ -88,14 +88,20 @@ static int sort_clusters(struct chained *c, const struct vma_extent *e, struct e
 
 /* ---- those that replace something ---- */
 
-/* So many frames of the base at most, since the extent is held meanwhile: a guest may wait for one. */
+/*
+ * So many frames of the base at most, and none while a guest waits for an extent, since this one is held
+ * meanwhile: the others are settled later.
+ */
 static int settle_frames(struct chained *c, unsigned max, struct error **err)
 {
 	uint32_t frame;
 	int r = 0;
 
-	for (unsigned i = 0; r == 0 && i < max && vma_reuse_next_changed(c->reuse, &frame); i++)
+	for (unsigned i = 0; r == 0 && i < max; i++) {
+		if (pool_extent_is_wanted(c->pool) || !vma_reuse_next_changed(c->reuse, &frame))
+			break;
 		r = recut_settle(&c->recut, frame, &c->changed, err);
+	}
 	return r;
 }
 

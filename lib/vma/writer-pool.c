@@ -208,8 +208,10 @@ int pool_extent_get(struct pool *p, unsigned reserve, struct vma_extent **ret, s
 	int r;
 
 	pthread_mutex_lock(&p->lock);
+	p->n_waiting += !reserve;
 	while ((r = pool_check_locked(p, err)) == 0 && p->n_free_extents <= reserve)
 		wait_free(p);
+	p->n_waiting -= !reserve;
 	if (r == 0) {
 		*ret = pop_extent(p);
 		r = 1;

@@ -50,6 +50,7 @@ struct pool {
 	pthread_cond_t free_cond;  /* an extent or zeroes came free, or failure */
 	struct vma_extent *free_extents;
 	unsigned n_free_extents;
+	unsigned n_waiting; /* callers that wait for an extent and leave none in reserve */
 	struct zeroes *free_zeroes;
 	struct zeroes *open_zeroes; /* being filled, not in the ring yet */
 	struct frame *free_frames;
@@ -129,6 +130,8 @@ enum pool_work {
 enum pool_work pool_next_work(struct pool *p, struct work_item *ret);
 /* Frames of the base may be ready to be settled; any thread. */
 void pool_base_ready(struct pool *p);
+/* Whether a guest waits for an extent (reserve 0): the worker had better give back the one that it has. */
+bool pool_extent_is_wanted(struct pool *p);
 /* Its extent or zeroes come free. */
 void pool_item_done(struct pool *p, const struct work_item *item);
 /* Waits for a free frame.  Fails once the pool has failed. */

@@ -53,6 +53,16 @@ void pool_base_ready(struct pool *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
+bool pool_extent_is_wanted(struct pool *p)
+{
+	bool wanted;
+
+	pthread_mutex_lock(&p->lock);
+	wanted = p->n_waiting > 0;
+	pthread_mutex_unlock(&p->lock);
+	return wanted;
+}
+
 void pool_item_done(struct pool *p, const struct work_item *item)
 {
 	pthread_mutex_lock(&p->lock);

@@ -422,7 +422,8 @@ def check_chain(data, frames, chain, clusters):
     last = max((i for i, f in enumerate(frames) if f[3] is None), default=0)
     kinds = {None: 0, VMA_CHAIN: 0, VMA_PAD: 0, VMA_INDEX: 0}
     at = 0
-    while at <= last:
+    # parts of the index that were written to make room may be the last before those at the end
+    while at <= last or frames[at + 1][3] == VMA_PAD:
         kinds[frames[at][3]] += 1
         check_unit(data, frames, at, align, held.get(at, []))
         at += 2

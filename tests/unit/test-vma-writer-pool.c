@@ -460,6 +460,53 @@ static void waits_for_busy(bool failed)
 	pool_end(&p, o);
 }
 
+struct wanted {
+	struct pool *p;
+	unsigned reserve;
+};
+
+static void *get_extent(void *opaque)
+{
+	const struct wanted *w = opaque;
+	struct vma_extent *e = NULL;
+
+	return pool_extent_get(w->p, w->reserve, &e, NULL) == 1 ? e : NULL;
+}
+
+/* Until somebody waits; false: nobody does for long. */
+static bool is_wanted(struct pool *p, unsigned ms)
+{
+	for (; ms && !pool_extent_is_wanted(p); ms--)
+		usleep(1000);
+	return pool_extent_is_wanted(p);
+}
+
+static void extent_is_wanted(void)
+{
+	struct vma_extent *e[4] = { 0 };
+	struct output *o = NULL;
+	struct wanted ahead, guest;
+	struct pool p;
+	pthread_t threads[2];
+
+	queue_start(&p, &o, 1);
+	for (unsigned i = 0; i < 4; i++)
+		pool_extent_try_get(&p, 0, &e[i], NULL);
+	ahead = (struct wanted){ &p, 1 };
+	guest = (struct wanted){ &p, 0 };
+	pthread_create(&threads[0], NULL, get_extent, &ahead);
+	ok(!is_wanted(&p, 20), "an extent is not wanted by who reads ahead");
+	pthread_create(&threads[1], NULL, get_extent, &guest);
+	ok(is_wanted(&p, 10000), "but by who waits for a guest");
+	pool_extent_put(&p, e[0]);
+	pthread_join(threads[1], NULL);
+	ok(!pool_extent_is_wanted(&p), "until there is one");
+	pool_extent_put(&p, e[1]);
+	pool_extent_put(&p, e[2]);
+	pthread_join(threads[0], NULL);
+	pool_end(&p, o);
+}
+
 int main(void)
 {
 	zeroes_merge();
@@ -477,5 +524,6 @@ int main(void)
 	base_in_turn();
 	waits_for_busy(false);
 	waits_for_busy(true);
+	extent_is_wanted();
 	return done_testing();
 }
