@@ -106,9 +106,9 @@ static void add_ratio(struct json_object *o, const struct vma_header *h, const s
 		json_put_null(o, "ratio");
 }
 
-#define UUID_TEXT_SIZE (2 * VMA_UUID_SIZE + 1)
+#define UUID_HEX_SIZE (2 * VMA_UUID_SIZE + 1)
 
-static void uuid_text(char ret[UUID_TEXT_SIZE], const struct vma_header *h)
+static void uuid_hex(char ret[UUID_HEX_SIZE], const struct vma_header *h)
 {
 	for (unsigned i = 0; i < VMA_UUID_SIZE; i++)
 		snprintf(ret + 2 * i, 3, "%02x", h->uuid[i]);
@@ -127,9 +127,9 @@ static void print_chain(const struct vma_header *h, const struct vma_chain *c, i
 	struct file_sharing sharing;
 	_cleanup_free_ char *base = text_cleaned(c->base_name);
 	const time_t when = (time_t)c->started;
-	char uuid[UUID_TEXT_SIZE], text[64];
+	char uuid[UUID_HEX_SIZE], text[64];
 
-	uuid_text(uuid, h);
+	uuid_hex(uuid, h);
 	printf("CHAIN: uuid: %s generation: %" PRIu32 "\n", uuid, c->generation);
 	if (c->generation)
 		printf("BASE: %s\n", base);
@@ -172,9 +172,9 @@ static void print_json(const struct vma_header *h, const struct vma_random *rand
 		       int fd)
 {
 	struct json_object *o = json_new_obj();
-	char uuid[UUID_TEXT_SIZE];
+	char uuid[UUID_HEX_SIZE];
 
-	uuid_text(uuid, h);
+	uuid_hex(uuid, h);
 	json_put_text(o, "uuid", uuid);
 	json_put_int(o, "ctime", h->ctime);
 	json_put_bool(o, "seekable", random != NULL);

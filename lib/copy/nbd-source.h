@@ -7,7 +7,7 @@
  * take the answers never wait.  They are called from within nbd_source_serve() and nbd_source_free(), and
  * must not call functions of the source.
  *
- * There is a connection for reads, block status and TRIMs, and one for each bitmap:  QEMU answers a
+ * There is a connection for reads, block status and TRIMs, and one for each bitmap: QEMU answers a
  * question for all that a connection asks about, so one for both would compute the block status with each
  * look at the dirty bitmap.  A source belongs to one thread.
  */

@@ -72,7 +72,7 @@ void base_bitmaps_clear(struct base_bitmaps *l);
 #define _cleanup_base_bitmaps_ _cleanup_(base_bitmaps_clear)
 
 /*
- * Whether the disk has a bitmap of that chain, gen and key which can be trusted:  NULL, or why not, in one
+ * Whether the disk has a bitmap of that chain, gen and key which can be trusted: NULL, or why not, in one
  * line, which the caller frees.
  */
 char *base_bitmaps_reject(const struct base_bitmaps *l, const struct graph_disk *d, const char *chain,

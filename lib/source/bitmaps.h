@@ -13,7 +13,7 @@
 #include "storage/host.h"
 
 /*
- * Bitmaps of a new generation in the guest's QEMU. value:  "<chain uuid>-<gen> <path>", the path that the
+ * Bitmaps of a new generation in the guest's QEMU. value: "<chain uuid>-<gen> <path>", the path that the
  * archive of the generation gets when it is complete.  Undone: if there is no such file, the bitmaps are
  * removed; else they belong to it and stay.
  */

@@ -1,5 +1,5 @@
 /*
- * The hash by which clusters of two archives of one chain are compared:  XXH3 with 128 bits (libxxhash) and
+ * The hash by which clusters of two archives of one chain are compared: XXH3 with 128 bits (libxxhash) and
  * a secret that the chain's first backup draws.  Two different clusters of the same place have the same
  * hash with a probability of some 2^-128, and without the secret, which is in the archives, nobody can make
  * such a pair.

@@ -16,7 +16,7 @@ struct reader_hash {
 
 /*
  * Adds a frame whose extents are in spans.  In an archive of a chain such a frame has one extent and no
- * cluster that is zero; what else it has changes the sum. room:  VMA_CLUSTER_SIZE bytes of the calling
+ * cluster that is zero; what else it has changes the sum.  room: VMA_CLUSTER_SIZE bytes of the calling
  * thread.
  */
 void reader_hash_frame(struct reader_hash *h, uint64_t frame, const struct spans *spans, uint8_t *room);

@@ -141,7 +141,7 @@ names_of_table() {
 named_in() {
 	{
 		grep -ohE '`(lib|cli|plugin|scripts|tests|man)/[^` ]*`' "$@" | tr -d '`'
-		grep -ohE '\b(lib|cli|plugin)/[A-Za-z0-9_/-]+\.[ch]\b' "$@"
+		grep -ohP '(?<![\w/])(lib|cli|plugin)/[A-Za-z0-9_/-]+\.[ch]\b' "$@"
 	} | grep -vE '[<*]|NAME' | sort -u
 }
 

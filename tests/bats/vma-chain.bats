@@ -51,6 +51,7 @@ setup() {
 }
 
 teardown() {
+	! mountpoint -q "$T/mnt" || umount "$T/mnt"
 	[ ! -d "${VZ_TMP:-}" ] || vz_teardown
 }
 
@@ -198,7 +199,6 @@ hurt() {
 	"$VMA" list "$T/mnt/twin" > "$T/twin"
 	"$VMA" list "$T/mnt/${OLD##*/}" > "$T/old"
 	"$VMA" list "$T/mnt/${OLD##*/}" --output-format json > "$T/json"
-	umount "$T/mnt"
 	grep -Eqx 'SPACE: own: 0 shared: [1-9][0-9]+' "$T/twin"
 	grep -Eqx 'SPACE: own: [1-9][0-9]+ shared: 0' "$T/old"
 	jq -e '.chain."own-bytes" >= ."file-size" and .chain."shared-bytes" == 0' "$T/json"
