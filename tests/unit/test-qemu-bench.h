@@ -19,7 +19,7 @@ struct style {
 #define FILE_NODE(name) "driver=file,filename=@/disk.raw,node-name=" name
 
 /* clang-format off */
-static const struct style styles[] = {
+__attribute__((unused)) static const struct style styles[] = {
 	{ "-blockdev + virtio-blk", "virtio0",
 	  false, false, DISK_SIZE,
 	  { "-blockdev", "driver=raw,node-name=f1,discard=unmap,file.driver=file,"
