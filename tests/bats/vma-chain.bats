@@ -318,13 +318,12 @@ total: $summary" ]]
 }
 
 @test "a frame's data that is not what its trailer says is found, though its checksum is right" {
-	# two generations of the first frame of scsi0 that was rewritten: frame and trailer of another archive
 	local at
 	at=$(frames "$NEW" | awk '$3 == "trailer" { print $1 }' | head -n 1)
 	cp "$NEW" "$T/x.vma.zst"
 	python3 - "$T/x.vma.zst" "$at" <<- 'END'
 		import struct, sys
-		# the masks of two clusters change places: the sums differ, and all blocks are still there
+		# the hashes of two clusters change places, in a trailer that is right otherwise
 		path, at = sys.argv[1], int(sys.argv[2])
 		with open(path, "r+b") as f:
 		    f.seek(at + 24)
@@ -348,6 +347,7 @@ total: $summary" ]]
 	frames "$NEW" > "$T/frames"
 	for kind in frame trailer pad; do
 		awk -v kind="$kind" '$3 == kind && NR > 2 { print $1, $2 }' "$T/frames" | sed -n '1p;3p' > "$T/places"
+		[ -s "$T/places" ]
 		while read -r at size; do
 			for byte in 5 6 $((size / 2)); do
 				[ "$kind" = frame ] || [ "$byte" -lt 8 ] || continue
