@@ -13,36 +13,42 @@ struct vma_base_walk {
 	size_t n, at;
 };
 
-static int compare_runs(const void *a, const void *b)
+/* Where the runs of each frame begin. */
+static uint32_t *count_runs(const struct vma_base *b, unsigned first, unsigned last)
 {
-	const struct walk_run *x = a, *y = b;
+	uint32_t *starts = xcalloc(b->map.n_frames + 1, sizeof(*starts));
 
-	if (x->frame != y->frame)
-		return x->frame < y->frame ? -1 : 1;
-	return (x->first > y->first) - (x->first < y->first);
+	for (unsigned dev = first; dev <= last; dev++)
+		for (size_t i = 0; i < b->map.runs[dev].n; i++)
+			starts[b->map.runs[dev].list[i].frame + 1]++;
+	for (size_t i = 1; i <= b->map.n_frames; i++)
+		starts[i] += starts[i - 1];
+	return starts;
 }
 
-static void add_runs(struct vma_base_walk *w, const struct random_runs *runs, uint8_t dev)
+/* They ascend within a disk, and keep that order within a frame. */
+static void place_runs(struct vma_base_walk *w, uint32_t *starts, const struct random_runs *runs, uint8_t dev)
 {
 	for (size_t i = 0; i < runs->n; i++)
-		w->runs[w->n++] = (struct walk_run){ .frame = runs->list[i].frame,
-						     .first = runs->list[i].first,
-						     .n = runs->list[i].n,
-						     .dev = dev };
+		w->runs[starts[runs->list[i].frame]++] = (struct walk_run){
+			.frame = runs->list[i].frame,
+			.first = runs->list[i].first,
+			.n = runs->list[i].n,
+			.dev = dev,
+		};
 }
 
 struct vma_base_walk *vma_base_walk_new(const struct vma_base *b, uint8_t dev)
 {
 	struct vma_base_walk *w = xcalloc(1, sizeof(*w));
-	unsigned first = dev ? dev : 1, last = dev ? dev : VMA_MAX_DEVICES;
-	size_t n = 0;
+	const unsigned first = dev ? dev : 1, last = dev ? dev : VMA_MAX_DEVICES;
+	_cleanup_free_ uint32_t *starts = count_runs(b, first, last);
 
 	for (unsigned i = first; i <= last; i++)
-		n += b->map.runs[i].n;
-	w->runs = xreallocarray(NULL, n + 1, sizeof(*w->runs));
+		w->n += b->map.runs[i].n;
+	w->runs = xreallocarray(NULL, w->n + 1, sizeof(*w->runs));
 	for (unsigned i = first; i <= last; i++)
-		add_runs(w, &b->map.runs[i], (uint8_t)i);
-	qsort(w->runs, w->n, sizeof(*w->runs), compare_runs);
+		place_runs(w, starts, &b->map.runs[i], (uint8_t)i);
 	return w;
 }
 

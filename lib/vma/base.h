@@ -91,7 +91,8 @@ int vma_base_unpack(struct vma_base *b, uint32_t frame, struct vma_base_unpacked
 
 /*
  * Goes through the data frames of a device (0: of all), in the order of their numbers.  Reads nothing;
- * memory: 16 bytes for each run of consecutive clusters within one frame, while it exists.
+ * memory: 16 bytes for each run of consecutive clusters within one frame, while it exists, and four bytes for
+ * each frame while it is made.
  */
 struct vma_base_walk;
 struct vma_base_walk *vma_base_walk_new(const struct vma_base *b, uint8_t dev);
