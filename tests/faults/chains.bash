@@ -26,6 +26,14 @@ guest_changes() {
 	guest_io 123 virtio1 "write -P $(($1 % 250 + 1)) $(($1 * 3 % 32 * 64 + 60))k 8k"
 }
 
+# restarted: QEMU has crashed and is there again, without dirty bitmaps; so the next backup reads everything
+restarted() {
+	qemu_kill 123
+	qemu_start 123 running
+	# some nodes have other names
+	before 123
+}
+
 # gens_note: remembers the generations of all archives that there are
 gens_note() {
 	local archive
@@ -35,7 +43,8 @@ gens_note() {
 }
 
 gen_of() {
-	python3 "$VZ_LIB/vma_reader.py" chain "$1" | sed -n 's/^gen=//p'
+	# nothing of one that is damaged
+	python3 "$VZ_LIB/vma_reader.py" chain "$1" 2> /dev/null | sed -n 's/^gen=//p'
 }
 
 # bitmaps_published <vmid>: each base bitmap is of an archive that was published

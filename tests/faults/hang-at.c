@@ -27,17 +27,44 @@ static void hang_if(const char *call, const char *path)
 		pause();
 }
 
-int fsync(int fd)
+static void hang_if_open(const char *call, int fd)
 {
-	int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
 	char link[64], path[4096];
 	ssize_t n;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, path, sizeof(path) - 1);
 	path[n < 0 ? 0 : n] = '\0';
-	hang_if("fsync", path);
+	hang_if(call, path);
+}
+
+int fsync(int fd)
+{
+	int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+
+	hang_if_open("fsync", fd);
 	return real(fd);
+}
+
+/* What pread() is with 64-bit offsets. */
+ssize_t pread64(int fd, void *buf, size_t count, off64_t offset)
+{
+	ssize_t (*real)(int, void *, size_t, off64_t) =
+		(ssize_t(*)(int, void *, size_t, off64_t))dlsym(RTLD_NEXT, "pread64");
+
+	hang_if_open("pread", fd);
+	return real(fd, buf, count, offset);
+}
+
+/* What is copied from. */
+ssize_t copy_file_range(int in, off64_t *in_at, int out, off64_t *out_at, size_t len, unsigned flags)
+{
+	ssize_t (*real)(int, off64_t *, int, off64_t *, size_t, unsigned) =
+		(ssize_t(*)(int, off64_t *, int, off64_t *, size_t, unsigned))dlsym(RTLD_NEXT,
+										    "copy_file_range");
+
+	hang_if_open("copy", in);
+	return real(in, in_at, out, out_at, len, flags);
 }
 
 /* What statvfs() is with 64-bit offsets. */

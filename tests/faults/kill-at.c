@@ -8,6 +8,7 @@
  * Kinds of steps:
  *	journal	a line of a journal gets to the disk: fdatasync() on *.journal
  *	file	what a crash may cut in two: fsync() of a file or folder, rename(), renameat2(), unlink()
+ *	share	blocks of another file are shared: ioctl() with FICLONERANGE
  *	message	something is sent to QEMU's monitor or to the guest agent: sendmsg() to a unix socket
  *
  * Says on standard error where it struck.
@@ -15,12 +16,15 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -190,6 +194,26 @@ int unlink(const char *path)
 	int n = before("file", path);
 	int r = fails(n, path) ? -1 : real(path);
 
+	after(n, path);
+	return r;
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	int (*real)(int, unsigned long, void *) = (int (*)(int, unsigned long, void *))next("ioctl");
+	char path[4096];
+	void *arg;
+	va_list ap;
+	int n, r;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	if (request != FICLONERANGE)
+		return real(fd, request, arg);
+	path_of(fd, path);
+	n = before("share", path);
+	r = fails(n, path) ? -1 : real(fd, request, arg);
 	after(n, path);
 	return r;
 }

@@ -8,6 +8,7 @@ VMA=${BUILD:-$VZ_TOP/build}/bin/vma
 # test has left running there does not keep it.
 chain_place() {
 	local kind=$1 size=$2
+	rm -f "$VZ_TMP/place.img"
 	truncate -s "$size" "$VZ_TMP/place.img"
 	case $kind in
 	xfs) mkfs.xfs -q "$VZ_TMP/place.img" ;;
