@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/uuid.h"
 
-#define SECONDS_PER_DAY 86400
+#define SECONDS_PER_DAY 86400u
 /* Below that, reading the base at random and taking it over in many pieces costs more than it saves. */
 #define MIN_FRAME_CLUSTERS 12
 /* Of the base's file, in percent, that was new: where most changes each time, a chain saves little. */
@@ -108,13 +108,14 @@ static int open_base(const struct base_choice_params *p, const struct backup *ne
 static void check_chain(const struct base_choice_params *p, struct base_choice *c)
 {
 	const struct vma_chain *chain = vma_base_chain(c->base);
-	const int64_t age = p->now - chain->started;
+	const uint64_t age = p->now > chain->started ? (uint64_t)p->now - (uint64_t)chain->started : 0;
 	const uint64_t size = vma_base_file_size(c->base);
 
-	if (chain->generation + 1 >= p->config->max_generations)
-		be_full(c, "the chain has %u generations (max-generations)", chain->generation + 1);
-	else if (age >= (int64_t)p->config->max_days * SECONDS_PER_DAY)
-		be_full(c, "the chain is %" PRId64 " days old (max-days)", age / SECONDS_PER_DAY);
+	if (chain->generation >= p->config->max_generations - 1)
+		be_full(c, "the chain has %" PRIu64 " generations (max-generations)",
+			(uint64_t)chain->generation + 1);
+	else if (age >= (uint64_t)p->config->max_days * SECONDS_PER_DAY)
+		be_full(c, "the chain is %" PRIu64 " days old (max-days)", age / SECONDS_PER_DAY);
 	else if (chain->kept_frames && chain->kept_clusters / chain->kept_frames < MIN_FRAME_CLUSTERS)
 		be_full(c, "the newest backup '%s' has become too fragmented", vma_base_name(c->base));
 	else if (chain->generation && chain->new_bytes / MAX_NEW_PERCENT > size / 100)

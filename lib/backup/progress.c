@@ -77,14 +77,14 @@ static char *describe_fleecing(const struct progress *p)
 static void write_line(struct progress_lines *l, const struct progress *p, int percent, bool last)
 {
 	const double took = p->seconds - l->last_seconds;
-	const uint64_t data = p->done > p->zero ? p->done - p->zero : 0;
 	/* disks without any data have no other numbers */
 	const bool empty = last && !p->read;
 	_cleanup_free_ char *done = units_bytes(empty ? p->done : p->read, 1);
 	_cleanup_free_ char *size = units_bytes(empty ? p->size : last ? p->read : p->to_read, 1);
 	_cleanup_free_ char *time = units_duration((uint64_t)(p->seconds + 0.5));
 	_cleanup_free_ char *in = rate_text(p->read - l->last_read, took);
-	_cleanup_free_ char *out = rate_text(data > l->last_data ? data - l->last_data : 0, took);
+	_cleanup_free_ char *out =
+		rate_text(p->stored > l->last_stored ? p->stored - l->last_stored : 0, took);
 	_cleanup_free_ char *fleecing = describe_fleecing(p);
 	_cleanup_free_ char *left = last ? NULL : progress_left(p);
 
@@ -93,7 +93,7 @@ static void write_line(struct progress_lines *l, const struct progress *p, int p
 	l->last_percent = percent;
 	l->last_seconds = p->seconds;
 	l->last_read = p->read;
-	l->last_data = data;
+	l->last_stored = p->stored;
 }
 
 void progress_lines_update(struct progress_lines *l, const struct progress *p)

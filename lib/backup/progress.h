@@ -26,6 +26,7 @@ struct progress {
 	uint64_t size, done;    /* of all disks, zeroes included */
 	uint64_t to_read, read; /* without zeroes that need not be read; to_read is an estimate at first */
 	uint64_t zero;          /* the part of `done` that is zeroes */
+	uint64_t stored;        /* bytes of the disks that were written; not what a base has already */
 	uint64_t written;       /* bytes of the archive so far */
 	bool fleecing;
 	uint64_t fleecing_now, fleecing_peak;
@@ -55,7 +56,7 @@ struct progress_lines {
 	const struct log *log;
 	int last_percent; /* -1 at first */
 	double last_seconds;
-	uint64_t last_read, last_data;
+	uint64_t last_read, last_stored;
 };
 
 void progress_lines_init(struct progress_lines *l, const struct log *log);

@@ -88,7 +88,8 @@ void task_incremental_header(const struct task *t, struct vma_header *hdr)
 		return;
 	memcpy(hdr->uuid, c->uuid, VMA_UUID_SIZE);
 	/* rises along a chain, even if the clock was set back */
-	if (c->base && hdr->ctime <= vma_base_header(c->base)->ctime)
+	if (c->base && hdr->ctime <= vma_base_header(c->base)->ctime &&
+	    vma_base_header(c->base)->ctime < INT64_MAX)
 		hdr->ctime = vma_base_header(c->base)->ctime + 1;
 }
 
@@ -117,10 +118,15 @@ void task_incremental_writer(struct task *t, struct vma_writer_options *o)
 
 /* ---- what the log says ---- */
 
-/* The first reason of all disks for reading all of one; NULL: each has its bitmap.  Caller frees. */
+/*
+ * Why all of a disk is read: of the largest one without its bitmap, by its name if others have theirs.  NULL:
+ * all have.  Caller frees.
+ */
 static char *why_compared(const struct task *t, uint64_t *ret_looked_at, uint64_t *ret_size)
 {
-	char *why = NULL;
+	const struct task_disk *largest = NULL;
+	const char *why = NULL;
+	bool all = true;
 
 	*ret_looked_at = *ret_size = 0;
 	for (size_t i = 0; i < t->disks.n; i++) {
@@ -130,10 +136,13 @@ static char *why_compared(const struct task *t, uint64_t *ret_looked_at, uint64_
 		copy_get_base_state(t->copy, (unsigned)i, &state);
 		*ret_looked_at += state.candidate_bytes;
 		*ret_size += d->source->size;
-		if (state.why && !why)
-			why = xstrdup(state.why);
+		all = all && state.why;
+		if (!state.why || (largest && largest->source->size >= d->source->size))
+			continue;
+		largest = d;
+		why = state.why;
 	}
-	return why;
+	return !why ? NULL : all ? xstrdup(why) : xasprintf("%s: %s", largest->device, why);
 }
 
 static bool is_known(const struct task *t)
@@ -202,7 +211,11 @@ void task_incremental_end(struct task *t, const struct vma_writer_stats *stats)
 	r->taken = c->copied + c->written;
 	taken = units_bytes(all, 1);
 	new = units_bytes(stats->file_bytes - all, 1);
-	log_info(t->log, "taken over from %s: %s (%s), new: %s", inc->base_name, taken, how_taken(c), new);
+	if (all)
+		log_info(t->log, "taken over from %s: %s (%s), new: %s", inc->base_name, taken, how_taken(c),
+			 new);
+	else
+		log_info(t->log, "taken over from %s: nothing, new: %s", inc->base_name, new);
 }
 
 void task_incremental_published(struct task *t)

@@ -64,7 +64,8 @@ static void look_at_all(struct task *t)
 	for (size_t i = 0; i < t->disks.n; i++)
 		look_at_disk(t, i, p);
 	p->read_rate = progress_rate_update(&m->read_rate, p->seconds, p->read);
-	p->write_rate = progress_rate_update(&m->write_rate, p->seconds, stored(t, p, &stats));
+	p->stored = stored(t, p, &stats);
+	p->write_rate = progress_rate_update(&m->write_rate, p->seconds, p->stored);
 	p->fleecing = sources_get_space(t->sources, &space);
 	if (p->fleecing) {
 		p->fleecing_now = space.now;

@@ -74,6 +74,7 @@ static bool is_at_work(const struct host *host, uint32_t vmid)
 	return journal_peek(host->paths, host->kinds, vmid, &left, NULL) == -EBUSY;
 }
 
+/* 1: it was left out. */
 static int forget_one(const struct host *host, uint32_t vmid, size_t *total, struct error **err)
 {
 	const struct base_bitmap_choice all = { 0 };
@@ -82,7 +83,7 @@ static int forget_one(const struct host *host, uint32_t vmid, size_t *total, str
 
 	if (is_at_work(host, vmid)) {
 		log_warn(host->log, "VM %u: its backup or restore runs now, so its dirty bitmaps stay", vmid);
-		return 0;
+		return 1;
 	}
 	r = remove_from(host, vmid, &all, &n, err);
 	if (n)
@@ -91,22 +92,26 @@ static int forget_one(const struct host *host, uint32_t vmid, size_t *total, str
 	return r < 0 ? error_wrap(err, r, "VM %u: removing dirty bitmaps from its QEMU", vmid) : 0;
 }
 
-static int forget_each(const struct host *host, const uint32_t *vmids, size_t n, size_t *total,
-		       struct error **err)
+static int forget_each(const struct host *host, const uint32_t *vmids, size_t n, struct error **err)
 {
+	size_t total = 0;
+	bool all = true;
 	int result = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_error_ struct error *mine = NULL;
-		int r = forget_one(host, vmids[i], total, &mine);
+		int r = forget_one(host, vmids[i], &total, &mine);
 
-		if (r == 0)
+		all = all && r == 0;
+		if (r >= 0)
 			continue;
 		if (result)
 			log_warn(host->log, "%s", error_message(mine));
 		result = result ? result : r;
 		error_keep_first(err, &mine);
 	}
+	if (all && !total)
+		log_info(host->log, "there are no dirty bitmaps of incremental backups");
 	return result;
 }
 
@@ -127,13 +132,10 @@ static int list_guests(const struct host *host, uint32_t **ret, size_t *ret_n, s
 int bitmaps_forget(const struct host *host, const uint32_t *vmids, size_t n, bool all, struct error **err)
 {
 	_cleanup_free_ uint32_t *guests = NULL;
-	size_t n_guests = 0, total = 0;
+	size_t n_guests = 0;
 	int r = all ? list_guests(host, &guests, &n_guests, err) : 0;
 
 	if (r == 0)
-		r = all ? forget_each(host, guests, n_guests, &total, err)
-			: forget_each(host, vmids, n, &total, err);
-	if (r == 0 && !total)
-		log_info(host->log, "there are no dirty bitmaps of incremental backups");
+		r = all ? forget_each(host, guests, n_guests, err) : forget_each(host, vmids, n, err);
 	return r;
 }

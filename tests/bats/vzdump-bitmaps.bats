@@ -183,6 +183,7 @@ was_killed() {
 	exec {journal}<&-
 	[[ $status = 0 ]]
 	has_line "^WARN: VM 123: its backup or restore runs now, so its dirty bitmaps stay$"
+	has_no_line "there are no dirty bitmaps"
 	has_bitmaps 123 '"vzbase-' 5
 }
 

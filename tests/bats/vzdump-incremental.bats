@@ -176,3 +176,25 @@ changed() {
 	changed 123 2 6 10 3
 	((NEW < 4 * 8 * 65536 * 12 / 10))
 }
+
+@test "a guest with a TPM: its state is always compared, the log names it, and the disk's bitmap is used" {
+	local state=$STORE/local/images/123/vm-123-disk-9.raw
+	guest_with_noise
+	disk_fill "$state" 4M tpm
+	conf_add 123 "tpmstate0: local:123/vm-123-disk-9.raw,size=4M,version=v2.0"
+	backup_next 123
+	printf 'other' | dd of="$state" bs=1 seek=1000 conv=notrunc status=none
+	guest_io 123 scsi0 "write -P 0x11 1M 64k"
+	backup_next 123
+	has_line ': comparing 4\.[12] MiB of 36\.0 MiB \(drive-tpmstate0-backup: it is not read from the guest.s QEMU\)$'
+	archive_right scsi0
+	same_disk drive-tpmstate0-backup "$state"
+}
+
+@test "a guest without disks has a chain, too" {
+	conf_add 124 "name: nodisks"
+	vzdump_ok 124 --incremental 1
+	vzdump_ok 124 --incremental 1
+	has_line '^INFO: taken over from .*: nothing, new: [0-9.]+ KiB$'
+	"$VMA" verify "$ARCHIVE"
+}

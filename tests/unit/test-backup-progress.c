@@ -28,6 +28,7 @@ static struct progress at(double seconds, uint64_t mib, double rate)
 				  .zero = 28 * GIB,
 				  .to_read = 4 * GIB,
 				  .read = mib * MIB,
+				  .stored = mib * MIB,
 				  .seconds = seconds,
 				  .read_rate = rate };
 }
@@ -70,6 +71,12 @@ static void test_lines(void)
 	said(&b, "100% (4.0 GiB of 4.0 GiB) in 20s, read: 0 B/s, write: 0 B/s\n", "but then, once");
 	progress_lines_end(&l, &p);
 	said(&b, "", "and not twice");
+	progress_lines_init(&l, &log);
+	p = at(4, 4096, 256 * MIB);
+	p.stored = 64 * MIB;
+	progress_lines_end(&l, &p);
+	said(&b, "100% (4.0 GiB of 4.0 GiB) in 4s, read: 1.0 GiB/s, write: 16.0 MiB/s\n",
+	     "what a base has already is not written");
 	buf_clear(&b);
 }
 
