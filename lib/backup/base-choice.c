@@ -97,7 +97,8 @@ static int open_base(const struct base_choice_params *p, const struct backup *ne
 	if (r == 0)
 		r = read_base(p, fd, name, &c->base, &mine);
 	if (r == ERR_UNSUPPORTED)
-		be_full(c, "the newest backup '%s' was not made with --incremental", name);
+		be_full(c, "the newest backup '%s' was not made with --incremental, or its end is damaged",
+			name);
 	else if (r < 0 && r != ERR_CANCELED)
 		be_full(c, "%s", error_message(mine));
 	else

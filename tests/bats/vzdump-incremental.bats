@@ -89,7 +89,7 @@ guest_with_noise() {
 	vzdump_ok 123
 	has_no_line 'incremental|chain|taken over'
 	backup_next 123
-	has_line '^INFO: full backup, a new chain begins: the newest backup .* was not made with --incremental$'
+	has_line '^INFO: full backup, a new chain begins: the newest backup .* was not made with --incremental, or its end is damaged$'
 	archive_right scsi0
 	backup_next 123
 	has_line '^INFO: incremental to '
@@ -197,4 +197,13 @@ changed() {
 	vzdump_ok 124 --incremental 1
 	has_line '^INFO: taken over from .*: nothing, new: [0-9.]+ KiB$'
 	"$VMA" verify "$ARCHIVE"
+}
+
+@test "a base whose end is damaged is not used, and the log says so" {
+	guest_with_noise
+	backup_next 123
+	printf 'dirt' | dd of="$ARCHIVE" bs=1 seek=$(($(stat -c %s "$ARCHIVE") - 20)) conv=notrunc status=none
+	backup_next 123
+	has_line "^INFO: full backup, a new chain begins: the newest backup .*, or its end is damaged$"
+	archive_right scsi0
 }
