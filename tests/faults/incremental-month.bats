@@ -203,6 +203,6 @@ left() {
 	used=$(($(place_used) - used))
 	read -r need alone <<< "$(python3 "$FAULTS/month.py" space "$EVENTS" "$NIGHTS" "${archives[@]##*/}")"
 	echo "# numbers: $((used >> 20)) MiB on disk; frames that changed: $((need >> 20)) MiB; without sharing $((alone >> 20)) MiB" >&3
-	((used < need * 11 / 10))
+	((used < need * 104 / 100))
 	((used * 3 < alone * 2))
 }

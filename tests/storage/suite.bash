@@ -14,6 +14,10 @@
 #			empty and for it alone
 #	storage_ready	makes a volume, $1, usable by its path; without: it is from the start
 #	storage_down	undoes that, where not the machine goes with it
+#	BACKUPS		lines "<storage> <folder> <how>": storages of its section that hold backups, and how an incremental one
+#			takes over what has not changed there: shared (blocks), copied, or remote (if it is asked to: copied
+#			by a server that shares blocks)
+#	backups_used	bytes in use by the storage whose folder is $1; without: what df tells
 #	WHERE=here	it needs no virtual machine, and no $VZ_DEVICE
 #	FILESYSTEM	it needs none where this kernel has that file system; $VZ_DEVICE is a loop device then
 # or SUITE, another file of tests

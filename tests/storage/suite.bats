@@ -264,3 +264,68 @@ available() {
 	"$PVESM" free "$filler"
 	nothing_left 123
 }
+
+# used <folder>: bytes
+used() {
+	sync
+	if declare -F backups_used > /dev/null; then
+		backups_used "$1"
+	else
+		df --output=used -B1 "$1" | tail -n 1
+	fi
+}
+
+# generation <storage> <folder> <argument>...: the next incremental backup, which is the disk as it is now; sets NEW,
+# the bytes that are in use since
+generation() {
+	local storage=$1 dir=$2
+	shift 2
+	NEW=$(used "$dir")
+	cp "$(disk_path 123 scsi0)" "$VZ_TMP/instant-scsi0"
+	vzdump_ok 123 --storage "$storage" "$@"
+	ARCHIVE=$(newest_archive "$dir/dump")
+	archive_read
+	same_disk drive-scsi0 "$VZ_TMP/instant-scsi0"
+	NEW=$(($(used "$dir") - NEW))
+}
+
+# backups_on <storage> <folder> <how>
+backups_on() {
+	local incremental=(--incremental 1) how="shared blocks"
+	if [[ $3 == remote ]]; then
+		generation "$1" "$2" "${incremental[@]}"
+		has_line '^INFO: full backup: files cannot share blocks there, and copying would move .* over the network twice'
+		incremental=(--incremental 1,copy=always)
+	fi
+	[[ $3 == shared ]] || how="copied by the file system"
+	generation "$1" "$2" "${incremental[@]}"
+	has_line '^INFO: full backup, a new chain begins: '
+	# three clusters of a frame of 59, and the next time two of one that was cut anew
+	guest_io 123 scsi0 "write -P 0x11 1M 192k"
+	generation "$1" "$2" "${incremental[@]}"
+	has_line '^INFO: incremental to .*: (192|256)\.0 KiB of 16\.0 MiB changed$'
+	has_line "^INFO: taken over from .*: [0-9.]+ MiB \($how\), new: "
+	echo "# numbers: $1: $((NEW >> 10)) KiB new for 3 clusters in a frame of 59" >&3
+	[[ $3 == copied ]] || ((NEW < 59 * 65536 * 12 / 10))
+	guest_io 123 scsi0 "write -P 0x22 1088k 128k"
+	generation "$1" "$2" "${incremental[@]}"
+	has_line "^INFO: taken over from .*: [0-9.]+ MiB \($how\), new: "
+	echo "# numbers: $1: $((NEW >> 10)) KiB new for 2 clusters in frames of 8" >&3
+	if [[ $3 == copied ]]; then
+		((NEW > 15 << 20))
+	else
+		((NEW < 2 * 8 * 65536 * 12 / 10))
+	fi
+	rm "$2"/dump/*
+}
+
+@test "incremental backups there are complete, and take up what has changed where blocks are shared" {
+	[[ ${BACKUPS:-} ]] || skip "no backups there"
+	local storage dir how
+	disk_add 123 scsi0 throttle 16M
+	noise 16 "$(disk_path 123 scsi0)"
+	qemu_start 123
+	while read -r storage dir how; do
+		[[ ! $storage ]] || backups_on "$storage" "$dir" "$how"
+	done <<< "$BACKUPS"
+}
