@@ -174,7 +174,7 @@ static bool backup_begin(struct backup *b, const char *gen, const char *base, co
 	buf_clear(&said);
 	*b = (struct backup){ .chain = { CHAIN, gen, base, superseded, archive } };
 	unlink(archive);
-	r = journal_create(&paths, kinds, VMID, &b->journal, &b->err);
+	(void)journal_create(&paths, kinds, VMID, &b->journal, &b->err);
 	die_on(b->err, "journal");
 	make_sources(b);
 	r = run_dir_make(&paths, b->journal, &b->run_dir, &b->err);
