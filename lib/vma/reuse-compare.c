@@ -13,22 +13,21 @@ static bool is_bad(struct vma_reuse *u, uint32_t frame)
 	return bad;
 }
 
-/* Whether the frame stores just that.  A trailer that cannot be read makes the frame bad. */
+/* Whether the frame stores just that: then *t is its trailer.  One that cannot be read makes the frame bad. */
 static bool is_same(struct vma_reuse *u, uint8_t dev, uint32_t frame, uint32_t cluster, uint16_t mask,
-		    const uint8_t hash[VMA_HASH_SIZE])
+		    const uint8_t hash[VMA_HASH_SIZE], struct vma_trailer *t)
 {
 	_cleanup_error_ struct error *err = NULL;
 	const struct vma_trailer_entry *e;
-	struct vma_trailer t;
 
 	if (!mask || cluster >= u->disks[dev]->same_end || is_bad(u, frame))
 		return false;
-	if (vma_base_trailer(u->o.base, frame, &t, &err) < 0) {
+	if (vma_base_trailer(u->o.base, frame, t, &err) < 0) {
 		/* One that is on its way to be settled is left to who settles it. */
 		reuse_set_bad(u, u->disks[dev], frame, REUSE_OPEN, &err);
 		return false;
 	}
-	e = vma_trailer_find(&t, vma_cluster_key(dev, cluster));
+	e = vma_trailer_find(t, vma_cluster_key(dev, cluster));
 	return e && e->mask == mask && !memcmp(e->hash, hash, VMA_HASH_SIZE);
 }
 
@@ -55,18 +54,19 @@ static enum vma_reuse_verdict compare_new(struct vma_reuse *u, const struct reus
 }
 
 /*
- * Called with the lock held.  The frame may have become bad after its trailer was read; then its clusters
- * are no use, and nobody asks for this one again, if it was not judged by then.
+ * same: the frame's trailer, if it stores just that, or NULL.  Called with the lock held.  The frame may
+ * have become bad after its trailer was read; then its clusters are no use, and nobody asks for this one
+ * again, if it was not judged by then.
  */
 static enum vma_reuse_verdict judge(struct vma_reuse *u, struct reuse_disk *d, uint32_t frame,
-				    uint32_t cluster, bool same, bool *ret_ready)
+				    uint32_t cluster, const struct vma_trailer *same, bool *ret_ready)
 {
 	struct reuse_frame *f = &u->frames[frame];
 
 	if (u->stopped)
 		return VMA_REUSE_GONE;
 	if (same && f->state != REUSE_BAD) {
-		*ret_ready = reuse_judge(u, d, frame, cluster);
+		*ret_ready = reuse_judge(u, d, frame, cluster) && !reuse_keep_ready(u, frame, same);
 		return VMA_REUSE_SAME;
 	}
 	if (!take(u, d, cluster)) {
@@ -86,13 +86,14 @@ enum vma_reuse_verdict vma_reuse_compare(struct vma_reuse *u, uint8_t dev, uint3
 	struct reuse_disk *d = u->disks[dev];
 	const uint32_t frame = reuse_find(u, dev, cluster);
 	enum vma_reuse_verdict verdict;
+	struct vma_trailer t;
 	bool same, ready = false;
 
 	if (frame == VMA_BASE_NONE)
 		return compare_new(u, d, cluster, mask);
-	same = is_same(u, dev, frame, cluster, mask, hash);
+	same = is_same(u, dev, frame, cluster, mask, hash, &t);
 	pthread_mutex_lock(&u->lock);
-	verdict = judge(u, d, frame, cluster, same, &ready);
+	verdict = judge(u, d, frame, cluster, same ? &t : NULL, &ready);
 	pthread_mutex_unlock(&u->lock);
 	if (ready)
 		reuse_wake(u);

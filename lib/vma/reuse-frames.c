@@ -116,6 +116,29 @@ bool reuse_keep(struct vma_reuse *u, struct reuse_disk *d, uint32_t frame, const
 	return true;
 }
 
+bool reuse_keep_by_trailer(struct vma_reuse *u, uint32_t frame, const struct vma_trailer *t)
+{
+	uint32_t clusters[VMA_CLUSTERS_PER_EXTENT];
+
+	for (unsigned i = 0; i < t->n; i++)
+		clusters[i] = (uint32_t)t->entries[i].key;
+	return reuse_keep(u, u->disks[vma_base_frame_dev(u->o.base, frame)], frame, clusters, t->n);
+}
+
+bool reuse_keep_ready(struct vma_reuse *u, uint32_t frame, const struct vma_trailer *t)
+{
+	const struct reuse_frame *f = &u->frames[frame];
+
+	if (f->scrub || f->changed || f->taken)
+		return false;
+	map_unset(&u->ready.map, frame);
+	u->ready.n--;
+	if (reuse_keep_by_trailer(u, frame, t))
+		return true;
+	set_add(&u->ready_changed, frame);
+	return false;
+}
+
 /* Called with the lock held. */
 static void read_again(const struct reuse_disk *d, const uint32_t *clusters, unsigned n)
 {

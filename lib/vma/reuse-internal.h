@@ -80,6 +80,13 @@ bool reuse_judge_taken(struct vma_reuse *u, struct reuse_disk *d, uint32_t frame
 /* Keeps the frame if all of these, its clusters, can be taken; they are released. */
 bool reuse_keep(struct vma_reuse *u, struct reuse_disk *d, uint32_t frame, const uint32_t *clusters,
 		unsigned n);
+/* The same for the clusters that the frame's trailer names. */
+bool reuse_keep_by_trailer(struct vma_reuse *u, uint32_t frame, const struct vma_trailer *t);
+/*
+ * The frame has just become ready: keeps it at once if it can be kept without looking at it, so that QEMU
+ * gets its space back before a worker is free.  Returns whether it is kept.
+ */
+bool reuse_keep_ready(struct vma_reuse *u, uint32_t frame, const struct vma_trailer *t);
 /* These, which ascend and were taken, are not needed from the guest any more. */
 void reuse_release(const struct reuse_disk *d, const uint32_t *clusters, unsigned n);
 /* Nothing of the frame is needed any more. */

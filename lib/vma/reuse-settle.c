@@ -56,16 +56,6 @@ static enum way choose_way(struct vma_reuse *u, uint32_t frame)
 	return way;
 }
 
-/* Called with the lock held. */
-static bool keep_by_trailer(struct vma_reuse *u, uint32_t frame, const struct vma_trailer *t)
-{
-	uint32_t clusters[VMA_CLUSTERS_PER_EXTENT];
-
-	for (unsigned i = 0; i < t->n; i++)
-		clusters[i] = (uint32_t)t->entries[i].key;
-	return reuse_keep(u, u->disks[vma_base_frame_dev(u->o.base, frame)], frame, clusters, t->n);
-}
-
 /* 1: kept, or stopped; 0: something was taken meanwhile. */
 static int keep(struct vma_reuse *u, uint32_t frame, struct vma_trailer *t, struct error **err)
 {
@@ -75,7 +65,7 @@ static int keep(struct vma_reuse *u, uint32_t frame, struct vma_trailer *t, stru
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&u->lock);
-	settled = u->stopped || keep_by_trailer(u, frame, t);
+	settled = u->stopped || reuse_keep_by_trailer(u, frame, t);
 	pthread_mutex_unlock(&u->lock);
 	return settled;
 }
@@ -90,7 +80,7 @@ static unsigned take_leftovers(struct vma_reuse *u, uint32_t frame, const struct
 	const struct reuse_disk *d = u->disks[vma_base_frame_dev(u->o.base, frame)];
 	unsigned n = 0;
 
-	if (u->stopped || keep_by_trailer(u, frame, t))
+	if (u->stopped || reuse_keep_by_trailer(u, frame, t))
 		return 0;
 	for (unsigned i = 0; i < t->n; i++) {
 		const uint32_t cluster = (uint32_t)t->entries[i].key;

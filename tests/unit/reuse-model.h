@@ -200,7 +200,8 @@ static inline bool may_release(enum model_how how)
 {
 	return (how == HOW_WRITTEN && model_call == CALL_COMPARE) ||
 	       (how == HOW_LEFTOVER && model_call == CALL_WRITTEN) ||
-	       (how == HOW_KEPT && (model_call == CALL_BEGIN || model_call == CALL_SETTLE));
+	       (how == HOW_KEPT &&
+		(model_call == CALL_BEGIN || model_call == CALL_COMPARE || model_call == CALL_SETTLE));
 }
 
 static inline void op_release(void *opaque, uint32_t first, uint32_t n)
