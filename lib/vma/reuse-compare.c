@@ -13,7 +13,7 @@ static bool is_bad(struct vma_reuse *u, uint32_t frame)
 	return bad;
 }
 
-/* Whether the frame stores just that: then *t is its trailer.  One that cannot be read makes the frame bad. */
+/* Whether the frame stores just that: then *t is its trailer.  If it cannot be read, the frame is bad. */
 static bool is_same(struct vma_reuse *u, uint8_t dev, uint32_t frame, uint32_t cluster, uint16_t mask,
 		    const uint8_t hash[VMA_HASH_SIZE], struct vma_trailer *t)
 {
