@@ -60,5 +60,5 @@ base_bitmaps() {
 }
 
 base_bitmaps_all() {
-	qmp "$1" query-named-block-nodes '{"flat":true}' dirty-bitmaps.name | tr ', ' '\n\n' | grep '^vzbase-' || true
+	qmp "$1" query-named-block-nodes '{"flat":true}' dirty-bitmaps.name | tr -s ', ' '\n' | grep '^vzbase-' || true
 }

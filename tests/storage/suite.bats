@@ -295,7 +295,7 @@ backups_on() {
 	if [[ $3 == remote ]]; then
 		generation "$1" "$2" "${incremental[@]}"
 		has_line '^INFO: full backup: files cannot share blocks there, and copying would move .* over the network twice'
-		incremental=(--incremental 1,copy=always)
+		incremental=("--incremental" "1,copy=always")
 	fi
 	[[ $3 == shared ]] || how="copied by the file system"
 	generation "$1" "$2" "${incremental[@]}"
