@@ -188,7 +188,7 @@ archive_expected() {
 	local expected="$VZ_TMP/expected/$1-${ARCHIVE##*/}"
 	"$VMA" verify "$ARCHIVE" > "$VZ_TMP/verified" || { cat "$VZ_TMP/verified" && return 1; }
 	archive_read > "$VZ_TMP/verified" || { cat "$VZ_TMP/verified" && return 1; }
-	(cd "$VZ_TMP/out" && sha256sum -c --quiet "$expected")
+	(cd "$VZ_TMP/out" && sha256sum -c --quiet "$expected") || return 1
 	[ "$(find "$VZ_TMP/out" -name 'disk-*' | wc -l)" = "$(wc -l < "$expected")" ]
 }
 
