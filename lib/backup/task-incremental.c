@@ -103,16 +103,17 @@ const struct vma_header *task_incremental_base(const struct task *t)
 void task_incremental_writer(struct task *t, struct vma_writer_options *o)
 {
 	struct base_choice *c = &t->incremental.choice;
+	const struct vma_reuse_options reuse = { .base = c->base,
+						 .scrub = t->o->incremental.max_generations,
+						 .generation = c->chain.generation,
+						 .log = t->log };
 
 	if (!c->chained)
 		return;
 	o->chain = &c->chain;
 	if (c->base)
-		t->incremental.reuse =
-			vma_reuse_new(&(struct vma_reuse_options){ .base = TAKE_PTR(c->base),
-								   .scrub = t->o->incremental.max_generations,
-								   .generation = c->chain.generation,
-								   .log = t->log });
+		t->incremental.reuse = vma_reuse_new(&reuse);
+	c->base = NULL; /* it is the reuse's */
 	o->reuse = t->incremental.reuse;
 }
 

@@ -35,7 +35,7 @@ static struct task_report tasks[] = {
 	  .ns = 1500000,
 	  .archive = (char *)"-",
 	  .archive_size = 10,
-	  .incremental = { .asked = true, .generation = 3, .changed = 6, .shared = 8 } },
+	  .incremental = { .asked = true, .chained = true, .generation = 3, .changed = 6, .shared = 8 } },
 	{ .vmid = 101,
 	  .outcome = TASK_FAILED,
 	  .start = 1700000100,
