@@ -166,7 +166,7 @@ no_chain() {
 	archive_next 123
 	no_chain
 	archive_next 123
-	has_line '^INFO: full backup, a new chain begins: the newest backup .* was not made with --incremental$'
+	has_line '^INFO: full backup, a new chain begins: the newest backup .* was not made with --incremental, or its end is damaged$'
 	: > "$ARCHIVE"
 	archive_next 123
 	has_line "^INFO: full backup, a new chain begins: .*'${BASE:-vzdump-qemu-123-}"
