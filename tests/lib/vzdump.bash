@@ -69,7 +69,7 @@ nothing_left() {
 
 # guest_writer <file> <MiB>: below <MiB> of <file> (see guest_fuse), 200 times a second, writes 64 KiB
 # of fresh data at a random place or discards 256 KiB, while $VZ_TMP/go exists; says how often in
-# $VZ_TMP/writes.  $VZ_TMP/ready is there when it waits for that.
+# $VZ_TMP/writes.  $VZ_TMP/ready is there while it waits for that.
 guest_writer() {
 	python3 - "$@" "$VZ_TMP" <<- 'END'
 		import ctypes, os, random, sys, time
@@ -84,6 +84,7 @@ guest_writer() {
 		    if not os.path.exists(tmp + "/ready"):
 		        sys.exit("the test is over")
 		    time.sleep(0.05)
+		os.unlink(tmp + "/ready")
 		while os.path.exists(tmp + "/go"):
 		    if n % 4 == 3:
 		        at = random.randrange(mib * 4) * 262144
@@ -161,6 +162,8 @@ while_writing() {
 	wait_for_task "$pid"
 	touch "$VZ_TMP/go"
 	wait "$pid" || r=$?
+	# a backup may be over before the writer has looked
+	while [[ -e $VZ_TMP/ready ]] && kill -0 "$writer"; do sleep 0.02; done
 	rm "$VZ_TMP/go"
 	wait "$writer"
 	guest_fuse_end "$vmid" scsi0
