@@ -31,9 +31,10 @@ web_add() {
 	truncate -s 16M "$(disk_path 101 scsi0)"
 }
 
-# everything: all files of host and storages with their times, and what QEMU has
+# everything: all files of host and storages with their times, and what QEMU has; but the log of the backup of
+# $OTHER, which goes on meanwhile
 everything() {
-	find "$VZDUMP_ROOT" "$STORE" -printf '%p %y %i %m %s %T@ %C@\n' | sort
+	find "$VZDUMP_ROOT" "$STORE" ! -name "qemu-${OTHER:-}.log" -printf '%p %y %i %m %s %T@ %C@\n' | sort
 	[[ ! -e $VZ_TMP/101.qemu-pid ]] || graph_state 101
 }
 
@@ -337,6 +338,7 @@ archive_add() {
 	disk_fill "$(disk_path 102 scsi0)" 64M
 	conf_add 101 "name: web"
 	backup_begin 102
+	OTHER=102
 	planned 101 --storage backup
 	[[ $status = 0 && $stderr = *"a backup runs now, for whose end this one waits (180 minutes at most)"* ]]
 	[[ $(jq -r .lock "$VZ_TMP/plan") = "held by vzdump (pid $BACKUP) since "* ]]
