@@ -1,7 +1,6 @@
 #include "backup/base-choice.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,20 +35,16 @@ __attribute__((format(printf, 2, 3))) static void be_full(struct base_choice *c,
 /* Reading its index over a slow network; a request to stop ends it. */
 #define READ_MS (5 * 60 * 1000)
 
-/* Belongs to the thread that reads and to who waits for it; the last of both frees it. */
 struct reading {
-	atomic_int users;
 	int fd; /* until it belongs to the base */
 	char *name;
 	struct vma_base *base;
 };
 
-static void reading_unref(void *opaque)
+static void reading_free(void *opaque)
 {
 	struct reading *r = opaque;
 
-	if (atomic_fetch_sub(&r->users, 1) > 1)
-		return;
 	vma_base_free(r->base);
 	if (r->fd >= 0)
 		close(r->fd);
@@ -64,21 +59,27 @@ static int read_archive(void *opaque, struct error **err)
 	return vma_base_open(TAKE_FD(r->fd), r->name, &r->base, err);
 }
 
+static void take_base(void *opaque, void *ret)
+{
+	struct reading *r = opaque;
+
+	*(struct vma_base **)ret = TAKE_PTR(r->base);
+}
+
 /* vma_base_open(), whose reads wait for the file system.  fd belongs to it in any case. */
 static int read_base(const struct base_choice_params *p, int fd, const char *name, struct vma_base **ret,
 		     struct error **err)
 {
 	struct reading *reading = xcalloc(1, sizeof(*reading));
-	const struct bounded_call call = { .call = read_archive, .clear = reading_unref, .arg = reading };
+	const struct bounded_call call = {
+		.call = read_archive, .take = take_base, .clear = reading_free, .arg = reading, .ret = ret
+	};
 	int r;
 
-	*reading = (struct reading){ .users = 2, .fd = fd, .name = xstrdup(name) };
+	*reading = (struct reading){ .fd = fd, .name = xstrdup(name) };
 	r = bounded_run(&call, READ_MS, p->cancel, err);
 	if (r == ERR_TIMEOUT)
 		error_prefix(err, "base '%s'", name);
-	if (r == 0)
-		*ret = TAKE_PTR(reading->base);
-	reading_unref(reading);
 	return r;
 }
 

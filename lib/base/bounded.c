@@ -114,6 +114,8 @@ int bounded_run(const struct bounded_call *c, int timeout_ms, const struct cance
 		r = s->r;
 		error_keep_first(err, &s->err);
 		pthread_mutex_unlock(&s->lock);
+		if (r >= 0 && c->take)
+			c->take(c->arg, c->ret);
 	}
 	unref(s);
 	return r;

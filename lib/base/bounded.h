@@ -12,9 +12,14 @@
 struct bounded_call {
 	/* Called once.  Returns 0, or a negative code and *err.  It must touch nothing but arg. */
 	int (*call)(void *arg, struct error **err);
+	/*
+	 * Called in the caller's thread when the call has succeeded in time: hands what it has made over to
+	 * ret.  NULL: it makes nothing.
+	 */
+	void (*take)(void *arg, void *ret);
 	/* Frees arg when the call is over, even if nobody waits for it any more.  NULL: nothing to free. */
 	void (*clear)(void *arg);
-	void *arg;
+	void *arg, *ret;
 };
 
 /*

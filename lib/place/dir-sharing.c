@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -22,19 +21,15 @@
 
 /* ---- opening ---- */
 
-/* Belongs to the thread that opens and to who waits for it; the last of both frees it. */
 struct opening {
-	atomic_int users;
 	char *path;
 	int fd;
 };
 
-static void opening_unref(void *opaque)
+static void opening_free(void *opaque)
 {
 	struct opening *o = opaque;
 
-	if (atomic_fetch_sub(&o->users, 1) > 1)
-		return;
 	if (o->fd >= 0)
 		close(o->fd);
 	free(o->path);
@@ -56,19 +51,25 @@ static int open_archive(void *opaque, struct error **err)
 	return 0;
 }
 
+static void take_fd(void *opaque, void *ret)
+{
+	struct opening *o = opaque;
+
+	*(int *)ret = TAKE_FD(o->fd);
+}
+
 int dir_open(const struct place *p, const char *name, int *ret, struct error **err)
 {
 	struct opening *o = xcalloc(1, sizeof(*o));
-	const struct bounded_call call = { .call = open_archive, .clear = opening_unref, .arg = o };
+	const struct bounded_call call = {
+		.call = open_archive, .take = take_fd, .clear = opening_free, .arg = o, .ret = ret
+	};
 	int r;
 
-	*o = (struct opening){ .users = 2, .path = dir_path(p, name), .fd = -1 };
+	*o = (struct opening){ .path = dir_path(p, name), .fd = -1 };
 	r = bounded_run(&call, BOUNDED_REACH_MS, NULL, err);
 	if (r == ERR_TIMEOUT)
-		error_prefix(err, "cannot open '%s'", o->path);
-	if (r == 0)
-		*ret = TAKE_FD(o->fd);
-	opening_unref(o);
+		error_prefix(err, "cannot open '%s' in '%s'", name, ((const struct place_dir *)p)->dir);
 	return r;
 }
 
@@ -80,19 +81,15 @@ int dir_open(const struct place *p, const char *name, int *ret, struct error **e
  */
 #define PROBE_SIZE (2 * VMA_CHAIN_MAX_ALIGN)
 
-/* As struct opening. */
 struct probe {
-	atomic_int users;
 	char *from, *to;
 	struct place_sharing sharing;
 };
 
-static void probe_unref(void *opaque)
+static void probe_free(void *opaque)
 {
 	struct probe *p = opaque;
 
-	if (atomic_fetch_sub(&p->users, 1) > 1)
-		return;
 	free(p->from);
 	free(p->to);
 	free(p);
@@ -187,45 +184,50 @@ static char *probe_path(const struct place *p, const struct journal *j, const ch
 	return io_unfinished_name(path, (int)getpid());
 }
 
-static int note_files(const struct probe *p, struct journal *j, struct error **err)
+static void take_sharing(void *opaque, void *ret)
 {
-	int r = journal_add(j, JOURNAL_FILE, p->from, err);
+	const struct probe *p = opaque;
 
-	return r == 0 ? journal_add(j, JOURNAL_FILE, p->to, err) : r;
+	*(struct place_sharing *)ret = p->sharing;
 }
 
-/* A call that was abandoned may still make them: they stay in the journal. */
-static int probe_bounded(struct probe *p, struct journal *j, const struct cancel *cancel, struct error **err)
+static int probe_bounded(const char *from, const char *to, const struct cancel *cancel,
+			 struct place_sharing *ret, struct error **err)
 {
-	const struct bounded_call call = { .call = run_probe, .clear = probe_unref, .arg = p };
-	int r;
+	struct probe *p = xcalloc(1, sizeof(*p));
+	const struct bounded_call call = {
+		.call = run_probe, .take = take_sharing, .clear = probe_free, .arg = p, .ret = ret
+	};
 
-	atomic_fetch_add(&p->users, 1);
-	r = bounded_run(&call, BOUNDED_REACH_MS, cancel, err);
+	*p = (struct probe){ .from = xstrdup(from), .to = xstrdup(to) };
+	return bounded_run(&call, BOUNDED_REACH_MS, cancel, err);
+}
+
+/* A call that was abandoned may still make the files: they stay in the journal. */
+static int probe_noted(const char *from, const char *to, struct journal *j, const struct cancel *cancel,
+		       struct place_sharing *ret, struct error **err)
+{
+	int r = journal_add(j, JOURNAL_FILE, from, err);
+
+	if (r == 0)
+		r = journal_add(j, JOURNAL_FILE, to, err);
+	if (r == 0)
+		r = probe_bounded(from, to, cancel, ret, err);
 	if (r == ERR_TIMEOUT || r == ERR_CANCELED)
 		return r;
-	journal_strike(j, JOURNAL_FILE, p->from);
-	journal_strike(j, JOURNAL_FILE, p->to);
+	journal_strike(j, JOURNAL_FILE, from);
+	journal_strike(j, JOURNAL_FILE, to);
 	return r;
 }
 
 int dir_sharing(const struct place *place, struct journal *j, const struct cancel *cancel,
 		struct place_sharing *ret, struct error **err)
 {
-	struct probe *p = xcalloc(1, sizeof(*p));
-	int r;
+	_cleanup_free_ char *from = probe_path(place, j, "from"), *to = probe_path(place, j, "to");
+	int r = probe_noted(from, to, j, cancel, ret, err);
 
-	p->users = 1;
-	p->from = probe_path(place, j, "from");
-	p->to = probe_path(place, j, "to");
-	r = note_files(p, j, err);
-	if (r == 0)
-		r = probe_bounded(p, j, cancel, err);
-	if (r == 0)
-		*ret = p->sharing;
-	else if (r != ERR_CANCELED)
+	if (r < 0 && r != ERR_CANCELED)
 		error_prefix(err, "cannot find out whether files in '%s' can share blocks",
 			     ((const struct place_dir *)place)->dir);
-	probe_unref(p);
 	return r;
 }

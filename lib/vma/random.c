@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -63,19 +64,18 @@ static void copy_blocks(const struct random_cluster *c, uint32_t at, uint8_t *ou
 	}
 }
 
+static int compare_key(const void *key, const void *cluster)
+{
+	const uint64_t a = *(const uint64_t *)key, b = ((const struct random_cluster *)cluster)->key;
+
+	return a < b ? -1 : a > b;
+}
+
 static const struct random_cluster *find_cluster(const struct random_slot *s, uint64_t key)
 {
-	size_t low = 0, high = s->n_clusters;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (s->clusters[mid].key < key)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < s->n_clusters && s->clusters[low].key == key ? &s->clusters[low] : NULL;
+	if (!s->n_clusters)
+		return NULL;
+	return bsearch(&key, s->clusters, s->n_clusters, sizeof(*s->clusters), compare_key);
 }
 
 /* Reads len bytes that all lie in clusters of one run. */

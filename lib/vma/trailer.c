@@ -1,5 +1,6 @@
 #include "vma/trailer.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/io.h"
@@ -76,19 +77,16 @@ int vma_trailer_decode(const uint8_t *frame, size_t len, struct vma_trailer *ret
 	return r;
 }
 
+static int compare_key(const void *key, const void *entry)
+{
+	const uint64_t a = *(const uint64_t *)key, b = ((const struct vma_trailer_entry *)entry)->key;
+
+	return a < b ? -1 : a > b;
+}
+
 const struct vma_trailer_entry *vma_trailer_find(const struct vma_trailer *t, uint64_t key)
 {
-	unsigned low = 0, high = t->n;
-
-	while (low < high) {
-		unsigned mid = low + (high - low) / 2;
-
-		if (t->entries[mid].key < key)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < t->n && t->entries[low].key == key ? &t->entries[low] : NULL;
+	return bsearch(&key, t->entries, t->n, sizeof(*t->entries), compare_key);
 }
 
 size_t vma_pad_size(uint64_t pos, size_t min, uint32_t align)

@@ -29,6 +29,12 @@ static void note_cleared(void *arg)
 	atomic_store(&s->cleared, 1);
 }
 
+static void take_answer(void *arg, void *ret)
+{
+	(void)arg;
+	++*(int *)ret;
+}
+
 static bool is_cleared(struct slow *s)
 {
 	for (int i = 0; i < 6000 && !s->cleared; i++)
@@ -39,7 +45,10 @@ static bool is_cleared(struct slow *s)
 static void test_bounded(void)
 {
 	struct slow s = { 0 };
-	const struct bounded_call call = { .call = wait_for_go, .clear = note_cleared, .arg = &s };
+	int taken = 0;
+	const struct bounded_call call = {
+		.call = wait_for_go, .take = take_answer, .clear = note_cleared, .arg = &s, .ret = &taken
+	};
 	_cleanup_error_ struct error *err = NULL;
 	struct cancel c;
 	int pipes[2];
@@ -51,11 +60,12 @@ static void test_bounded(void)
 	s.go_fd = pipes[0];
 	ok(write(pipes[1], "x", 1) == 1 && bounded_run(&call, 0, &c, &err) == 5 && is_cleared(&s),
 	   "a call that comes back gives its result");
+	ok(taken == 1, "and hands over what it has made");
 	ok(bounded_run(&call, 20, NULL, &err) == ERR_TIMEOUT && !s.cleared,
 	   "one that hangs is left to itself");
 	error_free(TAKE_PTR(err));
 	ok(write(pipes[1], "x", 1) == 1, "and told to go on");
-	ok(is_cleared(&s), "it frees what it needed when it comes back after all");
+	ok(is_cleared(&s) && taken == 1, "it frees what it needed when it comes back after all");
 	cancel_request(&c);
 	ok(bounded_run(&call, 0, &c, NULL) == ERR_CANCELED, "a request to stop ends the wait for one");
 	close(pipes[1]);
