@@ -37,7 +37,7 @@ NAME       ?=
 Q     := $(if $(V),,@)
 say    = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 
-PACKAGES := json-c libnbd libzstd zlib libarchive liblzma libmd libxxhash libcurl libpcre2-8
+PACKAGES := json-c libnbd libzstd zlib libarchive liblzma libmd libxxhash libcurl libpcre2-8 libxml-2.0 fuse3
 WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wwrite-strings -Wformat=2 -Wundef -Wvla -Werror=implicit-function-declaration
 
@@ -50,7 +50,7 @@ VERSION := $(shell cat VERSION)
 ALL_CFLAGS  = -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVZDUMP_VERSION='"$(VERSION)"' \
               -include lib/base/banned.h -Ilib -Icli $(WARN) $(PKG_CFLAGS) -pthread -fPIC \
               $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) $(CFLAGS)
-# Only vzdump needs libcurl, which brings thirty others.
+# A command gets only the libraries that it uses: libcurl alone brings thirty others.
 ALL_LDFLAGS = -Wl,--as-needed -pthread $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
 ALL_LIBS    = $(PKG_LIBS) -lm
 
@@ -65,6 +65,8 @@ SHARED_SRC := $(filter-out cli/cmd-%.c,$(CLI_SRC))
 LIB      := $(BUILD)/libvzdump.a
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 SHARED_OBJ := $(SHARED_SRC:%.c=$(BUILD)/obj/%.o)
+# An archive, so that a command has only what it uses of it.
+SHARED_LIB := $(BUILD)/libcli.a
 BINS     := $(CMD_SRC:cli/cmd-%.c=$(BUILD)/bin/%)
 UNIT_BINS := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 
@@ -89,10 +91,12 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIB): $(LIB_OBJ)
+$(SHARED_LIB): $(SHARED_OBJ)
+$(LIB) $(SHARED_LIB):
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/bin/%: $(BUILD)/obj/cli/cmd-%.o $(SHARED_OBJ) $(LIB)
+$(BUILD)/bin/%: $(BUILD)/obj/cli/cmd-%.o $(SHARED_LIB) $(LIB)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
