@@ -1,0 +1,36 @@
+/*
+ * The configuration of a libvirt guest in Proxmox VE's words, which goes into its archives, so that Proxmox
+ * VE can restore them. The values of disks are absolute paths with format=...
+ *
+ * 	name: web
+ *
+ * 	virtio0: /var/lib/libvirt/images/web.qcow2,format=qcow2,discard=on
+ *
+ * 	virtio1: /dev/vg/web-data,format=raw,backup=0
+ *
+ * 	#vzdump#device:virtio0:virtio-disk0	of a running guest: the alias of the device in QEMU
+ */
+#ifndef VZDUMP_LIBVIRT_DOMAIN_CONFIG_H
+#define VZDUMP_LIBVIRT_DOMAIN_CONFIG_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "libvirt/domain-xml.h"
+
+#define DOMAIN_DEVICE_LINE "#vzdump#device:"
+
+/*
+ * Appends the configuration. Of the disks - a CD drive is empty, and a floppy is left out: neither is backed
+ * up; - a read-only or transient one is backed up like any other, since the guest needs it, too; - a
+ * shareable one gets backup=0 and a warning: other guests write to it, which no filter of this guest sees, so
+ * a
+ *    copy would be of no instant; likewise those that our metadata excludes, without a warning;
+ * - one that is neither a file nor a block device, or that is passed through (lun), is an error which says
+ * how
+ *    to exclude it, ERR_UNSUPPORTED, unless it is excluded: then it is a comment.
+ * What Proxmox VE has no words for is left out; the archive has the XML, too.
+ * warnings: gets one line for each thing to tell, may be NULL.
+ */
+int domain_to_config(const struct domain *d, char ***warnings, struct buf *out, struct error **err);
+
+#endif
