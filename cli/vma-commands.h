@@ -10,7 +10,8 @@
 #include "vma/reader.h"
 
 extern const struct command vma_command_list, vma_command_config, vma_command_extract, vma_command_verify,
-	vma_command_create, vma_command_index, vma_command_serve, vma_command_diff;
+	vma_command_create, vma_command_index, vma_command_serve, vma_command_diff, vma_command_mount,
+	vma_command_umount;
 
 /* Opens an archive, "-" being standard input.  *ret_fd is the caller's to close. */
 int vma_open(const char *path, int *ret_fd, struct vma_reader **ret, struct error **err);
