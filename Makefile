@@ -13,6 +13,7 @@
 #   demo                the main job on a real QEMU, shown step by step
 #   deps                install (as root) what build and tests need, or print the line to run
 #   install             PREFIX=/usr/local DESTDIR= PLUGINDIR=<nbdkit's>   (uninstall takes the same out again)
+#   dist                $(BUILD)/vzdump-VERSION.tar.gz, which builds without git
 #   clean
 #
 # Switches
@@ -49,7 +50,7 @@ VERSION := $(shell cat VERSION)
 
 ALL_CFLAGS  = -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVZDUMP_VERSION='"$(VERSION)"' \
               -include lib/base/banned.h -Ilib -Icli $(WARN) $(PKG_CFLAGS) -pthread -fPIC \
-              $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) $(CFLAGS)
+              $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) $(CPPFLAGS) $(CFLAGS)
 # A command gets only the libraries that it uses: libcurl alone brings thirty others.
 ALL_LDFLAGS = -Wl,--as-needed -pthread $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
 ALL_LIBS    = $(PKG_LIBS) -lm
@@ -170,72 +171,96 @@ demo:
 
 # ---- installation ----
 
-INSTALLED = $(BINS:$(BUILD)/bin/%=bin/%) \
-            $(patsubst man/%.1,share/man/man1/%.1,$(wildcard man/*.1)) \
-            $(patsubst man/%.5,share/man/man5/%.5,$(wildcard man/*.5)) \
-            $(patsubst man/%.8,share/man/man8/%.8,$(wildcard man/*.8)) \
-            $(patsubst systemd/%,lib/systemd/system/%,$(wildcard systemd/*.service systemd/*.timer)) \
-            $(patsubst systemd/%.tmpfiles,lib/tmpfiles.d/%.conf,$(wildcard systemd/*.tmpfiles)) \
-            $(patsubst examples/%,share/doc/vzdump/examples/%,$(wildcard examples/*)) \
-            $(BINS:$(BUILD)/bin/%=share/bash-completion/completions/%) \
-            $(BINS:$(BUILD)/bin/%=share/zsh/site-functions/_%) \
-            $(BINS:$(BUILD)/bin/%=share/fish/vendor_completions.d/%.fish)
+# Where things lie; packages have some of them elsewhere.
+BINDIR      ?= $(PREFIX)/bin
+MANDIR      ?= $(PREFIX)/share/man
+DOCDIR      ?= $(PREFIX)/share/doc/vzdump
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+BASHDIR     ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR      ?= $(PREFIX)/share/zsh/site-functions
+# fish 3.6 looks below /usr/local only if XDG_DATA_DIRS names it, in its folder for the administrator always.
+FISHDIR     ?= $(if $(filter /usr/local,$(PREFIX)),/etc/fish/completions,$(PREFIX)/share/fish/vendor_completions.d)
+
+MAN_PAGES := $(sort $(wildcard man/*.[1-8]))
+INSTALLED = $(BINS:$(BUILD)/bin/%=$(BINDIR)/%) \
+            $(foreach page,$(MAN_PAGES),$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page))) \
+            $(patsubst systemd/%,$(UNITDIR)/%,$(wildcard systemd/*.service systemd/*.timer)) \
+            $(patsubst systemd/%.tmpfiles,$(TMPFILESDIR)/%.conf,$(wildcard systemd/*.tmpfiles)) \
+            $(patsubst examples/%,$(DOCDIR)/examples/%,$(wildcard examples/*)) \
+            $(BINS:$(BUILD)/bin/%=$(BASHDIR)/%) \
+            $(BINS:$(BUILD)/bin/%=$(ZSHDIR)/_%) \
+            $(BINS:$(BUILD)/bin/%=$(FISHDIR)/%.fish) \
+            $(if $(PLUGIN),$(PLUGINDIR)/$(notdir $(PLUGIN)))
+
+# Names with blanks are two to make, and files would land where nobody wants them.
+ifneq ($(filter install uninstall,$(MAKECMDGOALS)),)
+ifneq ($(word 2,$(DESTDIR)x$(PREFIX)),)
+$(error DESTDIR='$(DESTDIR)' and PREFIX='$(PREFIX)' must have no blanks)
+endif
+endif
 
 .PHONY: install uninstall
-install: all $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%) $(if $(PLUGIN),$(DESTDIR)$(PLUGINDIR)/$(notdir $(PLUGIN)))
+install: all $(INSTALLED:%=$(DESTDIR)%)
 
 uninstall:
-	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%) $(if $(PLUGIN),$(DESTDIR)$(PLUGINDIR)/$(notdir $(PLUGIN)))
+	rm -f $(INSTALLED:%=$(DESTDIR)%)
+	[ ! -d $(DESTDIR)$(DOCDIR)/examples ] || \
+	  rmdir --ignore-fail-on-non-empty $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)
 
 $(DESTDIR)$(PLUGINDIR)/%.so: $(BUILD)/plugin/%.so force
 	$(call say,INSTALL,$@)
 	$(Q)install -D -m 644 $< $@
 
-$(DESTDIR)$(PREFIX)/bin/%: $(BUILD)/bin/% force
+$(DESTDIR)$(BINDIR)/%: $(BUILD)/bin/% force
 	$(call say,INSTALL,$@)
 	$(Q)install -D -m 755 $< $@
 
-$(DESTDIR)$(PREFIX)/share/man/man1/%: man/% force
-	$(call say,INSTALL,$@)
-	$(Q)install -D -m 644 $< $@
+# Programs are named by their path.
+INSTALL_WITH_PATH = $(Q)mkdir -p $(@D) && sed 's,@BINDIR@,$(BINDIR),' $< > $@ && chmod 644 $@
 
-$(DESTDIR)$(PREFIX)/share/man/man5/%: man/% force
-	$(call say,INSTALL,$@)
-	$(Q)install -D -m 644 $< $@
-
-$(DESTDIR)$(PREFIX)/share/man/man8/%: man/% force
-	$(call say,INSTALL,$@)
-	$(Q)install -D -m 644 $< $@
-
-# These name the programs by their path.
-INSTALL_WITH_PATH = $(Q)mkdir -p $(@D) && sed 's,@BINDIR@,$(PREFIX)/bin,' $< > $@ && chmod 644 $@
-
-$(DESTDIR)$(PREFIX)/lib/systemd/system/%: systemd/% force
+$(DESTDIR)$(UNITDIR)/%: systemd/% force
 	$(call say,INSTALL,$@)
 	$(INSTALL_WITH_PATH)
 
-$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/%.conf: systemd/%.tmpfiles force
+$(DESTDIR)$(TMPFILESDIR)/%.conf: systemd/%.tmpfiles force
 	$(call say,INSTALL,$@)
 	$(INSTALL_WITH_PATH)
 
-$(DESTDIR)$(PREFIX)/share/doc/vzdump/examples/%: examples/% force
+$(DESTDIR)$(DOCDIR)/examples/%: examples/% force
 	$(call say,INSTALL,$@)
 	$(INSTALL_WITH_PATH)
 
 # Each tool gets its copy of the shell's script, which asks the tool itself.
 INSTALL_COMPLETION = $(Q)mkdir -p $(@D) && sed 's/@TOOL@/$*/g' $< > $@ && chmod 644 $@
 
-$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%: completions/tool.bash force
+$(DESTDIR)$(BASHDIR)/%: completions/tool.bash force
 	$(call say,INSTALL,$@)
 	$(INSTALL_COMPLETION)
 
-$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_%: completions/tool.zsh force
+$(DESTDIR)$(ZSHDIR)/_%: completions/tool.zsh force
 	$(call say,INSTALL,$@)
 	$(INSTALL_COMPLETION)
 
-$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/%.fish: completions/tool.fish force
+$(DESTDIR)$(FISHDIR)/%.fish: completions/tool.fish force
 	$(call say,INSTALL,$@)
 	$(INSTALL_COMPLETION)
+
+define install_man_section
+$(DESTDIR)$(MANDIR)/man$(1)/%.$(1): man/%.$(1) force
+	$$(call say,INSTALL,$$@)
+	$$(Q)install -D -m 644 $$< $$@
+endef
+$(foreach section,$(sort $(patsubst .%,%,$(suffix $(MAN_PAGES)))),$(eval $(call install_man_section,$(section))))
+
+# ---- packages ----
+
+DIST := $(BUILD)/vzdump-$(VERSION).tar.gz
+
+.PHONY: dist
+dist:
+	$(call say,DIST,$(DIST))
+	$(Q)scripts/dist $(abspath $(DIST))
 
 .PHONY: clean force
 clean:
