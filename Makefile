@@ -7,6 +7,7 @@
 #   check-qemu-matrix   the tests of running guests against every other QEMU that can be had
 #   check-faults        slow faults: a kill at every step, full storages, a dying QEMU
 #   check-storage       one suite on a real storage of each type: ZFS, LVM, NFS, Ceph and others
+#   check-libvirt       guests of a real libvirt, which nobody else sees
 #   fuzz                what reads archives and templates, FUZZ_TIME=600 seconds each (clang with its libFuzzer)
 #   lint                clang-format, clang-tidy, cppcheck, shellcheck, mandoc, headers compile alone, layers
 #   bench               speed, memory and guest latency as ratios against other tools
@@ -131,7 +132,7 @@ $(BUILD)/tests/chain: $(BUILD)/obj/tests/lib/chain.o $(LIB)
 # then let a new make build and test.
 TESTS = BUILD='$(abspath $(BUILD))' TEST='$(TEST)' NAME='$(subst ','\'',$(NAME))' V='$(V)'
 
-.PHONY: deps check run-check check-qemu-matrix run-matrix check-faults run-faults
+.PHONY: deps check run-check check-qemu-matrix run-matrix check-faults run-faults check-libvirt run-libvirt
 deps:
 	@scripts/deps build run check
 
@@ -152,6 +153,15 @@ run-matrix: all units
 
 run-faults: all units
 	@$(TESTS) tests/run $(sort $(wildcard tests/faults/*.bats))
+
+# The guest is made of packages that are fetched, which cannot be done without a network.
+check-libvirt:
+	@scripts/deps build run check libvirt
+	@$(MAKE) --no-print-directory run-libvirt
+
+run-libvirt: all units
+	@tests/guest/build > /dev/null
+	@$(TESTS) BATS='tests/libvirt/private bats' tests/run $(sort $(wildcard tests/libvirt/*.bats))
 
 .PHONY: lint bench demo
 lint:
