@@ -266,7 +266,8 @@ static const struct command vzdump = { .table = &vzdump_options, .run = run };
 
 int main(int argc, char *argv[])
 {
-	const struct command *const commands[] = { &vzdump, &vzdump_command_status, NULL };
+	const struct command *const commands[] = { &vzdump, &vzdump_command_check, &vzdump_command_status,
+						   NULL };
 
 	return command_main(&(struct command_set){ .tool = "vzdump", .commands = commands }, argc, argv);
 }

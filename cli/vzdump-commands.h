@@ -5,5 +5,6 @@
 #include "command.h"
 
 extern const struct command vzdump_command_status;
+extern const struct command vzdump_command_check;
 
 #endif

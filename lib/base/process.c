@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
 
@@ -514,4 +516,20 @@ int process_run_ok(const char *const argv[], const struct process_options *o, st
 	else
 		process_result_clear(&mine);
 	return r;
+}
+
+char *process_find(const char *program)
+{
+	const char *path = getenv("PATH");
+
+	for (const char *at = path ? path : "/usr/bin:/bin"; *at;) {
+		const int len = (int)strcspn(at, ":");
+		_cleanup_free_ char *file = xasprintf("%.*s/%s", len, at, program);
+
+		if (access(file, X_OK) == 0)
+			return TAKE_PTR(file);
+		at += len;
+		at += *at == ':';
+	}
+	return NULL;
 }

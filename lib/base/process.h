@@ -70,6 +70,9 @@ int process_wait(pid_t pid, int timeout_ms, int *ret_status, struct error **err)
 /* Sends SIGTERM, after two seconds SIGKILL, and reaps it; abandons a process that hangs in the kernel. */
 void process_stop(pid_t pid);
 
+/* The path of a program, as PATH has it; NULL: it is not there.  Caller frees. */
+char *process_find(const char *program);
+
 /* "lvs -o name" for messages.  Caller frees. */
 char *process_describe(const char *const argv[]);
 

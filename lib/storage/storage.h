@@ -314,6 +314,10 @@ struct storage_ops {
 	 * blanks.  Other keys are warned about and ignored. */
 	const char *keys;
 
+	/* The programs that it runs, separated by blanks, for those who want to know before; a mount's are in
+	 * mount.  NULL: none. */
+	const char *tools;
+
 	/* New images hold old data: volume_alloc() zeroes them (thick LVM). */
 	bool alloc_unwiped;
 	/* Milliseconds to leave between two calls of status or used; 0: they cost next to nothing. */

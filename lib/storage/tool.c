@@ -29,16 +29,26 @@ static const struct {
 	{ "mount", "mount" },
 	{ "ceph-fuse", "ceph-fuse" },
 	{ "qemu-img", "qemu-utils" },
+	{ "qemu-storage-daemon", "qemu-system-common" },
 };
+
+const char *tool_package(const char *program)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(packages); i++)
+		if (strcmp(packages[i].tool, program) == 0)
+			return packages[i].package;
+	return NULL;
+}
 
 static int tool_not_found(const struct tool *t, struct error **err)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(packages); i++)
-		if (strcmp(packages[i].tool, t->argv[0]) == 0)
-			return error_set(err, ERR_UNSUPPORTED,
-					 "storage '%s': command '%s' not found: install the package "
-					 "%s or correct PATH",
-					 t->storage->id, t->argv[0], packages[i].package);
+	const char *package = tool_package(t->argv[0]);
+
+	if (package)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "storage '%s': command '%s' not found: install the package %s or correct "
+				 "PATH",
+				 t->storage->id, t->argv[0], package);
 	return error_set(err, ERR_UNSUPPORTED,
 			 "storage '%s': command '%s' not found: install it or correct PATH", t->storage->id,
 			 t->argv[0]);

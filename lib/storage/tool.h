@@ -32,6 +32,9 @@ struct tool {
 	unsigned busy_tries;                 /* how often to retry, once a second, after -EBUSY */
 };
 
+/* The Debian package that has a program; NULL: it is not one that is used here. */
+const char *tool_package(const char *program);
+
 /* Runs the tool.  *ret_out (ret_out may be NULL) is its stdout; caller frees. */
 int tool_run(const struct tool *t, char **ret_out, struct error **err);
 /* The same for tools that print JSON.  The caller puts *ret. */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/mem.h"
+#include "base/process.h"
 #include "stream/output.h"
 
 struct filter {
@@ -101,22 +102,6 @@ static const struct output_ops filter_ops = {
 	.free = filter_free,
 };
 
-static bool program_exists(const char *name)
-{
-	const char *path = getenv("PATH");
-
-	for (const char *at = path ? path : "/usr/bin:/bin"; *at;) {
-		int len = (int)strcspn(at, ":");
-		_cleanup_free_ char *file = xasprintf("%.*s/%s", len, at, name);
-
-		if (access(file, X_OK) == 0)
-			return true;
-		at += len;
-		at += *at == ':';
-	}
-	return false;
-}
-
 /* ARCHIVE_WARN means that a program does the work, which is fine. */
 static int add_filter(struct filter *f, enum output_filter filter, unsigned threads)
 {
@@ -167,13 +152,14 @@ int output_filter_new(enum output_filter filter, unsigned threads, struct output
 {
 	const struct filter_kind *kind = &kinds[filter];
 	_cleanup_(output_freep) struct output *cleanup = NULL;
+	_cleanup_free_ char *program = kind->package ? process_find(kind->name) : NULL;
 	struct filter *f = xcalloc(1, sizeof(*f));
 
 	f->base.ops = &filter_ops;
 	f->to = to;
 	f->name = kind->name;
 	cleanup = &f->base;
-	if (kind->package && !program_exists(kind->name))
+	if (kind->package && !program)
 		return error_set(err, ERR_UNSUPPORTED,
 				 "compressing the archive needs the program %s: install the "
 				 "package %s or choose --compress zstd",

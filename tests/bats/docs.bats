@@ -55,6 +55,22 @@ names_of_table() {
 	done
 }
 
+@test "the manual of vzdump check has every option of --help with its default, and every level and group" {
+	local name
+	diff <("$BUILD/bin/vzdump" check --help | sed -nE 's/^  --([a-z-]+).*\(default: (.*)\)$/\1 \2/p; t
+		s/^  --([a-z-]+).*/\1/p' | sort) \
+		<(sed -nE 's/^\.It Fl -([a-z-]+) .*Pq default: (.*)$/\1 \2/p; t
+			s/^\.It Fl -([a-z-]+).*/\1/p' "$top/man/vzdump-check.1" | sort)
+	for name in $(sed -nE 's/^\t\{ "([a-z]+)", +check_.*/\1/p; s/^\t\[FINDING_[A-Z]+\] = "([a-z]+)",$/\1/p' \
+		"$top/lib/check/check.c"); do
+		grep -qx "\.It Cm $name" "$top/man/vzdump-check.1" && grep -qF "\"$name\"" "$top/doc/vzdump-check.schema.json" || {
+			echo "not in the manual or the schema: $name"
+			return 1
+		}
+	done
+	[ -n "$name" ]
+}
+
 @test "the manual names every figure of --metrics" {
 	local name
 	for name in $(grep -ohE '"(guest|job|last)_[a-z_]+"' "$top/lib/status/metrics.c" | tr -d '"' | grep -vx job_id |

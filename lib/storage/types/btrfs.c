@@ -297,6 +297,7 @@ const struct storage_ops storage_btrfs_ops = {
 	.type = "btrfs",
 	.keys = "path shared prune-backups max-protected-backups format is_mountpoint nocow "
 		"mkdir create-base-path create-subdirs preallocation",
+	.tools = "btrfs",
 	.content = STORAGE_IMAGES | STORAGE_ROOTDIR | STORAGE_ISO | STORAGE_VZTMPL | STORAGE_BACKUP |
 		   STORAGE_SNIPPETS | STORAGE_IMPORT,
 	.content_default = STORAGE_IMAGES | STORAGE_ROOTDIR,

@@ -265,6 +265,7 @@ static int iscsi_list(const struct storage *s, uint32_t vmid, struct storage_ima
 const struct storage_ops storage_iscsi_ops = {
 	.type = "iscsi",
 	.keys = "portal target bwlimit",
+	.tools = "iscsiadm",
 	.content = STORAGE_IMAGES,
 	.content_default = STORAGE_IMAGES,
 	.formats = 1U << IMAGE_RAW,

@@ -178,6 +178,7 @@ static int direct_user(const struct volume *v, char **ret, struct error **err)
 const struct storage_ops storage_iscsidirect_ops = {
 	.type = "iscsidirect",
 	.keys = "portal target bwlimit",
+	.tools = "iscsi-ls",
 	.content = STORAGE_IMAGES,
 	.content_default = STORAGE_IMAGES,
 	.formats = 1U << IMAGE_RAW,

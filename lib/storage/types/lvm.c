@@ -336,6 +336,7 @@ const struct storage_ops storage_lvm_ops = {
 	.type = "lvm",
 	.keys = "vgname shared saferemove saferemove-stepsize saferemove_throughput base "
 		"tagged_only bwlimit snapshot-as-volume-chain",
+	.tools = "vgs lvs",
 	.content = STORAGE_IMAGES | STORAGE_ROOTDIR,
 	.content_default = STORAGE_IMAGES,
 	.formats = 1U << IMAGE_RAW,

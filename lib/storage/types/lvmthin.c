@@ -215,6 +215,7 @@ static int thin_free(const struct volume *v, struct error **err)
 const struct storage_ops storage_lvmthin_ops = {
 	.type = "lvmthin",
 	.keys = "thinpool vgname bwlimit",
+	.tools = "vgs lvs",
 	.content = STORAGE_IMAGES | STORAGE_ROOTDIR,
 	.content_default = STORAGE_IMAGES | STORAGE_ROOTDIR,
 	.formats = 1U << IMAGE_RAW,

@@ -307,6 +307,7 @@ static int rbd_free(const struct volume *v, struct error **err)
 const struct storage_ops storage_rbd_ops = {
 	.type = "rbd",
 	.keys = "monhost pool data-pool namespace username krbd keyring bwlimit",
+	.tools = "rbd ceph",
 	.content = STORAGE_IMAGES | STORAGE_ROOTDIR,
 	.content_default = STORAGE_IMAGES,
 	.formats = 1U << IMAGE_RAW,

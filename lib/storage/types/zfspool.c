@@ -367,6 +367,7 @@ static int zfs_snapshot_delete(const struct volume *v, const char *name, struct 
 const struct storage_ops storage_zfspool_ops = {
 	.type = "zfspool",
 	.keys = "pool blocksize sparse bwlimit mountpoint",
+	.tools = "zfs zpool",
 	.content = STORAGE_IMAGES | STORAGE_ROOTDIR,
 	.content_default = STORAGE_IMAGES | STORAGE_ROOTDIR,
 	.formats = 1U << IMAGE_RAW,
