@@ -91,6 +91,11 @@ names_of_table() {
 		<(sed -nE 's/^\.It Fl -([a-z-]+).*/\1/p' "$top/man/vzdump-scheduler.8" | sort)
 }
 
+@test "the manual of vzdump-qemu-args has every option of --help, and no other" {
+	diff <("$BUILD/bin/vzdump-qemu-args" --help | sed -nE 's/^  --([a-z-]+).*/\1/p' | grep -vxE 'help|version' | sort) \
+		<(sed -nE 's/^\.It Fl -([a-z-]+).*/\1/p' "$top/man/vzdump-qemu-args.1" | sort)
+}
+
 @test "the manuals name every file that the programs know under their root" {
 	local path
 	for path in $(grep -rhoE 'paths_get\([^;]*"/[^"]*"' "$top/lib" "$top/cli" |
