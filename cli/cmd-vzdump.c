@@ -8,10 +8,12 @@
 #include "backup/job.h"
 #include "backup/plan.h"
 #include "base/buf.h"
+#include "base/mem.h"
 #include "base/strv.h"
 #include "config/settings.h"
 #include "config/vzdump-options.h"
 #include "guest/guest-ops.h"
+#include "guest/libvirt-guests.h"
 #include "report/record.h"
 #include "report/report-log.h"
 #include "report/report-notify.h"
@@ -119,10 +121,56 @@ static int end_status(const struct vzdump *v, int r, unsigned warnings)
 	return v->settings.request.strict ? EXIT_WARNINGS : 0;
 }
 
+/* --connect, or what vzdump.conf has for it; the rest of that file is read later.  Caller frees. */
+static char *libvirt_uri(const struct vzdump *v)
+{
+	_cleanup_settings_ struct settings conf = { 0 };
+	const struct log silent = { 0 };
+
+	if (v->settings.request.connect)
+		return xstrdup(v->settings.request.connect);
+	settings_load_conf(&conf, &v->paths, &silent, NULL);
+	return xstrdup_null(conf.connect);
+}
+
+/* Replaces names of libvirt guests by ids. */
+static int find_guests_of_libvirt(struct vzdump *v, struct error **err)
+{
+	struct settings_request *request = &v->settings.request;
+	_cleanup_free_ char *uri = request->libvirt ? libvirt_uri(v) : NULL;
+	const struct libvirt_guests_request q = { .paths = &v->paths,
+						  .log = v->host.log,
+						  .cancel = v->host.cancel,
+						  .uri = uri,
+						  .names = request->libvirt,
+						  .vmids = request->vmids,
+						  .n_vmids = request->n_vmids,
+						  .excluded = request->excluded,
+						  .n_excluded = request->n_excluded };
+	_cleanup_libvirt_guests_ struct libvirt_guests found = { 0 };
+	int r = libvirt_guests_find(&q, &found, err);
+
+	if (r < 0)
+		return r;
+	free(request->vmids);
+	request->vmids = TAKE_PTR(found.vmids);
+	request->n_vmids = found.n;
+	request->unresolved = TAKE_PTR(found.failed);
+	strv_free(TAKE_PTR(request->libvirt));
+	return 0;
+}
+
+static int choose(struct vzdump *v, job_stop_fn *stop, struct selection *ret, struct error **err)
+{
+	int r = find_guests_of_libvirt(v, err);
+
+	return r == 0 ? job_choose(&v->host, &v->settings.request, stop, ret, err) : r;
+}
+
 static int run_backup(struct vzdump *v, struct error **err)
 {
 	_cleanup_selection_ struct selection selection = { 0 };
-	int r = job_choose(&v->host, &v->settings.request, job_stop_running, &selection, err);
+	int r = choose(v, job_stop_running, &selection, err);
 	unsigned warnings;
 
 	if (r > 0)
@@ -147,7 +195,7 @@ static int run_plan(struct vzdump *v, struct error **err)
 					   .stdout_fd = -1,
 					   .report = &v->report };
 	_cleanup_error_ struct error *mine = NULL;
-	int printed, r = job_choose(&v->host, &v->settings.request, plan_stop, &selection, err);
+	int printed, r = choose(v, plan_stop, &selection, err);
 
 	if (r > 0) {
 		r = settings_load(&v->settings, v->cli, v->host.paths, v->host.log, err);

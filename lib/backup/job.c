@@ -48,6 +48,16 @@ static int run_guest(struct job *j, size_t i, struct error **err)
 	return cancel_check(j->host.cancel, err);
 }
 
+static void say_unresolved(struct job *j)
+{
+	char *const *why = j->p->settings->request.unresolved;
+
+	for (; why && *why; why++) {
+		event_error(j->p->observers, j->host.log, "Backup failed - %s", *why);
+		report_add_error(j->report, *why);
+	}
+}
+
 static int run_tasks(struct job *j, struct error **err)
 {
 	const struct selection *s = j->p->selection;
@@ -55,6 +65,8 @@ static int run_tasks(struct job *j, struct error **err)
 
 	for (size_t i = 0; i < s->n && r == 0; i++)
 		r = run_guest(j, i, err);
+	if (r == 0)
+		say_unresolved(j);
 	if (r == 0)
 		r = job_reach(j, "job-end", PHASE_MAY_FAIL, &j->report->log_after, err);
 	return r;
@@ -182,7 +194,7 @@ int job_choose(const struct host *host, const struct settings_request *q, job_st
 		r = stop(host, err);
 	if (r < 0)
 		return r;
-	if (!ret->n && (q->stop || !q->all))
+	if (!ret->n && !q->unresolved && (q->stop || !q->all))
 		return 0;
 	if (q->to_stdout && ret->n != 1)
 		return error_set(err, ERR_INVALID, "you can only backup a single VM with option --stdout");

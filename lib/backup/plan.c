@@ -141,8 +141,13 @@ static void plan_guest(struct job *j, size_t i, pid_t awaited, struct plan_bytes
 static int plan_guests(struct job *j, struct job_plan *plan, pid_t awaited, struct error **err)
 {
 	struct plan_bytes target_free = plan->target_free;
+	char *const *why = j->p->settings->request.unresolved;
 	int r = 0;
 
+	for (; why && *why; why++) {
+		log_error(j->host.log, "Backup would fail - %s", *why);
+		report_add_error(j->report, *why);
+	}
 	for (size_t i = 0; i < plan->n && r == 0; i++) {
 		plan_guest(j, i, awaited, &target_free, &plan->guests[i]);
 		r = cancel_check(j->host.cancel, err);

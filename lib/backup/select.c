@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "guest/guest-list.h"
+#include "guest/libvirt-guests.h"
 #include "guest/pool.h"
 
 struct ids {
@@ -105,15 +106,24 @@ static int add_pool(const struct host *host, const char *pool, const struct gues
 static void add_all(const struct settings_request *q, const struct guest_list *all, struct selection *s)
 {
 	for (size_t i = 0; i < all->n; i++)
-		if (!is_excluded(q, all->entries[i].vmid))
+		if (!is_excluded(q, all->entries[i].vmid) && all->entries[i].kind != GUEST_LIBVIRT)
 			add_guest(s, all->entries[i].vmid, &all->entries[i]);
 }
 
-static void add_named(const struct settings_request *q, const struct guest_list *all, struct selection *s)
+/* Those of libvirt that libvirt was not asked for are those that it was asked for before. */
+static void add_ids(const struct host *host, const struct settings_request *q, struct ids *ids)
+{
+	ids_add_all(ids, q->vmids, q->n_vmids);
+	libvirt_guests_known(host->paths, q->connect, q->libvirt, q->excluded, q->n_excluded, &ids->v,
+			     &ids->n);
+}
+
+static void add_named(const struct host *host, const struct settings_request *q, const struct guest_list *all,
+		      struct selection *s)
 {
 	_cleanup_ids_ struct ids ids = { 0 };
 
-	ids_add_all(&ids, q->vmids, q->n_vmids);
+	add_ids(host, q, &ids);
 	ids_sort(&ids);
 	for (size_t i = 0; i < ids.n; i++)
 		add_guest(s, ids.v[i], guest_list_find(all, ids.v[i]));
@@ -149,7 +159,7 @@ int selection_make(const struct host *host, const struct settings_request *q, st
 	if (q->pool)
 		r = add_pool(host, q->pool, &all, ret, err);
 	else if (q->by_id)
-		add_named(q, &all, ret);
+		add_named(host, q, &all, ret);
 	else if (q->all)
 		add_all(q, &all, ret);
 	if (q->all && !q->pool)
@@ -182,7 +192,7 @@ int selection_for_cleanup(const struct host *host, const struct settings_request
 	if (q->pool)
 		r = load_pool(host, q->pool, &ids, err);
 	else if (q->by_id)
-		ids_add_all(&ids, q->vmids, q->n_vmids);
+		add_ids(host, q, &ids);
 	else if (q->excludes)
 		r = load_not_excluded(host, q, &ids, err);
 	else

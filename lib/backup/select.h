@@ -1,7 +1,9 @@
 /*
  * Selects the guests that a job backs up: those that are named, those of a pool, or all of this node.  Guests
- * of other nodes are not backed up here.  A named id that no guest has is kept, so that its backup fails
- * visibly.
+ * of other nodes are not backed up here.  Guests of libvirt have to be named, and are found among those that
+ * are known (guest/mirror.h); "all" is all of Proxmox VE's.  A named id that no guest has is kept, so that
+ * its backup fails visibly.
+ *
  * Facts: get_included_guests of PVE::VZDump and the call of it in PVE::API2::VZDump.
  */
 #ifndef VZDUMP_BACKUP_SELECT_H

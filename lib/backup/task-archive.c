@@ -143,6 +143,22 @@ static int add_firewall(const struct task *t, struct vma_header *hdr, struct err
 	return vma_header_add_config(hdr, "qemu-server.fw", buf_str(&text), text.len, err);
 }
 
+/* As XML of libvirt's, with which the guest can be defined anew. */
+static int add_definition(const struct task *t, struct vma_header *hdr, struct error **err)
+{
+	_cleanup_free_ char *xml = NULL;
+	int r = guest_definition(&t->guest.access, t->host->cancel, &xml, err);
+
+	if (r < 0 || !xml)
+		return r;
+	if (strlen(xml) > VMA_MAX_BLOB)
+		return error_set(err, ERR_INVALID,
+				 "libvirt's XML of the guest has %zu bytes, an archive holds %u at most: "
+				 "shorten its metadata ('virsh dumpxml --inactive' shows it)",
+				 strlen(xml), (unsigned)VMA_MAX_BLOB);
+	return vma_header_add_config(hdr, "libvirt.xml", xml, strlen(xml), err);
+}
+
 static int add_configs(const struct task *t, struct vma_header *hdr, struct error **err)
 {
 	_cleanup_buf_ struct buf maps = BUF_INIT, text = BUF_INIT;
@@ -159,6 +175,8 @@ static int add_configs(const struct task *t, struct vma_header *hdr, struct erro
 	r = vma_header_add_config(hdr, "qemu-server.conf", buf_str(&text), text.len, err);
 	if (r == 0)
 		r = add_firewall(t, hdr, err);
+	if (r == 0)
+		r = add_definition(t, hdr, err);
 	return r;
 }
 

@@ -98,6 +98,16 @@ int task_guest_look(struct task *t, struct error **err)
 		return r;
 	log_info(t->log, "status = %s", g->power.running ? "running" : "stopped");
 	g->mode = g->power.running ? t->o->settings->mode : MODE_STOP;
+	if (g->power.busy)
+		return error_set(err, -EBUSY,
+				 "libvirt works on VM %u (a save, migration, dump, snapshot or backup): try "
+				 "again when that is over ('virsh domjobinfo' shows it)",
+				 t->vmid);
+	if (g->power.transient && g->mode == MODE_STOP)
+		return error_set(err, ERR_INVALID,
+				 "mode stop would lose VM %u, a transient domain: use mode snapshot or "
+				 "suspend, or make it persistent ('virsh define')",
+				 t->vmid);
 	return 0;
 }
 
@@ -209,7 +219,7 @@ static int begin_suspend(struct task *t, struct error **err)
 	return r;
 }
 
-/* The guest is down: starts it paused with start-paused-command, so that it is saved while it runs. */
+/* The guest is down: starts it paused, so that it is saved while it runs. */
 static int start_paused(struct task *t, struct error **err)
 {
 	struct guest_status *power = &t->guest.power;
@@ -221,7 +231,7 @@ static int start_paused(struct task *t, struct error **err)
 	if (r == 0)
 		r = guest_status(&t->guest.access, power, err);
 	if (r == 0 && !power->running)
-		r = error_set(err, ERR_PEER, "start-paused-command ran, but VM %u does not run", t->vmid);
+		r = error_set(err, ERR_PEER, "VM %u was started paused, but does not run", t->vmid);
 	if (r < 0)
 		return r;
 	t->guest.live = true;
@@ -280,7 +290,7 @@ static int begin_stop(struct task *t, struct error **err)
 		r = shut_down(t, err);
 	if (r < 0)
 		return r;
-	if (t->guest.access.commands->start_paused)
+	if (guest_starts_paused(&t->guest.access))
 		return start_paused(t, err);
 	return task_disks_activate_again(t, err);
 }

@@ -121,7 +121,7 @@ static enum sources_where where_are_disks(const struct task *t, bool busy)
 	if (!t->guest.power.running)
 		return SOURCES_OFFLINE;
 	if (t->guest.mode == MODE_STOP)
-		return t->guest.access.commands->start_paused ? SOURCES_IN_LATER_QEMU : SOURCES_OFFLINE;
+		return guest_starts_paused(&t->guest.access) ? SOURCES_IN_LATER_QEMU : SOURCES_OFFLINE;
 	return busy ? SOURCES_IN_LATER_QEMU : SOURCES_IN_QEMU;
 }
 
@@ -219,8 +219,8 @@ static void say_mode(const struct task *t)
 	else if (t->guest.mode == MODE_STOP)
 		log_info(t->log, "VM %u is shut down (%lu minutes at most), and started again %s", t->vmid,
 			 (unsigned long)t->o->settings->stopwait_minutes,
-			 t->guest.access.commands->start_paused ? "as soon as its backup has begun"
-								: "after its backup");
+			 guest_starts_paused(&t->guest.access) ? "as soon as its backup has begun"
+							       : "after its backup");
 }
 
 static int plan_task(struct task *t, pid_t awaited, struct guest_plan *plan, struct plan_bytes *target_free,

@@ -6,6 +6,7 @@
 #include "base/paths.h"
 #include "guest/guest-list.h"
 #include "guest/guest-ops.h"
+#include "guest/mirror.h"
 #include "storage/host.h"
 
 /*
@@ -18,11 +19,12 @@ static int is_here(const struct host *host, uint32_t vmid, const struct log *log
 	_cleanup_guest_entry_ struct guest_entry e = { 0 };
 	int r;
 
-	if (access(dir, F_OK) < 0)
+	/* Proxmox VE's folder need not be there for a guest of libvirt */
+	if (access(dir, F_OK) < 0 && !mirror_has(host->paths, vmid))
 		return error_errno(err, errno, "cannot find out whether VM %u belongs to this node: '%s'",
 				   vmid, dir);
 	r = guest_entry_find(host->paths, vmid, &e, err);
-	if (r < 0 || (r > 0 && e.kind == GUEST_VM && !e.node))
+	if (r < 0 || (r > 0 && e.kind != GUEST_CONTAINER && !e.node))
 		return r;
 	if (r > 0 && e.node)
 		log_info(log, "VM %u is not started again: it belongs to node '%s' now ('%s')", vmid, e.node,

@@ -1,5 +1,6 @@
 #include "base/proc.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -73,6 +74,23 @@ char *proc_name(pid_t pid)
 	if (io_read_file(path, 4096, &text, NULL) < 0 || !text.len)
 		return NULL;
 	return xstrdup(str_strip(text.data));
+}
+
+/* The effective one of "Uid:\t0\t0\t0\t0": real, effective, saved, of the file system. */
+static bool read_id(const char *status, const char *key, unsigned *ret)
+{
+	const char *line = strstr(status, key);
+
+	return line && sscanf(line + strlen(key), "%*u %u", ret) == 1;
+}
+
+bool proc_user(pid_t pid, uid_t *ret_uid, gid_t *ret_gid)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/status", (int)pid);
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	return pid > 0 && io_read_file(path, 16384, &text, NULL) == 0 &&
+	       read_id(buf_str(&text), "\nUid:", ret_uid) && read_id(buf_str(&text), "\nGid:", ret_gid);
 }
 
 pid_t proc_parent(pid_t pid)

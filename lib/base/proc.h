@@ -26,6 +26,8 @@ char **proc_arguments(pid_t pid);
 char *proc_command(pid_t pid);
 /* Its parent; 0 if it has ended. */
 pid_t proc_parent(pid_t pid);
+/* The user and group that its files are opened as.  False if it has ended. */
+bool proc_user(pid_t pid, uid_t *ret_uid, gid_t *ret_gid);
 /* The folder that this program was started from; NULL if /proc does not tell.  Caller frees. */
 char *proc_own_folder(void);
 

@@ -34,7 +34,9 @@ void settings_init(struct settings *ret, const struct options *cli)
 
 	*ret = (struct settings){ 0 };
 	q->vmids = vmid_list_parse(options_get(cli, "vmid"), &q->n_vmids);
-	q->by_id = options_given(cli, "vmid");
+	q->by_id = options_given(cli, "vmid") || options_given(cli, "libvirt");
+	q->libvirt = options_given(cli, "libvirt") ? strv_split_list(options_get(cli, "libvirt")) : NULL;
+	q->connect = copy_filled(cli, "connect");
 	q->pool = copy_filled(cli, "pool");
 	q->all = options_bool(cli, "all");
 	q->excludes = options_given(cli, "exclude");
@@ -54,6 +56,9 @@ void settings_init(struct settings *ret, const struct options *cli)
 static void clear_request(struct settings_request *q)
 {
 	free(q->vmids);
+	strv_free(q->libvirt);
+	strv_free(q->unresolved);
+	free(q->connect);
 	free(q->pool);
 	free(q->excluded);
 	free(q->node);
@@ -167,6 +172,7 @@ static void fill_simple(struct settings *s, const struct options *o)
 	s->protect = options_bool(o, "protected");
 	s->tmpdir = xstrdup_null(options_get(o, "tmpdir"));
 	s->metrics = copy_filled(o, "metrics");
+	s->connect = copy_filled(o, "connect");
 	fill_notify(&s->notify, o);
 }
 
@@ -259,6 +265,7 @@ void settings_clear(struct settings *s)
 	free(s->notes_template);
 	free(s->tmpdir);
 	free(s->metrics);
+	free(s->connect);
 	strv_free(s->notify.mailto);
 	*s = (struct settings){ 0 };
 }

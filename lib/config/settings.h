@@ -29,10 +29,13 @@ enum settings_output {
 struct settings_request {
 	uint32_t *vmids; /* in the order given; an id may come twice */
 	size_t n_vmids;
-	bool by_id;    /* guests are named one by one; the list may still be empty ("vzdump ,") */
-	char *pool;    /* NULL: none */
-	bool all;      /* every guest but the excluded ones */
-	bool excludes; /* there is a list of guests to leave out; it may be empty */
+	bool by_id;     /* guests are named one by one; the list may still be empty ("vzdump ,") */
+	char **libvirt; /* guests of libvirt by name, uuid or "*", that are not among vmids yet; NULL: none */
+	char **unresolved; /* why guests of libvirt could not be found, a line for each; NULL: all were */
+	char *connect;     /* their URI; NULL: not given */
+	char *pool;        /* NULL: none */
+	bool all;          /* every guest but the excluded ones */
+	bool excludes;     /* there is a list of guests to leave out; it may be empty */
 	uint32_t *excluded;
 	size_t n_excluded;
 	char *node;     /* the job is only for the host of this name; NULL: for any */
@@ -132,6 +135,7 @@ struct settings {
 	char *tmpdir;              /* must exist if given; NULL: not given */
 	struct settings_notify notify;
 	char *metrics; /* file for figures of monitoring; NULL: none */
+	char *connect; /* URI of libvirt; NULL: its own default */
 };
 
 /*

@@ -44,15 +44,9 @@ static void warn_unknown(const struct option_table *t, const char *file, const c
 /* PVE takes an empty value of these keys as not given; for others it is an error. */
 static bool may_be_empty(const char *key)
 {
-	static const char *const keys[] = { "dumpdir",
-					    "mailto",
-					    "metrics",
-					    "notes-template",
-					    "pool",
-					    "script",
-					    "start-paused-command",
-					    "tmpdir",
-					    "exclude-path" };
+	static const char *const keys[] = { "connect",        "dumpdir",     "mailto", "metrics",
+					    "notes-template", "pool",        "script", "start-paused-command",
+					    "tmpdir",         "exclude-path" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (strcmp(keys[i], key) == 0)

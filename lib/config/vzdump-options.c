@@ -19,6 +19,17 @@ static const struct option rows[] = {
 		.description = "The guests to back up.",
 	},
 	{
+		.name = "libvirt",
+		.value = { .type = VALUE_STRING },
+		.description = "The guests of libvirt to back up, by name or uuid; '*' is all of them.",
+	},
+	{
+		.name = "connect",
+		.value = { .type = VALUE_STRING },
+		.description = "Where --libvirt finds its guests: qemu:///system, qemu:///session. Default: "
+			       "libvirt's own choice, as of 'virsh uri'.",
+	},
+	{
 		.name = "all",
 		.value = { .type = VALUE_BOOL },
 		.fallback = "0",

@@ -34,7 +34,7 @@ static bool has_own_rule(const char *name)
 {
 	static const char *const names[] = {
 		"exclude-path", "prune-backups", "incremental", "performance", "vmid",  "all",
-		"exclude",      "pool",          "node",        "stop",        "quiet",
+		"exclude",      "pool",          "node",        "stop",        "quiet", "libvirt",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -112,10 +112,17 @@ void vzdump_options_warn(const struct options *o, const struct log *log)
 
 static bool names_guests(const struct options *o)
 {
-	const char *ids = options_get(o, "vmid");
+	const char *ids = options_get(o, "vmid"), *names = options_get(o, "libvirt");
 	_cleanup_strv_ char **list = ids ? strv_split_list(ids) : NULL;
+	_cleanup_strv_ char **domains = names ? strv_split_list(names) : NULL;
 
-	return strv_len(list) > 0;
+	return strv_len(list) > 0 || strv_len(domains) > 0;
+}
+
+/* --libvirt '*' --exclude 201 */
+static bool is_of_libvirt(const struct options *o, const char *rival)
+{
+	return !strcmp(rival, "exclude") && options_given(o, "libvirt");
 }
 
 static int check_notes(const struct options *o, struct error **err)
@@ -138,7 +145,7 @@ int vzdump_options_verify(struct options *o, struct error **err)
 	for (size_t i = 0; i < ARRAY_SIZE(rivals); i++) {
 		const char *value = options_get(o, rivals[i]);
 
-		if (guests && value && *value && strcmp(value, "0") != 0)
+		if (guests && value && *value && strcmp(value, "0") != 0 && !is_of_libvirt(o, rivals[i]))
 			return error_set(err, ERR_INVALID,
 					 "vzdump: option --%s conflicts with guest ids, give only "
 					 "one of them",
@@ -153,7 +160,7 @@ int vzdump_options_verify(struct options *o, struct error **err)
 		return error_set(err, ERR_INVALID, "vzdump: option --forget needs --cleanup too");
 	if (check_notes(o, err) < 0)
 		return ERR_INVALID;
-	if (exclude && !has_pool)
+	if (exclude && !has_pool && !guests)
 		return options_set(o, "all", "1", err);
 	if (!guests && !has_pool && !options_bool(o, "all") && !options_bool(o, "stop") &&
 	    !options_bool(o, "cleanup"))

@@ -9,6 +9,7 @@
 #include "guest/guest-internal.h"
 #include "guest/guest.h"
 #include "config/propstr.h"
+#include "libvirt/domain-config.h"
 
 static const char *const media_values[] = { "cdrom", "disk", NULL };
 static const struct propstr_key drive_keys[] = {
@@ -60,6 +61,7 @@ static void clear_disk(struct guest_disk *d)
 {
 	free(d->volid);
 	free(d->format);
+	free(d->device);
 }
 
 void guest_disks_clear(struct guest_disks *d)
@@ -68,6 +70,19 @@ void guest_disks_clear(struct guest_disks *d)
 		clear_disk(&d->disks[i]);
 	free(d->disks);
 	*d = (struct guest_disks){ 0 };
+}
+
+/* "virtio-disk0" of "#vzdump#device:virtio0:virtio-disk0".  Caller frees. */
+static char *device_of(const struct guest_config *c, const char *key)
+{
+	_cleanup_free_ char *prefix = xasprintf(DOMAIN_DEVICE_LINE "%s:", key);
+	const char *at = c->text, *line, *rest;
+	size_t len;
+
+	while (str_next_line(&at, &line, &len))
+		if (str_prefix(line, prefix, &rest))
+			return xstrndup(rest, len - strlen(prefix));
+	return NULL;
 }
 
 /* generated: includes cloud-init images that are CD drives. */
@@ -93,6 +108,7 @@ static int add_drive(const struct guest_config *c, const char *key, const char *
 	size = propstr_get(&p, "size");
 	d.has_size = size && units_parse_disk_size(size, &d.size);
 	d.format = xstrdup_null(propstr_get(&p, "format"));
+	d.device = device_of(c, key);
 	d.iothread = propstr_get_bool(&p, "iothread");
 	d.cloudinit = guest_volume_is_cloudinit(d.volid);
 	set_included(c, &p, &d);

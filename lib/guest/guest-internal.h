@@ -4,6 +4,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/paths.h"
 
 enum guest_line {
 	GUEST_LINE_EMPTY,
@@ -16,6 +21,12 @@ enum guest_line {
 };
 
 enum guest_line guest_line_kind(const char *line, size_t len);
+
+/*
+ * Takes the flock under which a configuration is changed, as PVE's tools do.  Waits up to 10 s.  Returns the
+ * descriptor that holds the lock; closing it releases the lock.  The file stays, as with PVE.
+ */
+int guest_config_flock(const struct paths *p, uint32_t vmid, const struct cancel *cancel, struct error **err);
 
 /* The values of format= of a drive, also used as endings of image names; NULL-terminated. */
 extern const char *const guest_formats[];

@@ -5,10 +5,12 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/strv.h"
 #include "guest/guest.h"
+#include "guest/mirror.h"
 #include "config/schema.h"
 
 static const char *const kind_folders[] = {
@@ -135,10 +137,18 @@ static int add_guest(void *opaque, const char *name, struct error **err)
 static int add_folder(const struct paths *p, const char *node, enum guest_kind kind, struct guest_list *l,
 		      struct error **err)
 {
-	_cleanup_free_ char *path = folder_path(p, node, kind);
+	_cleanup_free_ char *path = kind == GUEST_LIBVIRT ? mirror_folder(p) : folder_path(p, node, kind);
 	struct folder f = { .list = l, .path = path, .node = node, .kind = kind };
 
 	return for_each_name(path, add_guest, &f, err);
+}
+
+/* Only root may see them. */
+static int add_libvirt(const struct paths *p, struct guest_list *l, struct error **err)
+{
+	_cleanup_free_ char *folder = mirror_folder(p);
+
+	return access(folder, R_OK | X_OK) == 0 ? add_folder(p, NULL, GUEST_LIBVIRT, l, err) : 0;
 }
 
 /* Orders by id; of several entries with one id, the one that counts comes first. */
@@ -151,7 +161,7 @@ static int compare_entries(const void *a, const void *b)
 	if (!x->node != !y->node)
 		return !x->node ? -1 : 1;
 	if (x->kind != y->kind)
-		return x->kind == GUEST_VM ? -1 : 1;
+		return x->kind < y->kind ? -1 : 1;
 	return x->node ? strcmp(x->node, y->node) : 0;
 }
 
@@ -182,6 +192,8 @@ int guest_list_load(const struct paths *p, struct guest_list *ret, struct error 
 	for (size_t i = 0; nodes.names && nodes.names[i] && r == 0; i++)
 		for (size_t k = 0; k < ARRAY_SIZE(kind_folders) && r == 0; k++)
 			r = add_folder(p, nodes.names[i], (enum guest_kind)k, ret, err);
+	if (r == 0)
+		r = add_libvirt(p, ret, err);
 	sort_and_keep_first(ret);
 	return r;
 }
@@ -251,13 +263,31 @@ int guest_entry_find(const struct paths *p, uint32_t vmid, struct guest_entry *r
 		r = load_nodes(p, &nodes, err);
 	for (size_t i = 0; nodes.names && nodes.names[i] && r == 0; i++)
 		r = find_in(p, nodes.names[i], vmid, ret, err);
+	if (r == 0 && mirror_has(p, vmid)) {
+		*ret = (struct guest_entry){ .vmid = vmid,
+					     .kind = GUEST_LIBVIRT,
+					     .path = mirror_path(p, vmid) };
+		r = 1;
+	}
 	return r;
 }
 
-char *guest_entry_describe(const struct guest_entry *e)
+/* "libvirt domain 'web' (id 201)" */
+static char *describe_libvirt(const struct paths *p, uint32_t vmid)
+{
+	_cleanup_mirror_ struct mirror m = { 0 };
+
+	if (mirror_load(p, vmid, &m, NULL) < 0)
+		return xasprintf("a libvirt domain (id %" PRIu32 ")", vmid);
+	return xasprintf("libvirt domain '%s' (id %" PRIu32 ")", m.domain, vmid);
+}
+
+char *guest_entry_describe(const struct paths *p, const struct guest_entry *e)
 {
 	const char *kind = e->kind == GUEST_VM ? "VM" : "container";
 
+	if (e->kind == GUEST_LIBVIRT)
+		return describe_libvirt(p, e->vmid);
 	return e->node ? xasprintf("%s %" PRIu32 " on node '%s'", kind, e->vmid, e->node)
 		       : xasprintf("%s %" PRIu32 " on this node", kind, e->vmid);
 }

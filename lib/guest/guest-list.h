@@ -5,6 +5,7 @@
  *	<root>/etc/pve/qemu-server/<vmid>.conf			a VM of this node
  *	<root>/etc/pve/lxc/<vmid>.conf				a container of this node
  *	<root>/etc/pve/nodes/<node>/{qemu-server,lxc}/<vmid>.conf	the same of any node
+ *	<root>/var/lib/vzdump/libvirt/<vmid>.conf		a VM of libvirt on this node
  *
  * On a PVE host the first two are links to this node's folders in the third.  On other hosts they may be
  * folders, and there is no nodes/.  Facts: PVE::Cluster::get_vmlist, pmxcfs.
@@ -22,6 +23,7 @@
 enum guest_kind {
 	GUEST_VM,
 	GUEST_CONTAINER,
+	GUEST_LIBVIRT, /* of this node, see mirror.h; a VM, too, but none of Proxmox VE's */
 };
 
 struct guest_entry {
@@ -55,7 +57,10 @@ const struct guest_entry *guest_list_find(const struct guest_list *l, uint32_t v
  */
 int guest_entry_find(const struct paths *p, uint32_t vmid, struct guest_entry *ret, struct error **err);
 
-/* "VM 105 on this node", "container 201 on node 'pve2'", for messages.  Caller frees. */
-char *guest_entry_describe(const struct guest_entry *e);
+/*
+ * "VM 105 on this node", "container 201 on node 'pve2'", "libvirt domain 'web' (id 201)", for messages.
+ * Caller frees.
+ */
+char *guest_entry_describe(const struct paths *p, const struct guest_entry *e);
 
 #endif

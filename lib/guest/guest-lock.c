@@ -44,8 +44,7 @@ static int check_owner(const char *dir, struct error **err)
 			 (unsigned)st.st_uid);
 }
 
-/* Returns the descriptor that holds the lock; closing it releases the lock.  The file stays, as with PVE. */
-static int take_flock(const struct paths *p, uint32_t vmid, const struct cancel *cancel, struct error **err)
+int guest_config_flock(const struct paths *p, uint32_t vmid, const struct cancel *cancel, struct error **err)
 {
 	_cleanup_free_ char *dir = paths_get(p, "/run/lock/qemu-server");
 	_cleanup_free_ char *file = xasprintf("%s/lock-%" PRIu32 ".conf", dir, vmid);
@@ -163,7 +162,7 @@ int guest_config_set_lock(const struct paths *p, uint32_t vmid, const char *lock
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 	_cleanup_buf_ struct buf text = BUF_INIT;
-	_cleanup_close_ int fd = take_flock(p, vmid, cancel, err);
+	_cleanup_close_ int fd = guest_config_flock(p, vmid, cancel, err);
 	int r;
 
 	if (fd < 0)
@@ -181,7 +180,7 @@ int guest_config_remove_lock(const struct paths *p, uint32_t vmid, const char *l
 {
 	_cleanup_guest_config_ struct guest_config c = { 0 };
 	_cleanup_buf_ struct buf text = BUF_INIT;
-	_cleanup_close_ int fd = take_flock(p, vmid, NULL, err);
+	_cleanup_close_ int fd = guest_config_flock(p, vmid, NULL, err);
 	const char *found;
 	int r;
 
@@ -228,7 +227,7 @@ int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, 
 {
 	_cleanup_free_ char *path = guest_config_path(p, vmid);
 	_cleanup_free_ char *dir = paths_get(p, "/etc/pve/qemu-server");
-	_cleanup_close_ int lock_fd = take_flock(p, vmid, cancel, err);
+	_cleanup_close_ int lock_fd = guest_config_flock(p, vmid, cancel, err);
 	int r;
 
 	if (lock_fd < 0)
@@ -246,7 +245,7 @@ int guest_config_create(const struct paths *p, uint32_t vmid, const char *lock, 
 int guest_config_replace(const struct paths *p, uint32_t vmid, const char *text, struct error **not_synced,
 			 struct error **err)
 {
-	_cleanup_close_ int fd = take_flock(p, vmid, NULL, err);
+	_cleanup_close_ int fd = guest_config_flock(p, vmid, NULL, err);
 
 	return fd < 0 ? fd : write_config(p, vmid, text, not_synced, err);
 }
@@ -258,7 +257,7 @@ int guest_config_change(const struct paths *p, uint32_t vmid,
 {
 	_cleanup_guest_config_ struct guest_config now = { 0 };
 	_cleanup_buf_ struct buf text = BUF_INIT;
-	_cleanup_close_ int fd = take_flock(p, vmid, NULL, err);
+	_cleanup_close_ int fd = guest_config_flock(p, vmid, NULL, err);
 	int r = fd < 0 ? fd : guest_config_load(p, vmid, NULL, &now, err);
 
 	if (r == 0)

@@ -10,13 +10,6 @@ enum {
 	DYING_MS = 2000,
 };
 
-struct guest guest_of(const struct host *host, uint32_t vmid)
-{
-	return (struct guest){
-		.ops = host->guest_ops, .paths = host->paths, .commands = host->commands, .vmid = vmid
-	};
-}
-
 int guest_status(const struct guest *g, struct guest_status *ret, struct error **err)
 {
 	*ret = (struct guest_status){ 0 };
@@ -58,6 +51,22 @@ int guest_own_file(const struct guest *g, const struct guest_status *status, con
 		   struct error **err)
 {
 	return g->ops->own_file && path ? g->ops->own_file(g, status, path, err) : 0;
+}
+
+bool guest_starts_paused(const struct guest *g)
+{
+	return g->ops->starts_paused(g);
+}
+
+char *guest_monitor_name(const struct guest *g)
+{
+	return g->ops->monitor_name(g);
+}
+
+int guest_definition(const struct guest *g, const struct cancel *cancel, char **ret, struct error **err)
+{
+	*ret = NULL;
+	return g->ops->definition ? g->ops->definition(g, cancel, ret, err) : 0;
 }
 
 bool guest_process_lives(const struct guest_process *process)

@@ -1,7 +1,7 @@
 /*
  * Access to a guest: whether it runs and in which process, its monitor and its agent, and shutting it down,
  * starting and ending it.  Each kind of guest management has a struct guest_ops (pve.c: the sockets and files
- * of PVE, and the commands of vzdump.conf); all other code uses the functions below.
+ * of PVE, and the commands of vzdump.conf; libvirt.c: libvirt); all other code uses the functions below.
  *
  * guest.h is about the guest's configuration.
  */
@@ -30,11 +30,13 @@ struct guest_status {
 	uid_t uid;
 	gid_t gid;
 	struct guest_process process; /* only if running and known for certain */
+	bool transient;               /* nobody can start it again when it has ended; only if running */
+	bool busy;                    /* another program saves, migrates or backs it up; only if running */
 };
 
 enum guest_start {
 	GUEST_START,
-	GUEST_START_PAUSED, /* QEMU runs, the vCPUs do not: only with commands.start_paused */
+	GUEST_START_PAUSED, /* QEMU runs, the vCPUs do not: see guest_starts_paused() */
 };
 
 struct guest_ops;
@@ -82,11 +84,21 @@ struct guest_ops {
 	 */
 	int (*own_file)(const struct guest *g, const struct guest_status *status, const char *path,
 			struct error **err);
+	/* See guest_starts_paused(). */
+	bool (*starts_paused)(const struct guest *g);
+	/* See guest_monitor_name(). */
+	char *(*monitor_name)(const struct guest *g);
+	/* See guest_definition().  NULL: there is none. */
+	int (*definition)(const struct guest *g, const struct cancel *cancel, char **ret, struct error **err);
 };
 
 extern const struct guest_ops guest_ops_pve;
+extern const struct guest_ops guest_ops_libvirt;
 
-/* A guest with the host's guest_ops and commands, which must outlive it. */
+/*
+ * A guest with the host's commands, which must outlive it, and guest_ops: libvirt's if it has a mirror
+ * (mirror.h).
+ */
 struct guest guest_of(const struct host *host, uint32_t vmid);
 
 /* *ret is all zero if the guest does not run.  Negative: unknown. */
@@ -120,6 +132,16 @@ int guest_quit(const struct guest *g, struct error **err);
  */
 int guest_own_file(const struct guest *g, const struct guest_status *status, const char *path,
 		   struct error **err);
+
+/* Whether GUEST_START_PAUSED works. */
+bool guest_starts_paused(const struct guest *g);
+/* What stands for its monitor in messages: "its QMP socket /run/qemu-server/123.qmp".  Caller frees. */
+char *guest_monitor_name(const struct guest *g);
+/*
+ * What defines the guest besides its configuration: libvirt's XML, as it is when the guest does not run, with
+ * its secrets.  *ret is NULL if there is no such thing.  Caller frees *ret.
+ */
+int guest_definition(const struct guest *g, const struct cancel *cancel, char **ret, struct error **err);
 
 /* Whether the process still runs; false if it is not known. */
 bool guest_process_lives(const struct guest_process *process);

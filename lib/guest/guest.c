@@ -4,12 +4,14 @@
 #include <inttypes.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
 #include "guest/guest-internal.h"
+#include "guest/mirror.h"
 #include "config/propstr.h"
 #include "config/schema.h"
 
@@ -17,7 +19,13 @@
 
 char *guest_config_path(const struct paths *p, uint32_t vmid)
 {
-	return paths_get(p, "/etc/pve/qemu-server/%" PRIu32 ".conf", vmid);
+	_cleanup_free_ char *mirror = mirror_path(p, vmid);
+	char *path = paths_get(p, "/etc/pve/qemu-server/%" PRIu32 ".conf", vmid);
+
+	if (access(path, F_OK) == 0 || access(mirror, F_OK) < 0)
+		return path;
+	free(path);
+	return TAKE_PTR(mirror);
 }
 
 void guest_config_clear(struct guest_config *c)

@@ -35,7 +35,10 @@ struct guest_config {
 	size_t n;
 };
 
-/* <root>/etc/pve/qemu-server/<vmid>.conf.  Caller frees. */
+/*
+ * <root>/etc/pve/qemu-server/<vmid>.conf; if there is no such file, but a libvirt guest has that id, the path
+ * of its mirror, see mirror.h.  Caller frees.
+ */
 char *guest_config_path(const struct paths *p, uint32_t vmid);
 
 /* Parses text.  Skips lines that cannot be parsed, with a warning in PVE's words. */
@@ -85,6 +88,7 @@ struct guest_disk {
 	char key[16];  /* ide0, scsi0, virtio0, sata0, efidisk0, tpmstate0 */
 	char *volid;   /* <storage>:<volname> or an absolute path */
 	char *format;  /* format= of the drive, NULL if not given */
+	char *device;  /* id of its device in QEMU, NULL: the key.  Only of libvirt guests, see mirror.h */
 	uint64_t size; /* size= of the drive in bytes, see has_size; only for show */
 	bool has_size;
 	bool iothread;

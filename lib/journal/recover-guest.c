@@ -74,11 +74,12 @@ static int has_ended(const struct host *host, const struct journal *j, struct er
 
 	if (r == 0 && status.running)
 		return 0;
-	if (guest_process_lives(&noted))
-		return error_set(err, ERR_GONE,
-				 "its QEMU (pid %d) runs, but nothing answers at its QMP socket "
-				 "/run/qemu-server/%u.qmp",
-				 (int)noted.pid, j->vmid);
+	if (guest_process_lives(&noted)) {
+		_cleanup_free_ char *monitor = guest_monitor_name(&guest);
+
+		return error_set(err, ERR_GONE, "its QEMU (pid %d) runs, but nothing answers at %s",
+				 (int)noted.pid, monitor);
+	}
 	error_keep_first(err, &mine);
 	return r < 0 ? r : 1;
 }
@@ -200,7 +201,7 @@ static void say_paused(const struct journal *j, const struct log *log)
 	if (journal_has(j, JOURNAL_STOPPED))
 		log_warn(log,
 			 "VM %u may be paused: 'vzdump --cleanup %u' lets it go on as soon as "
-			 "its QMP socket answers",
+			 "its monitor answers",
 			 j->vmid, j->vmid);
 }
 

@@ -1,6 +1,7 @@
 #include "qemu/channel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -62,6 +63,19 @@ static int connect_patiently(const char *path, uint64_t deadline, const struct c
 	}
 }
 
+void channel_adopt(struct channel *c, int fd, const char *name, const struct channel_limits *limits,
+		   const struct cancel *cancel)
+{
+	const int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0)
+		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	c->fd = fd;
+	c->path = xstrdup(name);
+	c->limits = *limits;
+	c->cancel = cancel;
+}
+
 int channel_connect(struct channel *c, const char *path, const struct channel_limits *limits,
 		    uint64_t deadline, const struct cancel *cancel, struct error **err)
 {
@@ -69,10 +83,7 @@ int channel_connect(struct channel *c, const char *path, const struct channel_li
 
 	if (fd < 0)
 		return fd;
-	c->fd = fd;
-	c->path = xstrdup(path);
-	c->limits = *limits;
-	c->cancel = cancel;
+	channel_adopt(c, fd, path, limits, cancel);
 	return 0;
 }
 

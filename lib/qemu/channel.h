@@ -38,6 +38,11 @@ uint64_t channel_deadline(int timeout_ms);
 /* Connects.  Waits for room if the backlog is full because another client is being served. */
 int channel_connect(struct channel *c, const char *path, const struct channel_limits *limits,
 		    uint64_t deadline, const struct cancel *cancel, struct error **err);
+/*
+ * Takes over a connected socket, which becomes non-blocking.  name stands for its path in messages.
+ */
+void channel_adopt(struct channel *c, int fd, const char *name, const struct channel_limits *limits,
+		   const struct cancel *cancel);
 void channel_clear(struct channel *c);
 
 /* pass_fd >= 0: the peer gets a copy of that descriptor with the first byte. */

@@ -124,10 +124,13 @@ static struct json_object *find_device_by_path(const struct blockgraph *g, const
 	return NULL;
 }
 
-struct json_object *graph_find_device(const struct blockgraph *g, const char *key, const char *path)
+struct json_object *graph_find_device(const struct blockgraph *g, const char *key, const char *id,
+				      const char *path)
 {
-	struct json_object *device = find_device(g, key, device_has_key);
+	struct json_object *device = id ? find_device(g, id, device_has_key) : NULL;
 
+	if (!device)
+		device = find_device(g, key, device_has_key);
 	if (!device)
 		device = find_device(g, key, device_has_drive_name);
 	if (!device)
@@ -283,7 +286,7 @@ static void move_disk(struct graph_disk *dst, struct graph_disk *src)
 	*src = (struct graph_disk){ 0 };
 }
 
-int graph_find_disk(struct qmp *q, const char *key, const char *path, struct graph_disk *ret,
+int graph_find_disk(struct qmp *q, const char *key, const char *id, const char *path, struct graph_disk *ret,
 		    struct error **err)
 {
 	_cleanup_(graph_disk_clear) struct graph_disk d = { 0 };
@@ -294,12 +297,12 @@ int graph_find_disk(struct qmp *q, const char *key, const char *path, struct gra
 	r = blockgraph_load(q, &g, err);
 	if (r < 0)
 		return r;
-	device = graph_find_device(&g, key, path);
+	device = graph_find_device(&g, key, id, path);
 	if (!device)
 		return error_set(err, ERR_NOT_FOUND,
 				 "%s: the running QEMU has no such disk (looked for device '%s', "
 				 "node 'drive-%s'%s%s)",
-				 key, key, key, path ? ", file " : "", path ? path : "");
+				 key, id ? id : key, key, path ? ", file " : "", path ? path : "");
 	d.key = xstrdup(key);
 	d.qom_path = graph_qom_path(device);
 	d.root = xstrdup(blockgraph_device_node(device));

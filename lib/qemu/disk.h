@@ -33,14 +33,15 @@ struct graph_disk {
 void graph_disk_clear(struct graph_disk *d);
 
 /*
- * Finds the guest's disk `key` ("scsi0", "virtio1", "efidisk0", ...): by the id of the device, by the name
- * drive-<key> of the device or node, a pflash by its place in the machine.  If that fails, by path (may be
- * NULL): the device that has the same file or block device open.  The caller clears *ret.
+ * Finds the guest's disk `key` ("scsi0", "virtio1", "efidisk0", ...): by id (may be NULL), the id of its
+ * device if that is not the key; by the key as the id of the device, by the name drive-<key> of the device or
+ * node, a pflash by its place in the machine.  If that fails, by path (may be NULL): the device that has the
+ * same file or block device open.  The caller clears *ret.
  *
  * ERR_NOT_FOUND lists what was looked for.  ERR_INVALID: a filter of ours is still under the device; call
  * graph_cleanup() first.
  */
-int graph_find_disk(struct qmp *q, const char *key, const char *path, struct graph_disk *ret,
+int graph_find_disk(struct qmp *q, const char *key, const char *id, const char *path, struct graph_disk *ret,
 		    struct error **err);
 
 /*
@@ -53,7 +54,8 @@ int graph_find_disk(struct qmp *q, const char *key, const char *path, struct gra
 bool graph_iothread_crashes(const struct qemu_features *f, const struct graph_disk *d);
 
 /* The query-block entry of a guest's disk, found as by graph_find_disk(), or NULL.  Borrowed. */
-struct json_object *graph_find_device(const struct blockgraph *g, const char *key, const char *path);
+struct json_object *graph_find_device(const struct blockgraph *g, const char *key, const char *id,
+				      const char *path);
 
 /* File or device at the bottom of the node's chain of "file" children, or NULL.  Borrowed. */
 const char *graph_filename(const struct blockgraph *g, const char *node);

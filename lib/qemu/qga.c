@@ -17,10 +17,11 @@ struct qga {
 	struct channel channel;
 };
 
+static const struct channel_limits limits = { MAX_ANSWER, MAX_MEMORY };
+
 int qga_open(const char *path, const struct cancel *cancel, struct qga **ret, struct error **err)
 {
 	_cleanup_qga_ struct qga *q = xcalloc(1, sizeof(*q));
-	const struct channel_limits limits = { MAX_ANSWER, MAX_MEMORY };
 	int r;
 
 	q->channel = (struct channel)CHANNEL_INIT;
@@ -30,6 +31,15 @@ int qga_open(const char *path, const struct cancel *cancel, struct qga **ret, st
 		return r;
 	*ret = TAKE_PTR(q);
 	return 0;
+}
+
+struct qga *qga_open_socket(int fd, const char *name, const struct cancel *cancel)
+{
+	struct qga *q = xcalloc(1, sizeof(*q));
+
+	q->channel = (struct channel)CHANNEL_INIT;
+	channel_adopt(&q->channel, fd, name, &limits, cancel);
+	return q;
 }
 
 void qga_close(struct qga *q)

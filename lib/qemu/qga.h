@@ -31,6 +31,8 @@ enum qga_fsfreeze_status {
 
 /* Only connects; qga_ping() finds out whether an agent runs.  Errors as of qmp_open(). */
 int qga_open(const char *path, const struct cancel *cancel, struct qga **ret, struct error **err);
+/* The same with a connected socket, which it takes over; name stands for it in messages. */
+struct qga *qga_open_socket(int fd, const char *name, const struct cancel *cancel);
 void qga_close(struct qga *q);
 DEFINE_CLEANUP(struct qga *, qga_close)
 #define _cleanup_qga_ _cleanup_(qga_closep)

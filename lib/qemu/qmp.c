@@ -67,45 +67,74 @@ struct json_object *qmp_greeting_version(const struct qmp *q)
 	return json_walk(q->greeting, "QMP", "version", NULL);
 }
 
-/* A monitor that serves another client accepts the connection, but sends nothing until that client leaves. */
 static int read_greeting(struct qmp *q, uint64_t deadline, struct error **err)
 {
 	int r;
 
 	r = channel_message(&q->channel, deadline, &q->greeting, err);
-	if (r == ERR_TIMEOUT)
-		return error_set(err, r,
-				 "another client holds the QMP socket '%s' and a monitor serves "
-				 "one at a time; try again when it has left",
-				 q->channel.path);
 	if (r < 0)
 		return error_wrap(err, r, "waiting for the QMP greeting");
+	/* who hands the commands on may have been refused */
+	if (json_get_obj(q->greeting, "error"))
+		return channel_result(q->greeting, NULL, err);
 	if (!json_get_obj(q->greeting, "QMP"))
 		return error_set(err, ERR_CORRUPT, "'%s' is no QMP socket: no greeting came",
 				 q->channel.path);
 	return 0;
 }
 
+static const struct channel_limits message_limits = { QMP_MAX_MESSAGE, QMP_MAX_MEMORY };
+
+static struct qmp *qmp_new(void)
+{
+	struct qmp *q = xcalloc(1, sizeof(*q));
+
+	q->channel = (struct channel)CHANNEL_INIT;
+	return q;
+}
+
+/* Frees q if that fails. */
+static int negotiate(struct qmp *q, uint64_t deadline, struct qmp **ret, struct error **err)
+{
+	_cleanup_qmp_ struct qmp *mine = q;
+	int r = read_greeting(q, deadline, err);
+
+	if (r == 0)
+		r = qmp_execute(q, "qmp_capabilities", NULL, NULL, err);
+	if (r == 0)
+		*ret = TAKE_PTR(mine);
+	return r;
+}
+
 int qmp_open(const char *path, int timeout_ms, const struct cancel *cancel, struct qmp **ret,
 	     struct error **err)
 {
-	_cleanup_qmp_ struct qmp *q = xcalloc(1, sizeof(*q));
-	const struct channel_limits message_limits = { QMP_MAX_MESSAGE, QMP_MAX_MEMORY };
+	_cleanup_qmp_ struct qmp *q = qmp_new();
+	_cleanup_error_ struct error *mine = NULL;
 	uint64_t deadline = channel_deadline(timeout_ms);
 	int r;
 
-	q->channel = (struct channel)CHANNEL_INIT;
 	r = channel_connect(&q->channel, path, &message_limits, deadline, cancel, err);
 	if (r < 0)
 		return r;
-	r = read_greeting(q, deadline, err);
-	if (r < 0)
-		return r;
-	r = qmp_execute(q, "qmp_capabilities", NULL, NULL, err);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(q);
-	return 0;
+	r = negotiate(TAKE_PTR(q), deadline, ret, &mine);
+	/* a monitor that serves another client accepts the connection, but sends nothing meanwhile */
+	if (r == ERR_TIMEOUT)
+		return error_set(err, r,
+				 "another client holds the QMP socket '%s' and a monitor serves "
+				 "one at a time; try again when it has left",
+				 path);
+	error_keep_first(err, &mine);
+	return r;
+}
+
+int qmp_open_socket(int fd, const char *name, int timeout_ms, const struct cancel *cancel, struct qmp **ret,
+		    struct error **err)
+{
+	struct qmp *q = qmp_new();
+
+	channel_adopt(&q->channel, fd, name, &message_limits, cancel);
+	return negotiate(q, channel_deadline(timeout_ms), ret, err);
 }
 
 static int send_command(struct qmp *q, const char *command, struct json_object *args, uint64_t id,

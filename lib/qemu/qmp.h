@@ -36,6 +36,12 @@ enum {
  */
 int qmp_open(const char *path, int timeout_ms, const struct cancel *cancel, struct qmp **ret,
 	     struct error **err);
+/*
+ * The same with a connected socket, which it takes over, also after an error.  name stands for it in
+ * messages.
+ */
+int qmp_open_socket(int fd, const char *name, int timeout_ms, const struct cancel *cancel, struct qmp **ret,
+		    struct error **err);
 void qmp_close(struct qmp *q);
 DEFINE_CLEANUP(struct qmp *, qmp_close)
 #define _cleanup_qmp_ _cleanup_(qmp_closep)

@@ -29,7 +29,7 @@ static bool is_claimed(const struct blockgraph *g, struct json_object *device,
 		       const struct graph_claim *claims, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (graph_find_device(g, claims[i].key, claims[i].path) == device)
+		if (graph_find_device(g, claims[i].key, claims[i].id, claims[i].path) == device)
 			return true;
 	return false;
 }

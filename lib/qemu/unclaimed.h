@@ -7,9 +7,10 @@
 #include "base/error.h"
 #include "qemu/qmp.h"
 
-/* A disk that the caller knows of; path may be NULL.  It is found as by graph_find_disk(). */
+/* A disk that the caller knows of; id and path may be NULL.  It is found as by graph_find_disk(). */
 struct graph_claim {
 	const char *key;
+	const char *id;
 	const char *path;
 };
 

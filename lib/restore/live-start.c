@@ -97,7 +97,7 @@ static int attach_disk(const struct live_restore *l, struct qmp *q, const struct
 	struct mirror_source s = { .socket = l->server.socket,
 				   .export = disk->device,
 				   .speed = l->bwlimit / l->n };
-	int r = graph_find_disk(q, disk->key, d->to->volume.path, &d->graph, err);
+	int r = graph_find_disk(q, disk->key, NULL, d->to->volume.path, &d->graph, err);
 
 	if (r == 0 && d->graph.size < disk->size)
 		r = error_set(err, ERR_INVALID,

@@ -79,7 +79,7 @@ static int check_id(const struct restore_context *c, struct error **err)
 
 	if (r <= 0 || (e.kind == GUEST_VM && !e.node))
 		return r < 0 ? r : 0;
-	who = guest_entry_describe(&e);
+	who = guest_entry_describe(c->host->paths, &e);
 	return error_set(err, -EEXIST,
 			 "unable to restore VM %" PRIu32 " - %s has that id ('%s'): choose another",
 			 c->params->vmid, who, e.path);

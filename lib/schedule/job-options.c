@@ -8,7 +8,9 @@
 
 static int check_alone(const struct options *cli, struct error **err)
 {
-	static const char *const rivals[] = { "vmid", "all", "exclude", "pool", "stop", "cleanup" };
+	static const char *const rivals[] = {
+		"vmid", "all", "exclude", "pool", "stop", "cleanup", "libvirt"
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rivals); i++)
 		if (options_given(cli, rivals[i]))

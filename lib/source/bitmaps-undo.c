@@ -124,7 +124,7 @@ static int list_guests(const struct host *host, uint32_t **ret, size_t *ret_n, s
 	*ret = xcalloc(l.n, sizeof(**ret));
 	*ret_n = 0;
 	for (size_t i = 0; i < l.n && r == 0; i++)
-		if (l.entries[i].kind == GUEST_VM && !l.entries[i].node)
+		if (l.entries[i].kind != GUEST_CONTAINER && !l.entries[i].node)
 			(*ret)[(*ret_n)++] = l.entries[i].vmid;
 	return r;
 }

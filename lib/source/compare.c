@@ -84,6 +84,7 @@ int compare_guest(const struct sources *s, struct qmp *q, struct error **err)
 	}
 	for (size_t i = 0; i < n; i++)
 		claims[i] = (struct graph_claim){ .key = s->p.conf_disks->disks[i].key,
+						  .id = s->p.conf_disks->disks[i].device,
 						  .path = *paths[i] ? paths[i] : NULL };
 	r = graph_find_unclaimed(q, claims, n, &others, err);
 	for (size_t i = 0; others && others[i]; i++)

@@ -90,7 +90,7 @@ static int find_disk(const struct sources *s, struct source *d, struct qmp *q, s
 	int r;
 
 	d->live = xcalloc(1, sizeof(*d->live));
-	r = graph_find_disk(q, key, d->volume->path, &d->live->graph, err);
+	r = graph_find_disk(q, key, d->conf->device, d->volume->path, &d->live->graph, err);
 	if (r == 0)
 		r = graph_names_init(&d->live->names, key, err);
 	if (r == 0)

@@ -9,12 +9,12 @@
 #include "test-config-util.h"
 #include "test-root.h"
 
-static char *describe_all(const struct guest_list *l)
+static char *describe_all(const struct paths *p, const struct guest_list *l)
 {
 	_cleanup_buf_ struct buf out = BUF_INIT;
 
 	for (size_t i = 0; i < l->n; i++) {
-		_cleanup_free_ char *text = guest_entry_describe(&l->entries[i]);
+		_cleanup_free_ char *text = guest_entry_describe(p, &l->entries[i]);
 
 		buf_addf(&out, "%s%s", i ? "; " : "", text);
 	}
@@ -27,7 +27,7 @@ static void is_found(const struct paths *p, uint32_t vmid, const char *want, con
 	_cleanup_guest_entry_ struct guest_entry e = { 0 };
 	_cleanup_error_ struct error *err = NULL;
 	const int r = guest_entry_find(p, vmid, &e, &err);
-	_cleanup_free_ char *text = r == 1 ? guest_entry_describe(&e) : NULL;
+	_cleanup_free_ char *text = r == 1 ? guest_entry_describe(p, &e) : NULL;
 
 	same(text, want, name);
 	ok(!err && (!path || (e.path && str_suffix(e.path, path))), "with its file (%s)",
@@ -71,7 +71,7 @@ static void test_all(const struct paths *p)
 		put(file, "");
 	}
 	works(guest_list_load(p, &l, &err), &err, "the guests of a cluster");
-	all = describe_all(&l);
+	all = describe_all(p, &l);
 	same(all,
 	     "container 105 on this node; VM 200 on this node; VM 201 on node 'pve2'; "
 	     "container 202 on node 'pve2'; VM 1000 on this node",

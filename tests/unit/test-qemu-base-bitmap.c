@@ -18,7 +18,7 @@ static void find_quietly(struct bench *b, const char *key)
 	struct error *err = NULL;
 
 	graph_disk_clear(&b->disk);
-	graph_find_disk(b->q, key, b->disk_path, &b->disk, &err);
+	graph_find_disk(b->q, key, NULL, b->disk_path, &b->disk, &err);
 	die_on(err, "find");
 }
 
@@ -108,7 +108,7 @@ static char *top_node(struct bench *b)
 	_cleanup_blockgraph_ struct blockgraph g = { 0 };
 
 	blockgraph_load(b->q, &g, NULL);
-	return xstrdup(blockgraph_device_node(graph_find_device(&g, b->style->key, b->disk_path)));
+	return xstrdup(blockgraph_device_node(graph_find_device(&g, b->style->key, NULL, b->disk_path)));
 }
 
 /* Each has its sentinel, but those that the tests have made themselves. */
@@ -407,7 +407,7 @@ static void test_snapshot(void)
 static bool is_unplugged(struct bench *b)
 {
 	struct graph_disk d = { 0 };
-	const bool there = graph_find_disk(b->q, "scsi0", NULL, &d, NULL) == 0;
+	const bool there = graph_find_disk(b->q, "scsi0", NULL, NULL, &d, NULL) == 0;
 
 	graph_disk_clear(&d);
 	return !there;

@@ -130,7 +130,7 @@ HELPER void find(struct bench *b)
 {
 	struct error *err = NULL;
 
-	ok(step(graph_find_disk(b->q, b->style->key, b->disk_path, &b->disk, &err), &err, "find"),
+	ok(step(graph_find_disk(b->q, b->style->key, NULL, b->disk_path, &b->disk, &err), &err, "find"),
 	   "the disk is found");
 	ok(b->disk.size == b->style->size && str_equal_null(b->disk.filename, b->disk_path),
 	   "with size and file");

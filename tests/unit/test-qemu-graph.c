@@ -146,7 +146,7 @@ static void test_crash(const struct style *style, int steps)
 
 	diag("%s, crash after step %d", style->name, steps);
 	bench_init(&b, style, true);
-	graph_find_disk(b.q, style->key, b.disk_path, &b.disk, &err);
+	graph_find_disk(b.q, style->key, NULL, b.disk_path, &b.disk, &err);
 	die_on(err, "find");
 	if (steps >= 1)
 		add_image(&b, &err);
@@ -168,7 +168,7 @@ static void test_crash(const struct style *style, int steps)
 	if (steps >= 3) {
 		struct graph_disk d = { 0 };
 
-		ok(graph_find_disk(b.q, style->key, NULL, &d, &err) == ERR_INVALID &&
+		ok(graph_find_disk(b.q, style->key, NULL, NULL, &d, &err) == ERR_INVALID &&
 			   strstr(error_message(err), "--cleanup"),
 		   "a leftover filter is named");
 		error_free(TAKE_PTR(err));
