@@ -15,6 +15,7 @@
 #   deps                install (as root) what build and tests need, or print the line to run
 #   install             PREFIX=/usr/local DESTDIR= PLUGINDIR=<nbdkit's>   (uninstall takes the same out again)
 #   dist                $(BUILD)/vzdump-VERSION.tar.gz, which builds without git
+#   deb, rpm            packages of that tarball in $(BUILD)/deb, $(BUILD)/rpm, see doc/packaging.md
 #   clean
 #
 # Switches
@@ -271,6 +272,11 @@ DIST := $(BUILD)/vzdump-$(VERSION).tar.gz
 dist:
 	$(call say,DIST,$(DIST))
 	$(Q)scripts/dist $(abspath $(DIST))
+
+.PHONY: deb rpm
+deb rpm: dist
+	$(Q)scripts/deps build package
+	$(Q)packaging/$@ $(abspath $(DIST)) $(abspath $(BUILD))/$@
 
 .PHONY: clean force
 clean:
