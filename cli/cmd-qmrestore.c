@@ -121,6 +121,12 @@ static int open_archive(const char *path, struct error **err)
 	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC)
 				   : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 
+	if (fd < 0 && errno == ENOENT && !strchr(path, '/'))
+		return error_set(
+			err, ERR_NOT_FOUND,
+			"there is no archive '%s' in this folder: one on a storage is named "
+			"<storage>:backup/<file>, as 'pvesm list <storage> --content backup' shows it",
+			path);
 	return fd < 0 ? error_errno(err, errno, "cannot open archive '%s'", path) : fd;
 }
 

@@ -165,9 +165,12 @@ static int create_files(struct extract *x, struct error **err)
 
 static int make_folder(const struct extract *x, struct error **err)
 {
-	if (mkdir(x->dir, 0777) < 0)
-		return error_errno(err, errno, "unable to create target directory '%s'", x->dir);
-	return write_configs(x, err);
+	if (mkdir(x->dir, 0777) == 0)
+		return write_configs(x, err);
+	if (errno == EEXIST)
+		return error_set(err, -EEXIST, "target directory '%s' exists: name one that is made for it",
+				 x->dir);
+	return error_errno(err, errno, "unable to create target directory '%s'", x->dir);
 }
 
 /* ---- data ---- */

@@ -41,6 +41,12 @@ static int open_lock(const struct host *host, const char *path, struct error **e
 		return r;
 	/* PVE's vzdump, which runs as root, may have made the file */
 	fd = io_open_own_lock(path);
+	if (fd == -EACCES)
+		return error_set(
+			err, fd,
+			"can't open lock on file '%s': only root may: call vzdump as root, or keep a host "
+			"of your own under VZDUMP_ROOT",
+			path);
 	return fd < 0 ? error_errno(err, -fd, "can't open lock on file '%s'", path) : fd;
 }
 

@@ -113,7 +113,9 @@ static const char *why_ignored(const char *line)
 	if (split_header(copy, &type, &id))
 		return " (a new section needs an empty line before it: this one and the lines below are "
 		       "taken for a part of the section above)";
-	return "";
+	return line[strspn(line, BLANKS)] && !strspn(line, BLANKS)
+		       ? " (a line of a section begins with a tab or a blank)"
+		       : "";
 }
 
 static void read_properties(struct reader *rd, struct section *s)
@@ -166,7 +168,10 @@ void section_config_parse(const char *text, const char *file, const struct log *
 			continue;
 		copy = xstrdup(line);
 		if (!split_header(copy, &type, &id)) {
-			log_warn(log, "file %s line %u - ignore config line: %s", file, rd.line, line);
+			log_warn(
+				log,
+				"file %s line %u - ignore config line: %s (a section begins with 'type: name')",
+				file, rd.line, line);
 			continue;
 		}
 		s.type = xstrdup(type);

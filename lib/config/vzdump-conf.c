@@ -110,7 +110,7 @@ static void parse_line(struct options *o, const char *file, char *line, const st
 		return;
 	colon = strchr(line + 1, ':');
 	if (*line == ':' || !colon || strcspn(line, " \t") < (size_t)(colon - line)) {
-		log_warn(log, "ignore config line: %s", line);
+		log_warn(log, "ignore config line: %s (in '%s', whose lines are 'key: value')", line, file);
 		return;
 	}
 	*colon = '\0';

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "base/strv.h"
 #include "storage/image-list.h"
 #include "storage/path.h"
 
@@ -62,6 +63,10 @@ int path_parse(struct volume *v, struct error **err)
 
 	if (path_parse_file(v))
 		return 0;
+	if (str_prefix(v->volname, "vzdump-", NULL))
+		return error_set(err, ERR_INVALID,
+				 "volume '%s' is no image: a backup is named '%s:backup/%s'", v->volid,
+				 v->storage->id, v->volname);
 	if (!split_image(parts, &dir, &name, &v->format))
 		return error_set(err, ERR_INVALID,
 				 "volume '%s': '%s' is neither an image (<vmid>/vm-<vmid>-disk-0.raw) nor "

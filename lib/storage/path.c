@@ -139,7 +139,7 @@ static int no_base(const struct storage *s, struct error **err)
 {
 	return error_set(err, ERR_NOT_FOUND,
 			 "unable to activate storage '%s' - directory '%s' does not exist "
-			 "or is unreachable",
+			 "or is unreachable: create or mount it, or correct its path in storage.cfg",
 			 s->id, s->path);
 }
 

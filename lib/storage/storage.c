@@ -44,9 +44,22 @@ static int wrong_content(const struct storage *s, unsigned content, struct error
 			buf_addf(&has, "%s%s", has.len ? "," : "",
 				 storage_content_name((enum storage_content)bit));
 	return error_set(err, ERR_INVALID,
-			 "can't use storage '%s' for %s - wrong content type (it has '%s' in storage.cfg)",
+			 "can't use storage '%s' for %s - wrong content type (it has '%s' in storage.cfg): "
+			 "add '%s' to its content there or name another storage",
 			 s->id, storage_content_name((enum storage_content)content),
-			 has.len ? buf_str(&has) : "none");
+			 has.len ? buf_str(&has) : "none",
+			 storage_content_name((enum storage_content)content));
+}
+
+/* " (storage.cfg has backup, local)".  Caller frees. */
+static char *list_ids(const struct storage_config *c)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < c->n; i++)
+		buf_addf(&text, "%s%s", i ? ", " : " (storage.cfg has ", c->storages[i].id);
+	buf_adds(&text, c->n ? ")" : "");
+	return buf_steal(&text);
 }
 
 int storage_unknown(const struct storage_config *c, const char *id, struct error **err)
@@ -57,6 +70,10 @@ int storage_unknown(const struct storage_config *c, const char *id, struct error
 	for (size_t i = 0; i < c->n; i++)
 		nearest_offer(&n, c->storages[i].id);
 	hint = nearest_hint(&n);
+	if (!*hint) {
+		free(hint);
+		hint = list_ids(c);
+	}
 	return error_set(err, ERR_NOT_FOUND, "storage '%s' does not exist%s", id, hint);
 }
 
@@ -74,7 +91,11 @@ int storage_get(const struct storage_config *c, const char *id, unsigned content
 	if (!s->ops)
 		return unknown_type(c, s, err);
 	if (s->ops->has_path && !s->path)
-		return error_set(err, ERR_INVALID, "storage '%s' has no path in storage.cfg", id);
+		return error_set(
+			err, ERR_INVALID,
+			"storage '%s' has no path in storage.cfg: add 'path /some/folder' below its first "
+			"line, with a tab in front",
+			id);
 	if (content && !(s->content & content))
 		return wrong_content(s, content, err);
 	if (s->ops->check) {

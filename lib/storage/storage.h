@@ -94,7 +94,7 @@ void storage_config_clear(struct storage_config *c);
 const struct storage *storage_find(const struct storage_config *c, const char *id);
 /* True if it is not disabled and this node may use it. */
 bool storage_enabled(const struct storage_config *c, const struct storage *s);
-/* ERR_NOT_FOUND: "storage 'bakcup' does not exist (did you mean 'backup'?)". */
+/* ERR_NOT_FOUND: "storage 'bakcup' does not exist (did you mean 'backup'?)", or "(storage.cfg has ...)". */
 int storage_unknown(const struct storage_config *c, const char *id, struct error **err);
 /*
  * By id, if it can be used: it exists (else ERR_NOT_FOUND, as storage_unknown()), is enabled on this node

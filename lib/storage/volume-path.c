@@ -19,8 +19,10 @@
 static int stat_failed(const struct volume *v, struct error **err)
 {
 	if (errno == ENOENT || errno == ENOTDIR)
-		return error_set(err, ERR_NOT_FOUND, "volume '%s' does not exist (no file %s)", v->volid,
-				 v->path);
+		return error_set(
+			err, ERR_NOT_FOUND,
+			"volume '%s' does not exist (no file %s): correct its name, or bring it back",
+			v->volid, v->path);
 	return error_errno(err, errno, "volume '%s': cannot access '%s'", v->volid, v->path);
 }
 

@@ -19,7 +19,8 @@ int vma_header_size(const uint8_t fixed[VMA_HEADER_SIZE], size_t *ret, struct er
 	uint32_t size = get_be32(fixed + VMA_H_HEADER_SIZE);
 
 	if (memcmp(fixed, VMA_H_MAGIC, 4) != 0)
-		return error_set(err, ERR_CORRUPT, "not a VMA archive: it does not begin with 'VMA'");
+		return error_set(err, ERR_CORRUPT,
+				 "not a VMA archive: it does not begin with 'VMA', as those of vzdump do");
 	if (version != VMA_VERSION)
 		return error_set(err, ERR_UNSUPPORTED, "VMA version %u; this program reads version %u",
 				 version, VMA_VERSION);

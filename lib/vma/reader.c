@@ -74,7 +74,8 @@ static int read_header(struct vma_reader *reader, struct error **err)
 	if (r == 0)
 		r = fill_head(reader, d, &head, sizeof(VMA_H_MAGIC), err);
 	if (r == 0 && memcmp(head.data, VMA_H_MAGIC, sizeof(VMA_H_MAGIC)) != 0)
-		r = error_set(err, ERR_CORRUPT, "not a VMA archive: it does not begin with 'VMA'");
+		r = error_set(err, ERR_CORRUPT,
+			      "not a VMA archive: it does not begin with 'VMA', as those of vzdump do");
 	if (r == 0)
 		r = fill_head(reader, d, &head, VMA_HEADER_SIZE, err);
 	if (r == 0)

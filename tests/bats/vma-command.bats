@@ -86,7 +86,7 @@ same_sum() {
 	mkdir "$T/o"
 	run "$VMA" extract "$FIXTURES/two-disks.vma" "$T/o"
 	[ "$status" = 255 ]
-	[[ $output = "unable to create target directory '$T/o': File exists" ]]
+	[[ $output = "target directory '$T/o' exists: name one that is made for it" ]]
 	run "$VMA" extract "$FIXTURES/two-disks.vma" -d drive-ide0 "$T/p"
 	[ "$status" = 255 ]
 	[[ $output = "disk 'drive-ide0' is not in the archive"* ]]

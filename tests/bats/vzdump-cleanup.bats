@@ -75,7 +75,7 @@ teardown() {
 	printf '+pid 999999\n+image gone:123/vm-123-fleece-0.raw\n' > "$journal"
 	run "${restore[@]}"
 	[[ $status = 255 ]]
-	has_line "^WARN: cleaning up: .*storage 'gone' does not exist: add it to storage.cfg again, or, if the image is gone for good, remove the line '\+image gone:123/vm-123-fleece-0.raw' from '$journal'$"
+	has_line "^WARN: cleaning up: .*storage 'gone' does not exist \(storage.cfg has [a-z, ]*\): add it to storage.cfg again, or, if the image is gone for good, remove the line '\+image gone:123/vm-123-fleece-0.raw' from '$journal'$"
 	has_line "^VM 123: something of an interrupted backup or restore is left, .*: 'vzdump --cleanup 123' tries again$"
 	[[ $(grep -c "'gone'" <<< "$output") = 1 ]]
 	sed -i /^+image/d "$journal"

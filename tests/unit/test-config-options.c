@@ -243,7 +243,7 @@ static void test_conf(void)
 	     "W parse error in 'f' - 'zstd': value 'many' is not an integer\n"
 	     "W unknown key 'nonsense' in 'f' is ignored\n"
 	     "W unknown key 'fleecng' in 'f' is ignored (did you mean 'fleecing'?)\n"
-	     "W ignore config line: no pair\n"
+	     "W ignore config line: no pair (in 'f', whose lines are 'key: value')\n"
 	     "W both 'storage' and 'dumpdir' defined in 'f' - ignoring 'dumpdir'\n",
 	     "and what was dropped is warned about");
 }

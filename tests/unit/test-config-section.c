@@ -71,8 +71,9 @@ int main(void)
 
 	section_config_parse(text, "f", &log, &c);
 	same(buf_str(&lines),
-	     "W file f line 1 - ignore config line: junk\n"
-	     "W file f line 8 (section 'local') - ignore config line: not indented\n",
+	     "W file f line 1 - ignore config line: junk (a section begins with 'type: name')\n"
+	     "W file f line 8 (section 'local') - ignore config line: not indented (a line of a section "
+	     "begins with a tab or a blank)\n",
 	     "lines that fit nowhere are warned about with their number");
 	ok(c.n == 2, "of sections with one id the last counts");
 	s = find_section(&c, "local");

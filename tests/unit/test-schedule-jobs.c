@@ -130,7 +130,8 @@ static void test_faults(void)
 	     "\tcompress\n"
 	     "nonsense\n",
 	     &jobs);
-	warned("line 14 (section 'a') - ignore config line: nonsense\n"
+	warned("line 14 (section 'a') - ignore config line: nonsense (a line of a section begins with a "
+	       "tab or a blank)\n"
 	       "line 2 (section 'a') - unable to parse value of 'schedule': invalid calendar event '25:99' - "
 	       "second '99' is not between 0 and 59\n"
 	       "line 4 (section 'a') - unable to parse value of 'schedule': duplicate attribute\n"

@@ -53,7 +53,9 @@ static void test_warnings(void)
 	     "line 1 (skip section 'fast'): unsupported type 'dir': sections here begin with 'storage: <id>'",
 	     "and one type only");
 	says("storage: fast\nincremental 1\n", "fast", NULL,
-	     "line 2 (section 'fast') - ignore config line: incremental 1", "and lines that are indented");
+	     "line 2 (section 'fast') - ignore config line: incremental 1 (a line of a section begins with a tab "
+	     "or a blank)",
+	     "and lines that are indented");
 }
 
 static void test_no_file(void)
