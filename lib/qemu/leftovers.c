@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/strv.h"
+#include "qemu/detached.h"
 #include "qemu/guard.h"
 #include "qemu/instant.h"
 #include "qemu/names.h"
@@ -266,8 +267,26 @@ static void drop_bitmaps(struct cleanup *c)
 	(void)each_bitmap(&g, drop_bitmap, c);
 }
 
+/* What libvirt has made for disks that we filter; it may have detached them since. */
+static char **find_below_filters(struct cleanup *c)
+{
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
+	_cleanup_error_ struct error *e = NULL;
+
+	note_error(c, blockgraph_load(c->q, &g, &e), &e);
+	return graph_below_filters(&g);
+}
+
+static void drop_detached(struct cleanup *c, char *const *names)
+{
+	_cleanup_error_ struct error *e = NULL;
+
+	note_error(c, graph_del_unused(c->q, names, &e), &e);
+}
+
 static void remove_nodes(struct cleanup *c)
 {
+	_cleanup_strv_ char **below = find_below_filters(c);
 	static const char *const guards[] = { "-guard-top", "-guard", "-guard-job", "-guard-sink" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(guards) && !c->lost; i++)
@@ -280,6 +299,8 @@ static void remove_nodes(struct cleanup *c)
 		drop_nodes(c);
 	if (!c->lost)
 		drop_bitmaps(c);
+	if (!c->lost)
+		drop_detached(c, below);
 }
 
 /* One pause around all steps, if each of them needs one. */

@@ -22,8 +22,9 @@ enum {
 
 /*
  * Removes everything with our prefix, in the right order, and undoes what `ours` lists; an NBD server that
- * has only exports of ours is stopped in any case.  Goes on after errors and returns the first; the others
- * are logged as warnings.  ERR_PEER if a filter has another user: one line that names it and says what to do.
+ * has only exports of ours is stopped in any case, and what libvirt could not delete is deleted (detached.h).
+ * Goes on after errors and returns the first; the others are logged as warnings.  ERR_PEER if a filter has
+ * another user: one line that names it and says what to do.
  */
 int graph_cleanup(struct qmp *q, unsigned ours, const struct log *log, struct error **err);
 

@@ -243,13 +243,12 @@ domain_device_path() {
 # domain_io NAME TARGET COMMAND: a command of qemu-io through the device, as the guest's; what it says comes over the
 # monitor or, with QEMU 7.2, in the domain's log
 domain_io() {
-	local path said at log=/var/log/libvirt/qemu/$1.log _
+	local path answer said at log=/var/log/libvirt/qemu/$1.log _
 	path=$(domain_device_path "$1" "$2") || return 1
 	at=$(stat -c %s "$log")
-	said=$(virsh qemu-monitor-command "$1" --hmp "qemu-io -d $path \"$3\"") || return 1
-	for _ in {1..200}; do
-		said+=$(tail -c +$((at + 1)) "$log")
-		at=$(stat -c %s "$log")
+	answer=$(virsh qemu-monitor-command "$1" --hmp "qemu-io -d $path \"$3\"") || return 1
+	for _ in {1..600}; do
+		said=$answer$(tail -c +$((at + 1)) "$log")
 		[[ ! $said =~ ops\;|rror|failed|not\ found ]] || break
 		sleep 0.05
 	done

@@ -180,6 +180,60 @@ static void test_crash(const struct style *style, int steps)
 	bench_clear(&b);
 }
 
+static const struct style of_libvirt = {
+	"as libvirt makes it",
+	"scsi0",
+	false,
+	false,
+	DISK_SIZE,
+	{ "-blockdev", "driver=file,filename=@/disk.raw,node-name=libvirt-1-storage", "-blockdev",
+	  "driver=raw,file=libvirt-1-storage,node-name=libvirt-1-format", "-device",
+	  "virtio-scsi-pci,id=scsi", "-device", "scsi-hd,id=scsi0,drive=libvirt-1-format,bus=scsi.0", NULL },
+};
+
+static bool has_node(struct bench *b, const char *name)
+{
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
+	struct error *err = NULL;
+
+	blockgraph_load(b->q, &g, &err);
+	die_on(err, "graph");
+	return blockgraph_node(&g, name);
+}
+
+/* What libvirt does when a disk is detached: the device goes, and QEMU refuses to delete the nodes. */
+static void detach(struct bench *b)
+{
+	struct error *err = NULL;
+
+	qmp_execute(b->q, "device_del", json_new_str("id", "scsi0"), NULL, &err);
+	die_on(err, "device_del");
+	ok(qmp_execute(b->q, "blockdev-del", json_new_str("node-name", "libvirt-1-format"), NULL, &err) ==
+		   ERR_PEER,
+	   "QEMU refuses: %s", error_message(err));
+	error_free(err);
+}
+
+static void test_detached(void)
+{
+	struct error *err = NULL;
+	struct bench b;
+
+	diag("a disk that libvirt detaches");
+	bench_init(&b, &of_libvirt, true);
+	graph_find_disk(b.q, "scsi0", NULL, b.disk_path, &b.disk, &err);
+	die_on(err, "find");
+	add_image(&b, &err);
+	add_filter(&b, &err);
+	insert(&b, &err);
+	publish(&b, &err);
+	detach(&b);
+	ok(has_node(&b, "libvirt-1-format") && has_node(&b, "libvirt-1-storage"), "its nodes stay");
+	ok(step(graph_cleanup(b.q, GRAPH_OURS_SERVER, NULL, &err), &err, "cleanup"), "cleanup works");
+	ok(!has_node(&b, "libvirt-1-format") && !has_node(&b, "libvirt-1-storage"), "and takes them along");
+	bench_clear(&b);
+}
+
 int main(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(styles); i++) {
@@ -194,6 +248,8 @@ int main(void)
 		test_crash(&styles[6], steps);
 		test_crash(&styles[1], steps);
 		test_crash(&styles[3], steps);
+		test_crash(&of_libvirt, steps);
 	}
+	test_detached();
 	return done_testing();
 }
