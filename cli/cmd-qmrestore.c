@@ -14,6 +14,7 @@
 #include "base/units.h"
 #include "command.h"
 #include "config/settings.h"
+#include "config/vzdump-options.h"
 #include "guest/guest-ops.h"
 #include "guest/pool.h"
 #include "journal-kinds.h"
@@ -184,6 +185,50 @@ static int start_restored(const struct host *host, uint32_t vmid, struct error *
 	return r < 0 ? error_wrap(err, r, "VM %" PRIu32 " is restored, but does not start", vmid) : 0;
 }
 
+/* ---- how it starts ---- */
+
+static bool has_unit(const struct host *host)
+{
+	static const char *const folders[] = { "/etc/systemd/system", "/usr/local/lib/systemd/system",
+					       "/usr/lib/systemd/system", "/lib/systemd/system" };
+	_cleanup_free_ char *systemd = paths_get(host->paths, "/run/systemd/system");
+
+	if (access(systemd, F_OK) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		_cleanup_free_ char *unit = paths_get(host->paths, "%s/guest@.service", folders[i]);
+
+		if (access(unit, F_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The command of vzdump.conf, unless that is the default, which is Proxmox VE's. */
+static void print_start(const struct host *host, uint32_t vmid)
+{
+	static const char hole[] = "{vmid}";
+	const char *command = host->commands->start;
+	_cleanup_free_ char *qm = paths_get(host->paths, "/usr/sbin/qm"), *shown = NULL;
+	const char *at;
+
+	if (access(qm, F_OK) == 0)
+		return;
+	printf("VM %" PRIu32 " starts with: ", vmid);
+	if (strcmp(command, option_find(&vzdump_options, "start-command")->fallback) != 0) {
+		shown = text_cleaned(command);
+		at = strstr(shown, hole);
+		if (at)
+			printf("%.*s%" PRIu32 "%s\n", (int)(at - shown), shown, vmid, at + strlen(hole));
+		else
+			puts(shown);
+	} else {
+		printf(has_unit(host) ? "systemctl start guest@%" PRIu32 "\n"
+				      : "vzdump-qemu-args %" PRIu32 " --exec\n",
+		       vmid);
+	}
+}
+
 static int restore(const struct host *host, const struct options *o, const char *path,
 		   struct vma_progress *progress, struct error **err)
 {
@@ -221,9 +266,13 @@ static int restore(const struct host *host, const struct options *o, const char 
 	vma_progress_off(progress);
 	if (r == 0 && options_given(o, "pool"))
 		r = add_to_pool(host, options_get(o, "pool"), vmid, err);
-	if (r == 0 && options_bool(o, "start") && !p.live)
-		r = start_restored(host, vmid, err);
-	return r;
+	if (r < 0 || p.live)
+		return r;
+	if (p.starts)
+		return start_restored(host, vmid, err);
+	if (!p.disks)
+		print_start(host, vmid);
+	return 0;
 }
 
 static int run(struct options *o, struct error **err)

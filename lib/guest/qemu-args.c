@@ -39,7 +39,8 @@ static void warn_of_rest(const struct qemu_args *a)
 		const struct guest_pair *pair = &a->config->pairs[i];
 
 		for (size_t k = 0; k < ARRAY_SIZE(rows); k++)
-			if (str_prefix(pair->key, rows[k].prefix, NULL) && strcmp(pair->value, "0") != 0) {
+			if (str_prefix(pair->key, rows[k].prefix, NULL) && strcmp(pair->value, "0") != 0 &&
+			    strcmp(pair->value, "spice") != 0) {
 				qemu_args_warn(a, pair->key, "%s", rows[k].advice);
 				break;
 			}
