@@ -8,7 +8,9 @@ int unix_socket_check_path(const char *path, struct error **err)
 {
 	if (strlen(path) <= UNIX_SOCKET_PATH_MAX)
 		return 0;
-	return error_set(err, ERR_INVALID, "socket path '%s' is longer than %zu bytes: use a shorter one",
+	return error_set(err, ERR_INVALID,
+			 "socket path '%s' is longer than %zu bytes: use a shorter one, such as "
+			 "a VZDUMP_ROOT that is a symbolic link",
 			 path, UNIX_SOCKET_PATH_MAX);
 }
 
