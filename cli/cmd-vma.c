@@ -12,6 +12,8 @@ static const struct command *const commands[] = {
 	&vma_command_diff,
 	&vma_command_mount,
 	&vma_command_umount,
+	&vma_command_ls,
+	&vma_command_cp,
 	NULL,
 };
 

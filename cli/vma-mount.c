@@ -1,16 +1,10 @@
 /* vma mount, vma umount: an archive as a folder. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
-#include <syslog.h>
-#include <unistd.h>
 
-#include "base/buf.h"
-#include "base/io.h"
 #include "base/text.h"
 #include "mount/vmafs.h"
 #include "vma-commands.h"
+#include "vma-mount-child.h"
 
 static const char *const args[] = { "archive", "directory", NULL };
 
@@ -42,95 +36,19 @@ static const struct option_table table = {
 	.args = args,
 };
 
-static void say_failed(void *opaque, const char *message)
-{
-	const char *archive = opaque;
-
-	fprintf(stderr, "%s: %s\n", archive, message);
-}
-
-/* A daemon has no standard error. */
-static void log_failed(void *opaque, const char *message)
-{
-	const char *archive = opaque;
-
-	syslog(LOG_ERR, "%s: %s", archive, message);
-}
-
 static int serve_in_foreground(struct vmafs_options *o, struct error **err)
 {
 	_cleanup_(vmafs_freep) struct vmafs *m = NULL;
 	_cleanup_free_ char *dir = text_cleaned(o->dir);
 	int r;
 
-	o->failed = say_failed;
+	o->failed = vma_mount_say;
 	r = vmafs_open(o, &m, err);
 	if (r < 0)
 		return r;
 	printf("mounted at %s; Ctrl-C or vma umount ends it\n", dir);
 	fflush(stdout);
 	return vmafs_serve(m, err);
-}
-
-/* The descriptors that the shell knows must not keep its pipes open. */
-static void leave_terminal(void)
-{
-	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	setsid();
-	if (chdir("/") < 0 || null < 0)
-		_exit(EXIT_FAILED);
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		dup2(null, fd);
-}
-
-/* The child: says through `told` what is wrong, or closes it when the folder is mounted. */
-static _Noreturn void serve_as_daemon(const struct vmafs_options *o, int told)
-{
-	_cleanup_(vmafs_freep) struct vmafs *m = NULL;
-	_cleanup_error_ struct error *err = NULL;
-	int r = vmafs_open(o, &m, &err);
-
-	if (r < 0) {
-		io_write_all(told, error_message(err), strlen(error_message(err)));
-		_exit(EXIT_FAILED);
-	}
-	leave_terminal();
-	openlog("vma", LOG_PID, LOG_DAEMON);
-	close(told);
-	r = vmafs_serve(m, NULL);
-	vmafs_free(TAKE_PTR(m));
-	_exit(r < 0 ? EXIT_FAILED : 0);
-}
-
-static int hear(int told, const char *dir, struct error **err)
-{
-	_cleanup_buf_ struct buf words = BUF_INIT;
-	int r = io_read_fd(told, "pipe", 65536, &words, err);
-
-	if (r < 0)
-		return r;
-	return words.len ? error_set(err, ERR_PEER, "%s", buf_str(&words)) : vmafs_answers(dir, err);
-}
-
-static int serve_in_background(struct vmafs_options *o, struct error **err)
-{
-	_cleanup_close_ int told = -1;
-	int ends[2];
-	pid_t child;
-
-	o->failed = log_failed;
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return error_errno(err, errno, "cannot make a pipe");
-	told = ends[0];
-	fflush(NULL);
-	child = fork();
-	if (child == 0)
-		serve_as_daemon(o, ends[1]);
-	close(ends[1]);
-	if (child < 0)
-		return error_errno(err, errno, "cannot start the process that serves");
-	return hear(told, o->dir, err);
 }
 
 static int run(struct options *o, struct error **err)
@@ -144,7 +62,8 @@ static int run(struct options *o, struct error **err)
 	};
 
 	mo.opaque = (void *)mo.archive;
-	return options_bool(o, "foreground") ? serve_in_foreground(&mo, err) : serve_in_background(&mo, err);
+	return options_bool(o, "foreground") ? serve_in_foreground(&mo, err)
+					     : vma_mount_start(&mo, VMA_MOUNT_STAYS, NULL, err);
 }
 
 const struct command vma_command_mount = {

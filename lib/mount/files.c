@@ -30,7 +30,7 @@ static char *unique_name(const struct vmafs_file *files, size_t n, char *name)
 	return name;
 }
 
-static char *disk_name(const struct vma_header *h, unsigned dev)
+char *vmafs_disk_name(const struct vma_header *h, unsigned dev)
 {
 	return xasprintf("%.*s.raw", NAME_LEN, h->devices[dev].name);
 }
@@ -44,7 +44,7 @@ struct vmafs_file *vmafs_files_new(const struct vma_header *h, size_t *ret_n)
 		if (!h->devices[i].name)
 			continue;
 		files[n] = (struct vmafs_file){
-			.name = unique_name(files, n, disk_name(h, i)),
+			.name = unique_name(files, n, vmafs_disk_name(h, i)),
 			.size = h->devices[i].size,
 			.dev = (uint8_t)i,
 		};

@@ -14,6 +14,8 @@ struct vmafs_file {
 	const struct vma_config *config; /* borrowed */
 };
 
+/* The name of a disk's file, unless another one has it.  Caller frees. */
+char *vmafs_disk_name(const struct vma_header *h, unsigned dev);
 /* A file for each disk and each config of the header, in an array of *ret_n. */
 struct vmafs_file *vmafs_files_new(const struct vma_header *h, size_t *ret_n);
 void vmafs_files_free(struct vmafs_file *files, size_t n);
