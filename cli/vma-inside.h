@@ -1,6 +1,6 @@
 /*
- * The files inside the disks of an archive, for vma ls and vma cp.  The archive is mounted in a folder in /tmp of
- * its own, and what reads a file system reads it there: libext2fs or libguestfs.
+ * The files inside the disks of an archive, for vma ls and vma cp.  The archive is mounted in a folder in
+ * /tmp of its own, and what reads a file system reads it there: libext2fs or libguestfs.
  */
 #ifndef VZDUMP_CLI_VMA_INSIDE_H
 #define VZDUMP_CLI_VMA_INSIDE_H

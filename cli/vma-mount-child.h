@@ -14,8 +14,8 @@ enum vma_mount_life {
 /* For vmafs_options.failed, with the archive as opaque: a line on standard error. */
 void vma_mount_say(void *opaque, const char *message);
 /*
- * Mounts in a child, which serves: sets o->failed.  0: the files can be read.  The error is that of vmafs_open(),
- * with ERR_PEER as its code.  ret may be NULL.
+ * Mounts in a child, which serves: sets o->failed.  0: the files can be read.  The error is that of
+ * vmafs_open(), with ERR_PEER as its code.  ret may be NULL.
  */
 int vma_mount_start(struct vmafs_options *o, enum vma_mount_life life, pid_t *ret, struct error **err);
 

@@ -23,7 +23,6 @@ int ext_failed(struct error **err, errcode_t code, const char *path);
 /* follow: what a link at the end of the path leads to. */
 int ext_find(ext2_filsys fs, const char *path, bool follow, struct ext_node *ret, struct error **err);
 int ext_node_read(ext2_filsys fs, ext2_ino_t ino, const char *path, struct ext_node *ret, struct error **err);
-uint64_t ext_size(const struct ext_node *n);
 /* Fills all but the name. */
 int ext_describe(ext2_filsys fs, const struct ext_node *n, const char *path, struct inside_entry *ret,
 		 struct error **err);

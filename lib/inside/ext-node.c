@@ -59,11 +59,6 @@ int ext_find(ext2_filsys fs, const char *path, bool follow, struct ext_node *ret
 	return code ? ext_failed(err, code, path) : ext_node_read(fs, ino, path, ret, err);
 }
 
-uint64_t ext_size(const struct ext_node *n)
-{
-	return EXT2_I_SIZE(&n->inode);
-}
-
 /* The lower two bits of the extra field carry on the seconds' 32. */
 static int64_t mtime_of(ext2_filsys fs, const struct ext_node *n)
 {
@@ -115,7 +110,7 @@ int ext_describe(ext2_filsys fs, const struct ext_node *n, const char *path, str
 {
 	*ret = (struct inside_entry){
 		.mode = n->inode.i_mode,
-		.size = ext_size(n),
+		.size = EXT2_I_SIZE(&n->inode),
 		.mtime = mtime_of(fs, n),
 		.uid = inode_uid(n->inode),
 		.gid = inode_gid(n->inode),

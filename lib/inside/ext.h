@@ -1,6 +1,6 @@
 /*
- * ext2, ext3 and ext4 by libext2fs, which knows all of their features, in a child with no rights (child.h).  It
- * does not replay a journal: inside_reader.journal tells that there is one.
+ * ext2, ext3 and ext4 by libext2fs, which knows all of their features, in a child with no rights (child.h).
+ * It does not replay a journal: inside_reader.journal tells that there is one.
  */
 #ifndef VZDUMP_INSIDE_EXT_H
 #define VZDUMP_INSIDE_EXT_H

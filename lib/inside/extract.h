@@ -1,9 +1,9 @@
 /*
  * Takes what an inside_reader sends, and makes files of it below the current folder, by libarchive.
- *
- * Nothing in the stream is trusted: no name and no link leads outside of the folder that is made.  Devices, pipes
- * and sockets are left out, as well as the set-user-id and set-group-id bits, which would give a guest's program the
- * rights of this host's users.  Owners are kept if the process is root.  Blocks of zeroes become holes.
+ * Nothing in the stream is trusted: no name and no link leads outside of the folder that is made.  Devices,
+ * pipes and sockets are left out, as well as the set-user-id and set-group-id bits, which would give a
+ * guest's program the rights of this host's users.  Owners are kept if the process is root.  Blocks of zeroes
+ * become holes.
  */
 #ifndef VZDUMP_INSIDE_EXTRACT_H
 #define VZDUMP_INSIDE_EXTRACT_H

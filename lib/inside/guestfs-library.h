@@ -1,7 +1,7 @@
 /*
- * libguestfs.so.0, loaded at run time: only the functions that we call.  Its interface never changes, guestfs(3).
- * Those that return int return -1 for an error, and pointers are NULL then.  Optional arguments come in pairs of a
- * number and a value, and -1 ends them.
+ * libguestfs.so.0, loaded at run time: only the functions that we call.  Its interface never changes,
+ * guestfs(3). Those that return int return -1 for an error, and pointers are NULL then.  Optional arguments
+ * come in pairs of a number and a value, and -1 ends them.
  */
 #ifndef VZDUMP_INSIDE_GUESTFS_LIBRARY_H
 #define VZDUMP_INSIDE_GUESTFS_LIBRARY_H

@@ -222,8 +222,8 @@ static int op_list(void *reader, const char *path, struct inside_entries *ret, s
 }
 
 /*
- * Before what may run in another thread than the launch: errors are returned, not printed, and each thread has a
- * handler of its own.  Returns what libguestfs opens by its name.
+ * Before what may run in another thread than the launch: errors are returned, not printed, and each thread
+ * has a handler of its own.  Returns what libguestfs opens by its name.
  */
 static char *begin_output(struct inside_guestfs *g, int fd)
 {

@@ -1,9 +1,8 @@
 /*
- * Reads a file system of a guest without the host's kernel: a library does it in a process or a virtual machine of
- * its own.  What there is: ext.h, guestfs.h.
- *
- * Paths begin at the root of the file system.  Symbolic links on the way are followed inside it, a link at the end
- * is not, except by list.  Errors: ERR_NOT_FOUND; -ENOTDIR and -EISDIR; ERR_UNSUPPORTED; ERR_CORRUPT.
+ * Reads a file system of a guest without the host's kernel: a library does it in a process or a virtual
+ * machine of its own.  What there is: ext.h, guestfs.h.
+ * Paths begin at the root of the file system.  Symbolic links on the way are followed inside it, a link at
+ * the end is not, except by list.  Errors: ERR_NOT_FOUND; -ENOTDIR and -EISDIR; ERR_UNSUPPORTED; ERR_CORRUPT.
  */
 #ifndef VZDUMP_INSIDE_READER_H
 #define VZDUMP_INSIDE_READER_H
@@ -21,8 +20,8 @@ struct inside_ops {
 	/* Writes the content of a file to a descriptor. */
 	int (*cat)(void *reader, const char *path, int out, struct error **err);
 	/*
-	 * Writes a folder and all below it to a descriptor, as a tar stream; its paths begin at the folder.  One
-	 * call at a time, from any thread.
+	 * Writes a folder and all below it to a descriptor, as a tar stream; its paths begin at the folder.
+	 * One call at a time, from any thread.
 	 */
 	int (*stream)(void *reader, const char *path, int out, struct error **err);
 	void (*free)(void *reader);

@@ -54,7 +54,10 @@ static void add_parts(struct inside_table *t, blkid_partlist list, uint64_t size
 		const uint64_t start = (uint64_t)blkid_partition_get_start(p);
 		uint64_t sectors = (uint64_t)blkid_partition_get_size(p);
 
-		/* an extended partition only holds others; what begins behind the end of the disk holds nothing */
+		/*
+		 * an extended partition only holds others; what begins behind the end of the disk holds
+		 * nothing
+		 */
 		if (blkid_partition_is_extended(p) || start >= size / SECTOR)
 			continue;
 		if (sectors > size / SECTOR - start)
