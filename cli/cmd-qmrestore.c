@@ -20,6 +20,7 @@
 #include "journal-kinds.h"
 #include "output.h"
 #include "place/backup-path.h"
+#include "qmrestore-libvirt.h"
 #include "restore/restore.h"
 #include "signals.h"
 #include "vma-commands.h"
@@ -33,13 +34,19 @@ static const struct option rows[] = {
 	  .description = "The archive: a path, <storage>:backup/<file>, or - for standard input." },
 	{ .name = "vmid",
 	  .value = { .type = VALUE_VMID },
-	  .flags = OPTION_REQUIRED,
 	  .complete = COMPLETE_VMID,
-	  .description = "The id that the guest gets." },
+	  .description = "The id that the guest gets; with --libvirt there is none." },
 	{ .name = "bwlimit",
 	  .value = { .type = VALUE_INT, .min = 0 },
 	  .description = "Write at most this many KiB per second; 0 sets no limit. Default: the "
 			 "smallest that the bwlimit of a disk's storage says for restores." },
+	{ .name = "connect",
+	  .requires = "libvirt",
+	  .description = "The URI of libvirt. Default: libvirt's own, see 'virsh uri'." },
+	{ .name = "directory",
+	  .requires = "libvirt",
+	  .complete = COMPLETE_DIRECTORY,
+	  .description = "An existing folder for the disks of a libvirt guest." },
 	{ .name = "disk",
 	  .flags = OPTION_ARRAY,
 	  .complete = COMPLETE_ARCHIVE_DISKS,
@@ -63,6 +70,10 @@ static const struct option rows[] = {
 	  .complete = COMPLETE_BOOL,
 	  .description = "The archive is your own: keep lines of its configuration that reach out of the "
 			 "guest (args, hookscript, hostpci0, ...) instead of commenting them out." },
+	{ .name = "libvirt",
+	  .description =
+		  "Restore to libvirt, as a guest of this name, which must be new. Its disks become raw "
+		  "files <name>-<disk>.raw in --directory." },
 	{ .name = "live-restore",
 	  .value = { .type = VALUE_BOOL },
 	  .fallback = "0",
@@ -74,7 +85,8 @@ static const struct option rows[] = {
 	  .value = { .type = VALUE_BOOL },
 	  .fallback = "0",
 	  .complete = COMPLETE_BOOL,
-	  .description = "Start the guest when it is restored, by the start-command of vzdump.conf." },
+	  .description = "Start the guest when it is restored, by the start-command of vzdump.conf, or in "
+			 "libvirt." },
 	{ .name = "storage",
 	  .value = { .type = VALUE_STORAGE_ID },
 	  .complete = COMPLETE_STORAGE_IMAGES,
@@ -83,7 +95,8 @@ static const struct option rows[] = {
 	  .value = { .type = VALUE_BOOL },
 	  .fallback = "0",
 	  .complete = COMPLETE_BOOL,
-	  .description = "Give the guest new MAC addresses and a new system uuid." },
+	  .description = "Give the guest new MAC addresses and a new system uuid. With --libvirt that is the "
+			 "default." },
 };
 
 static const struct option_table table = {
@@ -234,8 +247,9 @@ static int restore(const struct host *host, const struct options *o, const char 
 {
 	_cleanup_close_ int fd = open_archive(path, err);
 	_cleanup_free_ char *shown = text_cleaned(path);
-	const uint32_t vmid = (uint32_t)options_int(o, "vmid");
-	const struct restore_params p = {
+	const bool to_libvirt = options_given(o, "libvirt");
+	const uint32_t vmid = to_libvirt ? 0 : (uint32_t)options_int(o, "vmid");
+	struct restore_params p = {
 		.archive = path,
 		.fd = fd,
 		.vmid = vmid,
@@ -260,6 +274,11 @@ static int restore(const struct host *host, const struct options *o, const char 
 		return fd;
 	progress->fd = fd;
 	printf("restore vma archive: %s\n", shown);
+	if (to_libvirt) {
+		r = qmrestore_libvirt(host, o, &p, err);
+		vma_progress_off(progress);
+		return r;
+	}
 	r = check_pool(host, o, err);
 	if (r == 0)
 		r = restore_run(host, &p, err);
@@ -292,6 +311,9 @@ static int run(struct options *o, struct error **err)
 			     .kinds = journal_kinds };
 	int r;
 
+	r = qmrestore_check_kind(o, err);
+	if (r < 0)
+		return r;
 	paths_init(&paths, getenv("VZDUMP_ROOT"));
 	r = signals_catch(&stop, err);
 	host.cancel = stop;

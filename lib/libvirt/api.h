@@ -44,6 +44,8 @@ struct libvirt_api {
 	int (*connect_close)(vir_connect *c);
 	const char *(*connect_get_type)(vir_connect *c);
 	char *(*connect_get_uri)(vir_connect *c);
+	char *(*connect_get_domain_capabilities)(vir_connect *c, const char *emulator, const char *arch,
+						 const char *machine, const char *type, unsigned flags);
 	int (*connect_list_all_domains)(vir_connect *c, vir_domain ***ret, unsigned flags);
 
 	vir_domain *(*domain_lookup_by_name)(vir_connect *c, const char *name);
@@ -54,6 +56,7 @@ struct libvirt_api {
 	int (*domain_is_persistent)(vir_domain *d);
 	char *(*domain_get_xml)(vir_domain *d, unsigned flags);
 	int (*domain_get_job_info)(vir_domain *d, struct vir_job_info *ret);
+	vir_domain *(*domain_define_xml)(vir_connect *c, const char *xml);
 	int (*domain_create)(vir_domain *d, unsigned flags);
 	int (*domain_destroy)(vir_domain *d);
 

@@ -107,7 +107,7 @@ struct call {
 	int (*work)(struct call *c, struct error **err);
 	struct libvirt_session session;
 	/* for work() */
-	char *pool, *volume, **names;
+	char *pool, *volume, *xml, **names;
 	unsigned flags;
 	/* its results */
 	char *text;
@@ -126,6 +126,7 @@ static void call_free(void *opaque)
 	free(c->domain);
 	free(c->pool);
 	free(c->volume);
+	free(c->xml);
 	free(c->text);
 	free(c);
 }
@@ -223,6 +224,19 @@ int libvirt_get_xml(const char *uri, const char *domain, unsigned flags, const s
 	return call_run(c, ANSWER_MS, cancel, take_text, ret, err);
 }
 
+static int do_get_capabilities(struct call *c, struct error **err)
+{
+	const struct libvirt_api *api = &c->session.api;
+
+	c->text = api->connect_get_domain_capabilities(c->session.connect, NULL, "x86_64", NULL, NULL, 0);
+	return c->text ? 0 : libvirt_error(api, err);
+}
+
+int libvirt_get_capabilities(const char *uri, const struct cancel *cancel, char **ret, struct error **err)
+{
+	return call_run(call_new(uri, NULL, do_get_capabilities), ANSWER_MS, cancel, take_text, ret, err);
+}
+
 static int do_get_volume_path(struct call *c, struct error **err)
 {
 	const struct libvirt_api *api = &c->session.api;
@@ -250,7 +264,26 @@ int libvirt_get_volume_path(const char *uri, const char *pool, const char *volum
 	return call_run(c, ANSWER_MS, cancel, take_text, ret, err);
 }
 
-/* ---- starting and ending ---- */
+/* ---- defining, starting and ending ---- */
+
+static int do_define(struct call *c, struct error **err)
+{
+	const struct libvirt_api *api = &c->session.api;
+	vir_domain *d = api->domain_define_xml(c->session.connect, c->xml);
+
+	if (!d)
+		return libvirt_error(api, err);
+	api->domain_free(d);
+	return 0;
+}
+
+int libvirt_define(const char *uri, const char *xml, const struct cancel *cancel, struct error **err)
+{
+	struct call *c = call_new(uri, NULL, do_define);
+
+	c->xml = xstrdup(xml);
+	return call_run(c, ANSWER_MS, cancel, NULL, NULL, err);
+}
 
 static int do_start(struct call *c, struct error **err)
 {

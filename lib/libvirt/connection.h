@@ -33,6 +33,13 @@ int libvirt_get_xml(const char *uri, const char *domain, unsigned flags, const s
 int libvirt_get_volume_path(const char *uri, const char *pool, const char *volume,
 			    const struct cancel *cancel, char **ret, struct error **err);
 
+/*
+ * XML of what a domain for x86_64 may have: "domainCapabilities", whose "domain" is "kvm" where that can be
+ * used. Caller frees *ret.
+ */
+int libvirt_get_capabilities(const char *uri, const struct cancel *cancel, char **ret, struct error **err);
+/* Defines a new domain, which does not run. */
+int libvirt_define(const char *uri, const char *xml, const struct cancel *cancel, struct error **err);
 /* Starts it; paused: QEMU runs, the vCPUs do not.  May take five minutes. */
 int libvirt_start(const char *uri, const char *domain, bool paused, const struct cancel *cancel,
 		  struct error **err);

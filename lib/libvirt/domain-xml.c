@@ -78,7 +78,7 @@ static void read_source(const xmlNode *node, struct domain_disk *d)
 	}
 }
 
-static void read_disk(const xmlNode *node, struct domain_disk *d)
+static void read_disk(xmlNode *node, struct domain_disk *d)
 {
 	d->node = node;
 	d->bus = xml_get(node, "target/@bus");
@@ -111,7 +111,7 @@ static bool is_target(const char *s)
 	return n && n <= 16 && !s[n];
 }
 
-static int add_disk(struct domain *d, const xmlNode *node, struct error **err)
+static int add_disk(struct domain *d, xmlNode *node, struct error **err)
 {
 	_cleanup_free_ char *target = xml_get(node, "target/@dev");
 
@@ -220,7 +220,7 @@ static int read_domain(struct domain *d, struct error **err)
 	d->has_tpm = xml_equals(d->node, "devices/tpm/backend/@type", "emulator");
 	read_nvram(d);
 	r = read_uuid(d, err);
-	for (const xmlNode *n = xml_find(d->node, "devices/disk"); r == 0 && n; n = xml_next(n))
+	for (xmlNode *n = xml_find(d->node, "devices/disk"); r == 0 && n; n = xml_next(n))
 		r = add_disk(d, n, err);
 	if (r == 0)
 		r = read_metadata(d, err);

@@ -48,14 +48,14 @@ struct domain_disk {
 	bool readonly;
 	bool shareable;
 	bool transient;
-	bool excluded;       /* named by our metadata */
-	char key[16];        /* "virtio0": its name in archives; "" for a floppy */
-	const xmlNode *node; /* in doc; <disk> */
+	bool excluded; /* named by our metadata */
+	char key[16];  /* "virtio0": its name in archives; "" for a floppy */
+	xmlNode *node; /* in doc; <disk> */
 };
 
 struct domain {
 	xmlDoc *doc;
-	const xmlNode *node; /* in doc; <domain> */
+	xmlNode *node; /* in doc; <domain> */
 	char *name;
 	char uuid[UUID_TEXT_SIZE]; /* lower case; "" if the XML has none */
 	uint32_t vmid;             /* of our metadata; 0: none */

@@ -14,7 +14,7 @@ static bool has_name(const xmlNode *n, const char *name, size_t len)
 	       !n->name[len];
 }
 
-static bool xml_is(const xmlNode *n, const char *name)
+bool xml_is(const xmlNode *n, const char *name)
 {
 	return has_name(n, name, strlen(name));
 }
@@ -103,4 +103,64 @@ uint64_t xml_get_u64(const xmlNode *n, const char *path, uint64_t fallback)
 	uint64_t value;
 
 	return text && units_parse_u64(text, 0, UINT64_MAX, path, &value, NULL) == 0 ? value : fallback;
+}
+
+/* ---- changes ---- */
+
+static const xmlChar *chars(const char *s)
+{
+	return (const xmlChar *)s;
+}
+
+xmlDoc *xml_new(const char *root)
+{
+	xmlDoc *doc = xcheck(xmlNewDoc(chars("1.0")));
+
+	xmlDocSetRootElement(doc, xcheck(xmlNewDocNode(doc, NULL, chars(root), NULL)));
+	return doc;
+}
+
+xmlNode *xml_add(xmlNode *parent, const char *name, const char *text)
+{
+	return xcheck(xmlNewTextChild(parent, NULL, chars(name), text ? chars(text) : NULL));
+}
+
+void xml_set_attr(xmlNode *n, const char *name, const char *value)
+{
+	if (value)
+		xcheck(xmlSetProp(n, chars(name), chars(value)));
+	else
+		xmlUnsetProp(n, chars(name));
+}
+
+void xml_set_text(xmlNode *n, const char *text)
+{
+	while (n->children)
+		xml_remove(n->children);
+	xmlAddChild(n, xcheck(xmlNewDocText(n->doc, chars(text))));
+}
+
+void xml_remove(xmlNode *n)
+{
+	if (!n)
+		return;
+	xmlUnlinkNode(n);
+	xmlFreeNode(n);
+}
+
+void xml_remove_all(xmlNode *parent, const char *name)
+{
+	for (xmlNode *n = xml_find(parent, name); n; n = xml_find(parent, name))
+		xml_remove(n);
+}
+
+void xml_write(xmlDoc *doc, struct buf *out)
+{
+	xmlChar *text = NULL;
+	int len = 0;
+
+	xmlDocDumpFormatMemoryEnc(doc, &text, &len, "UTF-8", 1);
+	xcheck(text);
+	buf_add(out, text, (size_t)len);
+	xmlFree(text);
 }

@@ -43,4 +43,24 @@ bool xml_equals(const xmlNode *n, const char *path, const char *value);
 /* The number, or fallback if it is missing or none. */
 uint64_t xml_get_u64(const xmlNode *n, const char *path, uint64_t fallback);
 
+/* True for an element of that name without a namespace. */
+bool xml_is(const xmlNode *n, const char *name);
+/*
+ * Changes.  Text and values are taken as they are, and quoted when the document is written; they are UTF-8.
+ */
+/* A new document with that first element.  Caller frees it. */
+xmlDoc *xml_new(const char *root);
+/* Adds an element at the end of parent; text: what is in it, or NULL.  Borrowed. */
+xmlNode *xml_add(xmlNode *parent, const char *name, const char *text);
+/* Sets an attribute; value NULL: removes it. */
+void xml_set_attr(xmlNode *n, const char *name, const char *value);
+/* Replaces all that is in an element. */
+void xml_set_text(xmlNode *n, const char *text);
+/* Removes an element with all that is in it.  n may be NULL. */
+void xml_remove(xmlNode *n);
+/* Removes all elements of that name which stand directly in parent.  parent may be NULL. */
+void xml_remove_all(xmlNode *parent, const char *name);
+/* Appends the text of the document. */
+void xml_write(xmlDoc *doc, struct buf *out);
+
 #endif

@@ -16,11 +16,14 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "libvirt/domain-config.h"
+#include "libvirt/xml.h"
 #include "notify/answer.h"
 #include "notify/config.h"
 #include "notify/mail.h"
 #include "notify/smtp-talk.h"
 #include "notify/template.h"
+#include "restore/libvirt-rewrite.h"
 #include "restore/plan.h"
 #include "stream/bytes.h"
 #include "vma/base.h"
@@ -292,6 +295,43 @@ static inline void fuzz_plan(const uint8_t *data, size_t len)
 	for (char *rest = out.data, *line; rest && (line = strsep(&rest, "\n")) != NULL;)
 		if (*line && !fuzz_is_harmless(line))
 			abort();
+}
+
+/* No attribute that names a file or socket of this host is left, but those of the restored disk. */
+static inline void fuzz_check_attributes(const xmlNode *n)
+{
+	static const char *const names[] = { "file",  "path", "dir",   "socket",  "rendernode",
+					     "evdev", "tap",  "vhost", "logFile", "audioDev" };
+
+	for (const xmlAttr *a = n->type == XML_ELEMENT_NODE ? n->properties : NULL; a; a = a->next)
+		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+			if (!strcmp((const char *)a->name, names[i]) && a->children && a->children->content &&
+			    strcmp((const char *)a->children->content, "/new/x") != 0)
+				abort();
+	for (const xmlNode *child = xmlFirstElementChild((xmlNode *)n); child;
+	     child = xmlNextElementSibling((xmlNode *)child))
+		fuzz_check_attributes(child);
+}
+
+/* libvirt's XML of a guest, from an archive or from a guest's owner. */
+static inline void fuzz_domain(const uint8_t *data, size_t len)
+{
+	static const struct libvirt_file file = { .key = "virtio0", .path = "/new/x" };
+	static const struct libvirt_new guest = { .name = "new", .unique = true, .files = &file, .n = 1 };
+	_cleanup_free_ char *text = xstrndup(len ? (const char *)data : "", len);
+	_cleanup_buf_ struct buf config = BUF_INIT, xml = BUF_INIT;
+	_cleanup_domain_ struct domain d = { 0 }, rewritten = { 0 };
+	_cleanup_strv_ char **warnings = NULL;
+
+	if (domain_parse(text, &d, NULL) < 0)
+		return;
+	(void)domain_to_config(&d, &warnings, &config, NULL);
+	if (libvirt_rewrite(text, &guest, NULL, &xml, NULL) < 0)
+		return;
+	if (domain_parse(buf_str(&xml), &rewritten, NULL) < 0)
+		abort();
+	if (xml_find(rewritten.node, "devices"))
+		fuzz_check_attributes(xml_find(rewritten.node, "devices"));
 }
 
 /* A template that somebody has written, over data of each kind. */

@@ -39,6 +39,7 @@ int main(void)
 	ok(replay(CORPUS "/random", fuzz_random) > 0, "archives read at random places");
 	ok(replay(CORPUS "/base", fuzz_base) > 0, "bases of incremental backups");
 	ok(replay(CORPUS "/plan", fuzz_plan) > 0, "configurations");
+	ok(replay(CORPUS "/domain", fuzz_domain) > 0, "XML of libvirt");
 	ok(replay(CORPUS "/template", fuzz_template) > 0, "templates");
 	ok(replay(CORPUS "/notifications", fuzz_notifications) > 0, "configurations of notifications");
 	ok(replay(CORPUS "/smtp", fuzz_smtp) > 0, "what mail servers say");
