@@ -58,7 +58,7 @@ static void say_mute(const struct look *l, const struct error *err)
 			    : NULL);
 }
 
-static void say_process(const struct look *l)
+static void say_process(const struct look *l, enum guest_kind kind)
 {
 	const pid_t pid = l->status.process.pid;
 	_cleanup_free_ char *name = pid ? proc_name(pid) : NULL;
@@ -67,7 +67,7 @@ static void say_process(const struct look *l)
 		say(l, FINDING_OK,
 		    xasprintf("it runs: %s (pid %d) answers at its monitor", name ? name : "QEMU", (int)pid),
 		    NULL);
-	else
+	else if (kind == GUEST_VM)
 		say(l, FINDING_REMARK,
 		    xstrdup("it runs, but it is not known in which process: if its QEMU dies amid a backup, that is "
 			    "seen late"),
@@ -142,7 +142,7 @@ static void look_for_bitmaps(const struct look *l, struct qmp *q)
 }
 
 /* False: nothing more can be asked. */
-static bool look_at_qemu(struct look *l)
+static bool look_at_qemu(struct look *l, enum guest_kind kind)
 {
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_qmp_ struct qmp *q = NULL;
@@ -151,7 +151,7 @@ static bool look_at_qemu(struct look *l)
 		say_mute(l, err);
 		return false;
 	}
-	say_process(l);
+	say_process(l, kind);
 	say_version(l, q);
 	look_for_leftovers(l, q);
 	look_for_bitmaps(l, q);
@@ -207,7 +207,7 @@ static void look_at_running(struct look *l, struct checked_guest *g)
 {
 	_cleanup_guest_config_ struct guest_config conf = { 0 };
 
-	g->is_mute = !look_at_qemu(l);
+	g->is_mute = !look_at_qemu(l, g->entry->kind);
 	/* its errors are told by the plan */
 	if (!g->is_mute && guest_config_load(l->c->host->paths, l->guest.vmid, NULL, &conf, NULL) == 0)
 		look_at_agent(l, &conf);

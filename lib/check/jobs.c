@@ -182,7 +182,7 @@ int check_jobs(struct check *c, struct error **err)
 	for (size_t i = 0; i < c->jobs.n; i++)
 		look_at_job(c, &c->jobs.entries[i]);
 	for (size_t i = 0; i < c->n_guests; i++)
-		if (c->guests[i].entry->kind == GUEST_VM)
+		if (c->guests[i].entry->kind != GUEST_CONTAINER)
 			look_at_guest(c, &c->guests[i]);
 	return 0;
 }

@@ -49,14 +49,38 @@ static void say_disk(struct check *c, uint32_t vmid, const struct disk_plan *d)
 	row_add(c, FINDING_OK, vmid, xasprintf("VM %u %s", vmid, d->key), buf_steal(&text), NULL);
 }
 
+/* Images on it grow with all that the guest writes, since what is read is not given back. */
+static void say_fleecing_storage(struct check *c, const char *id)
+{
+	const struct storage *s = storage_find(&c->storages, id);
+	struct image_traits traits;
+
+	if (!s || !s->ops)
+		return;
+	storage_traits(s, storage_fleecing_format(s), &traits);
+	if (!traits.thin)
+		row_add(c, FINDING_REMARK, 0, xasprintf("storage '%s'", id),
+			xstrdup("a fleecing image there takes the size of its disk from the start, and stays that "
+				"large"),
+			xstrdup("a storage that is thin (dir, lvmthin, zfspool with sparse, rbd) is better for "
+				"--fleecing"));
+	else if (!traits.punches_holes)
+		row_add(c, FINDING_REMARK, 0, xasprintf("storage '%s'", id),
+			xstrdup("a fleecing image there does not shrink while its disk is read"),
+			xstrdup("a storage that gives discarded space back is better for --fleecing"));
+}
+
 static void say_guest(struct try *t, size_t i)
 {
 	const struct guest_plan *g = &t->plan.guests[i];
 	const struct task_report *row = &t->report.tasks[i];
 	const uint32_t vmid = row->vmid;
 
-	for (size_t k = 0; k < g->n_disks; k++)
+	for (size_t k = 0; k < g->n_disks; k++) {
 		say_disk(t->c, vmid, &g->disks[k]);
+		if (g->disks[k].image_storage)
+			say_fleecing_storage(t->c, g->disks[k].image_storage);
+	}
 	if (row->error) {
 		row_add(t->c, FINDING_FAULT, vmid, xasprintf("VM %u", vmid), xstrdup(row->error), NULL);
 		return;
@@ -134,7 +158,7 @@ static void plan_of(struct check *c, const struct planned_job *job)
 	for (size_t i = 0; i < c->n_guests; i++) {
 		const struct checked_guest *g = &c->guests[i];
 
-		if (g->is_mute || g->entry->kind != GUEST_VM || (c->q->storage ? NULL : g->job) != job)
+		if (g->is_mute || g->entry->kind == GUEST_CONTAINER || (c->q->storage ? NULL : g->job) != job)
 			continue;
 		t.selection.guests[t.selection.n++] =
 			(struct selected_guest){ .vmid = g->entry->vmid, .path = g->entry->path };

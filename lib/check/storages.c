@@ -102,6 +102,17 @@ static void say_retention(struct check *c, const struct storage *s, const char *
 		row_add(c, FINDING_OK, 0, xstrdup(subject), xasprintf("backups are kept by %s", text), NULL);
 }
 
+/* The folder may be a file system of its own below the storage's path. */
+static void limit_by_folder(const char *dir, struct storage_status *st)
+{
+	struct statvfs fs;
+
+	if (statvfs(dir, &fs) < 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= st->avail)
+		return;
+	st->avail = (uint64_t)fs.f_bavail * fs.f_frsize;
+	st->total = (uint64_t)fs.f_blocks * fs.f_frsize;
+}
+
 static void look_at_target(struct check *c, const struct storage *s, const char *subject)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -116,6 +127,8 @@ static void look_at_target(struct check *c, const struct storage *s, const char 
 	}
 	say_retention(c, s, subject);
 	if (storage_status(s, &st, NULL) == 0) {
+		limit_by_folder(dir, &st);
+
 		_cleanup_free_ char *avail = units_bytes(st.avail, 1), *total = units_bytes(st.total, 1);
 
 		row_add(c, st.avail ? FINDING_OK : FINDING_FAULT, 0, xstrdup(subject),

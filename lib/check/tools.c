@@ -7,6 +7,7 @@
 #include "base/process.h"
 #include "base/strv.h"
 #include "check/rows.h"
+#include "restore/serve.h"
 #include "storage/mount.h"
 #include "storage/tool.h"
 
@@ -46,6 +47,28 @@ static void look_for(struct check *c, const char *program, const char *package, 
 	else
 		row_add(c, without, 0, xasprintf("program '%s'", program),
 			xasprintf("'%s --version' does not work: %s", path, use), install(package));
+}
+
+/* nbdkit, and our plugin for it. */
+static void look_for_plugin(struct check *c)
+{
+	_cleanup_free_ char *nbdkit = process_find("nbdkit"), *plugin = serve_plugin();
+	const char *const argv[] = { "nbdkit", "--dump-plugin", plugin, NULL };
+	const struct process_options o = { .timeout_ms = VERSION_MS,
+					   .group = true,
+					   .cancel = c->host->cancel };
+	struct process_result result = { 0 };
+
+	look_for(c, "nbdkit", "nbdkit", "vma serve and live restores need it, backups do not",
+		 FINDING_REMARK);
+	if (nbdkit && (process_run(argv, &o, &result, NULL) < 0 || result.status != 0))
+		row_add(c, FINDING_REMARK, 0, xstrdup("program 'nbdkit'"),
+			xasprintf(
+				"it cannot load the plugin '%s': vma serve and live restores need it, backups do "
+				"not",
+				plugin),
+			install("nbdkit-vma-plugin"));
+	process_result_clear(&result);
 }
 
 /* ---- compressors ---- */
@@ -110,8 +133,7 @@ int check_tools(struct check *c, struct error **err)
 		 "guests that are off, and the state of a TPM, are read by it", FINDING_FAULT);
 	look_for(c, "qemu-img", tool_package("qemu-img"),
 		 "images that are not raw are made and looked at by it", FINDING_WARNING);
-	look_for(c, "nbdkit", "nbdkit", "vma serve and live restores need it, backups do not",
-		 FINDING_REMARK);
+	look_for_plugin(c);
 	look_for_compressors(c);
 	for (size_t i = 0; i < c->storages.n; i++) {
 		if (!storage_enabled(&c->storages, &c->storages.storages[i]))

@@ -22,7 +22,7 @@
 #define PLUGIN           "nbdkit-vma-plugin.so"
 
 /* In a build tree, the plugin beside this program; otherwise the installed one, which nbdkit finds. */
-static char *find_plugin(void)
+char *serve_plugin(void)
 {
 	_cleanup_free_ char *folder = proc_own_folder();
 	_cleanup_free_ char *path = folder ? xasprintf("%s/../plugin/" PLUGIN, folder) : NULL;
@@ -139,7 +139,7 @@ static int open_log(const char *path, struct error **err)
 static int spawn_nbdkit(struct serve *s, const struct serve_options *o, const char *pidfile, int log_fd,
 			struct error **err)
 {
-	_cleanup_free_ char *plugin = find_plugin();
+	_cleanup_free_ char *plugin = serve_plugin();
 	_cleanup_free_ char *file = xasprintf("file=%s", o->archive);
 	_cleanup_free_ char *disk = o->disk ? xasprintf("disk=%s", o->disk) : NULL;
 	_cleanup_free_ char *alive = xasprintf("exit-when-pipe-closed=%d", o->alive_fd);

@@ -34,6 +34,9 @@ struct serve {
 	char *socket;
 };
 
+/* Our plugin, as nbdkit takes it: its path, or "vma" for the installed one.  Caller frees. */
+char *serve_plugin(void);
+
 /*
  * Starts nbdkit and waits until it serves, for half a minute at most.  ERR_INVALID: the socket's path is too
  * long; -EEXIST: the socket is in use; ERR_NOT_FOUND: there is no nbdkit; ERR_PEER: nbdkit ended; the error
