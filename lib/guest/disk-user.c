@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/strv.h"
+#include "guest/mirror.h"
 #include "storage/in-use.h"
 
 int disk_check_unused(const struct host *host, uint32_t vmid, const struct volume *v, const char *ignored,
@@ -12,6 +13,9 @@ int disk_check_unused(const struct host *host, uint32_t vmid, const struct volum
 	_cleanup_error_ struct error *mine = NULL;
 	int r = volume_check_unused(v, ignored, host->cancel, &mine);
 
+	if (r == -EBUSY && mirror_has(host->paths, vmid))
+		return error_set(err, r, "%s, but libvirt says that the guest does not run: end that first",
+				 error_message(mine));
 	if (r == -EBUSY && str_prefix(error_message(mine), IN_USE_QEMU " ", NULL))
 		return error_set(err, r,
 				 "%s, but VM %u has no QMP socket '%s': if that QEMU is this VM, start it "

@@ -88,6 +88,10 @@ struct guest_ops {
 	bool (*starts_paused)(const struct guest *g);
 	/* See guest_monitor_name(). */
 	char *(*monitor_name)(const struct guest *g);
+	/*
+	 * What to add to the message if QEMU cannot open a block device that we have made; NULL: nothing.
+	 */
+	const char *device_hint;
 	/* See guest_definition().  NULL: there is none. */
 	int (*definition)(const struct guest *g, const struct cancel *cancel, char **ret, struct error **err);
 };

@@ -182,5 +182,8 @@ const struct guest_ops guest_ops_libvirt = {
 	.own_file = guest_common_own_file,
 	.starts_paused = libvirt_starts_paused,
 	.monitor_name = libvirt_monitor_name,
+	.device_hint =
+		"libvirt shows a guest no block devices but those of its XML: let fleecing images be files, "
+		"by --fleecing with a storage of type dir",
 	.definition = libvirt_definition,
 };

@@ -1,4 +1,6 @@
 /* QEMU saves old data in a fleecing image.  It is read through QEMU's snapshot, and shrinks meanwhile. */
+#include <sys/stat.h>
+
 #include "base/mem.h"
 #include "journal/image.h"
 #include "qemu/nodes.h"
@@ -125,6 +127,17 @@ static int fleecing_prepare(struct sources *s, struct source *const *disks, size
 	return start_usage(s, disks, n, err);
 }
 
+/* Not every QEMU sees all devices. */
+static int explain(const struct sources *s, const struct volume *image, int r, struct error **err)
+{
+	const char *hint = s->p.guest.ops->device_hint;
+	struct stat st;
+
+	if (r != ERR_PEER || !hint || !image->path || stat(image->path, &st) < 0 || !S_ISBLK(st.st_mode))
+		return r;
+	return error_wrap(err, r, "%s", hint);
+}
+
 static int fleecing_attach(struct sources *s, struct source *d, struct qmp *q, struct error **err)
 {
 	const struct fleecing *f = d->state;
@@ -141,7 +154,7 @@ static int fleecing_attach(struct sources *s, struct source *d, struct qmp *q, s
 						   .direct = volume_errors_come_late(&f->image) },
 			    err);
 	json_object_put(protocol);
-	return r;
+	return explain(s, &f->image, r, err);
 }
 
 static void fleecing_endpoint(const struct sources *s, const struct source *d, struct source_endpoint *ret)
