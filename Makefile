@@ -7,6 +7,7 @@
 #   check-qemu-matrix   the tests of running guests against every other QEMU that can be had
 #   check-faults        slow faults: a kill at every step, full storages, a dying QEMU
 #   check-storage       one suite on a real storage of each type: ZFS, LVM, NFS, Ceph and others
+#   check-guestfs       files copied out of XFS, btrfs, NTFS and LVM, by libguestfs
 #   check-libvirt       guests of a real libvirt, which nobody else sees
 #   fuzz                what reads archives and templates, FUZZ_TIME=600 seconds each (clang with its libFuzzer)
 #   lint                clang-format, clang-tidy, cppcheck, shellcheck, mandoc, headers compile alone, layers
@@ -157,6 +158,14 @@ run-faults: all units
 	@$(TESTS) tests/run $(sort $(wildcard tests/faults/*.bats))
 
 # The guest is made of packages that are fetched, which cannot be done without a network.
+.PHONY: check-guestfs run-guestfs
+check-guestfs:
+	@scripts/deps build run check guestfs
+	@$(MAKE) --no-print-directory run-guestfs
+
+run-guestfs: all units
+	@$(TESTS) tests/run $(sort $(wildcard tests/guestfs/*.bats))
+
 check-libvirt:
 	@scripts/deps build run check libvirt
 	@$(MAKE) --no-print-directory run-libvirt

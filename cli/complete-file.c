@@ -212,6 +212,17 @@ static void offer_disk_to(struct completion *c, const struct vma_header *h, cons
 	}
 }
 
+/* "a.vma:drive-scsi0:"; head ends with the archive's colon. */
+static void offer_places(struct completion *c, const struct vma_header *h, const char *head)
+{
+	for (unsigned i = 1; i <= VMA_MAX_DEVICES; i++) {
+		_cleanup_free_ char *text = h->devices[i].name ? xasprintf("%s:", h->devices[i].name) : NULL;
+
+		if (text)
+			complete_add(c, head, text, "");
+	}
+}
+
 void complete_archive(struct completion *c, const char *head, enum option_complete kind)
 {
 	_cleanup_(vma_reader_freep) struct vma_reader *reader = NULL;
@@ -225,6 +236,8 @@ void complete_archive(struct completion *c, const char *head, enum option_comple
 		offer_disks(c, h, head);
 	else if (kind == COMPLETE_ARCHIVE_DISK_TO)
 		offer_disk_to(c, h, head);
+	else if (kind == COMPLETE_ARCHIVE_PLACE)
+		offer_places(c, h, head);
 	else
 		for (unsigned i = 0; i < h->n_configs; i++)
 			complete_add(c, head, h->configs[i].name, "");

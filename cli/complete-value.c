@@ -246,6 +246,19 @@ static void offer_named_path(struct completion *c, const char *head)
 		complete_files(c, front, COMPLETE_FILE);
 }
 
+/* "<archive>:<disk>:" */
+static void offer_place(struct completion *c, const char *head)
+{
+	const char *text = c->word + strlen(head), *colon = strchr(text, ':');
+	_cleanup_free_ char *front = colon ? xstrndup(c->word, (size_t)(colon + 1 - c->word)) : NULL;
+
+	complete_files(c, head, COMPLETE_ARCHIVE);
+	if (!colon || c->archive)
+		return;
+	c->archive = xstrndup(text, (size_t)(colon - text));
+	complete_archive(c, front, COMPLETE_ARCHIVE_PLACE);
+}
+
 void complete_value(struct completion *c, const struct option *row, const char *head, char *const *used)
 {
 	switch (row->complete) {
@@ -272,6 +285,9 @@ void complete_value(struct completion *c, const struct option *row, const char *
 	case COMPLETE_BACKUP:
 	case COMPLETE_VOLUME:
 		complete_volumes(c, head, row->complete);
+		break;
+	case COMPLETE_ARCHIVE_PLACE:
+		offer_place(c, head);
 		break;
 	case COMPLETE_ARCHIVE_DISK_TO:
 		offer_named_path(c, head);

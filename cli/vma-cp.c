@@ -20,7 +20,7 @@ static const char *const args[] = { "source", "target", NULL };
 static const struct option rows[] = {
 	{ .name = "source",
 	  .flags = OPTION_REQUIRED,
-	  .complete = COMPLETE_ARCHIVE,
+	  .complete = COMPLETE_ARCHIVE_PLACE,
 	  .description = "ARCHIVE:DISK:PARTITION:PATH, ARCHIVE:DISK:PATH or ARCHIVE:LVM:GROUP/VOLUME:PATH." },
 	{ .name = "target",
 	  .flags = OPTION_REQUIRED,
@@ -168,7 +168,7 @@ static int copy_content(struct vma_inside *x, const struct inside_entry *e, cons
 static int copy_to(struct vma_inside *x, const char *target, struct error **err)
 {
 	_cleanup_free_ char *name = NULL;
-	struct inside_entry e;
+	struct inside_entry e = { 0 };
 	int r = enter_target(&x->place, target, &name, err);
 
 	if (r == 0)

@@ -20,7 +20,7 @@ static const char *const args[] = { "place", "path", NULL };
 static const struct option rows[] = {
 	{ .name = "place",
 	  .flags = OPTION_REQUIRED,
-	  .complete = COMPLETE_ARCHIVE,
+	  .complete = COMPLETE_ARCHIVE_PLACE,
 	  .description = "ARCHIVE, ARCHIVE:DISK, ARCHIVE:DISK:PARTITION, ARCHIVE:LVM or "
 			 "ARCHIVE:LVM:GROUP/VOLUME." },
 	{ .name = "path",
@@ -226,7 +226,7 @@ static int read_entries(struct vma_inside *x, const char *path, struct inside_en
 			struct error **err)
 {
 	_cleanup_error_ struct error *no_folder = NULL;
-	struct inside_entry e;
+	struct inside_entry e = { 0 };
 	int r = x->reader.ops->list(x->reader.x, path, ret, &no_folder);
 
 	if (r != -ENOTDIR) {

@@ -41,9 +41,10 @@ enum option_complete {
 	COMPLETE_CONTENT,        /* "images", "backup", ... */
 	COMPLETE_FILE,
 	COMPLETE_DIRECTORY,
-	COMPLETE_ARCHIVE, /* *.vma* files */
-	COMPLETE_BACKUP,  /* <storage>:backup/<archive>, or *.vma* files */
-	COMPLETE_VOLUME,  /* <storage>:<image or backup> */
+	COMPLETE_ARCHIVE,       /* *.vma* files */
+	COMPLETE_ARCHIVE_PLACE, /* <archive>:<disk>: */
+	COMPLETE_BACKUP,        /* <storage>:backup/<archive>, or *.vma* files */
+	COMPLETE_VOLUME,        /* <storage>:<image or backup> */
 	/* Of the archive that the command's row "archive" names: */
 	COMPLETE_ARCHIVE_DISKS,   /* its disks, with commas between them */
 	COMPLETE_ARCHIVE_DISK_TO, /* <disk>=<path> */

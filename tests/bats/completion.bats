@@ -112,6 +112,8 @@ typed() {
 	in_bash "vma list " | grep -qx folder/
 	[ "$(in_bash 'vma extract my\ file.vma.zst -d ' | tr '\n' ' ')" = "drive-scsi0 drive-scsi1 " ]
 	[ "$(in_bash 'vma extract my\ file.vma.zst -d drive-scsi0,')" = "drive-scsi0,drive-scsi1" ]
+	[ "$(in_bash 'vma ls my')" = 'my\ file.vma.zst' ]
+	[ "$(in_bash 'vma cp my\ file.vma.zst:' | tr '\n' ' ')" = "drive-scsi0: drive-scsi1: " ]
 }
 
 @test "bash: pvesm's commands, storages, volumes and values" {

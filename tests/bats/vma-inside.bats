@@ -62,7 +62,7 @@ setup() {
 	T=$BATS_TEST_TMPDIR
 	D=$BATS_FILE_TMPDIR
 	A=$D/a.vma.zst
-	cd "$T"
+	cd "$T" || return
 }
 
 teardown() {
