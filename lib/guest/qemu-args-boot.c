@@ -109,6 +109,8 @@ static unsigned boot_index(const struct guest_config *c, const char *key)
 	_cleanup_propstr_ struct propstr p = { 0 };
 	const char *order, *letters;
 
+	if (value && !strcmp(value, "order="))
+		return 0;
 	if (value && propstr_parse(&boot_format, value, &p, NULL) < 0)
 		value = NULL;
 	order = value ? propstr_get(&p, "order") : NULL;

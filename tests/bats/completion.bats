@@ -116,6 +116,12 @@ typed() {
 	[ "$(in_bash 'vma cp my\ file.vma.zst:' | tr '\n' ' ')" = "drive-scsi0: drive-scsi1: " ]
 }
 
+@test "bash: vzdump-qemu-args' guests and options" {
+	[ "$(in_bash "vzdump-qemu-args 10" | tr '\n' ' ')" = "100 101 " ]
+	[ "$(in_bash "vzdump-qemu-args 100 --stopw")" = --stopwait ]
+	[ "$(in_bash "vzdump-qemu-args 100 --format sh")" = shell ]
+}
+
 @test "bash: pvesm's commands, storages, volumes and values" {
 	mkdir -p "$STORE/local/images/100"
 	truncate -s 1M "$STORE/local/images/100/vm-100-disk-0.raw"

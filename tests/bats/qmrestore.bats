@@ -514,3 +514,28 @@ scsi0: $line" ]
 	lacks "$(conf_file 146)" 'unused|template'
 	cmp "$T/noise" "$(image 146 scsi0)"
 }
+
+@test "a restore ends with how the guest starts, unless the host is Proxmox VE's, or it was started" {
+	make_archive 'scsi0: local:100/x.raw
+#qmdump#map:scsi0:drive-scsi0:local:raw:'
+	restore_ok "$T/a.vma.zst" 124
+	[ "${lines[-1]}" = "VM 124 starts with: vzdump-qemu-args 124 --exec" ]
+	# where systemd runs, and the unit is there
+	mkdir -p "$VZDUMP_ROOT"/run/systemd/system "$VZDUMP_ROOT/usr/lib/systemd/system"
+	touch "$VZDUMP_ROOT/usr/lib/systemd/system/guest@.service"
+	restore_ok "$T/a.vma.zst" 125
+	[ "${lines[-1]}" = "VM 125 starts with: systemctl start guest@125" ]
+	# as vzdump.conf says
+	echo 'start-command: virt-start vm-{vmid} now' > "$VZDUMP_ROOT/etc/vzdump.conf"
+	restore_ok "$T/a.vma.zst" 126
+	[ "${lines[-1]}" = "VM 126 starts with: virt-start vm-126 now" ]
+	restore_ok "$T/a.vma.zst" 126 --disk scsi0
+	has_no_line 'starts with'
+	echo 'start-command: true' > "$VZDUMP_ROOT/etc/vzdump.conf"
+	restore_ok "$T/a.vma.zst" 127 --start
+	has_no_line 'starts with'
+	mkdir -p "$VZDUMP_ROOT/usr/sbin"
+	touch "$VZDUMP_ROOT/usr/sbin/qm"
+	restore_ok "$T/a.vma.zst" 128
+	has_no_line 'starts with'
+}

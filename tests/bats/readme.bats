@@ -2,6 +2,11 @@
 bats_require_minimum_version 1.5.0
 # The commands of README.md, run as they stand there (tests/lib/walk).
 
+setup() {
+	[[ $(id -u) = 0 ]] || skip "needs root"
+	unshare --mount --pid --fork true || skip "needs namespaces"
+}
+
 walk() {
 	"$BATS_TEST_DIRNAME/../lib/walk" "$@" 3>&-
 }
