@@ -119,7 +119,8 @@ static int make_words(const struct options *o, const struct host *host, const st
 		.log = host->log,
 		.firmware = options_get(o, "firmware"),
 		.flags = (options_bool(o, "own-args") ? QEMU_ARGS_OWN_WORDS : 0U) |
-			 (options_bool(o, "exec") ? QEMU_ARGS_ACTIVATE : 0U),
+			 (options_bool(o, "exec") ? QEMU_ARGS_ACTIVATE : 0U) |
+			 (access("/dev/kvm", R_OK | W_OK) < 0 ? QEMU_ARGS_NO_KVM : 0U),
 	};
 
 	ask_version(options_get(o, "qemu"), &q);

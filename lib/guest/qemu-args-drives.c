@@ -315,9 +315,8 @@ static int insert_disk(struct qemu_args *a, struct drive *d, const struct guest_
 	if (propstr_get_bool(&d->line, "snapshot"))
 		return error_set(
 			err, ERR_UNSUPPORTED,
-			"%s: snapshot=1, writes that are thrown away, cannot be translated: remove it, or "
-			"they would be kept",
-			d->key);
+			"snapshot=1, writes that are thrown away, cannot be translated: remove it, or "
+			"they would be kept");
 	/* a bare name of a file becomes a volume id there */
 	for (size_t i = 0; i < disks->n; i++)
 		if (!strcmp(disks->disks[i].key, d->key))
@@ -338,6 +337,8 @@ static int add_drive(struct qemu_args *a, struct drive *d, const struct guest_di
 	d->cd = str_equal_null(propstr_get(&d->line, "media"), "cdrom") || !strcmp(d->file, "none") ||
 		!strcmp(d->file, "cdrom");
 	r = d->cd ? insert_medium(a, d, err) : insert_disk(a, d, disks, &there, err);
+	if (r < 0)
+		return error_wrap(err, r, "%s", d->key);
 	return r == 0 && there ? add(a, d, err) : r;
 }
 

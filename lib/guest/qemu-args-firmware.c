@@ -74,9 +74,11 @@ static int add_variables(struct qemu_args *a, bool is_4m, const struct propstr *
 	int r = qemu_args_disk_node(a, "efidisk0", line, volid, QEMU_ARGS_FLASH, is_4m ? VARS_4M : VARS_2M,
 				    &there, err);
 
-	if (r == 0 && there)
+	if (r < 0)
+		return error_wrap(err, r, "efidisk0");
+	if (there)
 		strv_add(&a->machine, "pflash1=drive-efidisk0");
-	return r;
+	return 0;
 }
 
 static int add_ovmf(struct qemu_args *a, struct error **err)

@@ -40,8 +40,10 @@ static int add_type(struct qemu_args *a, const char *configured, struct error **
 {
 	_cleanup_free_ char *type = xstrdup(configured);
 
-	/* Proxmox's own revisions are of PVE's command line, not of QEMU */
+	/* Proxmox's own revisions are of PVE's command line, not of QEMU, and so is an old ROM for PXE */
 	type[strcspn(type, "+")] = '\0';
+	if (str_suffix(type, ".pxe"))
+		type[strlen(type) - strlen(".pxe")] = '\0';
 	if (type[strspn(type, "abcdefghijklmnopqrstuvwxyz0123456789.-")] || str_prefix(type, "virt", NULL))
 		return error_set(err, ERR_UNSUPPORTED,
 				 "machine: '%s' is no type of x86: take 'pc', 'q35' or one with a version",
@@ -84,6 +86,7 @@ static int add_machine(struct qemu_args *a, struct error **err)
 		r = qemu_args_get_bool(a, "acpi", true, &acpi, err);
 	if (r < 0)
 		return r;
+	a->kvm = a->kvm && !(a->options->flags & QEMU_ARGS_NO_KVM);
 	strv_add(&a->machine, a->kvm ? "accel=kvm:tcg" : "accel=tcg");
 	if (!acpi)
 		strv_add(&a->machine, "acpi=off");
@@ -139,7 +142,7 @@ static int add_flags(const char *flags, struct buf *out, struct error **err)
 	return r;
 }
 
-/* What Windows uses if it is there; TCG ignores it. */
+/* What Windows uses; QEMU refuses it without KVM. */
 static void add_hyperv(const struct qemu_args *a, struct buf *out)
 {
 	const bool ovmf = str_equal_null(qemu_args_get(a, "bios"), "ovmf");

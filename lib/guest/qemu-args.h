@@ -30,15 +30,15 @@ enum qemu_args_flags {
 	QEMU_ARGS_NO_VNC = 1 << 4,       /* its socket; the graphics card stays */
 	QEMU_ARGS_NO_SERIAL = 1 << 5,    /* all serial ports */
 	QEMU_ARGS_EMPTY_DRIVES = 1 << 6, /* CD drives stay, but empty */
-	/* And what is added. */
-	QEMU_ARGS_OWN_WORDS =
-		1 << 7, /* the line `args:` of the configuration, instead of a warning about it */
-	QEMU_ARGS_ACTIVATE = 1 << 8, /* storages and volumes are made usable, and each image must be there */
+	QEMU_ARGS_NO_KVM = 1 << 7,       /* the host has none, so what needs it is left out, too */
+	/* What is added. */
+	QEMU_ARGS_OWN_WORDS = 1 << 8, /* those of `args:`, instead of a warning about that line */
+	QEMU_ARGS_ACTIVATE = 1 << 9,  /* storages and volumes are made usable, and images must be there */
 };
 
 struct qemu_args_options {
 	const struct paths *paths;             /* sockets and pid file are <root>/run/qemu-server/<vmid>.* */
-	const struct storage_config *storages; /* of the disks; may be NULL if `disk` gives all of them */
+	const struct storage_config *storages; /* may be NULL if nobody asks: with `disk` and EMPTY_DRIVES */
 	const struct log *log;                 /* warnings */
 	unsigned flags;                        /* set of enum qemu_args_flags */
 	/*

@@ -59,6 +59,7 @@ static const struct {
 	{ "memory: current=2048\n", "-m\n2048M\n", NULL },
 	{ "kvm: 0\nacpi: 0\n", "\ntype=pc,accel=tcg,acpi=off\n", NULL },
 	{ "machine: pc-i440fx-7.2+pve0\n", "\ntype=pc-i440fx-7.2,", NULL },
+	{ "machine: pc-i440fx-6.1.pxe\n", "\ntype=pc-i440fx-6.1,", NULL },
 	{ "machine: type=q35\n", "\ntype=q35,", "piix3" },
 	{ "machine: q35\n", "{\"driver\":\"pci-bridge\",\"id\":\"pci.0\",\"bus\":\"pcidmi\",\"addr\":\"1.0\",\"chassis_nr\":1}", NULL },
 	{ "cores: 3\nsockets: 2\n", "-smp\n6,sockets=2,cores=3,maxcpus=6\n", NULL },
@@ -132,8 +133,8 @@ static const struct {
 	{ "scsihw: foo\nscsi0: vm:123/vm-123-disk-0.raw\n", "scsihw: 'foo' is no controller (there are lsi,", NULL },
 	{ "scsi0: vm:123/vm-123-disk-0.raw,snapshot=1\n", "scsi0: snapshot=1, writes that are thrown away", NULL },
 	{ "scsi0: vm:123/vm-123-disk-0.raw,cache=fast\n", "scsi0: ", "-device" },
-	{ "scsi0: vm:123/vm-123-disk-0.raw,mbps=x\n", "mbps: 'x' is not a number that can be a limit", NULL },
-	{ "scsi0: gone:123/vm-123-disk-0.raw\n", "storage 'gone' does not exist", NULL },
+	{ "scsi0: vm:123/vm-123-disk-0.raw,mbps=x\n", "scsi0: mbps: 'x' is not a number that can be a limit", NULL },
+	{ "scsi0: gone:123/vm-123-disk-0.raw\n", "scsi0: volume 'gone:123/vm-123-disk-0.raw': storage 'gone' does not exist", NULL },
 	{ "virtio0: none,media=cdrom\n", "virtio0: a CD drive cannot be on this bus: call it ide2 or sata0", NULL },
 	{ "net0: bridge=br0\n", "net0: no model of a card is named, as in 'virtio=<MAC>'", NULL },
 	{ "net0: virtio=BC:24:11:00:00\n", "net0: 'BC:24:11:00:00' is no MAC address", NULL },
@@ -226,6 +227,15 @@ static void test_version(void)
 	check("one that is new enough gets both",
 	      strstr(more, "\ntype=pc-q35-9.2,") && strstr(more, "iothread-virtioscsi0") && !warnings.len,
 	      more);
+}
+
+static void test_no_kvm(void)
+{
+	const struct qemu_args_options o = { .flags = QEMU_ARGS_NO_KVM };
+	_cleanup_free_ char *got = words_for("ostype: win11\n", &o);
+
+	check("without KVM Windows gets nothing that needs it",
+	      strstr(got, ",accel=tcg\n") && !strstr(got, "hv_") && strstr(got, "driftfix=slew"), got);
 }
 
 static void test_left_out(void)
@@ -325,6 +335,7 @@ int main(void)
 	test_rows();
 	test_told();
 	test_version();
+	test_no_kvm();
 	test_left_out();
 	test_given();
 	test_socket();
