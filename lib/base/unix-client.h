@@ -5,9 +5,9 @@
 #include <sys/types.h>
 
 /*
- * The first process other than this one that is connected to the stream socket at this path, or 0: there is
- * none, or it cannot be seen (another user's, unless we are root; another network namespace; a kernel
- * without unix_diag).
+ * The first process other than this one that is connected to the stream socket at this path and was accepted
+ * there, or 0: there is none, or it cannot be seen (another user's, unless we are root; another network
+ * namespace; a kernel without unix_diag).
  */
 pid_t unix_client(const char *path);
 

@@ -16,6 +16,7 @@ static const struct {
 	{ "storages",  check_storages },
 	{ "jobs",      check_jobs },
 	{ "leftovers", check_leftovers },
+	{ "libvirt",   check_libvirt },
 	{ "guests",    check_guests },
 	{ "plan",      check_plan },
 	/* clang-format on */

@@ -153,6 +153,17 @@ static void look_at_job(struct check *c, const struct job_entry *e)
 
 /* ---- guests and jobs ---- */
 
+/* Of an incremental backup with a base. */
+static void say_sharing(struct check *c, uint32_t vmid, const struct run_record *last)
+{
+	if (last->incremental && last->generation && !last->shared)
+		row_add(c, FINDING_REMARK, vmid, xasprintf("VM %u", vmid),
+			xstrdup("its last incremental backup shares nothing with the one before: what had not "
+				"changed was copied"),
+			xstrdup("a storage whose files can share blocks saves that: XFS, btrfs, or ZFS with block "
+				"cloning"));
+}
+
 static void look_at_guest(struct check *c, const struct checked_guest *g)
 {
 	_cleanup_record_ struct guest_record record = { 0 };
@@ -164,8 +175,10 @@ static void look_at_guest(struct check *c, const struct checked_guest *g)
 		row_add(c, FINDING_WARNING, g->entry->vmid, xasprintf("VM %u", g->entry->vmid),
 			xstrdup("no job saves it"),
 			xstrdup("add it to a job in jobs.cfg, or make one for it"));
-	if (!record_load(c->host->paths, g->entry->vmid, &record, &l.log) ||
-	    record.last.outcome == TASK_SAVED || record.last.outcome == TASK_RUNS)
+	if (!record_load(c->host->paths, g->entry->vmid, &record, &l.log))
+		return;
+	say_sharing(c, g->entry->vmid, &record.last);
+	if (record.last.outcome == TASK_SAVED || record.last.outcome == TASK_RUNS)
 		return;
 	when = time_text(record.last.start);
 	row_add(c, FINDING_WARNING, g->entry->vmid, xasprintf("VM %u", g->entry->vmid),

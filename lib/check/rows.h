@@ -49,6 +49,7 @@ int check_tools(struct check *c, struct error **err);
 int check_storages(struct check *c, struct error **err);
 int check_jobs(struct check *c, struct error **err);
 int check_leftovers(struct check *c, struct error **err);
+int check_libvirt(struct check *c, struct error **err);
 int check_guests(struct check *c, struct error **err);
 int check_plan(struct check *c, struct error **err);
 

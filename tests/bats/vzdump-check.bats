@@ -244,7 +244,7 @@ archive_add() {
 	check 255
 	finds warning leftovers host "the socket '.*/run/qemu-server/monitor' belongs to no guest"
 	finds fault plan "VM 101" "QEMU \(pid $(qemu_pid 101)\) has '.*' open for writing, but VM 101 has no QMP socket"
-	echo "$(qemu_pid 101)" > "$run.pid"
+	qemu_pid 101 > "$run.pid"
 	check 255
 	finds fault guests "VM 101" "nothing answers at its QMP socket"
 }
