@@ -2,19 +2,13 @@
 #include "vma-commands.h"
 
 static const struct command *const commands[] = {
-	&vma_command_list,
-	&vma_command_config,
-	&vma_command_create,
-	&vma_command_extract,
-	&vma_command_verify,
-	&vma_command_index,
-	&vma_command_serve,
-	&vma_command_diff,
-	&vma_command_mount,
-	&vma_command_umount,
-	&vma_command_ls,
-	&vma_command_cp,
-	NULL,
+	&vma_command_list,   &vma_command_config,
+	&vma_command_create, &vma_command_extract,
+	&vma_command_verify, &vma_command_index,
+	&vma_command_serve,  &vma_command_diff,
+	&vma_command_mount,  &vma_command_umount,
+	&vma_command_ls,     &vma_command_cp,
+	&vma_command_boot,   NULL,
 };
 
 int main(int argc, char *argv[])

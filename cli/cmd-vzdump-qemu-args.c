@@ -17,13 +17,13 @@
 #include "command.h"
 #include "guest/guest-ops.h"
 #include "guest/qemu-args.h"
+#include "qemu/version.h"
 #include "json-out.h"
 #include "output.h"
 #include "show.h"
 #include "signals.h"
 
-#define DEFAULT_QEMU       "qemu-system-x86_64"
-#define VERSION_TIMEOUT_MS 30000
+#define DEFAULT_QEMU "qemu-system-x86_64"
 
 static const char *const formats[] = { "lines", "shell", "json", NULL };
 static const char *const args[] = { "vmid", NULL };
@@ -94,22 +94,6 @@ static void on_line(const struct log *log, enum log_level level, const char *lin
 
 /* ---- the words ---- */
 
-/* A QEMU that cannot be asked is taken for one that has all; it will say itself what is wrong. */
-static void ask_version(const char *qemu, struct qemu_args_options *o)
-{
-	const char *const argv[] = { qemu, "--version", NULL };
-	const struct process_options options = { .timeout_ms = VERSION_TIMEOUT_MS };
-	struct process_result result = { 0 };
-	const char *at;
-
-	if (process_run(argv, &options, &result, NULL) < 0)
-		return;
-	at = result.out ? strstr(result.out, "version ") : NULL;
-	if (at && sscanf(at, "version %u.%u", &o->qemu_major, &o->qemu_minor) != 2)
-		o->qemu_major = o->qemu_minor = 0;
-	process_result_clear(&result);
-}
-
 static int make_words(const struct options *o, const struct host *host, const struct guest_config *c,
 		      char ***ret, struct error **err)
 {
@@ -123,7 +107,8 @@ static int make_words(const struct options *o, const struct host *host, const st
 			 (access("/dev/kvm", R_OK | W_OK) < 0 ? QEMU_ARGS_NO_KVM : 0U),
 	};
 
-	ask_version(options_get(o, "qemu"), &q);
+	/* a QEMU that cannot be asked is taken for one that has all; it will say itself what is wrong */
+	qemu_version_ask(options_get(o, "qemu"), &q.qemu_major, &q.qemu_minor);
 	return qemu_args_make(c, &q, ret, err);
 }
 

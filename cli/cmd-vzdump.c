@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "boot/folder.h"
 #include "config/settings.h"
 #include "config/vzdump-options.h"
 #include "guest/guest-ops.h"
@@ -220,6 +221,7 @@ static int run_cleanup(struct vzdump *v, struct error **err)
 	if (r == 0)
 		r = job_cleanup(&v->host, &v->settings, &observers, err);
 	record_clean(&v->paths);
+	boot_folder_clean(v->host.log);
 	v->host.storages = NULL;
 	storage_config_clear(&storages);
 	return r;

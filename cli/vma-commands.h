@@ -11,7 +11,7 @@
 
 extern const struct command vma_command_list, vma_command_config, vma_command_extract, vma_command_verify,
 	vma_command_create, vma_command_index, vma_command_serve, vma_command_diff, vma_command_mount,
-	vma_command_umount, vma_command_ls, vma_command_cp;
+	vma_command_umount, vma_command_ls, vma_command_cp, vma_command_boot;
 
 /* Opens an archive, "-" being standard input.  *ret_fd is the caller's to close. */
 int vma_open(const char *path, int *ret_fd, struct vma_reader **ret, struct error **err);

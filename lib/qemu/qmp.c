@@ -7,6 +7,8 @@ struct qmp {
 	struct channel channel;
 	struct json_object *greeting;
 	uint64_t next_id;
+	void (*event)(void *opaque, struct json_object *o); /* NULL: events are skipped */
+	void *opaque;
 };
 
 /* PVE::QMPClient's limits: commands that may wait for the storage get more than the default of 5 s. */
@@ -60,6 +62,12 @@ const struct cancel *qmp_set_cancel(struct qmp *q, const struct cancel *cancel)
 
 	q->channel.cancel = cancel;
 	return before;
+}
+
+void qmp_on_event(struct qmp *q, void (*event)(void *opaque, struct json_object *o), void *opaque)
+{
+	q->event = event;
+	q->opaque = opaque;
 }
 
 struct json_object *qmp_greeting_version(const struct qmp *q)
@@ -150,7 +158,7 @@ static int send_command(struct qmp *q, const char *command, struct json_object *
 	return channel_send(&q->channel, text.data, text.len, pass_fd, deadline, err);
 }
 
-/* Skips events, and late answers to commands that have timed out. */
+/* Passes events on, and skips late answers to commands that have timed out. */
 static int wait_answer(struct qmp *q, uint64_t id, uint64_t deadline, struct json_object **ret,
 		       struct error **err)
 {
@@ -168,6 +176,8 @@ static int wait_answer(struct qmp *q, uint64_t id, uint64_t deadline, struct jso
 			*ret = TAKE_PTR(o);
 			return 0;
 		}
+		if (q->event && json_get_str(o, "event"))
+			q->event(q->opaque, o);
 	}
 }
 

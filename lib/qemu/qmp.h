@@ -3,7 +3,7 @@
  * too.  So a connection is opened for a burst of commands and closed again; it is never kept for a whole
  * backup.
  *
- * Events are skipped.  Answers are matched by id, so that a command that timed out cannot
+ * Events are skipped unless somebody asks for them.  Answers are matched by id, so that a command that timed out cannot
  * be mistaken for the next one; the connection stays usable after ERR_PEER and ERR_TIMEOUT.
  *
  * Error codes: ERR_PEER (QEMU answered with an error), ERR_TIMEOUT, ERR_GONE (QEMU died or closed the
@@ -66,6 +66,12 @@ int qmp_execute_timeout(struct qmp *q, const char *command, struct json_object *
 int qmp_pass_fd(struct qmp *q, const char *name, int fd, struct error **err);
 /* 0 also if there is no descriptor of that name. */
 int qmp_close_fd(struct qmp *q, const char *name, struct error **err);
+
+/*
+ * From now on event(opaque, o) gets each event that is found on the way to an answer.  o is borrowed:
+ * {"event":"RESET","data":{...}}.
+ */
+void qmp_on_event(struct qmp *q, void (*event)(void *opaque, struct json_object *o), void *opaque);
 
 /* The greeting's version object, borrowed. */
 struct json_object *qmp_greeting_version(const struct qmp *q);

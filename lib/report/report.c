@@ -1,6 +1,7 @@
 #include "report/report.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/strv.h"
@@ -101,6 +102,24 @@ uint64_t task_report_new(const struct task_report *t)
 	return t->archive_size > shared ? t->archive_size - shared : 0;
 }
 
+const char *boot_state_name(enum boot_state state)
+{
+	static const char *const names[] = {
+		[BOOT_NOT_ASKED] = NULL,  [BOOT_STARTED] = "started",     [BOOT_UNPROVEN] = "unproven",
+		[BOOT_FAILED] = "failed", [BOOT_NOT_TRIED] = "not-tried",
+	};
+
+	return names[state];
+}
+
+void boot_report_clear(struct boot_report *b)
+{
+	free(b->words);
+	free(b->screenshot);
+	free(b->console);
+	*b = (struct boot_report){ 0 };
+}
+
 static void task_report_clear(struct task_report *t)
 {
 	for (size_t i = 0; i < t->n_disks; i++)
@@ -111,6 +130,7 @@ static void task_report_clear(struct task_report *t)
 	free(t->volid);
 	free(t->incremental.base);
 	free(t->incremental.reason);
+	boot_report_clear(&t->boot);
 	strv_free(t->warnings);
 	free(t->error);
 	buf_clear(&t->log);

@@ -50,6 +50,25 @@ struct incremental_report {
 	uint32_t bad;        /* frames of the base that could not be unpacked */
 };
 
+/* Whether the guest of an archive starts; for --verify-boot and vma boot. */
+enum boot_state {
+	BOOT_NOT_ASKED,
+	BOOT_STARTED,   /* its agent has answered, or the expected text has come */
+	BOOT_UNPROVEN,  /* there was no sign of a failure, and nothing that would prove a start */
+	BOOT_FAILED,    /* it does not start */
+	BOOT_NOT_TRIED, /* this host could not try it */
+};
+struct boot_report {
+	enum boot_state state;
+	char *words;      /* one line: why it counts as that; NULL: not asked */
+	uint64_t ns;      /* that the guest ran */
+	char *screenshot; /* path of what its screen showed at the end; NULL: none was kept */
+	char *console;    /* path of the log of its console; NULL: the same */
+};
+/* "started", "unproven", "failed", "not-tried"; NULL: it was not asked for. */
+const char *boot_state_name(enum boot_state state);
+void boot_report_clear(struct boot_report *b);
+
 /* One guest. */
 struct task_report {
 	uint32_t vmid;
@@ -70,6 +89,7 @@ struct task_report {
 	size_t n_disks;
 
 	struct incremental_report incremental;
+	struct boot_report boot;
 
 	uint64_t stopped_ns; /* its vCPUs did not run because of the backup, a shutdown included */
 	uint64_t frozen_ns;  /* its file systems were frozen */

@@ -1,0 +1,44 @@
+/*
+ * Watching a guest that was started, until it is known what becomes of it: that it started, that it does not, or
+ * that the time is up.
+ */
+#ifndef VZDUMP_BOOT_WATCH_H
+#define VZDUMP_BOOT_WATCH_H
+
+#include "base/cancel.h"
+#include "boot/console.h"
+#include "boot/disks.h"
+#include "boot/machine.h"
+#include "report/report.h"
+
+enum boot_verdict {
+	BOOT_DECIDED,
+	BOOT_LIFELESS, /* nothing at all happens: its accelerator may be none */
+};
+
+struct boot_watch {
+	/* set by the caller: */
+	struct boot_machine *machine;
+	struct boot_disks *disks;
+	const struct boot_expect *expect;
+	const struct cancel *cancel;
+	unsigned timeout_s;
+	unsigned lifeless_s;  /* 0: a lifeless guest is given all of its time, too */
+	uint64_t max_written; /* bytes that the overlays may take */
+	/* the rest is of boot_watch(): */
+	struct boot_console console, debug;
+	char *screen; /* the newest text screen; NULL: none */
+	uint64_t start_ns;
+	uint64_t looked_ns; /* when the screen was taken */
+};
+
+/*
+ * *ret's state, words and ns are set if it is decided.  Returns a verdict, or ERR_CANCELED.  The caller clears the
+ * watch.
+ */
+int boot_watch(struct boot_watch *w, struct boot_report *ret, struct error **err);
+/* What was shown, for a file: the serial console, then the screen.  Appended to out. */
+void boot_watch_text(const struct boot_watch *w, struct buf *out);
+void boot_watch_clear(struct boot_watch *w);
+
+#endif
