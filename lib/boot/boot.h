@@ -1,13 +1,14 @@
 /*
- * Does the guest of an archive start?  Its own QEMU runs it on overlays over the served archive: without network,
- * without anything of the host, and the archive is only read.
+ * Does the guest of an archive start?  Its own QEMU runs it on overlays over the served archive: without
+ * network, without anything of the host, and the archive is only read.
  *
- *	archive ─▶ nbdkit + plugin ─▶ overlays ─▶ QEMU ─▶ console, screen, agent ─▶ watch ─▶ started | failed | ...
+ * 	archive ─▶ nbdkit + plugin ─▶ overlays ─▶ QEMU ─▶ console, screen, agent ─▶ watch ─▶ started | failed | ...
  *
- * It counts as started when the guest agent answers or an expected text appears.  It has failed if its console or
- * screen shows one of the well-known marks (boot/marks.h), if it restarts again and again, switches itself off,
- * if QEMU ends, if a read of the archive fails, or if nothing of that has come until the time is up.  Where there
- * is neither an agent nor a text, all that can be said in the end is that there was no sign of a failure.
+ * It counts as started when the guest agent answers or an expected text appears.  It has failed if its
+ * console or screen shows one of the well-known marks (boot/marks.h), if it restarts again and again,
+ * switches itself off, if QEMU ends, if a read of the archive fails, or if nothing of that has come until the
+ * time is up.  Where there is neither an agent nor a text, all that can be said in the end is that there was
+ * no sign of a failure.
  */
 #ifndef VZDUMP_BOOT_BOOT_H
 #define VZDUMP_BOOT_BOOT_H
@@ -51,9 +52,9 @@ struct boot_options {
 #define BOOT_MAX_WRITTEN (UINT64_C(4) << 30)
 
 /*
- * Tries it.  Returns 0 with the result in *ret, or a negative code if it could not be tried: the archive cannot be
- * read at all (ERR_CORRUPT), has no configuration, or the host lacks something; ERR_CANCELED.  Nothing of it is
- * left on the host in any case.  The caller clears *ret, also after an error.
+ * Tries it.  Returns 0 with the result in *ret, or a negative code if it could not be tried: the archive
+ * cannot be read at all (ERR_CORRUPT), has no configuration, or the host lacks something; ERR_CANCELED.
+ * Nothing of it is left on the host in any case.  The caller clears *ret, also after an error.
  */
 int boot_run(const struct boot_options *o, struct boot_report *ret, struct error **err);
 

@@ -21,8 +21,8 @@ struct boot_config_options {
 };
 
 /*
- * text is the archive's qemu-server.conf.  log hears of what is less than configured.  -ENOMEM: the host has not
- * even BOOT_MEMORY_MIN free.  The caller clears *ret after success.
+ * text is the archive's qemu-server.conf.  log hears of what is less than configured.  -ENOMEM: the host has
+ * not even BOOT_MEMORY_MIN free.  The caller clears *ret after success.
  */
 #define BOOT_MEMORY_MIN_MIB UINT64_C(64)
 int boot_config_make(const char *text, const struct boot_config_options *o, struct guest_config *ret,

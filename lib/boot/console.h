@@ -18,7 +18,9 @@ struct boot_expect {
 	regex_t regex;
 };
 
-/* text may be NULL.  ERR_INVALID: it is empty, or no regular expression.  The caller clears *ret on success. */
+/*
+ * text may be NULL.  ERR_INVALID: it is empty, or no regular expression.  The caller clears *ret on success.
+ */
 int boot_expect_init(struct boot_expect *ret, const char *text, struct error **err);
 void boot_expect_clear(struct boot_expect *e);
 /* Whether the text has it. */
@@ -38,8 +40,8 @@ char *boot_console_tail(const struct boot_console *c, unsigned n);
 void boot_console_clear(struct boot_console *c);
 
 /*
- * The rows of a VGA text screen (80 times 25 pairs of character and attribute) as lines; NULL if it shows none,
- * or no text.  Caller frees.
+ * The rows of a VGA text screen (80 times 25 pairs of character and attribute) as lines; NULL if it shows
+ * none, or no text.  Caller frees.
  */
 #define BOOT_SCREEN_BYTES 4000u
 char *boot_screen_text(const unsigned char cells[BOOT_SCREEN_BYTES]);

@@ -1,6 +1,6 @@
 /*
- * The disks of the archive as QEMU gets them: nbdkit serves the archive, which is only read, and what the guest
- * writes goes to an overlay for each disk, a qcow2 file in the folder of the boot.
+ * The disks of the archive as QEMU gets them: nbdkit serves the archive, which is only read, and what the
+ * guest writes goes to an overlay for each disk, a qcow2 file in the folder of the boot.
  */
 #ifndef VZDUMP_BOOT_DISKS_H
 #define VZDUMP_BOOT_DISKS_H
@@ -20,8 +20,8 @@ struct boot_disks {
 };
 
 /*
- * Serves the archive.  The header is the archive's and lives as long as *ret, which the caller stops, also after
- * an error.
+ * Serves the archive.  The header is the archive's and lives as long as *ret, which the caller stops, also
+ * after an error.
  */
 int boot_disks_serve(struct boot_disks *ret, const char *archive, const struct vma_header *header,
 		     const char *folder, const struct cancel *cancel, struct error **err);

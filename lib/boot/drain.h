@@ -1,6 +1,6 @@
 /*
- * Takes what QEMU writes to a pair of sockets, at once and in a thread of its own: QEMU waits for its reader, and so
- * would whoever waits for QEMU.
+ * Takes what QEMU writes to a pair of sockets, at once and in a thread of its own: QEMU waits for its reader,
+ * and so would whoever waits for QEMU.
  */
 #ifndef VZDUMP_BOOT_DRAIN_H
 #define VZDUMP_BOOT_DRAIN_H

@@ -58,7 +58,9 @@ void boot_folder_clean(const struct log *log)
 	clean_in(default_parent(), log);
 }
 
-/* 0 also if another process took the new folder for a left one, before it was locked: then it is not named. */
+/*
+ * 0 also if another process took the new folder for a left one, before it was locked: then it is not named.
+ */
 static int make_one(struct boot_folder *ret, const char *parent, struct error **err)
 {
 	ret->path = xasprintf("%s/" BEGINNING "XXXXXX", parent);

@@ -14,8 +14,8 @@ struct boot_folder {
 };
 
 /*
- * Makes one in `parent` (NULL: $TMPDIR, else /var/tmp, since what a guest writes goes there), and removes those
- * that killed boots of the same user have left there.  The caller removes it, also after an error.
+ * Makes one in `parent` (NULL: $TMPDIR, else /var/tmp, since what a guest writes goes there), and removes
+ * those that killed boots of the same user have left there.  The caller removes it, also after an error.
  */
 int boot_folder_make(struct boot_folder *ret, const char *parent, const struct log *log, struct error **err);
 void boot_folder_remove(struct boot_folder *f);

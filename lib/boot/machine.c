@@ -37,8 +37,8 @@ static bool is_x86(const struct guest_config *c)
 }
 
 /*
- * In JSON, as all others are: QEMU makes those that are written in key=value before these, and would give them
- * PCI addresses that belong to others.
+ * In JSON, as all others are: QEMU makes those that are written in key=value before these, and would give
+ * them PCI addresses that belong to others.
  */
 static void add_device(char ***argv, const char *json)
 {

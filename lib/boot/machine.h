@@ -1,6 +1,6 @@
 /*
- * The QEMU of a boot: one process that ends with ours, without network, with a serial console, the guest agent's
- * port and, for a BIOS, its debug port.  Everything it has open is in the folder of the boot.
+ * The QEMU of a boot: one process that ends with ours, without network, with a serial console, the guest
+ * agent's port and, for a BIOS, its debug port.  Everything it has open is in the folder of the boot.
  */
 #ifndef VZDUMP_BOOT_MACHINE_H
 #define VZDUMP_BOOT_MACHINE_H
@@ -42,8 +42,8 @@ struct boot_machine {
 };
 
 /*
- * Starts it, with the guest running.  ERR_PEER with QEMU's words if it does not start.  The caller stops it, also
- * after an error.
+ * Starts it, with the guest running.  ERR_PEER with QEMU's words if it does not start.  The caller stops it,
+ * also after an error.
  */
 int boot_machine_start(struct boot_machine *m, const struct boot_machine_options *o, struct error **err);
 /* Takes what has come by the serial console and the debug port. */
@@ -53,10 +53,14 @@ bool boot_machine_poll(struct boot_machine *m);
 /* The text screen; NULL if there is none.  Caller frees. */
 char *boot_machine_screen(struct boot_machine *m);
 /*
- * Reads that the guest has finished, in bytes, of all disks; *ret_failed (may be NULL) is whether one has failed.
+ * Reads that the guest has finished, in bytes, of all disks; *ret_failed (may be NULL) is whether one has
+ * failed.
  */
 uint64_t boot_machine_bytes_read(struct boot_machine *m, bool *ret_failed);
-/* Writes a screenshot into the folder: PNG, or PPM with a QEMU before 7.1.  Its path; NULL: none.  Caller frees. */
+/*
+ * Writes a screenshot into the folder: PNG, or PPM with a QEMU before 7.1.  Its path; NULL: none.  Caller
+ * frees.
+ */
 char *boot_machine_screenshot(struct boot_machine *m, const char *folder);
 /* QEMU's last words, NULL if there are none.  Caller frees. */
 char *boot_machine_words(const struct boot_machine *m);

@@ -1,7 +1,7 @@
 /*
- * What a guest that does not start shows on its serial console or text screen: well-known words of firmware, boot
- * loaders and systems.  A mark is decisive: who shows it goes no further by itself.  Words that come before a
- * second attempt ("Boot failed: not a bootable disk") are none.
+ * What a guest that does not start shows on its serial console or text screen: well-known words of firmware,
+ * boot loaders and systems.  A mark is decisive: who shows it goes no further by itself.  Words that come
+ * before a second attempt ("Boot failed: not a bootable disk") are none.
  */
 #ifndef VZDUMP_BOOT_MARKS_H
 #define VZDUMP_BOOT_MARKS_H

@@ -14,8 +14,8 @@ struct boot_tpm {
 };
 
 /*
- * Starts it if the archive has a tpmstate0.  Where swtpm is not installed, log gets a warning, and the guest has
- * no TPM.  The caller stops it, also after an error.
+ * Starts it if the archive has a tpmstate0.  Where swtpm is not installed, log gets a warning, and the guest
+ * has no TPM.  The caller stops it, also after an error.
  */
 int boot_tpm_start(struct boot_tpm *t, struct vma_random *archive, const char *folder, const struct log *log,
 		   const struct cancel *cancel, struct error **err);

@@ -1,6 +1,6 @@
 /*
- * Watching a guest that was started, until it is known what becomes of it: that it started, that it does not, or
- * that the time is up.
+ * Watching a guest that was started, until it is known what becomes of it: that it started, that it does not,
+ * or that the time is up.
  */
 #ifndef VZDUMP_BOOT_WATCH_H
 #define VZDUMP_BOOT_WATCH_H
@@ -33,8 +33,8 @@ struct boot_watch {
 };
 
 /*
- * *ret's state, words and ns are set if it is decided.  Returns a verdict, or ERR_CANCELED.  The caller clears the
- * watch.
+ * *ret's state, words and ns are set if it is decided.  Returns a verdict, or ERR_CANCELED.  The caller
+ * clears the watch.
  */
 int boot_watch(struct boot_watch *w, struct boot_report *ret, struct error **err);
 /* What was shown, for a file: the serial console, then the screen.  Appended to out. */

@@ -2,13 +2,11 @@
  * QMP client.  A monitor socket serves one client at a time, and other programs (PVE's status daemon) need it
  * too.  So a connection is opened for a burst of commands and closed again; it is never kept for a whole
  * backup.
- *
- * Events are skipped unless somebody asks for them.  Answers are matched by id, so that a command that timed out cannot
- * be mistaken for the next one; the connection stays usable after ERR_PEER and ERR_TIMEOUT.
- *
+ * Events are skipped unless somebody asks for them.  Answers are matched by id, so that a command that timed
+ * out cannot be mistaken for the next one; the connection stays usable after ERR_PEER and ERR_TIMEOUT.
  * Error codes: ERR_PEER (QEMU answered with an error), ERR_TIMEOUT, ERR_GONE (QEMU died or closed the
- * socket), ERR_CANCELED, ERR_CORRUPT (the peer sent something that is not QMP), -errno from connect().
- * Only one thread at a time may use a connection.
+ * socket), ERR_CANCELED, ERR_CORRUPT (the peer sent something that is not QMP), -errno from connect(). Only
+ * one thread at a time may use a connection.
  */
 #ifndef VZDUMP_QEMU_QMP_H
 #define VZDUMP_QEMU_QMP_H
