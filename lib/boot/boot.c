@@ -265,8 +265,8 @@ static int try_kvm_first(struct boot *b, struct boot_report *ret, struct error *
 		error_keep_first(err, &why);
 		return r;
 	}
-	log_warn(b->o->log, "with KVM nothing happens here (%s): the guest is tried by TCG, which is slow",
-		 why ? error_message(why) : "the firmware does not begin");
+	log_warn(b->o->log, "with KVM it gets nowhere (%s): the guest is tried again by TCG, which is slow",
+		 why ? error_message(why) : "there is no sign of a start, and none of a failure");
 	boot_report_clear(ret);
 	return attempt(b, false, false, ret, err);
 }

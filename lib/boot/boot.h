@@ -2,7 +2,7 @@
  * Does the guest of an archive start?  Its own QEMU runs it on overlays over the served archive: without
  * network, without anything of the host, and the archive is only read.
  *
- * 	archive ─▶ nbdkit + plugin ─▶ overlays ─▶ QEMU ─▶ console, screen, agent ─▶ watch ─▶ started | failed | ...
+ *	archive ─▶ nbdkit, plugin ─▶ overlays ─▶ QEMU ─▶ console, screen, agent ─▶ watch ─▶ report
  *
  * It counts as started when the guest agent answers or an expected text appears.  It has failed if its
  * console or screen shows one of the well-known marks (boot/marks.h), if it restarts again and again,

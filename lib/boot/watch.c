@@ -135,6 +135,15 @@ static int qemu_ended(struct boot_watch *w, struct boot_report *ret)
 				w->machine->status, words ? ": " : "", words ? words : ""));
 }
 
+/* If there is another attempt without KVM, whatever has not come until now may come then. */
+static bool is_worth_another(const struct boot_watch *w)
+{
+	const bool awaits = w->machine->agent_socket || w->expect->text;
+
+	return w->lifeless_s && seconds(w) >= w->timeout_s &&
+	       (awaits || boot_machine_bytes_read(w->machine, NULL) < NOTHING_READ);
+}
+
 static int time_is_up(struct boot_watch *w, struct boot_report *ret)
 {
 	const bool agent = w->machine->agent_socket != NULL, text = w->expect->text != NULL;
@@ -196,7 +205,7 @@ static int tick(struct boot_watch *w, struct boot_report *ret)
 		done = look_at_writes(w, ret);
 	if (!done && !alive)
 		done = qemu_ended(w, ret);
-	if (!done && seconds(w) >= w->timeout_s)
+	if (!done && seconds(w) >= w->timeout_s && !is_worth_another(w))
 		done = time_is_up(w, ret);
 	return done;
 }
@@ -215,7 +224,7 @@ int boot_watch(struct boot_watch *w, struct boot_report *ret, struct error **err
 {
 	w->start_ns = units_now_ns();
 	while (!tick(w, ret)) {
-		if (is_lifeless(w))
+		if (is_lifeless(w) || is_worth_another(w))
 			return BOOT_LIFELESS;
 		if (cancel_sleep(w->cancel, TICK_MS, err) < 0)
 			return ERR_CANCELED;

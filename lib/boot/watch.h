@@ -13,7 +13,11 @@
 
 enum boot_verdict {
 	BOOT_DECIDED,
-	BOOT_LIFELESS, /* nothing at all happens: its accelerator may be none */
+	/*
+	 * nothing at all happens, or not what is waited for, and no failure either: its accelerator may be
+	 * none
+	 */
+	BOOT_LIFELESS,
 };
 
 struct boot_watch {
@@ -23,7 +27,7 @@ struct boot_watch {
 	const struct boot_expect *expect;
 	const struct cancel *cancel;
 	unsigned timeout_s;
-	unsigned lifeless_s;  /* 0: a lifeless guest is given all of its time, too */
+	unsigned lifeless_s;  /* 0: there is no other attempt, so a lifeless guest is given its time */
 	uint64_t max_written; /* bytes that the overlays may take */
 	/* the rest is of boot_watch(): */
 	struct boot_console console, debug;
