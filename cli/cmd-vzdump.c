@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "boot/folder.h"
+#include "boot/verify.h"
 #include "config/settings.h"
 #include "config/vzdump-options.h"
 #include "guest/guest-ops.h"
@@ -83,6 +84,7 @@ static int run_job(struct vzdump *v, const struct selection *selection, struct e
 					   .command_line = line,
 					   .stdout_fd = STDOUT_FILENO,
 					   .observers = &observers,
+					   .boot = boot_verify,
 					   .report = &v->report };
 	int r = settings_load(&v->settings, v->cli, v->host.paths, v->host.log, err);
 

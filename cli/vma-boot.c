@@ -84,13 +84,6 @@ static void on_line(const struct log *log, enum log_level level, const char *lin
 
 /* ---- options ---- */
 
-static enum boot_accel parse_accel(const char *name)
-{
-	if (!strcmp(name, "kvm"))
-		return BOOT_ACCEL_KVM;
-	return strcmp(name, "tcg") == 0 ? BOOT_ACCEL_TCG : BOOT_ACCEL_AUTO;
-}
-
 static enum boot_agent parse_agent(const struct options *o)
 {
 	if (!options_given(o, "agent"))
@@ -160,7 +153,7 @@ static int boot(const struct options *o, const struct paths *paths, struct error
 				   .timeout_s = (unsigned)options_int(o, "timeout"),
 				   .expect = options_get(o, "expect"),
 				   .agent = parse_agent(o),
-				   .accel = parse_accel(options_get(o, "accel")),
+				   .accel = boot_accel_parse(options_get(o, "accel")),
 				   .max_written = BOOT_MAX_WRITTEN,
 				   .display = display,
 				   .keep = keep };

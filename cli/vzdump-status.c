@@ -51,6 +51,7 @@ enum column {
 	COLUMN_AGE,
 	COLUMN_SIZE,
 	COLUMN_VERIFIED,
+	COLUMN_BOOT,
 	COLUMN_PROTECTED,
 	COLUMN_PRUNED,
 	COLUMN_NEXT,
@@ -67,6 +68,7 @@ static const char *const titles[COLUMNS] = {
 	[COLUMN_AGE] = "AGE",
 	[COLUMN_SIZE] = "SIZE",
 	[COLUMN_VERIFIED] = "VERIFIED",
+	[COLUMN_BOOT] = "BOOT",
 	[COLUMN_PROTECTED] = "PROT",
 	[COLUMN_PRUNED] = "NEXT PRUNED",
 	[COLUMN_NEXT] = "NEXT RUN",
@@ -134,6 +136,31 @@ static char *last_run_text(const struct status_guest *g)
 	return buf_steal(&text);
 }
 
+/* Of the newest backup, which need not be of the last run. */
+static enum boot_state boot_state_of(const struct status_guest *g)
+{
+	const struct run_record *last = &g->record.last;
+
+	return g->has_record && str_equal_null(last->boot_archive, g->backup.path) ? last->boot
+										   : BOOT_NOT_ASKED;
+}
+
+static const char *boot_text(enum boot_state state)
+{
+	switch (state) {
+	case BOOT_STARTED:
+		return "ok";
+	case BOOT_UNPROVEN:
+		return "unproven";
+	case BOOT_FAILED:
+		return "FAILED";
+	case BOOT_NOT_ASKED:
+	case BOOT_NOT_TRIED:
+		break;
+	}
+	return "-";
+}
+
 static void fill_backup(struct row *row, const struct status *s, const struct status_backup *b)
 {
 	row->cells[COLUMN_BACKUP] = minute_text(b->time);
@@ -155,6 +182,7 @@ static void fill_row(struct row *row, const struct status *s, const struct statu
 	row->cells[COLUMN_VMID] = xasprintf("%" PRIu32, g->vmid);
 	row->cells[COLUMN_NAME] = xstrdup(g->record.name ? g->record.name : "-");
 	fill_backup(row, s, &g->backup);
+	row->cells[COLUMN_BOOT] = xstrdup(boot_text(boot_state_of(g)));
 	row->cells[COLUMN_PRUNED] = with_more(minute_text(g->pruned_time), strv_len(g->pruned));
 	row->cells[COLUMN_NEXT] =
 		g->n_jobs && !g->next ? xstrdup("never") : minute_text(g->next ? g->next->next : 0);
@@ -246,8 +274,10 @@ static void put_time(struct json_object *o, const char *key, time_t when)
 }
 
 /* NULL: none. */
-static struct json_object *backup_json(const struct status_backup *b)
+static struct json_object *backup_json(const struct status_guest *g)
 {
+	const struct status_backup *b = &g->backup;
+	const enum boot_state boot = boot_state_of(g);
 	struct json_object *o;
 
 	if (!b->time)
@@ -259,6 +289,7 @@ static struct json_object *backup_json(const struct status_backup *b)
 	json_put_u64(o, "size", b->size);
 	json_put_bool(o, "protected", b->is_protected);
 	put_time(o, "verified", b->verified);
+	json_put_text(o, "boot", boot_state_name(boot));
 	json_put_bool(o, "seen", b->is_seen);
 	return o;
 }
@@ -328,7 +359,7 @@ static struct json_object *guest_json(const struct status_guest *g)
 	json_put_str(o, "type", g->is_container ? "lxc" : "qemu");
 	json_put_obj(o, "problems", problems_json(g));
 	json_put_u64(o, "backups", g->n_backups);
-	put_or_null(o, "last-backup", backup_json(&g->backup));
+	put_or_null(o, "last-backup", backup_json(g));
 	json_put_obj(o, "next-pruned", json_new_texts(g->pruned));
 	put_jobs(o, g);
 	put_or_null(o, "last-run", g->has_record ? last_run_json(&g->record.last) : NULL);

@@ -219,7 +219,10 @@ void job_init(struct job *j, const struct host *host, const struct job_params *p
 	*j = (struct job){
 		.host = *host,
 		.p = p,
-		.task = { .settings = p->settings, .observers = p->observers, .report = p->report },
+		.task = { .settings = p->settings,
+			  .observers = p->observers,
+			  .boot = p->boot,
+			  .report = p->report },
 		.report = p->report,
 	};
 	begin_report(p->report, host, p);

@@ -7,6 +7,7 @@
 
 #include "backup/observer.h"
 #include "backup/select.h"
+#include "backup/task.h"
 #include "config/settings.h"
 #include "report/report.h"
 #include "storage/host.h"
@@ -17,6 +18,7 @@ struct job_params {
 	const char *command_line;          /* "vzdump 123 --mode snapshot", for the log */
 	int stdout_fd;                     /* --stdout: where the archive goes */
 	const struct observers *observers; /* the hook script, the terminal, ...; may be NULL */
+	task_boot_fn *boot;                /* for --verify-boot; NULL: it has no effect */
 	struct job_report *report;         /* of zeroes; filled in any case, the caller clears it */
 };
 

@@ -44,6 +44,12 @@ static void say_target(const struct log *log, const struct settings *s, const st
 		log_info(log, "archives go to storage '%s' ('%s'): %s free", storage, dumpdir, room);
 	else
 		log_info(log, "archives go to '%s': %s free", dumpdir, room);
+	if (s->verify_boot.enabled)
+		log_info(
+			log,
+			"verify-boot: each guest is tried from its archive, for %u s at most; if it does not "
+			"start, its backup fails and no older one is removed",
+			s->verify_boot.timeout_s);
 	if (!s->request.to_stdout)
 		log_info(log, "retention: %s%s", p->retention,
 			 p->prunes ? "" : "; no backup is removed for it");

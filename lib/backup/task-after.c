@@ -63,6 +63,8 @@ static int prune_backups(struct task *t, struct error **err)
 	unsigned removed = 0;
 	int r;
 
+	if (!t->prunes)
+		return 0;
 	task_say_retention(t);
 	r = place_list(t->o->place, "qemu", t->vmid, &b, err);
 	if (r < 0)
@@ -97,7 +99,68 @@ int task_after(struct task *t, struct error **err)
 				error_prefix(err, "unable to set protected flag");
 		}
 	}
-	if (r == 0 && t->o->remove && !t->archive.file->not_synced)
-		r = prune_backups(t, err);
+	t->prunes = t->o->remove && !t->archive.file->not_synced;
+	return r == 0 && !task_verifies(t) ? prune_backups(t, err) : r;
+}
+
+/* ---- --verify-boot ---- */
+
+bool task_verifies(const struct task *t)
+{
+	return t->o->settings->verify_boot.enabled && t->o->boot && place_keeps(t->o->place);
+}
+
+static void report_not_tried(struct task *t, const struct error *why)
+{
+	boot_report_clear(&t->row->boot);
+	t->row->boot.state = BOOT_NOT_TRIED;
+	t->row->boot.words = xstrdup(error_message(why));
+	log_warn(t->log, "verify-boot: the guest could not be tried - %s", error_message(why));
+}
+
+static int judge(struct task *t, struct error **err)
+{
+	const struct boot_report *b = &t->row->boot;
+
+	if (b->screenshot || b->console)
+		log_info(t->log, "verify-boot: screenshot '%s', console '%s'",
+			 b->screenshot ? b->screenshot : "none", b->console ? b->console : "none");
+	if (b->state == BOOT_FAILED)
+		return error_set(
+			err, ERR_CORRUPT,
+			"verify-boot: the guest does not start from its archive, which is kept, as are "
+			"all older ones - %s",
+			b->words);
+	if (b->state == BOOT_UNPROVEN)
+		log_info(t->log, "verify-boot: not proven - %s", b->words);
+	else
+		log_info(t->log, "verify-boot: started - %s", b->words);
+	return 0;
+}
+
+static int try_boot(struct task *t, struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+	struct host host = *t->host;
+	int r;
+
+	host.log = t->log;
+	log_info(t->log, "verify-boot: trying whether the guest starts from '%s'", t->archive.name);
+	r = t->o->boot(&host, &t->o->settings->verify_boot, t->vmid, t->archive.path, &t->row->boot, &why);
+	if (r == 0)
+		return judge(t, err);
+	if (r != ERR_CANCELED) {
+		report_not_tried(t, why);
+		return 0;
+	}
+	boot_report_clear(&t->row->boot);
+	error_keep_first(err, &why);
 	return r;
+}
+
+int task_verify(struct task *t, struct error **err)
+{
+	int r = try_boot(t, err);
+
+	return r == 0 ? prune_backups(t, err) : r;
 }

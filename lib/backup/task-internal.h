@@ -91,6 +91,7 @@ struct task {
 	uint32_t vmid;
 	struct task_log tlog;
 	const struct log *log; /* &tlog.log */
+	bool prunes;           /* older backups are removed, if nothing speaks against it */
 	char *logfile;         /* path that the log is copied to; NULL: it is not copied */
 
 	struct task_guest guest;
@@ -220,8 +221,15 @@ void task_incremental_published(struct task *t);
 void task_incremental_clear(struct task *t);
 
 /* ---- task-after.c ---- */
-/* When the archive is complete: notes, protection, retention. */
+/* When the archive is complete: notes and protection; then pruning, unless the guest is to be tried first. */
 int task_after(struct task *t, struct error **err);
+/* Whether the guest is tried from its archive: task_verify(). */
+bool task_verifies(const struct task *t);
+/*
+ * After everything else of the backup has been undone: tries the guest, and prunes.  An error if it does not
+ * start: then the archive stays, and so do all older ones.
+ */
+int task_verify(struct task *t, struct error **err);
 /* Logs by what the guest's backups are kept. */
 void task_say_retention(const struct task *t);
 /* Marks the guest's backups, among them this one: which are kept.  Warns of those in the future. */

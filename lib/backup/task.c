@@ -95,9 +95,15 @@ static int save_guest(struct task *t, struct error **err)
 	}
 	task_incremental_published(t);
 	r = task_after(t, err);
-	if (r == 0)
-		r = task_hook(t, "backup-end", err);
-	return r;
+	return r == 0 && !task_verifies(t) ? task_hook(t, "backup-end", err) : r;
+}
+
+/* The guest must not be kept locked, or down, as long as that takes. */
+static int verify_archive(struct task *t, struct error **err)
+{
+	int r = task_verifies(t) ? task_verify(t, err) : 0;
+
+	return r == 0 && task_verifies(t) ? task_hook(t, "backup-end", err) : r;
 }
 
 /* ---- before and after ---- */
@@ -268,6 +274,8 @@ void task_run(const struct host *host, const struct task_options *o, struct task
 	if (r == 0)
 		r = save_guest(&t, &err);
 	clean_up(&t);
+	if (r == 0)
+		r = verify_archive(&t, &err);
 	row->ns = units_now_ns() - start_ns;
 	report_result(&t, r, err);
 	if (r < 0)

@@ -9,6 +9,13 @@
 #include "report/report.h"
 #include "storage/host.h"
 
+/*
+ * Tries whether the guest vmid starts from the archive, a path.  Logs to host->log.  Returns 0 with the
+ * result in *ret; a negative code if it could not be tried, or ERR_CANCELED.
+ */
+typedef int task_boot_fn(const struct host *host, const struct verify_boot_config *config, uint32_t vmid,
+			 const char *archive, struct boot_report *ret, struct error **err);
+
 /* What all guests of a job have in common.  Borrowed. */
 struct task_options {
 	const struct settings *settings;
@@ -16,6 +23,7 @@ struct task_options {
 	struct place *place;                   /* where the archive goes */
 	const char *dumpdir;                   /* for hook scripts; NULL with --stdout */
 	struct prune_keep keep;                /* retention, by settings_keep() */
+	task_boot_fn *boot;                    /* for --verify-boot */
 	bool remove;                           /* prune after the backup */
 	struct incremental_config incremental; /* by settings_incremental() */
 	struct budget *budget;                 /* shared by all of the job's guests */

@@ -37,6 +37,13 @@ struct boot {
 	struct boot_tpm tpm;
 };
 
+enum boot_accel boot_accel_parse(const char *name)
+{
+	if (!strcmp(name, "kvm"))
+		return BOOT_ACCEL_KVM;
+	return strcmp(name, "tcg") == 0 ? BOOT_ACCEL_TCG : BOOT_ACCEL_AUTO;
+}
+
 /* ---- the archive ---- */
 
 static uint32_t vmid_of(const char *path)

@@ -32,6 +32,9 @@ enum boot_accel {
 	BOOT_ACCEL_TCG,
 };
 
+/* "kvm", "tcg"; anything else is auto. */
+enum boot_accel boot_accel_parse(const char *name);
+
 /* All borrowed. */
 struct boot_options {
 	const char *archive; /* path */

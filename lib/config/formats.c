@@ -147,6 +147,87 @@ int performance_config_parse(const char *text, struct performance_config *ret, s
 	return 0;
 }
 
+/* ---- verify-boot ---- */
+
+static const char *const accel_values[] = { "auto", "kvm", "tcg", NULL };
+
+static const struct propstr_key verify_boot_keys[] = {
+	{
+		.name = "enabled",
+		.value = { .type = VALUE_BOOL },
+		.fallback = "0",
+		.is_default = true,
+		.description = "Try after its backup whether the guest starts from the archive.",
+	},
+	{
+		.name = "accel",
+		.value = { .type = VALUE_ENUM, .values = accel_values },
+		.fallback = "auto",
+		.description = "KVM, TCG, or KVM where it works (auto).",
+	},
+	{
+		.name = "agent",
+		.value = { .type = VALUE_BOOL },
+		.description = "Whether an answer of the guest agent is waited for. Without it the guest's "
+			       "configuration tells.",
+	},
+	{
+		.name = "expect",
+		.value = { .type = VALUE_STRING },
+		.description = "A text on the serial console or text screen that proves the start; between "
+			       "slashes a regular expression. It has no comma.",
+	},
+	{
+		.name = "memory",
+		.value = { .type = VALUE_INT, .min = 64, .max = 16777216 },
+		.description = "Memory of the guest in MiB. Without it as configured, but no more than the "
+			       "host has free.",
+	},
+	{
+		.name = "timeout",
+		.value = { .type = VALUE_INT, .min = 1, .max = 86400 },
+		.fallback = "300",
+		.description = "Seconds that each guest has.",
+	},
+};
+const struct propstr_format verify_boot_format = {
+	.name = "backup-verify-boot",
+	.keys = verify_boot_keys,
+	.n_keys = ARRAY_SIZE(verify_boot_keys),
+};
+
+static enum verify_boot_agent parse_agent(const struct propstr *p)
+{
+	if (!propstr_has(p, "agent"))
+		return VERIFY_BOOT_AGENT_AS_CONFIGURED;
+	return propstr_get_bool(p, "agent") ? VERIFY_BOOT_AGENT_ON : VERIFY_BOOT_AGENT_OFF;
+}
+
+int verify_boot_config_parse(const char *text, struct verify_boot_config *ret, struct error **err)
+{
+	_cleanup_propstr_ struct propstr p = { 0 };
+	int r = propstr_parse(&verify_boot_format, text ? text : "", &p, err);
+
+	if (r < 0)
+		return r;
+	*ret = (struct verify_boot_config){
+		.enabled = propstr_get_bool(&p, "enabled"),
+		.accel = xstrdup(propstr_get(&p, "accel")),
+		.agent = parse_agent(&p),
+		.expect = xstrdup_null(propstr_get(&p, "expect")),
+		.memory_mib = (uint64_t)propstr_get_int(&p, "memory"),
+		.timeout_s = (unsigned)propstr_get_int(&p, "timeout"),
+	};
+	return 0;
+}
+
+void verify_boot_config_clear(struct verify_boot_config *c)
+{
+	free(c->accel);
+	free(c->expect);
+	*c = (struct verify_boot_config){ 0 };
+}
+
 /* ---- prune-backups ---- */
 
 #define KEEP(period, text)                                                                  \

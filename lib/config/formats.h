@@ -1,6 +1,6 @@
 /*
- * The property strings of a backup job, as C structs: fleecing, incremental, performance,
- * prune-backups.
+ * The property strings of a backup job, as C structs: fleecing, incremental, performance, prune-backups,
+ * verify-boot.
  */
 #ifndef VZDUMP_CONFIG_FORMATS_H
 #define VZDUMP_CONFIG_FORMATS_H
@@ -11,6 +11,7 @@ extern const struct propstr_format fleecing_format;
 extern const struct propstr_format incremental_format;
 extern const struct propstr_format performance_format;
 extern const struct propstr_format prune_format;
+extern const struct propstr_format verify_boot_format;
 
 /*
  * "[[enabled=]<1|0>][,storage=<storage>]".  PVE demands a storage when enabled; here an image
@@ -47,6 +48,28 @@ struct incremental_config {
 };
 /* text may be NULL: not enabled. */
 int incremental_config_parse(const char *text, struct incremental_config *ret, struct error **err);
+
+enum verify_boot_agent {
+	VERIFY_BOOT_AGENT_AS_CONFIGURED,
+	VERIFY_BOOT_AGENT_OFF,
+	VERIFY_BOOT_AGENT_ON,
+};
+
+/*
+ * "[[enabled=]<1|0>][,accel=<auto|kvm|tcg>][,agent=<1|0>][,expect=<text>][,memory=<MiB>][,timeout=<seconds>]"
+ * : an extension of ours.
+ */
+struct verify_boot_config {
+	bool enabled;
+	char *accel;
+	enum verify_boot_agent agent;
+	char *expect;        /* NULL: nothing */
+	uint64_t memory_mib; /* 0: as configured */
+	unsigned timeout_s;
+};
+/* text may be NULL: not enabled.  ERR_INVALID if it does not fit.  Caller clears *ret after success. */
+int verify_boot_config_parse(const char *text, struct verify_boot_config *ret, struct error **err);
+void verify_boot_config_clear(struct verify_boot_config *c);
 
 enum prune_period {
 	PRUNE_LAST,

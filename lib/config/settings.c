@@ -205,6 +205,8 @@ static int fill_formats(struct settings *s, const struct options *o, struct erro
 	int r = fleecing_config_parse(options_get(o, "fleecing"), &s->fleecing, err);
 
 	if (r == 0)
+		r = verify_boot_config_parse(options_get(o, "verify-boot"), &s->verify_boot, err);
+	if (r == 0)
 		r = performance_config_parse(options_get(o, "performance"), &performance, err);
 	if (r == 0)
 		s->max_workers = performance.max_workers;
@@ -230,6 +232,21 @@ static int merge_and_fill(struct settings *s, struct options *cli, const struct 
 	return r == 0 ? fill_retention(&s->retention, cli, &conf, err) : r;
 }
 
+/* A guest is tried from a file whose disks can be read at any place. */
+static void check_verify_boot(struct settings *s, const struct log *log)
+{
+	const enum settings_compression c = s->archive.compression;
+	const char *why = s->request.to_stdout ? "with --stdout"
+			  : c != SETTINGS_COMPRESS_ZSTD && c != SETTINGS_COMPRESS_NONE
+				  ? "with --compress gzip or lzo"
+				  : NULL;
+
+	if (!s->verify_boot.enabled || !why)
+		return;
+	log_warn(log, "verify-boot has no effect %s: the archive cannot be read at any place", why);
+	s->verify_boot.enabled = false;
+}
+
 int settings_load(struct settings *s, struct options *cli, const struct paths *p, const struct log *log,
 		  struct error **err)
 {
@@ -239,6 +256,7 @@ int settings_load(struct settings *s, struct options *cli, const struct paths *p
 	if (r < 0 || s->request.cleanup)
 		return r;
 	vzdump_options_warn(cli, log);
+	check_verify_boot(s, log);
 	return check_place(cli, cli_names_storage, err);
 }
 
@@ -257,6 +275,7 @@ void settings_clear(struct settings *s)
 	free(s->place.storage);
 	free(s->place.dumpdir);
 	fleecing_config_clear(&s->fleecing);
+	verify_boot_config_clear(&s->verify_boot);
 	free(s->incremental.command_line);
 	free(s->incremental.conf);
 	free(s->hook.script);

@@ -122,6 +122,7 @@ struct settings {
 	enum backup_mode mode;
 	struct fleecing_config fleecing;
 	struct settings_incremental incremental;
+	struct verify_boot_config verify_boot;
 	struct settings_archive archive;
 	struct settings_hook hook;
 	struct settings_commands commands;

@@ -278,6 +278,15 @@ static const struct option rows[] = {
 			"--compress zstd.",
 	},
 	{
+		.name = "verify-boot",
+		.value = { .type = VALUE_PROPSTR, .propstr = &verify_boot_format },
+		.complete = COMPLETE_PROPSTR,
+		.description =
+			"Try after each backup whether the guest starts from the archive, without network "
+			"and on a copy. If it does not, its backup has failed and no older one is "
+			"removed.",
+	},
+	{
 		.name = "forget",
 		.value = { .type = VALUE_BOOL },
 		.fallback = "0",

@@ -63,6 +63,7 @@ void record_clear(struct guest_record *r)
 	free(r->last.mode);
 	free(r->last.job_id);
 	free(r->last.node);
+	free(r->last.boot_archive);
 	free(r->success.archive);
 	free(r->success.volid);
 	free(r->success.job_id);
@@ -118,6 +119,13 @@ static void read_incremental(struct json_object *o, struct run_record *ret)
 	ret->shared = get_number(o, "shared");
 }
 
+static void read_boot(struct json_object *o, struct run_record *ret)
+{
+	ret->boot = boot_state_parse(json_get_str(o, "state"));
+	ret->boot_ns = get_number(o, "ns");
+	ret->boot_archive = get_text(o, "archive");
+}
+
 static bool read_last(struct json_object *o, struct run_record *ret)
 {
 	if (!get_outcome(o, &ret->outcome) || !get_time(o, "start", &ret->start))
@@ -133,6 +141,7 @@ static bool read_last(struct json_object *o, struct run_record *ret)
 	ret->archive_size = get_number(o, "archive-size");
 	ret->fleecing = json_get_u64(o, "fleecing-peak", &ret->peak);
 	read_incremental(json_get_obj(o, "incremental"), ret);
+	read_boot(json_get_obj(o, "boot"), ret);
 	ret->n_warnings = get_number(o, "warnings");
 	return true;
 }
@@ -232,6 +241,9 @@ static struct run_record run_of(const struct job_report *job, const struct task_
 		.changed = t->incremental.changed,
 		.fresh = task_report_new(t),
 		.shared = t->incremental.shared,
+		.boot = t->boot.state,
+		.boot_ns = t->boot.ns,
+		.boot_archive = t->archive,
 		.n_warnings = t->n_warnings,
 	};
 }
@@ -243,6 +255,14 @@ static struct json_object *incremental_json(const struct run_record *r)
 	json_put_u64(o, "changed", r->changed);
 	json_put_u64(o, "new", r->fresh);
 	return json_put_u64(o, "shared", r->shared);
+}
+
+static struct json_object *boot_json(const struct run_record *r)
+{
+	struct json_object *o = json_new_str("state", boot_state_name(r->boot));
+
+	json_put_u64(o, "ns", r->boot_ns);
+	return json_put_text(o, "archive", r->boot_archive);
 }
 
 static struct json_object *last_json(const struct run_record *r)
@@ -263,6 +283,8 @@ static struct json_object *last_json(const struct run_record *r)
 		json_put_u64(o, "fleecing-peak", r->peak);
 	if (r->incremental)
 		json_put_obj(o, "incremental", incremental_json(r));
+	if (r->boot != BOOT_NOT_ASKED)
+		json_put_obj(o, "boot", boot_json(r));
 	return json_put_u64(o, "warnings", r->n_warnings);
 }
 

@@ -27,6 +27,9 @@ struct run_record {
 	uint64_t peak;                               /* only with fleecing */
 	bool incremental;                            /* the archive is complete and belongs to a chain: */
 	uint64_t generation, changed, fresh, shared; /* fresh: bytes of the archive that are not shared */
+	enum boot_state boot;                        /* whether the guest was tried from its archive: */
+	uint64_t boot_ns;
+	char *boot_archive; /* path */
 	uint64_t n_warnings;
 };
 

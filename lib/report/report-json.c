@@ -105,6 +105,22 @@ static void put_incremental(struct json_object *o, const struct task_report *t)
 	json_put_obj(o, "incremental", n);
 }
 
+static void put_boot(struct json_object *o, const struct boot_report *b)
+{
+	struct json_object *n;
+
+	if (b->state == BOOT_NOT_ASKED) {
+		json_put_null(o, "boot");
+		return;
+	}
+	n = json_new_str("state", boot_state_name(b->state));
+	json_put_text(n, "reason", b->words);
+	put_seconds(n, "seconds", b->ns);
+	json_put_text(n, "screenshot", b->screenshot);
+	json_put_text(n, "console", b->console);
+	json_put_obj(o, "boot", n);
+}
+
 static struct json_object *task_report_json(const struct task_report *t)
 {
 	struct json_object *o = json_new_obj();
@@ -118,6 +134,7 @@ static struct json_object *task_report_json(const struct task_report *t)
 	put_seconds(o, "seconds", t->ns);
 	put_archive(o, t);
 	put_incremental(o, t);
+	put_boot(o, &t->boot);
 	put_disks(o, t);
 	put_seconds(o, "stopped-seconds", t->stopped_ns);
 	put_seconds(o, "frozen-seconds", t->frozen_ns);

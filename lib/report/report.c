@@ -112,6 +112,14 @@ const char *boot_state_name(enum boot_state state)
 	return names[state];
 }
 
+enum boot_state boot_state_parse(const char *name)
+{
+	for (int i = BOOT_STARTED; name && i <= BOOT_NOT_TRIED; i++)
+		if (!strcmp(name, boot_state_name((enum boot_state)i)))
+			return (enum boot_state)i;
+	return BOOT_NOT_ASKED;
+}
+
 void boot_report_clear(struct boot_report *b)
 {
 	free(b->words);

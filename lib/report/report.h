@@ -65,8 +65,12 @@ struct boot_report {
 	char *screenshot; /* path of what its screen showed at the end; NULL: none was kept */
 	char *console;    /* path of the log of its console; NULL: the same */
 };
-/* "started", "unproven", "failed", "not-tried"; NULL: it was not asked for. */
+/*
+ * "started", "unproven", "failed", "not-tried"; NULL: it was not asked for.  And back; of NULL
+ * BOOT_NOT_ASKED.
+ */
 const char *boot_state_name(enum boot_state state);
+enum boot_state boot_state_parse(const char *name);
 void boot_report_clear(struct boot_report *b);
 
 /* One guest. */

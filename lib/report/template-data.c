@@ -111,6 +111,32 @@ static struct json_object *incremental_row(const struct task_report *t)
 	return json_put_text(o, "base", base);
 }
 
+/* NULL: no guest was tried from its archive. */
+static struct json_object *boot_table(const struct job_report *r)
+{
+	static const struct column columns[] = {
+		{ "VMID", "vmid", NULL },
+		{ "Start", "state", NULL },
+		{ "Because", "reason", NULL },
+	};
+	struct json_object *rows = json_new_array();
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct boot_report *b = &r->tasks[i].boot;
+		struct json_object *o;
+
+		if (b->state == BOOT_NOT_ASKED)
+			continue;
+		o = json_put_u64(json_new_obj(), "vmid", r->tasks[i].vmid);
+		json_put_str(o, "state", boot_state_name(b->state));
+		json_append(rows, json_put_text(o, "reason", b->words));
+	}
+	if (json_array_len(rows))
+		return table_of(columns, ARRAY_SIZE(columns), rows);
+	json_object_put(rows);
+	return NULL;
+}
+
 /* NULL: of no guest there is an archive that was to be an incremental backup. */
 static struct json_object *incremental_table(const struct job_report *r)
 {
@@ -297,6 +323,7 @@ struct json_object *report_template_data(const struct job_report *r, const struc
 	put(o, "guest-table", guest_table(r));
 	put(o, "fleecing-table", fleecing_table(r));
 	put(o, "incremental-table", incremental_table(r));
+	put(o, "boot-table", boot_table(r));
 	put(o, "warnings", warnings_of(r));
 	json_put_text(o, "logs", logs);
 	return o;

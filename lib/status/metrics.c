@@ -60,12 +60,15 @@ enum figure_kind {
 	FIGURE_SECONDS,  /* of a uint64_t of nanoseconds */
 	FIGURE_TIME,     /* a time_t */
 	FIGURE_IS_SAVED, /* an enum task_outcome */
+	FIGURE_STARTED,  /* an enum boot_state: whether it has started */
+	FIGURE_FAILED,   /* and whether it does not */
 };
 
 enum figure_of {
 	OF_LAST,
 	OF_FLEECING,    /* only if there were fleecing images */
 	OF_INCREMENTAL, /* only if the archive belongs to a chain */
+	OF_BOOT,        /* only if the guest was tried from its archive */
 	OF_SUCCESS,     /* only if there has been a good run */
 };
 
@@ -104,6 +107,12 @@ static const struct figure {
 	  OF_INCREMENTAL, FIGURE_NUMBER, FIELD(last.shared) },
 	{ "guest_last_run_generation", "Archives of the chain before that of the last backup.",
 	  OF_INCREMENTAL, FIGURE_NUMBER, FIELD(last.generation) },
+	{ "guest_last_run_boot_started", "1 if the guest was seen to start from the last backup, else 0.",
+	  OF_BOOT, FIGURE_STARTED, FIELD(last.boot) },
+	{ "guest_last_run_boot_failed", "1 if the guest does not start from the last backup, else 0.",
+	  OF_BOOT, FIGURE_FAILED, FIELD(last.boot) },
+	{ "guest_last_run_boot_duration_seconds", "Time that the guest ran from the last backup.",
+	  OF_BOOT, FIGURE_SECONDS, FIELD(last.boot_ns) },
 	{ "guest_last_success_timestamp_seconds", "When the last good backup of the guest began.",
 	  OF_SUCCESS, FIGURE_TIME, FIELD(success.start) },
 	{ "guest_last_success_duration_seconds", "Time that the last good backup of the guest took.",
@@ -120,6 +129,8 @@ static bool has_figure(const struct figure *f, const struct guest_record *r)
 		return r->last.fleecing;
 	case OF_INCREMENTAL:
 		return r->last.incremental;
+	case OF_BOOT:
+		return r->last.boot != BOOT_NOT_ASKED;
 	case OF_SUCCESS:
 		return r->success.start != 0;
 	case OF_LAST:
@@ -144,6 +155,12 @@ static void add_value(struct buf *out, const struct figure *f, const struct gues
 		break;
 	case FIGURE_IS_SAVED:
 		buf_addf(out, "%d", *(const enum task_outcome *)value == TASK_SAVED);
+		break;
+	case FIGURE_STARTED:
+		buf_addf(out, "%d", *(const enum boot_state *)value == BOOT_STARTED);
+		break;
+	case FIGURE_FAILED:
+		buf_addf(out, "%d", *(const enum boot_state *)value == BOOT_FAILED);
 		break;
 	}
 }
