@@ -93,12 +93,25 @@ int vzdump_options_merge(struct options *cli, const struct options *conf, struct
 	return r;
 }
 
+/* With enabled=0 it is off on purpose. */
+static void warn_verify_boot(const struct options *o, const struct log *log)
+{
+	const char *text = options_get(o, "verify-boot");
+	_cleanup_propstr_ struct propstr p = { 0 };
+
+	if (text && propstr_parse(&verify_boot_format, text, &p, NULL) == 0 && p.n &&
+	    !propstr_has(&p, "enabled"))
+		log_warn(log, "verify-boot is off, though '%s' is given for it: enabled=1,%s turns it on",
+			 text, text);
+}
+
 void vzdump_options_warn(const struct options *o, const struct log *log)
 {
 	const char *text = options_get(o, "fleecing");
 	_cleanup_propstr_ struct propstr p = { 0 };
 	const char *storage;
 
+	warn_verify_boot(o, log);
 	if (!text || propstr_parse(&fleecing_format, text, &p, NULL) < 0)
 		return;
 	storage = propstr_get(&p, "storage");

@@ -141,7 +141,7 @@ static void test_json(void)
 		"\"node\":\"here\",\"storage\":null,\"dumpdir\":null,\"start\":1792886400,\"seconds\":61.5,"
 		"\"warnings\":[],\"guests\":[{\"vmid\":100,\"name\":\"caf\303\251\",\"state\":\"failed\","
 		"\"error\":\"why\",\"mode\":null,\"start\":null,\"seconds\":2.0,\"archive\":null,\"volid\":null,"
-		"\"archive-size\":null,\"incremental\":null,\"size\":10,\"read\":0,\"zero\":0,\"speed\":5,\"fleecing\":null,"
+		"\"archive-size\":null,\"incremental\":null,\"boot\":null,\"size\":10,\"read\":0,\"zero\":0,\"speed\":5,\"fleecing\":null,"
 		"\"disks\":[],\"stopped-seconds\":0.0,\"frozen-seconds\":0.0,\"warnings\":[]}],"
 		"\"totals\":{\"guests\":1,\"ok\":0,\"size\":10,\"read\":0,\"zero\":0,\"archive-size\":0,"
 		"\"shared\":0,\"warnings\":0}}",
