@@ -100,7 +100,9 @@ place_in_disk() {
 		sleep 0.1
 	done
 	kill -TERM "$pid"
-	! wait "$pid"
+	local ended=0
+	wait "$pid" || ended=$?
+	[[ $ended = 255 ]]
 	cat "$VZ_TMP/log"
 	grep -q 'interrupted by signal' "$VZ_TMP/log"
 	nothing_left 100
