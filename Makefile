@@ -9,6 +9,7 @@
 #   check-storage       one suite on a real storage of each type: ZFS, LVM, NFS, Ceph and others
 #   check-guestfs       files copied out of XFS, btrfs, NTFS and LVM, by libguestfs
 #   check-libvirt       guests of a real libvirt, which nobody else sees
+#   check-packages      deb and rpm: the same bytes twice, and a package's life in a clean Debian
 #   fuzz                what reads archives and templates, FUZZ_TIME=600 seconds each (clang with its libFuzzer)
 #   lint                clang-format, clang-tidy, cppcheck, shellcheck, mandoc, headers compile alone, layers
 #   bench               speed, memory and guest latency as ratios against other tools
@@ -287,6 +288,18 @@ dist:
 deb rpm: dist
 	$(Q)scripts/deps build package
 	$(Q)packaging/$@ $(abspath $(DIST)) $(abspath $(BUILD))/$@
+
+.PHONY: check-packages run-packages
+check-packages:
+	@scripts/deps build package
+	@$(MAKE) --no-print-directory run-packages
+
+run-packages: deb .cache/debian.tar
+	@$(TESTS) tests/run $(sort $(wildcard tests/packages/*.bats))
+
+.cache/debian.tar:
+	@echo "  BASE    $@: a clean Debian, once"
+	$(Q)tests/packages/make-base $@
 
 .PHONY: clean force
 clean:
