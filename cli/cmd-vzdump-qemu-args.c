@@ -16,6 +16,7 @@
 #include "base/strv.h"
 #include "command.h"
 #include "guest/guest-ops.h"
+#include "guest/mirror.h"
 #include "guest/qemu-args.h"
 #include "qemu/version.h"
 #include "json-out.h"
@@ -228,9 +229,13 @@ static int stop(const struct options *o, struct host *host, const struct guest_c
 
 static int run_on_host(const struct options *o, struct host *host, struct error **err)
 {
+	const uint32_t vmid = (uint32_t)options_int(o, "vmid");
 	_cleanup_guest_config_ struct guest_config c = { 0 };
-	int r = guest_config_load(host->paths, (uint32_t)options_int(o, "vmid"), host->log, &c, err);
+	int r = guest_config_load(host->paths, vmid, host->log, &c, err);
 
+	if (r == 0 && mirror_has(host->paths, vmid))
+		r = error_set(err, ERR_INVALID, "guest %" PRIu32 " is libvirt's: 'virsh' starts and stops it",
+			      vmid);
 	if (r < 0)
 		return r;
 	return options_bool(o, "stop") ? stop(o, host, &c, err) : start_or_print(o, host, &c, err);

@@ -7,6 +7,7 @@
 #include "base/strv.h"
 
 enum {
+	STATE_MS = 15 * 1000,
 	ANSWER_MS = 35 * 1000, /* libvirt gives up after 30 s if another of its clients holds the domain */
 	FIND_MS = 120 * 1000,
 	START_MS = 5 * 60 * 1000,
@@ -201,7 +202,7 @@ static void take_state(void *arg, void *ret)
 int libvirt_get_state(const char *uri, const char *domain, const struct cancel *cancel,
 		      struct libvirt_state *ret, struct error **err)
 {
-	return call_run(call_new(uri, domain, do_get_state), ANSWER_MS, cancel, take_state, ret, err);
+	return call_run(call_new(uri, domain, do_get_state), STATE_MS, cancel, take_state, ret, err);
 }
 
 static void take_text(void *arg, void *ret)
