@@ -1,0 +1,115 @@
+#!/usr/bin/env bats
+# Backups of a real Linux guest of libvirt, whose agent is reached through libvirt.
+
+load ../lib/libvirt
+
+setup_file() {
+	libvirt_setup_file
+}
+
+teardown_file() {
+	libvirt_teardown_file
+}
+
+setup() {
+	libvirt_setup
+}
+
+teardown() {
+	libvirt_teardown
+}
+
+FLEECING=(--fleecing "enabled=1,storage=fast")
+
+# number DISK: what the guest has written last there, see "alternate" of tests/guest/init
+number() {
+	head -c 511 "$VZ_TMP/out/disk-drive-$1.raw" | tr -d ' \0\n'
+}
+
+# one_instant: both disks in the archive are of one instant
+one_instant() {
+	archive_read || return 1
+	local first second
+	first=$(number virtio0) second=$(number virtio1)
+	echo "$first $second"
+	[[ $first -gt 0 && ($first = "$second" || $first = $((second + 1))) ]]
+}
+
+# alternating NAME: a guest that writes to two disks in turn, with its agent
+alternating() {
+	domain_disk "$1" vda 1M
+	domain_disk "$1" vdb 1M
+	domain_linux "$1" alternate
+	domain_start "$1"
+	domain_wait "$1" 'guest: ready'
+	domain_agent_wait "$1"
+}
+
+@test "a guest is frozen and thawed through libvirt, and its two disks are of one instant" {
+	alternating web
+	local arguments
+	for arguments in "${FLEECING[*]}" ""; do
+		# shellcheck disable=SC2086 # words
+		vzdump_ok --libvirt web $arguments
+		has_line "^INFO: issuing guest-agent 'fs-freeze' command$"
+		has_line "^INFO: issuing guest-agent 'fs-thaw' command$"
+		has_no_line '^(WARN|ERROR)'
+		one_instant
+		[[ $(virsh qemu-agent-command web '{"execute":"guest-fsfreeze-status"}') = *thawed* ]]
+	done
+	no_nodes web
+	nothing_of_ours
+
+	# an administrator may freeze it by libvirt during a backup
+	vzdump_ok --libvirt web --mode suspend
+	one_instant
+	[[ $(domain_state web) = running ]]
+
+	# whoever froze it before, is not thawed by us; a guest that sleeps is as any that is paused
+	virsh suspend web
+	vzdump_ok --libvirt web "${FLEECING[@]}"
+	has_no_line 'fs-freeze.* command$'
+	one_instant
+	[[ $(domain_state web) = paused ]]
+	virsh resume web
+}
+
+@test "domfsfreeze and domfsthaw during a backup work" {
+	domain_disk web vda 48M
+	domain_linux web mkfs
+	domain_start web
+	domain_wait web 'guest: ready'
+	domain_agent_wait web
+	backup_begin --libvirt web "${FLEECING[@]}"
+	virsh domfsfreeze web
+	virsh domfsthaw web
+	backup_end
+	[[ $status = 0 ]]
+	archive_read
+	e2fsck -fn "$VZ_TMP/out/disk-drive-virtio0.raw"
+	no_nodes web
+}
+
+@test "mode stop shuts a guest down by its agent, saves it and lets libvirt start it again" {
+	alternating web
+	local pid
+	pid=$(domain_pid web)
+	vzdump_ok --libvirt web --mode stop
+	has_no_line '^(WARN|ERROR)'
+	one_instant
+	[[ $(domain_state web) = running && $(domain_pid web) != "$pid" ]]
+	no_nodes web
+	nothing_of_ours
+}
+
+@test "an agent that refuses to freeze, one that does not answer and none at all do not keep a guest from being saved" {
+	alternating web
+	virsh qemu-agent-command web '{"execute":"guest-fsfreeze-freeze"}'
+	# frozen, it answers fsfreeze commands alone
+	virsh qemu-agent-command web '{"execute":"guest-fsfreeze-thaw"}'
+	virsh suspend web
+	virsh resume web
+	domain_agent_wait web
+	vzdump_ok --libvirt web
+	one_instant
+}
