@@ -17,6 +17,7 @@ enum {
 	RECEIVE_CHUNK = 64 * 1024,
 	SENTINEL = '\xff', /* as in qga.c */
 	/* virErrorNumber */
+	INTERNAL_ERROR = 1,
 	OPERATION_TIMEOUT = 68,
 	ARGUMENT_UNSUPPORTED = 74, /* no agent is configured */
 	AGENT_UNRESPONSIVE = 86,
@@ -265,6 +266,15 @@ static bool agent_is_silent(int code)
 	       code == OPERATION_TIMEOUT || code == ARGUMENT_UNSUPPORTED;
 }
 
+/*
+ * What the agent refuses has the same code as the end of its channel ("End of file from agent socket"): facts
+ * from qemuAgentCheckError() and qemuAgentIOProcess().
+ */
+static bool agent_has_gone(int code, const char *text)
+{
+	return code == INTERNAL_ERROR && !strstr(text, "execute QEMU agent command");
+}
+
 static void thaw_again(const struct proxy *p)
 {
 	free(p->session.api.agent_command(p->session.domain, "{\"execute\":\"" THAW "\"}",
@@ -287,7 +297,8 @@ static bool hand_on_to_agent(struct proxy *p, const char *name, const char *text
 	}
 	code = api->get_last_error_code();
 	libvirt_error(api, &err);
-	if (agent_is_silent(code) || api->domain_is_active(p->session.domain) != 1)
+	if (agent_is_silent(code) || agent_has_gone(code, error_message(err)) ||
+	    api->domain_is_active(p->session.domain) != 1)
 		return false;
 	return answer_error(p, error_message(err), NULL);
 }

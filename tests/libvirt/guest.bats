@@ -60,12 +60,11 @@ alternating() {
 	no_nodes web
 	nothing_of_ours
 
-	# an administrator may freeze it by libvirt during a backup
 	vzdump_ok --libvirt web --mode suspend
 	one_instant
 	[[ $(domain_state web) = running ]]
 
-	# whoever froze it before, is not thawed by us; a guest that sleeps is as any that is paused
+	# a guest that is paused cannot be frozen
 	virsh suspend web
 	vzdump_ok --libvirt web "${FLEECING[@]}"
 	has_no_line 'fs-freeze.* command$'
@@ -74,19 +73,26 @@ alternating() {
 	virsh resume web
 }
 
-@test "domfsfreeze and domfsthaw during a backup work" {
+@test "domfsfreeze and domfsthaw work during a backup, and a guest that is frozen already stays so" {
 	domain_disk web vda 48M
-	domain_linux web mkfs
+	mkfs.ext4 -q -F -E nodiscard "$IMAGES/web-vda.raw"
+	domain_linux web
 	domain_start web
 	domain_wait web 'guest: ready'
 	domain_agent_wait web
 	backup_begin --libvirt web "${FLEECING[@]}"
-	virsh domfsfreeze web
-	virsh domfsthaw web
+	[[ $(virsh domfsfreeze web) = "Froze 1 "* ]]
+	[[ $(virsh domfsthaw web) = "Thawed 1 "* ]]
 	backup_end
 	[[ $status = 0 ]]
 	archive_read
 	e2fsck -fn "$VZ_TMP/out/disk-drive-virtio0.raw"
+	# who froze it before thaws it
+	virsh domfsfreeze web
+	vzdump_ok --libvirt web
+	has_line 'skipping guest filesystem freeze - already frozen'
+	[[ $(virsh qemu-agent-command web '{"execute":"guest-fsfreeze-status"}') = *frozen* ]]
+	virsh domfsthaw web
 	no_nodes web
 }
 
@@ -102,14 +108,12 @@ alternating() {
 	nothing_of_ours
 }
 
-@test "an agent that refuses to freeze, one that does not answer and none at all do not keep a guest from being saved" {
+@test "an agent that does not answer does not keep a guest from being saved" {
 	alternating web
-	virsh qemu-agent-command web '{"execute":"guest-fsfreeze-freeze"}'
-	# frozen, it answers fsfreeze commands alone
-	virsh qemu-agent-command web '{"execute":"guest-fsfreeze-thaw"}'
-	virsh suspend web
-	virsh resume web
-	domain_agent_wait web
+	virsh qemu-agent-command web '{"execute":"guest-exec","arguments":{"path":"/bin/busybox","arg":["killall","-STOP","qemu-ga"]}}'
 	vzdump_ok --libvirt web
+	has_line 'skipping guest filesystem freeze - agent configured but not running\?'
 	one_instant
+	no_nodes web
+	nothing_of_ours
 }

@@ -279,6 +279,12 @@ static void test_agent(void)
 	ok(qga_ping(a, NULL) == ERR_GONE, "an agent that does not answer ends the connection");
 	qga_close(a);
 	wait_closed("the agent");
+	a = open_agent();
+	sim.code = 1;
+	sim.words = "internal error: End of file from agent socket";
+	ok(qga_shutdown(a, &err) == 0, "a guest may be off before its agent has answered");
+	qga_close(a);
+	wait_closed("the agent of a guest that is off");
 	while (sem_trywait(&sim.thawed) == 0)
 		;
 }
