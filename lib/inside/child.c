@@ -21,10 +21,13 @@ static bool give_up_rights(void)
 {
 	const struct rlimit none = { 0 };
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return false;
 	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
 			       setresuid(NOBODY, NOBODY, NOBODY) < 0))
+		return false;
+	/* the kernel forgets it when the user changes */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return false;
 	return setrlimit(RLIMIT_CORE, &none) == 0 && setrlimit(RLIMIT_NPROC, &none) == 0 &&
 	       setrlimit(RLIMIT_NOFILE, &none) == 0;

@@ -210,6 +210,28 @@ same_tree() {
 	[[ $stderr = "warning: the file system was in use at the backup, and the last changes are in its journal only;"* ]]
 }
 
+@test "kill -9 leaves no mount, no folder and no process behind" {
+	mkfifo out
+	"$VMA" cp "$A:virtio2:/numbers" - > out 3>&- &
+	local pid=$! children _
+	exec 7< out
+	# one serves the mount, one reads the file system
+	for _ in {1..600}; do
+		mapfile -t children < <(pgrep -P "$pid")
+		[ "${#children[@]}" != 2 ] || break
+		sleep 0.05
+	done
+	[ "${#children[@]}" = 2 ]
+	kill -9 "$pid"
+	for _ in {1..600}; do
+		ps -o pid= -p "${children[0]},${children[1]}" > left || break
+		sleep 0.05
+	done
+	[ ! -s left ]
+	[ "$(grep -c " /tmp/vma-inside\." /proc/self/mounts)" = 0 ]
+	exec 7<&-
+}
+
 @test "names and links of a hostile file system lead nowhere, circles end, damage is an error" {
 	mkdir -p h/a h/c/d
 	touch h/a/xxxx "h/c/d/e"
