@@ -143,6 +143,27 @@ words_of() {
 	[[ $status = 255 && $output = "VM 123 is a template, which does not start" ]]
 }
 
+@test "a card gets onto an interface that was made for it, and onto a bridge otherwise" {
+	guest_add 123 'net0: virtio=BC:24:11:00:00:01,bridge=br0,tag=5' 'net1: e1000=BC:24:11:00:00:02,bridge=br0'
+	unshare --net --mount true || skip "needs namespaces"
+	run unshare --net --mount bash -euc '
+		mount -t sysfs sysfs /sys
+		# any interface does for the name of the bridge
+		ip tuntap add dev br0 mode tap && ip tuntap add dev tap123i0 mode tap || { echo "no tap"; exit 0; }
+		"$0" 123 --format shell
+		sed -i /^net1/d "$1"
+		"$0" 123 --exec --daemonize
+		ip link set tap123i0 up
+		! ip -br link show dev tap123i0 | grep NO-CARRIER
+	' "$QEMU_ARGS" "$(conf_file 123)"
+	[[ $output != *"no tap"* ]] || skip "no tap interfaces here"
+	[ "$status" = 0 ] || { echo "$output"; return 1; }
+	has_line "-netdev tap,id=net0,ifname=tap123i0,script=no,downscript=no "
+	has_line "-netdev bridge,id=net1,br=br0 "
+	has_line '^WARN: VM 123: net0: tag: without effect here; an interface tap123i0'
+	guest_end 123
+}
+
 @test "--stop shuts the guest down and waits until it is off" {
 	local KERNEL INITRD pid
 	eval "$("$VZ_TOP/tests/guest/build")"
