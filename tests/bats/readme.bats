@@ -14,7 +14,7 @@ walk() {
 @test "README's way on a plain host leads to guests that run, are saved, restored and saved by night" {
 	walk "## On a plain QEMU host" '
 		for vmid in 123 124; do
-			"$BUILD/tests/qmp" /run/qemu-server/$vmid.qmp query-status "{}" | grep -q "\"running\": *true"
+			qmp /run/qemu-server/$vmid.qmp query-status "{}" | grep -q "\"running\": *true"
 		done
 		ls /srv/backup/dump/vzdump-qemu-123-*.vma.zst /srv/backup/dump/vzdump-qemu-124-*.vma.zst
 		[ ! -e /var/lib/vzdump/123.journal ]
@@ -31,7 +31,7 @@ walk() {
 		vzdump 124 --storage vm --mode suspend --incremental 1 --compress zstd
 		qmrestore $archive 125 --live-restore 1
 		for vmid in 123 124 125; do
-			"$BUILD/tests/qmp" $VZDUMP_ROOT/run/qemu-server/$vmid.qmp query-status "{}" |
+			qmp $VZDUMP_ROOT/run/qemu-server/$vmid.qmp query-status "{}" |
 				grep -q "\"running\": *true"
 		done
 		printf "vzdump: n\n\tschedule daily\n\tall 1\n\tstorage vm\n" > $VZDUMP_ROOT/etc/pve/jobs.cfg
