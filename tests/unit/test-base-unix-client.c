@@ -70,7 +70,7 @@ int main(void)
 	other = paths_get(&paths, "/other");
 	fd = unix_socket_listen(path, 4, NULL);
 	fd_other = unix_socket_listen(other, 4, NULL);
-	ok(unix_client(path) == 0, "nobody is connected");
+	ok(fd >= 0 && fd_other >= 0 && unix_client(path) == 0, "nobody is connected");
 	own = unix_socket_connect(path, SOCK_STREAM, NULL);
 	ok(own >= 0 && unix_client(path) == 0, "this process does not count");
 	child = connected_child(path);
