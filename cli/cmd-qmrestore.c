@@ -42,7 +42,8 @@ static const struct option rows[] = {
 			 "smallest that the bwlimit of a disk's storage says for restores." },
 	{ .name = "connect",
 	  .requires = "libvirt",
-	  .description = "The URI of libvirt. Default: libvirt's own, see 'virsh uri'." },
+	  .description = "The URI of libvirt. Default: that of vzdump.conf, or libvirt's own "
+			 "('virsh uri')." },
 	{ .name = "directory",
 	  .requires = "libvirt",
 	  .complete = COMPLETE_DIRECTORY,
@@ -242,7 +243,8 @@ static void print_start(const struct host *host, uint32_t vmid)
 	}
 }
 
-static int restore(const struct host *host, const struct options *o, const char *path,
+/* connect: of vzdump.conf, or NULL. */
+static int restore(const struct host *host, const struct options *o, const char *path, const char *connect,
 		   struct vma_progress *progress, struct error **err)
 {
 	_cleanup_close_ int fd = open_archive(path, err);
@@ -275,7 +277,7 @@ static int restore(const struct host *host, const struct options *o, const char 
 	progress->fd = fd;
 	printf("restore vma archive: %s\n", shown);
 	if (to_libvirt) {
-		r = qmrestore_libvirt(host, o, &p, err);
+		r = qmrestore_libvirt(host, o, connect, &p, err);
 		vma_progress_off(progress);
 		return r;
 	}
@@ -324,7 +326,7 @@ static int run(struct options *o, struct error **err)
 	if (r == 0)
 		r = backup_path(&storages, options_get(o, "archive"), &log, &path, err);
 	if (r == 0)
-		r = restore(&host, o, path, &progress, err);
+		r = restore(&host, o, path, settings.connect, &progress, err);
 	storage_config_clear(&storages);
 	paths_clear(&paths);
 	cancel_clear(stop);

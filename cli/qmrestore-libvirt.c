@@ -35,23 +35,22 @@ int qmrestore_check_kind(const struct options *o, struct error **err)
 }
 
 /* As it is typed. */
-static char *start_command(const struct options *o)
+static char *start_command(const struct libvirt_restore *to)
 {
-	_cleanup_free_ char *name = str_shellquote(options_get(o, "libvirt"));
-	_cleanup_free_ char *uri =
-		str_shellquote(options_given(o, "connect") ? options_get(o, "connect") : "");
+	_cleanup_free_ char *name = str_shellquote(to->name);
+	_cleanup_free_ char *uri = to->uri ? str_shellquote(to->uri) : NULL;
 
-	return options_given(o, "connect") ? xasprintf("virsh --connect %s start %s", uri, name)
-					   : xasprintf("virsh start %s", name);
+	return uri ? xasprintf("virsh --connect %s start %s", uri, name) : xasprintf("virsh start %s", name);
 }
 
-int qmrestore_libvirt(const struct host *host, const struct options *o, struct restore_params *p,
-		      struct error **err)
+int qmrestore_libvirt(const struct host *host, const struct options *o, const char *connect,
+		      struct restore_params *p, struct error **err)
 {
 	const struct libvirt_restore to = { .name = options_get(o, "libvirt"),
-					    .uri = options_get(o, "connect"),
+					    .uri = options_given(o, "connect") ? options_get(o, "connect")
+									       : connect,
 					    .folder = options_get(o, "directory") };
-	_cleanup_free_ char *command = start_command(o);
+	_cleanup_free_ char *command = start_command(&to);
 	int r;
 
 	p->unique = !options_given(o, "unique") || options_bool(o, "unique");

@@ -232,7 +232,10 @@ static void set_nvram(struct domain *d, const struct libvirt_new *g, const struc
 	if (!os)
 		return;
 	xml_remove_all(os, "nvram");
-	xml_add(os, "nvram", file->path);
+	nvram = xml_add(os, "nvram", file->path);
+	/* else newer versions take it to have the format of the code */
+	if (xml_equals(os, "loader/@format", "qcow2"))
+		xml_set_attr(nvram, "format", "raw");
 }
 
 /* Firmware of another distribution. */
@@ -259,6 +262,10 @@ int libvirt_rewrite(const char *xml, const struct libvirt_new *g, const struct l
 
 	if (r < 0)
 		return error_wrap(err, r, "the archive");
+	if (d.has_tpm)
+		log_warn(
+			log,
+			"the guest gets a new, empty TPM: what it unlocks with its TPM needs the recovery key");
 	strip_host(&d, g->keep_host_lines);
 	set_disks(&d, g, log);
 	libvirt_allow(d.node, g->keep_host_lines, log);

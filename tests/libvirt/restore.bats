@@ -112,8 +112,35 @@ has_booted() {
 	[[ $(xml moved //memory) = 65536 ]]
 }
 
+# restore_conf NAME LINES: of an archive with that configuration and a disk for each of its disks' lines; runs
+restore_conf() {
+	local key disks=()
+	printf '%s\n' "$2" > "$VZ_TMP/qemu-server.conf"
+	disk_fill "$VZ_TMP/disk" 64K
+	truncate -s 540672 "$VZ_TMP/vars"
+	for key in $(sed -nE 's/^([a-z]+[0-9]+): local:.*/\1/p' <<< "$2"); do
+		disks+=(-d "drive-$key=$VZ_TMP/$([[ $key = efi* ]] && echo vars || echo disk)")
+	done
+	ARCHIVE=$VZ_TMP/$1.vma.zst
+	"$BUILD/bin/vma" create "$ARCHIVE" -c "$VZ_TMP/qemu-server.conf" "${disks[@]}"
+	restore_ok --libvirt "$1"
+	virsh start "$1" --paused || { virsh dumpxml "$1"; return 1; }
+	virsh domblklist "$1" --details
+	virsh destroy "$1"
+}
+
+@test "of Proxmox VE's machines, controllers and firmware, libvirt takes the definition and QEMU starts" {
+	restore_conf lsi $'memory: 64\nscsi0: local:1\nscsi6: local:2\nide2: none,media=cdrom\nvga: std'
+	restore_conf ide $'memory: 64\nide0: local:1\nide3: local:2\nide2: none,media=cdrom\nostype: win10\nvga: qxl'
+	restore_conf q35 $'memory: 64\nmachine: q35\nide0: local:1\nide2: none,media=cdrom\nsata0: local:2\nsata5: local:3\nserial0: socket\nvga: serial0\nrng0: source=/dev/urandom'
+	restore_conf efi $'memory: 64\nmachine: q35\nbios: ovmf\nefidisk0: local:1,efitype=4m\nscsihw: virtio-scsi-single\nscsi0: local:2,discard=on,ssd=1\nscsi30: local:3\nvirtio15: local:4,iothread=1\nagent: 1\nsockets: 2\ncores: 2\nvcpus: 3\nballoon: 32\nvmgenid: 1'
+	[[ $(xml efi //nvram) = "$NEW/efi-nvram.raw" ]]
+	restore_conf pv $'memory: 64\nscsihw: pvscsi\nscsi0: local:1\nvga: virtio\nnet0: e1000=BC:24:11:00:00:01'
+	restore_conf mega $'memory: 64\nscsihw: megasas\nscsi0: local:1\nscsi1: local:2'
+}
+
 @test "nothing of an archive that anybody made reaches out of the guest" {
-	cp "$VZ_TOP/tests/fixtures/libvirt/hostile.xml" "$VZ_TMP/libvirt.xml"
+	cp "$VZ_TOP/tests/fuzz/corpus/domain/hostile.xml" "$VZ_TMP/libvirt.xml"
 	# without KVM libvirt would refuse it
 	sed -i "s/type='kvm'/type='qemu'/; s/<interface type='bridge'>/<interface type='user'>/; /<source bridge=/d" \
 		"$VZ_TMP/libvirt.xml"
@@ -158,19 +185,57 @@ has_booted() {
 	nothing_new web
 }
 
+@test "with --keep-host-lines a Linux guest boots by the host's kernel from what its agent had frozen" {
+	domain_disk linux vda 32M
+	domain_linux linux mkfs
+	domain_start linux
+	domain_wait linux 'guest: ready'
+	domain_agent_wait linux
+	vzdump_ok --libvirt linux --storage backup
+	virsh destroy linux
+	rm "$IMAGES/linux.serial"
+	restore_ok --libvirt again
+	[[ $output = *"WARN: the XML has <kernel> in <os>, which reaches out of the guest or is not known: it is left"* ]]
+	[[ -z $(xml again //kernel) ]]
+	virsh undefine again
+	rm "$NEW"/*
+	restore_ok --libvirt again --keep-host-lines 1 --start
+	[[ $output = *"WARN: the XML has <kernel> in <os>, which reaches out of the guest or is not known: look at"* ]]
+	domain_wait linux 'guest: ready'
+	domain_agent_wait again
+	[[ $(domain_state again) = running ]]
+}
+
+# restore_slowly: into the background, up to where it fills the disk
+restore_slowly() {
+	"$QMRESTORE" "$ARCHIVE" --libvirt copy --directory "$NEW" --bwlimit 100 > "$LOG" 2>&1 3>&- &
+	PID=$!
+	PIDS+=("$PID")
+	local _
+	for _ in {1..600}; do
+		! compgen -G "$NEW/copy-vda.raw.tmp.*" > /dev/null || return 0
+		sleep 0.1
+	done
+	fail "no file is made"
+}
+
+@test "a restore that is interrupted leaves nothing" {
+	domain_disk web vda 16M
+	domain_define web
+	vzdump_ok --libvirt web --mode stop
+	restore_slowly
+	kill -TERM "$PID"
+	ends_with 255
+	nothing_new web
+}
+
 @test "what a killed restore has left is removed by the next one" {
 	domain_disk web vda 16M
 	domain_define web
 	vzdump_ok --libvirt web --mode stop
-	"$QMRESTORE" "$ARCHIVE" --libvirt copy --directory "$NEW" --bwlimit 100 > "$LOG" 2>&1 3>&- &
-	PIDS+=("$!")
-	local _
-	for _ in {1..600}; do
-		! compgen -G "$NEW/copy-vda.raw.tmp.*" > /dev/null || break
-		sleep 0.1
-	done
-	kill -KILL "${PIDS[-1]}"
-	wait "${PIDS[-1]}" || true
+	restore_slowly
+	kill -KILL "$PID"
+	wait "$PID" || true
 	[[ $(ls -A "$NEW") = copy-vda.raw.tmp.* ]]
 	restore_ok --libvirt copy
 	[[ $(ls -A "$NEW") = copy-vda.raw ]]

@@ -9,7 +9,7 @@
 
 static char *read_fixture(const char *name)
 {
-	_cleanup_free_ char *path = xasprintf("tests/fixtures/libvirt/%s.xml", name);
+	_cleanup_free_ char *path = xasprintf("tests/fuzz/corpus/domain/%s.xml", name);
 	struct buf text = BUF_INIT;
 
 	if (io_read_file(path, 1 << 20, &text, NULL) < 0)
