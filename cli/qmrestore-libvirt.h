@@ -9,8 +9,8 @@
 /* Refuses options that belong to the other kind of restore.  Also without --libvirt. */
 int qmrestore_check_kind(const struct options *o, struct error **err);
 /*
- * Restores, says how the guest starts, and starts it with --start.  Of p the vmid is not used.  connect: the URI
- * of vzdump.conf, or NULL.
+ * Restores, says how the guest starts, and starts it with --start.  Of p the vmid is not used.  connect: the
+ * URI of vzdump.conf, or NULL.
  */
 int qmrestore_libvirt(const struct host *host, const struct options *o, const char *connect,
 		      struct restore_params *p, struct error **err);
