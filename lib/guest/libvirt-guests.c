@@ -148,9 +148,11 @@ static int write_mirror(const struct libvirt_guests_request *q, const char *uri,
 	return r == 0 ? mirror_write(q->paths, vmid, &m, buf_str(&config), q->cancel, err) : r;
 }
 
-/* excluded: 1 is returned if the id is among those. */
+/*
+ * 1 if the id is among those that are excluded. *ret_name: the domain's name, if it is known; caller frees.
+ */
 static int renew(const struct libvirt_guests_request *q, const char *uri, const struct libvirt_found *found,
-		 bool may_exclude, uint32_t *ret, struct error **err)
+		 bool may_exclude, uint32_t *ret, char **ret_name, struct error **err)
 {
 	_cleanup_domain_ struct domain d = { 0 };
 	uint32_t vmid;
@@ -158,6 +160,7 @@ static int renew(const struct libvirt_guests_request *q, const char *uri, const 
 
 	if (r < 0)
 		return r;
+	*ret_name = xstrdup(d.name);
 	vmid = d.vmid ? d.vmid : derive_id(d.uuid);
 	if (may_exclude && is_among(q->excluded, q->n_excluded, vmid))
 		return 1;
@@ -181,12 +184,13 @@ static void take_found(const struct libvirt_guests_request *q, const char *uri,
 		       const struct libvirt_found *found, bool may_exclude, struct libvirt_guests *ret)
 {
 	_cleanup_error_ struct error *err = NULL;
+	_cleanup_free_ char *name = NULL;
 	uint32_t vmid = 0;
 	int r = found->error ? error_set(&err, ERR_NOT_FOUND, "%s", found->error)
-			     : renew(q, uri, found, may_exclude, &vmid, &err);
+			     : renew(q, uri, found, may_exclude, &vmid, &name, &err);
 
 	if (r < 0)
-		fail(ret, found->name, err);
+		fail(ret, name ? name : found->name, err);
 	else if (r == 0)
 		add_once(&ret->vmids, &ret->n, vmid);
 }
@@ -247,6 +251,7 @@ static int find_known(const struct libvirt_guests_request *q, uint32_t vmid, str
 	_cleanup_mirror_ struct mirror m = { 0 };
 	_cleanup_error_ struct error *mine = NULL;
 	_cleanup_libvirt_finds_ struct libvirt_finds finds = { 0 };
+	_cleanup_free_ char *name = NULL;
 	char *names[2] = { 0 };
 	uint32_t now = vmid;
 	int r = mirror_load(q->paths, vmid, &m, &mine);
@@ -257,7 +262,7 @@ static int find_known(const struct libvirt_guests_request *q, uint32_t vmid, str
 	if (r == 0 && finds.list[0].error)
 		r = error_set(&mine, ERR_NOT_FOUND, "%s", finds.list[0].error);
 	if (r == 0)
-		r = renew(q, m.uri, &finds.list[0], false, &now, &mine);
+		r = renew(q, m.uri, &finds.list[0], false, &now, &name, &mine);
 	if (finds.uri)
 		drop_gone(q, &finds);
 	if (r < 0)
