@@ -17,6 +17,7 @@
 #include "qemu/version.h"
 
 #define START_MS      60000
+#define END_MS        2000 /* from closing its monitor to its end */
 #define POLL_MS       50
 #define VGA_TEXT      UINT64_C(0xb8000)
 #define SCREENSHOT_MS 20000
@@ -146,9 +147,9 @@ static int spawn_qemu(struct boot_machine *m, const struct boot_machine_options 
 	return 0;
 }
 
-static bool has_ended(struct boot_machine *m)
+static bool has_ended(struct boot_machine *m, int timeout_ms)
 {
-	if (m->pid > 0 && process_wait(m->pid, 0, &m->status, NULL) == 0)
+	if (m->pid > 0 && process_wait(m->pid, timeout_ms, &m->status, NULL) == 0)
 		m->pid = 0;
 	return m->pid == 0;
 }
@@ -166,7 +167,7 @@ static int open_monitor(struct boot_machine *m, const struct boot_machine_option
 	_cleanup_free_ char *path = xasprintf("%s/qmp.sock", o->folder);
 
 	for (int waited = 0; waited < START_MS; waited += POLL_MS) {
-		if (has_ended(m))
+		if (has_ended(m, 0))
 			return not_started(m, err);
 		if (access(path, F_OK) == 0 && qmp_open(path, START_MS, o->cancel, &m->qmp, NULL) == 0) {
 			qmp_on_event(m->qmp, boot_events_take, &m->events);
@@ -239,9 +240,9 @@ void boot_machine_read(struct boot_machine *m, struct boot_console *console, str
 bool boot_machine_poll(struct boot_machine *m)
 {
 	/* events come with the answer to any command; one that is not answered in time is no end */
-	if (qmp_execute(m->qmp, "query-status", NULL, NULL, NULL) == ERR_GONE)
-		process_wait(m->pid, 2000, NULL, NULL);
-	return !has_ended(m);
+	const bool gone = qmp_execute(m->qmp, "query-status", NULL, NULL, NULL) == ERR_GONE;
+
+	return !has_ended(m, gone ? END_MS : 0);
 }
 
 char *boot_machine_screen(struct boot_machine *m)
@@ -291,7 +292,7 @@ char *boot_machine_screenshot(struct boot_machine *m, const char *folder)
 	_cleanup_free_ char *png = xasprintf("%s/screen.png", folder);
 	_cleanup_free_ char *ppm = xasprintf("%s/screen.ppm", folder);
 
-	if (!m->qmp || has_ended(m))
+	if (!m->qmp || has_ended(m, 0))
 		return NULL;
 	if (take_screenshot(m, png, "png"))
 		return TAKE_PTR(png);

@@ -131,19 +131,39 @@ place_in_disk() {
 	nothing_of_boot
 }
 
+@test "a QEMU that is killed while the guest starts is told" {
+	boot_archive 100
+	"$VMA" boot "$ARCHIVE" --accel tcg --timeout $LONG --expect "never to be seen" --agent 0 > "$VZ_TMP/said" 3>&- &
+	local pid=$! ended=0 _
+	for _ in {1..600}; do
+		[[ -n $(find "$TMPDIR" -name screen) ]] && break
+		sleep 0.1
+	done
+	pkill -KILL -P "$pid" qemu-system
+	wait "$pid" || ended=$?
+	cat "$VZ_TMP/said"
+	[[ $ended = 1 ]]
+	grep -q '^does not start: QEMU ended after .* (exit status 137)' "$VZ_TMP/said"
+	nothing_of_boot
+}
+
 @test "a UEFI guest starts with OVMF and the variables of its archive" {
 	local efi=$STORE/local/images/100/vm-100-disk-1.raw KERNEL INITRD
-	[[ -e /usr/share/OVMF/OVMF_CODE_4M.fd ]] || skip "no OVMF"
+	local loader=/usr/lib/systemd/boot/efi/systemd-bootx64.efi
+	[[ -e /usr/share/OVMF/OVMF_CODE_4M.fd && -e $loader ]] || skip "no OVMF, or no boot loader for it"
 	eval "$("$VZ_TOP/tests/guest/build")"
 	cp /usr/share/OVMF/OVMF_VARS_4M.fd "$efi"
 	mformat -i "$DISK" -h 16 -s 63 -T 98304 ::
-	mmd -i "$DISK" ::EFI ::EFI/BOOT
-	mcopy -i "$DISK" "$KERNEL" ::EFI/BOOT/BOOTX64.EFI
+	mmd -i "$DISK" ::EFI ::EFI/BOOT ::loader ::loader/entries
+	mcopy -i "$DISK" "$loader" ::EFI/BOOT/BOOTX64.EFI
+	mcopy -i "$DISK" "$KERNEL" ::vmlinuz
 	mcopy -i "$DISK" "$INITRD" ::initrd
-	printf '@echo off\nfs0:\\EFI\\BOOT\\BOOTX64.EFI initrd=\\initrd console=ttyS0 panic=-1\n' > "$VZ_TMP/startup.nsh"
+	printf 'title tiny\nlinux /vmlinuz\ninitrd /initrd\noptions console=ttyS0 panic=-1\n' > "$VZ_TMP/tiny.conf"
+	mcopy -i "$DISK" "$VZ_TMP/tiny.conf" ::loader/entries/tiny.conf
 	conf_add 100 'bios: ovmf' "efidisk0: local:100/${efi##*/},efitype=4m,size=4M"
 	boot_archive 100
-	boot $LONG --expect 'EFI stub'
+	boot $LONG
 	echo "$output"
 	[[ $status = 0 ]]
+	has_line '^started: the guest agent answered'
 }
