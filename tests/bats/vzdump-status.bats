@@ -55,9 +55,9 @@ got() {
 	vzdump_ok 101 --protected 1
 	run --separate-stderr "$VZDUMP" status
 	[[ $status = 0 && $stderr = "" && ${#lines[@]} = 4 ]]
-	[[ ${lines[0]} =~ ^\ +VMID\ +NAME\ +BACKUP\ +AGE\ +SIZE\ +VERIFIED\ +PROT\ +NEXT\ PRUNED\ +NEXT\ RUN\ +JOB\ +LAST\ RUN$ ]]
-	[[ ${lines[1]} =~ ^\ \ 101\ +web\ +[0-9-]+\ [0-9:]+\ +[0-9]+m\ .*B\ +-\ +yes\ +-\ +[0-9-]+\ 22:00\ +nightly\ +ok$ ]]
-	[[ ${lines[2]} =~ ^!\ 102\ +-\ +-\ +-\ +-\ +-\ +-\ +-\ +-\ +-\ +-$ ]]
+	[[ ${lines[0]} =~ ^\ +VMID\ +NAME\ +BACKUP\ +AGE\ +SIZE\ +VERIFIED\ +BOOT\ +PROT\ +NEXT\ PRUNED\ +NEXT\ RUN\ +JOB\ +LAST\ RUN$ ]]
+	[[ ${lines[1]} =~ ^\ \ 101\ +web\ +[0-9-]+\ [0-9:]+\ +[0-9]+m\ .*B\ +-\ +-\ +yes\ +-\ +[0-9-]+\ 22:00\ +nightly\ +ok$ ]]
+	[[ ${lines[2]} =~ ^!\ 102\ +-\ +-\ +-\ +-\ +-\ +-\ +-\ +-\ +-\ +-\ +-$ ]]
 	[[ ${lines[3]} = "2 guests: 1 without a backup, 1 in no job, 0 whose last run failed" ]]
 }
 
