@@ -251,7 +251,7 @@ signal.pause()' "$VZDUMP_ROOT/run/qemu-server/101.qmp" "$VZ_TMP/connected" 3>&- 
 		qmrestore "$ARCHIVE" 101
 	says "scsi0: can't use storage 'backup' for images - wrong content type (it has 'backup' in storage.cfg): add 'images' to its content there or name another storage" \
 		qmrestore "$ARCHIVE" 200 --storage backup
-	says "qmrestore: argument <vmid> is missing (see --help)" qmrestore "$ARCHIVE"
+	says "qmrestore: argument <vmid> is missing (see --help); --libvirt <name> restores to libvirt instead" qmrestore "$ARCHIVE"
 }
 
 @test "25: a job's event, key or id is misspelt" {
