@@ -148,9 +148,9 @@ static void forget_kept(const char *keep)
 	}
 }
 
-static void keep_screen(const struct boot *b, struct boot_machine *m, struct boot_report *ret)
+static void keep_screen(const struct boot *b, const struct boot_watch *w, struct boot_report *ret)
 {
-	_cleanup_free_ char *from = boot_machine_screenshot(m, b->folder.path);
+	const char *from = w->screenshot;
 	_cleanup_free_ char *to = NULL;
 	_cleanup_buf_ struct buf data = BUF_INIT;
 
@@ -170,13 +170,12 @@ static void keep_console(const struct boot *b, const struct boot_watch *w, struc
 		keep_file(to, buf_str(&text), text.len, &ret->console, b->o->log);
 }
 
-static void keep(const struct boot *b, struct boot_machine *m, const struct boot_watch *w,
-		 struct boot_report *ret)
+static void keep(const struct boot *b, const struct boot_watch *w, struct boot_report *ret)
 {
 	if (!b->o->keep)
 		return;
 	forget_kept(b->o->keep);
-	keep_screen(b, m, ret);
+	keep_screen(b, w, ret);
 	keep_console(b, w, ret);
 }
 
@@ -201,11 +200,12 @@ static int watch(struct boot *b, struct boot_machine *m, bool may_be_lifeless, s
 				.cancel = b->o->cancel,
 				.timeout_s = b->o->timeout_s,
 				.lifeless_s = may_be_lifeless ? LIFELESS_S : 0,
-				.max_written = b->o->max_written };
+				.max_written = b->o->max_written,
+				.folder = b->o->keep ? b->folder.path : NULL };
 	int r = boot_watch(&w, ret, err);
 
 	if (r == BOOT_DECIDED) {
-		keep(b, m, &w, ret);
+		keep(b, &w, ret);
 		if (ret->state == BOOT_FAILED)
 			say_tail(b, &w);
 	}

@@ -229,6 +229,9 @@ int boot_watch(struct boot_watch *w, struct boot_report *ret, struct error **err
 		if (cancel_sleep(w->cancel, TICK_MS, err) < 0)
 			return ERR_CANCELED;
 	}
+	/* at once: a guest that has given up may restart */
+	if (w->folder)
+		w->screenshot = boot_machine_screenshot(w->machine, w->folder);
 	settle(w);
 	return BOOT_DECIDED;
 }
@@ -253,4 +256,5 @@ void boot_watch_clear(struct boot_watch *w)
 	boot_console_clear(&w->console);
 	boot_console_clear(&w->debug);
 	free(w->screen);
+	free(w->screenshot);
 }

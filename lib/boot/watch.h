@@ -29,9 +29,11 @@ struct boot_watch {
 	unsigned timeout_s;
 	unsigned lifeless_s;  /* 0: there is no other attempt, so a lifeless guest is given its time */
 	uint64_t max_written; /* bytes that the overlays may take */
+	const char *folder;   /* for the screenshot; NULL: none is taken */
 	/* the rest is of boot_watch(): */
 	struct boot_console console, debug;
-	char *screen; /* the newest text screen; NULL: none */
+	char *screen;     /* the newest text screen; NULL: none */
+	char *screenshot; /* a file in the folder, as it was when it was decided; NULL: none */
 	uint64_t start_ns;
 	uint64_t looked_ns; /* when the screen was taken */
 };
