@@ -1,7 +1,6 @@
 /* The configuration of a libvirt guest in Proxmox VE's words: its disks, and all of it. */
 #include "libvirt/domain-config.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "base/mem.h"

@@ -1,6 +1,6 @@
 /*
  * The configuration of a libvirt guest in Proxmox VE's words, which goes into its archives, so that Proxmox
- * VE can restore them. The values of disks are absolute paths with format=...
+ * VE can restore them.  The values of disks are absolute paths with format=...
  *
  * 	name: web
  *
@@ -20,16 +20,24 @@
 #define DOMAIN_DEVICE_LINE "#vzdump#device:"
 
 /*
- * Appends the configuration. Of the disks - a CD drive is empty, and a floppy is left out: neither is backed
- * up; - a read-only or transient one is backed up like any other, since the guest needs it, too; - a
- * shareable one gets backup=0 and a warning: other guests write to it, which no filter of this guest sees, so
- * a
- *    copy would be of no instant; likewise those that our metadata excludes, without a warning;
- * - one that is neither a file nor a block device, or that is passed through (lun), is an error which says
- * how
- *    to exclude it, ERR_UNSUPPORTED, unless it is excluded: then it is a comment.
- * What Proxmox VE has no words for is left out; the archive has the XML, too.
- * warnings: gets one line for each thing to tell, may be NULL.
+ * Appends the configuration.  Of the disks
+ *
+ * 	CD drives		are empty, and floppies are left out: neither is backed up
+ *
+ * 	read-only, transient	are backed up like any other, since the guest needs them, too
+ *
+ * 	shareable		get backup=0 and a warning: other guests write to them, which no filter of this
+ *
+ * 				guest sees, so a copy would be of no instant
+ *
+ * 	excluded		by our metadata: get backup=0
+ *
+ * 	others			which are neither files nor block devices, or are passed through (lun), are an
+ *
+ * 				error that says how to exclude them, ERR_UNSUPPORTED; excluded ones are a comment
+ *
+ * What Proxmox VE has no words for is left out; the archive has the XML, too.  warnings: gets one line for
+ * each thing to tell, may be NULL.
  */
 int domain_to_config(const struct domain *d, char ***warnings, struct buf *out, struct error **err);
 

@@ -2,9 +2,7 @@
 #include "libvirt/domain-hardware.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/strv.h"
 #include "base/units.h"
@@ -212,8 +210,7 @@ static const char *ostype(const struct domain *d)
 /* ---- network ---- */
 
 /* "virtio=52:54:00:12:34:56", by the names of Proxmox VE. */
-static void add_card(const struct domain *d, const xmlNode *nic, unsigned index, char ***warnings,
-		     struct buf *out)
+static void add_card(const xmlNode *nic, unsigned index, char ***warnings, struct buf *out)
 {
 	static const char *const models[] = {
 		"e1000",    "e1000-82540em", "e1000-82544gc", "e1000-82545em", "e1000e", "i82551",  "i82557b",
@@ -223,7 +220,6 @@ static void add_card(const struct domain *d, const xmlNode *nic, unsigned index,
 	_cleanup_free_ char *mac = xml_get(nic, "mac/@address");
 	const char *card = model ? model : "rtl8139";
 
-	(void)d;
 	if (str_prefix(card, "virtio", NULL))
 		card = "virtio";
 	if (!strv_contains((char *const *)models, card)) {
@@ -270,13 +266,12 @@ static void add_bridge(const xmlNode *nic, unsigned index, char ***warnings, str
 		  index, type ? type : "");
 }
 
-static void add_net(const struct domain *d, const xmlNode *nic, unsigned index, char ***warnings,
-		    struct buf *out)
+static void add_net(const xmlNode *nic, unsigned index, char ***warnings, struct buf *out)
 {
 	const uint64_t tag = xml_get_u64(nic, "vlan/tag/@id", 0);
 	const uint64_t mtu = xml_get_u64(nic, "mtu/@size", 0);
 
-	add_card(d, nic, index, warnings, out);
+	add_card(nic, index, warnings, out);
 	add_bridge(nic, index, warnings, out);
 	if (tag && tag < 4095)
 		buf_addf(out, ",tag=%u", (unsigned)tag);
@@ -293,7 +288,7 @@ static void add_nets(const struct domain *d, char ***warnings, struct buf *out)
 
 	for (const xmlNode *n = xml_find(d->node, "devices/interface"); n && index < 32; n = xml_next(n))
 		if (!xml_equals(n, "@type", "hostdev"))
-			add_net(d, n, index++, warnings, out);
+			add_net(n, index++, warnings, out);
 }
 
 /* ---- the rest ---- */

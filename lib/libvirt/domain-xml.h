@@ -9,7 +9,7 @@
  *
  *	<vzdump:guest xmlns:vzdump="urn:vzdump:guest" vmid="201" exclude="vdb,vdc"/>
  *
- * One thread. Facts: libvirt's domain XML format, as of 9.0 and later.
+ * One thread.  Facts: libvirt's domain XML format, as of 9.0 and later.
  */
 #ifndef VZDUMP_LIBVIRT_DOMAIN_XML_H
 #define VZDUMP_LIBVIRT_DOMAIN_XML_H
@@ -71,19 +71,19 @@ struct domain {
 
 /*
  * Each disk gets a key of Proxmox VE: that of its bus and of the letter of its target (vdb: virtio1, sdc at
- * SATA: sata2), so that keys do not change when another disk comes or goes. What Proxmox VE has no such key
- * for, gets a free one of another bus. ERR_INVALID: no such XML, a name that is missing, two disks with one
- * target; ERR_UNSUPPORTED: more disks than keys. The caller clears *ret after success.
+ * SATA: sata2), so that keys do not change when another disk comes or goes.  What Proxmox VE has no such key
+ * for, gets a free one of another bus.  ERR_INVALID: no such XML, a name that is missing, two disks with one
+ * target; ERR_UNSUPPORTED: more disks than keys.  The caller clears *ret after success.
  */
 int domain_parse(const char *text, struct domain *ret, struct error **err);
 void domain_clear(struct domain *d);
 #define _cleanup_domain_ _cleanup_(domain_clear)
 
-/* The disk with that target or key, or NULL. Borrowed. */
+/* The disk with that target or key, or NULL. Borrowed.  */
 struct domain_disk *domain_find_disk(const struct domain *d, const char *name);
 
 /*
- * The command by which the guest's owner leaves the disk out of backups, for messages. Caller frees.
+ * The command by which the guest's owner leaves the disk out of backups, for messages.  Caller frees.
  */
 char *domain_exclude_command(const struct domain *d, const struct domain_disk *disk);
 
