@@ -21,18 +21,14 @@
 
 /*
  * Appends the configuration.
- *
- * CD drives are empty, and floppies are left out: neither is backed up.  Read-only and transient disks are backed
- * up like any other, since the guest needs them, too.
- *
- * A shareable disk gets backup=0 and a warning: other guests write to it, which no filter of this guest sees, so
- * a copy would be of no instant.  Those that our metadata excludes get backup=0.
- *
- * A disk that is neither a file nor a block device, or that is passed through (lun), is an error which says how
- * to exclude it, ERR_UNSUPPORTED.  If it is excluded, it becomes a comment.
- *
- * What Proxmox VE has no words for is left out; the archive has the XML, too.  warnings gets one line for each
- * thing to tell; it may be NULL.
+ * CD drives are empty, and floppies are left out: neither is backed up.  Read-only and transient disks are
+ * backed up like any other, since the guest needs them, too.
+ * A shareable disk gets backup=0 and a warning: other guests write to it, which no filter of this guest sees,
+ * so a copy would be of no instant.  Those that our metadata excludes get backup=0.
+ * A disk that is neither a file nor a block device, or that is passed through (lun), is an error which says
+ * how to exclude it, ERR_UNSUPPORTED.  If it is excluded, it becomes a comment.
+ * What Proxmox VE has no words for is left out; the archive has the XML, too.  warnings gets one line for
+ * each thing to tell; it may be NULL.
  */
 int domain_to_config(const struct domain *d, char ***warnings, struct buf *out, struct error **err);
 
