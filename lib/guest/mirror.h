@@ -3,15 +3,11 @@
  * words of Proxmox VE, made from libvirt's XML, so that everything else sees it as any guest.  libvirt is
  * asked anew at each run that names the guest (libvirt-guests.h); only "lock:" is ours alone and stays.
  *
- * 	#vzdump#libvirt:<uuid> <uri>		who it is, and whose
- *
- * 	#vzdump#domain:<name>			libvirt's name of it
- *
- * 	#vzdump#device:virtio0:virtio-disk0	the id of a disk's device in QEMU
- *
- * 	name: web
- *
- * 	virtio0: /var/lib/libvirt/images/web.qcow2,format=qcow2
+ *	#vzdump#libvirt:<uuid> <uri>		who it is, and whose
+ *	#vzdump#domain:<name>			libvirt's name of it
+ *	#vzdump#device:virtio0:virtio-disk0	the id of a disk's device in QEMU
+ *	name: web
+ *	virtio0: /var/lib/libvirt/images/web.qcow2,format=qcow2
  *
  * The archive gets it without the lines that begin with #vzdump#.  A guest of Proxmox VE with the same id
  * hides it.

@@ -2,15 +2,11 @@
  * Everything that a Linux kernel can read (XFS, btrfs, NTFS, LVM and more) by libguestfs: a virtual machine
  * of its own reads the disks and nothing else.  The library is loaded at run time.
  *
- * 	inside_guestfs_launch(files, n, &g, err)	// takes 10 to 60 seconds
- *
- * 	inside_guestfs_volumes(g, &list, err)		// what LVM has on the disks
- *
- * 	inside_guestfs_open(g, "/dev/sda1", &reader, err)
- *
- * 	...
- *
- * 	inside_guestfs_free(g)
+ *	inside_guestfs_launch(files, n, &g, err)	// takes 10 to 60 seconds
+ *	inside_guestfs_volumes(g, &list, err)		// what LVM has on the disks
+ *	inside_guestfs_open(g, "/dev/sda1", &reader, err)
+ *	...
+ *	inside_guestfs_free(g)
  */
 #ifndef VZDUMP_INSIDE_GUESTFS_H
 #define VZDUMP_INSIDE_GUESTFS_H

@@ -2,11 +2,9 @@
  * An archive as a folder, by FUSE (libfuse3): each disk is a read-only file, drive-scsi0.raw, and so is each
  * config, qemu-server.conf.
  *
- * 	vmafs_open(&o, &m, err)		// the archive is open, the folder is mounted
- *
- * 	vmafs_serve(m, err)		// answers until somebody unmounts, or a signal comes
- *
- * 	vmafs_free(m)
+ *	vmafs_open(&o, &m, err)		// the archive is open, the folder is mounted
+ *	vmafs_serve(m, err)		// answers until somebody unmounts, or a signal comes
+ *	vmafs_free(m)
  *
  * The kernel caches what it has read, as an archive never changes.  A file's holes are what the archive does
  * not store: SEEK_DATA and SEEK_HOLE find them, and st_blocks counts the rest.

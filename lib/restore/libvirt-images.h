@@ -1,19 +1,13 @@
 /*
  * The files of a guest that is restored to libvirt: NAME-vda.raw, NAME-nvram.raw and so on in one folder.
  *
- * 	libvirt_images_init(&im, directory, name, err)	// removes what a killed run of that name has left
- *
- * 	libvirt_images_add(&im, "virtio0", "vda", size, &target, err)	// for each disk
- *
- * 	... the targets are filled and finished ...
- *
- * 	libvirt_images_place(&im, err)		// their names are final
- *
- * 	... the guest is defined ...
- *
- * 	libvirt_images_keep(&im)
- *
- * 	libvirt_images_clear(&im)		// removes them unless they are kept
+ *	libvirt_images_init(&im, directory, name, err)	// removes what a killed run of that name has left
+ *	libvirt_images_add(&im, "virtio0", "vda", size, &target, err)	// for each disk
+ *	... the targets are filled and finished ...
+ *	libvirt_images_place(&im, err)		// their names are final
+ *	... the guest is defined ...
+ *	libvirt_images_keep(&im)
+ *	libvirt_images_clear(&im)		// removes them unless they are kept
  *
  * Until they are placed they have names by which the next run knows them (base/unfinished.h).  While they
  * have their final names, but the guest is not defined, a file NAME.restore.tmp.<pid> lists them: of a killed
