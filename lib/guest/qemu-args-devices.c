@@ -183,9 +183,13 @@ static int add_graphics(struct qemu_args *a, struct error **err)
 		r = add_display(a, driver != NULL, err);
 	if (r == 0)
 		r = add_tablet(a, driver != NULL, err);
-	if (r == 0 && driver)
+	if (r < 0)
+		return r;
+	if (driver)
 		add_card(a, driver, memory);
-	return r;
+	else if (!str_equal_null(qemu_args_get(a, "bios"), "ovmf"))
+		strv_add(&a->machine, "smm=off"); /* as PVE has found, for SeaBIOS on a serial port */
+	return 0;
 }
 
 /* ---- ports ---- */

@@ -13,6 +13,7 @@ struct qemu_args {
 	char **words;       /* machine, objects and nodes */
 	char **devices;     /* behind them, and behind the PCI bridges that they are on */
 	char **machine;     /* options of -machine */
+	char *machine_type; /* the one among them */
 	char **controllers; /* the names of those that are there */
 	unsigned bridges;   /* the PCI buses that devices are on: bit n for pci.n */
 	bool q35;

@@ -25,13 +25,24 @@ static const struct propstr_format machine_format = {
 	.name = "machine", .keys = machine_keys, .n_keys = ARRAY_SIZE(machine_keys), .tolerant = true
 };
 
-/* "pc-q35-9.2+pve1" needs 9.2. */
-static bool newer_than_qemu(const struct qemu_args *a, const char *type)
+/* Of a type that has one: "pc-q35-9.2" is of 9.2. */
+static bool read_version(const char *type, unsigned *major, unsigned *minor)
 {
 	const char *version = strrchr(type, '-');
+	unsigned a, b;
+
+	if (!version || sscanf(version, "-%u.%u", &a, &b) != 2)
+		return false;
+	*major = a;
+	*minor = b;
+	return true;
+}
+
+static bool newer_than_qemu(const struct qemu_args *a, const char *type)
+{
 	unsigned major, minor;
 
-	return a->options->qemu_major && version && sscanf(version, "-%u.%u", &major, &minor) == 2 &&
+	return a->options->qemu_major && read_version(type, &major, &minor) &&
 	       (major > a->options->qemu_major ||
 		(major == a->options->qemu_major && minor > a->options->qemu_minor));
 }
@@ -54,7 +65,8 @@ static int add_type(struct qemu_args *a, const char *configured, struct error **
 			       a->options->qemu_major, a->options->qemu_minor, type, a->q35 ? "q35" : "pc");
 		type[0] = '\0';
 	}
-	strv_addf(&a->machine, "type=%s", *type ? type : a->q35 ? "q35" : "pc");
+	a->machine_type = *type ? TAKE_PTR(type) : xstrdup(a->q35 ? "q35" : "pc");
+	strv_addf(&a->machine, "type=%s", a->machine_type);
 	return 0;
 }
 
@@ -300,23 +312,49 @@ static void add_name(struct qemu_args *a)
 
 /* ---- clock ---- */
 
+static bool is_linux(const struct qemu_args *a)
+{
+	const char *ostype = qemu_args_get(a, "ostype");
+
+	return str_equal_null(ostype, "l24") || str_equal_null(ostype, "l26");
+}
+
+/* Whether the machine is of that version of QEMU, or a newer one: by its type, else it is QEMU's newest. */
+static bool machine_is_from(const struct qemu_args *a, unsigned major, unsigned minor)
+{
+	unsigned at_major = a->options->qemu_major, at_minor = a->options->qemu_minor;
+
+	read_version(a->machine_type, &at_major, &at_minor);
+	return at_major > major || (at_major == major && at_minor >= minor);
+}
+
+/* Facts: PVE::QemuServer::Cfg2Cmd::Timer. */
+static void add_timers(struct qemu_args *a)
+{
+	if (a->windows_version >= 6 && a->kvm)
+		qemu_args_add(a, "-global", "kvm-pit.lost_tick_policy=discard");
+	if (a->windows_version >= 6 || (is_linux(a) && machine_is_from(a, 10, 1)))
+		strv_add(&a->machine, "hpet=off");
+}
+
 static int add_clock(struct qemu_args *a, struct error **err)
 {
 	const char *start = qemu_args_get(a, "startdate");
-	bool local_time, drift_fix;
-	int r = qemu_args_get_bool(a, "localtime", a->windows, &local_time, err);
+	bool acpi, local_time, drift_fix;
+	int r = qemu_args_get_bool(a, "acpi", true, &acpi, err);
 
 	if (r == 0)
-		r = qemu_args_get_bool(a, "tdf", a->windows, &drift_fix, err);
+		r = qemu_args_get_bool(a, "localtime", a->windows, &local_time, err);
+	if (r == 0)
+		r = qemu_args_get_bool(a, "tdf", a->windows && acpi, &drift_fix, err);
 	if (r < 0)
 		return r;
 	if (start && start[strspn(start, "0123456789-T:")] && strcmp(start, "now") != 0)
 		return error_set(err, ERR_INVALID, "startdate: '%s' is neither 'now' nor a date", start);
-	if (start && strcmp(start, "now") != 0)
-		qemu_args_addf(a, "-rtc", "base=%s", start);
-	else if (local_time || drift_fix)
-		qemu_args_addf(a, "-rtc", "base=%s%s", local_time ? "localtime" : "utc",
-			       drift_fix ? ",driftfix=slew" : "");
+	if (!start || !strcmp(start, "now"))
+		start = local_time ? "localtime" : "utc";
+	if (drift_fix || strcmp(start, "utc") != 0)
+		qemu_args_addf(a, "-rtc", "base=%s%s", start, drift_fix ? ",driftfix=slew" : "");
 	return 0;
 }
 
@@ -350,5 +388,8 @@ int qemu_args_machine(struct qemu_args *a, struct error **err)
 		r = add_memory(a, err);
 	if (r == 0)
 		r = add_smbios(a, err);
-	return r == 0 ? add_clock(a, err) : r;
+	if (r < 0)
+		return r;
+	add_timers(a);
+	return add_clock(a, err);
 }

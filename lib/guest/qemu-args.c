@@ -1,6 +1,7 @@
 /* The words of a QEMU command line for a guest's configuration, part by part. */
 #include "guest/qemu-args.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -175,6 +176,7 @@ int qemu_args_make(const struct guest_config *c, const struct qemu_args_options 
 	strv_free(a.words);
 	strv_free(a.devices);
 	strv_free(a.machine);
+	free(a.machine_type);
 	strv_free(a.controllers);
 	return r;
 }

@@ -71,6 +71,19 @@ static const struct {
 	{ "ostype: win11\nkvm: 0\n", "-rtc\nbase=localtime,driftfix=slew\n", "hv_" },
 	{ "ostype: l26\n", "-nodefaults\n", "-rtc" },
 	{ "startdate: 2006-06-17T16:01:21\n", "-rtc\nbase=2006-06-17T16:01:21\n", NULL },
+	{ "startdate: now\nostype: win11\nacpi: 0\n", "-rtc\nbase=localtime\n", NULL },
+	{ "startdate: 2006-06-17T16:01:21\nostype: win11\n", "-rtc\nbase=2006-06-17T16:01:21,driftfix=slew\n", NULL },
+	{ "tdf: 1\n", "-rtc\nbase=utc,driftfix=slew\n", NULL },
+	{ "ostype: win11\n", "-global\nkvm-pit.lost_tick_policy=discard\n", NULL },
+	{ "ostype: win11\n", "\ntype=pc,accel=kvm:tcg,hpet=off\n", NULL },
+	{ "ostype: win11\nkvm: 0\n", ",hpet=off\n", "kvm-pit" },
+	{ "ostype: wxp\n", "driftfix", "hpet" },
+	{ "vga: serial0\nserial0: socket\n", ",smm=off\n", "\"VGA\"" },
+	{ "vga: none\nbios: seabios\n", ",smm=off\n", "\"VGA\"" },
+	{ "vga: std\n", "\"VGA\"", "smm=off" },
+	{ "ostype: l26\nmachine: pc-i440fx-10.1\n", "hpet=off", NULL },
+	{ "ostype: l26\nmachine: pc-q35-10.0+pve1\n", "pc-q35-10.0", "hpet" },
+	{ "ostype: other\nmachine: pc-i440fx-10.1\n", "-m\n", "hpet" },
 	{ "smbios1: uuid=3dd750ce-d910-44d0-9493-525c0be4e687\n", "-smbios\ntype=1,uuid=3dd750ce-d910-44d0-9493-525c0be4e687\n", NULL },
 	{ "smbios1: base64=1,serial=YSxi\n", "-smbios\ntype=1,serial=a,,b\n", NULL },
 	{ "vmgenid: 54d1c06c-8f5b-440f-b5b2-6eab1380e13d\n", "{\"driver\":\"vmgenid\",\"guid\":\"54d1c06c-8f5b-440f-b5b2-6eab1380e13d\"}", NULL },
@@ -235,7 +248,9 @@ static void test_no_kvm(void)
 	_cleanup_free_ char *got = words_for("ostype: win11\n", &o);
 
 	check("without KVM Windows gets nothing that needs it",
-	      strstr(got, ",accel=tcg\n") && !strstr(got, "hv_") && strstr(got, "driftfix=slew"), got);
+	      strstr(got, ",accel=tcg,") && !strstr(got, "hv_") && !strstr(got, "kvm-pit") &&
+		      strstr(got, "driftfix=slew"),
+	      got);
 }
 
 static void test_left_out(void)
