@@ -55,7 +55,7 @@ int guest_own_file(const struct guest *g, const struct guest_status *status, con
 
 bool guest_starts_paused(const struct guest *g)
 {
-	return g->ops->starts_paused(g);
+	return g->ops->starts_paused && g->ops->starts_paused(g);
 }
 
 char *guest_monitor_name(const struct guest *g)

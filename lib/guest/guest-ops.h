@@ -84,7 +84,7 @@ struct guest_ops {
 	 */
 	int (*own_file)(const struct guest *g, const struct guest_status *status, const char *path,
 			struct error **err);
-	/* See guest_starts_paused(). */
+	/* See guest_starts_paused().  NULL: never. */
 	bool (*starts_paused)(const struct guest *g);
 	/* See guest_monitor_name(). */
 	char *(*monitor_name)(const struct guest *g);

@@ -12,6 +12,7 @@ static const struct {
 } rows[] = {
 	{ "bwlimit", "5", "6" },
 	{ "compress", "zstd", "gzip" },
+	{ "connect", "qemu:///session", "qemu:///system" },
 	{ "dumpdir", "/d", "/e" },
 	{ "exclude-path", "/tmp/?*", "/var" },
 	{ "fleecing", "enabled=1,storage=aa", "0" },
@@ -38,16 +39,16 @@ static const struct {
 	{ "stopwait", "9", "10" },
 	{ "storage", "aa", "bb" },
 	{ "tmpdir", "/t", "/u" },
+	{ "verify-boot", "enabled=1,timeout=60", "0" },
 	{ "zstd", "4", "5" },
 	{ "zstd-level", "9", "10" },
 };
 
 /* Options that choose guests, and those that only one place has. */
-static const char *const others[] = { "vmid",    "all",           "exclude",
-				      "pool",    "stop",          "cleanup",
-				      "job",     "job-id",        "stdout",
-				      "forget",  "start-command", "strict",
-				      "dry-run", "output-format", "start-paused-command" };
+static const char *const others[] = { "vmid",    "all",     "exclude",       "pool",
+				      "libvirt", "stop",    "cleanup",       "job",
+				      "job-id",  "stdout",  "forget",        "start-command",
+				      "strict",  "dry-run", "output-format", "start-paused-command" };
 
 static int fill(const char *line, struct options *ret, struct error **err)
 {
