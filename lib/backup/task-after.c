@@ -110,11 +110,16 @@ bool task_verifies(const struct task *t)
 	return t->o->settings->verify_boot.enabled && t->o->boot && place_keeps(t->o->place);
 }
 
-static void report_not_tried(struct task *t, const struct error *why)
+static void report_untried(struct task *t, enum boot_state state, const struct error *why)
 {
 	boot_report_clear(&t->row->boot);
-	t->row->boot.state = BOOT_NOT_TRIED;
+	t->row->boot.state = state;
 	t->row->boot.words = xstrdup(error_message(why));
+}
+
+static void report_not_tried(struct task *t, const struct error *why)
+{
+	report_untried(t, BOOT_NOT_TRIED, why);
 	log_warn(t->log, "verify-boot: the guest could not be tried - %s", error_message(why));
 }
 
@@ -147,7 +152,10 @@ static int try_boot(struct task *t, struct error **err)
 	host.log = t->log;
 	log_info(t->log, "verify-boot: trying whether the guest starts from '%s'", t->archive.name);
 	r = t->o->boot(&host, &t->o->settings->verify_boot, t->vmid, t->archive.path, &t->row->boot, &why);
-	if (r == 0)
+	/* an archive that was just made and cannot be read is as bad as one that does not start */
+	if (r == ERR_CORRUPT)
+		report_untried(t, BOOT_FAILED, why);
+	if (r == 0 || r == ERR_CORRUPT)
 		return judge(t, err);
 	if (r != ERR_CANCELED) {
 		report_not_tried(t, why);

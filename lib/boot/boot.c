@@ -69,6 +69,7 @@ static int find_config(struct boot *b, struct error **err)
 				     b->o->archive);
 }
 
+/* What is wrong with it is always its content, as far as its guest is concerned. */
 static int open_archive(struct boot *b, struct error **err)
 {
 	int r = vma_random_open(b->o->archive, 0, &b->archive, err);
@@ -76,7 +77,7 @@ static int open_archive(struct boot *b, struct error **err)
 	if (r == 0)
 		r = find_config(b, err);
 	b->vmid = vmid_of(b->o->archive);
-	return r;
+	return r < 0 ? ERR_CORRUPT : 0;
 }
 
 static int prepare(struct boot *b, struct error **err)

@@ -56,7 +56,7 @@ struct boot_options {
 
 /*
  * Tries it.  Returns 0 with the result in *ret, or a negative code if it could not be tried: the archive
- * cannot be read at all (ERR_CORRUPT), has no configuration, or the host lacks something; ERR_CANCELED.
+ * cannot be read at all or has no configuration (ERR_CORRUPT), or the host lacks something; ERR_CANCELED.
  * Nothing of it is left on the host in any case.  The caller clears *ret, also after an error.
  */
 int boot_run(const struct boot_options *o, struct boot_report *ret, struct error **err);

@@ -1,6 +1,10 @@
-/* lib/backup/task: the volumes of a guest that is shut down for its backup. */
+/*
+ * lib/backup/task: the volumes of a guest that is shut down for its backup, and what becomes of older archives
+ * when the new one is tried.
+ */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backup/task.h"
 #include "backup/undo.h"
@@ -89,15 +93,40 @@ static int fake_start(const struct guest *g, enum guest_start how, const struct 
 	return 0;
 }
 
+static bool fake_starts_paused(const struct guest *g)
+{
+	(void)g;
+	return false;
+}
+
 static const struct guest_ops fake_guest = { .status = fake_status,
 					     .shutdown = fake_shutdown,
-					     .start = fake_start };
+					     .start = fake_start,
+					     .starts_paused = fake_starts_paused };
 
 /* ---- its backup ---- */
 
 static const struct journal_kind *const kinds[] = { &journal_kind_pid,  &journal_kind_dir,
 						    &journal_kind_file, &journal_kind_lock,
 						    &journal_kind_down, NULL };
+
+/* ---- a guest that is tried from its archive ---- */
+
+static int boot_result;
+static enum boot_state boot_state;
+
+static int fake_boot(const struct host *host, const struct verify_boot_config *config, uint32_t vmid,
+		     const char *archive, struct boot_report *ret, struct error **err)
+{
+	(void)host, (void)config, (void)vmid;
+	if (boot_result < 0)
+		return error_set(err, boot_result, "%s", archive);
+	ret->state = boot_state;
+	ret->words = xstrdup("words");
+	return 0;
+}
+
+/* ---- a backup ---- */
 
 static void back_up(const struct host *host, struct settings *settings)
 {
@@ -111,14 +140,46 @@ static void back_up(const struct host *host, struct settings *settings)
 	budget_init(&budget, &(struct budget_limits){ .threads = 1 });
 	io_mkdir_p(dump, 0755, NULL);
 	task_run(host,
-		 &(struct task_options){ .settings = settings,
-					 .place = place,
-					 .dumpdir = dump,
-					 .budget = &budget,
-					 .report = &report },
+		 &(struct task_options){
+			 .settings = settings,
+			 .place = place,
+			 .dumpdir = dump,
+			 .budget = &budget,
+			 .report = &report,
+			 .boot = fake_boot,
+			 .remove = settings->verify_boot.enabled,
+			 .keep = { .all = !settings->verify_boot.enabled, .count = { [PRUNE_LAST] = 1 } } },
 		 &report.tasks[0]);
 	diag("%s", report.tasks[0].error ? report.tasks[0].error : "saved");
 	place_free(place);
+}
+
+#define OLD "/dump/vzdump-qemu-123-2020_01_02-03_04_05.vma.zst"
+
+/* With keep-last=1, after a boot with this result. */
+static bool old_is_removed(const struct host *host, struct settings *settings, int result,
+			   enum boot_state state)
+{
+	_cleanup_free_ char *old = paths_get(&paths, OLD);
+
+	boot_result = result;
+	boot_state = state;
+	put(OLD, "an older archive");
+	back_up(host, settings);
+	return access(old, F_OK) < 0;
+}
+
+static void test_verify(const struct host *host, struct settings *settings)
+{
+	runs = false;
+	settings->verify_boot.enabled = true;
+	ok(old_is_removed(host, settings, 0, BOOT_STARTED), "a guest that starts: older archives go");
+	ok(old_is_removed(host, settings, 0, BOOT_UNPROVEN), "no proof: they go");
+	ok(!old_is_removed(host, settings, 0, BOOT_FAILED), "one that does not start: they stay");
+	ok(!old_is_removed(host, settings, ERR_CORRUPT, BOOT_FAILED),
+	   "an archive that cannot be read: they stay");
+	ok(!old_is_removed(host, settings, ERR_CANCELED, BOOT_FAILED), "a stop meanwhile: they stay");
+	ok(old_is_removed(host, settings, ERR_PEER, BOOT_FAILED), "a host that cannot try it: they go");
 }
 
 int main(void)
@@ -180,6 +241,9 @@ int main(void)
 	back_up(&host, &settings);
 	same(buf_str(&calls), "activate, locked\nshutdown, locked\n",
 	     "one that does not go down in time runs on");
+	buf_clear(&calls);
+
+	test_verify(&host, &settings);
 	buf_clear(&calls);
 
 	storage_config_clear(&storages);
