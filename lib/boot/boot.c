@@ -24,6 +24,7 @@
 #define DEFAULT_VMID 100 /* of an archive whose name does not tell */
 #define LIFELESS_S   30
 #define TAIL_LINES   12
+#define ROOM_MIN     (64 * MIB)
 #define SCREEN_MAX   (64 * MIB)
 
 struct boot {
@@ -31,6 +32,7 @@ struct boot {
 	struct vma_random *archive;
 	char *config; /* text of qemu-server.conf */
 	uint32_t vmid;
+	uint64_t max_written;
 	struct boot_expect expect;
 	struct boot_folder folder;
 	struct boot_disks disks;
@@ -80,6 +82,22 @@ static int open_archive(struct boot *b, struct error **err)
 	return r < 0 ? ERR_CORRUPT : 0;
 }
 
+/* Half of what is free stays for others. */
+static int limit_writes(struct boot *b, struct error **err)
+{
+	const uint64_t room = boot_folder_room(&b->folder);
+	_cleanup_free_ char *text = units_bytes(room, 1);
+
+	if (room < ROOM_MIN)
+		return error_set(
+			err, -ENOSPC,
+			"what the guest writes goes to '%s', where only %s are free: make room there, or "
+			"set TMPDIR to another folder",
+			b->folder.path, text);
+	b->max_written = room / 2 < b->o->max_written ? room / 2 : b->o->max_written;
+	return 0;
+}
+
 static int prepare(struct boot *b, struct error **err)
 {
 	const struct boot_options *o = b->o;
@@ -89,6 +107,8 @@ static int prepare(struct boot *b, struct error **err)
 		r = open_archive(b, err);
 	if (r == 0)
 		r = boot_folder_make(&b->folder, NULL, o->log, err);
+	if (r == 0)
+		r = limit_writes(b, err);
 	if (r == 0)
 		r = boot_disks_serve(&b->disks, o->archive, vma_random_header(b->archive), b->folder.path,
 				     o->cancel, err);
@@ -122,7 +142,7 @@ static void fill_options(const struct boot *b, const struct guest_config *own,
 					      .tpm_socket = b->tpm.socket,
 					      .agent = has_agent(b, own),
 					      .agent_is_isa = agent && strstr(agent, "type=isa"),
-					      .max_file = b->o->max_written + GIB };
+					      .max_file = b->max_written + GIB };
 }
 
 static int keep_file(const char *path, const char *data, size_t len, char **ret, const struct log *log)
@@ -201,7 +221,7 @@ static int watch(struct boot *b, struct boot_machine *m, bool may_be_lifeless, s
 				.cancel = b->o->cancel,
 				.timeout_s = b->o->timeout_s,
 				.lifeless_s = may_be_lifeless ? LIFELESS_S : 0,
-				.max_written = b->o->max_written,
+				.max_written = b->max_written,
 				.folder = b->o->keep ? b->folder.path : NULL };
 	int r = boot_watch(&w, ret, err);
 

@@ -46,7 +46,7 @@ struct boot_options {
 	enum boot_agent agent;
 	enum boot_accel accel;
 	uint64_t memory_mib;  /* 0: as configured, as far as the host has it free */
-	uint64_t max_written; /* bytes that the guest may write */
+	uint64_t max_written; /* bytes that the guest may write, or half of what is free, if that is less */
 	const char *display;  /* for QEMU's -display; NULL: none */
 	const char *keep; /* where screenshot and console go: "<keep>.png", "<keep>.log"; NULL: not kept */
 };

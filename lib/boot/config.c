@@ -19,7 +19,7 @@ static const char *const dropped[] = { "agent",      "args",      "affinity", "b
 				       "hookscript", "hugepages", "ivshmem",  "keephugepages",
 				       "kvm",        "lock",      "memory",   "numa",
 				       "onboot",     "rng0",      "shares",   "spice_enhancements",
-				       "template",   "vga",       "watchdog" };
+				       "template",   "tpmstate0", "vga",      "watchdog" };
 
 static bool is_numbered(const char *key, size_t len)
 {
@@ -42,10 +42,8 @@ static bool is_dropped(const char *key, size_t len)
 
 static bool drop_line(const void *opaque, const char *line)
 {
-	const struct boot_config_options *o = opaque;
-	const size_t len = strcspn(line, ":");
-
-	return is_dropped(line, len) || (!o->tpm && !strncmp(line, "tpmstate0:", len + 1));
+	(void)opaque;
+	return is_dropped(line, strcspn(line, ":"));
 }
 
 /* ---- memory ---- */
@@ -130,7 +128,7 @@ int boot_config_make(const char *text, const struct boot_config_options *o, stru
 	if (r < 0)
 		return r;
 	cpu = o->kvm ? guest_config_get(&own, "cpu") : "max";
-	guest_config_drop_lines(text, drop_line, o, &kept);
+	guest_config_drop_lines(text, drop_line, NULL, &kept);
 	buf_addf(&more, "memory: %" PRIu64 "\nballoon: 0\nvga: %s\n", mib, graphics(&own));
 	if (cpu)
 		buf_addf(&more, "cpu: %s\n", cpu);

@@ -16,7 +16,6 @@ struct boot_config_options {
 	uint32_t vmid;
 	uint64_t memory_mib; /* 0: as configured, but at most what the host has free */
 	bool kvm; /* else TCG, whose CPU has all that it can do, since the configured one may not work */
-	bool tpm; /* there is a TPM; else the guest gets none */
 	const struct log *log;
 };
 

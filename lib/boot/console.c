@@ -4,8 +4,7 @@
 
 #include "base/mem.h"
 
-#define TEXT_MAX  ((size_t)64 * 1024) /* that is looked through */
-#define TEXT_KEEP (TEXT_MAX / 2)
+#define TEXT_KEEP ((size_t)32 * 1024) /* of what has come before */
 #define ROWS      25u
 #define COLUMNS   80u
 
@@ -77,10 +76,11 @@ void boot_console_add(struct boot_console *c, const char *data, size_t len)
 
 	buf_add(&c->log, data, kept);
 	c->dropped += len - kept;
+	/* all that has come now stays, so that nobody who looks after each call misses a word */
+	if (c->text.len > TEXT_KEEP)
+		buf_consume(&c->text, c->text.len - TEXT_KEEP);
 	for (size_t i = 0; i < len; i++)
 		add_char(c, data[i]);
-	if (c->text.len > TEXT_MAX)
-		buf_consume(&c->text, c->text.len - TEXT_KEEP);
 }
 
 char *boot_console_tail(const struct boot_console *c, unsigned n)

@@ -14,6 +14,8 @@ static void take_io_error(struct boot_events *e, struct json_object *data)
 		e->read_error = true;
 	else
 		e->write_error = true;
+	if (json_get_bool(data, "nospace", false))
+		e->no_room = true;
 	if (!e->device)
 		e->device = xstrdup_null(device && *device ? device : node);
 }

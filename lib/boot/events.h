@@ -9,11 +9,12 @@
 #define BOOT_AGENT_PORT "boot-agent-port" /* id of the device */
 
 struct boot_events {
-	unsigned resets;     /* by the guest */
-	bool shutdown;       /* by the guest: it has switched itself off */
-	bool panicked;       /* by its pvpanic device */
-	bool read_error;     /* a read of a disk failed: the archive's, as the guest has no other */
-	bool write_error;    /* a write failed: there is no more room for the overlay */
+	unsigned resets;  /* by the guest */
+	bool shutdown;    /* by the guest: it has switched itself off */
+	bool panicked;    /* by its pvpanic device */
+	bool read_error;  /* a read of a disk failed: the archive's, as the guest has no other */
+	bool write_error; /* a write failed, for one of these reasons: */
+	bool no_room; /* there is no more room for the overlay; else a read of the archive failed for it */
 	bool agent_is_there; /* the guest has opened the agent's port */
 	char *device;        /* of the first failed request; NULL: none, or it is not known */
 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -88,6 +89,13 @@ int boot_folder_make(struct boot_folder *ret, const char *parent, const struct l
 		boot_folder_remove(ret);
 	}
 	return error_set(err, -EBUSY, "cannot make a folder in '%s': another process removes it", parent);
+}
+
+uint64_t boot_folder_room(const struct boot_folder *f)
+{
+	struct statvfs fs;
+
+	return statvfs(f->path, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
 }
 
 void boot_folder_remove(struct boot_folder *f)

@@ -5,6 +5,8 @@
 #ifndef VZDUMP_BOOT_FOLDER_H
 #define VZDUMP_BOOT_FOLDER_H
 
+#include <stdint.h>
+
 #include "base/error.h"
 #include "base/log.h"
 
@@ -19,6 +21,8 @@ struct boot_folder {
  */
 int boot_folder_make(struct boot_folder *ret, const char *parent, const struct log *log, struct error **err);
 void boot_folder_remove(struct boot_folder *f);
+/* Bytes that are free there. */
+uint64_t boot_folder_room(const struct boot_folder *f);
 /* Removes what killed boots have left in the default folder; nothing to do is no error. */
 void boot_folder_clean(const struct log *log);
 

@@ -37,6 +37,7 @@ struct boot_machine {
 	struct boot_events events;
 	struct boot_drain console, debug;
 	char *agent_socket; /* NULL: no agent */
+	bool agent_is_isa;  /* no event tells when the guest opens its port */
 	char *log;          /* what QEMU says */
 	char *screen;       /* a file for the content of the screen */
 };
@@ -52,11 +53,8 @@ void boot_machine_read(struct boot_machine *m, struct boot_console *console, str
 bool boot_machine_poll(struct boot_machine *m);
 /* The text screen; NULL if there is none.  Caller frees. */
 char *boot_machine_screen(struct boot_machine *m);
-/*
- * Reads that the guest has finished, in bytes, of all disks; *ret_failed (may be NULL) is whether one has
- * failed.
- */
-uint64_t boot_machine_bytes_read(struct boot_machine *m, bool *ret_failed);
+/* Reads that the guest has finished, in bytes, of all disks. */
+uint64_t boot_machine_bytes_read(struct boot_machine *m);
 /*
  * Writes a screenshot into the folder: PNG, or PPM with a QEMU before 7.1.  Its path; NULL: none.  Caller
  * frees.

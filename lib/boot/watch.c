@@ -13,6 +13,7 @@
 #define NS_PER_S     UINT64_C(1000000000)
 #define TICK_MS      200
 #define SCREEN_NS    NS_PER_S
+#define AGENT_NS     (10 * NS_PER_S)
 #define SETTLE_MS    1000      /* what comes after the decisive words belongs to the log, too */
 #define MAX_RESETS   5         /* some systems restart once or twice when they find a new machine */
 #define NOTHING_READ (1 * MIB) /* a boot loader alone is smaller, and each system larger */
@@ -32,12 +33,23 @@ static int decide(struct boot_watch *w, struct boot_report *ret, enum boot_state
 
 /* ---- a start ---- */
 
+/* Asking one that is not there takes seconds. */
+static bool agent_may_be_there(struct boot_watch *w)
+{
+	if (!w->machine->agent_is_isa)
+		return w->machine->events.agent_is_there;
+	if (w->asked_ns && units_now_ns() - w->asked_ns < AGENT_NS)
+		return false;
+	w->asked_ns = units_now_ns();
+	return true;
+}
+
 static bool agent_answers(struct boot_watch *w)
 {
 	_cleanup_qga_ struct qga *q = NULL;
 	const struct boot_machine *m = w->machine;
 
-	return m->agent_socket && m->events.agent_is_there &&
+	return m->agent_socket && agent_may_be_there(w) &&
 	       qga_open(m->agent_socket, w->cancel, &q, NULL) == 0 && qga_ping(q, NULL) == 0;
 }
 
@@ -69,6 +81,14 @@ static char *archive_words(const struct boot_watch *w)
 				 : "nbdkit, which serves it, has ended without a word");
 }
 
+/* A write of a part of a cluster reads the rest of it first. */
+static bool archive_has_failed(const struct boot_watch *w)
+{
+	_cleanup_free_ char *words = boot_disks_words(w->disks);
+
+	return words && strstr(words, "error: ");
+}
+
 static const struct boot_mark *find_mark(const struct boot_watch *w)
 {
 	const struct boot_mark *mark = boot_marks_find(buf_str(&w->console.text));
@@ -94,7 +114,7 @@ static int look_for_failure(struct boot_watch *w, struct boot_report *ret)
 	const struct boot_events *e = &w->machine->events;
 	const struct boot_mark *mark;
 
-	if (e->read_error)
+	if (e->read_error || (e->write_error && !e->no_room && archive_has_failed(w)))
 		return decide(w, ret, BOOT_FAILED, archive_words(w));
 	mark = find_mark(w);
 	if (mark)
@@ -141,13 +161,13 @@ static bool is_worth_another(const struct boot_watch *w)
 	const bool awaits = w->machine->agent_socket || w->expect->text;
 
 	return w->lifeless_s && seconds(w) >= w->timeout_s &&
-	       (awaits || boot_machine_bytes_read(w->machine, NULL) < NOTHING_READ);
+	       (awaits || boot_machine_bytes_read(w->machine) < NOTHING_READ);
 }
 
 static int time_is_up(struct boot_watch *w, struct boot_report *ret)
 {
 	const bool agent = w->machine->agent_socket != NULL, text = w->expect->text != NULL;
-	const uint64_t bytes = boot_machine_bytes_read(w->machine, NULL);
+	const uint64_t bytes = boot_machine_bytes_read(w->machine);
 	_cleanup_free_ char *read = units_bytes(bytes, 1);
 
 	if (agent || text)
@@ -170,7 +190,7 @@ static int time_is_up(struct boot_watch *w, struct boot_report *ret)
 static bool is_lifeless(const struct boot_watch *w)
 {
 	return w->lifeless_s && seconds(w) >= w->lifeless_s && !w->console.text.len && !w->debug.text.len &&
-	       !boot_machine_bytes_read(w->machine, NULL);
+	       !boot_machine_bytes_read(w->machine);
 }
 
 /* ---- the loop ---- */

@@ -36,6 +36,7 @@ struct boot_watch {
 	char *screenshot; /* a file in the folder, as it was when it was decided; NULL: none */
 	uint64_t start_ns;
 	uint64_t looked_ns; /* when the screen was taken */
+	uint64_t asked_ns;  /* when an agent whose port does not tell was asked */
 };
 
 /*

@@ -1,6 +1,6 @@
 /*
- * lib/backup/task: the volumes of a guest that is shut down for its backup, and what becomes of older archives
- * when the new one is tried.
+ * lib/backup/task: the volumes of a guest that is shut down for its backup, and what becomes of older
+ * archives when the new one is tried.
  */
 #include <stdio.h>
 #include <string.h>

@@ -53,6 +53,20 @@ static void test_bounds(void)
 	boot_console_clear(&c);
 }
 
+/* A machine that is busy looks seldom. */
+static void test_much_at_once(void)
+{
+	static char much[300000];
+	struct boot_console c = { 0 };
+
+	memset(much, 'x', sizeof(much));
+	memcpy(much + 10, "login:", 6);
+	boot_console_add(&c, much, sizeof(much));
+	ok(memmem(c.text.data, c.text.len, "login:", 6) != NULL,
+	   "a word is not lost in all that came with it");
+	boot_console_clear(&c);
+}
+
 static void test_expect(void)
 {
 	struct boot_expect e;
@@ -112,6 +126,7 @@ int main(void)
 {
 	test_text();
 	test_bounds();
+	test_much_at_once();
 	test_expect();
 	test_screen();
 	test_marks();
