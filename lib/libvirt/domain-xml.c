@@ -207,11 +207,28 @@ static int read_uuid(struct domain *d, struct error **err)
 	return 0;
 }
 
+/* libvirt would read the elements of both, but libvirt never writes two. */
+static int check_single(const struct domain *d, struct error **err)
+{
+	static const char *const names[] = { "name", "uuid", "metadata", "os", "devices" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const xmlNode *first = xml_find(d->node, names[i]);
+
+		if (first && xml_next(first))
+			return error_set(err, ERR_INVALID, "the XML has two elements <%s>", names[i]);
+	}
+	return 0;
+}
+
 static int read_domain(struct domain *d, struct error **err)
 {
 	int r;
 
 	d->node = xmlDocGetRootElement(d->doc);
+	r = check_single(d, err);
+	if (r < 0)
+		return r;
 	d->name = xml_get(d->node, "name");
 	if (!d->name || !*d->name)
 		return error_set(err, ERR_INVALID, "the XML has no name of a guest");

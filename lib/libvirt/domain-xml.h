@@ -72,8 +72,9 @@ struct domain {
 /*
  * Each disk gets a key of Proxmox VE: that of its bus and of the letter of its target (vdb: virtio1, sdc at
  * SATA: sata2), so that keys do not change when another disk comes or goes.  What Proxmox VE has no such key
- * for, gets a free one of another bus.  ERR_INVALID: no such XML, a name that is missing, two disks with one
- * target; ERR_UNSUPPORTED: more disks than keys.  The caller clears *ret after success.
+ * for, gets a free one of another bus.  ERR_INVALID: no such XML, a name that is missing, two sections of one
+ * name, two disks with one target; ERR_UNSUPPORTED: more disks than keys.  The caller clears *ret after
+ * success.
  */
 int domain_parse(const char *text, struct domain *ret, struct error **err);
 void domain_clear(struct domain *d);

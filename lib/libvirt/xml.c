@@ -133,6 +133,18 @@ void xml_set_attr(xmlNode *n, const char *name, const char *value)
 		xmlUnsetProp(n, chars(name));
 }
 
+void xml_drop_foreign_attrs(xmlNode *n)
+{
+	for (xmlAttr *a = n->properties, *next; a; a = next) {
+		next = a->next;
+		if (a->ns)
+			xmlRemoveProp(a);
+	}
+	for (xmlNode *child = xmlFirstElementChild(n); child; child = xmlNextElementSibling(child))
+		if (!xml_is(child, "metadata"))
+			xml_drop_foreign_attrs(child);
+}
+
 void xml_set_text(xmlNode *n, const char *text)
 {
 	while (n->children)

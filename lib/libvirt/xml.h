@@ -56,6 +56,11 @@ xmlNode *xml_add(xmlNode *parent, const char *name, const char *text);
 void xml_set_attr(xmlNode *n, const char *name, const char *value);
 /* Replaces all that is in an element.  */
 void xml_set_text(xmlNode *n, const char *text);
+/*
+ * Removes the attributes with a namespace from an element and all below it, but for those of its <metadata>.
+ * libvirt writes none there, and reads them as if they had no namespace.
+ */
+void xml_drop_foreign_attrs(xmlNode *n);
 /* Removes an element with all that is in it.  n may be NULL. */
 void xml_remove(xmlNode *n);
 /* Removes all elements of that name which stand directly in parent.  parent may be NULL. */

@@ -172,6 +172,13 @@ static void check_input(const struct allow *a, xmlNode *n)
 		drop(a, n);
 }
 
+/* Its other modes are cards and files of this host. */
+static void check_smartcard(const struct allow *a, xmlNode *n)
+{
+	if (!attr_is(n, "@type", "spicevmc") || !attr_is(n, "@mode", "passthrough"))
+		drop(a, n);
+}
+
 static void check_spice_only(const struct allow *a, xmlNode *n)
 {
 	if (!attr_is(n, "@type", "spicevmc spice none"))
@@ -230,7 +237,7 @@ static const struct {
 	{ "memory", check_memory },       { "panic", check_nothing },
 	{ "parallel", check_port },       { "redirdev", check_spice_only },
 	{ "redirfilter", check_nothing }, { "rng", check_rng },
-	{ "serial", check_port },         { "smartcard", check_spice_only },
+	{ "serial", check_port },         { "smartcard", check_smartcard },
 	{ "sound", check_nothing },       { "tpm", check_tpm },
 	{ "video", check_video },         { "vsock", check_nothing },
 	{ "watchdog", check_nothing },

@@ -70,6 +70,7 @@ static void strip_host(struct domain *d, bool keep)
 {
 	xmlNode *list = xml_find(d->node, "devices");
 
+	xml_drop_foreign_attrs(d->node);
 	xml_set_attr(d->node, "id", NULL);
 	xml_remove_all(d->node, "seclabel");
 	xml_remove_all(d->node, "resource");
@@ -215,18 +216,30 @@ static void set_disks(struct domain *d, const struct libvirt_new *g, const struc
 				 g->files[i].key, g->files[i].path);
 }
 
+/* libvirt will make the file, from the template that the XML may have.  Nothing else of it may stay. */
+static void make_nvram_anew(xmlNode *os)
+{
+	xmlNode *nvram = xml_find(os, "nvram");
+	_cleanup_free_ char *template = xml_get(nvram, "@template"), *format = xml_get(nvram, "@format");
+
+	xml_remove_all(os, "nvram");
+	if (!template)
+		return;
+	nvram = xml_add(os, "nvram", NULL);
+	xml_set_attr(nvram, "template", template);
+	xml_set_attr(nvram, "format", format);
+}
+
 static void set_nvram(struct domain *d, const struct libvirt_new *g, const struct log *log)
 {
 	const struct libvirt_file *file = libvirt_file_find(g, "efidisk0");
-	xmlNode *os = xml_find(d->node, "os"), *nvram = xml_find(os, "nvram");
+	xmlNode *os = xml_find(d->node, "os"), *nvram;
 
 	if (!file) {
 		if (d->nvram)
 			log_warn(log,
 				 "the archive does not have the guest's UEFI variables: it gets new ones");
-		/* the template of a file that libvirt will make may stay */
-		if (nvram && d->nvram)
-			xml_remove(nvram);
+		make_nvram_anew(os);
 		return;
 	}
 	if (!os)

@@ -174,6 +174,45 @@ static void test_hostile(void)
 	domain_clear(&d);
 }
 
+/* Two sections, of which libvirt reads both, and attributes whose namespace libvirt does not look at. */
+static void test_hidden(void)
+{
+	static const char *const twice[] = { "<devices/>", "<os/>" };
+	static const char hidden[] =
+		"<domain type='kvm' xmlns:x='urn:x'><name>hostile</name><os><type>hvm</type>%s</os><devices>"
+		"<serial x:type='file' type='pty'><source x:path='/etc/hostile'/></serial>"
+		"<smartcard mode='host' type='spicevmc'/></devices></domain>";
+	static const char *const nvrams[] = {
+		"<nvram type='block'><source file='x' dev='/dev/hostile'/></nvram>",
+		"<nvram type='network'><source protocol='nbd'><host name='hostile'/></source></nvram>",
+		"<nvram>hostile</nvram>",
+		"<nvram/><nvram>/etc/hostile</nvram>",
+	};
+	const struct libvirt_new g = { .name = "tame", .unique = true };
+
+	for (size_t i = 0; i < ARRAY_SIZE(twice); i++) {
+		_cleanup_free_ char *xml =
+			xasprintf("<domain><name>a</name>%s<os/><devices/></domain>", twice[i]);
+		_cleanup_buf_ struct buf out = BUF_INIT;
+		const struct log silent = { 0 };
+		struct error *err = NULL;
+
+		fails(libvirt_rewrite(xml, &g, &silent, &out, &err), &err, "two elements <", twice[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(nvrams); i++) {
+		_cleanup_free_ char *xml = xasprintf(hidden, nvrams[i]);
+		_cleanup_buf_ struct buf out = BUF_INIT, log = BUF_INIT;
+		const struct log into = LOG_INTO(log);
+		struct error *err = NULL;
+
+		works(libvirt_rewrite(xml, &g, &into, &out, &err), &err, nvrams[i]);
+		if (!ok(!strstr(buf_str(&out), "hostile") && !strstr(buf_str(&out), "x:") &&
+				!strstr(buf_str(&out), "smartcard"),
+			"nothing of it is left"))
+			diag("%s", buf_str(&out));
+	}
+}
+
 static void test_own(void)
 {
 	const struct libvirt_new g = {
@@ -426,6 +465,7 @@ int main(void)
 	test_same();
 	test_windows();
 	test_hostile();
+	test_hidden();
 	test_own();
 	test_make();
 	test_make_plain();
