@@ -574,15 +574,3 @@ guest_off() {
 	make -s -C "$VZ_TOP" BUILD="$BUILD" DESTDIR="$at" PREFIX=/opt/vz PLUGINDIR=/opt/vz/plugins uninstall > /dev/null
 	[ -z "$(find "$at" -type f)" ]
 }
-
-@test "systemd understands the units" {
-	local at=$VZ_TMP/units file
-	command -v systemd-analyze > /dev/null || skip "no systemd-analyze"
-	mkdir "$at"
-	for file in "$VZ_TOP"/systemd/*.service "$VZ_TOP"/systemd/*.timer; do
-		sed -e "s,@BINDIR@,$VZ_TMP/bin," -e /^Documentation/d "$file" > "$at/${file##*/}"
-	done
-	run systemd-analyze verify "$at"/*
-	[ "$status" = 0 ]
-	[ -z "$output" ]
-}
