@@ -50,10 +50,13 @@ static void fill_job(struct job_plan *plan, const struct job_params *p)
 		strv_addf(&plan->external, "%u", s->external[i]);
 }
 
+/* What goes, and what is tried before. */
 static void fill_retention(const struct job *j, struct job_plan *plan)
 {
 	plan->retention = prune_keep_describe(&j->task.keep);
 	plan->prunes = j->task.remove && !j->p->settings->request.to_stdout;
+	if (j->p->settings->verify_boot.enabled)
+		plan->verify_boot_s = j->p->settings->verify_boot.timeout_s;
 }
 
 /* Bytes that are free in a folder, for archives of a user that is not root, too. */

@@ -126,6 +126,9 @@ static void look_at_target(struct check *c, const struct storage *s, const char 
 		return;
 	}
 	say_retention(c, s, subject);
+	/* it may be a file system of its own */
+	if (!is_reached(c, subject, dir, FINDING_FAULT))
+		return;
 	if (storage_status(s, &st, NULL) == 0) {
 		limit_by_folder(dir, &st);
 

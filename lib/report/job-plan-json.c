@@ -119,6 +119,19 @@ static void put_target(struct json_object *o, const struct job_plan *p, const st
 	json_put_obj(o, "target", t);
 }
 
+static void put_verify_boot(struct json_object *o, const struct job_plan *p)
+{
+	struct json_object *v;
+
+	if (!p->verify_boot_s) {
+		json_put_null(o, "verify-boot");
+		return;
+	}
+	v = json_new_obj();
+	json_put_u64(v, "timeout", p->verify_boot_s);
+	json_put_obj(o, "verify-boot", v);
+}
+
 static void put_hook(struct json_object *o, const struct job_plan *p)
 {
 	struct json_object *h;
@@ -173,6 +186,7 @@ struct json_object *job_plan_json(const struct job_plan *p, const struct job_rep
 	put_target(o, p, r);
 	json_put_text(o, "retention", p->retention);
 	json_put_bool(o, "prunes", p->prunes);
+	put_verify_boot(o, p);
 	put_hook(o, p);
 	put_notification(o, &p->notify);
 	json_put_obj(o, "external", ids_json(p->external));

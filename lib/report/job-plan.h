@@ -66,6 +66,7 @@ struct job_plan {
 	struct plan_bytes target_free;
 	char *retention;           /* "keep-last=3"; NULL: not known */
 	bool prunes;               /* backups that it does not keep are removed */
+	unsigned verify_boot_s;    /* seconds that each guest has when it is tried; 0: none is */
 	char *script;              /* the hook script; NULL: none */
 	const char *const *phases; /* of the job, static */
 	struct notify_plan notify;

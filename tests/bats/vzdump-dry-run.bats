@@ -101,6 +101,20 @@ archive_add() {
 		"offline $((16 << 20)) offline $((528 << 10)) offline $((4 << 20))"
 }
 
+@test "guests are tried if the call, its job or vzdump.conf says so, in this order" {
+	web_add
+	printf 'vzdump: nightly\n\tschedule 02:30\n\tvmid 101\n\tstorage backup\n\tverify-boot enabled=1,timeout=88\n' > "$PVE/jobs.cfg"
+	planned 101 --storage backup
+	is '."verify-boot"' null
+	printf 'verify-boot: enabled=1,timeout=77\n' > "$VZDUMP_ROOT/etc/vzdump.conf"
+	planned 101 --storage backup
+	is '."verify-boot".timeout' 77
+	planned --job nightly
+	is '."verify-boot".timeout' 88
+	planned 101 --storage backup --verify-boot 0
+	is '."verify-boot"' null
+}
+
 @test "the log of a dry run says it in words" {
 	web_add
 	qemu_start 101 running
