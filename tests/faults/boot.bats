@@ -34,6 +34,16 @@ place_in_disk() {
 	nothing_of_boot
 }
 
+@test "the answer of an agent on a serial port proves a start" {
+	boot_loader "initrd=initrd console=ttyS0 panic=-1 isa-agent"
+	sed -i 's/^agent: 1$/agent: 1,type=isa/' "$(conf_file 100)"
+	boot_archive 100
+	boot $LONG
+	echo "$output"
+	[[ $status = 0 ]]
+	has_line '^started: the guest agent answered after [0-9]+ s$'
+}
+
 @test "a damaged kernel file does not start" {
 	dd if=/dev/urandom of="$DISK" bs=1 seek=$(($(place_in_disk HdrS) + 4000000)) count=4096 conv=notrunc status=none
 	boot_archive 100
