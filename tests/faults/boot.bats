@@ -82,7 +82,7 @@ place_in_disk() {
 	boot $LONG
 	echo "$output"
 	[[ $status = 1 ]]
-	has_line "^does not start: "
+	has_line "^does not start: the guest restarts again and again: 5 times"
 }
 
 @test "without agent and text nothing is proven" {
