@@ -33,11 +33,17 @@ struct proxy {
 	struct buf in;
 };
 
+static void drop_passed(struct proxy *p)
+{
+	if (p->passed >= 0)
+		close(p->passed);
+	p->passed = -1;
+}
+
 static void proxy_free(struct proxy *p)
 {
 	close(p->fd);
-	if (p->passed >= 0)
-		close(p->passed);
+	drop_passed(p);
 	buf_clear(&p->in);
 	libvirt_session_close(&p->session);
 	free(p);
@@ -73,8 +79,7 @@ static void keep_descriptor(struct proxy *p, struct msghdr *msg)
 
 	if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
 		return;
-	if (p->passed >= 0)
-		close(p->passed);
+	drop_passed(p);
 	memcpy(&p->passed, CMSG_DATA(head), sizeof(p->passed));
 }
 
@@ -176,6 +181,9 @@ static struct json_object *ask_monitor(struct proxy *p, struct json_object *comm
 						    &reply, 0);
 	else
 		r = api->monitor_command(p->session.domain, text, &reply, 0);
+	/* it is QEMU's now; whoever waits for the end of a pipe must not wait for us */
+	if (passes)
+		drop_passed(p);
 	if (!err && r < 0) {
 		libvirt_error(api, &err);
 		/* it has ended, or libvirt cannot be asked */

@@ -4,6 +4,7 @@
  */
 #include "tap.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/stat.h>
@@ -171,10 +172,11 @@ static void test_answers(void)
 	ok(pipe(pipes) == 0 && fstat(pipes[0], &st) == 0 && qmp_pass_fd(q, "vz", pipes[0], &err) == 0 &&
 		   sim.passed == st.st_ino,
 	   "a descriptor is handed on");
+	close(pipes[0]);
+	ok(poll(&(struct pollfd){ .fd = pipes[1] }, 1, 0) == 1, "and then it is nobody's but QEMU's");
 	sim.answer = "{\"error\":{\"class\":\"GenericError\",\"desc\":\"Node 'x' is busy\"},\"id\":\"l\"}";
 	ok(qmp_execute(q, "blockdev-del", NULL, NULL, &err) == ERR_PEER, "QEMU may refuse");
 	says(err, "Node 'x' is busy", "with QEMU's words");
-	close(pipes[0]);
 	close(pipes[1]);
 	qmp_close(q);
 	wait_closed("the monitor");
