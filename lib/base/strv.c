@@ -61,6 +61,25 @@ char **strv_split_list(const char *s)
 	return v;
 }
 
+char **strv_split_names(const char *s)
+{
+	static const char separators[] = ",;";
+	char **v;
+
+	if (!strpbrk(s, separators))
+		return strv_split_list(s);
+	v = xcalloc(1, sizeof(*v));
+	while (*(s += strspn(s, separators))) {
+		size_t len = strcspn(s, separators);
+		_cleanup_free_ char *name = xstrndup(s, len);
+
+		if (*str_strip(name))
+			strv_add(&v, str_strip(name));
+		s += len;
+	}
+	return v;
+}
+
 /* Appends the first word of s to word.  Returns the end of the word, NULL if a quote is open. */
 static const char *split_word(const char *s, struct buf *word)
 {

@@ -14,6 +14,11 @@ void strv_addf(char ***v, const char *fmt, ...) __attribute__((format(printf, 2,
 bool strv_contains(char *const *v, const char *s);
 /* Splits at commas, semicolons and white space; drops empty parts (PVE::Tools::split_list). */
 char **strv_split_list(const char *s);
+/*
+ * Splits names, which may have blanks if the list has a comma or semicolon: "my guest,web", "my guest,".
+ * Without one it is strv_split_list().
+ */
+char **strv_split_names(const char *s);
 /* Splits like a shell would, without expansion: quotes and backslashes.  NULL if a quote is open. */
 char **strv_split_args(const char *s);
 /* "a, b".  Caller frees. */

@@ -35,7 +35,7 @@ void settings_init(struct settings *ret, const struct options *cli)
 	*ret = (struct settings){ 0 };
 	q->vmids = vmid_list_parse(options_get(cli, "vmid"), &q->n_vmids);
 	q->by_id = options_given(cli, "vmid") || options_given(cli, "libvirt");
-	q->libvirt = options_given(cli, "libvirt") ? strv_split_list(options_get(cli, "libvirt")) : NULL;
+	q->libvirt = options_given(cli, "libvirt") ? strv_split_names(options_get(cli, "libvirt")) : NULL;
 	q->connect = copy_filled(cli, "connect");
 	q->pool = copy_filled(cli, "pool");
 	q->all = options_bool(cli, "all");
