@@ -161,7 +161,18 @@ static bool look_at_qemu(struct look *l, enum guest_kind kind)
 
 /* ---- its agent ---- */
 
-static void look_at_agent(const struct look *l, const struct guest_config *conf)
+/* Caller frees. */
+static char *agent_advice(enum guest_kind kind)
+{
+	if (kind == GUEST_LIBVIRT)
+		return xstrdup(
+			"install qemu-guest-agent in the guest, and give it a channel with 'virsh edit', within "
+			"<devices>: <channel type='unix'><target type='virtio' "
+			"name='org.qemu.guest_agent.0'/></channel>");
+	return xstrdup("install qemu-guest-agent in the guest, and write 'agent: 1' into its configuration");
+}
+
+static void look_at_agent(const struct look *l, enum guest_kind kind, const struct guest_config *conf)
 {
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_qga_ struct qga *a = NULL;
@@ -172,7 +183,7 @@ static void look_at_agent(const struct look *l, const struct guest_config *conf)
 	if (!agent.enabled) {
 		say(l, FINDING_REMARK,
 		    xstrdup("its configuration has no agent: its file systems are saved as after a power cut"),
-		    xstrdup("install qemu-guest-agent in the guest, and write 'agent: 1' into its configuration"));
+		    agent_advice(kind));
 		return;
 	}
 	if (!l->vcpus_run)
@@ -210,7 +221,7 @@ static void look_at_running(struct look *l, struct checked_guest *g)
 	g->is_mute = !look_at_qemu(l, g->entry->kind);
 	/* its errors are told by the plan */
 	if (!g->is_mute && guest_config_load(l->c->host->paths, l->guest.vmid, NULL, &conf, NULL) == 0)
-		look_at_agent(l, &conf);
+		look_at_agent(l, g->entry->kind, &conf);
 }
 
 static void look_at_guest(struct check *c, struct checked_guest *g)
