@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "guest/ha.h"
+#include "guest/libvirt-guests.h"
 #include "journal/run-dir.h"
 
 /* If a guest is shut down for its backup, the HA manager would start it again. */
@@ -108,10 +109,27 @@ static int verify_archive(struct task *t, struct error **err)
 
 /* ---- before and after ---- */
 
+/* Hours may have passed since its disks were looked up: it may have others, or a snapshot's. */
+static int renew_mirror(const struct task *t, struct error **err)
+{
+	const struct log silent = { 0 };
+	const struct libvirt_guests_request q = { .paths = t->host->paths,
+						  .log = &silent, /* the warnings were told before */
+						  .cancel = t->host->cancel,
+						  .vmids = &t->vmid,
+						  .n_vmids = 1 };
+	_cleanup_libvirt_guests_ struct libvirt_guests found = { 0 };
+	int r = libvirt_guests_find(&q, &found, err);
+
+	return r == 0 && found.failed ? error_set(err, ERR_GONE, "%s", found.failed[0]) : r;
+}
+
 int task_load(struct task *t, struct error **err)
 {
-	int r = guest_config_load(t->host->paths, t->vmid, t->host->log, &t->guest.conf, err);
+	int r = renew_mirror(t, err);
 
+	if (r == 0)
+		r = guest_config_load(t->host->paths, t->vmid, t->host->log, &t->guest.conf, err);
 	t->guest.known = r != ERR_NOT_FOUND;
 	return r;
 }

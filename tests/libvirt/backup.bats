@@ -314,3 +314,36 @@ mirrors() {
 	"${user[@]}" virsh destroy own
 	kill "$(< "$home/libvirtd.pid")"
 }
+
+@test "a guest that gets a snapshot after the job has begun, and before its turn, is saved as it is then" {
+	domain_disk web vda 2M qcow2
+	domain_define web
+	cat > "$VZ_TMP/hook" <<- END
+		#!/bin/bash
+		[[ \$1 = job-start ]] || exit 0
+		virsh snapshot-create-as web later --disk-only --diskspec "vda,file=$IMAGES/later" &&
+			qemu-io -f qcow2 -c "write -P 0x77 0 64k" "$IMAGES/later"
+	END
+	chmod +x "$VZ_TMP/hook"
+	vzdump_ok --libvirt web --script "$VZ_TMP/hook"
+	has_line "include disk 'virtio0' '$IMAGES/later'"
+	archive_read
+	qemu-io -r -f raw -c "read -P 0x77 0 64k" "$VZ_TMP/out/disk-drive-virtio0.raw" | grep -q '65536/65536'
+}
+
+@test "a name with blanks is one name if the list has a comma" {
+	domain_disk 'my guest' vda 2M
+	domain_define 'my guest'
+	vzdump_ok --libvirt 'my guest,'
+	has_line 'Finished Backup'
+	run "$VZDUMP" --libvirt 'my guest' --storage backup
+	[[ $status != 0 && $output = *"libvirt domain 'my'"* ]]
+}
+
+@test "vzdump check says how a guest without a channel for an agent gets one" {
+	domain_disk web vda 2M
+	domain_start web
+	vzdump_ok --libvirt web
+	run "$VZDUMP" check
+	[[ $output = *"has no agent"*"'virsh edit'"*"org.qemu.guest_agent.0"* && $output != *"agent: 1"* ]]
+}
