@@ -1,4 +1,4 @@
-/* Names of disks in Proxmox VE's configurations, and so in archives, for the disks of a libvirt guest.  */
+/* Names of disks in Proxmox VE's configurations, and so in archives, for the disks of a libvirt guest. */
 #ifndef VZDUMP_LIBVIRT_DISK_KEYS_H
 #define VZDUMP_LIBVIRT_DISK_KEYS_H
 

@@ -3,11 +3,8 @@
  * VE can restore them.  The values of disks are absolute paths with format=...
  *
  * 	name: web
- *
  * 	virtio0: /var/lib/libvirt/images/web.qcow2,format=qcow2,discard=on
- *
  * 	virtio1: /dev/vg/web-data,format=raw,backup=0
- *
  * 	#vzdump#device:virtio0:virtio-disk0	of a running guest: the alias of the device in QEMU
  */
 #ifndef VZDUMP_LIBVIRT_DOMAIN_CONFIG_H

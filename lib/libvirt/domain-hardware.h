@@ -1,4 +1,4 @@
-/* Proxmox VE's lines for the hardware of a libvirt guest, but for its disks.  */
+/* Proxmox VE's lines for the hardware of a libvirt guest, but for its disks. */
 #ifndef VZDUMP_LIBVIRT_DOMAIN_HARDWARE_H
 #define VZDUMP_LIBVIRT_DOMAIN_HARDWARE_H
 

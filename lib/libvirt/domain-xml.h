@@ -80,7 +80,7 @@ int domain_parse(const char *text, struct domain *ret, struct error **err);
 void domain_clear(struct domain *d);
 #define _cleanup_domain_ _cleanup_(domain_clear)
 
-/* The disk with that target or key, or NULL. Borrowed.  */
+/* The disk with that target or key, or NULL. Borrowed. */
 struct domain_disk *domain_find_disk(const struct domain *d, const char *name);
 
 /*

@@ -4,8 +4,8 @@
  * commands to virDomainQemuMonitorCommand() and virDomainQemuAgentCommand() one by one, and writes the
  * answers.  Time limits and requests to stop work as with any socket.  The thread ends, and frees everything,
  * when the socket has been closed and the call that it may be in has returned.
- * What the thread answers itself: the greeting (after query-version) and qmp_capabilities; the agent's guest-
- * sync-delimited.  A descriptor that comes with getfd is handed on.  There are no events.
+ * What the thread answers itself: the greeting (after query-version) and qmp_capabilities; the agent's
+ * guest-sync-delimited.  A descriptor that comes with getfd is handed on.  There are no events.
  * The thread closes the socket when the guest has ended, when libvirt cannot be reached any more, and when
  * the agent does not answer (libvirt's limit for its answer depends on the command, as in qemu/qga.h).  What
  * libvirt refuses for another reason is an error answer with libvirt's words.  libvirt runs one command at a
