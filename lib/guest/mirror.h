@@ -1,7 +1,8 @@
 /*
  * Guests of libvirt.  Each has a mirror, <root>/var/lib/vzdump/libvirt/<vmid>.conf: its configuration in the
  * words of Proxmox VE, made from libvirt's XML, so that everything else sees it as any guest.  libvirt is
- * asked anew at each run that names the guest (libvirt-guests.h); only "lock:" is ours alone and stays.
+ * asked anew at each run that names the guest (libvirt-guests.h), and when the guest's turn comes; only
+ * "lock:" is ours alone and stays.
  *
  *	#vzdump#libvirt:<uuid> <uri>		who it is, and whose
  *	#vzdump#domain:<name>			libvirt's name of it
