@@ -99,6 +99,17 @@ static struct json_object *partitions_json(const struct inside_table *t)
 	return list;
 }
 
+/* A name or a label may have a newline in it, which would pass for the next line. */
+static char *one_line(const char *name)
+{
+	char *text = xstrdup(name ? name : "");
+
+	for (char *c = text; *c; c++)
+		if (*c == '\n')
+			*c = '?';
+	return text;
+}
+
 static const char *or_dash(const char *s)
 {
 	return s && *s ? s : "-";
@@ -110,9 +121,10 @@ static void print_partitions(const struct inside_table *t)
 	     "TYPE");
 	for (size_t i = 0; i < t->n; i++) {
 		const struct inside_part *p = &t->parts[i];
+		_cleanup_free_ char *label = one_line(p->label);
 
 		show("%-9u %15" PRIu64 " %15" PRIu64 " %-12s %-16s %s\n", p->number, p->offset, p->size,
-		     or_dash(p->fs), or_dash(p->label), or_dash(p->type));
+		     or_dash(p->fs), or_dash(label), or_dash(p->type));
 	}
 }
 
@@ -135,9 +147,12 @@ static struct json_object *volumes_json(const struct inside_volumes *l)
 static void print_volumes(const struct inside_volumes *l)
 {
 	show("%-30s %15s %-12s %s\n", "VOLUME", "SIZE", "FILE SYSTEM", "LABEL");
-	for (size_t i = 0; i < l->n; i++)
+	for (size_t i = 0; i < l->n; i++) {
+		_cleanup_free_ char *label = one_line(l->items[i].label);
+
 		show("%-30s %15" PRIu64 " %-12s %s\n", l->items[i].name, l->items[i].size,
-		     or_dash(l->items[i].fs), or_dash(l->items[i].label));
+		     or_dash(l->items[i].fs), or_dash(label));
+	}
 }
 
 /* ---- a folder ---- */
@@ -193,22 +208,11 @@ static void mode_text(char ret[11], mode_t mode)
 	ret[10] = '\0';
 }
 
-/* A name may have a newline in it, which would pass for the next line. */
-static char *one_line(const char *name)
-{
-	char *text = xstrdup(name);
-
-	for (char *c = text; *c; c++)
-		if (*c == '\n')
-			*c = '?';
-	return text;
-}
-
 static void print_entries(const struct inside_entries *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		const struct inside_entry *e = &l->items[i];
-		_cleanup_free_ char *name = one_line(e->name), *link = one_line(e->link ? e->link : "");
+		_cleanup_free_ char *name = one_line(e->name), *link = one_line(e->link);
 		const time_t when = (time_t)e->mtime;
 		char mode[11], date[32] = "?";
 		struct tm tm;

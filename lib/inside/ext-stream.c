@@ -56,7 +56,8 @@ static int write_entry(struct stream *s, const struct ext_node *n, const char *p
 		return r;
 	ae = xcheck(archive_entry_new());
 	archive_entry_copy_pathname(ae, path);
-	archive_entry_set_mode(ae, e.mode);
+	/* a socket is nothing that tar knows; it is left out as a pipe is */
+	archive_entry_set_mode(ae, S_ISSOCK(e.mode) ? S_IFIFO : e.mode);
 	archive_entry_set_uid(ae, e.uid);
 	archive_entry_set_gid(ae, e.gid);
 	archive_entry_set_mtime(ae, (time_t)e.mtime, 0);
@@ -65,8 +66,7 @@ static int write_entry(struct stream *s, const struct ext_node *n, const char *p
 		archive_entry_copy_symlink(ae, e.link);
 	if (earlier)
 		archive_entry_copy_hardlink(ae, earlier);
-	/* a socket is nothing that tar knows */
-	if (!S_ISSOCK(e.mode) && archive_write_header(s->a, ae) < ARCHIVE_WARN)
+	if (archive_write_header(s->a, ae) < ARCHIVE_WARN)
 		r = archive_failed(s->a, err);
 	else if (S_ISREG(e.mode) && !earlier)
 		r = ext_content(s->fs, n, path, write_piece, s->a, err);

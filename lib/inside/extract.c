@@ -47,6 +47,13 @@ static int disk_failed(struct archive *disk, const char *path, struct error **er
 			 path, archive_error_string(disk));
 }
 
+/* Its words have no reason then. */
+static int write_failed(struct archive *disk, const char *path, struct error **err)
+{
+	return error_errno(err, archive_errno(disk) > 0 ? archive_errno(disk) : EIO, "cannot write '%s'",
+			   path);
+}
+
 static bool leads_out(const char *path)
 {
 	const char *at = path;
@@ -104,9 +111,10 @@ static int copy_data(struct archive *from, struct archive *disk, const char *pat
 	size_t len;
 	int r;
 
+	/* a write that failed is ARCHIVE_WARN, too */
 	while ((r = archive_read_data_block(from, &data, &len, &at)) == ARCHIVE_OK)
-		if (archive_write_data_block(disk, data, len, at) < ARCHIVE_WARN)
-			return disk_failed(disk, path, err);
+		if (archive_write_data_block(disk, data, len, at) < ARCHIVE_OK)
+			return write_failed(disk, path, err);
 	return r == ARCHIVE_EOF ? 0
 				: error_set(err, ERR_GONE, "'%s' is not complete: %s", path,
 					    archive_error_string(from));
@@ -208,8 +216,8 @@ static int copy_stream(int in, struct archive *disk, const struct inside_entry *
 			return error_errno(err, errno, "cannot read the content of '%s'", name);
 		if (n == 0)
 			break;
-		if (archive_write_data_block(disk, data, (size_t)n, (la_int64_t)at) < ARCHIVE_WARN)
-			return disk_failed(disk, name, err);
+		if (archive_write_data_block(disk, data, (size_t)n, (la_int64_t)at) < ARCHIVE_OK)
+			return write_failed(disk, name, err);
 		at += (uint64_t)n;
 	}
 	if (at != e->size)
@@ -232,6 +240,9 @@ static int make_one(int in, const struct inside_entry *e, const char *name, stru
 		r = copy_stream(in, disk, e, name, err);
 	if (r == 0 && archive_write_close(disk) < ARCHIVE_WARN)
 		r = disk_failed(disk, name, err);
+	/* it has its full size already, and would pass for the whole */
+	if (r < 0)
+		unlink(name);
 	return r;
 }
 

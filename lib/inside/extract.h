@@ -18,7 +18,7 @@ struct inside_counts {
 
 /* A tar stream.  Its root gets the name, which must be free and without a slash. */
 int inside_extract(int in, const char *name, struct inside_counts *ret, struct error **err);
-/* A file: its content.  Mode, times and owner are those of the entry. */
+/* A file: its content.  Mode, times and owner are those of the entry.  After an error there is no file. */
 int inside_extract_file(int in, const struct inside_entry *e, const char *name, struct error **err);
 /* A symbolic link. */
 int inside_extract_link(const struct inside_entry *e, const char *name, struct error **err);

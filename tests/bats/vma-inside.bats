@@ -66,6 +66,7 @@ setup() {
 }
 
 teardown() {
+	! mountpoint -q "$T/small" || umount "$T/small"
 	# each command unmounts what it has mounted, and waits for that
 	! grep ' /tmp/vma-inside\.' /proc/self/mounts
 }
@@ -280,4 +281,43 @@ same_tree() {
 	echo "$output"
 	[ "$status" = 255 ]
 	[[ $output = "disk 'scsi0': xfs needs libguestfs: libguestfs is not installed: apt-get install libguestfs0 "* ]]
+}
+
+@test "what is left out is counted, sockets too" {
+	mkdir s
+	python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("s/one"); socket.socket(socket.AF_UNIX).bind("s/two")'
+	mkfifo s/three
+	truncate -s 8M part
+	mkfs.ext4 -q -d s part
+	"$VMA" create s.vma.zst -d drive-scsi0=part
+	run "$VMA" cp s.vma.zst:scsi0:/ out
+	echo "$output"
+	[ "$status" = 0 ]
+	[ "$output" = "warning: devices, pipes and sockets are not copied; left out: 3" ]
+}
+
+@test "a label is on the line of its partition, whatever it holds" {
+	truncate -s 8M part
+	mkfs.ext4 -q -L "$(printf 'one\n9 two')" part
+	"$VMA" create l.vma.zst -d drive-scsi0=part
+	run "$VMA" ls l.vma.zst:scsi0
+	echo "$output"
+	[ "${#lines[@]}" = 2 ]
+	[[ ${lines[1]} = *" one?9 two "* ]]
+	[ "$("$VMA" ls l.vma.zst:scsi0 --output-format json | jq -r '.[0].label')" = "$(printf 'one\n9 two')" ]
+}
+
+@test "a file that has not come as a whole is not left behind" {
+	mkdir small
+	mount -t tmpfs -o size=1M tmpfs small
+	run "$VMA" cp "$A:virtio2:/numbers" small
+	echo "$output"
+	[ "$status" = 255 ]
+	[ "$output" = "cannot write 'numbers': No space left on device" ]
+	[ -z "$(ls small)" ]
+	run "$VMA" cp "$A:virtio2:/sub" small
+	echo "$output"
+	umount small
+	[ "$status" = 255 ]
+	[ "$output" = "cannot write 'sub/hard': No space left on device" ]
 }
