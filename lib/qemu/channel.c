@@ -63,6 +63,16 @@ static int connect_patiently(const char *path, uint64_t deadline, const struct c
 	}
 }
 
+/* fd does not block. */
+static void take(struct channel *c, int fd, const char *name, const struct channel_limits *limits,
+		 const struct cancel *cancel)
+{
+	c->fd = fd;
+	c->path = xstrdup(name);
+	c->limits = *limits;
+	c->cancel = cancel;
+}
+
 void channel_adopt(struct channel *c, int fd, const char *name, const struct channel_limits *limits,
 		   const struct cancel *cancel)
 {
@@ -70,10 +80,7 @@ void channel_adopt(struct channel *c, int fd, const char *name, const struct cha
 
 	if (flags >= 0)
 		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	c->fd = fd;
-	c->path = xstrdup(name);
-	c->limits = *limits;
-	c->cancel = cancel;
+	take(c, fd, name, limits, cancel);
 }
 
 int channel_connect(struct channel *c, const char *path, const struct channel_limits *limits,
@@ -83,7 +90,7 @@ int channel_connect(struct channel *c, const char *path, const struct channel_li
 
 	if (fd < 0)
 		return fd;
-	channel_adopt(c, fd, path, limits, cancel);
+	take(c, fd, path, limits, cancel);
 	return 0;
 }
 
