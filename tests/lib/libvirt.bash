@@ -96,10 +96,11 @@ libvirt_teardown() {
 	done
 	# a test may have left it stopped or ended
 	kill -s CONT "$(libvirt_pid)" 2> /dev/null || libvirt_up
-	for name in $(virsh list --all --name); do
+	while read -r name; do
+		[[ $name ]] || continue
 		virsh destroy "$name" > /dev/null 2>&1 || true
 		virsh undefine "$name" --nvram --snapshots-metadata --checkpoints-metadata > /dev/null 2>&1 || true
-	done
+	done < <(virsh list --all --name)
 	for pid in "$VZ_TMP"/mnt*; do
 		umount -l "$pid" 2> /dev/null || true
 	done
