@@ -33,7 +33,7 @@ struct boot {
 	char *config; /* text of qemu-server.conf */
 	uint32_t vmid;
 	uint64_t max_written;
-	struct boot_expect expect;
+	struct expected expect;
 	struct boot_folder folder;
 	struct boot_disks disks;
 	struct boot_tpm tpm;
@@ -101,7 +101,7 @@ static int limit_writes(struct boot *b, struct error **err)
 static int prepare(struct boot *b, struct error **err)
 {
 	const struct boot_options *o = b->o;
-	int r = boot_expect_init(&b->expect, o->expect, err);
+	int r = expected_init(&b->expect, o->expect, err);
 
 	if (r == 0)
 		r = open_archive(b, err);
@@ -323,7 +323,7 @@ int boot_run(const struct boot_options *o, struct boot_report *ret, struct error
 		r = try_it(&b, ret, err);
 	boot_disks_stop(&b.disks);
 	boot_folder_remove(&b.folder);
-	boot_expect_clear(&b.expect);
+	expected_clear(&b.expect);
 	vma_random_free(b.archive);
 	free(b.config);
 	return r < 0 ? r : 0;

@@ -5,26 +5,10 @@
 #ifndef VZDUMP_BOOT_CONSOLE_H
 #define VZDUMP_BOOT_CONSOLE_H
 
-#include <regex.h>
 #include <stdbool.h>
 
 #include "base/buf.h"
 #include "base/error.h"
-
-/* A text, or, if it stands between two slashes, a POSIX extended regular expression. */
-struct boot_expect {
-	const char *text; /* borrowed; NULL: nothing is expected */
-	bool is_regex;
-	regex_t regex;
-};
-
-/*
- * text may be NULL.  ERR_INVALID: it is empty, or no regular expression.  The caller clears *ret on success.
- */
-int boot_expect_init(struct boot_expect *ret, const char *text, struct error **err);
-void boot_expect_clear(struct boot_expect *e);
-/* Whether the text has it. */
-bool boot_expect_matches(const struct boot_expect *e, const char *text);
 
 struct boot_console {
 	struct buf log;  /* as it came, up to BOOT_CONSOLE_LOG_MAX bytes */

@@ -55,8 +55,8 @@ static bool agent_answers(struct boot_watch *w)
 
 static int look_for_start(struct boot_watch *w, struct boot_report *ret)
 {
-	if (boot_expect_matches(w->expect, buf_str(&w->console.text)) ||
-	    (w->screen && boot_expect_matches(w->expect, w->screen)))
+	if (expected_matches(w->expect, buf_str(&w->console.text)) ||
+	    (w->screen && expected_matches(w->expect, w->screen)))
 		return decide(w, ret, BOOT_STARTED,
 			      xasprintf("the expected text '%s' came after %" PRIu64 " s", w->expect->text,
 					seconds(w)));

@@ -6,6 +6,7 @@
 #define VZDUMP_BOOT_WATCH_H
 
 #include "base/cancel.h"
+#include "base/expected.h"
 #include "boot/console.h"
 #include "boot/disks.h"
 #include "boot/machine.h"
@@ -24,7 +25,7 @@ struct boot_watch {
 	/* set by the caller: */
 	struct boot_machine *machine;
 	struct boot_disks *disks;
-	const struct boot_expect *expect;
+	const struct expected *expect;
 	const struct cancel *cancel;
 	unsigned timeout_s;
 	unsigned lifeless_s;  /* 0: there is no other attempt, so a lifeless guest is given its time */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/expected.h"
 #include "base/mem.h"
 
 /* ---- fleecing ---- */
@@ -206,10 +207,15 @@ static enum verify_boot_agent parse_agent(const struct propstr *p)
 int verify_boot_config_parse(const char *text, struct verify_boot_config *ret, struct error **err)
 {
 	_cleanup_propstr_ struct propstr p = { 0 };
+	struct expected expected;
 	int r = propstr_parse(&verify_boot_format, text ? text : "", &p, err);
 
+	/* before a guest is saved, which would then not be tried */
+	if (r == 0)
+		r = expected_init(&expected, propstr_get(&p, "expect"), err);
 	if (r < 0)
-		return r;
+		return error_wrap(err, r, "verify-boot");
+	expected_clear(&expected);
 	*ret = (struct verify_boot_config){
 		.enabled = propstr_get_bool(&p, "enabled"),
 		.accel = xstrdup(propstr_get(&p, "accel")),

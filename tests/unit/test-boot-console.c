@@ -67,28 +67,6 @@ static void test_much_at_once(void)
 	boot_console_clear(&c);
 }
 
-static void test_expect(void)
-{
-	struct boot_expect e;
-
-	ok(boot_expect_init(&e, "a.c", NULL) == 0 && !boot_expect_matches(&e, "abc") &&
-		   boot_expect_matches(&e, "xa.cx"),
-	   "a text is taken as it is");
-	boot_expect_clear(&e);
-	ok(boot_expect_init(&e, "/^web[0-9] login:/", NULL) == 0 &&
-		   boot_expect_matches(&e, "x\nweb1 login: ") && !boot_expect_matches(&e, "x web1 login: "),
-	   "an expression between slashes knows lines");
-	boot_expect_clear(&e);
-	ok(boot_expect_init(&e, "/usr", NULL) == 0 && boot_expect_matches(&e, "in /usr/bin"),
-	   "one slash makes no expression");
-	boot_expect_clear(&e);
-	ok(boot_expect_init(&e, NULL, NULL) == 0 && !boot_expect_matches(&e, "anything"),
-	   "nothing expected is never there");
-	boot_expect_clear(&e);
-	ok(boot_expect_init(&e, "", NULL) == ERR_INVALID, "an empty text would always be there");
-	ok(boot_expect_init(&e, "/(/", NULL) == ERR_INVALID, "what is no expression is refused");
-}
-
 static void test_screen(void)
 {
 	unsigned char cells[BOOT_SCREEN_BYTES] = { 0 };
@@ -127,7 +105,6 @@ int main(void)
 	test_text();
 	test_bounds();
 	test_much_at_once();
-	test_expect();
 	test_screen();
 	test_marks();
 	return done_testing();

@@ -346,6 +346,8 @@ static void test_contradictions(void)
 	refused("100 --forget --cleanup 0", "", "option --forget needs --cleanup too");
 	refused("100 --forget --cleanup", "", NULL);
 	refused("100 --forget 0", "", NULL);
+	refused("100 --verify-boot enabled=1,expect=/(/", "", "'/(/' is no extended regular expression");
+	refused("100", "verify-boot: expect=/(/", "'/(/' is no extended regular expression");
 }
 
 static void test_warnings(void)
