@@ -41,14 +41,20 @@ static void leave_terminal(int up_to)
 }
 
 /* Says through `told` what is wrong, or closes it when the folder is mounted. */
-static _Noreturn void serve(const struct vmafs_options *o, enum vma_mount_life life, int told)
+static _Noreturn void serve(const struct vmafs_options *o, enum vma_mount_life life, pid_t parent, int told)
 {
 	_cleanup_error_ struct error *err = NULL;
 	struct vmafs *m;
 	int r;
 
-	if (life == VMA_MOUNT_DIES_WITH_US)
+	if (life == VMA_MOUNT_DIES_WITH_US) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		/* it may have died before */
+		if (getppid() != parent) {
+			rmdir(o->dir);
+			_exit(EXIT_FAILED);
+		}
+	}
 	r = vmafs_open(o, &m, &err);
 	if (r < 0) {
 		io_write_all(told, error_message(err), strlen(error_message(err)));
@@ -78,6 +84,7 @@ static int hear(int told, const char *dir, struct error **err)
 int vma_mount_start(struct vmafs_options *o, enum vma_mount_life life, pid_t *ret, struct error **err)
 {
 	_cleanup_close_ int told = -1;
+	const pid_t parent = getpid();
 	int ends[2];
 	pid_t child;
 
@@ -88,7 +95,7 @@ int vma_mount_start(struct vmafs_options *o, enum vma_mount_life life, pid_t *re
 	fflush(NULL);
 	child = fork();
 	if (child == 0)
-		serve(o, life, ends[1]);
+		serve(o, life, parent, ends[1]);
 	close(ends[1]);
 	if (child < 0)
 		return error_errno(err, errno, "cannot start the process that serves");

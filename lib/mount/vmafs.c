@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -19,7 +20,20 @@ struct vmafs {
 	struct vmafs_tree tree;
 	struct fuse_session *session;
 	bool mounted;
+	sigset_t mask; /* the caller's */
 };
+
+/* SIG_BLOCK, SIG_UNBLOCK: those that end it. */
+static void mask_signals(int how, sigset_t *ret_before)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(how, &set, ret_before);
+}
 
 /* ---- before mounting ---- */
 
@@ -193,8 +207,11 @@ static int fill(struct vmafs *m, const struct vmafs_options *o, struct error **e
 int vmafs_open(const struct vmafs_options *o, struct vmafs **ret, struct error **err)
 {
 	struct vmafs *m = xcalloc(1, sizeof(*m));
-	int r = fill(m, o, err);
+	int r;
 
+	/* one that comes now would leave a mount that nobody serves */
+	mask_signals(SIG_BLOCK, &m->mask);
+	r = fill(m, o, err);
 	*ret = NULL;
 	if (r < 0)
 		vmafs_free(m);
@@ -209,7 +226,9 @@ int vmafs_serve(struct vmafs *m, struct error **err)
 	int r = fuse_set_signal_handlers(m->session);
 
 	if (r == 0) {
+		mask_signals(SIG_UNBLOCK, NULL);
 		r = fuse_session_loop_mt(m->session, &config);
+		mask_signals(SIG_BLOCK, NULL);
 		fuse_remove_signal_handlers(m->session);
 	}
 	/* positive: a signal */
@@ -238,5 +257,6 @@ void vmafs_free(struct vmafs *m)
 	vmafs_files_free(m->tree.files, m->tree.n_files);
 	if (m->tree.random)
 		vma_random_free(m->tree.random);
+	pthread_sigmask(SIG_SETMASK, &m->mask, NULL);
 	free(m);
 }

@@ -33,8 +33,9 @@ struct vmafs_options {
 /*
  * Opens the archive and mounts.  Errors of vma_random_open(); ERR_NOT_FOUND: this host has no FUSE or no
  * fusermount3; -ENOTEMPTY; -ENOTCONN: a mount is in the way whose process has died; -EBUSY: something is
- * mounted there.  No other thread may write to standard error meanwhile, which fusermount3 explains itself
- * on.
+ * mounted there.  From here to vmafs_free() SIGINT, SIGTERM and SIGHUP are blocked in this thread, except in
+ * vmafs_serve(): one that comes meanwhile ends that at once.  No other thread may write to standard error
+ * meanwhile, which fusermount3 explains itself on.
  */
 int vmafs_open(const struct vmafs_options *o, struct vmafs **ret, struct error **err);
 /*

@@ -219,6 +219,28 @@ server_of() {
 	SERVER=
 }
 
+@test "a signal that comes before it serves unmounts, too" {
+	mkfifo "$T/full"
+	exec 7<> "$T/full"
+	# it waits with its first line until somebody reads
+	python3 -c 'import fcntl; fcntl.fcntl(7, 1031, 4096)'
+	head -c 4096 /dev/zero >&7
+	"$VMA" mount "$D/a.vma.zst" "$M" --foreground > "$T/full" 7>&- 3>&- &
+	SERVER=$!
+	local _
+	for _ in {1..600}; do
+		! grep -qF " $M " /proc/self/mounts || break
+		sleep 0.05
+	done
+	grep -F " $M " /proc/self/mounts
+	kill -TERM "$SERVER"
+	head -c 4096 <&7 > /dev/null
+	wait "$SERVER"
+	gone "$M"
+	SERVER=
+	exec 7>&-
+}
+
 @test "after kill -9 both mount and umount say or do what is needed" {
 	"$VMA" mount "$D/a.vma.zst" "$M"
 	kill -9 "$(server_of "$M")"
