@@ -197,6 +197,10 @@ static int copy(struct vma_inside *x, const struct options *o, struct error **er
 				 "'%s' names no file; it is ARCHIVE:DISK:PARTITION:PATH, as in "
 				 "x.vma.zst:scsi0:1:/etc/fstab",
 				 options_get(o, "source"));
+	if (!*target)
+		return error_set(
+			err, ERR_INVALID,
+			"target: '' is no name; give a folder, a new name, or - for standard output");
 	r = vma_inside_open_reader(x, options_bool(o, "guestfs"), err);
 	if (r < 0)
 		return r;

@@ -5,21 +5,54 @@
 #include <grp.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/io.h"
+#include "base/strv.h"
 #include "base/units.h"
 
-#define NOBODY    65534
-#define WORDS_MAX 65536u
+#define NOBODY     65534
+#define WORDS_MAX  65536u
+#define MEMORY_MAX GIB
 
-static bool give_up_rights(void)
+/* What the child is to do. */
+struct job {
+	int (*fn)(void *x, int out, struct error **err);
+	void *x;
+	int in, out;
+	rlim_t out_max; /* bytes */
+};
+
+static bool limit(int what, rlim_t max)
 {
-	const struct rlimit none = { 0 };
+	struct rlimit l;
+
+	if (getrlimit(what, &l) < 0)
+		return false;
+	/* a lower limit than ours stays */
+	if (max < l.rlim_max)
+		l.rlim_max = max;
+	l.rlim_cur = l.rlim_max;
+	return setrlimit(what, &l) == 0;
+}
+
+static bool limit_memory(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	/* it maps terabytes */
+	return true;
+#else
+	/* the second one is for memory that is shared, which the first does not count; code is in it, too */
+	return limit(RLIMIT_DATA, MEMORY_MAX) && limit(RLIMIT_AS, 2 * MEMORY_MAX);
+#endif
+}
+
+static bool give_up_rights(pid_t parent, rlim_t out_max)
+{
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return false;
@@ -29,8 +62,13 @@ static bool give_up_rights(void)
 	/* the kernel forgets it when the user changes */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return false;
-	return setrlimit(RLIMIT_CORE, &none) == 0 && setrlimit(RLIMIT_NPROC, &none) == 0 &&
-	       setrlimit(RLIMIT_NOFILE, &none) == 0;
+	/* it may have died before */
+	if (getppid() != parent)
+		_exit(1);
+	/* a file that is too large is an error of write() then */
+	signal(SIGXFSZ, SIG_IGN);
+	return limit(RLIMIT_CORE, 0) && limit(RLIMIT_NPROC, 0) && limit(RLIMIT_NOFILE, 0) &&
+	       limit(RLIMIT_FSIZE, out_max) && limit_memory();
 }
 
 /* The other end of a pipe must not stay open here, or its writer never hears that nobody reads. */
@@ -51,12 +89,19 @@ static void close_others(int a, int b, int c)
 }
 
 /* Tells "<code> <message>" if it fails. */
-static _Noreturn void run_child(int (*fn)(void *x, int out, struct error **err), void *x, int out, int told)
+static _Noreturn void run_child(const struct job *j, pid_t parent, int told)
 {
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_buf_ struct buf words = BUF_INIT;
-	int r = give_up_rights() ? fn(x, out, &err) : error_errno(&err, errno, "cannot give up rights");
+	int r;
 
+	close_others(j->in, j->out, told);
+#ifndef __SANITIZE_ADDRESS__
+	/* the last words of a process that aborts */
+	dup2(told, STDERR_FILENO);
+#endif
+	r = give_up_rights(parent, j->out_max) ? j->fn(j->x, j->out, &err)
+					       : error_errno(&err, errno, "cannot give up rights");
 	if (r < 0) {
 		buf_addf(&words, "%d %s", r, error_message(err));
 		io_write_all(told, words.data, words.len);
@@ -80,6 +125,11 @@ static int how_it_ended(pid_t child, const char *words, struct error **err)
 	code = (int)strtol(words, &end, 10);
 	if (WIFEXITED(status) && code < 0 && *end == ' ')
 		return error_set(err, code, "%s", end + 1);
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && str_prefix(words, "out of memory", NULL))
+		return error_set(err, ERR_CORRUPT,
+				 "the process that reads the file system needs more than %u GiB of memory: "
+				 "the file system is damaged, or too large for it; try --guestfs",
+				 (unsigned)(MEMORY_MAX / GIB));
 	return error_set(
 		err, ERR_CORRUPT,
 		"the process that reads the file system has died (%s %d): the file system is damaged",
@@ -87,20 +137,18 @@ static int how_it_ended(pid_t child, const char *words, struct error **err)
 		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
-int inside_child(int (*fn)(void *x, int out, struct error **err), void *x, int in, int out,
-		 struct error **err)
+static int run_job(const struct job *j, struct error **err)
 {
 	_cleanup_buf_ struct buf words = BUF_INIT;
+	const pid_t parent = getpid();
 	int ends[2];
 	pid_t child;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return error_errno(err, errno, "cannot make a pipe");
 	child = fork();
-	if (child == 0) {
-		close_others(in, out, ends[1]);
-		run_child(fn, x, out, ends[1]);
-	}
+	if (child == 0)
+		run_child(j, parent, ends[1]);
 	close(ends[1]);
 	if (child < 0) {
 		close(ends[0]);
@@ -109,4 +157,35 @@ int inside_child(int (*fn)(void *x, int out, struct error **err), void *x, int i
 	io_read_fd(ends[0], "pipe", WORDS_MAX, &words, NULL);
 	close(ends[0]);
 	return how_it_ended(child, buf_str(&words), err);
+}
+
+int inside_child(int (*fn)(void *x, int out, struct error **err), void *x, int in, int out,
+		 struct error **err)
+{
+	const struct job j = { .fn = fn, .x = x, .in = in, .out = out, .out_max = RLIM_INFINITY };
+
+	return run_job(&j, err);
+}
+
+int inside_child_ask(int (*fn)(void *x, int out, struct error **err), void *x, int in, struct buf *ret,
+		     struct error **err)
+{
+	_cleanup_close_ int file = memfd_create("answer", MFD_CLOEXEC);
+	const struct job j = { .fn = fn, .x = x, .in = in, .out = file, .out_max = INSIDE_ANSWER_MAX };
+	int r;
+
+	if (file < 0)
+		return error_errno(err, errno, "cannot make a file in memory");
+	r = run_job(&j, err);
+	if (r == 0 && lseek(file, 0, SEEK_SET) < 0)
+		r = error_errno(err, errno, "cannot read the answer");
+	return r == 0 ? io_read_fd(file, "the answer", INSIDE_ANSWER_MAX, ret, err) : r;
+}
+
+const char *inside_next_string(const char **at, const char *end)
+{
+	const char *s = *at, *nul = memchr(s, '\0', (size_t)(end - s));
+
+	*at = nul ? nul + 1 : end;
+	return nul ? s : NULL;
 }

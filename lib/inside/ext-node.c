@@ -20,6 +20,8 @@ static const char *words_of(errcode_t code)
 		return "it has features that this libext2fs does not know";
 	case EXT2_ET_SHORT_READ:
 		return "it goes beyond the end of its partition";
+	case EXT2_ET_NO_MEMORY:
+		return "it needs too much memory";
 	case EXT2_ET_SYMLINK_LOOP:
 		return "too many symbolic links";
 	default:

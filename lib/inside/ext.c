@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/buf.h"
@@ -12,8 +11,6 @@
 #include "base/units.h"
 #include "inside/child.h"
 #include "inside/ext-internal.h"
-
-#define ANSWER_MAX ((size_t)256 * MIB)
 
 struct ext {
 	int fd;
@@ -43,15 +40,6 @@ static int ask_in_child(void *x, int out, struct error **err)
 	return r;
 }
 
-static int ask(const struct ext *x, const char *path,
-	       int (*answer)(ext2_filsys fs, const char *path, int out, struct error **err), int out,
-	       struct error **err)
-{
-	struct question q = { .ext = x, .path = path, .answer = answer };
-
-	return inside_child(ask_in_child, &q, x->fd, out, err);
-}
-
 /* ---- a list of entries, from the child ---- */
 
 /* "<mode> <uid> <gid> <size> <mtime>\0<name>\0<link>\0". */
@@ -73,6 +61,10 @@ static int send_entry(ext2_filsys fs, ext2_ino_t ino, const char *name, int out,
 	buf_addc(&b, '\0');
 	free(e.link);
 	r = io_write_all(out, b.data, b.len);
+	if (r == -EFBIG)
+		return error_set(err, ERR_UNSUPPORTED,
+				 "the folder's list is longer than %u MiB: vma cp can still copy the folder",
+				 (unsigned)(INSIDE_ANSWER_MAX / MIB));
 	return r < 0 ? error_errno(err, -r, "cannot pass on a list") : 0;
 }
 
@@ -100,23 +92,13 @@ static int answer_list(ext2_filsys fs, const char *path, int out, struct error *
 	return r;
 }
 
-/* The string at *at, which ends before end; NULL if it does not. */
-static const char *next_string(const char **at, const char *end)
-{
-	const char *s = *at, *nul = memchr(s, '\0', (size_t)(end - s));
-
-	*at = nul ? nul + 1 : end;
-	return nul ? s : NULL;
-}
-
-/* The child is not trusted: it may have been taken over by what it has read. */
 static int take_entries(const struct buf *answer, struct inside_entries *ret, struct error **err)
 {
 	const char *at = buf_str(answer), *end = at + answer->len;
 
 	while (at < end) {
-		const char *numbers = next_string(&at, end), *name = next_string(&at, end);
-		const char *link = next_string(&at, end);
+		const char *numbers = inside_next_string(&at, end), *name = inside_next_string(&at, end);
+		const char *link = inside_next_string(&at, end);
 		struct inside_entry e = { 0 };
 
 		if (!numbers || !name || !link ||
@@ -134,17 +116,10 @@ static int ask_for_entries(const struct ext *x, const char *path,
 			   int (*answer)(ext2_filsys fs, const char *path, int out, struct error **err),
 			   struct inside_entries *ret, struct error **err)
 {
-	_cleanup_close_ int file = memfd_create("list", MFD_CLOEXEC);
+	struct question q = { .ext = x, .path = path, .answer = answer };
 	_cleanup_buf_ struct buf b = BUF_INIT;
-	int r;
+	int r = inside_child_ask(ask_in_child, &q, x->fd, &b, err);
 
-	if (file < 0)
-		return error_errno(err, errno, "cannot make a file in memory");
-	r = ask(x, path, answer, file, err);
-	if (r == 0 && lseek(file, 0, SEEK_SET) < 0)
-		r = error_errno(err, errno, "cannot read the list");
-	if (r == 0)
-		r = io_read_fd(file, "the list", ANSWER_MAX, &b, err);
 	if (r == 0)
 		r = take_entries(&b, ret, err);
 	if (r < 0)
@@ -196,12 +171,18 @@ static int answer_cat(ext2_filsys fs, const char *path, int out, struct error **
 
 static int op_cat(void *reader, const char *path, int out, struct error **err)
 {
-	return ask(reader, path, answer_cat, out, err);
+	const struct ext *x = reader;
+	struct question q = { .ext = x, .path = path, .answer = answer_cat };
+
+	return inside_child(ask_in_child, &q, x->fd, out, err);
 }
 
 static int op_stream(void *reader, const char *path, int out, struct error **err)
 {
-	return ask(reader, path, ext_stream, out, err);
+	const struct ext *x = reader;
+	struct question q = { .ext = x, .path = path, .answer = ext_stream };
+
+	return inside_child(ask_in_child, &q, x->fd, out, err);
 }
 
 static const struct inside_ops ops = {
@@ -212,7 +193,7 @@ static const struct inside_ops ops = {
 	.free = free,
 };
 
-/* The answer is that there is one: two bytes say whether the journal is empty. */
+/* The answer is that there is one: one byte says whether the journal is empty. */
 static int answer_journal(ext2_filsys fs, const char *path, int out, struct error **err)
 {
 	const char answer = ext2fs_has_feature_journal_needs_recovery(fs->super) ? 'y' : 'n';
@@ -223,18 +204,16 @@ static int answer_journal(ext2_filsys fs, const char *path, int out, struct erro
 
 int inside_ext_open(int fd, uint64_t offset, struct inside_reader *ret, struct error **err)
 {
-	_cleanup_close_ int file = memfd_create("journal", MFD_CLOEXEC);
 	struct ext x = { .fd = fd, .offset = offset };
-	char answer = 'n';
-	int r;
+	struct question q = { .ext = &x, .path = "/", .answer = answer_journal };
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	int r = inside_child_ask(ask_in_child, &q, fd, &b, err);
 
-	if (file < 0)
-		return error_errno(err, errno, "cannot make a file in memory");
-	r = ask(&x, "/", answer_journal, file, err);
 	if (r < 0)
 		return r;
-	io_pread_full(file, &answer, 1, 0);
-	*ret = (struct inside_reader){ .ops = &ops, .x = xmalloc(sizeof(x)), .journal = answer == 'y' };
+	*ret = (struct inside_reader){ .ops = &ops,
+				       .x = xmalloc(sizeof(x)),
+				       .journal = !strcmp(buf_str(&b), "y") };
 	memcpy(ret->x, &x, sizeof(x));
 	return 0;
 }

@@ -33,6 +33,7 @@ static const struct {
 	FUNCTION(vfs_label),
 	FUNCTION(blockdev_getsize64),
 	FUNCTION(mount_options),
+	FUNCTION(statns),
 	FUNCTION(lstatns),
 	FUNCTION(lstatnslist),
 	FUNCTION(free_statns),
@@ -40,7 +41,6 @@ static const struct {
 	FUNCTION(ls),
 	FUNCTION(readlink),
 	FUNCTION(readlinklist),
-	FUNCTION(is_dir),
 	FUNCTION(download),
 	FUNCTION(tar_out_opts),
 #undef FUNCTION

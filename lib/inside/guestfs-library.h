@@ -53,6 +53,7 @@ struct guestfs_library {
 	char *(*vfs_label)(guestfs_h *g, const char *device);
 	int64_t (*blockdev_getsize64)(guestfs_h *g, const char *device);
 	int (*mount_options)(guestfs_h *g, const char *options, const char *device, const char *at);
+	struct guestfs_statns *(*statns)(guestfs_h *g, const char *path);
 	struct guestfs_statns *(*lstatns)(guestfs_h *g, const char *path);
 	struct guestfs_statns_list *(*lstatnslist)(guestfs_h *g, const char *path, char *const *names);
 	void (*free_statns)(struct guestfs_statns *s);
@@ -60,7 +61,6 @@ struct guestfs_library {
 	char **(*ls)(guestfs_h *g, const char *path);
 	char *(*readlink)(guestfs_h *g, const char *path);
 	char **(*readlinklist)(guestfs_h *g, const char *path, char *const *names);
-	int (*is_dir)(guestfs_h *g, const char *path);
 	int (*download)(guestfs_h *g, const char *path, const char *file);
 	int (*tar_out_opts)(guestfs_h *g, const char *path, const char *file, ...);
 	void *handle;

@@ -231,13 +231,31 @@ static char *begin_output(struct inside_guestfs *g, int fd)
 	return xasprintf("/dev/fd/%d", fd);
 }
 
+/* A pipe or a device would never end.  Links are followed, as the machine does it. */
+static int check_file(struct inside_guestfs *g, const char *path, struct error **err)
+{
+	struct guestfs_statns *st = g->lib.statns(g->h, path);
+	struct inside_entry e = { 0 };
+
+	if (!st && g->lib.last_errno(g->h) == ENOENT)
+		return error_set(err, ERR_NOT_FOUND, "there is no '%s' in the file system", path);
+	if (!st)
+		return failed(g, err);
+	fill_entry(&e, st);
+	g->lib.free_statns(st);
+	if (S_ISDIR(e.mode))
+		return error_set(err, -EISDIR, "'%s' is a directory", path);
+	return S_ISREG(e.mode) ? 0 : error_set(err, ERR_INVALID, "'%s' is not a file", path);
+}
+
 static int op_cat(void *reader, const char *path, int out, struct error **err)
 {
 	struct inside_guestfs *g = reader;
 	_cleanup_free_ char *file = begin_output(g, out);
+	int r = check_file(g, path, err);
 
-	if (g->lib.is_dir(g->h, path) > 0)
-		return error_set(err, -EISDIR, "'%s' is a directory", path);
+	if (r < 0)
+		return r;
 	return g->lib.download(g->h, path, file) < 0 ? failed(g, err) : 0;
 }
 

@@ -168,6 +168,10 @@ same_tree() {
 	[ "$output" = "'/etc' is a directory" ]
 	run "$VMA" cp "$A:scsi0:1:/fifo" x
 	[ "$output" = "'/fifo' is a device, pipe or socket, which is not copied" ]
+	run "$VMA" cp "$A:scsi0:1:/fifo" -
+	[ "$output" = "'/fifo' is not a file" ]
+	run "$VMA" cp "$A:scsi0:1:/etc" ''
+	[ "$output" = "target: '' is no name; give a folder, a new name, or - for standard output" ]
 	run "$VMA" cp "$A:scsi0:1" x
 	[[ $output = "'$A:scsi0:1' names no file; it is ARCHIVE:DISK:PARTITION:PATH, as in"* ]]
 	run "$VMA" ls "$A:scsi0:1:/etc" /etc
@@ -320,4 +324,35 @@ same_tree() {
 	umount small
 	[ "$status" = 255 ]
 	[ "$output" = "cannot write 'sub/hard': No space left on device" ]
+}
+
+@test "a folder that would fill the memory of the host ends with an error" {
+	truncate -s 9M part
+	mkfs.ext4 -q -b 4096 -O ^has_journal,^extent,^dir_index,^metadata_csum,^64bit part
+	# one block of names, to which indirect blocks point again and again
+	printf '%s\n' "mkdir endless" "mkdir long" "set_inode_field endless block[TIND] 2003" \
+		"set_inode_field long block[DIND] 2004" > commands
+	debugfs -w -f commands part > /dev/null 2>&1
+	python3 - part <<- 'END'
+		import struct, sys
+		name = struct.pack("<IHBB", 2, 264, 255, 2) + b"n" * 256
+		last = struct.pack("<IHBB", 2, 4096 - 14 * 264, 255, 2) + b"n" * 255
+		def pointers(block, n):
+		    return struct.pack("<I", block) * n + bytes(4 * (1024 - n))
+		with open(sys.argv[1], "r+b") as f:
+		    f.seek(2000 * 4096)
+		    f.write((name * 14 + last).ljust(4096, b"\0"))
+		    for block, n in (2000, 1024), (2001, 1024), (2002, 1024), (2001, 40):
+		        f.write(pointers(block, n))
+	END
+	"$VMA" create m.vma.zst -d drive-scsi0=part
+	run "$VMA" ls m.vma.zst:scsi0:/long
+	echo "${output:0:1000}"
+	[ "$status" = 255 ]
+	[ "$output" = "the folder's list is longer than 128 MiB: vma cp can still copy the folder" ]
+	[ -z "${VZ_SANITIZED:-}" ] || skip "sanitizers do without the limit"
+	run "$VMA" ls m.vma.zst:scsi0:/endless
+	echo "$output"
+	[ "$status" = 255 ]
+	[[ $output = "the process that reads the file system needs more than 1 GiB of memory: "* ]]
 }

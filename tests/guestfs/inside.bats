@@ -113,6 +113,13 @@ teardown() {
 	[ "$(stat -c '%a %u %g %Y' btrfs/folder/letter.txt)" = "640 1234 5678 $(date -d '2001-02-03 04:05:06' +%s)" ]
 }
 
+@test "a pipe is no file, for standard output as well" {
+	run timeout 600 "$VMA" cp "$A:scsi0:2:/fifo" -
+	echo "$output"
+	[ "$status" = 255 ]
+	[ "$output" = "'/fifo' is not a file" ]
+}
+
 @test "a file of NTFS comes out" {
 	run "$VMA" cp "$A:scsi0:3:/noise" there
 	echo "$output"
