@@ -1,11 +1,17 @@
 #include "qemu/instant.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/strv.h"
 #include "qemu/blockgraph.h"
 #include "qemu/filter-users.h"
 #include "qemu/pause.h"
+
+enum {
+	UNPLUG_MS = 2000,
+	POLL_MS = 20,
+};
 
 /* IDE and SATA: a TRIM of the guest while the graph changes can make QEMU hang. */
 static bool type_needs_pause(const char *qom_type)
@@ -141,10 +147,31 @@ int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n, s
 
 /* ---- removing a filter ---- */
 
-static int remove_from_device(struct qmp *q, struct json_object *device, const char *node, struct error **err)
+/*
+ * A disk that is unplugged loses its path before it leaves its node, up to some milliseconds later.  Returns
+ * whether the device of that path has gone, and the filter with it is nobody's.
+ */
+static bool is_unplugged(struct qmp *q, const char *path, const char *filter)
+{
+	for (int ms = 0; ms < UNPLUG_MS; ms += POLL_MS) {
+		_cleanup_free_ char *type = graph_qom_string(q, path, "type");
+		_cleanup_blockgraph_ struct blockgraph g = { 0 };
+
+		if (type || blockgraph_load(q, &g, NULL) < 0)
+			return false;
+		if (!blockgraph_device_of(&g, filter))
+			return true;
+		usleep(POLL_MS * 1000);
+	}
+	return false;
+}
+
+static int remove_from_device(struct qmp *q, struct json_object *device, const char *filter, const char *node,
+			      struct error **err)
 {
 	_cleanup_free_ char *path = graph_qom_path(device);
 	_cleanup_free_ char *type = graph_qom_string(q, path, "type");
+	_cleanup_error_ struct error *no = NULL;
 	struct graph_pause pause = { 0 };
 	int r;
 
@@ -153,7 +180,11 @@ static int remove_from_device(struct qmp *q, struct json_object *device, const c
 	else
 		r = graph_pause_if_needed(q, &pause, err);
 	if (r == 0)
-		r = set_drive(q, path, node, err);
+		r = set_drive(q, path, node, &no);
+	if (r == ERR_PEER && no && is_unplugged(q, path, filter))
+		r = 0;
+	else
+		error_keep_first(err, &no);
 	return graph_pause_end_after(q, &pause, r, err);
 }
 
@@ -182,7 +213,7 @@ static int remove_filter(struct qmp *q, const struct blockgraph *g, const char *
 	const struct blockgraph_edge *edge = blockgraph_parent_node(g, filter, "file");
 
 	if (device)
-		return remove_from_device(q, device, node, err);
+		return remove_from_device(q, device, filter, node, err);
 	if (edge && !strcmp(blockgraph_driver(g, edge->parent), "throttle"))
 		return remove_from_throttle(q, g, edge->parent, node, err);
 	return 0;
