@@ -1,5 +1,6 @@
 /*
- * The partitions of a disk, and what each of them holds, by libblkid: DOS and GPT and what else it knows.
+ * The partitions of a disk, and what each of them holds, by libblkid: DOS and GPT and what else it knows.  It
+ * runs in a child with no rights (child.h).
  */
 #ifndef VZDUMP_INSIDE_TABLE_H
 #define VZDUMP_INSIDE_TABLE_H
@@ -25,7 +26,7 @@ struct inside_table {
 	size_t n;
 };
 
-/* fd is the disk, size its bytes. */
+/* fd is the disk, size its bytes.  Errors of inside_child(). */
 int inside_table_read(int fd, uint64_t size, struct inside_table *ret, struct error **err);
 /* NULL if there is no such partition. */
 const struct inside_part *inside_table_find(const struct inside_table *t, unsigned number);

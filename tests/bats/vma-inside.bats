@@ -356,3 +356,23 @@ same_tree() {
 	[ "$status" = 255 ]
 	[[ $output = "the process that reads the file system needs more than 1 GiB of memory: "* ]]
 }
+
+@test "what a hostile partition table does to libblkid, it does to a process without rights" {
+	cat > probe.c <<- 'END'
+		#include <fcntl.h>
+		#include <stdlib.h>
+		#include <unistd.h>
+		int blkid_do_safeprobe(void *probe)
+		{
+			(void)probe;
+			if (getuid() != 65534 || open("/dev/null", 0) >= 0)
+				_exit(0);
+			abort();
+		}
+	END
+	cc -shared -fPIC -o probe.so probe.c
+	LD_PRELOAD=$T/probe.so ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0 run "$VMA" ls "$A:scsi0"
+	echo "$output"
+	[ "$status" = 255 ]
+	[ "$output" = "disk 'drive-scsi0': the process that reads the file system has died (signal 6): the file system is damaged" ]
+}
