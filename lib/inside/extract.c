@@ -4,6 +4,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -168,13 +169,28 @@ static void drain(int in)
 	while (n > 0 || (n < 0 && errno == EINTR));
 }
 
+/*
+ * Waits for the first bytes, or the end.  The other end may be served by a thread which forks first: until it
+ * has, nothing is allocated here, since not every allocator (that of sanitizers) survives a fork beside it.
+ */
+static void await_first(int in)
+{
+	struct pollfd p = { .fd = in, .events = POLLIN };
+
+	while (poll(&p, 1, -1) < 0 && errno == EINTR)
+		;
+}
+
 int inside_extract(int in, const char *name, struct inside_counts *ret, struct error **err)
 {
-	_cleanup_(free_reader) struct archive *from = xcheck(archive_read_new());
-	_cleanup_(free_writer) struct archive *disk = new_writer();
+	_cleanup_(free_reader) struct archive *from = NULL;
+	_cleanup_(free_writer) struct archive *disk = NULL;
 	int r;
 
+	await_first(in);
 	*ret = (struct inside_counts){ 0 };
+	from = xcheck(archive_read_new());
+	disk = new_writer();
 	archive_read_support_format_tar(from);
 	if (archive_read_open_fd(from, in, PIECE) < ARCHIVE_WARN)
 		return error_set(err, ERR_GONE, "cannot read the files: %s", archive_error_string(from));
@@ -248,6 +264,7 @@ static int make_one(int in, const struct inside_entry *e, const char *name, stru
 
 int inside_extract_file(int in, const struct inside_entry *e, const char *name, struct error **err)
 {
+	await_first(in);
 	return make_one(in, e, name, err);
 }
 

@@ -68,7 +68,7 @@ setup() {
 teardown() {
 	! mountpoint -q "$T/small" || umount "$T/small"
 	# each command unmounts what it has mounted, and waits for that
-	! grep ' /tmp/vma-inside\.' /proc/self/mounts
+	! grep "^$BATS_RUN_TMPDIR/.* /tmp/vma-inside\." /proc/self/mounts
 }
 
 # same_tree <directory>: what has been copied is what make_tree made
@@ -233,7 +233,7 @@ same_tree() {
 		sleep 0.05
 	done
 	[ ! -s left ]
-	[ "$(grep -c " /tmp/vma-inside\." /proc/self/mounts)" = 0 ]
+	[ "$(grep -c "^$BATS_RUN_TMPDIR/.* /tmp/vma-inside\." /proc/self/mounts)" = 0 ]
 	exec 7<&-
 }
 

@@ -134,7 +134,7 @@ cut_at_each() {
 	log_wait "WARN: VM 123: .*: trying again"
 	kill -TERM "$PID"
 	ends_with 255
-	log_has "WARN: VM 123 may be paused: 'vzdump --cleanup 123' lets it go on as soon as its QMP socket answers"
+	log_has "WARN: VM 123 may be paused: 'vzdump --cleanup 123' lets it go on as soon as its monitor answers"
 	log_has "WARN: something was left behind: 'vzdump --cleanup 123' tries again"
 	[[ $(qmp 123 query-status) = *'"paused"'* ]]
 	proxy_stop
