@@ -106,7 +106,7 @@ static _Noreturn void run_child(const struct job *j, pid_t parent, int told)
 		buf_addf(&words, "%d %s", r, error_message(err));
 		io_write_all(told, words.data, words.len);
 	}
-	_exit(r < 0);
+	_exit(r < 0 ? 1 : 0);
 }
 
 static int how_it_ended(pid_t child, const char *words, struct error **err)
