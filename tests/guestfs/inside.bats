@@ -76,7 +76,7 @@ setup() {
 }
 
 teardown() {
-	! grep ' /tmp/vma-inside\.' /proc/self/mounts
+	! grep "^$BATS_RUN_TMPDIR/.* /tmp/vma-inside\." /proc/self/mounts
 }
 
 @test "partitions of all kinds are listed without a virtual machine" {
