@@ -286,7 +286,6 @@ static void drop_detached(struct cleanup *c, char *const *names)
 
 static void remove_nodes(struct cleanup *c)
 {
-	_cleanup_strv_ char **below = find_below_filters(c);
 	static const char *const guards[] = { "-guard-top", "-guard", "-guard-job", "-guard-sink" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(guards) && !c->lost; i++)
@@ -299,8 +298,6 @@ static void remove_nodes(struct cleanup *c)
 		drop_nodes(c);
 	if (!c->lost)
 		drop_bitmaps(c);
-	if (!c->lost)
-		drop_detached(c, below);
 }
 
 /* One pause around all steps, if each of them needs one. */
@@ -317,6 +314,8 @@ static void remove_paused(struct cleanup *c)
 /* Exports come first and not in a pause, see graph_del_export(). */
 static void remove_all(struct cleanup *c, unsigned ours)
 {
+	_cleanup_strv_ char **below = find_below_filters(c);
+
 	if (serves_only_ours(c))
 		ours |= GRAPH_OURS_SERVER;
 	if (!c->lost)
@@ -325,6 +324,9 @@ static void remove_all(struct cleanup *c, unsigned ours)
 		stop_server(c);
 	if (!c->lost)
 		remove_paused(c);
+	/* nothing of the guest's needs it stopped for these */
+	if (!c->lost)
+		drop_detached(c, below);
 }
 
 int graph_cleanup(struct qmp *q, unsigned ours, const struct log *log, struct error **err)
