@@ -372,3 +372,28 @@ ends_with() {
 	ARCHIVE=$(newest_archive "$STORE/backup/dump")
 	[[ $status = "$1" ]] || fail "ended with $status instead of $1"
 }
+
+# ---- a guest whose backup meets a fault ----
+
+FLEECING=(--fleecing "enabled=1,storage=fast")
+
+# guest_start SIZE: one that runs, with two disks
+guest_start() {
+	domain_disk web vda "$1"
+	domain_disk web sda 1M qcow2
+	domain_start web
+	domain_before web
+}
+
+# all_well: as before the fault; its disks can be written, and the next backup is right and leaves nothing either
+all_well() {
+	no_nodes web || fail "nodes are left" || return 1
+	nothing_of_ours || fail "something is left" || return 1
+	[[ $(domain_state web) = running ]] || fail "it does not run" || return 1
+	domain_write web vda 0 64k || return 1
+	domain_write web sda 0 64k || return 1
+	vzdump_ok --libvirt web "${FLEECING[@]}" || return 1
+	python3 "$VZ_LIB/vma_reader.py" verify "$ARCHIVE" || return 1
+	rm -f "$STORE"/backup/dump/*
+	no_nodes web && nothing_of_ours
+}

@@ -20,8 +20,6 @@ teardown() {
 	libvirt_teardown
 }
 
-FLEECING=(--fleecing "enabled=1,storage=fast")
-
 # two_disks NAME: a guest that runs
 two_disks() {
 	domain_disk "$1" vda 2M

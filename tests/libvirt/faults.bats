@@ -23,29 +23,6 @@ teardown() {
 	libvirt_teardown
 }
 
-FLEECING=(--fleecing "enabled=1,storage=fast")
-
-# guest SIZE: one that runs, with two disks
-guest() {
-	domain_disk web vda "$1"
-	domain_disk web sda 1M qcow2
-	domain_start web
-	domain_before web
-}
-
-# all_well: as before the fault; its disks can be written, and the next backup is right and leaves nothing either
-all_well() {
-	no_nodes web || fail "nodes are left" || return 1
-	nothing_of_ours || fail "something is left" || return 1
-	[[ $(domain_state web) = running ]] || fail "it does not run" || return 1
-	domain_write web vda 0 64k || return 1
-	domain_write web sda 0 64k || return 1
-	vzdump_ok --libvirt web "${FLEECING[@]}" || return 1
-	python3 "$VZ_LIB/vma_reader.py" verify "$ARCHIVE" || return 1
-	rm -f "$STORE"/backup/dump/*
-	no_nodes web && nothing_of_ours
-}
-
 # killed_at KIND N ARGUMENT...: true when it was killed, false when it ran to its end
 killed_at() {
 	local kind=$1 n=$2 status=0
@@ -81,7 +58,7 @@ kill_at_each() {
 }
 
 @test "kill -9 of vzdump at each step of its journal is put right by --cleanup or the next backup" {
-	guest 1M
+	guest_start 1M
 	kill_at_each journal 1 7 "${FLEECING[@]}"
 	kill_at_each journal 1 6
 	all_well
@@ -89,14 +66,14 @@ kill_at_each() {
 }
 
 @test "kill -9 of vzdump after messages to QEMU is put right by --cleanup or the next backup" {
-	guest 1M
+	guest_start 1M
 	kill_at_each message 7 40 "${FLEECING[@]}"
 	all_well
 	domain_unchanged web
 }
 
 @test "kill -9 in mid-copy, and libvirtd restarted before --cleanup: it is put right, and libvirt can commit" {
-	guest 48M
+	guest_start 48M
 	backup_begin --libvirt web "${FLEECING[@]}"
 	kill -KILL "$BACKUP"
 	backup_drop
@@ -112,7 +89,7 @@ kill_at_each() {
 }
 
 @test "a libvirtd that is restarted during a backup does not end it" {
-	guest 48M
+	guest_start 48M
 	backup_begin --libvirt web "${FLEECING[@]}"
 	libvirt_down TERM
 	domain_pid web
@@ -126,7 +103,7 @@ kill_at_each() {
 }
 
 @test "a libvirtd that is killed during a backup and comes back does not end it" {
-	guest 48M
+	guest_start 48M
 	backup_begin --libvirt web
 	libvirt_down KILL
 	libvirt_up
@@ -139,7 +116,7 @@ kill_at_each() {
 }
 
 @test "a QEMU that is killed during a backup ends it with an error, and the guest starts again" {
-	guest 48M
+	guest_start 48M
 	backup_begin --libvirt web "${FLEECING[@]}"
 	kill -KILL "$(domain_pid web)"
 	backup_end
@@ -151,7 +128,7 @@ kill_at_each() {
 }
 
 @test "vzdump that is asked to stop during a backup takes all back" {
-	guest 48M
+	guest_start 48M
 	backup_begin --libvirt web "${FLEECING[@]}"
 	kill -TERM "$BACKUP"
 	wait "$BACKUP" || status=$?

@@ -19,8 +19,6 @@ teardown() {
 	libvirt_teardown
 }
 
-FLEECING=(--fleecing "enabled=1,storage=fast")
-
 # number DISK: what the guest has written last there, see "alternate" of tests/guest/init
 number() {
 	head -c 511 "$VZ_TMP/out/disk-drive-$1.raw" | tr -d ' \0\n'

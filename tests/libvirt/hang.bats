@@ -20,29 +20,6 @@ teardown() {
 	libvirt_teardown
 }
 
-FLEECING=(--fleecing "enabled=1,storage=fast")
-
-# guest SIZE: one that runs, with two disks
-guest() {
-	domain_disk web vda "$1"
-	domain_disk web sda 1M qcow2
-	domain_start web
-	domain_before web
-}
-
-# all_well: as before the fault; its disks can be written, and the next backup is right and leaves nothing either
-all_well() {
-	no_nodes web || fail "nodes are left" || return 1
-	nothing_of_ours || fail "something is left" || return 1
-	[[ $(domain_state web) = running ]] || fail "it does not run" || return 1
-	domain_write web vda 0 64k || return 1
-	domain_write web sda 0 64k || return 1
-	vzdump_ok --libvirt web "${FLEECING[@]}" || return 1
-	python3 "$VZ_LIB/vma_reader.py" verify "$ARCHIVE" || return 1
-	rm -f "$STORE"/backup/dump/*
-	no_nodes web && nothing_of_ours
-}
-
 # ends_with_leftovers: the backup is good, and says what it could not take back
 ends_with_leftovers() {
 	backup_end
@@ -54,7 +31,7 @@ ends_with_leftovers() {
 }
 
 @test "a libvirtd that is gone when the backup ends: the archive is good, and what is left goes by --cleanup once it is back" {
-	guest 48M
+	guest_start 48M
 	backup_begin --libvirt web "${FLEECING[@]}"
 	libvirt_down KILL
 	ends_with_leftovers
@@ -68,7 +45,7 @@ ends_with_leftovers() {
 }
 
 @test "a libvirtd that hangs when the backup ends: vzdump ends, the guest writes on, and --cleanup puts all right" {
-	guest 48M
+	guest_start 48M
 	backup_begin --libvirt web
 	kill -STOP "$(libvirt_pid)"
 	ends_with_leftovers
@@ -80,7 +57,7 @@ ends_with_leftovers() {
 }
 
 @test "a libvirtd that hangs before the backup is given up" {
-	guest 1M
+	guest_start 1M
 	kill -STOP "$(libvirt_pid)"
 	vzdump --libvirt web
 	[[ $status = 255 ]]

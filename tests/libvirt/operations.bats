@@ -19,8 +19,6 @@ teardown() {
 	libvirt_teardown
 }
 
-FLEECING=(--fleecing "enabled=1,storage=fast")
-
 # still_saved: the backup goes on, and so does the guest
 still_saved() {
 	kill -0 "$BACKUP" || fail "the backup has ended" || return 1
