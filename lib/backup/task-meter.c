@@ -127,6 +127,7 @@ static void log_fleecing(const struct task *t, const char *device, const struct 
 void task_meter_report(const struct task *t)
 {
 	struct task_report *row = t->row;
+	struct source_slowdown slowdown;
 	struct sources_times times;
 
 	row->disks = xcalloc(t->disks.n + 1, sizeof(*row->disks));
@@ -140,6 +141,9 @@ void task_meter_report(const struct task *t)
 	sources_get_times(t->sources, &times);
 	row->stopped_ns += times.stopped_ns;
 	row->frozen_ns += times.frozen_ns;
+	if (sources_get_slowdown(t->sources, &slowdown))
+		log_debug(t->log, "first writes of the guest were slowed %u times, %.1f s in all",
+			  slowdown.times, (double)slowdown.ns / 1e9);
 }
 
 void task_meter_end(struct task *t)

@@ -63,6 +63,7 @@ struct source_params {
 	const struct fleecing_config *fleecing; /* as requested */
 	struct journal *journal;
 	const struct source_chain *chain; /* NULL: the backup is not incremental */
+	uint64_t job_limit; /* bytes that the fleecing images may take, as the job says; 0: no limit */
 	/*
 	 * Starts an NBD server at `path` (a new socket) that takes the old data of one disk, under the export
 	 * name SOURCE_SINK_EXPORT; the disk is its number in the order of sources_add().
@@ -149,6 +150,20 @@ bool source_get_space(const struct sources *s, const struct source *d, struct so
 bool sources_get_space(const struct sources *s, struct usage_value *ret);
 /* Takes one more sample of the space in use, now. */
 void sources_sample_space(struct sources *s);
+
+/* What the limit of the fleecing images does to the guest, see limit.h. */
+struct source_slowdown {
+	uint64_t limit;  /* bytes that the images may take all together, as it is now; UINT64_MAX: none */
+	const char *why; /* which of them that is: "limit", "fleecing-limit" or "reserve"; static */
+	bool now;        /* the guest is slowed at the moment */
+	unsigned times;  /* how often that began */
+	uint64_t ns;     /* how long it was slowed, all together */
+	uint64_t lowest_rate; /* bytes per second that first writes to all disks were held to, at least;
+			       * 0: they never were */
+	uint64_t copied;      /* bytes that were let through while it was slowed: by ns, the average rate */
+};
+/* False if no disk has a fleecing image under a limit.  Any thread. */
+bool sources_get_slowdown(const struct sources *s, struct source_slowdown *ret);
 
 /* How long the guest had to wait for the snapshot, in nanoseconds.  After sources_begin(). */
 struct sources_times {
