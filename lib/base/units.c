@@ -166,6 +166,18 @@ bool units_parse_disk_size(const char *s, uint64_t *ret_bytes)
 	return true;
 }
 
+bool units_parse_percent(const char *s, unsigned *ret)
+{
+	const size_t digits = strspn(s, "0123456789");
+
+	if (!digits || strcmp(s + digits, "%") != 0)
+		return false;
+	*ret = 0;
+	for (size_t i = 0; i < digits && *ret <= 1000; i++)
+		*ret = *ret * 10 + (unsigned)(s[i] - '0');
+	return *ret <= 1000;
+}
+
 bool units_parse_bool(const char *s, bool *ret)
 {
 	static const char *const yes[] = { "1", "on", "yes", "true" };

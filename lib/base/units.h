@@ -36,6 +36,8 @@ int units_parse_u64(const char *s, uint64_t min, uint64_t max, const char *what,
 		    struct error **err);
 /* "32G", "528K", "4194304", "1.5T" (PVE's disk-size) to bytes; false if it is not one. */
 bool units_parse_disk_size(const char *s, uint64_t *ret_bytes);
+/* "10%" to 10; false if it is not a whole number of percent, or above 1000. */
+bool units_parse_percent(const char *s, unsigned *ret);
 /* PVE's booleans: 1 on yes true / 0 off no false, any case.  False if it is not one. */
 bool units_parse_bool(const char *s, bool *ret);
 

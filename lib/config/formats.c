@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/expected.h"
 #include "base/mem.h"
+#include "base/units.h"
 
 /* ---- fleecing ---- */
 
@@ -26,11 +27,51 @@ static const struct propstr_key fleecing_keys[] = {
 			       "its disk. "
 			       "Best is a fast local one that is thin and gives discarded space back.",
 	},
+	{
+		.name = "limit",
+		.value = { .type = VALUE_AMOUNT, .min = FLEECING_LIMIT_MIN, .max = 100 },
+		.description =
+			"What the fleecing images of a guest may take together, or how many percent of "
+			"their disks. Near it the guest's first writes to data that is not saved yet "
+			"are slowed to what the backup drains.",
+	},
+	{
+		.name = "reserve",
+		.value = { .type = VALUE_AMOUNT, .max = 99 },
+		.description =
+			"What stays free on a storage with fleecing images, or how many percent of it; 0 "
+			"for nothing.",
+	},
 };
+
+static struct fleecing_amount amount_of(const struct propstr *p, const char *key)
+{
+	const char *text = propstr_get(p, key);
+	struct fleecing_amount a = { .set = text != NULL };
+
+	if (text && !units_parse_percent(text, &a.percent))
+		units_parse_disk_size(text, &a.bytes);
+	return a;
+}
+
+static int check_fleecing(const struct propstr *p, struct error **err)
+{
+	const struct fleecing_amount limit = amount_of(p, "limit");
+
+	if (!limit.set || limit.bytes || limit.percent)
+		return 0;
+	return error_set(
+		err, ERR_INVALID,
+		"key 'limit': value '%s' leaves no room for an image: leave out limit= for no limit, or "
+		"write enabled=0 for no fleecing",
+		propstr_get(p, "limit"));
+}
+
 const struct propstr_format fleecing_format = {
 	.name = "backup-fleecing",
 	.keys = fleecing_keys,
 	.n_keys = ARRAY_SIZE(fleecing_keys),
+	.check = check_fleecing,
 };
 
 int fleecing_config_parse(const char *text, struct fleecing_config *ret, struct error **err)
@@ -43,6 +84,8 @@ int fleecing_config_parse(const char *text, struct fleecing_config *ret, struct 
 	*ret = (struct fleecing_config){
 		.enabled = propstr_get_bool(&p, "enabled"),
 		.storage = xstrdup_null(propstr_get(&p, "storage")),
+		.limit = amount_of(&p, "limit"),
+		.reserve = amount_of(&p, "reserve"),
 	};
 	return 0;
 }

@@ -13,13 +13,31 @@ extern const struct propstr_format performance_format;
 extern const struct propstr_format prune_format;
 extern const struct propstr_format verify_boot_format;
 
+/* The smallest limit of fleecing images that can be given, in bytes. */
+#define FLEECING_LIMIT_MIN (16 * INT64_C(1048576))
+
+/* A size, or a part of something that is only known later. */
+struct fleecing_amount {
+	bool set;         /* else none was given, and the rest is 0 */
+	uint64_t bytes;   /* 0 beside a percentage */
+	unsigned percent; /* 0 beside a size */
+};
+
 /*
- * "[[enabled=]<1|0>][,storage=<storage>]".  PVE demands a storage when enabled; here an image
- * without one goes to the storage of the disk it belongs to.
+ * "[[enabled=]<1|0>][,storage=<storage>][,limit=<amount>][,reserve=<amount>]".  PVE demands a storage when
+ * enabled; here an image without one goes to the storage of the disk it belongs to.  limit and reserve are
+ * ours.
  */
 struct fleecing_config {
 	bool enabled;
 	char *storage; /* NULL: each disk's own */
+	/*
+	 * What the images of a guest may take together: at least FLEECING_LIMIT_MIN bytes, or 1 to 100
+	 * percent of the sum of the sizes of its disks that have an image.
+	 */
+	struct fleecing_amount limit;
+	/* What stays free on each storage with images, in bytes, or 0 to 99 percent of all its space. */
+	struct fleecing_amount reserve;
 };
 /* text may be NULL: not enabled.  ERR_INVALID if it does not fit.  Caller clears *ret after success. */
 int fleecing_config_parse(const char *text, struct fleecing_config *ret, struct error **err);

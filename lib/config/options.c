@@ -153,6 +153,14 @@ static void unknown_option(const struct option_table *t, const char *name, struc
 	error_set(err, ERR_INVALID, "unknown option --%s (%s)", name, hint);
 }
 
+/* "--fleec" is --fleecing, though there is --fleecing-limit too: the shorter, or NULL if none begins the other. */
+static const struct option *shorter_of(const struct option *a, const struct option *b)
+{
+	if (str_prefix(b->name, a->name, NULL))
+		return a;
+	return str_prefix(a->name, b->name, NULL) ? b : NULL;
+}
+
 const struct option *option_lookup(const struct option_table *t, const char *name, struct error **err)
 {
 	const struct option *found = NULL;
@@ -165,12 +173,12 @@ const struct option *option_lookup(const struct option_table *t, const char *nam
 			continue;
 		if (!row->name[len])
 			return row;
-		if (found) {
+		if (found && !shorter_of(found, row)) {
 			error_set(err, ERR_INVALID, "option --%s is ambiguous (--%s or --%s)", name,
 				  found->name, row->name);
 			return NULL;
 		}
-		found = row;
+		found = found ? shorter_of(found, row) : row;
 	}
 	if (!found)
 		unknown_option(t, name, err);

@@ -112,6 +112,7 @@ char *const *options_array(const struct options *o, const char *name); /* NULL: 
 const struct option *option_find(const struct option_table *t, const char *name);
 /*
  * The row of an option of the command line, by full name or unique abbreviation, in any case (Getopt::Long).
+ * An abbreviation of a name that begins all others that it may be is that name.
  * NULL with *err set if there is none.
  */
 const struct option *option_lookup(const struct option_table *t, const char *name, struct error **err);

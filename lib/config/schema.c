@@ -196,10 +196,46 @@ static int check_mail_list(const char *value, struct error **err)
 	return 0;
 }
 
-static int check_text(const struct value_schema *s, const char *value, struct error **err)
+/* A number without its unit is the error that people make: "2" for "2G". */
+static int check_smallest(const struct value_schema *s, const char *value, uint64_t size, struct error **err)
+{
+	_cleanup_free_ char *smallest = units_disk_size((uint64_t)s->min);
+
+	if (!size || size >= (uint64_t)s->min)
+		return 0;
+	return error_set(err, ERR_INVALID,
+			 "value '%s' is too small, the minimum is %s (without K, M, G or T it is bytes)",
+			 value, smallest);
+}
+
+static int check_size(const struct value_schema *s, const char *value, struct error **err)
 {
 	uint64_t size;
 
+	if (!units_parse_disk_size(value, &size))
+		return error_set(err, ERR_INVALID, "value '%s' is not a size (such as 32G or 528K)", value);
+	return check_smallest(s, value, size, err);
+}
+
+static int check_amount(const struct value_schema *s, const char *value, struct error **err)
+{
+	unsigned percent;
+	uint64_t size;
+
+	if (units_parse_disk_size(value, &size))
+		return check_smallest(s, value, size, err);
+	if (!units_parse_percent(value, &percent))
+		return error_set(err, ERR_INVALID,
+				 "value '%s' is not a size or a percentage (such as 2G, 528M or 10%%)",
+				 value);
+	if (percent > s->max)
+		return error_set(err, ERR_INVALID, "value '%s' is too large, the maximum is %" PRId64 "%%",
+				 value, s->max);
+	return 0;
+}
+
+static int check_text(const struct value_schema *s, const char *value, struct error **err)
+{
 	switch (s->type) {
 	case VALUE_STRING:
 		if (s->max_length && strlen(value) > s->max_length)
@@ -226,10 +262,9 @@ static int check_text(const struct value_schema *s, const char *value, struct er
 	case VALUE_MAIL_LIST:
 		return check_mail_list(value, err);
 	case VALUE_DISK_SIZE:
-		if (!units_parse_disk_size(value, &size))
-			return error_set(err, ERR_INVALID, "value '%s' is not a size (such as 32G or 528K)",
-					 value);
-		return 0;
+		return check_size(s, value, err);
+	case VALUE_AMOUNT:
+		return check_amount(s, value, err);
 	case VALUE_BOOL:
 	case VALUE_INT:
 	case VALUE_PROPSTR:
@@ -289,6 +324,8 @@ char *value_describe_plain(const struct value_schema *s)
 		return xstrdup("<address>[,<address> ...]");
 	case VALUE_DISK_SIZE:
 		return xstrdup("<size>");
+	case VALUE_AMOUNT:
+		return xstrdup("<size|percentage>");
 	case VALUE_PROPSTR:
 		break;
 	}

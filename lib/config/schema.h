@@ -23,7 +23,8 @@ enum value_type {
 	VALUE_VMID,      /* 100 .. 999999999 */
 	VALUE_VMID_LIST, /* split at comma, semicolon, blank */
 	VALUE_MAIL_LIST, /* the same of mail addresses and names of users */
-	VALUE_DISK_SIZE, /* 32G, 528K, bytes */
+	VALUE_DISK_SIZE, /* 32G, 528K, bytes; see min */
+	VALUE_AMOUNT,    /* the same, or a percentage, 10%; see min and max */
 	VALUE_PROPSTR,   /* a property string of propstr */
 };
 
@@ -31,8 +32,8 @@ enum value_type {
 
 struct value_schema {
 	enum value_type type;
-	int64_t min;                          /* VALUE_INT: lower limit, VALUE_ANY for none */
-	int64_t max;                          /* VALUE_INT: upper limit, 0 for none */
+	int64_t min; /* VALUE_INT: lower limit, VALUE_ANY for none; sizes: the smallest but 0, bytes */
+	int64_t max; /* VALUE_INT: upper limit, 0 for none; VALUE_AMOUNT: the largest percentage */
 	const char *const *values;            /* VALUE_ENUM: NULL-terminated */
 	size_t max_length;                    /* VALUE_STRING: bytes, 0 for no limit */
 	const struct propstr_format *propstr; /* VALUE_PROPSTR */

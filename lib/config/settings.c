@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/strv.h"
+#include "base/units.h"
 #include "config/vzdump-options.h"
 
 /* Where archives go by default, as in PVE. */
@@ -170,6 +171,7 @@ static void fill_simple(struct settings *s, const struct options *o)
 	s->stopwait_minutes = (uint64_t)options_int(o, "stopwait");
 	s->notes_template = copy_filled(o, "notes-template");
 	s->protect = options_bool(o, "protected");
+	units_parse_disk_size(options_get(o, "fleecing-limit"), &s->fleecing_limit);
 	s->tmpdir = xstrdup_null(options_get(o, "tmpdir"));
 	s->metrics = copy_filled(o, "metrics");
 	s->connect = copy_filled(o, "connect");
@@ -247,15 +249,30 @@ static void check_verify_boot(struct settings *s, const struct log *log)
 	s->verify_boot.enabled = false;
 }
 
+/* In vzdump.conf it is a default for jobs that have fleecing on; with enabled=0 it is off on purpose. */
+static void check_fleecing_limit(const struct options *merged, bool cli_limits, const struct log *log)
+{
+	const char *text = options_get(merged, "fleecing");
+	_cleanup_propstr_ struct propstr p = { 0 };
+
+	if (!cli_limits || (text && propstr_parse(&fleecing_format, text, &p, NULL) < 0) ||
+	    propstr_has(&p, "enabled"))
+		return;
+	log_warn(log, "fleecing is off, though fleecing-limit is given for it: --fleecing %s turns it on",
+		 "enabled=1");
+}
+
 int settings_load(struct settings *s, struct options *cli, const struct paths *p, const struct log *log,
 		  struct error **err)
 {
 	const bool cli_names_storage = options_given(cli, "storage");
+	const bool cli_limits = options_given(cli, "fleecing-limit");
 	int r = merge_and_fill(s, cli, p, log, err);
 
 	if (r < 0 || s->request.cleanup)
 		return r;
 	vzdump_options_warn(cli, log);
+	check_fleecing_limit(cli, cli_limits && s->fleecing_limit, log);
 	check_verify_boot(s, log);
 	return check_place(cli, cli_names_storage, err);
 }

@@ -121,6 +121,8 @@ struct settings {
 	struct settings_place place;
 	enum backup_mode mode;
 	struct fleecing_config fleecing;
+	/* What all fleecing images of the job may take at once, in bytes, beside fleecing.limit; 0: any. */
+	uint64_t fleecing_limit;
 	struct settings_incremental incremental;
 	struct verify_boot_config verify_boot;
 	struct settings_archive archive;

@@ -262,6 +262,14 @@ static const struct option rows[] = {
 		.description = "Compression level of zstd: higher is smaller and slower.",
 	},
 	{
+		.name = "fleecing-limit",
+		.value = { .type = VALUE_DISK_SIZE, .min = FLEECING_LIMIT_MIN },
+		.fallback = "0",
+		.description =
+			"What the fleecing images of each guest may take together, such as 10G, whatever "
+			"limit= of --fleecing says beyond it. 0 sets no limit.",
+	},
+	{
 		.name = "hook-timeout",
 		.value = { .type = VALUE_INT, .min = 0, .max = 604800 },
 		.fallback = "0",

@@ -35,7 +35,7 @@ int vzdump_conf_load(const struct paths *p, struct options *ret, const struct lo
  */
 int vzdump_options_merge(struct options *cli, const struct options *conf, struct error **err);
 
-/* Warns about an option that has no effect, in the merged options: fleecing with storage=x alone. */
+/* Warns about an option that has no effect, in the merged options: fleecing with limit=2G alone. */
 void vzdump_options_warn(const struct options *o, const struct log *log);
 
 /*

@@ -105,22 +105,24 @@ static void warn_verify_boot(const struct options *o, const struct log *log)
 			 text, text);
 }
 
-void vzdump_options_warn(const struct options *o, const struct log *log)
+/* The same. */
+static void warn_fleecing(const struct options *o, const struct log *log)
 {
-	const char *text = options_get(o, "fleecing");
+	const char *text = options_get(o, "fleecing"), *storage;
 	_cleanup_propstr_ struct propstr p = { 0 };
-	const char *storage;
 
-	warn_verify_boot(o, log);
-	if (!text || propstr_parse(&fleecing_format, text, &p, NULL) < 0)
+	if (!text || propstr_parse(&fleecing_format, text, &p, NULL) < 0 || !p.n ||
+	    propstr_has(&p, "enabled"))
 		return;
 	storage = propstr_get(&p, "storage");
-	/* with enabled=0 it is off on purpose */
-	if (storage && !propstr_has(&p, "enabled"))
-		log_warn(log,
-			 "fleecing is off, though storage '%s' is given for it: "
-			 "enabled=1,storage=%s turns it on",
-			 storage, storage);
+	log_warn(log, "fleecing is off, though %s '%s' is given for it: enabled=1,%s turns it on",
+		 storage ? "storage" : p.pairs[0].key, storage ? storage : p.pairs[0].value, text);
+}
+
+void vzdump_options_warn(const struct options *o, const struct log *log)
+{
+	warn_verify_boot(o, log);
+	warn_fleecing(o, log);
 }
 
 static bool names_guests(const struct options *o)

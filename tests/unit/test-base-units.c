@@ -5,6 +5,7 @@
 static void test_units(void)
 {
 	uint64_t n = 0;
+	unsigned percent = 0;
 	bool b = false;
 
 	is_text(units_bytes(0, 1), "0.0 B", "nothing");
@@ -32,6 +33,11 @@ static void test_units(void)
 	ok(units_parse_disk_size("1.5G", &n) && n == GIB * 3 / 2, "1.5G is read");
 	ok(units_parse_disk_size("9007199254740993", &n) && n == 9007199254740993,
 	   "plain bytes stay exact beyond a double's digits");
+	ok(units_parse_percent("10%", &percent) && percent == 10, "10% is read");
+	ok(!units_parse_percent("10", &percent) && !units_parse_percent("%", &percent) &&
+		   !units_parse_percent("1%%", &percent) && !units_parse_percent("1001%", &percent) &&
+		   !units_parse_percent("4294967297%", &percent),
+	   "others are no percentages");
 	ok(!units_parse_disk_size("5X", &n) && !units_parse_disk_size("", &n) &&
 		   !units_parse_disk_size("-1", &n) && !units_parse_disk_size("1GG", &n),
 	   "what is no size is refused");

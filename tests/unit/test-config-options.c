@@ -109,6 +109,13 @@ static void test_errors(void)
 	bad("0100", "not a guest id");
 	bad("100,x", "value 'x' is not a guest id");
 	bad("100 --storage 9x", "option --storage: value '9x' is not a storage id");
+	good("100 --fleec 1", "fleecing", "1");
+	good("100 --fleecing- 1G", "fleecing-limit", "1G");
+	good("100 --fleecing-limit 0", "fleecing-limit", "0");
+	good("100 --fleecing-limit 16M", "fleecing-limit", "16M");
+	bad("100 --fleecing-limit 2", "option --fleecing-limit: value '2' is too small, the minimum is 16M");
+	bad("100 --fleecing-limit 10%", "option --fleecing-limit: value '10%' is not a size");
+	bad("100 --fleecing 1,limit=0", "option --fleecing: key 'limit': value '0' leaves no room");
 	bad("100 --fleecing 1,x=1", "option --fleecing: unknown key 'x'");
 	bad("100 --incremental 1,max-generations=1",
 	    "option --incremental: key 'max-generations': value '1' is too small, the minimum is 2");
@@ -306,7 +313,13 @@ static void test_warnings(void)
 	} all[] = {
 		{ "100 --fleecing storage=fast", "W fleecing is off, though storage 'fast' is given for it: "
 						 "enabled=1,storage=fast turns it on\n" },
+		{ "100 --fleecing storage=fast,limit=2G",
+		  "W fleecing is off, though storage 'fast' is given for it: "
+		  "enabled=1,storage=fast,limit=2G turns it on\n" },
+		{ "100 --fleecing reserve=5%", "W fleecing is off, though reserve '5%' is given for it: "
+					       "enabled=1,reserve=5% turns it on\n" },
 		{ "100 --fleecing enabled=0,storage=fast", "" },
+		{ "100 --fleecing enabled=0,limit=2G", "" },
 		{ "100 --fleecing 1,storage=fast", "" },
 		{ "100 --fleecing 0", "" },
 		{ "100", "" },

@@ -1,3 +1,4 @@
+#include "base/mem.h"
 #include "config/formats.h"
 #include "test-config-util.h"
 
@@ -27,6 +28,63 @@ static void bad_fleecing(const char *text, const char *part)
 	fails(r, &err, part, name);
 }
 
+/* As bytes, "10%", or "-" if it is not set. */
+static char *amount_text(const struct fleecing_amount *a)
+{
+	if (!a->set)
+		return xstrdup("-");
+	return a->percent ? xasprintf("%u%%", a->percent) : xasprintf("%lu", (unsigned long)a->bytes);
+}
+
+static void check_amounts(const char *text, const char *want_limit, const char *want_reserve)
+{
+	struct fleecing_config c = { 0 };
+	struct error *err = NULL;
+
+	if (works(fleecing_config_parse(text, &c, &err), &err, text)) {
+		_cleanup_free_ char *limit = amount_text(&c.limit), *reserve = amount_text(&c.reserve);
+
+		same(limit, want_limit, "  limit");
+		same(reserve, want_reserve, "  reserve");
+	}
+	fleecing_config_clear(&c);
+}
+
+static void test_amounts(void)
+{
+	check_amounts("1,storage=aa", "-", "-");
+	check_amounts("1,limit=2G", "2147483648", "-");
+	check_amounts("1,limit=16M,reserve=1.5T", "16777216", "1649267441664");
+	check_amounts("1,limit=16777216", "16777216", "-");
+	check_amounts("1,limit=1%,reserve=99%", "1%", "99%");
+	check_amounts("1,limit=100%", "100%", "-");
+	check_amounts("1,reserve=0", "-", "0");
+	check_amounts("1,reserve=0%", "-", "0");
+	check_amounts("1,reserve=1K", "-", "1024");
+	bad_fleecing("1,limit=0",
+		     "key 'limit': value '0' leaves no room for an image: leave out limit= for no limit");
+	bad_fleecing("1,limit=0G", "value '0G' leaves no room");
+	bad_fleecing("1,limit=0%", "value '0%' leaves no room");
+	bad_fleecing("limit=2",
+		     "key 'limit': value '2' is too small, the minimum is 16M (without K, M, G or T it is "
+		     "bytes)");
+	bad_fleecing("1,limit=16777215", "the minimum is 16M");
+	bad_fleecing("1,limit=15M", "the minimum is 16M");
+	bad_fleecing("1,limit=101%", "key 'limit': value '101%' is too large, the maximum is 100%");
+	bad_fleecing("1,reserve=100%", "key 'reserve': value '100%' is too large, the maximum is 99%");
+	bad_fleecing("1,limit=99999999999999999999%",
+		     "is not a size or a percentage (such as 2G, 528M or 10%)");
+	bad_fleecing("1,limit=", "key 'limit' has no value");
+	bad_fleecing("1,limit=-1", "value '-1' is not a size or a percentage");
+	bad_fleecing("1,limit=%", "value '%' is not a size or a percentage");
+	bad_fleecing("1,limit=2GiB", "value '2GiB' is not a size or a percentage");
+	bad_fleecing("1,limit=2g", "value '2g' is not a size or a percentage");
+	bad_fleecing("1,limit=1.5%", "value '1.5%' is not a size or a percentage");
+	bad_fleecing("1,limit=10 %", "value '10 %' is not a size or a percentage");
+	bad_fleecing("1,reserve=all", "key 'reserve': value 'all' is not a size or a percentage");
+	bad_fleecing("1,limit=2G,limit=3G", "key 'limit' is given twice");
+}
+
 static void test_fleecing(void)
 {
 	check_fleecing(NULL, false, NULL);
@@ -43,7 +101,7 @@ static void test_fleecing(void)
 	bad_fleecing("1,storage=-x", "key 'storage': value '-x' is not a storage id");
 	bad_fleecing("1,storage=x", "'x' is not a storage id");
 	bad_fleecing("1,storage=", "key 'storage' has no value");
-	bad_fleecing("1,stroage=fast", "unknown key 'stroage' (known: enabled, storage)");
+	bad_fleecing("1,stroage=fast", "unknown key 'stroage' (known: enabled, storage, limit, reserve)");
 	bad_fleecing("1,0", "key 'enabled' is given twice");
 	bad_fleecing("1,enabled=1", "key 'enabled' is given twice");
 	bad_fleecing("storage=aa,storage=bb", "key 'storage' is given twice");
@@ -116,6 +174,7 @@ static void test_tolerant(void)
 int main(void)
 {
 	test_fleecing();
+	test_amounts();
 	test_performance();
 	test_prune();
 	test_tolerant();

@@ -61,6 +61,10 @@ static char *show(const struct settings *s, const char *what)
 		return xasprintf("%s, %s", s->commands.start, text_of(s->commands.start_paused));
 	if (!strcmp(what, "fleecing"))
 		return xasprintf("%d %s", s->fleecing.enabled, text_of(s->fleecing.storage));
+	if (!strcmp(what, "limits"))
+		return xasprintf("%lu %u%%, %lu, reserve %d %lu", (unsigned long)s->fleecing.limit.bytes,
+				 s->fleecing.limit.percent, (unsigned long)s->fleecing_limit,
+				 s->fleecing.reserve.set, (unsigned long)s->fleecing.reserve.bytes);
 	if (!strcmp(what, "workers"))
 		return xasprintf("%u", s->max_workers);
 	if (!strcmp(what, "waits"))
@@ -141,6 +145,11 @@ static void test_precedence(void)
 		{ "100", "", "fleecing", "0 -" },
 		{ "100", "fleecing: 1,storage=aa", "fleecing", "1 aa" },
 		{ "100 --fleecing 1", "fleecing: 1,storage=aa", "fleecing", "1 -" },
+		{ "100", "", "limits", "0 0%, 0, reserve 0 0" },
+		{ "100", "fleecing: 1,limit=10%,reserve=1K\nfleecing-limit: 16M", "limits",
+		  "0 10%, 16777216, reserve 1 1024" },
+		{ "100 --fleecing 1,limit=32M --fleecing-limit 0",
+		  "fleecing: 1,reserve=1K\nfleecing-limit: 1G", "limits", "33554432 0%, 0, reserve 0 0" },
 		{ "100", "", "workers", "16" },
 		{ "100 --performance pbs-entries-max=9", "performance: max-workers=3", "workers", "3" },
 		{ "100 --performance max-workers=2", "performance: max-workers=3", "workers", "2" },
@@ -359,6 +368,16 @@ static void test_warnings(void)
 
 	works(load("100", "fleecing: storage=fast", &saves, &one, &err), &err, "fleecing without a word on");
 	ok(strstr(buf_str(&one), "fleecing is off") != NULL, "  is warned about");
+	buf_clear(&one);
+	settings_clear(&saves);
+	works(load("100 --fleecing-limit 1G", "", &saves, &one, &err), &err,
+	      "fleecing-limit without fleecing");
+	ok(strstr(buf_str(&one), "fleecing is off, though fleecing-limit is given for it") != NULL, "  too");
+	buf_clear(&one);
+	settings_clear(&saves);
+	works(load("100", "fleecing-limit: 1G", &saves, &one, &err), &err,
+	      "as a default of jobs with fleecing");
+	same(buf_str(&one), "", "  it is not");
 	works(load("100 --cleanup", "fleecing: storage=fast", &cleans, &two, &err), &err, "of a cleanup");
 	same(buf_str(&two), "", "  it is not");
 	works(settings_load_conf(&alone, &paths, &log, &err), &err, "vzdump.conf alone");

@@ -16,6 +16,7 @@ static const struct {
 	{ "dumpdir", "/d", "/e" },
 	{ "exclude-path", "/tmp/?*", "/var" },
 	{ "fleecing", "enabled=1,storage=aa", "0" },
+	{ "fleecing-limit", "2G", "3G" },
 	{ "hook-timeout", "7", "8" },
 	{ "incremental", "1", "enabled=1,max-days=7" },
 	{ "ionice", "3", "4" },
