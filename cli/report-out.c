@@ -94,6 +94,8 @@ static void on_progress(void *opaque, const struct progress *p)
 	json_put_u64(o, "write-speed", (uint64_t)p->write_rate);
 	if (p->fleecing)
 		put_space(o, p->fleecing_now, p->fleecing_peak);
+	if (p->limited)
+		json_put_bool(o, "slowed", p->slowed);
 	json_put_obj(o, "disks", disks);
 	put_line(o);
 }

@@ -124,6 +124,8 @@ static void add_total(struct buf *b, const struct progress *p, int name_width, s
 
 	buf_addf(&line, "%-*s %3d%%", name_width, "all", progress_percent(p->read, p->to_read));
 	live_add(&line, width, " in %s", took);
+	if (p->slowed)
+		live_add(&line, width, ", guest slowed");
 	if (left)
 		live_add(&line, width, ", left: %s", left);
 	live_add(&line, width, ", read: %s", in);

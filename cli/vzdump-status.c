@@ -9,6 +9,7 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "report/report-json.h"
 #include "status/status.h"
 #include "json-out.h"
 #include "vzdump-commands.h"
@@ -123,11 +124,14 @@ static char *with_more(char *text, size_t n)
 static char *last_run_text(const struct status_guest *g)
 {
 	const struct run_record *last = &g->record.last;
+	_cleanup_free_ char *slowed = slowdown_report_text(&last->slowdown);
 	_cleanup_buf_ struct buf text = BUF_INIT;
 
 	if (!g->has_record)
 		return xstrdup("-");
 	buf_adds(&text, task_outcome_name(last->outcome));
+	if (slowed)
+		buf_addf(&text, ", guest slowed for %s", slowed);
 	if (last->n_warnings)
 		buf_addf(&text, ", %" PRIu64 " warning%s", last->n_warnings,
 			 last->n_warnings == 1 ? "" : "s");
@@ -324,6 +328,7 @@ static struct json_object *last_run_json(const struct run_record *last)
 	json_put_int(o, "start", last->start);
 	json_put_u64(o, "seconds", last->ns / 1000000000u);
 	json_put_text(o, "job-id", last->job_id);
+	put_or_null(o, "slowdown", slowdown_report_json(&last->slowdown));
 	put_or_null(o, "incremental", incremental_json(last));
 	json_put_u64(o, "warnings", last->n_warnings);
 	return o;

@@ -30,6 +30,8 @@ struct progress {
 	uint64_t written;       /* bytes of the archive so far */
 	bool fleecing;
 	uint64_t fleecing_now, fleecing_peak;
+	bool limited;                 /* the fleecing images have a limit, which */
+	bool slowed;                  /* slows the guest at the moment */
 	double seconds;               /* since the start */
 	double read_rate, write_rate; /* recent rate, bytes per second; zeroes do not count */
 };

@@ -52,6 +52,7 @@ static void look_at_all(struct task *t)
 	struct task_meter *m = &t->meter;
 	struct progress *p = &m->last;
 	struct vma_writer_stats stats;
+	struct source_slowdown slowdown;
 	struct usage_value space;
 
 	vma_writer_get_stats(t->archive.writer, &stats);
@@ -71,6 +72,8 @@ static void look_at_all(struct task *t)
 		p->fleecing_now = space.now;
 		p->fleecing_peak = space.peak;
 	}
+	p->limited = sources_get_slowdown(t->sources, &slowdown);
+	p->slowed = p->limited && slowdown.now;
 }
 
 static void report_state(const struct task *t)
@@ -124,10 +127,26 @@ static void log_fleecing(const struct task *t, const char *device, const struct 
 			 discarded);
 }
 
+static void report_slowdown(const struct task *t, struct slowdown_report *ret)
+{
+	struct source_slowdown s;
+
+	if (!sources_get_slowdown(t->sources, &s))
+		return;
+	*ret = (struct slowdown_report){
+		.limited = true,
+		.limit = s.limit,
+		.reason = s.why,
+		.times = s.times,
+		.ns = s.ns,
+		.rate = s.ns ? (uint64_t)((double)s.copied * 1e9 / (double)s.ns) : 0,
+		.lowest_rate = s.lowest_rate,
+	};
+}
+
 void task_meter_report(const struct task *t)
 {
 	struct task_report *row = t->row;
-	struct source_slowdown slowdown;
 	struct sources_times times;
 
 	row->disks = xcalloc(t->disks.n + 1, sizeof(*row->disks));
@@ -141,9 +160,7 @@ void task_meter_report(const struct task *t)
 	sources_get_times(t->sources, &times);
 	row->stopped_ns += times.stopped_ns;
 	row->frozen_ns += times.frozen_ns;
-	if (sources_get_slowdown(t->sources, &slowdown))
-		log_debug(t->log, "first writes of the guest were slowed %u times, %.1f s in all",
-			  slowdown.times, (double)slowdown.ns / 1e9);
+	report_slowdown(t, &row->slowdown);
 }
 
 void task_meter_end(struct task *t)

@@ -108,6 +108,30 @@ static bool get_outcome(struct json_object *o, enum task_outcome *ret)
 	return false;
 }
 
+static const char *slowdown_reason(const char *text)
+{
+	static const char *const reasons[] = { "limit", "fleecing-limit", "reserve" };
+
+	for (size_t i = 0; text && i < ARRAY_SIZE(reasons); i++)
+		if (!strcmp(text, reasons[i]))
+			return reasons[i];
+	return NULL;
+}
+
+static void read_slowdown(struct json_object *o, struct slowdown_report *ret)
+{
+	if (!o)
+		return;
+	ret->limited = true;
+	if (!json_get_u64(o, "limit", &ret->limit))
+		ret->limit = UINT64_MAX;
+	ret->reason = slowdown_reason(json_get_str(o, "reason"));
+	ret->times = (unsigned)get_number(o, "times");
+	ret->ns = get_number(o, "ns");
+	ret->rate = get_number(o, "rate");
+	ret->lowest_rate = get_number(o, "lowest-rate");
+}
+
 static void read_incremental(struct json_object *o, struct run_record *ret)
 {
 	if (!o)
@@ -140,6 +164,7 @@ static bool read_last(struct json_object *o, struct run_record *ret)
 	ret->zero = get_number(o, "zero");
 	ret->archive_size = get_number(o, "archive-size");
 	ret->fleecing = json_get_u64(o, "fleecing-peak", &ret->peak);
+	read_slowdown(json_get_obj(o, "slowdown"), &ret->slowdown);
 	read_incremental(json_get_obj(o, "incremental"), ret);
 	read_boot(json_get_obj(o, "boot"), ret);
 	ret->n_warnings = get_number(o, "warnings");
@@ -236,6 +261,7 @@ static struct run_record run_of(const struct job_report *job, const struct task_
 		.archive_size = t->archive_size,
 		.fleecing = fleecing,
 		.peak = sum.peak,
+		.slowdown = t->slowdown,
 		.incremental = t->incremental.chained && t->archive,
 		.generation = t->incremental.generation,
 		.changed = t->incremental.changed,
@@ -246,6 +272,19 @@ static struct run_record run_of(const struct job_report *job, const struct task_
 		.boot_archive = t->archive,
 		.n_warnings = t->n_warnings,
 	};
+}
+
+static struct json_object *slowdown_json(const struct slowdown_report *s)
+{
+	struct json_object *o = json_new_obj();
+
+	if (s->limit != UINT64_MAX)
+		json_put_u64(o, "limit", s->limit);
+	json_put_text(o, "reason", s->reason);
+	json_put_u64(o, "times", s->times);
+	json_put_u64(o, "ns", s->ns);
+	json_put_u64(o, "rate", s->rate);
+	return json_put_u64(o, "lowest-rate", s->lowest_rate);
 }
 
 static struct json_object *incremental_json(const struct run_record *r)
@@ -281,6 +320,8 @@ static struct json_object *last_json(const struct run_record *r)
 	json_put_u64(o, "archive-size", r->archive_size);
 	if (r->fleecing)
 		json_put_u64(o, "fleecing-peak", r->peak);
+	if (r->slowdown.limited)
+		json_put_obj(o, "slowdown", slowdown_json(&r->slowdown));
 	if (r->incremental)
 		json_put_obj(o, "incremental", incremental_json(r));
 	if (r->boot != BOOT_NOT_ASKED)

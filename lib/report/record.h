@@ -25,6 +25,7 @@ struct run_record {
 	uint64_t size, read, zero, archive_size;
 	bool fleecing;
 	uint64_t peak;                               /* only with fleecing */
+	struct slowdown_report slowdown;             /* by the limit of the fleecing images */
 	bool incremental;                            /* the archive is complete and belongs to a chain: */
 	uint64_t generation, changed, fresh, shared; /* fresh: bytes of the archive that are not shared */
 	enum boot_state boot;                        /* whether the guest was tried from its archive: */

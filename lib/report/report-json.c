@@ -42,6 +42,34 @@ static void put_fleecing(struct json_object *o, const struct disk_report *d)
 	json_put_obj(o, "fleecing", f);
 }
 
+struct json_object *slowdown_report_json(const struct slowdown_report *s)
+{
+	struct json_object *o;
+
+	if (!s->limited)
+		return NULL;
+	o = json_new_obj();
+	if (s->limit == UINT64_MAX)
+		json_put_null(o, "limit");
+	else
+		json_put_u64(o, "limit", s->limit);
+	json_put_text(o, "reason", s->reason);
+	json_put_u64(o, "times", s->times);
+	put_seconds(o, "seconds", s->ns);
+	json_put_u64(o, "speed", s->rate);
+	return json_put_u64(o, "lowest-speed", s->lowest_rate);
+}
+
+static void put_slowdown(struct json_object *o, const struct slowdown_report *s)
+{
+	struct json_object *value = slowdown_report_json(s);
+
+	if (value)
+		json_put_obj(o, "slowdown", value);
+	else
+		json_put_null(o, "slowdown");
+}
+
 static struct json_object *disk_json(const struct disk_report *d)
 {
 	struct json_object *o = json_new_obj();
@@ -77,6 +105,7 @@ static void put_disks(struct json_object *o, const struct task_report *t)
 	json_put_u64(o, "speed", t->ns ? (uint64_t)((double)t->size * 1e9 / (double)t->ns) : 0);
 	task_report_fleecing(t, &sum);
 	put_fleecing(o, &sum);
+	put_slowdown(o, &t->slowdown);
 	json_put_obj(o, "disks", disks);
 }
 

@@ -13,4 +13,7 @@
 /* The caller puts it. */
 struct json_object *report_json(const struct job_report *r);
 
+/* What its "slowdown" is; NULL: its fleecing images had no limit.  Caller puts it. */
+struct json_object *slowdown_report_json(const struct slowdown_report *s);
+
 #endif

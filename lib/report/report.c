@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/strv.h"
+#include "base/units.h"
 
 void report_begin(struct job_report *r, const uint32_t *vmids, size_t n)
 {
@@ -93,6 +94,17 @@ bool task_report_fleecing(const struct task_report *t, struct disk_report *ret)
 		ret->discarded += d->discarded;
 	}
 	return ret->fleecing;
+}
+
+char *slowdown_report_text(const struct slowdown_report *s)
+{
+	_cleanup_free_ char *time = NULL, *rate = NULL;
+
+	if (!s->times)
+		return NULL;
+	time = units_duration((s->ns + 999999999) / 1000000000);
+	rate = units_bytes(s->rate ? s->rate : s->lowest_rate, 1);
+	return xasprintf("%s to %s/s", time, rate);
 }
 
 uint64_t task_report_new(const struct task_report *t)

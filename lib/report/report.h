@@ -36,6 +36,19 @@ struct disk_report {
 	uint64_t discarded; /* bytes that were discarded there before the end */
 };
 
+/* What the limit of its fleecing images did to a guest. */
+struct slowdown_report {
+	bool limited;         /* they had one; else nothing else is set */
+	uint64_t limit;       /* bytes that they could take together, at the end; UINT64_MAX: any number */
+	const char *reason;   /* what set it: "limit", "fleecing-limit", "reserve"; static */
+	unsigned times;       /* how often the guest was slowed */
+	uint64_t ns;          /* for how long, all together */
+	uint64_t rate;        /* bytes per second of its first writes meanwhile, on average */
+	uint64_t lowest_rate; /* bytes per second that they were held to, at least; 0: they never were */
+};
+/* "1m 10s to 5.0 MiB/s", behind "slowed for"; NULL: it was not.  Caller frees. */
+char *slowdown_report_text(const struct slowdown_report *s);
+
 /* What became of --incremental, for one guest. */
 struct incremental_report {
 	bool asked;   /* it was asked for, and can have an effect */
@@ -92,6 +105,7 @@ struct task_report {
 	struct disk_report *disks;
 	size_t n_disks;
 
+	struct slowdown_report slowdown;
 	struct incremental_report incremental;
 	struct boot_report boot;
 

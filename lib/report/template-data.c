@@ -65,7 +65,23 @@ static struct json_object *guest_table(const struct job_report *r)
 	return table_of(columns, ARRAY_SIZE(columns), rows);
 }
 
-/* NULL: no guest used fleecing. */
+/* NULL: it had no fleecing image. */
+static struct json_object *fleecing_row(const struct task_report *t)
+{
+	_cleanup_free_ char *slowed = slowdown_report_text(&t->slowdown);
+	struct disk_report sum;
+	struct json_object *o;
+
+	if (!task_report_fleecing(t, &sum))
+		return NULL;
+	o = json_put_u64(json_new_obj(), "vmid", t->vmid);
+	json_put_u64(o, "peak", sum.peak);
+	json_put_u64(o, "copied", sum.copied);
+	json_put_u64(o, "discarded", sum.discarded);
+	return json_put_text(o, "slowed", slowed ? slowed : "no");
+}
+
+/* NULL: no guest used fleecing.  Its last column is there only if a guest was slowed. */
 static struct json_object *fleecing_table(const struct job_report *r)
 {
 	static const struct column columns[] = {
@@ -73,23 +89,21 @@ static struct json_object *fleecing_table(const struct job_report *r)
 		{ "Peak", "peak", "human-bytes" },
 		{ "Copied", "copied", "human-bytes" },
 		{ "Discarded", "discarded", "human-bytes" },
+		{ "Slowed for", "slowed", NULL },
 	};
 	struct json_object *rows = json_new_array();
-	struct disk_report sum;
+	size_t n = ARRAY_SIZE(columns) - 1;
 
 	for (size_t i = 0; i < r->n; i++) {
-		struct json_object *o;
+		struct json_object *row = fleecing_row(&r->tasks[i]);
 
-		if (!task_report_fleecing(&r->tasks[i], &sum))
-			continue;
-		o = json_put_u64(json_new_obj(), "vmid", r->tasks[i].vmid);
-		json_put_u64(o, "peak", sum.peak);
-		json_put_u64(o, "copied", sum.copied);
-		json_put_u64(o, "discarded", sum.discarded);
-		json_append(rows, o);
+		if (row)
+			json_append(rows, row);
+		if (row && r->tasks[i].slowdown.times)
+			n = ARRAY_SIZE(columns);
 	}
 	if (json_array_len(rows))
-		return table_of(columns, ARRAY_SIZE(columns), rows);
+		return table_of(columns, n, rows);
 	json_object_put(rows);
 	return NULL;
 }

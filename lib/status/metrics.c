@@ -67,6 +67,7 @@ enum figure_kind {
 enum figure_of {
 	OF_LAST,
 	OF_FLEECING,    /* only if there were fleecing images */
+	OF_LIMIT,       /* only if these had a limit */
 	OF_INCREMENTAL, /* only if the archive belongs to a chain */
 	OF_BOOT,        /* only if the guest was tried from its archive */
 	OF_SUCCESS,     /* only if there has been a good run */
@@ -99,6 +100,8 @@ static const struct figure {
 	  OF_LAST, FIGURE_NUMBER, FIELD(last.n_warnings) },
 	{ "guest_last_run_fleecing_peak_bytes", "The most that the fleecing images of the last backup took.",
 	  OF_FLEECING, FIGURE_NUMBER, FIELD(last.peak) },
+	{ "guest_last_run_slowed_seconds", "How long the limit of its fleecing images slowed the guest.",
+	  OF_LIMIT, FIGURE_SECONDS, FIELD(last.slowdown.ns) },
 	{ "guest_last_run_changed_bytes", "Bytes of the disks that were different from the base's.",
 	  OF_INCREMENTAL, FIGURE_NUMBER, FIELD(last.changed) },
 	{ "guest_last_run_new_bytes", "Bytes of the last backup's archive that it shares with no other.",
@@ -127,6 +130,8 @@ static bool has_figure(const struct figure *f, const struct guest_record *r)
 	switch (f->of) {
 	case OF_FLEECING:
 		return r->last.fleecing;
+	case OF_LIMIT:
+		return r->last.slowdown.limited;
 	case OF_INCREMENTAL:
 		return r->last.incremental;
 	case OF_BOOT:

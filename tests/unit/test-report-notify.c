@@ -112,9 +112,43 @@ static void test_ours(void)
 	report.tasks[1].n_warnings = 3;
 	o = report_template_data(&report, &paths);
 	same(json_text(json_get_array(json_get_obj(o, "fleecing-table"), "data")),
-	     "[{\"vmid\":100,\"peak\":7,\"copied\":9,\"discarded\":8}]", "who used fleecing");
+	     "[{\"vmid\":100,\"peak\":7,\"copied\":9,\"discarded\":8,\"slowed\":\"no\"}]",
+	     "who used fleecing");
+	ok(json_array_len(json_walk(o, "fleecing-table", "schema", "columns", NULL)) == 4,
+	   "nothing more is shown where no guest was slowed");
 	same(json_text(json_get_array(o, "warnings")),
 	     "[\"of the run\",\"101: of a guest\",\"101: 2 more warnings, see the log\"]", "warnings");
+	report_clear(&report);
+}
+
+static void test_slowed(void)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+	struct disk_report disks[2] = { { .fleecing = true }, { .fleecing = true } };
+
+	make_report();
+	for (size_t i = 0; i < 2; i++) {
+		report.tasks[i].disks = &disks[i];
+		report.tasks[i].n_disks = 1;
+		report.tasks[i].slowdown.limited = true;
+	}
+	report.tasks[1].slowdown.times = 1;
+	report.tasks[1].slowdown.ns = 70000000000;
+	report.tasks[1].slowdown.rate = 5 * 1048576;
+	o = report_template_data(&report, &paths);
+	same(json_text(json_walk(o, "fleecing-table", "schema", "columns", NULL)),
+	     "[{\"label\":\"VMID\",\"id\":\"vmid\"},{\"label\":\"Peak\",\"id\":\"peak\",\"renderer\":\"human-bytes\"},"
+	     "{\"label\":\"Copied\",\"id\":\"copied\",\"renderer\":\"human-bytes\"},"
+	     "{\"label\":\"Discarded\",\"id\":\"discarded\",\"renderer\":\"human-bytes\"},"
+	     "{\"label\":\"Slowed for\",\"id\":\"slowed\"}]",
+	     "where a guest was slowed, a column says so");
+	same(json_get_str(json_array_at(json_get_array(json_get_obj(o, "fleecing-table"), "data"), 1),
+			  "slowed"),
+	     "1m 10s to 5.0 MiB/s", "for how long, and to which rate");
+	for (size_t i = 0; i < 2; i++) {
+		report.tasks[i].disks = NULL;
+		report.tasks[i].n_disks = 0;
+	}
 	report_clear(&report);
 }
 
@@ -206,6 +240,7 @@ int main(void)
 	status_is("no lock", "backup failed: no lock; null");
 	status_is("one\ntwo", "backup failed: multiple problems; \"one\\ntwo\"");
 	test_ours();
+	test_slowed();
 	test_incremental();
 	test_logs();
 	test_not_begun();

@@ -37,6 +37,13 @@ static const struct task_report saved = {
 	.disks = disks,
 	.n_disks = 2,
 	.n_warnings = 3,
+	.slowdown = { .limited = true,
+		      .limit = 2000,
+		      .reason = "reserve",
+		      .times = 2,
+		      .ns = 1500000000,
+		      .rate = 30,
+		      .lowest_rate = 20 },
 	.incremental = { .asked = true, .chained = true, .generation = 4, .changed = 50, .shared = 1000 },
 };
 static const struct task_report failed = {
@@ -78,6 +85,11 @@ static void test_saved(void)
 		   !strcmp(r.last.node, "pve1") && !strcmp(r.last.mode, "snapshot"),
 	   "and names");
 	ok(r.last.fleecing && r.last.peak == 12, "the peak is that of all images together");
+	ok(r.last.slowdown.limited && r.last.slowdown.limit == 2000 &&
+		   !strcmp(r.last.slowdown.reason, "reserve") && r.last.slowdown.times == 2 &&
+		   r.last.slowdown.ns == 1500000000 && r.last.slowdown.rate == 30 &&
+		   r.last.slowdown.lowest_rate == 20,
+	   "and what their limit did");
 	ok(r.last.incremental && r.last.generation == 4 && r.last.changed == 50 && r.last.fresh == 234 &&
 		   r.last.shared == 1000,
 	   "with what is new and what is shared");
@@ -94,7 +106,7 @@ static void test_failed(void)
 
 	ok(save(&by_hand, &failed) && record_load(&paths, 100, &r, &to_diag), "a failure is kept");
 	ok(r.last.outcome == TASK_FAILED && !strcmp(r.last.error, "no space") && !r.last.job_id &&
-		   !r.last.fleecing && !r.last.incremental && !r.last.mode,
+		   !r.last.fleecing && !r.last.slowdown.limited && !r.last.incremental && !r.last.mode,
 	   "with its error");
 	ok(r.success.start == 1700000000 && !strcmp(r.success.archive, "/dump/a.vma.zst"),
 	   "and the last good run stays");

@@ -142,10 +142,49 @@ static void test_json(void)
 		"\"warnings\":[],\"guests\":[{\"vmid\":100,\"name\":\"caf\303\251\",\"state\":\"failed\","
 		"\"error\":\"why\",\"mode\":null,\"start\":null,\"seconds\":2.0,\"archive\":null,\"volid\":null,"
 		"\"archive-size\":null,\"incremental\":null,\"boot\":null,\"size\":10,\"read\":0,\"zero\":0,\"speed\":5,\"fleecing\":null,"
-		"\"disks\":[],\"stopped-seconds\":0.0,\"frozen-seconds\":0.0,\"warnings\":[]}],"
+		"\"slowdown\":null,\"disks\":[],\"stopped-seconds\":0.0,\"frozen-seconds\":0.0,\"warnings\":[]}],"
 		"\"totals\":{\"guests\":1,\"ok\":0,\"size\":10,\"read\":0,\"zero\":0,\"archive-size\":0,"
 		"\"shared\":0,\"warnings\":0}}",
 		"a report as JSON");
+}
+
+static void slowed_for(uint64_t ns, uint64_t rate, const char *want)
+{
+	const struct slowdown_report s = {
+		.limited = true, .limit = 1, .times = ns ? 1 : 0, .ns = ns, .rate = rate, .lowest_rate = 1024
+	};
+	_cleanup_free_ char *text = slowdown_report_text(&s);
+
+	ok(want ? text && !strcmp(text, want) : !text, "slowed for %s (%s)", want ? want : "no time",
+	   text ? text : "-");
+}
+
+static void test_slowdown(void)
+{
+	_cleanup_report_ struct job_report r = { 0 };
+	_cleanup_json_ struct json_object *o = NULL, *unlimited = NULL;
+
+	slowed_for(0, 0, NULL);
+	slowed_for(70000000000, 5 * 1048576, "1m 10s to 5.0 MiB/s");
+	slowed_for(1, 0, "1s to 1.0 KiB/s");
+	report_begin(&r, vmids, 1);
+	r.tasks[0].slowdown = (struct slowdown_report){ .limited = true,
+							.limit = 2000,
+							.reason = "reserve",
+							.times = 2,
+							.ns = 1500000000,
+							.rate = 30,
+							.lowest_rate = 20 };
+	o = report_json(&r);
+	is_text(xstrdup(json_text(
+			json_get_obj(json_object_array_get_idx(json_get_array(o, "guests"), 0), "slowdown"))),
+		"{\"limit\":2000,\"reason\":\"reserve\",\"times\":2,\"seconds\":1.5,\"speed\":30,"
+		"\"lowest-speed\":20}",
+		"what a limit did");
+	unlimited = slowdown_report_json(&(struct slowdown_report){ .limited = true, .limit = UINT64_MAX });
+	is_text(xstrdup(json_text(unlimited)),
+		"{\"limit\":null,\"reason\":null,\"times\":0,\"seconds\":0.0,\"speed\":0,\"lowest-speed\":0}",
+		"one that is not known");
 }
 
 static void test_json_incremental(void)
@@ -190,6 +229,7 @@ int main(void)
 	test_sums();
 	test_new();
 	test_json();
+	test_slowdown();
 	test_json_incremental();
 	return done_testing();
 }

@@ -484,13 +484,25 @@ static void test_figures(void)
 {
 	_cleanup_guest_list_ struct guest_list guests = { 0 };
 	_cleanup_buf_ struct buf text = BUF_INIT;
+	const struct job_report job = { .start = NOW };
+	const struct task_report slowed = {
+		.vmid = 101,
+		.outcome = TASK_SAVED,
+		.start = NOW,
+		.slowdown = { .limited = true, .limit = 5, .times = 1, .ns = 70500000000, .rate = 3 },
+	};
 
+	record_save(&paths, &job, &slowed, NULL, NULL);
 	guest_list_load(&paths, &guests, NULL);
 	metrics_text(&host, &guests, &(struct job_report){ .start = NOW }, NOW, &text);
 	ok(strstr(buf_str(&text),
 		  "\nvzdump_job_next_run_timestamp_seconds{job_id=\"nightly\"} 1795730400\n") &&
 		   !strstr(buf_str(&text), "elsewhere") && !strstr(buf_str(&text), "disabled"),
 	   "the figures have the next runs of jobs");
+	ok(strstr(buf_str(&text), "\n# TYPE vzdump_guest_last_run_slowed_seconds gauge\n"
+				  "vzdump_guest_last_run_slowed_seconds{vmid=\"101\"} 70.500000\n") &&
+		   !strstr(buf_str(&text), "slowed_seconds{vmid=\"100\"}"),
+	   "and how long a guest was slowed, of those with a limit");
 }
 
 int main(void)
