@@ -1,6 +1,7 @@
 /*
- * The features of the running QEMU, according to query-qmp-schema and never guessed from its version.  The
- * version is used only to avoid bugs, which no schema lists.
+ * The features of the running QEMU: it is asked for its commands, and the rest shows when a command is tried
+ * that it refuses before it does anything.  Never query-qmp-schema, which the guest would feel, and never
+ * guessed from the version, which is used only to avoid bugs.
  */
 #ifndef VZDUMP_QEMU_PROBE_H
 #define VZDUMP_QEMU_PROBE_H
@@ -15,6 +16,7 @@ struct qemu_features {
 	bool on_cbw_error;      /* ... its on-cbw-error */
 	bool cbw_timeout;       /* ... its cbw-timeout */
 	bool snapshot_access;   /* driver snapshot-access */
+	bool throttle;          /* driver throttle */
 	bool blockdev_reopen;
 	bool nbd_server_start;
 	bool block_export_add;
@@ -22,8 +24,13 @@ struct qemu_features {
 	int major, minor, micro;
 };
 
-/* Asks this QEMU, by query-version and query-qmp-schema.  Errors are those of qmp_execute(). */
+/*
+ * Asks this QEMU, with a dozen commands that take it at most 0.6 ms each.  The guest does not feel them, and
+ * nothing is changed.  Errors are those of qmp_execute().
+ */
 int qemu_probe(struct qmp *q, struct qemu_features *ret, struct error **err);
+/* The same with queries alone, for a dry run: drivers and their options are taken to be there. */
+int qemu_look(struct qmp *q, struct qemu_features *ret, struct error **err);
 
 /*
  * 0 if a running guest can be backed up at all; else ERR_UNSUPPORTED, which names the missing feature and the

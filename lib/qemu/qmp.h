@@ -18,8 +18,8 @@
 struct qmp;
 
 /*
- * Limits of one message from QEMU, as text and when it is parsed.  query-qmp-schema is about 300 KiB; the
- * largest is query-named-block-nodes with 2 KiB per node: 8000 nodes.
+ * Limits of one message from QEMU, as text and when it is parsed.  The largest is query-named-block-nodes
+ * with 2 KiB per node: 8000 nodes.
  */
 #define QMP_MAX_MESSAGE (16u * 1024 * 1024)
 #define QMP_MAX_MEMORY  (256u * 1024 * 1024)

@@ -71,7 +71,7 @@ int live_clean(const struct sources *s, struct error **err)
 static int look_at_qemu(const struct sources *s, struct qmp *q, struct error **err)
 {
 	struct qemu_features *f = &s->live->features;
-	int r = qemu_probe(q, f, err);
+	int r = s->looks ? qemu_look(q, f, err) : qemu_probe(q, f, err);
 
 	if (r == 0)
 		log_debug(s->p.log, "QEMU %d.%d.%d, cbw-timeout %s, several clusters at once are read %s",

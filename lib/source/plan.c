@@ -63,8 +63,11 @@ static int plan_disk(struct sources *s, struct source *d, struct source_plan *pl
 
 int sources_plan(struct sources *s, enum sources_where where, struct source_plan *ret, struct error **err)
 {
-	int r = where == SOURCES_IN_QEMU ? look_into_qemu(s, err) : 0;
+	int r = 0;
 
+	s->looks = true;
+	if (where == SOURCES_IN_QEMU)
+		r = look_into_qemu(s, err);
 	if (where == SOURCES_IN_LATER_QEMU)
 		sources_choose(s);
 	for (size_t i = 0; i < s->n && r == 0; i++)

@@ -214,6 +214,7 @@ struct sources {
 	struct source_params p;
 	struct source **list;
 	size_t n;
+	bool looks;                    /* for sources_plan(): QEMU gets queries only */
 	const char *run_dir;           /* from sources_open() on */
 	enum sources_freeze freeze;    /* from sources_begin() on */
 	struct sources_times times;    /* the same */

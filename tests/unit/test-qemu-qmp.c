@@ -315,7 +315,10 @@ static void test_real(void)
 	ok(qmp_open(vm.qmp_path, 5000, NULL, &q, &err) == 0, "and waited for until it leaves");
 	ok(qemu_probe(q, &f, &err) == 0 && f.major >= 7 && qemu_require_filter(&f, &err) == 0,
 	   "QEMU %d.%d.%d can do it", f.major, f.minor, f.micro);
-	ok(f.snapshot_access && f.cbw_timeout, "its options are known");
+	ok(f.snapshot_access && f.cbw_timeout && f.throttle, "its drivers and their options are known");
+	f = (struct qemu_features){ 0 };
+	ok(qemu_look(q, &f, &err) == 0 && f.major >= 7 && f.block_export_add && f.blockdev_reopen,
+	   "queries alone show its commands");
 	ok(qmp_execute(q, "no-such-command", NULL, NULL, &err) == ERR_PEER &&
 		   strstr(error_message(err), "no-such-command"),
 	   "unknown command: %s", error_message(err));
