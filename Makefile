@@ -11,8 +11,8 @@
 #   check-libvirt       guests of a real libvirt, which nobody else sees
 #   check-packages      deb and rpm: the same bytes twice, and a package's life in a clean Debian
 #   fuzz                what reads archives and templates, FUZZ_TIME=600 seconds each (clang with its libFuzzer)
-#   lint                clang-format, clang-tidy, cppcheck, shellcheck, mandoc, headers compile alone, layers
-#   bench               speed, memory and guest latency as ratios against other tools
+#   lint                clang-format, clang-tidy, cppcheck, shellcheck, mandoc, headers compile alone, layers, python
+#   bench               what backups and restores cost, and what the guest feels, against other tools and goals
 #   demo                the main job on a real QEMU, shown step by step
 #   deps                install (as root) what build and tests need, or print the line to run
 #   install             PREFIX=/usr/local DESTDIR= PLUGINDIR=<nbdkit's>   (uninstall takes the same out again)
