@@ -106,13 +106,17 @@ void plan_say_end(const struct log *log, const struct job_plan *p, const struct 
 
 /* ---- a guest ---- */
 
+/* Where the image takes all its size at once, nothing is kept free. */
 static void say_disk(const struct log *log, const struct disk_plan *d)
 {
 	_cleanup_free_ char *size = bytes_text(&d->size), *room = bytes_text(&d->image_free);
+	_cleanup_free_ char *reserve = bytes_text(&d->image_reserve);
+	const bool keeps = d->image_reserve.known && d->image_reserve.bytes && !d->image_reserved;
 
 	if (d->image_storage)
-		log_info(log, "%s: %s, way %s; image on storage '%s': %s free", d->name, size, d->way,
-			 d->image_storage, room);
+		log_info(log, "%s: %s, way %s; image on storage '%s': %s free%s%s%s", d->name, size, d->way,
+			 d->image_storage, room, keeps ? ", of which " : "", keeps ? reserve : "",
+			 keeps ? " are kept free" : "");
 	else
 		log_info(log, "%s: %s, way %s", d->name, size, d->way);
 }
@@ -122,6 +126,31 @@ void plan_say_disks(const struct log *log, const struct guest_plan *g)
 	for (size_t i = 0; i < g->n_disks; i++)
 		if (g->disks[i].way)
 			say_disk(log, &g->disks[i]);
+}
+
+/* A guest that has less room than that is slowed from the start. */
+#define ROOM_MIN (64 * MIB)
+
+void plan_say_limit(const struct log *log, const struct guest_plan *g)
+{
+	const struct plan_bytes most = limit_plan_bytes(&g->limit);
+	_cleanup_free_ char *text = units_bytes(most.bytes, 1);
+	const char *reason = g->limit.reason;
+
+	if (!g->fleeces || !most.known)
+		return;
+	if (reason && !strcmp(reason, "reserve") && most.bytes < ROOM_MIN)
+		log_warn(
+			log,
+			"fleecing images have room for %s only, so that the guest's writes are slowed from the "
+			"start: free space on their storage, or name another one, or a smaller reserve=",
+			text);
+	else
+		log_info(log, "fleecing images: %s together at most%s", text,
+			 !reason                             ? ""
+			 : !strcmp(reason, "limit")          ? ", by limit="
+			 : !strcmp(reason, "fleecing-limit") ? ", by --fleecing-limit"
+							     : ", so that the reserve stays free");
 }
 
 void plan_say_room(const struct log *log, const struct guest_plan *g)

@@ -14,6 +14,7 @@ void plan_say_end(const struct log *log, const struct job_plan *p, const struct 
 /* How each disk is read. */
 void plan_say_disks(const struct log *log, const struct guest_plan *g);
 /* The guest's newest backup and what is free.  Warns if one of its size would find no room. */
+void plan_say_limit(const struct log *log, const struct guest_plan *g);
 void plan_say_room(const struct log *log, const struct guest_plan *g);
 /* What retention removes. */
 void plan_say_prune(const struct log *log, const struct guest_plan *g);

@@ -148,6 +148,7 @@ static void make_sources(struct task *t)
 					 .conf_disks = &t->disks.conf,
 					 .power = &t->guest.power,
 					 .fleecing = &t->o->settings->fleecing,
+					 .fleecing_limit = t->o->settings->fleecing_limit,
 					 .journal = t->guest.journal,
 					 .chain = t->incremental.names.gen ? &t->incremental.names : NULL,
 					 .listen = listen_for_old_data,

@@ -104,6 +104,7 @@ static void fill_disk(struct disk_plan *d, const struct task *t, const struct gu
 		d->image_storage = p->image_storage ? xstrdup(p->image_storage->id) : NULL;
 		d->image_reserved = p->image_reserved;
 		d->image_free = (struct plan_bytes){ p->has_avail, p->avail };
+		d->image_reserve = (struct plan_bytes){ p->has_avail, p->reserve };
 	}
 }
 
@@ -113,6 +114,20 @@ static void fill_disks(struct guest_plan *plan, const struct task *t, const stru
 	plan->disks = xcalloc(plan->n_disks + 1, sizeof(*plan->disks));
 	for (size_t i = 0; i < plan->n_disks; i++)
 		fill_disk(&plan->disks[i], t, &t->disks.conf.disks[i], plans);
+}
+
+static struct plan_bytes known_bytes(uint64_t bytes)
+{
+	return bytes == UINT64_MAX ? (struct plan_bytes){ 0 } : (struct plan_bytes){ true, bytes };
+}
+
+static void fill_limit(struct guest_plan *plan, const struct task *t, const struct source_plan *plans)
+{
+	struct source_limit_plan l;
+
+	plan->fleeces = sources_plan_limit(t->sources, plans, &l);
+	if (plan->fleeces)
+		plan->limit = (struct limit_plan){ known_bytes(l.asked), known_bytes(l.room), l.why };
 }
 
 /* busy: another backup saves the guest now, and is not disturbed. */
@@ -142,9 +157,12 @@ static int plan_disks(struct task *t, enum sources_where where, struct guest_pla
 	int r = sources_plan(t->sources, where, plans, err);
 
 	fill_disks(plan, t, plans);
+	if (r == 0)
+		fill_limit(plan, t, plans);
 	if (r == 0 && !t->disks.n)
 		log_info(t->log, "backup contains no disks");
 	plan_say_disks(t->log, plan);
+	plan_say_limit(t->log, plan);
 	return r == 0 ? try_header(t, plans, err) : r;
 }
 

@@ -49,9 +49,25 @@ static void say_disk(struct check *c, uint32_t vmid, const struct disk_plan *d)
 	row_add(c, FINDING_OK, vmid, xasprintf("VM %u %s", vmid, d->key), buf_steal(&text), NULL);
 }
 
-/* Images on it grow with all that the guest writes, since what is read is not given back. */
-static void say_fleecing_storage(struct check *c, const char *id)
+static void say_limit(struct check *c, uint32_t vmid, const struct limit_plan *l)
 {
+	_cleanup_free_ char *asked = units_bytes(l->asked.bytes, 1), *room = units_bytes(l->room.bytes, 1);
+
+	if (!l->asked.known || !l->room.known || l->asked.bytes <= l->room.bytes)
+		return;
+	row_add(c, FINDING_WARNING, vmid, xasprintf("VM %u", vmid),
+		xasprintf(
+			"its fleecing images may take %s, but their storages have only %s for them now, less what "
+			"stays free there: a guest that writes much is slowed sooner",
+			asked, room),
+		xstrdup("free space there, name another storage=, or a smaller reserve="));
+}
+
+/* Images on it grow with all that the guest writes, since what is read is not given back. */
+static void say_fleecing_storage(const struct try *t, const char *id)
+{
+	const bool limit = t->settings.fleecing.limit.set || t->settings.fleecing_limit;
+	struct check *c = t->c;
 	const struct storage *s = storage_find(&c->storages, id);
 	struct image_traits traits;
 
@@ -60,8 +76,10 @@ static void say_fleecing_storage(struct check *c, const char *id)
 	storage_traits(s, storage_fleecing_format(s), &traits);
 	if (!traits.thin)
 		row_add(c, FINDING_REMARK, 0, xasprintf("storage '%s'", id),
-			xstrdup("a fleecing image there takes the size of its disk from the start, and stays that "
-				"large"),
+			xasprintf(
+				"a fleecing image there takes the size of its disk from the start, and stays "
+				"that large%s",
+				limit ? ", whatever the limit is" : ""),
 			xstrdup("a storage that is thin (dir, lvmthin, zfspool with sparse, rbd) is better for "
 				"--fleecing"));
 	else if (!traits.punches_holes)
@@ -79,8 +97,9 @@ static void say_guest(struct try *t, size_t i)
 	for (size_t k = 0; k < g->n_disks; k++) {
 		say_disk(t->c, vmid, &g->disks[k]);
 		if (g->disks[k].image_storage)
-			say_fleecing_storage(t->c, g->disks[k].image_storage);
+			say_fleecing_storage(t, g->disks[k].image_storage);
 	}
+	say_limit(t->c, vmid, &g->limit);
 	if (row->error) {
 		row_add(t->c, FINDING_FAULT, vmid, xasprintf("VM %u", vmid), xstrdup(row->error), NULL);
 		return;

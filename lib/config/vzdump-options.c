@@ -265,9 +265,8 @@ static const struct option rows[] = {
 		.name = "fleecing-limit",
 		.value = { .type = VALUE_DISK_SIZE, .min = FLEECING_LIMIT_MIN },
 		.fallback = "0",
-		.description =
-			"What the fleecing images of each guest may take together, such as 10G, whatever "
-			"limit= of --fleecing says beyond it. 0 sets no limit.",
+		.description = "What the fleecing images of a guest may take together, such as 10G, if "
+			       "limit= of --fleecing is not less. 0 sets no limit.",
 	},
 	{
 		.name = "hook-timeout",

@@ -32,6 +32,7 @@ static void put_image(struct json_object *o, const struct disk_plan *d)
 	json_put_text(f, "storage", d->image_storage);
 	json_put_bool(f, "reserved", d->image_reserved);
 	put_bytes(f, "free", &d->image_free);
+	put_bytes(f, "reserve", &d->image_reserve);
 	json_put_obj(o, "fleecing", f);
 }
 
@@ -71,6 +72,21 @@ static void put_disks(struct json_object *o, const struct guest_plan *g)
 	json_put_obj(o, "disks", disks);
 }
 
+static void put_limit(struct json_object *o, const struct guest_plan *g)
+{
+	const struct plan_bytes bytes = limit_plan_bytes(&g->limit);
+	struct json_object *f;
+
+	if (!g->fleeces) {
+		json_put_null(o, "fleecing");
+		return;
+	}
+	f = json_new_obj();
+	put_bytes(f, "limit", &bytes);
+	json_put_text(f, "reason", g->limit.reason);
+	json_put_obj(o, "fleecing", f);
+}
+
 static void put_newest(struct json_object *o, const struct guest_plan *g)
 {
 	struct json_object *newest;
@@ -100,6 +116,7 @@ static struct json_object *guest_json(const struct guest_plan *g, const struct t
 	json_put_text(o, "mode", t->mode);
 	json_put_bool(o, "cleanup", g->cleanup);
 	put_disks(o, g);
+	put_limit(o, g);
 	put_newest(o, g);
 	put_bytes(o, "free", &g->target_free);
 	json_put_obj(o, "prune", json_new_texts(g->prune));

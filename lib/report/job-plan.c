@@ -4,6 +4,13 @@
 
 #include "base/strv.h"
 
+struct plan_bytes limit_plan_bytes(const struct limit_plan *l)
+{
+	if (l->asked.known && l->room.known)
+		return l->asked.bytes < l->room.bytes ? l->asked : l->room;
+	return l->asked.known ? l->asked : l->room;
+}
+
 bool guest_plan_is_good(const struct guest_plan *g, const struct task_report *row)
 {
 	return g->power != GUEST_POWER_UNKNOWN && !row->error;

@@ -29,6 +29,14 @@ struct disk_plan {
 	char *image_storage;    /* of its fleecing image; NULL: it gets none */
 	bool image_reserved;    /* the image takes all of its size at once */
 	struct plan_bytes image_free;
+	struct plan_bytes image_reserve; /* of these, what stays free */
+};
+
+/* What the fleecing images of a guest may take together, but for those that take all their size at once. */
+struct limit_plan {
+	struct plan_bytes asked; /* by limit= or --fleecing-limit; not known: not limited so */
+	struct plan_bytes room;  /* what is free for them, less the reserve */
+	const char *reason;      /* the smaller: "limit", "fleecing-limit", "reserve"; static; NULL: none */
 };
 
 struct guest_plan {
@@ -40,6 +48,8 @@ struct guest_plan {
 	bool cleanup; /* an earlier backup left something behind, which is removed first */
 	struct disk_plan *disks;
 	size_t n_disks;
+	bool fleeces; /* it has such images: */
+	struct limit_plan limit;
 	char *newest; /* path of its newest backup; NULL: there is none */
 	uint64_t newest_size;
 	struct plan_bytes target_free; /* when its turn comes, as far as the newest backups tell */
@@ -76,6 +86,8 @@ struct job_plan {
 	size_t n;
 };
 
+/* The smaller of asked and room. */
+struct plan_bytes limit_plan_bytes(const struct limit_plan *l);
 /* The guest was looked at, and nothing that would fail has been seen. */
 bool guest_plan_is_good(const struct guest_plan *g, const struct task_report *row);
 /* Nothing that would fail has been seen. */

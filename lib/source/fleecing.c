@@ -43,8 +43,10 @@ static int plan_image(const struct sources *s, const struct source *d, uint64_t 
 	storage_traits(storage, format, &traits);
 	ret->image_reserved = !traits.thin;
 	ret->has_avail = storage_status(storage, &st, NULL) == 0;
-	if (ret->has_avail)
+	if (ret->has_avail) {
 		ret->avail = st.avail > promised ? st.avail - promised : 0;
+		ret->reserve = room_reserve(s->p.fleecing, &st);
+	}
 	return room_check(storage, format, d->size, promised, d->device, s->p.log, err);
 }
 

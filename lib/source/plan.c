@@ -1,6 +1,7 @@
 /* What the steps of sources would do: the half of them that only looks. */
 #include "base/mem.h"
 #include "source/live.h"
+#include "source/room.h"
 
 /* If QEMU has leftovers, its disks are found only after a cleanup. */
 static int look_into_qemu(struct sources *s, struct error **err)
@@ -73,4 +74,51 @@ int sources_plan(struct sources *s, enum sources_where where, struct source_plan
 	for (size_t i = 0; i < s->n && r == 0; i++)
 		r = plan_disk(s, s->list[i], ret, err);
 	return r;
+}
+
+static bool is_limited(const struct source_plan *p)
+{
+	return p->image_storage && !p->image_reserved;
+}
+
+/* Another disk before it has an image on the same storage. */
+static bool is_counted(const struct source_plan *plans, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (is_limited(&plans[k]) && plans[k].image_storage == plans[i].image_storage)
+			return true;
+	return false;
+}
+
+static uint64_t room_on(const struct source_plan *p)
+{
+	if (!p->has_avail)
+		return UINT64_MAX;
+	return p->avail > p->reserve ? p->avail - p->reserve : 0;
+}
+
+static uint64_t add_up(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+bool sources_plan_limit(const struct sources *s, const struct source_plan *plans,
+			struct source_limit_plan *ret)
+{
+	uint64_t disks = 0;
+	size_t n = 0;
+
+	*ret = (struct source_limit_plan){ 0 };
+	for (size_t i = 0; i < s->n; i++) {
+		if (!is_limited(&plans[i]))
+			continue;
+		n++;
+		disks += plans[i].size;
+		if (!is_counted(plans, i))
+			ret->room = add_up(ret->room, room_on(&plans[i]));
+	}
+	ret->asked = room_limit(s->p.fleecing, s->p.fleecing_limit, disks, &ret->why);
+	if (ret->room < ret->asked)
+		ret->why = "reserve";
+	return n > 0;
 }

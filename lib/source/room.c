@@ -4,6 +4,9 @@
 
 #include "base/units.h"
 
+/* Nobody needs more free space than that to go on for a while. */
+#define RESERVE_MAX (4 * GIB)
+
 int room_storage(const struct storage_config *c, const char *id, const struct volume *disk,
 		 const struct storage **ret, struct error **err)
 {
@@ -48,4 +51,31 @@ int room_check(const struct storage *s, enum image_format format, uint64_t size,
 			 "free space on it, or name another storage with --fleecing "
 			 "enabled=1,storage=<storage>",
 			 s->id, avail, full);
+}
+
+/* The bytes of a limit or a reserve; whole: what a percentage is of. */
+static uint64_t amount_of(const struct fleecing_amount *a, uint64_t whole)
+{
+	return a->percent ? whole / 100 * a->percent + whole % 100 * a->percent / 100 : a->bytes;
+}
+
+uint64_t room_limit(const struct fleecing_config *c, uint64_t per_job, uint64_t disks, const char **ret_why)
+{
+	uint64_t bytes = c->limit.set ? amount_of(&c->limit, disks) : UINT64_MAX;
+
+	if (bytes < FLEECING_LIMIT_MIN)
+		bytes = FLEECING_LIMIT_MIN;
+	*ret_why = c->limit.set ? "limit" : NULL;
+	if (!per_job || per_job >= bytes)
+		return bytes;
+	*ret_why = "fleecing-limit";
+	return per_job;
+}
+
+uint64_t room_reserve(const struct fleecing_config *c, const struct storage_status *st)
+{
+	const struct fleecing_amount usual = { .percent = 5 };
+	const uint64_t bytes = amount_of(c->reserve.set ? &c->reserve : &usual, st->total);
+
+	return !c->reserve.set && bytes > RESERVE_MAX ? RESERVE_MAX : bytes;
 }

@@ -2,6 +2,7 @@
 #ifndef VZDUMP_SOURCE_ROOM_H
 #define VZDUMP_SOURCE_ROOM_H
 
+#include "config/formats.h"
 #include "storage/storage.h"
 
 /*
@@ -20,5 +21,18 @@ int room_storage(const struct storage_config *c, const char *id, const struct vo
  */
 int room_check(const struct storage *s, enum image_format format, uint64_t size, uint64_t promised,
 	       const char *device, const struct log *log, struct error **err);
+
+/*
+ * Bytes that the images of a guest may take together; UINT64_MAX: any number.  per_job: of --fleecing-limit,
+ * 0 if there is none; guests are saved one after another.  disks: the sum of the sizes of the disks that have
+ * an image.  A percentage of them is FLEECING_LIMIT_MIN bytes at least.
+ * *ret_why: what decides it, "limit" or "fleecing-limit"; static; NULL: nothing does.
+ */
+uint64_t room_limit(const struct fleecing_config *c, uint64_t per_job, uint64_t disks, const char **ret_why);
+/*
+ * Bytes that stay free on a storage with images.  Without reserve= 5 % of it, and at most 4 GiB, so that a
+ * backup does not fill the storage that the guests live on.
+ */
+uint64_t room_reserve(const struct fleecing_config *c, const struct storage_status *st);
 
 #endif

@@ -61,6 +61,7 @@ struct source_params {
 	const struct guest_disks *conf_disks;   /* all of conf, also those that are left out */
 	const struct guest_status *power;       /* who runs the guest's QEMU, if one runs */
 	const struct fleecing_config *fleecing; /* as requested */
+	uint64_t fleecing_limit;                /* bytes, beside that of `fleecing`; 0: none */
 	struct journal *journal;
 	const struct source_chain *chain; /* NULL: the backup is not incremental */
 	uint64_t job_limit; /* bytes that the fleecing images may take, as the job says; 0: no limit */
@@ -182,6 +183,7 @@ struct source_plan {
 	bool image_reserved;                 /* all of the image's size is taken there at once */
 	bool has_avail;                      /* else its storage is not active, or does not tell */
 	uint64_t avail;                      /* bytes free there, without what earlier images reserve */
+	uint64_t reserve;                    /* of these, bytes that stay free; if has_avail */
 };
 
 enum sources_where {
@@ -197,6 +199,17 @@ enum sources_where {
  * disk, of zeroes.  If a cleanup has to come first, says so and does not look into QEMU.
  */
 int sources_plan(struct sources *s, enum sources_where where, struct source_plan *ret, struct error **err);
+
+/* What the fleecing images may take together, but for those that take all their size at once. */
+struct source_limit_plan {
+	uint64_t asked; /* bytes by limit= or --fleecing-limit; UINT64_MAX: any number */
+	uint64_t room;  /* bytes that their storages have now, less the reserve; UINT64_MAX: not known */
+	const char
+		*why; /* the smaller of the two: "limit", "fleecing-limit", "reserve"; static; NULL: none */
+};
+/* After sources_plan(), which made `plans`.  False if there is no such image. */
+bool sources_plan_limit(const struct sources *s, const struct source_plan *plans,
+			struct source_limit_plan *ret);
 
 /*
  * After the archive of an incremental backup is published, and the disks are not exported any more: its

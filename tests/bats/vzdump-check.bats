@@ -87,7 +87,10 @@ archive_add() {
 	echo 'fleecing: enabled=1,storage=fast' >> "$VZDUMP_ROOT/etc/vzdump.conf"
 	check 0 101
 	finds ok plan "VM 101 scsi0" "by way fleecing; its fleecing image goes to storage 'fast', .* free"
-	finds_no "fleecing is off|VM 102"
+	finds_no "fleecing is off|VM 102|may take"
+	echo 'fleecing: enabled=1,storage=fast,limit=90000T' >> "$VZDUMP_ROOT/etc/vzdump.conf"
+	check 1 101
+	finds warning plan "VM 101" "may take 87.9 PiB, but their storages have only .* -> free space there"
 	# the guests after the host, one after the other
 	[[ $(jq -r '[.findings[].vmid] | map(. // 0) | . == sort' "$VZ_TMP/findings") = true ]]
 }

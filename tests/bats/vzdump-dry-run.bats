@@ -87,18 +87,39 @@ archive_add() {
 	is '[.guests[0].disks[] | select(.included) | .way] | join(" ")' "fleecing sink offline"
 	is '.guests[0].disks[0].fleecing | "\(.storage) \(.reserved) \(.free > 0)"' "fast false true"
 	is '.guests[0].disks[0].file' "$(disk_path 101 scsi0)"
+	is '.guests[0].fleecing | "\(.limit > 0) \(.reason)"' "true reserve"
 	found=$(jq -c '[.guests[0].disks[] | select(.included) | [.name, .way, .size]] | sort' "$VZ_TMP/plan")
 	run --separate-stderr "$VZDUMP" 101 --storage backup "${FLEECING[@]}" --output-format json
 	[[ $(jq -c '[.guests[0].disks[] | [.name, .way, .size]] | sort' <<< "$output") = "$found" ]]
 	# without fleecing, and of a guest that is off
 	planned 101 --storage backup
 	is '[.guests[0].disks[] | select(.included) | .way] | join(" ")' "sink sink offline"
-	is '.guests[0].disks[0].fleecing' null
+	is '.guests[0] | "\(.fleecing) \(.disks[0].fleecing)"' "null null"
 	qemu_quit 101
 	planned 101 --storage backup "${FLEECING[@]}"
 	is '.guests[0] | "\(.running) \(.mode)"' "false stop"
 	is '[.guests[0].disks[] | select(.included) | "\(.way) \(.size)"] | join(" ")' \
 		"offline $((16 << 20)) offline $((528 << 10)) offline $((4 << 20))"
+}
+
+@test "the limit of the fleecing images that will hold, what sets it, and what stays free" {
+	web_add
+	qemu_start 101 running
+	planned 101 --storage backup --fleecing enabled=1,storage=fast,limit=32M,reserve=1K
+	is '.guests[0].fleecing | "\(.limit) \(.reason)"' "$((32 << 20)) limit"
+	is '.guests[0].disks[0].fleecing.reserve' 1024
+	planned 101 --storage backup --fleecing enabled=1,storage=fast,limit=100%,reserve=0 --fleecing-limit 1G
+	# of a disk of 16 MiB
+	is '.guests[0].fleecing | "\(.limit) \(.reason)"' "$((16 << 20)) limit"
+	printf 'fleecing-limit: 17M\n' > "$VZDUMP_ROOT/etc/vzdump.conf"
+	planned 101 --storage backup --fleecing enabled=1,storage=fast,limit=1G
+	is '.guests[0].fleecing | "\(.limit) \(.reason)"' "$((17 << 20)) fleecing-limit"
+	# more than there is
+	planned 101 --storage backup --fleecing enabled=1,storage=fast,reserve=90000T
+	is '.guests[0].fleecing | "\(.limit) \(.reason)"' "0 reserve"
+	is '.guests[0].warnings | length' 1
+	dry 101 --storage backup --fleecing enabled=1,storage=fast,limit=2G
+	has_line '^INFO: fleecing images: 17.0 MiB together at most, by --fleecing-limit$'
 }
 
 @test "guests are tried if the call, its job or vzdump.conf says so, in this order" {
@@ -126,7 +147,7 @@ archive_add() {
 	has_line '^INFO: status = running$'
 	has_line "^INFO: include disk 'scsi0' 'local:101/vm-101-disk-0.raw' 16M$"
 	has_line "^INFO: exclude disk 'virtio1' 'local:101/vm-101-disk-2.raw' \(backup=no\)$"
-	has_line "^INFO: drive-scsi0: 16.0 MiB, way fleecing; image on storage 'fast': .* free$"
+	has_line "^INFO: drive-scsi0: 16.0 MiB, way fleecing; image on storage 'fast': .* free, of which .* are kept free$"
 	has_line '^INFO: drive-efidisk0: 528.0 KiB, way sink$'
 	has_line '^INFO: drive-tpmstate0-backup: 4.0 MiB, way offline$'
 	has_line '^INFO: it has no backup there yet; .* free$'

@@ -1,6 +1,8 @@
 /* Where a fleecing image goes, and whether it fits. */
 #include <errno.h>
 
+#include "base/strv.h"
+#include "base/units.h"
 #include "source/room.h"
 #include "test-storage-tools.h"
 
@@ -75,6 +77,53 @@ static void test_room(struct tools *t)
 	      "storage that cannot tell its space refuses by itself");
 }
 
+static void limit_is(struct fleecing_amount limit, uint64_t per_job, uint64_t want, const char *want_why)
+{
+	const struct fleecing_config c = { .enabled = true, .limit = limit };
+	const char *why;
+	const uint64_t got = room_limit(&c, per_job, UINT64_C(100000000001), &why);
+
+	ok(got == want && str_equal_null(why, want_why),
+	   "a limit of %lu bytes or %u %%, and %lu per job (%lu, %s)", (unsigned long)limit.bytes,
+	   limit.percent, (unsigned long)per_job, (unsigned long)got, why ? why : "-");
+}
+
+static void reserve_is(struct fleecing_amount reserve, uint64_t total, uint64_t want)
+{
+	const struct fleecing_config c = { .enabled = true, .reserve = reserve };
+	const uint64_t got = room_reserve(&c, &(struct storage_status){ .total = total });
+
+	ok(got == want, "of %lu bytes %lu stay free", (unsigned long)total, (unsigned long)got);
+}
+
+static void test_limits(void)
+{
+	const struct fleecing_amount none = { 0 }, bytes = { .set = true, .bytes = GIB };
+
+	limit_is(none, 0, UINT64_MAX, NULL);
+	limit_is(bytes, 0, GIB, "limit");
+	limit_is(none, GIB, GIB, "fleecing-limit");
+	limit_is(bytes, 2 * GIB, GIB, "limit");
+	limit_is(bytes, GIB / 2, GIB / 2, "fleecing-limit");
+	limit_is((struct fleecing_amount){ .set = true, .percent = 10 }, 0, UINT64_C(10000000000), "limit");
+	limit_is((struct fleecing_amount){ .set = true, .percent = 100 }, 0, UINT64_C(100000000001), "limit");
+	reserve_is(none, GIB, GIB / 20);
+	reserve_is(none, 1024 * GIB, 4 * GIB);
+	reserve_is(none, UINT64_MAX, 4 * GIB);
+	reserve_is((struct fleecing_amount){ .set = true }, GIB, 0);
+	reserve_is((struct fleecing_amount){ .set = true, .bytes = 5 * GIB }, GIB, 5 * GIB);
+	reserve_is((struct fleecing_amount){ .set = true, .percent = 50 }, 1024 * GIB, 512 * GIB);
+}
+
+/* Less than that cannot be kept to, since a single write may be 1 MiB. */
+static void test_smallest(void)
+{
+	const struct fleecing_config c = { .enabled = true, .limit = { .set = true, .percent = 1 } };
+	const char *why;
+
+	ok(room_limit(&c, 0, GIB, &why) == FLEECING_LIMIT_MIN, "a percent of a small disk is raised");
+}
+
 int main(void)
 {
 	struct tools t;
@@ -82,6 +131,8 @@ int main(void)
 	tools_init(&t, config);
 	test_storage(&t);
 	test_room(&t);
+	test_limits();
+	test_smallest();
 	tools_clear(&t);
 	return done_testing();
 }
