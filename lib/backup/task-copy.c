@@ -5,12 +5,23 @@
 #include "base/units.h"
 #include "journal/recover.h"
 
+static void note_copied(const struct task *t)
+{
+	for (size_t i = 0; i < t->disks.n; i++) {
+		struct copy_progress c;
+
+		copy_get_progress(t->copy, (unsigned)i, &c);
+		sources_note_copied(t->sources, t->disks.list[i].source, c.rewritten);
+	}
+}
+
 static int on_tick(void *opaque, struct error **err)
 {
 	struct task *t = opaque;
 
 	task_incremental_tick(t);
 	task_meter_tick(t);
+	note_copied(t);
 	return sources_look(t->sources, err);
 }
 
@@ -128,6 +139,7 @@ static bool is_off(const struct task *t)
 static void release_guest(struct task *t)
 {
 	copy_free(TAKE_PTR(t->copy));
+	sources_lift(t->sources);
 	if (is_off(t))
 		log_info(t->log, "stopping kvm after backup task");
 	recover_guest(t->host, t->guest.journal, t->log, NULL);

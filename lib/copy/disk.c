@@ -189,7 +189,8 @@ int copy_disk_connect(struct copy_disk *d, const struct source_endpoint *s, stru
 	const struct nbd_source_address a = { .socket = s->socket,
 					      .export = s->export,
 					      .bitmap = s->bitmap,
-					      .base_bitmap = incremental ? s->base_bitmap : NULL };
+					      .base_bitmap = incremental ? s->base_bitmap : NULL,
+					      .image = s->trim ? s->image_export : NULL };
 	unsigned flags = (s->distrust_ranges ? QUEUE_DISTRUST : 0) | (incremental ? QUEUE_CANDIDATES : 0);
 	int r = nbd_source_new(d->name, d->cover.size, &a, d->shared->cancel, &source_ops, d, &d->source,
 			       err);

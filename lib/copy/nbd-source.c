@@ -23,6 +23,8 @@ struct nbd_source {
 	void *opaque;
 	struct nbd_handle *nbd;
 	struct bitmap dirty, base;
+	struct nbd_handle *image; /* of the fleecing image, for TRIMs; NULL: those of `nbd` do */
+	bool ending;              /* nothing more is sent */
 	uint32_t read_flags;
 	int status_error; /* of the question that is open */
 };
@@ -115,6 +117,14 @@ static int connect_bitmap(struct nbd_source *s, const struct nbd_source_address 
 	return 0;
 }
 
+static int connect_image(struct nbd_source *s, const struct nbd_source_address *a,
+			 const struct cancel *cancel, struct error **err)
+{
+	const struct nbd_source_address image = { .socket = a->socket, .export = a->image };
+
+	return connect_export(s, &image, LIBNBD_CONTEXT_BASE_ALLOCATION, cancel, &s->image, err);
+}
+
 int nbd_source_new(const char *name, uint64_t size, const struct nbd_source_address *a,
 		   const struct cancel *cancel, const struct nbd_source_ops *ops, void *opaque,
 		   struct nbd_source **ret, struct error **err)
@@ -134,6 +144,8 @@ int nbd_source_new(const char *name, uint64_t size, const struct nbd_source_addr
 		r = connect_bitmap(s, a, a->bitmap, cancel, &s->dirty.nbd, err);
 	if (r == 0)
 		r = connect_bitmap(s, a, a->base_bitmap, cancel, &s->base.nbd, err);
+	if (r == 0 && a->image)
+		r = connect_image(s, a, cancel, err);
 	if (r < 0)
 		nbd_source_free(s);
 	else
@@ -145,6 +157,7 @@ void nbd_source_free(struct nbd_source *s)
 {
 	if (!s)
 		return;
+	s->ending = true;
 	/* closing settles every request that is still open */
 	if (s->nbd)
 		nbd_close(s->nbd);
@@ -152,6 +165,8 @@ void nbd_source_free(struct nbd_source *s)
 		nbd_close(s->dirty.nbd);
 	if (s->base.nbd)
 		nbd_close(s->base.nbd);
+	if (s->image)
+		nbd_close(s->image);
 	free(s);
 }
 
@@ -305,6 +320,11 @@ int nbd_source_ask_base(struct nbd_source *s, uint64_t offset, uint64_t length, 
 
 /* ---- TRIM ---- */
 
+struct trim {
+	struct nbd_source *source;
+	uint64_t offset, length;
+};
+
 static int on_trim_done(void *opaque, int *error)
 {
 	(void)opaque;
@@ -314,17 +334,40 @@ static int on_trim_done(void *opaque, int *error)
 
 static void on_trim_free(void *opaque)
 {
-	struct nbd_source *s = opaque;
+	struct trim *t = opaque;
 
-	s->ops->trim_end(s->opaque);
+	t->source->ops->trim_end(t->source->opaque);
+	free(t);
+}
+
+static bool send_trim(struct nbd_handle *h, struct trim *t, void (*end)(void *opaque))
+{
+	return nbd_aio_trim(
+		       h, t->length, t->offset,
+		       (nbd_completion_callback){ .callback = on_trim_done, .user_data = t, .free = end },
+		       0) != -1;
+}
+
+/*
+ * From here on the filter does not write there any more, so the image may lose it.  If that cannot be sent,
+ * nbd_source_serve() will see that QEMU has ended.
+ */
+static void on_snapshot_trim_free(void *opaque)
+{
+	struct trim *t = opaque;
+
+	if (t->source->ending)
+		on_trim_free(t);
+	else
+		(void)send_trim(t->source->image, t, on_trim_free);
 }
 
 int nbd_source_trim(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err)
 {
-	if (nbd_aio_trim(s->nbd, length, offset,
-			 (nbd_completion_callback){
-				 .callback = on_trim_done, .user_data = s, .free = on_trim_free },
-			 0) == -1)
+	struct trim *t = xcalloc(1, sizeof(*t));
+
+	*t = (struct trim){ s, offset, length };
+	if (!send_trim(s->nbd, t, s->image ? on_snapshot_trim_free : on_trim_free))
 		return not_sent(s, s->nbd, "cannot send TRIM", err);
 	return 0;
 }
@@ -347,6 +390,7 @@ void nbd_source_watch(struct nbd_source *s, struct pollfd fds[NBD_SOURCE_FDS])
 	watch_handle(&fds[0], s->nbd);
 	watch_handle(&fds[1], s->dirty.nbd);
 	watch_handle(&fds[2], s->base.nbd);
+	watch_handle(&fds[3], s->image);
 }
 
 static int serve_handle(const struct nbd_source *s, const struct pollfd *p, struct nbd_handle *h,
@@ -374,5 +418,7 @@ int nbd_source_serve(struct nbd_source *s, const struct pollfd fds[NBD_SOURCE_FD
 		r = serve_handle(s, &fds[1], s->dirty.nbd, err);
 	if (r == 0 && s->base.nbd)
 		r = serve_handle(s, &fds[2], s->base.nbd, err);
+	if (r == 0 && s->image)
+		r = serve_handle(s, &fds[3], s->image, err);
 	return r;
 }

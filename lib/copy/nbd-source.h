@@ -7,9 +7,10 @@
  * take the answers never wait.  They are called from within nbd_source_serve() and nbd_source_free(), and
  * must not call functions of the source.
  *
- * There is a connection for reads, block status and TRIMs, and one for each bitmap: QEMU answers a
- * question for all that a connection asks about, so one for both would compute the block status with each
- * look at the dirty bitmap.  A source belongs to one thread.
+ * There is a connection for reads, block status and TRIMs, and one for each bitmap: QEMU answers a question
+ * for all that a connection asks about, so one for both would compute the block status with each look at the
+ * dirty bitmap.  Where TRIMs of the export do not get to the fleecing image, one more sends them to it, each
+ * when that of the export has ended.  A source belongs to one thread.
  */
 #ifndef VZDUMP_COPY_NBD_SOURCE_H
 #define VZDUMP_COPY_NBD_SOURCE_H
@@ -42,6 +43,7 @@ struct nbd_source_address {
 	const char *export;      /* export name */
 	const char *bitmap;      /* name of the exported dirty bitmap, NULL: none */
 	const char *base_bitmap; /* the same of the base bitmap */
+	const char *image; /* name of the fleecing image's export, which gets all TRIMs too; NULL: none */
 };
 
 /* One read; the caller keeps it until `end`, which may free it. */
@@ -81,7 +83,7 @@ int nbd_source_ask_base(struct nbd_source *s, uint64_t offset, uint64_t length, 
 int nbd_source_trim(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err);
 
 /* Descriptors to poll, and what for. */
-#define NBD_SOURCE_FDS 3
+#define NBD_SOURCE_FDS 4
 void nbd_source_watch(struct nbd_source *s, struct pollfd fds[NBD_SOURCE_FDS]);
 /* After the poll: sends, and takes all answers that are there.  ERR_GONE when the server has ended. */
 int nbd_source_serve(struct nbd_source *s, const struct pollfd fds[NBD_SOURCE_FDS], struct error **err);

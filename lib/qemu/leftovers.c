@@ -11,6 +11,7 @@
 #include "qemu/nodes.h"
 #include "qemu/pause.h"
 #include "qemu/server.h"
+#include "qemu/throttle.h"
 #include "qemu/vcpus.h"
 
 enum {
@@ -80,17 +81,19 @@ int graph_has_leftovers(struct qmp *q, bool *ret, struct error **err)
 {
 	_cleanup_blockgraph_ struct blockgraph g = { 0 };
 	_cleanup_strv_ char **exports = NULL;
+	_cleanup_strv_ char **groups = NULL;
 	_cleanup_strv_ char **nodes = NULL;
 	int r;
 
 	r = our_exports(q, &exports, err);
-	if (r < 0)
-		return r;
-	r = blockgraph_load(q, &g, err);
+	if (r == 0)
+		r = graph_our_groups(q, &groups, err);
+	if (r == 0)
+		r = blockgraph_load(q, &g, err);
 	if (r < 0)
 		return r;
 	nodes = our_nodes(&g, "");
-	*ret = exports || nodes || each_bitmap(&g, found_bitmap, NULL);
+	*ret = exports || groups || nodes || each_bitmap(&g, found_bitmap, NULL);
 	return 0;
 }
 
@@ -246,6 +249,17 @@ static void drop_nodes(struct cleanup *c)
 		note_error(c, error_set(&e, ERR_PEER, "a node of a backup is still in use"), &e);
 }
 
+/* Once their nodes are gone. */
+static void drop_groups(struct cleanup *c)
+{
+	_cleanup_strv_ char **groups = NULL;
+	_cleanup_error_ struct error *e = NULL;
+
+	note_error(c, graph_our_groups(c->q, &groups, &e), &e);
+	for (char **group = groups; group && *group && !c->lost; group++)
+		note_error(c, graph_del_group(c->q, *group, &e), &e);
+}
+
 static int drop_bitmap(void *opaque, const char *node, const char *bitmap)
 {
 	struct cleanup *c = opaque;
@@ -325,6 +339,8 @@ static void remove_all(struct cleanup *c, unsigned ours)
 	if (!c->lost)
 		remove_paused(c);
 	/* nothing of the guest's needs it stopped for these */
+	if (!c->lost)
+		drop_groups(c);
 	if (!c->lost)
 		drop_detached(c, below);
 }

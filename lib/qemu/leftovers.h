@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "qemu/qmp.h"
 
-/* *ret: whether the QEMU has any node, export or bitmap with our prefix. */
+/* *ret: whether the QEMU has any node, export, bitmap or group with our prefix. */
 int graph_has_leftovers(struct qmp *q, bool *ret, struct error **err);
 
 /* Things that have no name by which they could be recognised. */

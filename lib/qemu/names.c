@@ -19,6 +19,7 @@ static bool put_name(char ret[32], const char *key, const char *purpose)
 int graph_names_init(struct graph_names *n, const char *key, struct error **err)
 {
 	if (put_name(n->cbw, key, "-cbw") && put_name(n->target, key, "-target") &&
+	    put_name(n->image, key, "-image") && put_name(n->trim, key, "-trim") &&
 	    put_name(n->file, key, "-file") && put_name(n->snap, key, "-snap") &&
 	    put_name(n->bitmap, key, "") && put_name(n->export, key, "") &&
 	    put_name(n->guard, key, "-guard") && put_name(n->guard_top, key, "-guard-top") &&

@@ -16,10 +16,12 @@
 struct graph_names {
 	char cbw[32];    /* vzdump-scsi0-cbw: the filter */
 	char target[32]; /* vzdump-scsi0-target: format node of the fleecing image, or the sink's NBD node */
+	char image[32];  /* vzdump-scsi0-image: under a limit the format node, and `target` the throttle's */
 	char file[32];   /* vzdump-scsi0-file: protocol node of the fleecing image */
 	char snap[32];   /* vzdump-scsi0-snap: the snapshot */
 	char bitmap[32]; /* vzdump-scsi0 */
 	char export[32]; /* vzdump-scsi0: export id and NBD export name */
+	char trim[32];   /* vzdump-scsi0-trim: export of `image` */
 	char guard[32];  /* vzdump-scsi0-guard */
 	char guard_top[32];  /* vzdump-scsi0-guard-top */
 	char guard_job[32];  /* vzdump-scsi0-guard-job: job, its filter and its bitmap */

@@ -4,16 +4,20 @@
  *	guest device ── [throttle] ── vzdump-scsi0-cbw ── T          (the disk's own node)
  *	                               │ target
  *	                               vzdump-scsi0-target ── vzdump-scsi0-file
+ *	                              [vzdump-scsi0-target ── vzdump-scsi0-image ── vzdump-scsi0-file]
  *	vzdump-scsi0-snap ── file ── vzdump-scsi0-cbw                (exported as vzdump-scsi0)
  *	vzdump-scsi0-guard ── backing ── vzdump-scsi0-cbw            (guard.h)
  *	vzdump-scsi0-guard-top ── backing ── throttle
  *
+ * In brackets, for an image under a limit: `target` is a throttle node then, in a group of ours
+ * (vzdump-limits-0), and `image` is exported for TRIMs as vzdump-scsi0-trim (throttle.h).
+ *
  * Before the guest overwrites data, the filter copies the old data to its target.  The snapshot, a node of
  * QEMU's driver snapshot-access, reads both and so shows the disk as it was at the instant (instant.h).
  *
- * Order of the steps: target, filter, bitmap, insert, guard, snapshot, server, export.  graph_cleanup()
- * undoes them: export, server, guard, snapshot, remove, and the nodes from the top down (a bitmap is deleted
- * together with its node).
+ * Order of the steps: group, target, filter, bitmap, insert, guard, snapshot, server, export.
+ * graph_cleanup() undoes them: export, server, guard, snapshot, remove, and the nodes from the top down (a
+ * bitmap is deleted together with its node).
  */
 #ifndef VZDUMP_QEMU_NODES_H
 #define VZDUMP_QEMU_NODES_H
@@ -37,6 +41,7 @@ struct graph_image {
 	const char *format;           /* "raw" or "qcow2" */
 	uint64_t size;                /* bytes, as struct graph_disk.size; a raw image is cut to it */
 	bool direct;                  /* O_DIRECT, and aio=native if the driver has it */
+	const char *group;            /* of graph_add_group(): what may be written to it is limited; NULL */
 };
 
 /* A fleecing image.  Both layers discard, and neither flushes, as the image is useless after a crash. */

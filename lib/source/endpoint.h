@@ -22,6 +22,11 @@ struct source_endpoint {
 	const char *no_base_bitmap; /* why there is none: "the guest was restarted since (no dirty bitmap)" */
 	bool trim;                  /* TRIM clusters that were read */
 	/*
+	 * A TRIM of the export does not get to the fleecing image: it has to be sent to this one afterwards
+	 * (see qemu/throttle.h).  NULL: it does.
+	 */
+	const char *image_export;
+	/*
 	 * In bytes.  A smaller TRIM frees nothing (a thin pool's chunk, an RBD object; QEMU's filter
 	 * also copies and discards in such units if it knows them).  Each unit is TRIMmed when all of
 	 * it is done, and read as a whole when the guest rewrites a part of it.  With up to 64 KiB,

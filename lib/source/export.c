@@ -42,6 +42,8 @@ static int export_one(const struct sources *s, const struct source *d, struct qm
 
 	if (r == 0)
 		r = export_snapshot(s, d, q, err);
+	if (r == 0 && d->ops->export)
+		r = d->ops->export(d, q, err);
 	return r < 0 ? error_wrap(err, r, "%s", d->device) : 0;
 }
 

@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "journal/image.h"
 #include "qemu/nodes.h"
+#include "qemu/throttle.h"
+#include "source/limiter.h"
 #include "source/live.h"
 #include "source/room.h"
 
@@ -11,7 +13,8 @@ struct fleecing {
 	struct volume image;
 	uint64_t granularity; /* of its discards, bytes */
 	bool thin;            /* else its storage counts the whole image from the start */
-	size_t usage_index;   /* in struct sources.usage */
+	size_t index;         /* in struct sources.usage and .limiter */
+	bool limited;         /* its node in QEMU is below a throttle node */
 };
 
 static int find_image_storage(const struct sources *s, const struct source *d, const struct storage **ret,
@@ -105,17 +108,21 @@ static int allocate_image(const struct sources *s, struct source *d, unsigned nu
 	return r < 0 ? error_wrap(err, r, "allocating fleecing image for %s", d->conf->key) : 0;
 }
 
-static int start_usage(struct sources *s, struct source *const *disks, size_t n, struct error **err)
+static int watch_images(struct sources *s, struct source *const *disks, size_t n, struct error **err)
 {
 	_cleanup_free_ const struct volume **images = xcalloc(n, sizeof(*images));
+	_cleanup_free_ uint64_t *sizes = xcalloc(n, sizeof(*sizes));
+	int r;
 
 	for (size_t i = 0; i < n; i++) {
 		struct fleecing *f = disks[i]->state;
 
-		f->usage_index = i;
+		f->index = i;
 		images[i] = &f->image;
+		sizes[i] = disks[i]->size;
 	}
-	return usage_start(images, n, s->p.log, &s->usage, err);
+	r = usage_start(images, n, s->p.log, &s->usage, err);
+	return r == 0 ? limiter_new(s, images, sizes, n, &s->limiter, err) : r;
 }
 
 static int fleecing_prepare(struct sources *s, struct source *const *disks, size_t n, struct error **err)
@@ -126,7 +133,7 @@ static int fleecing_prepare(struct sources *s, struct source *const *disks, size
 		if (r < 0)
 			return r;
 	}
-	return start_usage(s, disks, n, err);
+	return watch_images(s, disks, n, err);
 }
 
 /* Not every QEMU sees all devices. */
@@ -142,18 +149,23 @@ static int explain(const struct sources *s, const struct volume *image, int r, s
 
 static int fleecing_attach(struct sources *s, struct source *d, struct qmp *q, struct error **err)
 {
-	const struct fleecing *f = d->state;
+	struct fleecing *f = d->state;
 	struct json_object *protocol = NULL;
-	int r = volume_blockdev(&f->image, &protocol, err);
+	const char *group = NULL;
+	int r = limiter_attach(s->limiter, f->index, q, &group, err);
 
+	if (r == 0)
+		r = volume_blockdev(&f->image, &protocol, err);
 	if (r < 0)
 		return r;
+	f->limited = group;
 	log_info(s->p.log, "%s: attaching fleecing image %s to QEMU", d->device, f->image.volid);
 	r = graph_add_image(q, &d->live->names,
 			    &(struct graph_image){ .protocol = protocol,
 						   .format = image_format_name(f->image.format),
 						   .size = d->size,
-						   .direct = volume_errors_come_late(&f->image) },
+						   .direct = volume_errors_come_late(&f->image),
+						   .group = group },
 			    err);
 	json_object_put(protocol);
 	return explain(s, &f->image, r, err);
@@ -166,6 +178,7 @@ static void fleecing_endpoint(const struct sources *s, const struct source *d, s
 	live_endpoint(s, d, ret);
 	ret->bitmap = d->live->names.bitmap;
 	ret->trim_granularity = f->granularity;
+	ret->image_export = f->limited ? d->live->names.trim : NULL;
 	/* a sink needs none of these, as clusters that were pushed to it are never read */
 	ret->distrust_ranges = !qemu_reads_mixed_ranges(&s->live->features);
 }
@@ -184,8 +197,22 @@ static void fleecing_space(const struct sources *s, const struct source *d, stru
 {
 	const struct fleecing *f = d->state;
 
-	usage_get(s->usage, f->usage_index, &ret->used);
+	usage_get(s->usage, f->index, &ret->used);
 	ret->reserved = !f->thin && ret->used.peak >= d->size;
+}
+
+static int fleecing_export(const struct source *d, struct qmp *q, struct error **err)
+{
+	const struct fleecing *f = d->state;
+
+	return f->limited ? graph_add_image_export(q, &d->live->names, err) : 0;
+}
+
+static void fleecing_note_copied(const struct sources *s, const struct source *d, uint64_t bytes)
+{
+	const struct fleecing *f = d->state;
+
+	limiter_note_copied(s->limiter, f->index, bytes);
 }
 
 static void fleecing_close(struct source *d)
@@ -204,8 +231,10 @@ const struct source_ops source_fleecing = {
 	.prepare = fleecing_prepare,
 	.attach = fleecing_attach,
 	.begin = live_begin,
+	.export = fleecing_export,
 	.endpoint = fleecing_endpoint,
 	.explain = fleecing_explain,
 	.space = fleecing_space,
+	.note_copied = fleecing_note_copied,
 	.close = fleecing_close,
 };

@@ -72,10 +72,18 @@ uint64_t room_limit(const struct fleecing_config *c, uint64_t per_job, uint64_t 
 	return per_job;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 uint64_t room_reserve(const struct fleecing_config *c, const struct storage_status *st)
 {
 	const struct fleecing_amount usual = { .percent = 5 };
 	const uint64_t bytes = amount_of(c->reserve.set ? &c->reserve : &usual, st->total);
 
-	return !c->reserve.set && bytes > RESERVE_MAX ? RESERVE_MAX : bytes;
+	if (c->reserve.set)
+		return bytes;
+	/* a storage that is full already is no reason to slow the guest from the beginning */
+	return least(least(bytes, RESERVE_MAX), st->avail / 2);
 }

@@ -30,8 +30,8 @@ int room_check(const struct storage *s, enum image_format format, uint64_t size,
  */
 uint64_t room_limit(const struct fleecing_config *c, uint64_t per_job, uint64_t disks, const char **ret_why);
 /*
- * Bytes that stay free on a storage with images.  Without reserve= 5 % of it, and at most 4 GiB, so that a
- * backup does not fill the storage that the guests live on.
+ * Bytes that stay free on a storage with images.  Without reserve= 5 % of it, at most 4 GiB and at most half
+ * of what is free, so that a backup does not fill the storage that the guests live on.
  */
 uint64_t room_reserve(const struct fleecing_config *c, const struct storage_status *st);
 

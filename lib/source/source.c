@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "qemu/storage-daemon.h"
 #include "source/choose.h"
+#include "source/limiter.h"
 #include "source/live.h"
 
 struct sources *sources_new(const struct source_params *p)
@@ -37,6 +38,7 @@ void sources_end(struct sources *s)
 {
 	if (!s)
 		return;
+	limiter_free(TAKE_PTR(s->limiter));
 	usage_stop(TAKE_PTR(s->usage));
 	if (s->daemon)
 		storage_daemon_stop(s->daemon);
@@ -167,8 +169,10 @@ int sources_find(struct sources *s, struct error **err)
 	sources_choose(s);
 	/* a running guest's QEMU is examined even if it has none of the disks */
 	r = run_function(s, STEP_FIND, live_open, err);
-	if (r < 0 || !s->p.fleecing->enabled || live_can_fleece(s->live))
+	if (r < 0 || !s->p.fleecing->enabled)
 		return r;
+	if (live_can_fleece(s->live))
+		return limiter_check(s, err);
 	log_warn(s->p.log, "running QEMU version does not support backup fleecing - continuing without");
 	choose_all(s, SOURCE_NO_FLEECING);
 	return 0;
@@ -196,7 +200,9 @@ int sources_begin(struct sources *s, enum sources_freeze freeze, struct error **
 
 	s->freeze = freeze;
 	r = run_step(s, STEP_PREPARE, err);
-	return r == 0 ? run_step(s, STEP_BEGIN, err) : r;
+	if (r == 0)
+		r = run_step(s, STEP_BEGIN, err);
+	return r == 0 ? limiter_start(s->limiter, err) : r;
 }
 
 int sources_look(struct sources *s, struct error **err)
@@ -258,7 +264,16 @@ void sources_sample_space(struct sources *s)
 
 bool sources_get_slowdown(const struct sources *s, struct source_slowdown *ret)
 {
-	(void)s;
-	*ret = (struct source_slowdown){ .limit = UINT64_MAX };
-	return false;
+	return limiter_get(s->limiter, ret);
+}
+
+void sources_note_copied(const struct sources *s, const struct source *d, uint64_t bytes)
+{
+	if (d->ops->note_copied)
+		d->ops->note_copied(s, d, bytes);
+}
+
+void sources_lift(const struct sources *s)
+{
+	limiter_stop(s->limiter);
 }

@@ -16,7 +16,9 @@
  *	sources_begin()		freezes all disks at one instant, and the file systems around it
  *	sources_endpoint()	for each disk; its reader connects there
  *	sources_look()		now and then while they are read
+ *	sources_note_copied()	the same
  *	sources_check()		when all has been read
+ *	sources_lift()		when the readers are gone
  *	sources_end()		when the readers are gone and the guest's journal is undone
  *
  * Everything that is created is in the journal before it exists, and the journal undoes it; sources_end()
@@ -33,6 +35,7 @@
 #include "source/endpoint.h"
 #include "source/usage.h"
 
+struct limiter;
 struct live;
 struct live_disk;
 struct qmp;
@@ -64,7 +67,6 @@ struct source_params {
 	uint64_t fleecing_limit;                /* bytes, beside that of `fleecing`; 0: none */
 	struct journal *journal;
 	const struct source_chain *chain; /* NULL: the backup is not incremental */
-	uint64_t job_limit; /* bytes that the fleecing images may take, as the job says; 0: no limit */
 	/*
 	 * Starts an NBD server at `path` (a new socket) that takes the old data of one disk, under the export
 	 * name SOURCE_SINK_EXPORT; the disk is its number in the order of sources_add().
@@ -165,6 +167,10 @@ struct source_slowdown {
 };
 /* False if no disk has a fleecing image under a limit.  Any thread. */
 bool sources_get_slowdown(const struct sources *s, struct source_slowdown *ret);
+/* While it is read: how much of the disk the guest has rewritten before it was saved, in bytes. */
+void sources_note_copied(const struct sources *s, const struct source *d, uint64_t bytes);
+/* When the readers are gone: the limit ends. */
+void sources_lift(const struct sources *s);
 
 /* How long the guest had to wait for the snapshot, in nanoseconds.  After sources_begin(). */
 struct sources_times {
@@ -234,6 +240,7 @@ struct sources {
 	struct live *live;             /* the guest's QEMU, see live.h; NULL: there is none */
 	struct storage_daemon *daemon; /* serves the offline disks, see offline.c; NULL: none */
 	struct usage *usage;           /* of the fleecing images, see fleecing.c; NULL: none */
+	struct limiter *limiter;       /* the same, see limiter.h; NULL: nothing limits them */
 };
 
 /*
@@ -264,11 +271,15 @@ struct source_ops {
 	 * instant.  NULL for kinds that do not use the guest's QEMU.
 	 */
 	int (*attach)(struct sources *s, struct source *d, struct qmp *q, struct error **err);
+	/* Exports what else its reader needs, after the snapshot.  NULL: nothing. */
+	int (*export)(const struct source *d, struct qmp *q, struct error **err);
 	void (*endpoint)(const struct sources *s, const struct source *d, struct source_endpoint *ret);
 	/* Why QEMU gave up the snapshot of the disk: sets err.  NULL: there is nothing to say. */
 	int (*explain)(const struct source *d, int code, struct error **err);
 	/* Asks no storage, since the copy's loop calls it.  NULL: it takes no space. */
 	void (*space)(const struct sources *s, const struct source *d, struct source_space *ret);
+	/* See sources_note_copied().  NULL: it does not matter. */
+	void (*note_copied)(const struct sources *s, const struct source *d, uint64_t bytes);
 	/* Frees d->state.  NULL: there is none. */
 	void (*close)(struct source *d);
 };

@@ -14,6 +14,8 @@
  */
 #define SAMPLE_NS     (200 * UINT64_C(1000000))
 #define SAMPLE_MAX_NS (2000 * UINT64_C(1000000))
+/* If somebody is in a hurry. */
+#define SAMPLE_HURRY_NS (50 * UINT64_C(1000000))
 /*
  * A storage with less than this free is full: QEMU's filter copies up to 1 MiB at once, and some file systems
  * (xfs) refuse before the last block is taken.
@@ -25,10 +27,12 @@
 
 struct watched_storage {
 	const struct storage *storage;
-	unsigned warned_below; /* percent; 100 = not yet */
-	bool thin;             /* images there can run out of space; else it is reserved */
-	bool hangs;            /* its file system did not answer, so it is not asked again */
-	uint64_t due_ns;       /* when to ask again, if asking means running a tool */
+	unsigned warned_below;  /* percent; 100 = not yet */
+	bool thin;              /* images there can run out of space; else it is reserved */
+	bool hangs;             /* its file system did not answer, so it is not asked again */
+	uint64_t due_ns;        /* when to ask again, if asking means running a tool */
+	uint64_t used;          /* bytes of its images, within a sample */
+	struct usage_seen seen; /* under the lock */
 };
 
 struct usage {
@@ -40,10 +44,11 @@ struct usage {
 	struct usage_value total;
 	const struct log *log;
 	pthread_t thread;
-	pthread_mutex_t lock;     /* of the values and of stop */
+	pthread_mutex_t lock;     /* of the values, of what was seen, of stop and of hurry */
 	pthread_mutex_t sampling; /* one sample at a time */
 	pthread_cond_t wake;
 	bool stop;
+	bool hurry;
 };
 
 static struct watched_storage *storage_of(struct usage *u, const struct volume *image)
@@ -95,8 +100,15 @@ static void sample_images(struct usage *u, uint64_t now_ns)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < u->n; i++)
-		sum += is_due(u, storage_of(u, u->images[i]), now_ns) ? sample_image(u, i) : u->values[i].now;
+	for (size_t i = 0; i < u->n_storages; i++)
+		u->storages[i].used = 0;
+	for (size_t i = 0; i < u->n; i++) {
+		struct watched_storage *w = storage_of(u, u->images[i]);
+		const uint64_t used = is_due(u, w, now_ns) ? sample_image(u, i) : u->values[i].now;
+
+		w->used += used;
+		sum += used;
+	}
 	pthread_mutex_lock(&u->lock);
 	u->total.now = sum;
 	if (sum > u->total.peak)
@@ -104,18 +116,15 @@ static void sample_images(struct usage *u, uint64_t now_ns)
 	pthread_mutex_unlock(&u->lock);
 }
 
-static void check_room(struct usage *u, struct watched_storage *w)
+static void warn_of_little(const struct usage *u, struct watched_storage *w, const struct storage_status *st)
 {
-	struct storage_status st;
 	unsigned limit;
 
-	if (!w->thin || storage_status(w->storage, &st, NULL) < 0 || !st.total)
+	if (st->avail >= st->total / 10)
 		return;
-	if (st.avail >= st.total / 10)
-		return;
-	limit = st.avail < st.total / 20 ? 5 : 10;
+	limit = st->avail < st->total / 20 ? 5 : 10;
 	if (limit < w->warned_below) {
-		_cleanup_free_ char *left = units_bytes(st.avail, 1);
+		_cleanup_free_ char *left = units_bytes(st->avail, 1);
 
 		log_warn(u->log, "fleecing storage '%s' has less than %u%% of its space free (%s)",
 			 w->storage->id, limit, left);
@@ -123,17 +132,35 @@ static void check_room(struct usage *u, struct watched_storage *w)
 	}
 }
 
+/* since_ns: when the sample of its images began. */
+static void check_room(struct usage *u, struct watched_storage *w, uint64_t since_ns)
+{
+	struct storage_status st = { 0 };
+	struct usage_seen seen = { .used = w->used, .at_ns = since_ns };
+
+	seen.has_avail = w->thin && storage_status(w->storage, &st, NULL) == 0 && st.total;
+	seen.avail = st.avail;
+	if (seen.has_avail)
+		warn_of_little(u, w, &st);
+	pthread_mutex_lock(&u->lock);
+	w->seen = seen;
+	pthread_mutex_unlock(&u->lock);
+}
+
 /* Takes one sample of all storages that are due: with UINT64_MAX, of all. */
 static void sample_storages(struct usage *u, uint64_t now_ns)
 {
+	uint64_t since_ns;
+
 	pthread_mutex_lock(&u->sampling);
+	since_ns = units_now_ns();
 	sample_images(u, now_ns);
 	for (size_t i = 0; i < u->n_storages; i++) {
 		struct watched_storage *w = &u->storages[i];
 
 		if (w->hangs || w->due_ns > now_ns)
 			continue;
-		check_room(u, w);
+		check_room(u, w, since_ns);
 		w->due_ns = units_now_ns() + storage_ask_interval_ms(w->storage) * UINT64_C(1000000);
 	}
 	pthread_mutex_unlock(&u->sampling);
@@ -144,12 +171,13 @@ void usage_sample(struct usage *u)
 	sample_storages(u, UINT64_MAX);
 }
 
-static uint64_t pause_after(uint64_t took)
+static uint64_t pause_after(const struct usage *u, uint64_t took)
 {
-	uint64_t most = took > SAMPLE_MAX_NS ? took : SAMPLE_MAX_NS;
+	const uint64_t most = took > SAMPLE_MAX_NS ? took : SAMPLE_MAX_NS;
+	const uint64_t least = u->hurry ? SAMPLE_HURRY_NS : SAMPLE_NS;
 
-	if (took * 9 < SAMPLE_NS)
-		return SAMPLE_NS;
+	if (took * 9 < least)
+		return least;
 	return took * 9 < most ? took * 9 : most;
 }
 
@@ -164,10 +192,10 @@ static void *usage_thread(void *opaque)
 
 		sample_storages(u, begin);
 		took = units_now_ns() - begin;
-		at = begin + took + pause_after(took);
+		pthread_mutex_lock(&u->lock);
+		at = begin + took + pause_after(u, took);
 		until = (struct timespec){ .tv_sec = (time_t)(at / 1000000000u),
 					   .tv_nsec = (long)(at % 1000000000u) };
-		pthread_mutex_lock(&u->lock);
 		while (!u->stop && pthread_cond_timedwait(&u->wake, &u->lock, &until) == 0)
 			;
 		stop = u->stop;
@@ -243,6 +271,22 @@ void usage_get_total(struct usage *u, struct usage_value *ret)
 {
 	pthread_mutex_lock(&u->lock);
 	*ret = u->total;
+	pthread_mutex_unlock(&u->lock);
+}
+
+void usage_get_storage(struct usage *u, size_t image, struct usage_seen *ret)
+{
+	const struct watched_storage *w = storage_of(u, u->images[image]);
+
+	pthread_mutex_lock(&u->lock);
+	*ret = w->seen;
+	pthread_mutex_unlock(&u->lock);
+}
+
+void usage_hurry(struct usage *u, bool hurry)
+{
+	pthread_mutex_lock(&u->lock);
+	u->hurry = hurry;
 	pthread_mutex_unlock(&u->lock);
 }
 

@@ -25,6 +25,19 @@ int usage_start(const struct volume *const images[], size_t n, const struct log 
 /* image is an index into `images`.  Any thread may call these two. */
 void usage_get(struct usage *u, size_t image, struct usage_value *ret);
 void usage_get_total(struct usage *u, struct usage_value *ret);
+
+/* What was seen of one of the storages, for a limit that depends on it. */
+struct usage_seen {
+	uint64_t used;  /* bytes, of all its images */
+	bool has_avail; /* else it is not thin, or does not tell */
+	uint64_t avail; /* bytes that it has free */
+	uint64_t at_ns; /* when the question was asked, units_now_ns(); 0: nothing was seen yet */
+};
+/* The last sample of the storage of `image`.  Any thread. */
+void usage_get_storage(struct usage *u, size_t image, struct usage_seen *ret);
+/* From now on samples that cost next to nothing are taken four times as often, or not.  Any thread. */
+void usage_hurry(struct usage *u, bool hurry);
+
 /* Takes one more sample now, and returns when it is done. */
 void usage_sample(struct usage *u);
 /* Ends the thread and frees; NULL is fine. */

@@ -144,7 +144,7 @@ HELPER void find(struct bench *b)
 HELPER bool add_image(struct bench *b, struct error **err)
 {
 	_cleanup_json_ struct json_object *protocol = json_new_str("driver", "file");
-	struct graph_image image = { protocol, "raw", b->disk.size, false };
+	struct graph_image image = { protocol, "raw", b->disk.size, false, NULL };
 
 	make_sparse(b->image, 16 * MIB);
 	json_put_str(protocol, "filename", b->image);

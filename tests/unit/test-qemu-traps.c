@@ -91,7 +91,7 @@ static bool add(struct lab *l, int i, unsigned timeout)
 		r = graph_add_sink(l->q, &l->names[i], l->sink_path, "", &err);
 	else
 		r = graph_add_image(l->q, &l->names[i],
-				    &(struct graph_image){ protocol, "raw", 4 * MIB, false }, &err);
+				    &(struct graph_image){ protocol, "raw", 4 * MIB, false, NULL }, &err);
 	return step(r, &err, "target") &&
 	       step(graph_add_filter(l->q, &l->features, &l->disk[i], &l->names[i], timeout, &err), &err,
 		    "filter");

@@ -91,9 +91,21 @@ static void limit_is(struct fleecing_amount limit, uint64_t per_job, uint64_t wa
 static void reserve_is(struct fleecing_amount reserve, uint64_t total, uint64_t want)
 {
 	const struct fleecing_config c = { .enabled = true, .reserve = reserve };
-	const uint64_t got = room_reserve(&c, &(struct storage_status){ .total = total });
+	const uint64_t got = room_reserve(&c, &(struct storage_status){ .total = total, .avail = total });
 
 	ok(got == want, "of %lu bytes %lu stay free", (unsigned long)total, (unsigned long)got);
+}
+
+/* A full storage slows nobody from the beginning on, unless that was asked for. */
+static void test_little_room(void)
+{
+	const struct storage_status st = { .total = 100 * MIB, .avail = 4 * MIB };
+	const struct fleecing_config usual = { .enabled = true };
+	const struct fleecing_config asked = { .enabled = true,
+					       .reserve = { .set = true, .bytes = 50 * MIB } };
+
+	ok(room_reserve(&usual, &st) == 2 * MIB, "of little that is free half stays free");
+	ok(room_reserve(&asked, &st) == 50 * MIB, "a reserve that was asked for is what it is");
 }
 
 static void test_limits(void)
@@ -132,6 +144,7 @@ int main(void)
 	test_storage(&t);
 	test_room(&t);
 	test_limits();
+	test_little_room();
 	test_smallest();
 	tools_clear(&t);
 	return done_testing();

@@ -1,0 +1,66 @@
+#include "qemu/throttle.h"
+
+#include "base/mem.h"
+#include "base/strv.h"
+#include "qemu/pause.h"
+
+static struct json_object *limits_of(uint64_t rate)
+{
+	return json_put_u64(json_new_obj(), "bps-write", rate);
+}
+
+int graph_add_group(struct qmp *q, const char *group, uint64_t rate, struct error **err)
+{
+	struct json_object *args = json_new_str("qom-type", "throttle-group");
+
+	json_put_str(args, "id", group);
+	return qmp_execute(q, "object-add", json_put_obj(args, "limits", limits_of(rate)), NULL, err);
+}
+
+int graph_set_group(struct qmp *q, const char *group, uint64_t rate, struct error **err)
+{
+	_cleanup_free_ char *path = xasprintf("/objects/%s", group);
+	struct json_object *args = json_new_str("path", path);
+
+	json_put_str(args, "property", "limits");
+	return qmp_execute(q, "qom-set", json_put_obj(args, "value", limits_of(rate)), NULL, err);
+}
+
+int graph_our_groups(struct qmp *q, char ***ret, struct error **err)
+{
+	_cleanup_json_ struct json_object *objects = NULL;
+	int r = qmp_execute(q, "qom-list", json_new_str("path", "/objects"), &objects, err);
+
+	*ret = NULL;
+	for (size_t i = 0; i < json_array_len(objects); i++) {
+		const char *name = json_get_str(json_array_at(objects, i), "name");
+
+		if (graph_is_ours(name))
+			strv_add(ret, name);
+	}
+	return r;
+}
+
+int graph_del_group(struct qmp *q, const char *group, struct error **err)
+{
+	return qmp_execute(q, "object-del", json_new_str("id", group), NULL, err);
+}
+
+int graph_add_image_export(struct qmp *q, const struct graph_names *n, struct error **err)
+{
+	struct json_object *o = json_new_str("type", "nbd");
+	bool needs_pause;
+	int r = graph_pause_is_needed(q, &needs_pause, err);
+
+	json_put_str(o, "id", n->trim);
+	json_put_str(o, "node-name", n->image);
+	json_put_str(o, "name", n->trim);
+	json_put_bool(o, "writable", true);
+	/* see graph_add_export() */
+	if (r == 0 && needs_pause)
+		json_put_bool(o, "fixed-iothread", true);
+	if (r == 0)
+		return graph_execute_paused(q, "block-export-add", o, err);
+	json_object_put(o);
+	return r;
+}

@@ -1,0 +1,42 @@
+/*
+ * Limits for what QEMU's filters write to fleecing images: throttle groups, and what takes TRIMs past them.
+ *
+ * A node of QEMU's driver `throttle` between the filter and the image's node (nodes.h) lets first writes of
+ * the guest wait, and nothing else: neither writes to what is saved, nor reads of the snapshot.  All images
+ * with the same group share its rate, request by request in turn.  What is known of it, seen on 7.2.22,
+ * 10.0.2 and 11.1.3:
+ *
+ *  - With a rate alone, a tenth of it may pass at any speed, then as much as the rate says.  Each change of
+ *    the rate begins that anew.
+ *  - A change lets nothing go that waits already: the first one keeps the time that it was given, which is
+ *    up to the size of a request (1 MiB) by the rate.  Whatever drains the node lets all go, such as
+ *    removing the filter.
+ *  - A TRIM waits behind the writes that wait: draining would stand still just when room is short.  So the
+ *    throttle node ignores TRIMs (`discard` of that node is not set), and the image has an export of its own:
+ *    graph_add_image_export().  TRIM the snapshot first: then the filter never writes there again.
+ */
+#ifndef VZDUMP_QEMU_THROTTLE_H
+#define VZDUMP_QEMU_THROTTLE_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "qemu/names.h"
+#include "qemu/qmp.h"
+
+/* The largest rate that QEMU takes, bytes per second. */
+#define GRAPH_RATE_MAX UINT64_C(1000000000000000)
+
+/* Makes a group with that rate in bytes per second, 1 .. GRAPH_RATE_MAX. */
+int graph_add_group(struct qmp *q, const char *group, uint64_t rate, struct error **err);
+/* Changes its rate; 0: no limit. */
+int graph_set_group(struct qmp *q, const char *group, uint64_t rate, struct error **err);
+/* The groups with our prefix, also those of earlier backups.  *ret is NULL if there are none; strv_free(). */
+int graph_our_groups(struct qmp *q, char ***ret, struct error **err);
+/* Deletes a group that no node uses. */
+int graph_del_group(struct qmp *q, const char *group, struct error **err);
+
+/* Exports the image below the throttle, for TRIMs, as n->trim.  graph_cleanup() removes it. */
+int graph_add_image_export(struct qmp *q, const struct graph_names *n, struct error **err);
+
+#endif
