@@ -47,6 +47,7 @@ class Context:
     tools: Tools
     other: Tools | None     # a second QEMU, for what depends on QEMU
     base: str               # a folder for disks and archives
+    results: str            # one for what stays
     top: str
     size: int               # of the disk of files, in bytes; others are a part of it
     rounds: int

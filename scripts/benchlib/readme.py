@@ -1,7 +1,9 @@
 """README's table, made of the results alone: the same results make the same text."""
+import json
+import os
 import sys
 
-from . import results, runner
+from . import picture, results, runner
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
@@ -21,12 +23,12 @@ PROXMOX = {
 def _goal(row):
     if "goal" not in row:
         return ""
-    goal = f"{'at least' if row['at_least'] else 'at most'} {results.shown(row['goal'], row['unit'])}"
+    goal = f"{'at least' if row['at_least'] else 'at most'} {results.shown(row, 'goal')}"
     return goal if row["reached"] else f"{goal}: **not reached**"
 
 
 def _row(row):
-    value = results.shown(row["value"], row["unit"])
+    value = results.shown(row)
     if row.get("moved", 0) > runner.MOVES:
         value += " \\*"
     return f"| {row['text']} | {value} | {_goal(row)} | {PROXMOX.get(row['key'], '')} |"
@@ -51,7 +53,7 @@ def table(data):
 
 
 def rewrite(path, results_path):
-    """Puts the table between the marks of a file, and changes nothing else."""
+    """Puts the table between the marks of a file and changes nothing else in it; draws the picture beside it anew."""
     data = results.load_file(results_path)
     if not data:
         sys.exit(f"bench: {results_path} has no results: run the bench first")
@@ -63,3 +65,14 @@ def rewrite(path, results_path):
         sys.exit(f"bench: {path} has no lines '{BEGIN}' and '{END}'")
     with open(path, "w", encoding="utf-8") as f:
         f.write(f"{before}{begin}\n\n{table(data)}\n\n{end}{after}")
+    _redraw(os.path.join(os.path.dirname(results_path), "guest.json"),
+            os.path.join(os.path.dirname(path), "doc/guest.svg"))
+
+
+def _redraw(runs_path, picture_path):
+    """The picture beside README, if `latency` has been measured."""
+    if os.path.exists(runs_path) and os.path.exists(picture_path):
+        with open(runs_path, encoding="utf-8") as f:
+            runs = json.load(f)
+        with open(picture_path, "w", encoding="utf-8") as f:
+            f.write(picture.picture(runs["runs"], runs["about"]))

@@ -18,9 +18,11 @@ def reached(value, goal, at_least):
     return value >= goal if at_least else value <= goal
 
 
-def shown(value, unit=""):
-    """Three digits or so."""
-    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+def shown(row, what="value"):
+    """A figure or its goal, with three digits or so."""
+    value, unit = row[what], row["unit"]
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else row.get("digits", 2)
+    text = f"{value:.{digits}f}"
     return f"{text} {unit}" if unit else text
 
 
@@ -40,10 +42,12 @@ class Subject:
         self.skipped.append(text)
         self.say(f"  left out: {text}")
 
-    def figure(self, key, text, value, unit="", goal=None, at_least=False, moved=None, brief=False):
+    def figure(self, key, text, value, unit="", goal=None, at_least=False, moved=None, brief=False, digits=2):
         """One figure; without a goal it is for comparison alone.  moved is by how much what it is a ratio to moved
-        between rounds; README has the brief ones."""
+        between rounds; README has the brief ones; digits are those after the point where the figure is small."""
         row = {"key": key, "text": text, "value": round(value, 4), "unit": unit, "brief": brief}
+        if digits != 2:
+            row["digits"] = digits
         if goal is not None:
             row.update(goal=round(goal, 4), at_least=at_least)
             row["reached"] = reached(row["value"], row["goal"], at_least)
@@ -75,9 +79,9 @@ def _own_cpu():
 
 
 def line_of(row):
-    line = f"{row['text']:66s} {shown(row['value'], row['unit']):>9s}"
+    line = f"{row['text']:66s} {shown(row):>9s}"
     if "goal" in row:
-        line += (f"   goal {'>=' if row['at_least'] else '<='} {shown(row['goal'], row['unit'])}: "
+        line += (f"   goal {'>=' if row['at_least'] else '<='} {shown(row, 'goal')}: "
                  f"{'reached' if row['reached'] else 'NOT REACHED'}")
     if row.get("moved", 0) > runner.MOVES:
         line += f"   (its reference moved by {row['moved']:.0%})"

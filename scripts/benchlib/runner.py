@@ -51,6 +51,17 @@ def _stream(path, mode, default):
             yield f
 
 
+@contextlib.contextmanager
+def _ended_with_us(p):
+    """A program does not outlive a bench that is interrupted."""
+    try:
+        yield
+    except BaseException:
+        p.terminate()
+        p.wait()
+        raise
+
+
 def measure(command, stdin=None, stdout=None, env=None, beside=None, name="program"):
     """Runs a command; stdin and stdout are paths, and output is what it said elsewhere.  beside is {name: pid} of
     processes that work for it, such as QEMU.  Ends the bench if the command fails."""
@@ -63,7 +74,8 @@ def measure(command, stdin=None, stdout=None, env=None, beside=None, name="progr
         jiffies, begin = machine.jiffies(), time.monotonic()
         p = subprocess.Popen(command, stdin=source, stdout=sink, stderr=said, env=env)
         watch = cpu.Watch(p.pid)
-        _, status, usage = os.wait4(p.pid, 0)
+        with _ended_with_us(p):
+            _, status, usage = os.wait4(p.pid, 0)
         wall = time.monotonic() - begin
         p.returncode = os.waitstatus_to_exitcode(status)
         own = usage.ru_utime + usage.ru_stime

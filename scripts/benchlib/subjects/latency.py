@@ -110,11 +110,11 @@ def _figures(s, size, runs):
 
 
 def _picture(ctx, s, size, runs):
-    folder = os.path.join(ctx.tools.build, "bench")
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "guest.json"), "w", encoding="utf-8") as f:
-        json.dump(runs, f)
-    with open(os.path.join(folder, "guest.svg"), "w", encoding="utf-8") as f:
-        f.write(picture.picture(runs, "A guest writes 64 KiB at random, 200 times a second, while its disk of "
-                                f"{size_text(size)} is saved to a target that takes 20 MB/s."))
-    s.say(f"  picture: {folder}/guest.svg (README shows a copy of it, doc/guest.svg)")
+    about = ("A guest writes 64 KiB at random, 200 times a second, while its disk of "
+             f"{size_text(size)} is saved to a target that takes 20 MB/s.")
+    os.makedirs(ctx.results, exist_ok=True)
+    with open(os.path.join(ctx.results, "guest.json"), "w", encoding="utf-8") as f:
+        json.dump({"about": about, "runs": runs}, f)
+    with open(os.path.join(ctx.results, "guest.svg"), "w", encoding="utf-8") as f:
+        f.write(picture.picture(runs, about))
+    s.say(f"  picture: {ctx.results}/guest.svg (scripts/bench --readme draws doc/guest.svg so)")
