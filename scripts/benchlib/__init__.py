@@ -17,3 +17,7 @@
 
 A module uses only those above it in this list, subjects use all.  Nothing but Python's own library is needed.
 """
+
+
+class Failed(Exception):
+    """What was to be measured did not work; the subject ends, others go on."""

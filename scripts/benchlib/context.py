@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from . import disks, runner
+from . import Failed, disks, runner
 from .disks import MIB
 
 
@@ -25,11 +25,17 @@ class Tools:
         return os.path.join(self.build, "bin/vma")
 
     def qemu_version(self):
-        return re.search(r"version (\d+(?:\.\d+)*)", first_line([self.qemu, "--version"]))[1]
+        version = re.search(r"version (\d+(?:\.\d+)*)", first_line([self.qemu, "--version"]))
+        if not version:
+            raise Failed(f"{self.qemu} is no QEMU that runs here")
+        return version[1]
 
 
 def first_line(command):
-    said = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    try:
+        said = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    except OSError as e:
+        raise Failed(f"{command[0]} does not run: {e.strerror}") from e
     return next(iter(said.stdout.splitlines()), "")
 
 

@@ -3,7 +3,8 @@ import os
 import random
 import shutil
 import subprocess
-import sys
+
+from . import Failed
 
 MIB = 1 << 20
 SOURCES = ("/usr/bin", "/usr/share", "/usr/lib/x86_64-linux-gnu", "/usr/lib")
@@ -48,7 +49,7 @@ def files_disk(path, size):
     shutil.rmtree(tree)
     # it may have become full, and is good enough then
     if made.returncode and "allocat" not in made.stderr and "space" not in made.stderr:
-        sys.exit(f"bench: mke2fs failed: {made.stderr}")
+        raise Failed(f"mke2fs failed: {made.stderr}")
     return path
 
 

@@ -5,11 +5,11 @@ import multiprocessing
 import os
 import random
 import subprocess
-import sys
 import tempfile
 import time
 from array import array
 
+from . import Failed
 from .disks import MIB
 from .qmp import Qmp
 
@@ -164,7 +164,7 @@ def slow_backup(h, rate, *args, **environment):
         said.seek(0)
         output = said.read()
     if status:
-        sys.exit(f"bench: vzdump failed:\n{output}")
+        raise Failed(f"vzdump failed:\n{output}")
     return output, taken
 
 

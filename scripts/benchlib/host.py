@@ -3,10 +3,9 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 import time
 
-from . import cpu, runner
+from . import Failed, cpu, runner
 from .qmp import Qmp
 
 VMID = "123"
@@ -75,7 +74,7 @@ class Host:
                 break
             time.sleep(0.05)
         with open(self.log, errors="replace") as log:
-            sys.exit(f"bench: {self.tools.qemu} does not start:\n{log.read()}")
+            raise Failed(f"{self.tools.qemu} does not start:\n{log.read()}")
 
     def _settle(self):
         """Until the firmware has found nothing to start, and rests."""

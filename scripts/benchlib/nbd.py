@@ -2,6 +2,8 @@
 import socket
 import struct
 
+from . import Failed
+
 _OPTION = 0x49484156454F5054
 _OPT_GO, _REP_ACK, _REP_INFO, _INFO_EXPORT = 7, 1, 3, 0
 _REQUEST, _REPLY, _READ, _DISCONNECT = 0x25609513, 0x67446698, 0, 2
@@ -37,7 +39,7 @@ class Nbd:
             elif kind == _REP_ACK:
                 return size
             elif kind & 1 << 31:
-                raise RuntimeError(f"the NBD server refuses the export: {data.decode()}")
+                raise Failed(f"the NBD server refuses the export: {data.decode()}")
 
     def read(self, offset, length):
         self.sock.sendall(struct.pack(">IHHQQI", _REQUEST, 0, _READ, 0, offset, length))

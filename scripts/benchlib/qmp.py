@@ -7,6 +7,8 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 
+from . import Failed
+
 
 class Qmp:
     """Commands, one after the other."""
@@ -27,7 +29,7 @@ class Qmp:
             if "return" in answer:
                 return answer["return"]
             if "error" in answer:
-                raise RuntimeError(f"{command}: {answer['error']['desc']}")
+                raise Failed(f"{command}: {answer['error']['desc']}")
 
     def close(self):
         self.file.close()

@@ -1,9 +1,8 @@
 """README's table, made of the results alone: the same results make the same text."""
 import json
 import os
-import sys
 
-from . import picture, results, runner
+from . import Failed, picture, results, runner
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
@@ -56,13 +55,13 @@ def rewrite(path, results_path):
     """Puts the table between the marks of a file and changes nothing else in it; draws the picture beside it anew."""
     data = results.load_file(results_path)
     if not data:
-        sys.exit(f"bench: {results_path} has no results: run the bench first")
+        raise Failed(f"{results_path} has no results: run the bench first")
     with open(path, encoding="utf-8") as f:
         text = f.read()
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        sys.exit(f"bench: {path} has no lines '{BEGIN}' and '{END}'")
+        raise Failed(f"{path} has no lines '{BEGIN}' and '{END}'")
     with open(path, "w", encoding="utf-8") as f:
         f.write(f"{before}{begin}\n\n{table(data)}\n\n{end}{after}")
     _redraw(os.path.join(os.path.dirname(results_path), "guest.json"),

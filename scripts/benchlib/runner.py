@@ -9,12 +9,11 @@ import contextlib
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 
-from . import cpu, machine
+from . import Failed, cpu, machine
 
 MOVES = 0.15
 
@@ -64,7 +63,7 @@ def _ended_with_us(p):
 
 def measure(command, stdin=None, stdout=None, env=None, beside=None, name="program"):
     """Runs a command; stdin and stdout are paths, and output is what it said elsewhere.  beside is {name: pid} of
-    processes that work for it, such as QEMU.  Ends the bench if the command fails."""
+    processes that work for it, such as QEMU.  Raises Failed if the command fails."""
     os.sync()
     beside = beside or {}
     with tempfile.TemporaryFile("w+") as said, _stream(stdin, "rb", subprocess.DEVNULL) as source, \
@@ -86,7 +85,7 @@ def measure(command, stdin=None, stdout=None, env=None, beside=None, name="progr
         said.seek(0)
         output = said.read()
     if p.returncode:
-        sys.exit(f"bench: {' '.join(command)} failed with {p.returncode}:\n{output}")
+        raise Failed(f"{' '.join(command)} failed with {p.returncode}:\n{output}")
     return Run(wall, total, own, usage.ru_maxrss / 1024, per_thread, load, output=output)
 
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 
-from .. import disks, picture
+from .. import Failed, disks, picture
 from ..context import size_text
 from ..guest import Sampler, Target, Writer, front, per_second, percentile, slow_backup
 from ..host import host
@@ -55,7 +55,7 @@ def _push(h, monitor):
     while (job := monitor("query-jobs")[0])["status"] != "concluded":
         time.sleep(0.2)
     if "error" in job:
-        raise RuntimeError(f"QEMU's backup job failed: {job['error']}")
+        raise Failed(f"QEMU's backup job failed: {job['error']}")
     monitor("job-dismiss", id="job")
     monitor("blockdev-del", node_name="target")
     monitor("object-del", id="slow")
@@ -76,7 +76,7 @@ def _pull(h, monitor):
     target = Target(reader.stdout.fileno(), RATE)
     reader.stdout.close()
     if reader.wait():
-        raise RuntimeError("nbdcopy failed")
+        raise Failed("nbdcopy failed")
     target.finish()
     monitor("nbd-server-stop")
     monitor("block-job-cancel", device="pull")

