@@ -127,6 +127,28 @@ static void log_fleecing(const struct task *t, const char *device, const struct 
 			 discarded);
 }
 
+/* Such an image would have spared the guest that. */
+static void log_pushed(const struct task *t)
+{
+	_cleanup_free_ char *text = NULL;
+	uint64_t pushed = 0;
+
+	for (size_t i = 0; i < t->disks.n; i++) {
+		struct copy_progress c;
+
+		copy_get_progress(t->copy, (unsigned)i, &c);
+		pushed += c.pushed;
+	}
+	if (!pushed || t->o->settings->fleecing.enabled)
+		return;
+	text = units_bytes(pushed, 1);
+	log_info(
+		t->log,
+		"without fleecing the guest's writes to data that was not saved yet waited for the archive: %s "
+		"of it",
+		text);
+}
+
 static void report_slowdown(const struct task *t, struct slowdown_report *ret)
 {
 	struct source_slowdown s;
@@ -174,6 +196,7 @@ void task_meter_end(struct task *t)
 
 		log_fleecing(t, t->disks.list[i].device, &d);
 	}
+	log_pushed(t);
 }
 
 void task_meter_summary(struct task *t, const struct vma_writer_stats *stats)

@@ -82,6 +82,7 @@ backup_rewritten() {
 	graph_state 123 > "$VZ_TMP/before"
 	keep_instant 123 scsi0
 	backup_rewritten 123
+	has_line "^INFO: without fleecing the guest's writes to data that was not saved yet waited for the archive: [0-9.]+ [KM]iB of it$"
 	archive_read
 	same_disk drive-scsi0 "$VZ_TMP/instant-scsi0"
 	if cmp -s "$VZ_TMP/instant-scsi0" "$(disk_path 123 scsi0)"; then

@@ -49,10 +49,11 @@ is() {
 	disk_fill "$(disk_path 123 scsi0)" 16M
 	conf_add 123 "name: db"
 	qemu_start 123 running
-	reported 123 --storage backup --compress zstd --fleecing enabled=1,storage=fast
+	reported 123 --storage backup --compress zstd --fleecing enabled=1,storage=fast,limit=64M
 	[[ $status = 0 ]]
 	is .state ok
 	is '.guests[0] | "\(.vmid) \(.name) \(.state) \(.mode) \(.error)"' "123 db ok snapshot null"
+	is '.guests[0].slowdown | "\(.limit) \(.reason) \(.times) \(.seconds)"' "$((64 << 20)) limit 0 0.0"
 	ARCHIVE=$(newest_archive "$STORE/backup/dump")
 	is '.guests[0].archive' "$ARCHIVE"
 	is '.guests[0].volid' "backup:backup/${ARCHIVE##*/}"
@@ -199,6 +200,8 @@ is() {
 		"job-init job-start backup-start pre-stop pre-restart post-restart backup-end log-end job-end" ]]
 	[[ $(jq -r 'select(.type == "progress") | "\(.vmid) \(.percent) \(.disks[0].name)"' "$VZ_TMP/lines" | tail -n 1) = \
 		"123 100 drive-scsi0" ]]
+	# what stays free on the storage is a limit, too
+	[[ $(jq -r 'select(.type == "progress") | .slowed' "$VZ_TMP/lines" | sort -u) = false ]]
 	[[ $(jq -r 'select(.archive) | .message' "$VZ_TMP/lines") = "Finished Backup of VM 123 "* ]]
 	[[ $(jq -r .type "$VZ_TMP/lines" | tail -n 1) = report ]]
 	tail -n 1 "$VZ_TMP/lines" | jq .report > "$VZ_TMP/report"
