@@ -128,8 +128,8 @@ void plan_say_disks(const struct log *log, const struct guest_plan *g)
 			say_disk(log, &g->disks[i]);
 }
 
-/* A guest that has less room than that is slowed from the start. */
-#define ROOM_MIN (64 * MIB)
+/* With less room than that the guest is slowed from the start. */
+#define ROOM_SCARCE (64 * MIB)
 
 void plan_say_limit(const struct log *log, const struct guest_plan *g)
 {
@@ -139,7 +139,7 @@ void plan_say_limit(const struct log *log, const struct guest_plan *g)
 
 	if (!g->fleeces || !most.known)
 		return;
-	if (reason && !strcmp(reason, "reserve") && most.bytes < ROOM_MIN)
+	if (reason && !strcmp(reason, "reserve") && most.bytes < ROOM_SCARCE)
 		log_warn(
 			log,
 			"fleecing images have room for %s only, so that the guest's writes are slowed from the "

@@ -16,8 +16,6 @@
  * that waits already is let go within a quarter of a second.
  */
 #define FLOOR (4 * MIB)
-/* What the images may take if less than the reserve is free. */
-#define ROOM_MIN (16 * MIB)
 /* Between two pairs of lines about slow writes; doubled with each pair, so that a night has some tens. */
 #define QUIET_NS (10 * UINT64_C(1000000000))
 

@@ -94,7 +94,9 @@ static uint64_t room_on(const struct source_plan *p)
 {
 	if (!p->has_avail)
 		return UINT64_MAX;
-	return p->avail > p->reserve ? p->avail - p->reserve : 0;
+	if (p->avail > p->reserve && p->avail - p->reserve > ROOM_MIN)
+		return p->avail - p->reserve;
+	return p->avail < ROOM_MIN ? p->avail : ROOM_MIN;
 }
 
 static uint64_t add_up(uint64_t a, uint64_t b)

@@ -5,6 +5,9 @@
 #include "config/formats.h"
 #include "storage/storage.h"
 
+/* What images may take on a storage that has less free than its reserve, in bytes: the guest must go on. */
+#define ROOM_MIN (16 * UINT64_C(1048576))
+
 /*
  * The storage for the image of this disk: the one that `id` names, or the disk's own if it is NULL.
  * ERR_INVALID for a disk that belongs to no storage; else as storage_get().  Not activated yet.
