@@ -372,6 +372,28 @@ int nbd_source_trim(struct nbd_source *s, uint64_t offset, uint64_t length, stru
 	return 0;
 }
 
+bool nbd_source_has_image(const struct nbd_source *s)
+{
+	return s->image != NULL;
+}
+
+static void on_image_trim_free(void *opaque)
+{
+	struct nbd_source *s = opaque;
+
+	s->ops->image_trim_end(s->opaque);
+}
+
+int nbd_source_trim_image(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err)
+{
+	if (nbd_aio_trim(s->image, length, offset,
+			 (nbd_completion_callback){
+				 .callback = on_trim_done, .user_data = s, .free = on_image_trim_free },
+			 0) == -1)
+		return not_sent(s, s->image, "cannot send TRIM", err);
+	return 0;
+}
+
 /* ---- the sockets ---- */
 
 static void watch_handle(struct pollfd *p, struct nbd_handle *h)
