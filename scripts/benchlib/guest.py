@@ -12,6 +12,7 @@ from array import array
 from . import Failed
 from .disks import MIB
 from .qmp import Qmp
+from .runner import ended_with_us
 
 CLUSTER = 65536
 
@@ -29,7 +30,10 @@ class _Process:
 
     def _run(self, pipe):
         pipe.send(None)
-        pipe.send(self.work())
+        try:
+            pipe.send(self.work())
+        except OSError as e:
+            pipe.send(Failed(f"{type(self).__name__}: {e}"))
 
     def work(self):
         raise NotImplementedError
@@ -38,6 +42,8 @@ class _Process:
         self.stop.set()
         found = self.ours.recv()
         self.process.join()
+        if isinstance(found, Failed):
+            raise found
         return found
 
 
@@ -158,9 +164,10 @@ def slow_backup(h, rate, *args, **environment):
     with tempfile.TemporaryFile("w+") as said:
         p = subprocess.Popen(h.command("--stdout", "--compress", "zstd", "--zstd", "2", *args),
                              env=h.environment(**environment), stdout=subprocess.PIPE, stderr=said)
-        target = Target(p.stdout.fileno(), rate)
-        p.stdout.close()
-        status, taken = p.wait(), target.finish()
+        with ended_with_us(p):
+            target = Target(p.stdout.fileno(), rate)
+            p.stdout.close()
+            status, taken = p.wait(), target.finish()
         said.seek(0)
         output = said.read()
     if status:

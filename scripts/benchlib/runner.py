@@ -51,7 +51,7 @@ def _stream(path, mode, default):
 
 
 @contextlib.contextmanager
-def _ended_with_us(p):
+def ended_with_us(p):
     """A program does not outlive a bench that is interrupted."""
     try:
         yield
@@ -73,7 +73,7 @@ def measure(command, stdin=None, stdout=None, env=None, beside=None, name="progr
         jiffies, begin = machine.jiffies(), time.monotonic()
         p = subprocess.Popen(command, stdin=source, stdout=sink, stderr=said, env=env)
         watch = cpu.Watch(p.pid)
-        with _ended_with_us(p):
+        with ended_with_us(p):
             _, status, usage = os.wait4(p.pid, 0)
         wall = time.monotonic() - begin
         p.returncode = os.waitstatus_to_exitcode(status)

@@ -8,7 +8,7 @@ from .. import Failed, disks, picture
 from ..context import size_text
 from ..guest import Sampler, Target, Writer, front, per_second, percentile, slow_backup
 from ..host import host
-from ..runner import move
+from ..runner import ended_with_us, move
 
 ABOUT = "a guest's writes beside vzdump, QEMU's backup job and libvirt's pull mode, with a picture"
 
@@ -73,11 +73,12 @@ def _pull(h, monitor):
     monitor("nbd-server-start", addr={"type": "unix", "data": {"path": sock}})
     monitor("block-export-add", type="nbd", id="pull", node_name="scratch", name="disk")
     reader = subprocess.Popen(["nbdcopy", f"nbd+unix:///disk?socket={sock}", "-"], stdout=subprocess.PIPE)
-    target = Target(reader.stdout.fileno(), RATE)
-    reader.stdout.close()
-    if reader.wait():
-        raise Failed("nbdcopy failed")
-    target.finish()
+    with ended_with_us(reader):
+        target = Target(reader.stdout.fileno(), RATE)
+        reader.stdout.close()
+        if reader.wait():
+            raise Failed("nbdcopy failed")
+        target.finish()
     monitor("nbd-server-stop")
     monitor("block-job-cancel", device="pull")
     while monitor("query-jobs"):
