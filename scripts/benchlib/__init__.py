@@ -4,7 +4,6 @@
     cpu         the CPU time of processes and threads
     runner      measured runs, in interleaved rounds, and their ratios
     results     figures with their goals, printed and kept as JSON
-    readme      README's table, made of that JSON
     picture     the picture of `latency`
     qmp         a client of a monitor, and what vzdump's trace tells about its commands
     nbd         a client that reads a block at a time
@@ -14,8 +13,9 @@
     context     what all subjects get: programs, sizes, a folder
     proxmox     Proxmox VE's own programs, where they are installed
     subjects/   one file each for what is measured
+    readme      README's table and picture, made of the JSON
 
-A module uses only those above it in this list, subjects use all.  Nothing but Python's own library is needed.
+A module uses only those above it in this list.  Nothing but Python's own library is needed.
 """
 
 

@@ -3,6 +3,7 @@ import json
 import os
 
 from . import Failed, picture, results, runner
+from .subjects import ALL
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
@@ -39,12 +40,12 @@ def _machine(data):
     versions = [subject["versions"] for subject in data["subjects"].values()]
     qemus = sorted({v[which] for v in versions for which in ("qemu", "other qemu") if v.get(which)})
     others = [subject["load"]["others"] for subject in data["subjects"].values()]
-    return (f"{here['cores']} cores ({here['cpu']}), {'KVM' if here['kvm'] else 'no KVM'}, "
-            f"QEMU {' and '.join(qemus)}; {min(others):.0%} to {max(others):.0%} of the machine were busy with other work.")
+    return (f"{here['cores']} cores ({here['cpu']}), guests without KVM, QEMU {' and '.join(qemus)}; "
+            f"{min(others):.0%} to {max(others):.0%} of the machine were busy with other work.")
 
 
 def table(data):
-    rows = [row for name in data["subjects"] for row in data["subjects"][name]["figures"] if row["brief"]]
+    rows = [row for name in ALL for row in data["subjects"].get(name, {}).get("figures", []) if row["brief"]]
     lines = [_machine(data), "", "| | this | goal | Proxmox VE |", "|---|---|---|---|", *map(_row, rows)]
     if any(row.get("moved", 0) > runner.MOVES for row in rows):
         lines += ["", "\\* what it is compared with moved by more than 15 % between the rounds"]
