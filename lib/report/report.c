@@ -98,11 +98,12 @@ bool task_report_fleecing(const struct task_report *t, struct disk_report *ret)
 
 char *slowdown_report_text(const struct slowdown_report *s)
 {
+	const uint64_t seconds = (s->ns + 500000000) / 1000000000;
 	_cleanup_free_ char *time = NULL, *rate = NULL;
 
 	if (!s->times)
 		return NULL;
-	time = units_duration((s->ns + 999999999) / 1000000000);
+	time = units_duration(seconds ? seconds : 1);
 	rate = units_bytes(s->rate ? s->rate : s->lowest_rate, 1);
 	return xasprintf("%s to %s/s", time, rate);
 }

@@ -166,6 +166,7 @@ static void test_slowdown(void)
 
 	slowed_for(0, 0, NULL);
 	slowed_for(70000000000, 5 * 1048576, "1m 10s to 5.0 MiB/s");
+	slowed_for(70499999999, 5 * 1048576, "1m 10s to 5.0 MiB/s");
 	slowed_for(1, 0, "1s to 1.0 KiB/s");
 	report_begin(&r, vmids, 1);
 	r.tasks[0].slowdown = (struct slowdown_report){ .limited = true,
