@@ -15,6 +15,13 @@ static void note_copied(const struct task *t)
 	}
 }
 
+static bool writes_wait(const struct task *t)
+{
+	struct source_slowdown s;
+
+	return sources_get_slowdown(t->sources, &s) && s.now;
+}
+
 static int on_tick(void *opaque, struct error **err)
 {
 	struct task *t = opaque;
@@ -22,6 +29,7 @@ static int on_tick(void *opaque, struct error **err)
 	task_incremental_tick(t);
 	task_meter_tick(t);
 	note_copied(t);
+	copy_set_writes_wait(t->copy, writes_wait(t));
 	return sources_look(t->sources, err);
 }
 

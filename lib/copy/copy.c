@@ -122,6 +122,12 @@ void copy_get_progress(struct copy *c, unsigned disk, struct copy_progress *ret)
 	cover_get_progress(&c->disks[disk]->cover, ret);
 }
 
+void copy_set_writes_wait(struct copy *c, bool wait)
+{
+	for (unsigned i = 0; i < c->n_disks; i++)
+		queue_trim_again(&c->disks[i]->queue, wait);
+}
+
 void copy_get_base_state(const struct copy *c, unsigned disk, struct copy_base_state *ret)
 {
 	const struct copy_disk *d = c->disks[disk];

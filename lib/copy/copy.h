@@ -106,6 +106,12 @@ int copy_connect(struct copy *c, unsigned disk, const struct source_endpoint *s,
 int copy_run(struct copy *c, struct error **err);
 
 /*
+ * Whether the guest's first writes wait for their fleecing images at the moment: then what was TRIMmed has
+ * to be TRIMmed again once they have ended, see queue_trim_again().  Within copy_options.tick.
+ */
+void copy_set_writes_wait(struct copy *c, bool wait);
+
+/*
  * After copy_connect() or copy_run() has failed: the disk whose source failed, by its index; -1 if it was
  * something else (the archive, a request to stop, an error of tick or barrier).
  */

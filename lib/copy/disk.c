@@ -70,7 +70,6 @@ void copy_disk_free(struct copy_disk *d)
 	copy_disk_end_sink(d);
 	copy_disk_end_source(d);
 	queue_clear(&d->queue);
-	retrim_clear(&d->retrim);
 	candidates_clear(&d->candidates);
 	cover_reuse_clear(&d->cover_reuse);
 	runs_clear(&d->released);
@@ -174,14 +173,6 @@ static void on_trim_end(void *opaque)
 	queue_trim_end(&d->queue);
 }
 
-static void on_image_trim_end(void *opaque)
-{
-	struct copy_disk *d = opaque;
-
-	trace_answer(d, "trim again", 0);
-	retrim_end(&d->retrim);
-}
-
 static const struct nbd_source_ops source_ops = {
 	.status_piece = on_status_piece,
 	.status_end = on_status_end,
@@ -190,7 +181,6 @@ static const struct nbd_source_ops source_ops = {
 	.base_piece = on_base_piece,
 	.base_end = on_base_end,
 	.trim_end = on_trim_end,
-	.image_trim_end = on_image_trim_end,
 };
 
 int copy_disk_connect(struct copy_disk *d, const struct source_endpoint *s, struct error **err)
@@ -344,33 +334,21 @@ static int write_zeroes(struct copy_disk *d, struct error **err)
 	return r;
 }
 
-static int send_trim(struct copy_disk *d, struct run run, uint64_t now_ns, struct error **err)
+static int send_trim(struct copy_disk *d, struct run run, struct error **err)
 {
-	if (nbd_source_has_image(d->source))
-		retrim_add(&d->retrim, run, now_ns);
 	trace(TRACE_COPY, "%s > trim clusters %u+%u", d->name, run.first, run.n);
 	return nbd_source_trim(d->source, cluster_offset(run.first), cover_bytes(&d->cover, run), err);
 }
 
-static int send_trims(struct copy_disk *d, uint64_t now_ns, struct error **err)
+static int send_trims(struct copy_disk *d, struct error **err)
 {
 	struct run runs[TRIMS_AT_ONCE];
 	const unsigned n = queue_next_trims(&d->queue, runs);
 	int r = 0;
 
 	for (unsigned i = 0; i < n && r == 0; i++)
-		r = send_trim(d, runs[i], now_ns, err);
+		r = send_trim(d, runs[i], err);
 	return r;
-}
-
-static int trim_again(struct copy_disk *d, uint64_t now_ns, struct error **err)
-{
-	struct run run;
-
-	if (!retrim_next(&d->retrim, now_ns, &run))
-		return 0;
-	trace(TRACE_COPY, "%s > trim again clusters %u+%u", d->name, run.first, run.n);
-	return nbd_source_trim_image(d->source, cluster_offset(run.first), cover_bytes(&d->cover, run), err);
 }
 
 static int ask_dirty(struct copy_disk *d, uint64_t now_ns, struct error **err)
@@ -403,9 +381,7 @@ static int send_requests(struct copy_disk *d, uint64_t now_ns, struct error **er
 	int r = ask_dirty(d, now_ns, err);
 
 	if (r == 0)
-		r = send_trims(d, now_ns, err);
-	if (r == 0)
-		r = trim_again(d, now_ns, err);
+		r = send_trims(d, err);
 	if (r == 0)
 		r = ask_status(d, now_ns, err);
 	return r;
@@ -430,7 +406,7 @@ int copy_disk_serve(struct copy_disk *d, const struct pollfd fds[NBD_SOURCE_FDS]
 
 bool copy_disk_idle(const struct copy_disk *d)
 {
-	return !d->reads && queue_idle(&d->queue) && !d->candidates.open && !d->retrim.in_flight;
+	return !d->reads && queue_idle(&d->queue) && !d->candidates.open;
 }
 
 bool copy_disk_all_read(const struct copy_disk *d)

@@ -28,7 +28,6 @@
 #include "copy/nbd-source.h"
 #include "copy/push.h"
 #include "copy/queue.h"
-#include "copy/retrim.h"
 #include "copy/sink.h"
 #include "source/endpoint.h"
 #include "vma/writer.h"
@@ -53,7 +52,6 @@ struct copy_disk {
 	struct fill *read; /* of shared->read */
 	struct cover cover;
 	struct queue queue;        /* set up once the disk is connected */
-	struct retrim retrim;      /* of a fleecing image under a limit */
 	struct nbd_source *source; /* NULL: not connected */
 	struct push push;
 	struct sink *sink; /* NULL: none */

@@ -349,7 +349,8 @@ static bool send_trim(struct nbd_handle *h, struct trim *t, void (*end)(void *op
 }
 
 /*
- * From here on the filter does not write there any more, so the image may lose it.  If that cannot be sent,
+ * From here on the filter begins no copy to there any more, so the image may lose it (queue_trim_again() is
+ * about those that wait already).  If that cannot be sent,
  * nbd_source_serve() will see that QEMU has ended.
  */
 static void on_snapshot_trim_free(void *opaque)
@@ -369,28 +370,6 @@ int nbd_source_trim(struct nbd_source *s, uint64_t offset, uint64_t length, stru
 	*t = (struct trim){ s, offset, length };
 	if (!send_trim(s->nbd, t, s->image ? on_snapshot_trim_free : on_trim_free))
 		return not_sent(s, s->nbd, "cannot send TRIM", err);
-	return 0;
-}
-
-bool nbd_source_has_image(const struct nbd_source *s)
-{
-	return s->image != NULL;
-}
-
-static void on_image_trim_free(void *opaque)
-{
-	struct nbd_source *s = opaque;
-
-	s->ops->image_trim_end(s->opaque);
-}
-
-int nbd_source_trim_image(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err)
-{
-	if (nbd_aio_trim(s->image, length, offset,
-			 (nbd_completion_callback){
-				 .callback = on_trim_done, .user_data = s, .free = on_image_trim_free },
-			 0) == -1)
-		return not_sent(s, s->image, "cannot send TRIM", err);
 	return 0;
 }
 

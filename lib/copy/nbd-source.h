@@ -36,7 +36,6 @@ struct nbd_source_ops {
 	void (*base_piece)(void *opaque, const struct piece *p);
 	void (*base_end)(void *opaque, int error);
 	void (*trim_end)(void *opaque);
-	void (*image_trim_end)(void *opaque);
 };
 
 struct nbd_source_address {
@@ -82,9 +81,6 @@ int nbd_source_ask_status(struct nbd_source *s, uint64_t offset, uint64_t length
 int nbd_source_ask_dirty(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err);
 int nbd_source_ask_base(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err);
 int nbd_source_trim(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err);
-/* If it has a fleecing image: TRIMs that alone. */
-bool nbd_source_has_image(const struct nbd_source *s);
-int nbd_source_trim_image(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err);
 
 /* Descriptors to poll, and what for. */
 #define NBD_SOURCE_FDS 4

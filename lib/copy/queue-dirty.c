@@ -58,6 +58,35 @@ static void note_rewritten(struct queue *q, const struct run *run)
 	}
 }
 
+/* TRIMs what is done of the run, unless it was TRIMmed again before. */
+static void trim_run_again(struct queue *q, const struct run *run)
+{
+	struct run part = { run->first, 0 };
+
+	for (uint32_t at = run->first; at < run->first + run->n; at++) {
+		if (cover_is_done(q->cover, at) && !map_get(&q->trimmed_again, at)) {
+			map_set(&q->trimmed_again, at);
+			part.n++;
+			continue;
+		}
+		if (part.n)
+			trims_add(&q->trims, q->cover, part);
+		part = (struct run){ at + 1, 0 };
+	}
+	if (part.n)
+		trims_add(&q->trims, q->cover, part);
+}
+
+void queue_trim_again(struct queue *q, bool on)
+{
+	const unsigned needed = QUEUE_DIRTY | QUEUE_TRIM;
+
+	if (on && !q->trimmed_again.words && (q->flags & needed) == needed)
+		map_init(&q->trimmed_again, q->cover->clusters);
+	/* without memory the image stays larger, nothing else */
+	q->trim_again = on && q->trimmed_again.words;
+}
+
 /* A poll has reached the end of the disk: what it found and nobody has claimed is read next. */
 static void finish_poll(struct queue *q, uint64_t now_ns)
 {
@@ -73,6 +102,8 @@ static void finish_poll(struct queue *q, uint64_t now_ns)
 	/* once no suspect is left among them: two runs may share a granule */
 	for (size_t i = 0; i < q->dirty.found.n; i++)
 		drained = drain_granules(q, &q->dirty.found.v[i], drained);
+	for (size_t i = 0; q->trim_again && i < q->dirty.found.n; i++)
+		trim_run_again(q, &q->dirty.found.v[i]);
 	runs_reset(&q->dirty.found);
 	q->dirty.failed = false;
 	q->dirty.begun_ns = 0;
@@ -89,6 +120,8 @@ static uint32_t next_asked(const struct queue *q, uint32_t at)
 
 	if (q->trust == ZEROES_CHECKED)
 		return suspect;
+	if (q->trim_again)
+		return at;
 	unclaimed = cover_next_unclaimed(q->cover, at);
 	return unclaimed < suspect ? unclaimed : suspect;
 }

@@ -49,6 +49,7 @@ void queue_clear(struct queue *q)
 	runs_clear(&q->status.data);
 	runs_clear(&q->dirty.found);
 	trims_clear(&q->trims);
+	map_clear(&q->trimmed_again);
 }
 
 /* ---- reads ---- */

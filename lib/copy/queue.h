@@ -84,6 +84,10 @@ struct queue {
 		ZEROES_COLLECTED, /* they become suspects until all else is done */
 		ZEROES_CHECKED,   /* the running poll of the dirty bitmap confirms them */
 	} trust;
+
+	/* see queue_trim_again() */
+	bool trim_again;
+	struct map trimmed_again;
 };
 
 /* trim_granularity: see trims_init(); it also rounds what is drained. */
@@ -163,6 +167,13 @@ void queue_trim_first(struct queue *q);
 /* The next TRIMs to be sent now; returns how many. */
 unsigned queue_next_trims(struct queue *q, struct run ret[TRIMS_AT_ONCE]);
 void queue_trim_end(struct queue *q);
+/*
+ * While it is on, copies of the guest's first writes wait on their way to the image (source/limit.h): one
+ * that comes there when its cluster was read and TRIMmed already would stay.  So what the dirty bitmap finds
+ * rewritten, and is done, is TRIMmed once more; a write is in the bitmap when its copy has ended.  Without
+ * effect if there is no bitmap, or nothing is TRIMmed.
+ */
+void queue_trim_again(struct queue *q, bool on);
 
 /* Whether nothing that was given out, apart from reads, waits for its end. */
 bool queue_idle(const struct queue *q);

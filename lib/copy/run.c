@@ -39,35 +39,6 @@ void runs_clear(struct runs *r)
 	*r = (struct runs){ 0 };
 }
 
-static int compare_runs(const void *a, const void *b)
-{
-	const struct run *x = a, *y = b;
-
-	return x->first < y->first ? -1 : x->first > y->first;
-}
-
-void runs_sort(struct runs *r)
-{
-	if (runs_waiting(r))
-		qsort(r->v + r->at, runs_waiting(r), sizeof(*r->v), compare_runs);
-}
-
-struct run runs_take_joined(struct runs *r, uint32_t max)
-{
-	struct run *next = &r->v[r->at], ret;
-
-	while (r->at + 1 < r->n && next->first + next->n == r->v[r->at + 1].first) {
-		r->v[r->at + 1] = (struct run){ next->first, next->n + r->v[r->at + 1].n };
-		next = &r->v[++r->at];
-	}
-	ret = (struct run){ next->first, next->n < max ? next->n : max };
-	next->first += ret.n;
-	next->n -= ret.n;
-	if (!next->n)
-		r->at++;
-	return ret;
-}
-
 uint32_t runs_clusters(const struct runs *r, uint32_t enough)
 {
 	uint32_t n = 0;

@@ -28,11 +28,6 @@ void runs_add(struct runs *r, uint32_t first, uint32_t n);
 void runs_reset(struct runs *r);
 void runs_clear(struct runs *r);
 
-/* Puts those that wait in order of their place. */
-void runs_sort(struct runs *r);
-/* Takes the next run of a sorted list, with those that continue it, up to `max` clusters; one must wait. */
-struct run runs_take_joined(struct runs *r, uint32_t max);
-
 /* How many runs wait. */
 static inline size_t runs_waiting(const struct runs *r)
 {

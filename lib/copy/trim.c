@@ -1,5 +1,10 @@
 #include "copy/trim.h"
 
+#include <stdlib.h>
+
+/* In one request: 1 GiB. */
+#define TRIM_MAX_CLUSTERS 16384u
+
 void trims_init(struct trims *t, uint64_t granularity)
 {
 	const uint64_t n = (granularity + VMA_CLUSTER_SIZE - 1) / VMA_CLUSTER_SIZE;
@@ -38,6 +43,32 @@ void trims_add(struct trims *t, struct cover *c, struct run run)
 	}
 }
 
+static int compare_runs(const void *a, const void *b)
+{
+	const struct run *x = a, *y = b;
+
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* Takes the next run of the sorted list, with those that continue it, up to what one request may hold. */
+static struct run take_joined(struct trims *t)
+{
+	const uint32_t max = TRIM_MAX_CLUSTERS - TRIM_MAX_CLUSTERS % t->granule;
+	struct runs *list = &t->list;
+	struct run *next = &list->v[list->at], ret;
+
+	while (list->at + 1 < list->n && next->first + next->n == list->v[list->at + 1].first) {
+		list->v[list->at + 1] = (struct run){ next->first, next->n + list->v[list->at + 1].n };
+		next = &list->v[++list->at];
+	}
+	ret = (struct run){ next->first, next->n < max ? next->n : max };
+	next->first += ret.n;
+	next->n -= ret.n;
+	if (!next->n)
+		list->at++;
+	return ret;
+}
+
 /* Nothing is left of the sorted list: what was added since is the next one. */
 static void sort_added(struct trims *t)
 {
@@ -46,7 +77,8 @@ static void sort_added(struct trims *t)
 	t->list = t->added;
 	t->added = used_up;
 	runs_reset(&t->added);
-	runs_sort(&t->list);
+	if (runs_waiting(&t->list))
+		qsort(t->list.v + t->list.at, runs_waiting(&t->list), sizeof(*t->list.v), compare_runs);
 }
 
 void trims_go_first(struct trims *t)
@@ -57,14 +89,12 @@ void trims_go_first(struct trims *t)
 
 unsigned trims_next(struct trims *t, struct run ret[TRIMS_AT_ONCE])
 {
-	const uint32_t max = TRIM_MAX_CLUSTERS - TRIM_MAX_CLUSTERS % t->granule;
-
 	if (t->in_flight)
 		return 0;
 	if (!runs_waiting(&t->list))
 		sort_added(t);
 	while (runs_waiting(&t->list) && t->in_flight < TRIMS_AT_ONCE)
-		ret[t->in_flight++] = runs_take_joined(&t->list, max);
+		ret[t->in_flight++] = take_joined(t);
 	return t->in_flight;
 }
 

@@ -17,8 +17,6 @@
 
 /* TRIMs that are in flight at the same time. */
 #define TRIMS_AT_ONCE 4u
-/* In one request: 1 GiB. */
-#define TRIM_MAX_CLUSTERS 16384u
 
 struct trims {
 	bool wanted;

@@ -13,7 +13,8 @@
  *    removing the filter.
  *  - A TRIM waits behind the writes that wait: draining would stand still just when room is short.  So the
  *    throttle node ignores TRIMs (`discard` of that node is not set), and the image has an export of its own:
- *    graph_add_image_export().  TRIM the snapshot first: then the filter never writes there again.
+ *    graph_add_image_export().  TRIM the snapshot first: then the filter begins no copy to there
+ *    any more.  Copies that wait already get into the image later; whoever TRIMs has to do it again then.
  */
 #ifndef VZDUMP_QEMU_THROTTLE_H
 #define VZDUMP_QEMU_THROTTLE_H

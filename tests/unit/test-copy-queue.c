@@ -352,6 +352,36 @@ static void check_trims(void)
 	close_disk(&d);
 }
 
+static void check_trims_again(void)
+{
+	struct disk d;
+
+	open_disk(&d, 100 * CLUSTER, ALL, 0);
+	done(&d, 0, 10);
+	ok(trims(&d, 1, (struct run[]){ { 0, 10 } }) && poll_finds(&d, 2, 4) && trims(&d, 0, NULL),
+	   "what the guest rewrites after its TRIM is left alone");
+	queue_trim_again(&d.q, true);
+	d.now += 1000 * MS;
+	ok(poll_finds(&d, 2, 12) && trims(&d, 1, (struct run[]){ { 2, 8 } }),
+	   "while its copies may come late, what is done is TRIMmed once more");
+	d.now += 1000 * MS;
+	ok(poll_finds(&d, 0, 12) && trims(&d, 1, (struct run[]){ { 0, 2 } }), "each cluster once");
+	queue_trim_again(&d.q, false);
+	d.now += 1000 * MS;
+	done(&d, 10, 2);
+	ok(trims(&d, 1, (struct run[]){ { 10, 2 } }) && poll_finds(&d, 10, 2) && trims(&d, 0, NULL),
+	   "and none any more later");
+	close_disk(&d);
+
+	open_disk(&d, 100 * CLUSTER, ALL, 4 * CLUSTER);
+	queue_trim_again(&d.q, true);
+	done(&d, 0, 6);
+	ok(trims(&d, 1, (struct run[]){ { 0, 4 } }) && poll_finds(&d, 2, 3) &&
+		   trims(&d, 1, (struct run[]){ { 0, 4 } }),
+	   "by whole granules that are done");
+	close_disk(&d);
+}
+
 static void check_granules(void)
 {
 	struct disk d;
@@ -1008,6 +1038,11 @@ static void end_trim(struct world *w)
 	w->n_trims--;
 }
 
+static void trim_again(struct world *w)
+{
+	queue_trim_again(&w->d.q, pick(w, 2));
+}
+
 static void check_the_suspects(struct world *w)
 {
 	if (!w->n_reads && queue_idle(&w->d.q) && queue_only_suspects_left(&w->d.q))
@@ -1020,7 +1055,7 @@ static void step(struct world *w)
 		guest_writes, ask_status,  answer_status, begin_poll,         answer_dirty,
 		begin_read,   begin_read,  end_read,      end_read,           take_zero,
 		take_zero,    begin_trims, end_trim,      check_the_suspects, compare_one,
-		compare_one,  compare_one, settle_one,    settle_one,
+		compare_one,  compare_one, settle_one,    settle_one,         trim_again,
 	};
 
 	w->d.now += pick(w, 4) * 5 * MS;
@@ -1077,6 +1112,7 @@ int main(int argc, char **argv)
 	check_pieces();
 	check_windows();
 	check_trims();
+	check_trims_again();
 	check_granules();
 	check_distrust();
 	check_candidates();
