@@ -30,24 +30,28 @@ char **graph_below_filters(const struct blockgraph *g)
 	return names;
 }
 
-static int del_if_unused(struct qmp *q, const char *name, struct error **err)
+/* Deleted nodes count no more. */
+static bool is_used(const struct blockgraph *g, const char *node, char *const *deleted)
 {
-	_cleanup_blockgraph_ struct blockgraph g = { 0 };
-	int r;
+	for (size_t i = 0; i < g->n_edges; i++) {
+		const struct blockgraph_edge *e = &g->edges[i];
 
-	r = blockgraph_load(q, &g, err);
-	if (r < 0 || !blockgraph_node(&g, name) || blockgraph_has_parent(&g, name))
-		return r;
-	return graph_del_node(q, name, err);
+		if (!strcmp(e->child, node) && !(e->parent_is_node && strv_contains(deleted, e->parent)))
+			return true;
+	}
+	return false;
 }
 
-int graph_del_unused(struct qmp *q, char *const *names, struct error **err)
+int graph_del_unused(struct qmp *q, const struct blockgraph *g, char *const *names, struct error **err)
 {
-	for (; names && *names; names++) {
-		int r = del_if_unused(q, *names, err);
+	_cleanup_strv_ char **deleted = NULL;
+	int r = 0;
 
-		if (r < 0)
-			return r;
+	for (; names && *names && r == 0; names++) {
+		if (!blockgraph_node(g, *names) || is_used(g, *names, deleted))
+			continue;
+		r = graph_del_node(q, *names, err);
+		strv_add(&deleted, *names);
 	}
-	return 0;
+	return r;
 }

@@ -18,7 +18,7 @@
  * frees with strv_free().
  */
 char **graph_below_filters(const struct blockgraph *g);
-/* Deletes those of the listed nodes that nothing uses any more, once our filters are gone. */
-int graph_del_unused(struct qmp *q, char *const *names, struct error **err);
+/* Deletes those of the listed nodes that nothing uses in the graph g, which is without our filters. */
+int graph_del_unused(struct qmp *q, const struct blockgraph *g, char *const *names, struct error **err);
 
 #endif

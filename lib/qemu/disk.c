@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "qemu/names.h"
+#include "qemu/pause.h"
 
 enum {
 	MAX_DEPTH = 32, /* of the chain of filters and formats above a protocol node */
@@ -272,12 +273,17 @@ static char *find_iothread(struct qmp *q, const char *qom_path)
 	return graph_qom_string(q, bus, "iothread");
 }
 
-static void read_device(struct qmp *q, struct graph_disk *d)
+static int read_device(struct qmp *q, struct graph_disk *d, struct error **err)
 {
+	bool iothreads;
+	int r = graph_has_iothreads(q, &iothreads, err);
+
 	d->qom_type = graph_qom_string(q, d->qom_path, "type");
 	if (!d->qom_type)
 		d->qom_type = xstrdup("");
-	d->iothread = find_iothread(q, d->qom_path);
+	if (iothreads)
+		d->iothread = find_iothread(q, d->qom_path);
+	return r;
 }
 
 static void move_disk(struct graph_disk *dst, struct graph_disk *src)
@@ -286,18 +292,13 @@ static void move_disk(struct graph_disk *dst, struct graph_disk *src)
 	*src = (struct graph_disk){ 0 };
 }
 
-int graph_find_disk(struct qmp *q, const char *key, const char *id, const char *path, struct graph_disk *ret,
-		    struct error **err)
+int graph_find_disk(struct qmp *q, const struct blockgraph *g, const char *key, const char *id,
+		    const char *path, struct graph_disk *ret, struct error **err)
 {
 	_cleanup_(graph_disk_clear) struct graph_disk d = { 0 };
-	_cleanup_blockgraph_ struct blockgraph g = { 0 };
-	struct json_object *device;
+	struct json_object *device = graph_find_device(g, key, id, path);
 	int r;
 
-	r = blockgraph_load(q, &g, err);
-	if (r < 0)
-		return r;
-	device = graph_find_device(&g, key, id, path);
 	if (!device)
 		return error_set(err, ERR_NOT_FOUND,
 				 "%s: the running QEMU has no such disk (looked for device '%s', "
@@ -306,15 +307,14 @@ int graph_find_disk(struct qmp *q, const char *key, const char *id, const char *
 	d.key = xstrdup(key);
 	d.qom_path = graph_qom_path(device);
 	d.root = xstrdup(blockgraph_device_node(device));
-	r = find_node(&g, &d, err);
-	if (r < 0)
-		return r;
-	r = read_node(&g, &d, err);
-	if (r < 0)
-		return r;
-	read_device(q, &d);
-	move_disk(ret, &d);
-	return 0;
+	r = find_node(g, &d, err);
+	if (r == 0)
+		r = read_node(g, &d, err);
+	if (r == 0)
+		r = read_device(q, &d, err);
+	if (r == 0)
+		move_disk(ret, &d);
+	return r;
 }
 
 bool graph_iothread_crashes(const struct qemu_features *f, const struct graph_disk *d)

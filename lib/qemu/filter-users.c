@@ -4,7 +4,6 @@
 
 #include "base/buf.h"
 #include "base/strv.h"
-#include "qemu/blockgraph.h"
 #include "qemu/names.h"
 
 enum {
@@ -74,21 +73,25 @@ static bool is_device(const struct blockgraph *g, const char *parent)
 	return false;
 }
 
-int graph_check_filter_users(struct qmp *q, const char *filter, struct error **err)
+static int explain(struct qmp *q, const struct blockgraph *g, const struct blockgraph_edge *e,
+		   struct error **err)
 {
 	_cleanup_free_ char *jobs = describe_jobs(q);
-	_cleanup_blockgraph_ struct blockgraph g = { 0 };
-	int r = blockgraph_load(q, &g, err);
 
-	for (size_t i = 0; i < g.n_edges && r == 0; i++) {
-		const struct blockgraph_edge *e = &g.edges[i];
+	return e->parent_is_node ? used_by_node(g, e, jobs, err) : used_by_backend(e->child, jobs, err);
+}
+
+int graph_check_filter_users(struct qmp *q, const struct blockgraph *g, const char *filter,
+			     struct error **err)
+{
+	for (size_t i = 0; i < g->n_edges; i++) {
+		const struct blockgraph_edge *e = &g->edges[i];
 
 		if (strcmp(e->child, filter) != 0 || graph_is_ours(e->parent))
 			continue;
-		if (e->parent_is_node && strcmp(blockgraph_driver(&g, e->parent), "throttle") != 0)
-			return used_by_node(&g, e, jobs, err);
-		if (!e->parent_is_node && !is_device(&g, e->parent))
-			return used_by_backend(filter, jobs, err);
+		if (e->parent_is_node ? strcmp(blockgraph_driver(g, e->parent), "throttle") != 0
+				      : !is_device(g, e->parent))
+			return explain(q, g, e, err);
 	}
-	return r;
+	return 0;
 }

@@ -7,14 +7,8 @@
 
 #include "base/io.h"
 #include "base/strv.h"
-#include "base/units.h"
-#include "qemu/nodes.h"
+#include "qemu/dismiss.h"
 #include "qemu/pause.h"
-
-enum {
-	JOB_GONE_POLL_MS = 5,
-	JOB_GONE_TIMEOUT_MS = 30 * 1000,
-};
 
 /* ---- files ---- */
 
@@ -156,62 +150,18 @@ int graph_add_guard(struct qmp *q, const struct graph_disk *d, const struct grap
 	return graph_pause_end_after(q, &pause, r, err);
 }
 
-/* ---- removing the guard ---- */
+/* ---- ending its jobs ---- */
 
-static int has_job(struct qmp *q, const char *id, bool *ret, struct error **err)
+int graph_end_guard_jobs(struct qmp *q, struct error **err)
 {
-	_cleanup_json_ struct json_object *jobs = NULL;
-	int r = qmp_execute(q, "query-jobs", NULL, &jobs, err);
+	static const struct dismissal jobs_of_ours = {
+		.noun = "job",
+		.command = "block-job-cancel",
+		.key = "device",
+		.query = "query-jobs",
+	};
+	_cleanup_strv_ char **ids = NULL;
+	int r = dismiss_list(q, &jobs_of_ours, &ids, err);
 
-	*ret = false;
-	for (size_t i = 0; i < json_array_len(jobs); i++)
-		if (str_equal_null(json_get_str(json_array_at(jobs, i), "id"), id))
-			*ret = true;
-	return r;
-}
-
-static int wait_job_gone(struct qmp *q, const char *id, struct error **err)
-{
-	const uint64_t deadline = units_now_ns() + JOB_GONE_TIMEOUT_MS * UINT64_C(1000000);
-	bool there;
-	int r;
-
-	for (;;) {
-		r = has_job(q, id, &there, err);
-		if (r < 0 || !there)
-			return r;
-		if (units_now_ns() > deadline)
-			return error_set(err, ERR_TIMEOUT, "QEMU's job '%s' does not end", id);
-		r = cancel_sleep(NULL, JOB_GONE_POLL_MS, err);
-		if (r < 0)
-			return r;
-	}
-}
-
-static int cancel_job(struct qmp *q, const char *id, struct error **err)
-{
-	bool there;
-	int r = has_job(q, id, &there, err);
-
-	if (r < 0 || !there)
-		return r;
-	r = qmp_execute(q, "block-job-cancel", json_new_str("device", id), NULL, err);
-	return r < 0 ? r : wait_job_gone(q, id, err);
-}
-
-int graph_del_guard(struct qmp *q, const struct graph_names *n, struct error **err)
-{
-	struct graph_pause pause;
-	int r = graph_pause_if_needed(q, &pause, err);
-
-	if (r == 0)
-		r = graph_del_node(q, n->guard_top, err);
-	if (r == 0)
-		r = graph_del_node(q, n->guard, err);
-	if (r == 0)
-		r = cancel_job(q, n->guard_job, err);
-	if (r == 0)
-		r = graph_del_node(q, n->guard_sink, err);
-	/* the job's bitmap belongs to our filter and is deleted together with it */
-	return graph_pause_end_after(q, &pause, r, err);
+	return r == 0 ? dismiss_all(q, &jobs_of_ours, ids, err) : r;
 }

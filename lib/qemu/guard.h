@@ -40,7 +40,10 @@ int graph_guard_sink(const char *path, uint64_t size, struct error **err);
  */
 int graph_add_guard(struct qmp *q, const struct graph_disk *d, const struct graph_names *n, const char *image,
 		    const char *sink, struct error **err);
-/* Removes the guard; 0 also if there is none. */
-int graph_del_guard(struct qmp *q, const struct graph_names *n, struct error **err);
+/*
+ * Ends the jobs of all guards, with their filter nodes.  The other nodes of a guard can then be deleted as
+ * any other; the job's bitmap belongs to our filter and is deleted together with it.
+ */
+int graph_end_guard_jobs(struct qmp *q, struct error **err);
 
 #endif

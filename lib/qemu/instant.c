@@ -5,7 +5,6 @@
 
 #include "base/strv.h"
 #include "qemu/blockgraph.h"
-#include "qemu/filter-users.h"
 #include "qemu/pause.h"
 
 enum {
@@ -206,9 +205,9 @@ static int remove_from_throttle(struct qmp *q, const struct blockgraph *g, const
 	return graph_pause_end_after(q, &pause, r, err);
 }
 
-static int remove_filter(struct qmp *q, const struct blockgraph *g, const char *filter, struct error **err)
+static int remove_filter(struct qmp *q, const struct blockgraph *g, const char *filter, const char *node,
+			 struct error **err)
 {
-	const char *node = blockgraph_child(g, filter, "file");
 	struct json_object *device = blockgraph_device_of(g, filter);
 	const struct blockgraph_edge *edge = blockgraph_parent_node(g, filter, "file");
 
@@ -219,28 +218,12 @@ static int remove_filter(struct qmp *q, const struct blockgraph *g, const char *
 	return 0;
 }
 
-int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err)
+int graph_remove(struct qmp *q, const struct blockgraph *g, const char *filter, struct error **err)
 {
-	_cleanup_error_ struct error *no = NULL;
-	_cleanup_blockgraph_ struct blockgraph g = { 0 };
-	const char *node;
-	int r;
+	const char *node = blockgraph_child(g, filter, "file");
 
-	r = blockgraph_load(q, &g, err);
-	if (r < 0)
-		return r;
-	node = blockgraph_child(&g, n->cbw, "file");
 	if (!node)
 		return 0;
-	graph_write_out(graph_filename(&g, node));
-	r = remove_filter(q, &g, n->cbw, &no);
-	/* the user of the filter explains more than QEMU's error */
-	if (r == 0 || r == ERR_PEER) {
-		int used = graph_check_filter_users(q, n->cbw, err);
-
-		if (used < 0)
-			return used;
-	}
-	error_keep_first(err, &no);
-	return r;
+	graph_write_out(graph_filename(g, node));
+	return remove_filter(q, g, filter, node, err);
 }

@@ -41,11 +41,11 @@ int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d
 int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n, struct graph_instant *ret,
 		 struct error **err);
 /*
- * Removes one filter from under the guest, wherever it is in the current graph; 0 also if it is not there.
- * For IDE and SATA the guest is paused, so GRAPH_OURS_PAUSED is needed as above.  ERR_PEER names another user
- * of the filter, if there is one.
+ * Removes one filter from under the guest, wherever it is in the graph g; 0 also if it is not there.  For IDE
+ * and SATA the guest is paused, so GRAPH_OURS_PAUSED is needed as above.  ERR_PEER: QEMU refuses that;
+ * graph_check_filter_users() may know why.
  */
-int graph_remove(struct qmp *q, const struct graph_names *n, struct error **err);
+int graph_remove(struct qmp *q, const struct blockgraph *g, const char *filter, struct error **err);
 
 /*
  * Makes `node` the guest's disk; a throttle filter stays above it.  Never call it for the node that the disk

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "qemu/detached.h"
+#include "qemu/filter-users.h"
 #include "qemu/guard.h"
 #include "qemu/instant.h"
 #include "qemu/names.h"
@@ -32,21 +33,6 @@ static char **our_nodes(const struct blockgraph *g, const char *suffix)
 			strv_add(&names, name);
 	}
 	return names;
-}
-
-static int our_exports(struct qmp *q, char ***ret, struct error **err)
-{
-	_cleanup_json_ struct json_object *exports = NULL;
-	int r;
-
-	r = qmp_execute(q, "query-block-exports", NULL, &exports, err);
-	for (size_t i = 0; i < json_array_len(exports); i++) {
-		const char *id = json_get_str(json_array_at(exports, i), "id");
-
-		if (graph_is_ours(id))
-			strv_add(ret, id);
-	}
-	return r;
 }
 
 /* Calls fn for each bitmap of ours until it returns a value other than 0, which is returned. */
@@ -77,24 +63,27 @@ static int found_bitmap(void *opaque, const char *node, const char *bitmap)
 	return 1;
 }
 
+static bool has_any(const struct blockgraph *g)
+{
+	_cleanup_strv_ char **nodes = our_nodes(g, "");
+
+	return nodes || each_bitmap(g, found_bitmap, NULL);
+}
+
 int graph_has_leftovers(struct qmp *q, bool *ret, struct error **err)
 {
 	_cleanup_blockgraph_ struct blockgraph g = { 0 };
 	_cleanup_strv_ char **exports = NULL;
 	_cleanup_strv_ char **groups = NULL;
-	_cleanup_strv_ char **nodes = NULL;
-	int r;
+	int r = graph_list_exports(q, &exports, err);
 
-	r = our_exports(q, &exports, err);
 	if (r == 0)
 		r = graph_our_groups(q, &groups, err);
 	if (r == 0)
 		r = blockgraph_load(q, &g, err);
-	if (r < 0)
-		return r;
-	nodes = our_nodes(&g, "");
-	*ret = exports || groups || nodes || each_bitmap(&g, found_bitmap, NULL);
-	return 0;
+	if (r == 0)
+		*ret = exports || groups || has_any(&g);
+	return r;
 }
 
 /* ---- cleanup ---- */
@@ -104,7 +93,8 @@ struct cleanup {
 	const struct log *log;
 	struct error **err; /* first error of all */
 	int result;
-	bool lost; /* QEMU does not answer any more, so going on is useless */
+	bool lost;           /* QEMU does not answer any more, so going on is useless */
+	struct blockgraph g; /* as it was when look() was called last */
 };
 
 /* Keeps the first error for the caller and logs the others.  Decides whether QEMU still answers. */
@@ -122,31 +112,12 @@ static void note_error(struct cleanup *c, int r, struct error **e)
 	*e = NULL;
 }
 
-/* The key of a disk from a name: "scsi0" of "vzdump-scsi0-cbw". */
-static char *key_of(const char *name, const char *suffix)
+static void look(struct cleanup *c)
 {
-	size_t len = strlen(name) - strlen(GRAPH_PREFIX);
+	_cleanup_error_ struct error *e = NULL;
 
-	if (str_suffix(name, suffix))
-		len -= strlen(suffix);
-	return xstrndup(name + strlen(GRAPH_PREFIX), len);
-}
-
-/* Calls undo once for each name, with all names of the disk that the name belongs to. */
-static void undo_each(struct cleanup *c, char *const *names, const char *suffix,
-		      int (*undo)(struct qmp *, const struct graph_names *, struct error **))
-{
-	for (; names && *names && !c->lost; names++) {
-		_cleanup_free_ char *key = key_of(*names, suffix);
-		_cleanup_error_ struct error *e = NULL;
-		struct graph_names n;
-		int r;
-
-		r = graph_names_init(&n, key, &e);
-		if (r == 0)
-			r = undo(c->q, &n, &e);
-		note_error(c, r, &e);
-	}
+	blockgraph_clear(&c->g);
+	note_error(c, blockgraph_load(c->q, &c->g, &e), &e);
 }
 
 static void resume_guest(struct cleanup *c)
@@ -160,13 +131,11 @@ static void resume_guest(struct cleanup *c)
 	note_error(c, r, &e);
 }
 
-static void drop_exports(struct cleanup *c)
+static void drop_exports(struct cleanup *c, char *const *exports)
 {
-	_cleanup_strv_ char **exports = NULL;
 	_cleanup_error_ struct error *e = NULL;
 
-	note_error(c, our_exports(c->q, &exports, &e), &e);
-	undo_each(c, exports, "", graph_del_export);
+	note_error(c, graph_del_exports(c->q, exports, &e), &e);
 }
 
 /*
@@ -198,53 +167,75 @@ static void stop_server(struct cleanup *c)
 	note_error(c, graph_server_stop(c->q, &e), &e);
 }
 
-static void undo_nodes(struct cleanup *c, const char *suffix,
-		       int (*undo)(struct qmp *, const struct graph_names *, struct error **))
+static void end_guard_jobs(struct cleanup *c)
 {
-	_cleanup_blockgraph_ struct blockgraph g = { 0 };
 	_cleanup_error_ struct error *e = NULL;
-	_cleanup_strv_ char **names = NULL;
 
-	note_error(c, blockgraph_load(c->q, &g, &e), &e);
-	names = our_nodes(&g, suffix);
-	undo_each(c, names, suffix, undo);
+	note_error(c, graph_end_guard_jobs(c->q, &e), &e);
 }
 
-static int del_node(struct cleanup *c, const char *name)
+/* Deletes our nodes that nothing uses in c->g, and returns their number. */
+static int drop_unused(struct cleanup *c)
 {
-	_cleanup_error_ struct error *e = NULL;
-	int r;
-
-	r = qmp_execute(c->q, "blockdev-del", json_new_str("node-name", name), NULL, &e);
-	note_error(c, r, &e);
-	return r;
-}
-
-/* Deletes our nodes that nothing uses, and returns their number.  *ret_left: there were nodes of ours. */
-static int drop_unused(struct cleanup *c, bool *ret_left)
-{
-	_cleanup_blockgraph_ struct blockgraph g = { 0 };
-	_cleanup_error_ struct error *e = NULL;
-	_cleanup_strv_ char **names = NULL;
+	_cleanup_strv_ char **names = our_nodes(&c->g, "");
 	int deleted = 0;
 
-	note_error(c, blockgraph_load(c->q, &g, &e), &e);
-	names = our_nodes(&g, "");
-	*ret_left = names != NULL;
-	for (char **name = names; name && *name && !c->lost; name++)
-		if (!blockgraph_has_parent(&g, *name) && del_node(c, *name) == 0)
+	for (char **name = names; name && *name && !c->lost; name++) {
+		_cleanup_error_ struct error *e = NULL;
+		int r;
+
+		if (blockgraph_has_parent(&c->g, *name))
+			continue;
+		r = graph_del_node(c->q, *name, &e);
+		note_error(c, r, &e);
+		if (r == 0)
 			deleted++;
+	}
 	return deleted;
 }
 
+/* refusals: one for each filter, NULL if it was taken out.  Another user of a filter explains more. */
+static void note_refusals(struct cleanup *c, char *const *filters, struct error **refusals)
+{
+	for (size_t i = 0; filters && filters[i] && !c->lost; i++) {
+		_cleanup_error_ struct error *why = NULL;
+		int r = graph_check_filter_users(c->q, &c->g, filters[i], &why);
+
+		if (r < 0)
+			note_error(c, r, &why);
+		else if (refusals[i])
+			note_error(c, refusals[i]->code, &refusals[i]);
+	}
+}
+
+static void take_filters_out(struct cleanup *c)
+{
+	_cleanup_strv_ char **filters = our_nodes(&c->g, "-cbw");
+	const size_t n = strv_len(filters);
+	_cleanup_free_ struct error **refusals = xcalloc(n, sizeof(struct error *));
+
+	for (size_t i = 0; i < n && !c->lost; i++) {
+		int r = graph_remove(c->q, &c->g, filters[i], &refusals[i]);
+
+		if (r != ERR_PEER)
+			note_error(c, r, &refusals[i]);
+	}
+	if (!c->lost)
+		look(c);
+	note_refusals(c, filters, refusals);
+	for (size_t i = 0; i < n; i++)
+		error_free(refusals[i]);
+}
+
+/* One layer per pass.  At the end c->g is without them. */
 static void drop_nodes(struct cleanup *c)
 {
 	_cleanup_error_ struct error *e = NULL;
-	bool left = true;
+	_cleanup_strv_ char **left = NULL;
 
-	for (int i = 0; i < MAX_PASSES && left && !c->lost; i++)
-		if (drop_unused(c, &left) == 0)
-			break;
+	for (int i = 0; i < MAX_PASSES && !c->lost && drop_unused(c); i++)
+		look(c);
+	left = our_nodes(&c->g, "");
 	if (left && !c->lost && c->result == 0)
 		note_error(c, error_set(&e, ERR_PEER, "a node of a backup is still in use"), &e);
 }
@@ -272,46 +263,27 @@ static int drop_bitmap(void *opaque, const char *node, const char *bitmap)
 	return c->lost;
 }
 
-static void drop_bitmaps(struct cleanup *c)
-{
-	_cleanup_blockgraph_ struct blockgraph g = { 0 };
-	_cleanup_error_ struct error *e = NULL;
-
-	note_error(c, blockgraph_load(c->q, &g, &e), &e);
-	(void)each_bitmap(&g, drop_bitmap, c);
-}
-
-/* What libvirt has made for disks that we filter; it may have detached them since. */
-static char **find_below_filters(struct cleanup *c)
-{
-	_cleanup_blockgraph_ struct blockgraph g = { 0 };
-	_cleanup_error_ struct error *e = NULL;
-
-	note_error(c, blockgraph_load(c->q, &g, &e), &e);
-	return graph_below_filters(&g);
-}
-
 static void drop_detached(struct cleanup *c, char *const *names)
 {
 	_cleanup_error_ struct error *e = NULL;
 
-	note_error(c, graph_del_unused(c->q, names, &e), &e);
+	note_error(c, graph_del_unused(c->q, &c->g, names, &e), &e);
 }
 
+/* The guards and snapshots first, which nothing uses: what is under the guest shows only then. */
 static void remove_nodes(struct cleanup *c)
 {
-	static const char *const guards[] = { "-guard-top", "-guard", "-guard-job", "-guard-sink" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(guards) && !c->lost; i++)
-		undo_nodes(c, guards[i], graph_del_guard);
+	end_guard_jobs(c);
 	if (!c->lost)
-		undo_nodes(c, "-snap", graph_del_snapshot);
+		drop_unused(c);
 	if (!c->lost)
-		undo_nodes(c, "-cbw", graph_remove);
+		look(c);
+	if (!c->lost)
+		take_filters_out(c);
 	if (!c->lost)
 		drop_nodes(c);
 	if (!c->lost)
-		drop_bitmaps(c);
+		(void)each_bitmap(&c->g, drop_bitmap, c);
 }
 
 /* One pause around all steps, if each of them needs one. */
@@ -325,22 +297,24 @@ static void remove_paused(struct cleanup *c)
 	note_error(c, graph_pause_end(c->q, &pause, NULL, &e), &e);
 }
 
-/* Exports come first and not in a pause, see graph_del_export(). */
-static void remove_all(struct cleanup *c, unsigned ours)
+/* Not in a pause, see graph_del_exports(). */
+static void remove_exports(struct cleanup *c, unsigned ours, char *const *exports)
 {
-	_cleanup_strv_ char **below = find_below_filters(c);
-
 	if (serves_only_ours(c))
 		ours |= GRAPH_OURS_SERVER;
 	if (!c->lost)
-		drop_exports(c);
+		drop_exports(c, exports);
 	if (!c->lost && (ours & GRAPH_OURS_SERVER))
 		stop_server(c);
-	if (!c->lost)
-		remove_paused(c);
+}
+
+static void remove_graph(struct cleanup *c)
+{
+	/* what libvirt has made for disks that we filter; it may have detached them since */
+	_cleanup_strv_ char **below = graph_below_filters(&c->g);
+
+	remove_paused(c);
 	/* nothing of the guest's needs it stopped for these */
-	if (!c->lost)
-		drop_groups(c);
 	if (!c->lost)
 		drop_detached(c, below);
 }
@@ -348,13 +322,21 @@ static void remove_all(struct cleanup *c, unsigned ours)
 int graph_cleanup(struct qmp *q, unsigned ours, const struct log *log, struct error **err)
 {
 	struct cleanup c = { .q = q, .log = log, .err = err };
-	bool anything = true;
+	_cleanup_error_ struct error *e = NULL;
+	_cleanup_strv_ char **exports = NULL;
 
-	if (!(ours & GRAPH_OURS_SERVER))
-		(void)graph_has_leftovers(q, &anything, NULL);
-	if (anything)
-		remove_all(&c, ours);
+	note_error(&c, graph_list_exports(q, &exports, &e), &e);
+	if (!c.lost && (exports || (ours & GRAPH_OURS_SERVER)))
+		remove_exports(&c, ours, exports);
+	/* an export uses its node, so what nothing uses shows only now */
+	if (!c.lost)
+		look(&c);
+	if (!c.lost && has_any(&c.g))
+		remove_graph(&c);
+	if (!c.lost)
+		drop_groups(&c);
 	if (!c.lost && (ours & GRAPH_OURS_PAUSED))
 		resume_guest(&c);
+	blockgraph_clear(&c.g);
 	return c.result;
 }

@@ -10,17 +10,24 @@ static int add_node(struct qmp *q, struct json_object *node, struct error **err)
 	return graph_execute_paused(q, "blockdev-add", node, err);
 }
 
-int graph_del_node(struct qmp *q, const char *name, struct error **err)
+/* False also if QEMU does not tell. */
+static bool is_gone(struct qmp *q, const char *name)
 {
 	_cleanup_blockgraph_ struct blockgraph g = { 0 };
-	int r;
 
-	r = blockgraph_load(q, &g, err);
-	if (r < 0)
-		return r;
-	if (!blockgraph_node(&g, name))
+	return blockgraph_load(q, &g, NULL) == 0 && !blockgraph_node(&g, name);
+}
+
+/* The graph is looked at only after a refusal, whose words depend on the version of QEMU. */
+int graph_del_node(struct qmp *q, const char *name, struct error **err)
+{
+	_cleanup_error_ struct error *refusal = NULL;
+	int r = graph_execute_paused(q, "blockdev-del", json_new_str("node-name", name), &refusal);
+
+	if (r == ERR_PEER && is_gone(q, name))
 		return 0;
-	return graph_execute_paused(q, "blockdev-del", json_new_str("node-name", name), err);
+	error_keep_first(err, &refusal);
+	return r;
 }
 
 /* ---- target ---- */
@@ -132,9 +139,4 @@ int graph_add_snapshot(struct qmp *q, const struct graph_names *n, struct error 
 	json_put_str(o, "file", n->cbw);
 	json_put_str(o, "discard", "unmap");
 	return add_node(q, o, err);
-}
-
-int graph_del_snapshot(struct qmp *q, const struct graph_names *n, struct error **err)
-{
-	return graph_del_node(q, n->snap, err);
 }

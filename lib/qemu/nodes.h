@@ -68,8 +68,6 @@ int graph_add_bitmap(struct qmp *q, const struct graph_names *n, struct error **
 /* ---- 6. the snapshot (4 is in instant.h, 5 in guard.h, 7 and 8 in server.h) ---- */
 
 int graph_add_snapshot(struct qmp *q, const struct graph_names *n, struct error **err);
-/* 0 also if it is not there. */
-int graph_del_snapshot(struct qmp *q, const struct graph_names *n, struct error **err);
 
 /* ---- any node ---- */
 

@@ -52,6 +52,8 @@ int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err)
 	int r;
 
 	*p = (struct graph_pause){ 0 };
+	if (qmp_pausing(q)->paused)
+		return 0;
 	r = qmp_execute(q, "query-status", NULL, &status, err);
 	if (r < 0)
 		return r;
@@ -60,11 +62,11 @@ int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err)
 	write_out_all(q);
 	/* a request to stop does not interrupt these milliseconds */
 	p->cancel = qmp_set_cancel(q, NULL);
-	p->ours = true;
+	p->ours = qmp_pausing(q)->paused = true;
 	p->since_ns = units_now_ns();
 	r = qmp_execute(q, "stop", NULL, NULL, err);
 	if (r == ERR_PEER) {
-		p->ours = false;
+		p->ours = qmp_pausing(q)->paused = false;
 		qmp_set_cancel(q, p->cancel);
 	}
 	return r;
@@ -78,7 +80,7 @@ int graph_pause_end(struct qmp *q, struct graph_pause *p, uint64_t *ret_ns, stru
 		*ret_ns = 0;
 	if (!p->ours)
 		return 0;
-	p->ours = false;
+	p->ours = qmp_pausing(q)->paused = false;
 	r = qmp_execute(q, "cont", NULL, NULL, err);
 	qmp_set_cancel(q, p->cancel);
 	if (r == 0 && ret_ns)
@@ -94,17 +96,24 @@ static bool has_context_locks(const struct qmp *q)
 	return json_get_u64(json_get_obj(qmp_greeting_version(q), "qemu"), "major", &major) && major < 9;
 }
 
+int graph_has_iothreads(struct qmp *q, bool *ret, struct error **err)
+{
+	struct qmp_pausing *known = qmp_pausing(q);
+	_cleanup_json_ struct json_object *iothreads = NULL;
+	int r = 0;
+
+	if (known->iothreads == QMP_IOTHREADS_UNKNOWN)
+		r = qmp_execute(q, "query-iothreads", NULL, &iothreads, err);
+	if (iothreads)
+		known->iothreads = json_array_len(iothreads) ? QMP_IOTHREADS_ANY : QMP_IOTHREADS_NONE;
+	*ret = known->iothreads == QMP_IOTHREADS_ANY;
+	return r;
+}
+
 int graph_pause_is_needed(struct qmp *q, bool *ret, struct error **err)
 {
-	_cleanup_json_ struct json_object *iothreads = NULL;
-	int r;
-
 	*ret = false;
-	if (!has_context_locks(q))
-		return 0;
-	r = qmp_execute(q, "query-iothreads", NULL, &iothreads, err);
-	*ret = json_array_len(iothreads) > 0;
-	return r;
+	return has_context_locks(q) ? graph_has_iothreads(q, ret, err) : 0;
 }
 
 int graph_pause_if_needed(struct qmp *q, struct graph_pause *p, struct error **err)

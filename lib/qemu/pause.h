@@ -43,6 +43,8 @@ struct graph_pause {
  */
 void graph_write_out(const char *filename);
 
+/* Whether the QEMU has iothreads.  It is asked once per connection. */
+int graph_has_iothreads(struct qmp *q, bool *ret, struct error **err);
 /* Whether this QEMU must be paused while its graph changes: it is older than 9.0 and has iothreads. */
 int graph_pause_is_needed(struct qmp *q, bool *ret, struct error **err);
 

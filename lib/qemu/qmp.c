@@ -9,6 +9,7 @@ struct qmp {
 	uint64_t next_id;
 	void (*event)(void *opaque, struct json_object *o); /* NULL: events are skipped */
 	void *opaque;
+	struct qmp_pausing pausing;
 };
 
 /* PVE::QMPClient's limits: commands that may wait for the storage get more than the default of 5 s. */
@@ -68,6 +69,11 @@ void qmp_on_event(struct qmp *q, void (*event)(void *opaque, struct json_object 
 {
 	q->event = event;
 	q->opaque = opaque;
+}
+
+struct qmp_pausing *qmp_pausing(struct qmp *q)
+{
+	return &q->pausing;
 }
 
 struct json_object *qmp_greeting_version(const struct qmp *q)

@@ -71,6 +71,17 @@ int qmp_close_fd(struct qmp *q, const char *name, struct error **err);
  */
 void qmp_on_event(struct qmp *q, void (*event)(void *opaque, struct json_object *o), void *opaque);
 
+/* What pause.h has learnt about this QEMU, so that it asks once per connection. */
+struct qmp_pausing {
+	enum {
+		QMP_IOTHREADS_UNKNOWN,
+		QMP_IOTHREADS_NONE,
+		QMP_IOTHREADS_ANY
+	} iothreads;
+	bool paused; /* a pause of ours has begun on this connection and has not ended */
+};
+struct qmp_pausing *qmp_pausing(struct qmp *q);
+
 /* The greeting's version object, borrowed. */
 struct json_object *qmp_greeting_version(const struct qmp *q);
 

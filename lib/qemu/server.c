@@ -3,13 +3,8 @@
 #include <string.h>
 
 #include "base/strv.h"
-#include "base/units.h"
+#include "qemu/dismiss.h"
 #include "qemu/pause.h"
-
-enum {
-	EXPORT_GONE_POLL_MS = 5,
-	EXPORT_GONE_TIMEOUT_MS = 30 * 1000,
-};
 
 int graph_server_start(struct qmp *q, const char *socket_path, struct error **err)
 {
@@ -97,50 +92,22 @@ int graph_add_export(struct qmp *q, const struct graph_names *n, const char *nod
 	return graph_execute_paused(q, "block-export-add", o, err);
 }
 
-static int has_export(struct qmp *q, const char *id, bool *ret, struct error **err)
-{
-	_cleanup_json_ struct json_object *exports = NULL;
-	int r;
+static const struct dismissal exports_of_ours = {
+	.noun = "export",
+	.command = "block-export-del",
+	.key = "id",
+	.mode = "hard",
+	.query = "query-block-exports",
+};
 
-	*ret = false;
-	r = qmp_execute(q, "query-block-exports", NULL, &exports, err);
-	for (size_t i = 0; i < json_array_len(exports); i++)
-		if (str_equal_null(json_get_str(json_array_at(exports, i), "id"), id))
-			*ret = true;
-	return r;
+int graph_list_exports(struct qmp *q, char ***ret, struct error **err)
+{
+	return dismiss_list(q, &exports_of_ours, ret, err);
 }
 
-/* block-export-del returns before requests in flight have ended and the node is free. */
-static int wait_export_gone(struct qmp *q, const char *id, struct error **err)
+int graph_del_exports(struct qmp *q, char *const *ids, struct error **err)
 {
-	uint64_t deadline = units_now_ns() + EXPORT_GONE_TIMEOUT_MS * UINT64_C(1000000);
-	bool there;
-	int r;
-
-	for (;;) {
-		r = has_export(q, id, &there, err);
-		if (r < 0 || !there)
-			return r;
-		if (units_now_ns() > deadline)
-			return error_set(err, ERR_TIMEOUT, "QEMU does not let go of export '%s'", id);
-		r = cancel_sleep(NULL, EXPORT_GONE_POLL_MS, err);
-		if (r < 0)
-			return r;
-	}
-}
-
-int graph_del_export(struct qmp *q, const struct graph_names *n, struct error **err)
-{
-	struct json_object *args;
-	bool there;
-	int r;
-
-	r = has_export(q, n->export, &there, err);
-	if (r < 0 || !there)
-		return r;
-	args = json_put_str(json_new_str("id", n->export), "mode", "hard");
-	r = qmp_execute(q, "block-export-del", args, NULL, err);
-	return r < 0 ? r : wait_export_gone(q, n->export, err);
+	return dismiss_all(q, &exports_of_ours, ids, err);
 }
 
 static int check_jobs(struct qmp *q, struct error **err)

@@ -26,12 +26,14 @@ int graph_server_stop(struct qmp *q, struct error **err);
  */
 int graph_add_export(struct qmp *q, const struct graph_names *n, const char *node, const char *base,
 		     struct error **err);
+/* The ids of our exports.  *ret is freed with strv_free(), also after an error. */
+int graph_list_exports(struct qmp *q, char ***ret, struct error **err);
 /*
- * Disconnects the clients and returns when the export is gone; 0 also if it is not there.  Do not call it in
- * a pause: `stop` drains, and no drain ends while a client that was killed or hangs does not read its
- * answers.
+ * Disconnects the clients of these exports and returns when they are gone; 0 also for one that is not there.
+ * Do not call it in a pause: `stop` drains, and no drain ends while a client that was killed or hangs does
+ * not read its answers.
  */
-int graph_del_export(struct qmp *q, const struct graph_names *n, struct error **err);
+int graph_del_exports(struct qmp *q, char *const *ids, struct error **err);
 
 /* ERR_INVALID if another program has a block job or an NBD export in this QEMU; the message names it. */
 int graph_check_strangers(struct qmp *q, struct error **err);

@@ -4,7 +4,6 @@
 
 #include "base/mem.h"
 #include "base/strv.h"
-#include "qemu/blockgraph.h"
 #include "qemu/disk.h"
 #include "qemu/names.h"
 
@@ -45,23 +44,20 @@ static char *device_name(struct json_object *device)
 	return xstrndup(rest, strcspn(rest, "/"));
 }
 
-int graph_find_unclaimed(struct qmp *q, const struct graph_claim *claims, size_t n, char ***ret,
-			 struct error **err)
+char **graph_find_unclaimed(const struct blockgraph *g, const struct graph_claim *claims, size_t n)
 {
-	_cleanup_blockgraph_ struct blockgraph g = { 0 };
-	int r = blockgraph_load(q, &g, err);
+	char **names = NULL;
 
-	*ret = NULL;
-	for (size_t i = 0; r == 0 && i < json_array_len(g.devices); i++) {
-		struct json_object *device = json_array_at(g.devices, i);
+	for (size_t i = 0; i < json_array_len(g->devices); i++) {
+		struct json_object *device = json_array_at(g->devices, i);
 		_cleanup_free_ char *name = NULL;
 		const char *file;
 
-		if (!is_guest_disk(device) || is_claimed(&g, device, claims, n))
+		if (!is_guest_disk(device) || is_claimed(g, device, claims, n))
 			continue;
 		name = device_name(device);
-		file = graph_filename(&g, blockgraph_device_node(device));
-		strv_addf(ret, "'%s' ('%s')", name, file ? file : blockgraph_device_node(device));
+		file = graph_filename(g, blockgraph_device_node(device));
+		strv_addf(&names, "'%s' ('%s')", name, file ? file : blockgraph_device_node(device));
 	}
-	return r;
+	return names;
 }

@@ -4,8 +4,7 @@
 
 #include <stddef.h>
 
-#include "base/error.h"
-#include "qemu/qmp.h"
+#include "qemu/blockgraph.h"
 
 /* A disk that the caller knows of; id and path may be NULL.  It is found as by graph_find_disk(). */
 struct graph_claim {
@@ -15,11 +14,10 @@ struct graph_claim {
 };
 
 /*
- * Lists the guest's disks that match none of the claims, each as "'scsi5' ('/srv/x.raw')"; *ret is NULL if
- * there are none.  CD drives, floppies, flash and read-only disks are left out.  Caller frees *ret with
- * strv_free(), also after an error.
+ * Lists the guest's disks in the graph g that match none of the claims, each as "'scsi5' ('/srv/x.raw')"; NULL
+ * if there are none.  CD drives, floppies, flash and read-only disks are left out.  Caller frees with
+ * strv_free().
  */
-int graph_find_unclaimed(struct qmp *q, const struct graph_claim *claims, size_t n, char ***ret,
-			 struct error **err);
+char **graph_find_unclaimed(const struct blockgraph *g, const struct graph_claim *claims, size_t n);
 
 #endif

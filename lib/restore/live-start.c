@@ -91,13 +91,13 @@ static int start_server(struct live_restore *l, struct error **err)
 }
 
 static int attach_disk(const struct live_restore *l, struct qmp *q, const struct qemu_features *f,
-		       struct live_disk *d, struct error **err)
+		       const struct blockgraph *g, struct live_disk *d, struct error **err)
 {
 	const struct plan_disk *disk = d->to->disk;
 	struct mirror_source s = { .socket = l->server.socket,
 				   .export = disk->device,
 				   .speed = l->bwlimit / l->n };
-	int r = graph_find_disk(q, disk->key, NULL, d->to->volume.path, &d->graph, err);
+	int r = graph_find_disk(q, g, disk->key, NULL, d->to->volume.path, &d->graph, err);
 
 	if (r == 0 && d->graph.size < disk->size)
 		r = error_set(err, ERR_INVALID,
@@ -119,13 +119,14 @@ static int attach_disk(const struct live_restore *l, struct qmp *q, const struct
 
 static int attach_disks(struct live_restore *l, struct qmp *q, struct error **err)
 {
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
 	struct qemu_features features;
 	int r = qemu_probe(q, &features, err);
 
-	if (r < 0)
-		return r;
+	if (r == 0)
+		r = blockgraph_load(q, &g, err);
 	for (size_t i = 0; r == 0 && i < l->n; i++)
-		r = attach_disk(l, q, &features, &l->disks[i], err);
+		r = attach_disk(l, q, &features, &g, &l->disks[i], err);
 	return r;
 }
 

@@ -68,12 +68,11 @@ static char *path_of(const struct sources *s, const struct guest_disk *d)
 	return xstrdup(v.path);
 }
 
-int compare_guest(const struct sources *s, struct qmp *q, struct error **err)
+void compare_guest(const struct sources *s, const struct blockgraph *g)
 {
 	const size_t n = s->p.conf_disks->n;
 	_cleanup_free_ struct graph_claim *claims = xcalloc(n, sizeof(*claims));
 	_cleanup_strv_ char **others = NULL, **paths = NULL;
-	int r;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct guest_disk *d = &s->p.conf_disks->disks[i];
@@ -86,10 +85,9 @@ int compare_guest(const struct sources *s, struct qmp *q, struct error **err)
 		claims[i] = (struct graph_claim){ .key = s->p.conf_disks->disks[i].key,
 						  .id = s->p.conf_disks->disks[i].device,
 						  .path = *paths[i] ? paths[i] : NULL };
-	r = graph_find_unclaimed(q, claims, n, &others, err);
+	others = graph_find_unclaimed(g, claims, n);
 	for (size_t i = 0; others && others[i]; i++)
 		log_warn(s->p.log,
 			 "QEMU has a disk that the configuration does not name: %s; it is not saved",
 			 others[i]);
-	return r;
 }

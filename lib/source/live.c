@@ -84,13 +84,14 @@ static int look_at_qemu(const struct sources *s, struct qmp *q, struct error **e
 	return r;
 }
 
-static int find_disk(const struct sources *s, struct source *d, struct qmp *q, struct error **err)
+static int find_disk(const struct sources *s, struct source *d, struct qmp *q, const struct blockgraph *g,
+		     struct error **err)
 {
 	const char *key = d->conf->key;
 	int r;
 
 	d->live = xcalloc(1, sizeof(*d->live));
-	r = graph_find_disk(q, key, d->conf->device, d->volume->path, &d->live->graph, err);
+	r = graph_find_disk(q, g, key, d->conf->device, d->volume->path, &d->live->graph, err);
 	if (r == 0)
 		r = graph_names_init(&d->live->names, key, err);
 	if (r == 0)
@@ -103,15 +104,18 @@ static int find_disk(const struct sources *s, struct source *d, struct qmp *q, s
 
 int live_open(struct sources *s, struct source *const *disks, size_t n, struct error **err)
 {
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
 	_cleanup_qmp_ struct qmp *q = NULL;
 	int r = live_monitor(s, &q, err);
 
 	if (r == 0)
 		r = look_at_qemu(s, q, err);
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = find_disk(s, disks[i], q, err);
 	if (r == 0)
-		r = compare_guest(s, q, err);
+		r = blockgraph_load(q, &g, err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = find_disk(s, disks[i], q, &g, err);
+	if (r == 0)
+		compare_guest(s, &g);
 	if (r == 0)
 		r = vcpus_run(q, &s->live->vcpus_ran, err);
 	return r;

@@ -56,7 +56,7 @@ void live_endpoint(const struct sources *s, const struct source *d, struct sourc
 /* Warns about another file than the configuration's, and about a disk that QEMU decrypts. */
 void compare_disk(const struct sources *s, const struct source *d);
 /* Warns about disks of the guest that the configuration does not name. */
-int compare_guest(const struct sources *s, struct qmp *q, struct error **err);
+void compare_guest(const struct sources *s, const struct blockgraph *g);
 
 /* ---- instant.c ---- */
 

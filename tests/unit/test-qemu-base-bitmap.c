@@ -18,7 +18,7 @@ static void find_quietly(struct bench *b, const char *key)
 	struct error *err = NULL;
 
 	graph_disk_clear(&b->disk);
-	graph_find_disk(b->q, key, NULL, b->disk_path, &b->disk, &err);
+	find_disk(b->q, key, b->disk_path, &b->disk, &err);
 	die_on(err, "find");
 }
 
@@ -164,7 +164,7 @@ static char *read_bits(struct bench *b)
 	    nbd_block_status(nbd, b->disk.size, 0,
 			     (nbd_extent_callback){ .callback = note_bits, .user_data = &bits }, 0))
 		buf_addf(&bits.text, "%s", nbd_get_error());
-	step(graph_del_export(b->q, &b->names, &err), &err, "del export");
+	step(del_export(b->q, &b->names, &err), &err, "del export");
 	nbd_close(nbd);
 	return buf_steal(&bits.text);
 }
@@ -407,7 +407,7 @@ static void test_snapshot(void)
 static bool is_unplugged(struct bench *b)
 {
 	struct graph_disk d = { 0 };
-	const bool there = graph_find_disk(b->q, "scsi0", NULL, NULL, &d, NULL) == 0;
+	const bool there = find_disk(b->q, "scsi0", NULL, &d, NULL) == 0;
 
 	graph_disk_clear(&d);
 	return !there;

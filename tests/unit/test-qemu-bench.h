@@ -118,6 +118,14 @@ HELPER void bench_clear(struct bench *b)
 	free(b->before);
 }
 
+HELPER int del_export(struct qmp *q, const struct graph_names *n, struct error **err)
+{
+	char export[32], *const ids[] = { export, NULL };
+
+	memcpy(export, n->export, sizeof(export));
+	return graph_del_exports(q, ids, err);
+}
+
 HELPER bool step(int r, struct error **err, const char *what)
 {
 	if (r < 0)
@@ -130,7 +138,7 @@ HELPER void find(struct bench *b)
 {
 	struct error *err = NULL;
 
-	ok(step(graph_find_disk(b->q, b->style->key, NULL, b->disk_path, &b->disk, &err), &err, "find"),
+	ok(step(find_disk(b->q, b->style->key, b->disk_path, &b->disk, &err), &err, "find"),
 	   "the disk is found");
 	ok(b->disk.size == b->style->size && str_equal_null(b->disk.filename, b->disk_path),
 	   "with size and file");
@@ -193,12 +201,9 @@ HELPER bool set_up(struct bench *b)
 
 HELPER bool undo_in_order(struct bench *b, struct error **err)
 {
-	return step(graph_del_export(b->q, &b->names, err), err, "del export") &&
+	return step(del_export(b->q, &b->names, err), err, "del export") &&
 	       step(graph_server_stop(b->q, err), err, "server stop") &&
-	       step(graph_del_guard(b->q, &b->names, err), err, "del guard") &&
-	       step(graph_del_snapshot(b->q, &b->names, err), err, "del snapshot") &&
-	       step(graph_remove(b->q, &b->names, err), err, "remove") &&
-	       step(graph_cleanup(b->q, 0, NULL, err), err, "filter, bitmap, target");
+	       step(graph_cleanup(b->q, 0, NULL, err), err, "guard, snapshot, filter, bitmap, target");
 }
 
 HELPER void check_restored(struct bench *b)

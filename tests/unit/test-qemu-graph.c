@@ -79,7 +79,7 @@ static void check_snapshot(struct bench *b)
 	ok(guest_io(&b->vm, b->disk.qom_path, "write -P 0xdd 0 256k") && allocated(b->image) == 0,
 	   "writes to what was trimmed copy nothing");
 	/* The server lets go first, see qemu/server.h. */
-	ok(step(graph_del_export(b->q, &b->names, &err), &err, "del export") && vm_alive(&b->vm),
+	ok(step(del_export(b->q, &b->names, &err), &err, "del export") && vm_alive(&b->vm),
 	   "the export goes before its clients");
 	nbd_close(nbd);
 }
@@ -146,7 +146,7 @@ static void test_crash(const struct style *style, int steps)
 
 	diag("%s, crash after step %d", style->name, steps);
 	bench_init(&b, style, true);
-	graph_find_disk(b.q, style->key, NULL, b.disk_path, &b.disk, &err);
+	find_disk(b.q, style->key, b.disk_path, &b.disk, &err);
 	die_on(err, "find");
 	if (steps >= 1)
 		add_image(&b, &err);
@@ -168,7 +168,7 @@ static void test_crash(const struct style *style, int steps)
 	if (steps >= 3) {
 		struct graph_disk d = { 0 };
 
-		ok(graph_find_disk(b.q, style->key, NULL, NULL, &d, &err) == ERR_INVALID &&
+		ok(find_disk(b.q, style->key, NULL, &d, &err) == ERR_INVALID &&
 			   strstr(error_message(err), "--cleanup"),
 		   "a leftover filter is named");
 		error_free(TAKE_PTR(err));
@@ -221,7 +221,7 @@ static void test_detached(void)
 
 	diag("a disk that libvirt detaches");
 	bench_init(&b, &of_libvirt, true);
-	graph_find_disk(b.q, "scsi0", NULL, b.disk_path, &b.disk, &err);
+	find_disk(b.q, "scsi0", b.disk_path, &b.disk, &err);
 	die_on(err, "find");
 	add_image(&b, &err);
 	add_filter(&b, &err);

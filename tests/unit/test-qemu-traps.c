@@ -51,7 +51,7 @@ static void lab_init(struct lab *l)
 	die_on(err, "qemu_probe");
 	for (int i = 0; i < 2; i++) {
 		graph_names_init(&l->names[i], keys[i], &err);
-		graph_find_disk(l->q, keys[i], NULL, NULL, &l->disk[i], &err);
+		find_disk(l->q, keys[i], NULL, &l->disk[i], &err);
 		die_on(err, "find");
 	}
 	l->before = graph_text(l->vm.mon);
@@ -207,8 +207,8 @@ static void test_strangers(void)
 	ok(step(graph_cleanup(l.q, GRAPH_OURS_SERVER, NULL, &err), &err, "cleanup") &&
 		   graph_check_strangers(l.q, NULL) == ERR_INVALID,
 	   "cleanup leaves them alone");
-	ok(graph_find_disk(l.q, "scsi7", NULL, "/nonexistent", &l.disk[0], &err) == ERR_NOT_FOUND,
-	   "no such disk: %s", error_message(err));
+	ok(find_disk(l.q, "scsi7", "/nonexistent", &l.disk[0], &err) == ERR_NOT_FOUND, "no such disk: %s",
+	   error_message(err));
 	error_free(TAKE_PTR(err));
 	lab_clear(&l);
 }

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "qemu/disk.h"
 #include "qemu/guard.h"
 #include "qemu/instant.h"
 #include "qemu/leftovers.h"
@@ -235,6 +236,16 @@ __attribute__((format(printf, 3, 4))) HELPER bool guest_io(struct vm *vm, const 
 		return false;
 	}
 	return true;
+}
+
+/* Finds a disk in the graph as it is now. */
+HELPER int find_disk(struct qmp *q, const char *key, const char *path, struct graph_disk *ret,
+		     struct error **err)
+{
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
+	int r = blockgraph_load(q, &g, err);
+
+	return r < 0 ? r : graph_find_disk(q, &g, key, NULL, path, ret, err);
 }
 
 /* Names, drivers and edges of the graph, as text that can be compared. */
