@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/strv.h"
 #include "qemu/blockgraph.h"
 #include "qemu/pause.h"
@@ -40,15 +41,19 @@ int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d
 	return 0;
 }
 
-/* ---- placing one node ---- */
+/* ---- placing nodes ---- */
 
-static int set_drive(struct qmp *q, const char *qom_path, const char *node, struct error **err)
+static struct json_object *drive_args(const char *qom_path, const char *node)
 {
 	struct json_object *args = json_new_str("path", qom_path);
 
 	json_put_str(args, "property", "drive");
-	json_put_str(args, "value", node);
-	return qmp_execute(q, "qom-set", args, NULL, err);
+	return json_put_str(args, "value", node);
+}
+
+static int set_drive(struct qmp *q, const char *qom_path, const char *node, struct error **err)
+{
+	return qmp_execute(q, "qom-set", drive_args(qom_path, node), NULL, err);
 }
 
 /* Takes ownership of options. */
@@ -60,65 +65,147 @@ static int reopen_node(struct qmp *q, struct json_object *options, struct error 
 	return qmp_execute(q, "blockdev-reopen", json_put_obj(args, "options", list), NULL, err);
 }
 
+static struct json_object *throttle_over(const struct graph_disk *d, const char *node)
+{
+	return json_put_str(json_copy(d->throttle_options), "file", node);
+}
+
 int graph_place(struct qmp *q, const struct graph_disk *d, const char *node, struct error **err)
 {
-	struct json_object *options;
-
-	if (!d->throttle)
-		return set_drive(q, d->qom_path, node, err);
-	options = json_copy(d->throttle_options);
-	return reopen_node(q, json_put_str(options, "file", node), err);
+	return d->throttle ? reopen_node(q, throttle_over(d, node), err)
+			   : set_drive(q, d->qom_path, node, err);
 }
 
 /* ---- inserting all filters ---- */
 
-static int needs_pause(struct qmp *q, const struct graph_insertion *items, size_t n, bool *ret,
-		       struct error **err)
+/* The commands for all disks; one for all that have a throttle filter, then one for each of the others. */
+struct placing {
+	const struct graph_insertion *items;
+	size_t n;
+	struct qmp_command *commands;
+	size_t n_commands;
+	size_t *command_of; /* for each item */
+};
+
+static void placing_clear(struct placing *p)
 {
-	*ret = n > 1;
+	qmp_commands_clear(p->commands, p->n_commands);
+	free(p->commands);
+	free(p->command_of);
+}
+
+static size_t add_command(struct placing *p, const char *name, struct json_object *args)
+{
+	p->commands[p->n_commands] = (struct qmp_command){ .name = name, .args = args };
+	return p->n_commands++;
+}
+
+static const char *node_for(const struct graph_insertion *item, bool filter)
+{
+	return filter ? item->names->cbw : item->disk->node;
+}
+
+/* only: the items that are meant; NULL: all. */
+static void placing_init(struct placing *p, const struct graph_insertion *items, size_t n, bool filter,
+			 const bool *only)
+{
+	struct json_object *list = NULL;
+	size_t reopen = 0;
+
+	*p = (struct placing){ .items = items, .n = n };
+	p->commands = xcalloc(n, sizeof(*p->commands));
+	p->command_of = xcalloc(n, sizeof(*p->command_of));
+	for (size_t i = 0; i < n; i++) {
+		const struct graph_disk *d = items[i].disk;
+
+		if (only && !only[i])
+			continue;
+		if (d->throttle && !list) {
+			list = json_new_array();
+			reopen = add_command(p, "blockdev-reopen",
+					     json_put_obj(json_new_obj(), "options", list));
+		}
+		if (d->throttle)
+			json_append(list, throttle_over(d, node_for(&items[i], filter)));
+		p->command_of[i] =
+			d->throttle ? reopen
+				    : add_command(p, "qom-set",
+						  drive_args(d->qom_path, node_for(&items[i], filter)));
+	}
+}
+
+static int placing_run(struct qmp *q, struct placing *p, bool pause, uint64_t *ret_ns, struct error **err)
+{
+	*ret_ns = 0;
+	return pause ? graph_execute_in_pause(q, p->commands, p->n_commands, ret_ns, err)
+		     : qmp_execute_together(q, p->commands, p->n_commands, err);
+}
+
+/* The error of the first disk whose filter is not in. */
+static int placing_error(struct placing *p, struct error **err)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		struct qmp_command *c = &p->commands[p->command_of[i]];
+
+		if (c->r == 0)
+			continue;
+		error_keep_first(err, &c->err);
+		return error_wrap(err, c->r, "inserting the filter for %s", p->items[i].disk->key);
+	}
+	return 0;
+}
+
+/* Those that are in, see graph_place(). */
+static void take_back(struct qmp *q, const struct placing *p, bool pause)
+{
+	_cleanup_free_ bool *placed = xcalloc(p->n, sizeof(*placed));
+	_cleanup_(placing_clear) struct placing back = { 0 };
+	bool any = false;
+	uint64_t ns;
+
+	for (size_t i = 0; i < p->n; i++) {
+		placed[i] = p->commands[p->command_of[i]].r == 0;
+		any |= placed[i];
+	}
+	placing_init(&back, p->items, p->n, false, placed);
+	if (any)
+		(void)placing_run(q, &back, pause, &ns, NULL);
+}
+
+/*
+ * blockdev-reopen drains all its nodes before it changes the first, and lets them go after the last: what the
+ * guest had written to any of them is in all snapshots, and nothing that it writes later.  So disks that have
+ * a throttle filter need no pause.
+ */
+static int needs_pause(struct qmp *q, const struct graph_insertion *items, size_t n, size_t commands,
+		       bool *ret, struct error **err)
+{
+	*ret = commands > 1;
 	for (size_t i = 0; i < n; i++)
 		if (type_needs_pause(items[i].disk->qom_type))
 			*ret = true;
 	return *ret ? 0 : graph_pause_is_needed(q, ret, err);
 }
 
-static void remove_placed(struct qmp *q, const struct graph_insertion *items, size_t n)
+static int insert_all(struct qmp *q, const struct graph_insertion *items, size_t n,
+		      struct graph_instant *instant, struct error **err)
 {
-	while (n-- > 0)
-		(void)graph_place(q, items[n].disk, items[n].disk->node, NULL);
-}
+	_cleanup_(placing_clear) struct placing p = { 0 };
+	_cleanup_error_ struct error *mine = NULL;
+	bool pause;
+	int r, placed;
 
-static int place_all(struct qmp *q, const struct graph_insertion *items, size_t n, struct error **err)
-{
-	for (size_t i = 0; i < n; i++) {
-		int r = graph_place(q, items[i].disk, items[i].names->cbw, err);
-
-		if (r < 0) {
-			remove_placed(q, items, i);
-			return error_wrap(err, r, "inserting the filter for %s", items[i].disk->key);
-		}
-	}
-	return 0;
-}
-
-static int insert_paused(struct qmp *q, const struct graph_insertion *items, size_t n,
-			 struct graph_instant *instant, struct error **err)
-{
-	_cleanup_error_ struct error *cont_err = NULL;
-	struct graph_pause pause;
-	int r, end;
-
-	r = graph_pause_begin(q, &pause, err);
-	instant->paused = pause.ours;
-	if (r == 0)
-		r = place_all(q, items, n, err);
-	end = graph_pause_end(q, &pause, &instant->paused_ns, &cont_err);
-	if (r == 0 && end < 0)
-		remove_placed(q, items, n);
-	if (r < 0 || end == 0)
+	placing_init(&p, items, n, true, NULL);
+	r = needs_pause(q, items, n, p.n_commands, &pause, err);
+	if (r < 0)
 		return r;
-	error_keep_first(err, &cont_err);
-	return end;
+	r = placing_run(q, &p, pause, &instant->paused_ns, err);
+	instant->paused = instant->paused_ns > 0;
+	placed = r == 0 || r == ERR_PEER ? placing_error(&p, &mine) : 0;
+	if (r < 0 || placed < 0)
+		take_back(q, &p, pause);
+	error_keep_first(err, &mine);
+	return r < 0 ? r : placed;
 }
 
 int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n, struct graph_instant *ret,
@@ -126,18 +213,13 @@ int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n, s
 {
 	struct graph_instant instant = { 0 };
 	const struct cancel *cancel;
-	bool needed;
 	int r;
 
 	for (size_t i = 0; i < n; i++)
 		graph_write_out(items[i].disk->filename);
 	/* all or nothing: a request to stop takes effect afterwards */
 	cancel = qmp_set_cancel(q, NULL);
-	r = needs_pause(q, items, n, &needed, err);
-	if (r == 0 && needed)
-		r = insert_paused(q, items, n, &instant, err);
-	else if (r == 0)
-		r = place_all(q, items, n, err);
+	r = insert_all(q, items, n, &instant, err);
 	qmp_set_cancel(q, cancel);
 	if (ret)
 		*ret = instant;

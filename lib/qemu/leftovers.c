@@ -294,7 +294,7 @@ static void remove_paused(struct cleanup *c)
 
 	note_error(c, graph_pause_if_needed(c->q, &pause, &e), &e);
 	remove_nodes(c);
-	note_error(c, graph_pause_end(c->q, &pause, NULL, &e), &e);
+	note_error(c, graph_pause_end(c->q, &pause, &e), &e);
 }
 
 /* Not in a pause, see graph_del_exports(). */

@@ -1,8 +1,10 @@
 #include "qemu/pause.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
 #include "qemu/names.h"
@@ -46,24 +48,35 @@ static void write_out_all(struct qmp *q)
 	}
 }
 
-int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err)
+/* *ret: the guest runs, and what `stop` would flush has been written out. */
+static int prepare_stop(struct qmp *q, bool *ret, struct error **err)
 {
 	_cleanup_json_ struct json_object *status = NULL;
 	int r;
 
-	*p = (struct graph_pause){ 0 };
+	*ret = false;
 	if (qmp_pausing(q)->paused)
 		return 0;
 	r = qmp_execute(q, "query-status", NULL, &status, err);
-	if (r < 0)
+	if (r < 0 || !json_get_bool(status, "running", false))
 		return r;
-	if (!json_get_bool(status, "running", false))
-		return 0;
 	write_out_all(q);
+	*ret = true;
+	return 0;
+}
+
+int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err)
+{
+	bool runs;
+	int r;
+
+	*p = (struct graph_pause){ 0 };
+	r = prepare_stop(q, &runs, err);
+	if (r < 0 || !runs)
+		return r;
 	/* a request to stop does not interrupt these milliseconds */
 	p->cancel = qmp_set_cancel(q, NULL);
 	p->ours = qmp_pausing(q)->paused = true;
-	p->since_ns = units_now_ns();
 	r = qmp_execute(q, "stop", NULL, NULL, err);
 	if (r == ERR_PEER) {
 		p->ours = qmp_pausing(q)->paused = false;
@@ -72,19 +85,52 @@ int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err)
 	return r;
 }
 
-int graph_pause_end(struct qmp *q, struct graph_pause *p, uint64_t *ret_ns, struct error **err)
+/* The first error of list[at]. */
+static int keep_own_error(struct qmp_command *list, size_t at, int r, struct error **err)
+{
+	if (r < 0 || list[at].r == 0)
+		return r;
+	error_keep_first(err, &list[at].err);
+	return list[at].r;
+}
+
+int graph_execute_in_pause(struct qmp *q, struct qmp_command *list, size_t n, uint64_t *ret_ns,
+			   struct error **err)
+{
+	_cleanup_free_ struct qmp_command *all = NULL;
+	uint64_t since;
+	bool runs;
+	int r = prepare_stop(q, &runs, err);
+
+	*ret_ns = 0;
+	if (r < 0)
+		return r;
+	if (!runs)
+		return qmp_execute_together(q, list, n, err);
+	all = xcalloc(n + 2, sizeof(*all));
+	all[0].name = "stop";
+	memcpy(all + 1, list, n * sizeof(*list));
+	all[n + 1].name = "cont";
+	since = units_now_ns();
+	r = qmp_execute_together(q, all, n + 2, err);
+	*ret_ns = units_now_ns() - since;
+	memcpy(list, all + 1, n * sizeof(*list));
+	r = keep_own_error(all, 0, r, err);
+	r = keep_own_error(all, n + 1, r, err);
+	qmp_commands_clear(all, 1);
+	qmp_commands_clear(all + n + 1, 1);
+	return r;
+}
+
+int graph_pause_end(struct qmp *q, struct graph_pause *p, struct error **err)
 {
 	int r;
 
-	if (ret_ns)
-		*ret_ns = 0;
 	if (!p->ours)
 		return 0;
 	p->ours = qmp_pausing(q)->paused = false;
 	r = qmp_execute(q, "cont", NULL, NULL, err);
 	qmp_set_cancel(q, p->cancel);
-	if (r == 0 && ret_ns)
-		*ret_ns = units_now_ns() - p->since_ns;
 	return r;
 }
 
@@ -131,7 +177,7 @@ int graph_pause_if_needed(struct qmp *q, struct graph_pause *p, struct error **e
 int graph_pause_end_after(struct qmp *q, struct graph_pause *p, int r, struct error **err)
 {
 	_cleanup_error_ struct error *e = NULL;
-	int end = graph_pause_end(q, p, NULL, &e);
+	int end = graph_pause_end(q, p, &e);
 
 	if (r < 0 || end == 0)
 		return r;

@@ -30,8 +30,7 @@
 #include "qemu/qmp.h"
 
 struct graph_pause {
-	bool ours; /* we have paused it, and must let it go on */
-	uint64_t since_ns;
+	bool ours;                   /* we have paused it, and must let it go on */
 	const struct cancel *cancel; /* of the connection, which has none while the guest is paused */
 };
 
@@ -58,10 +57,20 @@ int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err);
 /* graph_pause_begin() if this QEMU needs it. */
 int graph_pause_if_needed(struct qmp *q, struct graph_pause *p, struct error **err);
 
-/* Lets the guest go on if p has paused it.  *ret_ns (may be NULL): how long it was paused. */
-int graph_pause_end(struct qmp *q, struct graph_pause *p, uint64_t *ret_ns, struct error **err);
+/* Lets the guest go on if p has paused it. */
+int graph_pause_end(struct qmp *q, struct graph_pause *p, struct error **err);
 /* The same after a step that returned r: returns r if that is an error, else the result of going on. */
 int graph_pause_end_after(struct qmp *q, struct graph_pause *p, int r, struct error **err);
+
+/*
+ * Runs the commands in a pause of their own, whose `stop` and `cont` are sent in one piece with them: the
+ * guest waits for QEMU alone.  QEMU reads what a monitor sends byte by byte, 2.7 us each, which is most of
+ * the pause; so the commands should be short.  *ret_ns: how long it was paused, from `stop` to the answer to
+ * `cont`; 0 if it did not run.  An error is that of qmp_execute_together(), of `stop` or of `cont`; those of
+ * the commands are in the list.
+ */
+int graph_execute_in_pause(struct qmp *q, struct qmp_command *list, size_t n, uint64_t *ret_ns,
+			   struct error **err);
 
 /* Runs one command, in a pause if this QEMU needs it.  Takes ownership of args. */
 int graph_execute_paused(struct qmp *q, const char *command, struct json_object *args, struct error **err);

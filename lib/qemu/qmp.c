@@ -151,16 +151,22 @@ int qmp_open_socket(int fd, const char *name, int timeout_ms, const struct cance
 	return negotiate(q, channel_deadline(timeout_ms), ret, err);
 }
 
-static int send_command(struct qmp *q, const char *command, struct json_object *args, uint64_t id,
-			int pass_fd, uint64_t deadline, struct error **err)
+static void put_line(struct buf *text, const char *command, struct json_object *args, uint64_t id)
 {
 	_cleanup_json_ struct json_object *o = json_new_str("execute", command);
-	_cleanup_buf_ struct buf text = BUF_INIT;
 
 	json_put_obj(o, "arguments", json_object_get(args));
 	json_put_u64(o, "id", id);
-	buf_adds(&text, json_text(o));
-	buf_addc(&text, '\n');
+	buf_adds(text, json_text(o));
+	buf_addc(text, '\n');
+}
+
+static int send_command(struct qmp *q, const char *command, struct json_object *args, uint64_t id,
+			int pass_fd, uint64_t deadline, struct error **err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	put_line(&text, command, args, id);
 	return channel_send(&q->channel, text.data, text.len, pass_fd, deadline, err);
 }
 
@@ -223,6 +229,50 @@ int qmp_execute(struct qmp *q, const char *command, struct json_object *args, st
 		struct error **err)
 {
 	return qmp_execute_timeout(q, command, args, qmp_command_timeout_ms(command), ret, err);
+}
+
+/* The answer to list[i], whose error is the command's own. */
+static int take_answer(struct qmp *q, struct qmp_command *c, uint64_t id, uint64_t deadline,
+		       struct error **err)
+{
+	_cleanup_json_ struct json_object *answer = NULL;
+	int r = wait_answer(q, id, deadline, &answer, err);
+
+	if (r < 0)
+		return error_wrap(err, r, "QMP command '%s' failed", c->name);
+	c->r = channel_result(answer, NULL, &c->err);
+	if (c->r < 0)
+		error_wrap(&c->err, c->r, "QMP command '%s' failed", c->name);
+	return 0;
+}
+
+int qmp_execute_together(struct qmp *q, struct qmp_command *list, size_t n, struct error **err)
+{
+	const uint64_t first = q->next_id + 1;
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	int timeout_ms = 0, r;
+	uint64_t deadline;
+
+	for (size_t i = 0; i < n; i++) {
+		const int ms = qmp_command_timeout_ms(list[i].name);
+
+		put_line(&text, list[i].name, list[i].args, ++q->next_id);
+		timeout_ms = ms > timeout_ms ? ms : timeout_ms;
+		list[i].r = ERR_GONE;
+	}
+	deadline = channel_deadline(timeout_ms);
+	r = channel_send(&q->channel, text.data, text.len, -1, deadline, err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = take_answer(q, &list[i], first + i, deadline, err);
+	return r;
+}
+
+void qmp_commands_clear(struct qmp_command *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		json_object_put(list[i].args);
+		error_free(list[i].err);
+	}
 }
 
 int qmp_pass_fd(struct qmp *q, const char *name, int fd, struct error **err)

@@ -60,6 +60,22 @@ int qmp_execute(struct qmp *q, const char *command, struct json_object *args, st
 int qmp_execute_timeout(struct qmp *q, const char *command, struct json_object *args, int timeout_ms,
 			struct json_object **ret, struct error **err);
 
+/* One of several commands, and what has become of it. */
+struct qmp_command {
+	const char *name;
+	struct json_object *args; /* NULL: none */
+	int r;                    /* 0, ERR_PEER, ERR_CORRUPT; ERR_GONE: no answer came */
+	struct error *err;        /* says why, if QEMU has answered */
+};
+/*
+ * Sends all commands in one piece, then reads their answers.  QEMU runs them in their order, and goes on
+ * after one that it refuses: r and err of each tell.  An error here means that some answers did not come;
+ * QEMU may have run those commands or not.  The whole has the time limit of its slowest command.
+ */
+int qmp_execute_together(struct qmp *q, struct qmp_command *list, size_t n, struct error **err);
+/* Frees what the members own. */
+void qmp_commands_clear(struct qmp_command *list, size_t n);
+
 /* QEMU keeps a copy of the descriptor under that name until qmp_close_fd(), also after qmp_close(). */
 int qmp_pass_fd(struct qmp *q, const char *name, int fd, struct error **err);
 /* 0 also if there is no descriptor of that name. */
