@@ -132,6 +132,19 @@ static void channel_trace(const struct channel *c, char sign, const char *data, 
 	trace_write_bytes(TRACE_QMP, slash ? slash + 1 : c->path, sign, data, len);
 }
 
+/* Each command has a line of its own. */
+static void trace_lines(const struct channel *c, const char *data, size_t len)
+{
+	while (len > 0) {
+		const char *end = memchr(data, '\n', len);
+		const size_t n = end ? (size_t)(end - data) + 1 : len;
+
+		channel_trace(c, '>', data, n);
+		data += n;
+		len -= n;
+	}
+}
+
 static ssize_t send_some(int fd, const char *data, size_t len, int pass_fd)
 {
 	union {
@@ -161,7 +174,7 @@ int channel_send(struct channel *c, const char *data, size_t len, int pass_fd, u
 	ssize_t n;
 	int r;
 
-	channel_trace(c, '>', data, len);
+	trace_lines(c, data, len);
 	while (len > 0) {
 		n = send_some(c->fd, data, len, pass_fd);
 		if (n >= 0) {

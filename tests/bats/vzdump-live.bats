@@ -65,6 +65,30 @@ backup_rewritten() {
 	has_line '^INFO: Backup job finished successfully$'
 }
 
+# asked <name>: how often the last backup gave QEMU a command of that name
+asked() {
+	grep -cE " > .*\"execute\": ?\"$1\"" "$VZ_TMP/trace" || true
+}
+
+@test "QEMU gets few commands for each disk, none that takes it long, and looks at its graph once a phase" {
+	local i n disks vmid
+	for disks in 1 6; do
+		vmid=$((123 + disks))
+		for ((i = 0; i < disks; i++)); do
+			disk_add $vmid scsi$i throttle 1M
+		done
+		qemu_start $vmid running
+		VZDUMP_TRACE=qmp "$VZDUMP" $vmid --storage backup --fleecing enabled=1,storage=fast 2> "$VZ_TMP/trace"
+		n=$(asked '[^"]*')
+		[[ $n -gt 30 && $n -le $((60 + 20 * disks)) ]] || { echo "$n commands for $disks disks"; return 1; }
+		[[ $(asked query-named-block-nodes) -le 8 && $(asked query-iothreads) -le 6 ]]
+		[[ $(asked query-qmp-schema) = 0 ]]
+		# one command puts all filters below the throttle filters, so nothing need stand still
+		[[ $(asked stop) = 0 && $(asked blockdev-reopen) = $((1 + disks)) ]]
+		qemu_quit $vmid
+	done
+}
+
 @test "what the host holds back of a disk is written out before a change for which the guest waits" {
 	disk_add 123 scsi0 throttle 8M
 	qemu_start 123

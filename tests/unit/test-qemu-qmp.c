@@ -149,6 +149,20 @@ static void serve_half_a_graph(int fd)
 	hear(fd, line, sizeof(line));
 }
 
+/* Answers three commands only once all have arrived, and refuses the second. */
+static void serve_together(int fd)
+{
+	char line[4096];
+
+	if (!greet(fd) || !hear(fd, line, sizeof(line)) || !hear(fd, line, sizeof(line)))
+		return;
+	say(fd, "{\"event\":\"STOP\"}\n{\"return\":{},\"id\":2}\n{\"error\":{\"desc\":\"No\"},\"id\":3}\n");
+	say(fd, "{\"return\":{},\"id\":4}\n");
+	/* and ends after the first of the next two */
+	if (hear(fd, line, sizeof(line)) && hear(fd, line, sizeof(line)))
+		say(fd, "{\"return\":{},\"id\":5}\n");
+}
+
 static int open_to(struct peer *p, void (*serve)(int), struct qmp **q, struct error **err)
 {
 	peer_start(p, serve);
@@ -217,6 +231,27 @@ static void test_answers(void)
 	error_free(TAKE_PTR(err));
 	ok(run(q, "query-a", &ret, &err) == ERR_CORRUPT, "neither yes nor no");
 	end(&p, TAKE_PTR(q), &err);
+}
+
+static void test_together(void)
+{
+	struct qmp_command list[] = { { .name = "stop" }, { .name = "qom-set" }, { .name = "cont" } };
+	struct error *err = NULL;
+	struct qmp *q = NULL;
+	struct peer p;
+
+	open_to(&p, serve_together, &q, &err);
+	ok(qmp_execute_together(q, list, 3, &err) == 0 && list[0].r == 0 && list[1].r == ERR_PEER &&
+		   list[2].r == 0,
+	   "commands are sent before the first answer: %s", error_message(list[1].err));
+	ok(strstr(error_message(list[1].err), "'qom-set' failed: No") && !list[0].err && !list[2].err,
+	   "each has its own answer");
+	qmp_commands_clear(list, 3);
+	list[0] = list[1] = (struct qmp_command){ .name = "query-a" };
+	ok(qmp_execute_together(q, list, 2, &err) == ERR_GONE && list[0].r == 0 && list[1].r == ERR_GONE,
+	   "what was not answered is known: %s", error_message(err));
+	qmp_commands_clear(list, 2);
+	end(&p, q, &err);
 }
 
 static void expect(void (*serve)(int), int code, const char *what)
@@ -351,6 +386,7 @@ int main(void)
 {
 	test_openings();
 	test_answers();
+	test_together();
 	expect(serve_hangup, ERR_GONE, "hang-up");
 	expect(serve_endless, ERR_TIMEOUT, "a line without end");
 	expect(serve_events, ERR_TIMEOUT, "events without end");

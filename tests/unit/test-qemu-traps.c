@@ -14,6 +14,19 @@ static const char *const two_disks[] = {
 	NULL,
 };
 
+static const char *const two_throttled[] = {
+	"-object",   "throttle-group,id=tg0",
+	"-object",   "throttle-group,id=tg1",
+	"-blockdev", "driver=raw,node-name=f0,file.driver=file,file.filename=@/a.raw",
+	"-blockdev", "driver=throttle,node-name=drive-scsi0,throttle-group=tg0,file=f0",
+	"-blockdev", "driver=raw,node-name=f1,file.driver=file,file.filename=@/b.raw",
+	"-blockdev", "driver=throttle,node-name=drive-virtio0,throttle-group=tg1,file=f1",
+	"-device",   "virtio-scsi-pci,id=virtioscsi0",
+	"-device",   "scsi-hd,id=scsi0,drive=drive-scsi0,bus=virtioscsi0.0",
+	"-device",   "virtio-blk-pci,id=virtio0,drive=drive-virtio0",
+	NULL,
+};
+
 struct lab {
 	struct vm vm;
 	struct qmp *q;
@@ -33,14 +46,14 @@ static bool step(int r, struct error **err, const char *what)
 	return r == 0;
 }
 
-static void lab_init(struct lab *l)
+static void lab_init_with(struct lab *l, const char *const *args)
 {
 	static const char *const keys[] = { "scsi0", "virtio0" };
 	struct error *err = NULL;
 
 	*l = (struct lab){ 0 };
 	vm_init(&l->vm, true);
-	vm_add(&l->vm, two_disks);
+	vm_add(&l->vm, args);
 	make_disk(&l->vm, "a.raw", 4 * MIB);
 	make_disk(&l->vm, "b.raw", 4 * MIB);
 	l->sink_path = vm_file(&l->vm, "sink");
@@ -55,6 +68,11 @@ static void lab_init(struct lab *l)
 		die_on(err, "find");
 	}
 	l->before = graph_text(l->vm.mon);
+}
+
+static void lab_init(struct lab *l)
+{
+	lab_init_with(l, two_disks);
 }
 
 static void lab_clear(struct lab *l)
@@ -133,6 +151,45 @@ static void test_instant(void)
 		   step(graph_del_node(l.q, l.names[0].target, &err), &err, "target"),
 	   "the first filter was taken out again");
 	check_restored(&l, "half an insertion");
+	lab_clear(&l);
+}
+
+/* How many of the disks have their filter as the child of their throttle filter. */
+static int filters_in(struct lab *l)
+{
+	_cleanup_blockgraph_ struct blockgraph g = { 0 };
+	int n = 0;
+
+	blockgraph_load(l->vm.mon, &g, NULL);
+	for (int i = 0; i < 2; i++)
+		n += str_equal_null(blockgraph_child(&g, l->disk[i].throttle, "file"), l->names[i].cbw);
+	return n;
+}
+
+/* QEMU changes all throttle filters or none, and nothing passes them meanwhile. */
+static void test_throttled_instant(void)
+{
+	struct graph_insertion items[2];
+	struct graph_instant instant;
+	struct error *err = NULL;
+	struct lab l;
+
+	lab_init_with(&l, two_throttled);
+	for (int i = 0; i < 2; i++)
+		items[i] = (struct graph_insertion){ &l.disk[i], &l.names[i] };
+	ok(add(&l, 0, 45), "the first disk is prepared, the second is not");
+	ok(graph_insert(l.q, items, 2, &instant, &err) == ERR_PEER && !instant.paused, "insertion fails: %s",
+	   error_message(err));
+	error_free(TAKE_PTR(err));
+	ok(step(graph_del_node(l.q, l.names[0].cbw, &err), &err, "filter"),
+	   "the first filter was not put in");
+	ok(step(graph_del_node(l.q, l.names[0].target, &err), &err, "target"), "its target goes");
+	ok(add(&l, 0, 45) && add(&l, 1, 45), "both are prepared");
+	ok(step(graph_insert(l.q, items, 2, &instant, &err), &err, "insert") && !instant.paused,
+	   "and go in while the vCPUs run");
+	ok(filters_in(&l) == 2, "below the throttle filters");
+	ok(step(graph_cleanup(l.q, 0, NULL, &err), &err, "cleanup") && is_running(&l), "both come out");
+	check_restored(&l, "two throttled disks");
 	lab_clear(&l);
 }
 
@@ -229,6 +286,7 @@ int main(void)
 {
 	test_names();
 	test_instant();
+	test_throttled_instant();
 	test_sink(SIGKILL, 45);
 	test_sink(SIGSTOP, 2);
 	test_strangers();
