@@ -1,6 +1,7 @@
 #include "copy/disk.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@
 
 struct request {
 	struct nbd_read read; /* the first member: it is what comes back */
+	struct proof_read proof;
 	struct copy_disk *disk;
 	struct queue_read what;
 	struct vma_extent *extent;
@@ -55,29 +57,9 @@ int copy_disk_new(struct copy_shared *shared, struct fill *read, const char *nam
 	return r;
 }
 
-void copy_disk_end_source(struct copy_disk *d)
-{
-	nbd_source_free(TAKE_PTR(d->source));
-}
-
 void copy_disk_end_sink(struct copy_disk *d)
 {
 	sink_free(TAKE_PTR(d->sink));
-}
-
-void copy_disk_free(struct copy_disk *d)
-{
-	copy_disk_end_sink(d);
-	copy_disk_end_source(d);
-	queue_clear(&d->queue);
-	candidates_clear(&d->candidates);
-	cover_reuse_clear(&d->cover_reuse);
-	runs_clear(&d->released);
-	runs_clear(&d->again);
-	cover_clear(&d->cover);
-	error_free(d->failure);
-	free(d->name);
-	free(d);
 }
 
 int copy_disk_listen(struct copy_disk *d, const char *path, struct error **err)
@@ -95,6 +77,109 @@ static int note_result(struct copy_disk *d, int r)
 	if (r < 0)
 		d->source_failed = true;
 	return r;
+}
+
+/* ---- reads that have ended ---- */
+
+/* The clusters go to the writer, which compares and takes them if there is a reuse. */
+static void settle_good(struct request *q)
+{
+	struct copy_disk *d = q->disk;
+	const struct run run = q->what.run;
+	const bool compare = d->shared->reuse;
+
+	for (uint32_t i = 0; i < run.n; i++) {
+		const uint32_t cluster = run.first + i;
+
+		if (compare ? cover_is_done(&d->cover, cluster) : !cover_mark_done(&d->cover, cluster))
+			continue;
+		vma_extent_set(q->extent, q->slot + i, d->dev, cluster,
+			       cover_cluster_len(&d->cover, cluster));
+		q->extent->slots[q->slot + i].compare = compare;
+	}
+	if (!compare)
+		queue_done(&d->queue, run);
+}
+
+static void settle_failed(struct request *q, int error)
+{
+	struct copy_disk *d = q->disk;
+	const struct run run = q->what.run;
+
+	for (uint32_t cluster = run.first; cluster < run.first + run.n; cluster++) {
+		if (cover_is_done(&d->cover, cluster))
+			continue;
+		if (!q->what.is_retry)
+			queue_retry(&d->queue, cluster);
+		else if (!d->failure)
+			error_errno(&d->failure, error, "%s: reading 64 KiB at offset %lu failed", d->name,
+				    (unsigned long)cluster_offset(cluster));
+	}
+}
+
+static void settle(struct request *q, int error)
+{
+	struct copy_disk *d = q->disk;
+
+	if (error)
+		settle_failed(q, error);
+	else
+		settle_good(q);
+	fill_settle(d->read, q->extent, q->what.run.n);
+	d->reads--;
+	free(q);
+}
+
+static struct request *request_of(struct proof_read *p)
+{
+	return (struct request *)((char *)p - offsetof(struct request, proof));
+}
+
+/* Those that are proved wrong, or of which nobody knows, fail, and so are read again by cluster. */
+static void settle_proved(struct copy_disk *d)
+{
+	struct proof_read *p;
+
+	while ((p = proofs_take(&d->proofs)))
+		settle(request_of(p), p->state == PROOF_RIGHT ? 0 : EAGAIN);
+}
+
+static void on_read_end(struct nbd_read *r, int error)
+{
+	struct request *q = (struct request *)r;
+	struct copy_disk *d = q->disk;
+
+	trace(TRACE_COPY, "%s < read clusters %u+%u%s%s", d->name, q->what.run.first, q->what.run.n,
+	      error ? ": " : "", error ? strerror(error) : "");
+	budget_give_worker(d->shared->budget);
+	if (!error && d->prove && q->what.run.n > 1)
+		proofs_add(&d->proofs, &q->proof, q->what.run);
+	else
+		settle(q, error);
+}
+
+void copy_disk_end_source(struct copy_disk *d)
+{
+	struct proof_read *p;
+
+	nbd_source_free(TAKE_PTR(d->source));
+	while ((p = proofs_drop(&d->proofs)))
+		settle(request_of(p), ENOTCONN);
+}
+
+void copy_disk_free(struct copy_disk *d)
+{
+	copy_disk_end_sink(d);
+	copy_disk_end_source(d);
+	queue_clear(&d->queue);
+	candidates_clear(&d->candidates);
+	cover_reuse_clear(&d->cover_reuse);
+	runs_clear(&d->released);
+	runs_clear(&d->again);
+	cover_clear(&d->cover);
+	error_free(d->failure);
+	free(d->name);
+	free(d);
 }
 
 /* ---- answers of the source, for the queue ---- */
@@ -149,6 +234,23 @@ static void on_dirty_end(void *opaque, int error)
 	queue_dirty_end(&d->queue, error, units_now_ns());
 }
 
+static void on_proof_piece(void *opaque, const struct piece *p)
+{
+	struct copy_disk *d = opaque;
+
+	trace_piece(d, "proof", p);
+	proofs_piece(&d->proofs, p);
+}
+
+static void on_proof_end(void *opaque, int error)
+{
+	struct copy_disk *d = opaque;
+
+	trace_answer(d, "proof", error);
+	proofs_end(&d->proofs, error);
+	settle_proved(d);
+}
+
 static void on_base_piece(void *opaque, const struct piece *p)
 {
 	struct copy_disk *d = opaque;
@@ -178,6 +280,8 @@ static const struct nbd_source_ops source_ops = {
 	.status_end = on_status_end,
 	.dirty_piece = on_dirty_piece,
 	.dirty_end = on_dirty_end,
+	.proof_piece = on_proof_piece,
+	.proof_end = on_proof_end,
 	.base_piece = on_base_piece,
 	.base_end = on_base_end,
 	.trim_end = on_trim_end,
@@ -203,63 +307,12 @@ int copy_disk_connect(struct copy_disk *d, const struct source_endpoint *s, stru
 		flags |= QUEUE_DIRTY;
 	if (s->trim && nbd_source_can_trim(d->source))
 		flags |= QUEUE_TRIM;
+	d->prove = s->distrust_ranges;
 	queue_init(&d->queue, &d->cover, flags, s->trim_granularity);
 	return incremental ? disk_base_connected(d, s, err) : 0;
 }
 
-/* ---- reads ---- */
-
-/* The clusters go to the writer, which compares and takes them if there is a reuse. */
-static void settle_good(struct request *q)
-{
-	struct copy_disk *d = q->disk;
-	const struct run run = q->what.run;
-	const bool compare = d->shared->reuse;
-
-	for (uint32_t i = 0; i < run.n; i++) {
-		const uint32_t cluster = run.first + i;
-
-		if (compare ? cover_is_done(&d->cover, cluster) : !cover_mark_done(&d->cover, cluster))
-			continue;
-		vma_extent_set(q->extent, q->slot + i, d->dev, cluster,
-			       cover_cluster_len(&d->cover, cluster));
-		q->extent->slots[q->slot + i].compare = compare;
-	}
-	if (!compare)
-		queue_done(&d->queue, run);
-}
-
-static void settle_failed(struct request *q, int error)
-{
-	struct copy_disk *d = q->disk;
-	const struct run run = q->what.run;
-
-	for (uint32_t cluster = run.first; cluster < run.first + run.n; cluster++) {
-		if (cover_is_done(&d->cover, cluster))
-			continue;
-		if (!q->what.is_retry)
-			queue_retry(&d->queue, cluster);
-		else if (!d->failure)
-			error_errno(&d->failure, error, "%s: reading 64 KiB at offset %lu failed", d->name,
-				    (unsigned long)cluster_offset(cluster));
-	}
-}
-
-static void on_read_end(struct nbd_read *r, int error)
-{
-	struct request *q = (struct request *)r;
-
-	trace(TRACE_COPY, "%s < read clusters %u+%u%s%s", q->disk->name, q->what.run.first, q->what.run.n,
-	      error ? ": " : "", error ? strerror(error) : "");
-	if (error)
-		settle_failed(q, error);
-	else
-		settle_good(q);
-	fill_settle(q->disk->read, q->extent, q->what.run.n);
-	budget_give_worker(q->disk->shared->budget);
-	q->disk->reads--;
-	free(q);
-}
+/* ---- what is to be read ---- */
 
 static bool has_begun(const struct copy_disk *d)
 {
@@ -362,6 +415,17 @@ static int ask_dirty(struct copy_disk *d, uint64_t now_ns, struct error **err)
 	return nbd_source_ask_dirty(d->source, q.offset, q.length, err);
 }
 
+static int ask_proof(struct copy_disk *d, struct error **err)
+{
+	struct question q;
+
+	if (!proofs_next_question(&d->proofs, &d->cover, &q))
+		return 0;
+	trace(TRACE_COPY, "%s > proof of bytes %lu+%lu", d->name, (unsigned long)q.offset,
+	      (unsigned long)q.length);
+	return nbd_source_ask_proof(d->source, q.offset, q.length, err);
+}
+
 static int ask_status(struct copy_disk *d, uint64_t now_ns, struct error **err)
 {
 	struct question q;
@@ -380,6 +444,8 @@ static int send_requests(struct copy_disk *d, uint64_t now_ns, struct error **er
 {
 	int r = ask_dirty(d, now_ns, err);
 
+	if (r == 0)
+		r = ask_proof(d, err);
 	if (r == 0)
 		r = send_trims(d, err);
 	if (r == 0)

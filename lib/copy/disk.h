@@ -26,6 +26,7 @@
 #include "copy/cover.h"
 #include "copy/fill.h"
 #include "copy/nbd-source.h"
+#include "copy/proof.h"
 #include "copy/push.h"
 #include "copy/queue.h"
 #include "copy/sink.h"
@@ -54,8 +55,10 @@ struct copy_disk {
 	struct queue queue;        /* set up once the disk is connected */
 	struct nbd_source *source; /* NULL: not connected */
 	struct push push;
-	struct sink *sink; /* NULL: none */
-	unsigned reads;    /* in flight */
+	struct sink *sink;    /* NULL: none */
+	bool prove;           /* reads of several clusters have to be proved right */
+	struct proofs proofs; /* of those whose data is here */
+	unsigned reads;       /* in flight, or to be proved */
 
 	/* of an incremental backup, see disk-base.h: */
 	struct candidates candidates;   /* what may have changed */

@@ -8,9 +8,9 @@
 #include "base/strv.h"
 #include "qemu/nbd.h"
 
-/* The connection to ask a bitmap by. */
+/* A kind of question about a bitmap. */
 struct bitmap {
-	struct nbd_handle *nbd; /* NULL: no bitmap */
+	struct nbd_handle *nbd; /* the connection to ask by; NULL: no bitmap */
 	int error;              /* of the question that is open */
 	void *opaque;
 	void (*piece)(void *opaque, const struct piece *p);
@@ -23,6 +23,7 @@ struct nbd_source {
 	void *opaque;
 	struct nbd_handle *nbd;
 	struct bitmap dirty, base;
+	struct bitmap proof;      /* asks by the connection of `dirty` */
 	struct nbd_handle *image; /* of the fleecing image, for TRIMs; NULL: those of `nbd` do */
 	bool ending;              /* nothing more is sent */
 	uint32_t read_flags;
@@ -138,12 +139,14 @@ int nbd_source_new(const char *name, uint64_t size, const struct nbd_source_addr
 		.opaque = opaque,
 		.dirty = { .opaque = opaque, .piece = ops->dirty_piece, .end = ops->dirty_end },
 		.base = { .opaque = opaque, .piece = ops->base_piece, .end = ops->base_end },
+		.proof = { .opaque = opaque, .piece = ops->proof_piece, .end = ops->proof_end },
 	};
 	r = connect_data(s, size, a, cancel, err);
 	if (r == 0)
 		r = connect_bitmap(s, a, a->bitmap, cancel, &s->dirty.nbd, err);
 	if (r == 0)
 		r = connect_bitmap(s, a, a->base_bitmap, cancel, &s->base.nbd, err);
+	s->proof.nbd = s->dirty.nbd;
 	if (r == 0 && a->image)
 		r = connect_image(s, a, cancel, err);
 	if (r < 0)
@@ -311,6 +314,11 @@ static int ask_bitmap(struct nbd_source *s, struct bitmap *b, uint64_t offset, u
 int nbd_source_ask_dirty(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err)
 {
 	return ask_bitmap(s, &s->dirty, offset, length, err);
+}
+
+int nbd_source_ask_proof(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err)
+{
+	return ask_bitmap(s, &s->proof, offset, length, err);
 }
 
 int nbd_source_ask_base(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err)

@@ -32,6 +32,9 @@ struct nbd_source_ops {
 	/* The same of the dirty bitmap (PIECE_CLEAN, PIECE_DIRTY). */
 	void (*dirty_piece)(void *opaque, const struct piece *p);
 	void (*dirty_end)(void *opaque, int error);
+	/* The same, of nbd_source_ask_proof(). */
+	void (*proof_piece)(void *opaque, const struct piece *p);
+	void (*proof_end)(void *opaque, int error);
 	/* And of the base bitmap. */
 	void (*base_piece)(void *opaque, const struct piece *p);
 	void (*base_end)(void *opaque, int error);
@@ -76,9 +79,11 @@ bool nbd_source_can_trim(const struct nbd_source *s);
  */
 int nbd_source_read(struct nbd_source *s, struct nbd_read *r, void *data, uint64_t offset, uint64_t length,
 		    struct error **err);
-/* One block status question at a time, and one about each bitmap. */
+/* One question of each kind at a time. */
 int nbd_source_ask_status(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err);
 int nbd_source_ask_dirty(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err);
+/* About the dirty bitmap as well, for another reason. */
+int nbd_source_ask_proof(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err);
 int nbd_source_ask_base(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err);
 int nbd_source_trim(struct nbd_source *s, uint64_t offset, uint64_t length, struct error **err);
 

@@ -14,17 +14,31 @@ static void drop_suspect(struct queue *q, uint32_t at)
 		runs_add(&q->data, at, 1);
 }
 
+/*
+ * Calls fn for each cluster that the poll has found and that `next` names.  Skips all others at once: most of
+ * a disk may be in the bitmap, since what was TRIMmed is, too.
+ */
+static void each_found(struct queue *q, uint32_t (*next)(const struct cover *c, uint32_t from),
+		       void (*fn)(struct queue *q, uint32_t cluster))
+{
+	uint32_t at = next(q->cover, 0);
+
+	for (size_t i = 0; i < q->dirty.found.n; i++) {
+		const struct run run = q->dirty.found.v[i];
+
+		if (at < run.first)
+			at = next(q->cover, run.first);
+		for (; at < run.first + run.n; at = next(q->cover, at + 1))
+			fn(q, at);
+	}
+}
+
 /* A poll that began after queue_check_suspects() has ended: what it did not find dirty is zero. */
 static void settle_suspects(struct queue *q)
 {
 	const uint32_t clusters = q->cover->clusters;
 
-	for (size_t i = 0; i < q->dirty.found.n; i++) {
-		const struct run *run = &q->dirty.found.v[i];
-
-		for (uint32_t at = run->first; at < run->first + run->n; at++)
-			drop_suspect(q, at);
-	}
+	each_found(q, cover_next_suspect, drop_suspect);
 	for (uint32_t at = 0; q->dirty.failed && (at = cover_next_suspect(q->cover, at)) < clusters;)
 		drop_suspect(q, at);
 	cover_confirm_suspects(q->cover, &q->zeroes);
@@ -32,30 +46,25 @@ static void settle_suspects(struct queue *q)
 }
 
 /*
- * Puts on the list what nobody has claimed of the run, from cluster `from` on, and of the granules that it
- * touches: only whole ones give their space back.  Returns how far it went.
+ * Puts on the list what nobody has claimed of the run and of the granules that it touches: only whole ones
+ * give their space back.  `from` is the first cluster that nobody has claimed and that was not looked at yet;
+ * so is what it returns.
  */
 static uint32_t drain_granules(struct queue *q, const struct run *run, uint32_t from)
 {
-	uint32_t end, at = trims_granule(&q->trims, q->cover, run->first, &end);
+	uint32_t end, first = trims_granule(&q->trims, q->cover, run->first, &end);
 
 	trims_granule(&q->trims, q->cover, run->first + run->n - 1, &end);
-	for (at = at < from ? from : at; at < end; at++) {
-		if (!cover_is_claimed(q->cover, at))
-			runs_add(&q->drain, at, 1);
-	}
-	return end > from ? end : from;
+	if (from < first)
+		from = cover_next_unclaimed(q->cover, first);
+	for (; from < end; from = cover_next_unclaimed(q->cover, from + 1))
+		runs_add(&q->drain, from, 1);
+	return from;
 }
 
-static void note_rewritten(struct queue *q, const struct run *run)
+static void note_rewritten(struct queue *q, uint32_t cluster)
 {
-	for (uint32_t at = run->first; at < run->first + run->n; at++) {
-		/* QEMU copies what was zero as well: it must not stay in the image until the end */
-		if (q->trust == ZEROES_COLLECTED)
-			drop_suspect(q, at);
-		if (!cover_is_claimed(q->cover, at))
-			cover_note_rewritten(q->cover, at);
-	}
+	cover_note_rewritten(q->cover, cluster);
 }
 
 /* TRIMs what is done of the run, unless it was TRIMmed again before. */
@@ -91,17 +100,20 @@ void queue_trim_again(struct queue *q, bool on)
 static void finish_poll(struct queue *q, uint64_t now_ns)
 {
 	const uint64_t took = now_ns - q->dirty.begun_ns;
-	uint32_t drained = 0;
 	uint64_t pause;
+	uint32_t from;
 
 	if (q->trust == ZEROES_CHECKED)
 		settle_suspects(q);
 	runs_reset(&q->drain);
-	for (size_t i = 0; i < q->dirty.found.n; i++)
-		note_rewritten(q, &q->dirty.found.v[i]);
+	/* QEMU copies what was zero as well: it must not stay in the image until the end */
+	if (q->trust == ZEROES_COLLECTED)
+		each_found(q, cover_next_suspect, drop_suspect);
+	each_found(q, cover_next_unclaimed, note_rewritten);
 	/* once no suspect is left among them: two runs may share a granule */
+	from = cover_next_unclaimed(q->cover, 0);
 	for (size_t i = 0; i < q->dirty.found.n; i++)
-		drained = drain_granules(q, &q->dirty.found.v[i], drained);
+		from = drain_granules(q, &q->dirty.found.v[i], from);
 	for (size_t i = 0; q->trim_again && i < q->dirty.found.n; i++)
 		trim_run_again(q, &q->dirty.found.v[i]);
 	runs_reset(&q->dirty.found);

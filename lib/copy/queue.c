@@ -100,7 +100,7 @@ bool queue_has_read(struct queue *q, enum queue_class what)
 
 bool queue_next_read(struct queue *q, enum queue_class what, uint32_t max, struct queue_read *ret)
 {
-	const uint32_t most = q->flags & QUEUE_DISTRUST ? 1 : READ_CLUSTERS;
+	const uint32_t most = q->flags & QUEUE_DISTRUST && what == QUEUE_DRAIN ? 1 : READ_CLUSTERS;
 	struct runs *list = list_of(q, what);
 	struct run *front;
 

@@ -35,9 +35,10 @@ enum {
 	QUEUE_DIRTY = 1 << 1,  /* the dirty bitmap can be asked */
 	QUEUE_TRIM = 1 << 2,   /* TRIM clusters that are done */
 	/*
-	 * Several clusters are not read at once, and a cluster is zero only if the dirty bitmap, asked
-	 * once all else is done and queue_check_suspects() was called, says that the guest has not
-	 * touched it.  With QUEUE_DIRTY, and not for a disk that has a sink.
+	 * What the guest has rewritten is read cluster by cluster, and a cluster is zero only if the dirty
+	 * bitmap, asked once all else is done and queue_check_suspects() was called, says that the guest
+	 * has not touched it.  Other reads of several clusters the owner must prove (proof.h).  With
+	 * QUEUE_DIRTY, and not for a disk that has a sink.
 	 */
 	QUEUE_DISTRUST = 1 << 3,
 	/*

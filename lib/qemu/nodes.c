@@ -121,7 +121,7 @@ int graph_add_filter(struct qmp *q, const struct qemu_features *f, const struct 
 
 int graph_add_bitmap(struct qmp *q, const struct graph_names *n, struct error **err)
 {
-	struct json_object *args = json_new_str("node", n->cbw);
+	struct json_object *args = json_new_str("node", n->target);
 
 	json_put_str(args, "name", n->bitmap);
 	json_put_u64(args, "granularity", GRAPH_BITMAP_GRANULARITY);

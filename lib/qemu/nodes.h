@@ -60,8 +60,8 @@ int graph_add_filter(struct qmp *q, const struct qemu_features *f, const struct 
 /*
  * ---- 3. the bitmap of what the guest rewrites ----
  *
- * The bitmap belongs to the filter's node, not to T, so that the guest's writes pass it even if another
- * program inserts a node between the two (an external snapshot of T is possible, and harmless).
+ * The bitmap belongs to the target, so it has what was copied there, and what was TRIMmed.  It has a cluster
+ * before the filter counts it as copied, and so before the guest's write is done.
  */
 int graph_add_bitmap(struct qmp *q, const struct graph_names *n, struct error **err);
 

@@ -65,7 +65,7 @@ static struct json_object *export_options(const struct graph_names *n, const cha
 	struct json_object *o = json_new_str("type", "nbd");
 	struct json_object *bitmaps = json_new_array();
 
-	append_bitmap(bitmaps, n->cbw, n->bitmap);
+	append_bitmap(bitmaps, n->target, n->bitmap);
 	if (base)
 		append_bitmap(bitmaps, node, base);
 	json_put_str(o, "id", n->export);

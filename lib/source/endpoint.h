@@ -35,9 +35,10 @@ struct source_endpoint {
 	uint64_t trim_granularity;
 	/*
 	 * This QEMU mistakes rewritten clusters for untouched ones when it is asked about several at
-	 * once (see qemu_reads_mixed_ranges()).  So read one cluster at a time, and trust that a
-	 * cluster is zero only when the dirty bitmap, read after copy_options.barrier, says that the
-	 * guest has not touched it.  Needs a bitmap, and no sink.
+	 * once (see qemu_reads_mixed_ranges()).  So trust a read of several clusters only if the dirty
+	 * bitmap, read after it, has none of them; and that a cluster is zero only when the dirty bitmap,
+	 * read after copy_options.barrier, says that the guest has not touched it.  Needs a bitmap that
+	 * has a cluster before it is copied to the filter's target (graph_add_bitmap()), and no sink.
 	 */
 	bool distrust_ranges;
 };

@@ -41,10 +41,12 @@ struct nbd_request_log {
 struct nbd_server {
 	const uint8_t *data;
 	uint64_t size;
-	const bool *dirty[CONTEXTS]; /* a bool for each cluster, of the bitmaps that there are */
+	const bool *dirty[CONTEXTS]; /* a bool for each cluster, of the bitmaps that there are; atomic */
 	bool has_status;
-	const bool *called_zero;  /* what block status calls zero; NULL: what is zero */
-	bool fails[CONTEXTS];     /* its questions get an error */
+	const bool *called_zero; /* what block status calls zero; NULL: what is zero */
+	bool fails[CONTEXTS];    /* its questions get an error */
+	bool hangs_up[CONTEXTS]; /* its first question ends the connection */
+	bool mistakes_runs; /* reads of several clusters, of which one is in CONTEXT_DRAIN, have wrong data */
 	uint32_t pieces_max;      /* of an answer; 0: no limit */
 	uint32_t read_fails_once; /* of a read that begins with this cluster; UINT32_MAX: none */
 	/* Called before a read is answered; may be NULL. */
@@ -194,12 +196,17 @@ static inline bool nbd_give_error(const struct nbd_client *c, uint64_t handle)
 	return nbd_give_chunk(c, 1 << 15 | 1, handle, eio, sizeof(eio), NULL, 0);
 }
 
+static inline bool nbd_is_dirty(const struct nbd_server *s, enum context context, uint64_t cluster)
+{
+	return __atomic_load_n(&s->dirty[context][cluster], __ATOMIC_RELAXED);
+}
+
 static inline uint32_t nbd_state(const struct nbd_client *c, uint64_t offset, uint64_t len)
 {
 	const uint64_t cluster = offset / VMA_CLUSTER_SIZE;
 
 	if (c->context != CONTEXT_ALLOCATION)
-		return c->s->dirty[c->context][cluster];
+		return nbd_is_dirty(c->s, c->context, cluster);
 	if (c->s->called_zero)
 		return c->s->called_zero[cluster] ? 3 : 0;
 	return io_is_zero(c->s->data + offset, len) ? 3 : 0;
@@ -241,6 +248,26 @@ static inline void nbd_log(const struct nbd_client *c, const struct nbd_request_
 	pthread_mutex_unlock(&s->lock);
 }
 
+static inline bool nbd_is_mistaken(const struct nbd_server *s, uint32_t first, uint32_t n)
+{
+	bool any = false;
+
+	for (uint32_t i = first; i < first + n && n > 1 && s->mistakes_runs; i++)
+		any |= nbd_is_dirty(s, CONTEXT_DRAIN, i);
+	return any;
+}
+
+static inline bool nbd_give_wrong(const struct nbd_client *c, uint64_t handle, uint64_t at, uint32_t len)
+{
+	uint8_t *data = xmalloc(len);
+	bool good;
+
+	memset(data, 0xee, len);
+	good = nbd_give_chunk(c, 1, handle, &at, sizeof(at), data, len);
+	free(data);
+	return good;
+}
+
 static inline bool nbd_answer_read(const struct nbd_client *c, uint64_t handle, uint64_t offset, uint32_t len)
 {
 	const uint64_t at = htobe64(offset);
@@ -253,6 +280,8 @@ static inline bool nbd_answer_read(const struct nbd_client *c, uint64_t handle, 
 		s->read_fails_once = UINT32_MAX;
 		return nbd_give_error(c, handle);
 	}
+	if (nbd_is_mistaken(s, first, (uint32_t)vma_clusters(len)))
+		return nbd_give_wrong(c, handle, at, len);
 	return nbd_give_chunk(c, 1, handle, &at, sizeof(at), s->data + offset, len);
 }
 
@@ -269,6 +298,8 @@ static inline bool nbd_serve(const struct nbd_client *c)
 	nbd_log(c,
 		&(struct nbd_request_log){ be16toh(q.type), c->context, (uint32_t)(offset / VMA_CLUSTER_SIZE),
 					   (uint32_t)vma_clusters(len) });
+	if (be16toh(q.type) == NBD_STATUS && c->s->hangs_up[c->context])
+		return false;
 	switch (be16toh(q.type)) {
 	case NBD_READ:
 		return nbd_answer_read(c, q.handle, offset, len);

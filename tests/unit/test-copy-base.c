@@ -340,6 +340,65 @@ static void check_distrust(void)
 	rig_close(&r);
 }
 
+/* ---- reads that have to be proved ---- */
+
+/* The guest rewrites a cluster of every third long read, the first or the last one, while it is read. */
+static void rewrite_while_read(void *opaque, uint32_t first, uint32_t n)
+{
+	bool *rewritten = opaque;
+
+	if (n > 1 && first / 8 % 3 == 0)
+		__atomic_store_n(&rewritten[first + (first % 2 ? n - 1 : 0)], true, __ATOMIC_RELAXED);
+}
+
+static void open_mistaken(struct rig *r, bool *rewritten)
+{
+	rig_open(r, 1, 400, 11);
+	some_changes(r, 0);
+	r->no_bitmap[0] = r->full = true;
+	r->servers[0].mistakes_runs = true;
+	r->servers[0].on_read = rewrite_while_read;
+	r->servers[0].opaque = rewritten;
+	r->servers[0].dirty[CONTEXT_DRAIN] = rewritten;
+	r->endpoint.bitmap = "drain";
+	r->endpoint.distrust_ranges = true;
+}
+
+static void check_proofs(void)
+{
+	bool rewritten[400] = { 0 };
+	struct rig r;
+	unsigned twice = 0, most = 0;
+
+	open_mistaken(&r, rewritten);
+	ok(run(&r), "a long read of which the guest rewrites a part is not trusted");
+	for (uint32_t i = 0; i < 400; i++) {
+		twice += r.asked[0].reads[i] == 2;
+		most = r.asked[0].reads[i] > most ? r.asked[0].reads[i] : most;
+	}
+	ok(twice > 20 && twice < 300 && most == 2, "but read again, once, and the others are not");
+	rig_close(&r);
+
+	memset(rewritten, 0, sizeof(rewritten));
+	open_mistaken(&r, rewritten);
+	r.servers[0].fails[CONTEXT_DRAIN] = true;
+	ok(run(&r), "without an answer of the bitmap all is read again, alone");
+	rig_close(&r);
+
+	memset(rewritten, 0, sizeof(rewritten));
+	open_mistaken(&r, rewritten);
+	r.servers[0].hangs_up[CONTEXT_DRAIN] = true;
+	ok(!run(&r) && r.err->code == ERR_GONE, "a connection that ends meanwhile ends the copy");
+	rig_close(&r);
+
+	memset(rewritten, 0, sizeof(rewritten));
+	open_mistaken(&r, rewritten);
+	r.servers[0].read_fails_once = 64;
+	r.extents = 4;
+	ok(run(&r), "nor does a read that fails stop the others, or want of extents");
+	rig_close(&r);
+}
+
 /* ---- several disks ---- */
 
 static void check_disks(bool sort_disks, unsigned extents)
@@ -572,6 +631,7 @@ int main(int argc, char **argv)
 	check_bad_frame();
 	check_pushes();
 	check_distrust();
+	check_proofs();
 	check_disks(false, 0);
 	check_disks(true, 0);
 	check_disks(true, 4);

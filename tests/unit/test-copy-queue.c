@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "copy/proof.h"
 #include "copy/queue.h"
 #include "tap.h"
 
@@ -428,11 +429,11 @@ static void check_distrust(void)
 	queue_status_end(&d.q, 0, d.now);
 	ok(!queue_has_zeroes(&d.q), "distrusted zeroes are collected");
 	ok(!queue_only_suspects_left(&d.q), "as long as there is something to read");
-	ok(reads(&d, 8, 4, 1) && reads(&d, 8, 5, 1), "which is read cluster by cluster");
+	ok(reads(&d, 8, 4, 2), "which is read at once");
 	done(&d, 4, 2);
 	ok(queue_only_suspects_left(&d.q), "until only they are left");
 	poll_finds(&d, 1, 1);
-	ok(reads(&d, 8, 1, 1), "one that the guest rewrites is read at once");
+	ok(reads(&d, 8, 1, 1), "one that the guest rewrites is read now");
 	done(&d, 1, 1);
 	ok(queue_only_suspects_left(&d.q), "then the others are left");
 	queue_check_suspects(&d.q);
@@ -449,9 +450,15 @@ static void check_distrust(void)
 	queue_check_suspects(&d.q);
 	queue_next_dirty(&d.q, d.now, &(struct question){ 0 });
 	queue_dirty_end(&d.q, 5, d.now);
-	ok(!queue_has_zeroes(&d.q) && reads(&d, 8, 0, 1) && reads(&d, 8, 1, 1) && reads(&d, 8, 2, 1),
-	   "all is read when the bitmap does not answer");
+	ok(!queue_has_zeroes(&d.q) && reads(&d, 8, 0, 3), "all is read when the bitmap does not answer");
 	ok(!next_read(&d, 8, &r), "once");
+	close_disk(&d);
+
+	open_disk(&d, 20 * CLUSTER, ALL | QUEUE_DISTRUST, 0);
+	status_is(&d, PIECE_DATA);
+	poll_finds(&d, 3, 3);
+	ok(reads(&d, 8, 3, 1) && reads(&d, 8, 4, 1) && reads(&d, 8, 5, 1) && reads(&d, 8, 0, 3),
+	   "what was rewritten is read cluster by cluster, all else is not");
 	close_disk(&d);
 }
 
@@ -519,7 +526,7 @@ static void check_read_again(void)
 	queue_check_suspects(&d.q);
 	queue_next_zero(&d.q, 8, &z);
 	queue_read_again(&d.q, (struct run){ 20, 9 });
-	ok(!status_is(&d, PIECE_ZERO) && reads(&d, 8, 20, 1) && reads(&d, 8, 21, 1),
+	ok(!status_is(&d, PIECE_ZERO) && reads(&d, 8, 20, 8) && reads(&d, 8, 28, 1),
 	   "then what must be read again is read, whatever block status would say");
 	close_disk(&d);
 }
@@ -573,7 +580,8 @@ static void check_describe(void)
  * A disk as it was at the instant, as the guest has made it since, and what was given out.  Answers come
  * late, cut short, in pieces that do not respect clusters, or not at all; reads end in any order and may
  * fail once; a sink may be faster.  Where the queue is told to distrust, block status answers for what is on
- * the disk now, and not for the instant.
+ * the disk now, and not for the instant; so does a read for a cluster that was copied and is followed by one
+ * that was not, until it is proved.
  *
  * Some are incremental: then there are frames of a base, and what was read is compared later.  A cluster that
  * has not changed is taken with its frame, once all of that one is judged; or is read again if it is bad.
@@ -608,6 +616,12 @@ struct base {
 	uint32_t n_first;
 };
 
+struct reading {
+	struct proof_read proof; /* the first member: it is what comes back */
+	struct queue_read r;
+	bool wrong; /* its data is of now */
+};
+
 struct world {
 	uint32_t random;
 	struct disk d;
@@ -623,8 +637,10 @@ struct world {
 	bool retry[CLUSTERS_MAX];    /* may be given once more */
 	bool trimmed[CLUSTERS_MAX];
 	enum outcome outcome[CLUSTERS_MAX];
-	struct queue_read reads[READS_MAX];
-	unsigned n_reads, n_trims;
+	struct reading *reads[READS_MAX];
+	unsigned n_reads, n_proving, n_trims;
+	struct proofs proofs;
+	struct question proof;
 	bool incremental;
 	struct base base;
 	struct question status, dirty_question;
@@ -935,9 +951,19 @@ static bool drains_are_taken(const struct world *w)
 	return true;
 }
 
+/* Whether this QEMU mistakes a cluster of the run. */
+static bool is_mistaken(const struct world *w, struct run run)
+{
+	for (uint32_t i = run.first; i + 1 < run.first + run.n; i++) {
+		if (w->dirty[i] && !w->dirty[i + 1])
+			return true;
+	}
+	return false;
+}
+
 static void begin_read(struct world *w)
 {
-	struct queue_read *r = &w->reads[w->n_reads];
+	struct queue_read next, *const r = &next;
 	bool drain;
 
 	if (w->n_reads == READS_MAX)
@@ -945,10 +971,12 @@ static void begin_read(struct world *w)
 	drain = queue_next_read(&w->d.q, QUEUE_DRAIN, 1 + pick(w, 59), r);
 	if (!drain && !queue_next_read(&w->d.q, QUEUE_LINEAR, 1 + pick(w, 59), r))
 		return;
-	w->n_reads++;
+	w->reads[w->n_reads] = xcalloc(1, sizeof(struct reading));
+	*w->reads[w->n_reads++] = (struct reading){ .r = *r, .wrong = is_mistaken(w, r->run) };
 	rule(w, drain || drains_are_taken(w), "drains come before linear reads");
 	rule(w, !w->base.n_first, "no read before the first TRIMs");
-	rule(w, r->run.n >= 1 && r->run.n <= (w->flags & QUEUE_DISTRUST ? 1u : 8u), "1 to 8 clusters a read");
+	rule(w, r->run.n >= 1 && r->run.n <= (w->flags & QUEUE_DISTRUST && drain ? 1u : 8u),
+	     "1 to 8 clusters a read");
 	for (uint32_t i = r->run.first; i < r->run.first + r->run.n; i++) {
 		rule(w, i < w->n, "no read beyond the end");
 		rule(w, is_wanted(w, i), "nothing is read but candidates");
@@ -961,36 +989,90 @@ static void begin_read(struct world *w)
 	}
 }
 
+static void retry_read(struct world *w, struct run run)
+{
+	for (uint32_t i = run.first; i < run.first + run.n; i++) {
+		if (cover_is_done(&w->d.cover, i))
+			continue;
+		w->retry[i] = true;
+		queue_retry(&w->d.q, i);
+	}
+}
+
+static void take_read(struct world *w, struct run run)
+{
+	if (w->incremental) {
+		for (uint32_t i = run.first; i < run.first + run.n; i++)
+			w->base.read[w->base.n_read++] = i;
+		return;
+	}
+	for (uint32_t i = run.first; i < run.first + run.n; i++) {
+		if (cover_mark_done(&w->d.cover, i))
+			settle(w, i, READ);
+	}
+	queue_done(&w->d.q, run);
+}
+
 static void end_read(struct world *w)
 {
-	struct queue_read r;
-	uint32_t which, end;
+	struct reading *r;
+	uint32_t which;
 
 	if (!w->n_reads)
 		return;
 	which = pick(w, w->n_reads);
 	r = w->reads[which];
-	end = r.run.first + r.run.n;
 	w->reads[which] = w->reads[--w->n_reads];
-	if (!r.is_retry && one_in(w, 10)) {
-		for (uint32_t i = r.run.first; i < end; i++) {
-			if (cover_is_done(&w->d.cover, i))
-				continue;
-			w->retry[i] = true;
-			queue_retry(&w->d.q, i);
-		}
+	if (r->r.run.n > 1 && w->flags & QUEUE_DISTRUST && !one_in(w, 10)) {
+		proofs_add(&w->proofs, &r->proof, r->r.run);
+		w->n_proving++;
 		return;
 	}
-	if (w->incremental) {
-		for (uint32_t i = r.run.first; i < end; i++)
-			w->base.read[w->base.n_read++] = i;
+	if (!r->r.is_retry && one_in(w, 10))
+		retry_read(w, r->r.run);
+	else if (r->r.run.n > 1 && w->flags & QUEUE_DISTRUST)
+		retry_read(w, r->r.run); /* it failed */
+	else
+		take_read(w, r->r.run);
+	free(r);
+}
+
+static void ask_proof(struct world *w)
+{
+	if (!proofs_next_question(&w->proofs, &w->d.cover, &w->proof))
 		return;
+	rule(w, w->proof.offset + w->proof.length <= w->d.cover.size, "no proof beyond the end");
+}
+
+static void take_proved(struct world *w)
+{
+	struct proof_read *p;
+
+	while ((p = proofs_take(&w->proofs))) {
+		struct reading *r = (struct reading *)p;
+
+		w->n_proving--;
+		rule(w, p->state != PROOF_RIGHT || !r->wrong, "what is proved right is right");
+		if (p->state == PROOF_RIGHT)
+			take_read(w, r->r.run);
+		else
+			retry_read(w, r->r.run);
+		free(r);
 	}
-	for (uint32_t i = r.run.first; i < end; i++) {
-		if (cover_mark_done(&w->d.cover, i))
-			settle(w, i, READ);
-	}
-	queue_done(&w->d.q, r.run);
+}
+
+static void answer_proof(struct world *w)
+{
+	const uint64_t end = w->proof.offset + w->proof.length;
+
+	if (!w->proofs.open)
+		return;
+	for (uint64_t at = w->proof.offset; at < end && !one_in(w, 100); at += CLUSTER)
+		proofs_piece(
+			&w->proofs,
+			&(struct piece){ at, CLUSTER, w->dirty[at / CLUSTER] ? PIECE_DIRTY : PIECE_CLEAN });
+	proofs_end(&w->proofs, one_in(w, 10) ? 5 : 0);
+	take_proved(w);
 }
 
 static void take_zero(struct world *w)
@@ -1022,6 +1104,7 @@ static void begin_trims(struct world *w)
 		for (uint32_t i = r[k].first; i < end && i < w->n; i++) {
 			rule(w, w->outcome[i] != NOTHING, "no TRIM of what is not done");
 			w->trimmed[i] = true;
+			w->dirty[i] = true; /* QEMU discards it in the target */
 			w->base.n_first -= w->base.first[i];
 			w->base.first[i] = false;
 		}
@@ -1045,17 +1128,17 @@ static void trim_again(struct world *w)
 
 static void check_the_suspects(struct world *w)
 {
-	if (!w->n_reads && queue_idle(&w->d.q) && queue_only_suspects_left(&w->d.q))
+	if (!w->n_reads && !w->n_proving && queue_idle(&w->d.q) && queue_only_suspects_left(&w->d.q))
 		queue_check_suspects(&w->d.q);
 }
 
 static void step(struct world *w)
 {
 	static void (*const what[])(struct world *) = {
-		guest_writes, ask_status,  answer_status, begin_poll,         answer_dirty,
-		begin_read,   begin_read,  end_read,      end_read,           take_zero,
-		take_zero,    begin_trims, end_trim,      check_the_suspects, compare_one,
-		compare_one,  compare_one, settle_one,    settle_one,         trim_again,
+		guest_writes, ask_status,         answer_status, begin_poll,  answer_dirty, begin_read,
+		begin_read,   end_read,           end_read,      take_zero,   take_zero,    begin_trims,
+		end_trim,     check_the_suspects, compare_one,   compare_one, compare_one,  settle_one,
+		settle_one,   ask_proof,          answer_proof,  trim_again,
 	};
 
 	w->d.now += pick(w, 4) * 5 * MS;
@@ -1071,8 +1154,11 @@ static const char *run_schedule(struct world *w, uint32_t seed)
 	while (!w->broken && !cover_complete(&w->d.cover) && steps++ < 2000 + 400 * w->n)
 		step(w);
 	rule(w, cover_complete(&w->d.cover), "every schedule comes to its end");
-	while (w->n_reads)
+	while (w->n_reads || w->n_proving) {
 		end_read(w);
+		ask_proof(w);
+		answer_proof(w);
+	}
 	for (uint32_t i = 0; i < w->n; i++)
 		rule(w, w->outcome[i] != NOTHING, "every cluster comes");
 	for (unsigned i = 0; i < 1000 && (w->n_trims || w->d.q.status.open || w->d.q.dirty.open); i++) {
