@@ -94,7 +94,7 @@ static void say_version(const struct look *l, const struct qmp *q)
 	else
 		say(l, FINDING_REMARK,
 		    xasprintf(
-			    "QEMU %d.%d.%d: before 10.0 disks are read in small pieces, which is slower; before 9.1 "
+			    "QEMU %d.%d.%d: before 10.0 what the guest rewrites is read in small pieces; before 9.1 "
 			    "a fleecing storage that hangs may be given up after seconds; before 9.0 SCSI disks "
 			    "with an iothread cannot be saved while the guest runs",
 			    f.major, f.minor, f.micro),

@@ -2,8 +2,8 @@
  * Reads of several clusters from a QEMU that may answer them wrong: source_endpoint.distrust_ranges.
  *
  * Such a QEMU may read from the disk a cluster that it has copied to the filter's target, after the guest has
- * overwritten it.  The dirty bitmap of the target has a cluster before QEMU counts it as copied.  So a read is
- * right if the bitmap, asked when the data is here, says that none of its clusters was copied; while QEMU
+ * overwritten it.  The dirty bitmap of the target has a cluster before QEMU counts it as copied.  So a read
+ * is right if the bitmap, asked when the data is here, says that none of its clusters was copied; while QEMU
  * reads a cluster that was not, the guest's writes to it wait.  All others are read again, cluster by
  * cluster.
  *

@@ -329,6 +329,7 @@ static void *sink_thread(void *opaque)
 	struct pollfd p[2] = { { .fd = s->listen_fd, .events = POLLIN },
 			       { .fd = s->stop_fd[0], .events = POLLIN } };
 
+	pthread_setname_np(pthread_self(), "sink");
 	while (poll(p, 2, -1) < 0 && errno == EINTR)
 		;
 	if (p[1].revents || !p[0].revents)

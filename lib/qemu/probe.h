@@ -43,7 +43,7 @@ int qemu_require_filter(const struct qemu_features *f, struct error **err);
  * was copied to the filter's target is followed by one that was not, QEMU treats both as not copied: a read
  * returns the guest's *new* data, and block status reports zeroes if the guest has discarded it since.
  * 10.0.2 is correct; versions in between were not tested, so they are not trusted.  Reads of one cluster are
- * correct in all versions.
+ * correct in all versions, and others can be proved (copy/proof.h).
  */
 bool qemu_reads_mixed_ranges(const struct qemu_features *f);
 

@@ -394,6 +394,7 @@ static void *limiter_thread(void *opaque)
 {
 	struct limiter *l = opaque;
 
+	pthread_setname_np(pthread_self(), "limiter");
 	while (wait_for_look(l)) {
 		const struct source_slowdown before = l->limit.slowdown;
 

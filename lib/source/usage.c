@@ -186,6 +186,7 @@ static void *usage_thread(void *opaque)
 	struct usage *u = opaque;
 	bool stop = false;
 
+	pthread_setname_np(pthread_self(), "usage");
 	while (!stop) {
 		uint64_t begin = units_now_ns(), took, at;
 		struct timespec until;
