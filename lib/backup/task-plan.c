@@ -118,7 +118,9 @@ static void fill_disks(struct guest_plan *plan, const struct task *t, const stru
 
 static struct plan_bytes known_bytes(uint64_t bytes)
 {
-	return bytes == UINT64_MAX ? (struct plan_bytes){ 0 } : (struct plan_bytes){ true, bytes };
+	const bool known = bytes != UINT64_MAX;
+
+	return (struct plan_bytes){ .known = known, .bytes = known ? bytes : 0 };
 }
 
 static void fill_limit(struct guest_plan *plan, const struct task *t, const struct source_plan *plans)
