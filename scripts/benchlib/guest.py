@@ -71,31 +71,28 @@ class Writer(_Process):
 
 
 class Rewriter(_Process):
-    """Rewrites disks as fast as they take it, in order or at random, one writer for all; finds the times of the
-    writes, as time.time() has them, and their places, which are numbers of clusters over all disks."""
+    """Rewrites disks as fast as they take it, in order or in a new random order each time, one writer for all; finds
+    the times of the writes, as time.time() has them, and their places, which are numbers of clusters over all disks."""
 
     def __init__(self, paths, size, at_random):
         self.paths, self.size, self.at_random = paths, size, at_random
         super().__init__()
 
     def _places(self):
-        clusters = self.size // CLUSTER
+        order = list(range(self.size // CLUSTER))
         while True:
             if self.at_random:
-                yield random.randrange(clusters)
-            else:
-                yield from range(clusters)
+                random.shuffle(order)
+            yield from order
 
     def work(self):
         fds = [os.open(path, os.O_RDWR) for path in self.paths]
-        data = os.urandom(16 * MIB)
         times, places = array("d"), array("I")
         for place in self._places():
             if self.stop.is_set():
                 break
-            at = random.randrange(len(data) // 4096 - 16) * 4096
             for i, fd in enumerate(fds):
-                os.pwrite(fd, data[at:at + CLUSTER], place * CLUSTER)
+                os.pwrite(fd, os.urandom(CLUSTER), place * CLUSTER)     # never twice the same: it would compress
                 times.append(time.time())
                 places.append(place * len(fds) + i)
         for fd in fds:

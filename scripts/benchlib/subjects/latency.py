@@ -17,7 +17,7 @@ IDLE = "no backup"
 
 
 def run(ctx, s):
-    disk = disks.random_disk(ctx.path("random.raw"), ctx.size // 6)
+    disk = disks.random_disk(ctx.path("random.raw"), ctx.size // 8)
     seconds = 3 if ctx.quick else 10
     with host(ctx.tools, ctx.base, [disk]) as h:
         paths, monitor = front(h)
