@@ -266,6 +266,13 @@ unsigned qemu_cbw_timeout(const struct qemu_features *f, unsigned seconds)
 	return best;
 }
 
+uint64_t qemu_cbw_timeout_ns(const struct qemu_features *f, unsigned seconds)
+{
+	if (qemu_version_at_least(f, 9, 1, 0))
+		return seconds * UINT64_C(1000000000);
+	return truncated_ns(qemu_cbw_timeout(f, seconds));
+}
+
 bool qemu_reads_mixed_ranges(const struct qemu_features *f)
 {
 	return qemu_version_at_least(f, 10, 0, 0);

@@ -7,6 +7,7 @@
 #define VZDUMP_QEMU_PROBE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "qemu/qmp.h"
@@ -52,5 +53,7 @@ bool qemu_reads_mixed_ranges(const struct qemu_features *f);
  * time to 32 bits of nanoseconds (45 s lasted 2 s, 30 s last 4.2 s).
  */
 unsigned qemu_cbw_timeout(const struct qemu_features *f, unsigned seconds);
+/* How long that really lasts at least. */
+uint64_t qemu_cbw_timeout_ns(const struct qemu_features *f, unsigned seconds);
 
 #endif

@@ -6,8 +6,9 @@
  * with the same group share its rate, request by request in turn.  What is known of it, seen on 7.2.22,
  * 10.0.2 and 11.1.3:
  *
- *  - With a rate alone, a tenth of it may pass at any speed, then as much as the rate says.  Each change of
- *    the rate begins that anew.
+ *  - `burst` bytes may pass at any speed, then as much as the rate says.  Each change begins that anew.  A
+ *    request goes while less than `burst` has passed, whatever its size, and the next one waits for what that
+ *    was too large.
  *  - A change lets nothing go that waits already: the first one keeps the time that it was given, which is
  *    up to the size of a request (1 MiB) by the rate.  Whatever drains the node lets all go, such as
  *    removing the filter.
@@ -28,14 +29,31 @@
 /* The largest rate that QEMU takes, bytes per second. */
 #define GRAPH_RATE_MAX UINT64_C(1000000000000000)
 
-/* Makes a group with that rate in bytes per second, 1 .. GRAPH_RATE_MAX. */
-int graph_add_group(struct qmp *q, const char *group, uint64_t rate, struct error **err);
-/* Changes its rate; 0: no limit. */
-int graph_set_group(struct qmp *q, const char *group, uint64_t rate, struct error **err);
+struct graph_rate {
+	uint64_t rate;  /* bytes per second, 1 .. GRAPH_RATE_MAX; 0: no limit */
+	uint64_t burst; /* bytes, rate .. GRAPH_RATE_MAX; 0: a tenth of what passes in a second */
+};
+
+/* Makes a group. */
+int graph_add_group(struct qmp *q, const char *group, const struct graph_rate *rate, struct error **err);
+/* Changes its rate. */
+int graph_set_group(struct qmp *q, const char *group, const struct graph_rate *rate, struct error **err);
 /* The groups with our prefix, also those of earlier backups.  *ret is NULL if there are none; strv_free(). */
 int graph_our_groups(struct qmp *q, char ***ret, struct error **err);
 /* Deletes a group that no node uses. */
 int graph_del_group(struct qmp *q, const char *group, struct error **err);
+
+/* What the guest's writes to a device were so far. */
+struct graph_writes {
+	uint64_t n;     /* that have ended */
+	uint64_t bytes; /* of these */
+	uint64_t ns;    /* how long they took, all together */
+};
+/*
+ * Adds up the writes of the devices with these QOM paths.  A query-blockstats takes QEMU's main loop about as
+ * long as a change of the rate.
+ */
+int graph_get_writes(struct qmp *q, char *const *qom_paths, struct graph_writes *ret, struct error **err);
 
 /* Exports the image below the throttle, for TRIMs, as n->trim.  graph_cleanup() removes it. */
 int graph_add_image_export(struct qmp *q, const struct graph_names *n, struct error **err);

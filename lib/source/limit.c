@@ -1,26 +1,34 @@
 #include "source/limit.h"
 
+#include "base/units.h"
 #include "qemu/throttle.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 
-/* See limit.h: the rate is the room by this, in seconds, and by three times the sample's age. */
-#define HORIZON 0.25
-#define AGES    3.0
-/*
- * A rate is left as it is while it is right to within these: each change costs QEMU's main loop half a
- * millisecond, and lets a tenth of the rate pass at once.
- */
-#define TOO_HIGH 0.75
-#define TOO_LOW  1.35
-#define RAISE_NS (200 * UINT64_C(1000000))
-#define IDLE_NS  (2 * SECOND_NS)
-/* A part of the rate that passes at once after each change: throttle.h. */
-#define BURST 0.1
+/* The burst is the room by BURST and the samples' age in seconds, the rate by RATE and RATE_AGES ages. */
+#define BURST     2.0
+#define RATE      6.0
+#define RATE_AGES 4.0
+/* Changes cost QEMU's main loop half a millisecond each. */
+#define CHANGE_NS (200 * UINT64_C(1000000))
+#define USED_UP   0.8
 /* What is slow is decided for so long at a time: the copy may hear of writes up to a second late. */
 #define WINDOW_NS SECOND_NS
-#define BITES     0.7
 #define CALM      5
+/* The least floor: a request of 1 MiB that waits is let go within a second. */
+#define FLOOR ((double)MIB)
+/*
+ * Parts of the timeout.  Once writes take longer than PATIENCE of it, the floor lets what waits go within
+ * IN_TIME; and if they take longer than TOO_LONG, more waits than was known, so the floor is doubled.
+ */
+#define PATIENCE  0.25
+#define IN_TIME   0.4
+#define TOO_LONG  0.5
+#define DOUBLE_NS (500 * UINT64_C(1000000))
+/* Once they do not, it sinks by this with each look, and so does what is believed to wait. */
+#define FLOOR_SINKS 0.9
+#define WAITS_SINK  0.97
+#define FLOOR_MAX   ((double)GIB)
 
 static double seconds(uint64_t ns)
 {
@@ -29,12 +37,18 @@ static double seconds(uint64_t ns)
 
 /* ---- the room ---- */
 
+/* What has come since the newest sample, as far as is known, and is not drained for all that is known. */
+static uint64_t since_sample(const struct limit_pool *p)
+{
+	return p->seen.copied - p->sampled_copied;
+}
+
 static uint64_t used_by_all(const struct limit *l)
 {
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < l->n; i++)
-		sum += l->pools[i].seen.used;
+		sum += l->pools[i].seen.used + since_sample(&l->pools[i]);
 	return sum;
 }
 
@@ -52,8 +66,10 @@ static double room_of(const struct limit *l, const struct limit_pool *p, uint64_
 {
 	const double left = l->bytes > used ? (double)(l->bytes - used) : 0;
 	const double mine = l->bytes == UINT64_MAX ? left : left * share_of(l, p);
+	const uint64_t come = since_sample(p);
+	const double own = p->seen.room > come ? (double)(p->seen.room - come) : 0;
 
-	return (double)p->seen.room < mine ? (double)p->seen.room : mine;
+	return own < mine ? own : mine;
 }
 
 /* Which limit it is, and how much. */
@@ -75,44 +91,129 @@ static void find_limit(struct limit *l)
 /* How old the newest sample of it usually is when the next one comes; it forgets slowly. */
 static void take_seen(struct limit_pool *p, const struct limit_seen *seen, uint64_t now_ns)
 {
-	if (seen->at_ns != p->seen.at_ns && p->seen.at_ns) {
-		const uint64_t age = now_ns - p->seen.at_ns, old = p->age_ns - p->age_ns / 8;
+	if (seen->at_ns != p->seen.at_ns) {
+		const uint64_t age = p->seen.at_ns ? now_ns - p->seen.at_ns : 0;
+		const uint64_t old = p->age_ns - p->age_ns / 8;
 
 		p->age_ns = age > old ? age : old;
+		/* what the copy has heard of since the sample before may be in this one, or not */
+		p->sampled_copied = p->seen.copied;
 	}
 	p->seen = *seen;
 }
 
-static uint64_t rate_of(const struct limit *l, const struct limit_pool *p, uint64_t used, uint64_t now_ns)
+/* How much may pass at any speed. */
+static double burst_of(const struct graph_rate *r)
+{
+	return r->burst ? (double)r->burst : (double)r->rate / 10;
+}
+
+/* Follows the bucket: what comes makes it rise, and time lets it sink. */
+static void follow_level(struct limit_pool *p, double took)
+{
+	const uint64_t known = p->seen.copied - p->copied_from;
+	const uint64_t grown = p->seen.used > p->used_from ? p->seen.used - p->used_from : 0;
+	const uint64_t come = known > grown ? known : grown;
+	const double sunk = p->level - (double)p->set.rate * took;
+
+	p->level = sunk > 0 ? sunk : 0;
+	if (come > p->come) {
+		p->level += (double)(come - p->come);
+		p->come = come;
+	}
+	p->window.looks++;
+	p->window.held += p->level >= USED_UP * burst_of(&p->set);
+}
+
+static uint64_t bytes_of(double bytes)
+{
+	return bytes < 1 ? 1 : bytes < (double)GRAPH_RATE_MAX ? (uint64_t)bytes : GRAPH_RATE_MAX;
+}
+
+static void find_want(const struct limit *l, struct limit_pool *p, double room, uint64_t now_ns)
 {
 	const uint64_t since = p->seen.at_ns ? p->seen.at_ns : l->looked_ns;
 	const uint64_t now_old = now_ns > since ? now_ns - since : 0;
 	const double age = seconds(now_old > p->age_ns ? now_old : p->age_ns);
-	const double rate = room_of(l, p, used) / (HORIZON + AGES * age);
+	const double rate = room / (RATE + RATE_AGES * age), burst = room / (BURST + age);
 
-	if (rate < (double)p->floor)
-		return p->floor;
-	return rate < (double)GRAPH_RATE_MAX ? (uint64_t)rate : GRAPH_RATE_MAX;
+	p->want.rate = bytes_of(rate > l->floor ? rate : l->floor);
+	p->want.burst = bytes_of(burst);
+	/* QEMU takes no burst that is less than the rate */
+	if (p->want.burst < p->want.rate)
+		p->want.burst = 0;
 }
 
-static bool must_change(const struct limit_pool *p, uint64_t now_ns)
+/*
+ * Too much: what the bucket still lets through is more than the room, since something else takes it.  Too
+ * little: it is nearly used up, and there is more to give.
+ */
+static bool must_change(const struct limit *l, const struct limit_pool *p, double room, uint64_t now_ns)
 {
-	const double set = (double)p->set, rate = (double)p->rate;
-	const uint64_t age = now_ns - p->set_ns;
+	const double set = burst_of(&p->set), want = burst_of(&p->want);
+	const double left = set > p->level ? set - p->level : 0;
 
-	if (!p->set)
+	if (!p->set.rate)
 		return true;
-	if (rate < set * TOO_HIGH || (p->rate > p->set && p->set < p->floor))
+	if (now_ns - p->set_ns < CHANGE_NS)
+		return false;
+	if (p->set.rate > 2 * p->want.rate || (left > room && set > want))
 		return true;
-	return rate > set * TOO_LOW && age >= (p->bites || p->inflow > set / 4 ? RAISE_NS : IDLE_NS);
+	if ((double)p->set.rate < 0.75 * l->floor)
+		return true;
+	return p->level > set / 4 && want > 1.35 * left && room > want;
 }
 
 void limit_note_set(struct limit_pool *p, uint64_t now_ns)
 {
-	p->set = p->rate;
+	p->set = p->want;
 	p->set_ns = now_ns;
 	p->change = false;
-	p->window.allowed += BURST * (double)p->rate;
+	p->level = 0;
+	p->come = 0;
+	p->copied_from = p->seen.copied;
+	p->used_from = p->seen.used;
+}
+
+/* ---- the floor ---- */
+
+/* wait: of the writes that have just ended, on average, in seconds. */
+static void find_floor(struct limit *l, double wait, uint64_t now_ns)
+{
+	const double timeout = seconds(l->timeout_ns);
+	const double enough = l->waits / (IN_TIME * timeout);
+
+	if (wait < PATIENCE * timeout)
+		l->floor *= FLOOR_SINKS;
+	else if (enough > l->floor)
+		l->floor = enough;
+	if (wait > TOO_LONG * timeout && now_ns - l->doubled_ns >= DOUBLE_NS) {
+		l->floor *= 2;
+		l->doubled_ns = now_ns;
+	}
+	l->floor = l->floor < FLOOR ? FLOOR : l->floor < FLOOR_MAX ? l->floor : FLOOR_MAX;
+}
+
+/* What waits is what has ended while the last one waited, as all go in their order. */
+void limit_note_writes(struct limit *l, uint64_t now_ns, const struct graph_writes *w)
+{
+	const struct graph_writes before = l->writes;
+	const double took = seconds(now_ns - l->writes_ns);
+	const bool first = !l->writes_ns;
+	double wait, waits;
+
+	l->writes = *w;
+	l->writes_ns = now_ns;
+	/* a disk may have been taken away */
+	if (first || w->n <= before.n || w->ns < before.ns || w->bytes < before.bytes)
+		return;
+	wait = seconds(w->ns - before.ns) / (double)(w->n - before.n);
+	l->ended += ((double)(w->bytes - before.bytes) / took - l->ended) * took / (took + wait);
+	waits = l->ended * wait;
+	l->waits *= WAITS_SINK;
+	if (waits > l->waits)
+		l->waits = waits;
+	find_floor(l, wait, now_ns);
 }
 
 /* ---- what it does to the guest ---- */
@@ -133,35 +234,32 @@ static void begin_window(struct limit *l, uint64_t now_ns)
 		struct limit_pool *p = &l->pools[i];
 
 		p->before = p->window;
-		p->window.allowed = p->window.copied = 0;
-		p->window.copied_from = p->seen.copied;
-		p->window.used_from = p->seen.used;
+		p->window = (struct limit_window){ .copied_from = p->seen.copied, .used_from = p->seen.used };
 	}
 }
 
-/* Two windows: the copy hears of some writes only in the next one. */
 static void end_window_of(struct limit_pool *p, double took)
 {
 	p->window.copied = copied_in_window(p);
 	p->inflow = (p->inflow + p->window.copied / took) / 2;
-	p->bites = p->window.copied + p->before.copied >= BITES * (p->window.allowed + p->before.allowed) &&
-		   p->window.copied > 0;
+	p->bites = p->window.held * 8 >= p->window.looks;
 }
 
-static void note_slow(struct source_slowdown *s, uint64_t took_ns, double allowed, double copied)
+/* Two windows: the copy hears of some writes only in the next one. */
+static void note_slow(struct source_slowdown *s, uint64_t took_ns, double copied, double before)
 {
-	const uint64_t rate = (uint64_t)(allowed / seconds(took_ns));
+	const uint64_t rate = (uint64_t)((copied + before) / 2 / seconds(took_ns));
 
 	s->ns += took_ns;
 	s->copied += (uint64_t)copied;
-	if (!s->lowest_rate || rate < s->lowest_rate)
+	if (rate && (!s->lowest_rate || rate < s->lowest_rate))
 		s->lowest_rate = rate;
 }
 
 static void end_window(struct limit *l, uint64_t now_ns)
 {
 	const uint64_t took = now_ns - l->window_ns;
-	double allowed = 0, copied = 0;
+	double copied = 0, before = 0;
 	bool bites = false;
 
 	for (size_t i = 0; i < l->n; i++) {
@@ -171,11 +269,11 @@ static void end_window(struct limit *l, uint64_t now_ns)
 		if (!p->bites)
 			continue;
 		bites = true;
-		allowed += p->window.allowed;
 		copied += p->window.copied;
+		before += p->before.copied;
 	}
 	if (bites)
-		note_slow(&l->slowdown, took, allowed, copied);
+		note_slow(&l->slowdown, took, copied, before);
 	l->calm = bites ? 0 : l->calm + 1;
 	l->slowdown.times += bites && !l->slowdown.now;
 	l->slowdown.now = bites || (l->slowdown.now && l->calm < CALM);
@@ -184,10 +282,12 @@ static void end_window(struct limit *l, uint64_t now_ns)
 
 static void account(struct limit *l, uint64_t now_ns)
 {
-	if (!l->looked_ns)
+	if (!l->looked_ns) {
+		l->floor = FLOOR;
 		begin_window(l, now_ns);
+	}
 	for (size_t i = 0; i < l->n && l->looked_ns; i++)
-		l->pools[i].window.allowed += (double)l->pools[i].set * seconds(now_ns - l->looked_ns);
+		follow_level(&l->pools[i], seconds(now_ns - l->looked_ns));
 	if (now_ns - l->window_ns >= WINDOW_NS)
 		end_window(l, now_ns);
 }
@@ -204,18 +304,17 @@ void limit_look(struct limit *l, uint64_t now_ns, const struct limit_seen *seen)
 	find_limit(l);
 	for (size_t i = 0; i < l->n; i++) {
 		struct limit_pool *p = &l->pools[i];
+		const double room = room_of(l, p, used);
 
-		p->rate = rate_of(l, p, used, now_ns);
-		p->change = must_change(p, now_ns);
+		find_want(l, p, room, now_ns);
+		p->change = must_change(l, p, room, now_ns);
 	}
 }
 
 bool limit_is_near(const struct limit *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
-		const struct limit_pool *p = &l->pools[i];
-
-		if (p->bites || p->inflow > (double)p->set / 4 || copied_in_window(p) > p->window.allowed / 4)
+		if (l->pools[i].bites || l->pools[i].level > burst_of(&l->pools[i].set) / 4)
 			return true;
 	}
 	return false;

@@ -4,16 +4,17 @@
  *
  * The images on one storage are a *pool*.  All they may take together is the *limit*; what a pool may take
  * depends on its own storage too, on what must stay free there.  The least of both, less what is taken, is
- * the *room*.  First writes of the guest, to data that is not saved yet, are held to a *rate* that is a part
- * of the room per second, so it falls smoothly as room gets short.  Meanwhile the archive drains the images,
- * and the rate settles at what it drains, with a little room left.  So the drain need not be measured.
+ * the *room*.  First writes of the guest, to data that is not saved yet, go by a bucket (qemu/throttle.h): a
+ * *burst* of about half of the room at any speed, and then a *rate*, a small part of the room per second.
+ * When the bucket is used up, it is set anew, by the room that there is then.  So a guest that stays within
+ * the limit never waits; as room gets short it gets ever less, and in the end what the archive drains
+ * meanwhile. The drain need not be measured.
  *
- * A rate that was set stands by itself while nobody looks: it uses up the room only within `HORIZON` and
- * three times the age of the newest sample of what is taken.  Storages that are rarely asked get smaller
- * rates.
+ * What was set holds by itself while nobody looks, for some seconds: burst and rate together use up the room
+ * only then.  Storages that are rarely asked get smaller ones.
  *
- * A pool's rate is never below its floor, even if the limit is exceeded: a write that waits for longer than
- * QEMU's cbw-timeout breaks the snapshot.
+ * The rate is never below a floor, even if the limit is exceeded: a write that waits for longer than QEMU's
+ * cbw-timeout breaks the snapshot, so the floor follows what waits.
  */
 #ifndef VZDUMP_SOURCE_LIMIT_H
 #define VZDUMP_SOURCE_LIMIT_H
@@ -22,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "qemu/throttle.h"
 #include "source/source.h"
 
 /* What is known of a pool at a look. */
@@ -33,22 +35,24 @@ struct limit_seen {
 };
 
 struct limit_pool {
-	/* set by the owner */
-	uint64_t floor;  /* bytes per second */
-	uint64_t age_ns; /* how old a sample of it gets, until that is known */
+	uint64_t age_ns; /* set by the owner: how old a sample of it gets, until that is known */
 
 	/* results */
-	uint64_t rate; /* bytes per second that should be set now */
-	bool change;   /* it is not what was set: set it, and call limit_note_set() */
+	struct graph_rate want; /* what should be set now */
+	bool change;            /* set it, and call limit_note_set() */
 
 	/* its own */
-	uint64_t set;    /* what was set last; 0: nothing yet */
-	uint64_t set_ns; /* when */
+	struct graph_rate set; /* what was set last; of zeroes: nothing yet */
+	uint64_t set_ns;       /* when */
 	struct limit_seen seen;
-	double inflow; /* smoothed, bytes per second */
-	struct {
-		double allowed, copied; /* bytes */
+	uint64_t sampled_copied;               /* seen.copied when the newest sample came */
+	double level;                          /* of the bucket, bytes, as far as is known */
+	uint64_t copied_from, used_from, come; /* since it was set, what has come */
+	double inflow;                         /* smoothed, bytes per second */
+	struct limit_window {
+		double copied; /* bytes */
 		uint64_t copied_from, used_from;
+		unsigned looks, held; /* at so many looks the bucket was used up */
 	} window, before;
 	bool bites;
 };
@@ -57,15 +61,22 @@ struct limit {
 	/* set by the owner */
 	struct limit_pool *pools;
 	size_t n;
-	uint64_t bytes;  /* all images together; UINT64_MAX: no limit */
-	const char *why; /* of that: "limit" or "fleecing-limit" */
+	uint64_t bytes;      /* all images together; UINT64_MAX: no limit */
+	const char *why;     /* of that: "limit" or "fleecing-limit" */
+	uint64_t timeout_ns; /* QEMU's cbw-timeout */
 
 	struct source_slowdown slowdown; /* result */
 
 	/* its own */
-	uint64_t looked_ns; /* 0: never */
-	uint64_t window_ns; /* when the window began */
-	unsigned calm;      /* windows since it bit */
+	double floor; /* bytes per second */
+	double ended; /* bytes of writes per second, smoothed over the time that they wait */
+	double waits; /* bytes that wait in QEMU at most; it forgets slowly */
+	struct graph_writes writes;
+	uint64_t writes_ns;  /* when these were asked for */
+	uint64_t doubled_ns; /* when the floor was doubled last */
+	uint64_t looked_ns;  /* 0: never */
+	uint64_t window_ns;  /* when the window began */
+	unsigned calm;       /* windows since it bit */
 };
 
 /*
@@ -73,9 +84,14 @@ struct limit {
  * called at least every LIMIT_LOOK_NS, or every LIMIT_HURRY_NS if limit_is_near() says so.
  */
 void limit_look(struct limit *l, uint64_t now_ns, const struct limit_seen *seen);
-/* The pool's rate was set. */
+/* What was wanted of the pool was set. */
 void limit_note_set(struct limit_pool *p, uint64_t now_ns);
-/* Whether room is so short that it should be looked at more often. */
+/*
+ * The guest's writes to all disks with images: while limit_is_near(), about as often as it is looked.  So the
+ * floor lets what waits go in time.
+ */
+void limit_note_writes(struct limit *l, uint64_t now_ns, const struct graph_writes *w);
+/* Whether the guest uses up what it may, so that it should be looked at more often. */
 bool limit_is_near(const struct limit *l);
 
 #define LIMIT_LOOK_NS  (200 * UINT64_C(1000000))

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "base/mem.h"
+#include "base/strv.h"
 #include "base/thread.h"
 #include "base/units.h"
 #include "config/formats.h"
@@ -11,11 +12,8 @@
 #include "source/live.h"
 #include "source/room.h"
 
-/*
- * What first writes may take in any case, bytes per second: a queue of 64 MiB waits 16 s then, and a request
- * that waits already is let go within a quarter of a second.
- */
-#define FLOOR (4 * MIB)
+/* While room is short, how often QEMU is asked how long the guest's writes take. */
+#define WRITES_NS (250 * UINT64_C(1000000))
 /* Between two pairs of lines about slow writes; doubled with each pair, so that a night has some tens. */
 #define QUIET_NS (10 * UINT64_C(1000000000))
 
@@ -34,6 +32,7 @@ struct limiter {
 	size_t n_images;
 	size_t *pool_of; /* of each image: its pool, or SIZE_MAX */
 	uint64_t *copied;
+	char **devices; /* QOM paths of the disks in QEMU */
 	struct pool *pools;
 	struct limit limit;   /* as many pools */
 	struct cancel cancel; /* ends what the thread waits for */
@@ -209,11 +208,15 @@ static void look(struct limiter *l)
 static void begin(struct limiter *l)
 {
 	l->limit.pools = xcalloc(l->limit.n, sizeof(*l->limit.pools));
+	l->limit.timeout_ns = qemu_cbw_timeout_ns(&l->s->live->features, LIVE_CBW_TIMEOUT_S);
+	for (size_t i = 0; i < l->s->n; i++) {
+		if (l->s->list[i]->live)
+			strv_add(&l->devices, l->s->list[i]->live->graph.qom_path);
+	}
 	for (size_t i = 0; i < l->limit.n; i++) {
 		const struct pool *p = &l->pools[i];
 
 		l->pools[i].group = xasprintf(GRAPH_PREFIX "limits-%zu", i);
-		l->limit.pools[i].floor = FLOOR;
 		l->limit.pools[i].age_ns =
 			LIMIT_LOOK_NS + storage_ask_interval_ms(p->storage) * UINT64_C(1000000);
 	}
@@ -273,7 +276,7 @@ int limiter_attach(struct limiter *l, size_t image, struct qmp *q, const char **
 	*ret = p->group;
 	if (p->attached)
 		return 0;
-	r = graph_add_group(q, p->group, limit->rate, err);
+	r = graph_add_group(q, p->group, &limit->want, err);
 	if (r == 0) {
 		limit_note_set(limit, units_now_ns());
 		p->attached = true;
@@ -286,11 +289,13 @@ static int monitor(const struct limiter *l, struct qmp **ret, struct error **err
 	return guest_monitor(&l->s->p.guest, &l->cancel, ret, err);
 }
 
-/* If the monitor is busy, what was set last holds until the next look. */
-static void set_rates(struct limiter *l)
+static int connect_once(const struct limiter *l, struct qmp **q, struct error **err)
 {
-	_cleanup_error_ struct error *err = NULL;
-	_cleanup_qmp_ struct qmp *q = NULL;
+	return *q ? 0 : monitor(l, q, err);
+}
+
+static int set_rates(struct limiter *l, struct qmp **q, struct error **err)
+{
 	int r = 0;
 
 	for (size_t i = 0; i < l->limit.n && r == 0; i++) {
@@ -298,13 +303,40 @@ static void set_rates(struct limiter *l)
 
 		if (!p->change)
 			continue;
-		if (!q)
-			r = monitor(l, &q, &err);
+		r = connect_once(l, q, err);
 		if (r == 0)
-			r = graph_set_group(q, l->pools[i].group, p->rate, &err);
+			r = graph_set_group(*q, l->pools[i].group, &p->want, err);
 		if (r == 0)
 			limit_note_set(p, units_now_ns());
 	}
+	return r;
+}
+
+static int ask_writes(struct limiter *l, struct qmp **q, struct error **err)
+{
+	const uint64_t now = units_now_ns();
+	struct graph_writes writes;
+	int r;
+
+	if (!limit_is_near(&l->limit) || now - l->limit.writes_ns < WRITES_NS)
+		return 0;
+	r = connect_once(l, q, err);
+	if (r == 0)
+		r = graph_get_writes(*q, l->devices, &writes, err);
+	if (r == 0)
+		limit_note_writes(&l->limit, now, &writes);
+	return r;
+}
+
+/* If the monitor is busy, what was set last holds until the next look. */
+static void talk(struct limiter *l)
+{
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_qmp_ struct qmp *q = NULL;
+	int r = ask_writes(l, &q, &err);
+
+	if (r == 0)
+		r = set_rates(l, &q, &err);
 	if (r < 0)
 		log_debug(l->s->p.log, "the limit of fleecing images: %s", error_message(err));
 }
@@ -399,7 +431,7 @@ static void *limiter_thread(void *opaque)
 		const struct source_slowdown before = l->limit.slowdown;
 
 		look(l);
-		set_rates(l);
+		talk(l);
 		say(l, &before);
 		usage_hurry(l->s->usage, limit_is_near(&l->limit));
 	}
@@ -448,7 +480,7 @@ static void lift(const struct limiter *l)
 	if (!l->limit.slowdown.now || live_monitor(l->s, &q, NULL) < 0)
 		return;
 	for (size_t i = 0; i < l->limit.n; i++)
-		(void)graph_set_group(q, l->pools[i].group, 0, NULL);
+		(void)graph_set_group(q, l->pools[i].group, &(struct graph_rate){ 0 }, NULL);
 }
 
 void limiter_stop(struct limiter *l)
@@ -474,6 +506,7 @@ void limiter_free(struct limiter *l)
 	free(l->pools);
 	free(l->pool_of);
 	free(l->copied);
+	strv_free(l->devices);
 	free(l);
 }
 

@@ -7,15 +7,13 @@
 #include "source/bitmaps.h"
 #include "source/live.h"
 
-#define CBW_TIMEOUT_S 45
-
 static int add_nodes(struct sources *s, struct source *d, struct qmp *q, struct error **err)
 {
 	struct live_disk *l = d->live;
 	int r = d->ops->attach(s, d, q, err);
 
 	if (r == 0)
-		r = graph_add_filter(q, &s->live->features, &l->graph, &l->names, CBW_TIMEOUT_S, err);
+		r = graph_add_filter(q, &s->live->features, &l->graph, &l->names, LIVE_CBW_TIMEOUT_S, err);
 	if (r == 0)
 		r = graph_add_bitmap(q, &l->names, err);
 	return r < 0 ? error_wrap(err, r, "%s", d->device) : 0;

@@ -10,6 +10,9 @@
 #include "qemu/probe.h"
 #include "source/source.h"
 
+/* How long a guest's write may wait for the copy of what it overwrites, before the snapshot is given up. */
+#define LIVE_CBW_TIMEOUT_S 45
+
 /* The guest's QEMU. */
 struct live {
 	struct qemu_features features;
