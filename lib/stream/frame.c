@@ -21,7 +21,8 @@ static const struct parameter {
 	ZSTD_cParameter name;
 	int value;
 } level_3[] = {
-	{ ZSTD_c_hashLog, 16 },
+	{ ZSTD_c_windowLog, 22 },
+	{ ZSTD_c_hashLog, 17 },
 	{ ZSTD_c_chainLog, 15 },
 };
 
