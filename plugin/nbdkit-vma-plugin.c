@@ -33,8 +33,9 @@ static void vma_unload(void)
 
 	if (archive) {
 		vma_random_get_stats(archive, &stats);
-		nbdkit_debug("frames unpacked: %llu, found unpacked: %llu",
-			     (unsigned long long)stats.unpacked, (unsigned long long)stats.hits);
+		nbdkit_debug("frames unpacked: %llu, of them bytes: %llu, found unpacked: %llu",
+			     (unsigned long long)stats.unpacked, (unsigned long long)stats.bytes,
+			     (unsigned long long)stats.hits);
 	}
 	vma_random_free(TAKE_PTR(archive));
 	free(TAKE_PTR(archive_path));

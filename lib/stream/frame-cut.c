@@ -40,14 +40,20 @@ size_t frame_cutter_room(const struct frame_cutter *c)
 	return frame_bound(c->max_content) + FRAME_CUT_READ;
 }
 
+/* What stands behind data frames. */
+static bool is_between_frames(uint32_t magic)
+{
+	return magic == FRAME_SKIPPABLE_VMA_CHAIN || magic == FRAME_SKIPPABLE_VMA_PAD ||
+	       magic == FRAME_SKIPPABLE_VMA_PARTS;
+}
+
 /*
- * Whether a skippable frame counts only if another frame follows it.  Trailers and pads are between all
- * frames of a chain's archive, so that a wrong length of one must not cost what follows it.
+ * Whether a skippable frame counts only if another frame follows it.  There is one behind almost every frame,
+ * and a wrong length of one must not cost what follows it.
  */
 static bool is_distrusted(const struct frame_cutter *c, uint32_t magic)
 {
-	return c->is_lost ||
-	       (c->only_frames && (magic == FRAME_SKIPPABLE_VMA_CHAIN || magic == FRAME_SKIPPABLE_VMA_PAD));
+	return c->is_lost || (c->only_frames && is_between_frames(magic));
 }
 
 /* Whether its content, which is all there, has a frame where those of a chain's archive begin. */

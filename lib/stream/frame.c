@@ -10,6 +10,7 @@
 #define MAGIC          UINT32_C(0xFD2FB528)
 #define SKIPPABLE      UINT32_C(0x184D2A50)
 #define SKIPPABLE_MASK UINT32_C(0xFFFFFFF0)
+#define FIRST_BYTES    5u /* of a frame, that say how long its header is */
 
 /* ---- making frames ---- */
 
@@ -137,6 +138,8 @@ int frame_length(const void *data, size_t len, uint64_t *ret)
 
 struct frame_decoder {
 	ZSTD_DCtx *ctx;
+	ZSTD_outBuffer out; /* of the frame that is unpacked a block at a time */
+	size_t wants;
 };
 
 int frame_decoder_new(struct frame_decoder **ret, struct error **err)
@@ -175,4 +178,45 @@ int frame_decode(struct frame_decoder *d, void *out, size_t out_cap, const void 
 		return error_set(err, frame_error(n), "%s", ZSTD_getErrorName(n));
 	*ret_len = n;
 	return 0;
+}
+
+/*
+ * What zstd calls ZSTD_d_stableOutBuffer, where the library has it: blocks are unpacked right into out, and
+ * the decompressor needs no window of its own, of up to a frame.  Without it only that differs.
+ */
+static void unpack_in_place(ZSTD_DCtx *ctx)
+{
+	ZSTD_DCtx_setParameter(ctx, ZSTD_d_experimentalParam2, 1);
+}
+
+void frame_decode_begin(struct frame_decoder *d, void *out, size_t out_cap)
+{
+	ZSTD_DCtx_reset(d->ctx, ZSTD_reset_session_and_parameters);
+	unpack_in_place(d->ctx);
+	d->out = (ZSTD_outBuffer){ .dst = out, .size = out_cap };
+	d->wants = FIRST_BYTES;
+}
+
+/* Passes in no more than zstd asks for: so it stops behind each block. */
+int frame_decode_step(struct frame_decoder *d, const void *data, size_t len, size_t *ret_taken,
+		      struct error **err)
+{
+	ZSTD_inBuffer in = { .src = data, .size = len < d->wants ? len : d->wants };
+	const size_t wants = ZSTD_decompressStream(d->ctx, &d->out, &in);
+
+	if (ZSTD_isError(wants))
+		return error_set(err, frame_error(wants), "%s", ZSTD_getErrorName(wants));
+	*ret_taken = in.pos;
+	d->wants = wants;
+	return wants != 0;
+}
+
+size_t frame_decode_done(const struct frame_decoder *d)
+{
+	return d->out.pos;
+}
+
+size_t frame_decode_wants(const struct frame_decoder *d)
+{
+	return d->wants;
 }

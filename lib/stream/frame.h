@@ -21,6 +21,7 @@
 #define FRAME_SKIPPABLE_VMA_INDEX   UINT32_C(0x184D2A5A)
 #define FRAME_SKIPPABLE_VMA_CHAIN   UINT32_C(0x184D2A5B) /* vma/chain.h and vma/trailer.h */
 #define FRAME_SKIPPABLE_VMA_PAD     UINT32_C(0x184D2A5C)
+#define FRAME_SKIPPABLE_VMA_PARTS   UINT32_C(0x184D2A5D) /* vma/parts.h */
 
 /* ---- making frames ---- */
 
@@ -92,6 +93,25 @@ DEFINE_CLEANUP(struct frame_decoder *, frame_decoder_free)
  */
 int frame_decode(struct frame_decoder *d, void *out, size_t out_cap, const void *data, size_t len,
 		 size_t *ret_len, struct error **err);
+
+/*
+ * The same a block at a time, to stop where no more is needed.  The checksum is only checked at the end of
+ * the frame: until then the caller must have sums of its own.
+ *
+ *	frame_decode_begin(d, out, out_cap)
+ *	frame_decode_step(d, data, len, &taken, err)	// until 0, or frame_decode_done() will do
+ */
+void frame_decode_begin(struct frame_decoder *d, void *out, size_t out_cap);
+/*
+ * Takes up to one block of the packed bytes that come next; out must stay as it is.  1: more is to come; 0:
+ * the frame has ended; errors as frame_decode().
+ */
+int frame_decode_step(struct frame_decoder *d, const void *data, size_t len, size_t *ret_taken,
+		      struct error **err);
+/* Bytes that are unpacked so far. */
+size_t frame_decode_done(const struct frame_decoder *d);
+/* Packed bytes that the next step takes, if they are there. */
+size_t frame_decode_wants(const struct frame_decoder *d);
 
 /* One of these two codes for an error code of zstd; for input-zstd.c. */
 int frame_error(size_t code);

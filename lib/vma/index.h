@@ -2,10 +2,11 @@
  * The VMA index: which frame of a .vma.zst holds which cluster.  With it and the seek table a reader
  * reaches any cluster by unpacking one frame.  Every zstd tool skips it.
  *
- *	file      := frame(header) (frame(extent+) | part)* part* root seektable
+ *	file      := frame(header) (frame(extent+) sums? | part)* part* root seektable
  *	part      := skippable frame, magic 0x184D2A5A, kind 0
  *	root      := skippable frame, magic 0x184D2A5A, kind 1
- *	seektable := see stream/seektable.h; covers parts and root as well
+ *	sums      := see vma/parts.h; behind frames that store something
+ *	seektable := see stream/seektable.h; covers all of them
  *
  * The content of a skippable frame, little-endian:
  *

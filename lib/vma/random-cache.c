@@ -2,9 +2,7 @@
 
 #include <inttypes.h>
 
-#include "base/io.h"
 #include "base/mem.h"
-#include "stream/frame.h"
 #include "vma/index.h"
 
 #define SLOT_BYTES ((uint64_t)4 << 20) /* what a frame usually holds at most */
@@ -18,6 +16,8 @@ void random_cache_init(struct random_cache *c, int fd, const struct random_map *
 	*c = (struct random_cache){ .fd = fd, .map = map };
 	c->n_slots = n < MIN_SLOTS ? MIN_SLOTS : n > MAX_SLOTS ? MAX_SLOTS : (size_t)n;
 	c->slots = xcalloc(c->n_slots, sizeof(*c->slots));
+	for (size_t i = 0; i < c->n_slots; i++)
+		c->slots[i].frame = RANDOM_NO_FRAME;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->changed, NULL);
 }
@@ -25,57 +25,12 @@ void random_cache_init(struct random_cache *c, int fd, const struct random_map *
 void random_cache_clear(struct random_cache *c)
 {
 	for (size_t i = 0; i < c->n_slots; i++) {
-		free(c->slots[i].data);
+		random_frame_clear(&c->slots[i].content);
 		free(c->slots[i].clusters);
 	}
 	free(c->slots);
 	pthread_mutex_destroy(&c->lock);
 	pthread_cond_destroy(&c->changed);
-}
-
-/* ---- unpacking ---- */
-
-static int unpack_frame(struct random_slot *s, const void *packed, size_t len, size_t content,
-			struct error **err)
-{
-	size_t n = 0;
-	int r = frame_decode(NULL, s->data, content, packed, len, &n, err);
-
-	if (r < 0)
-		return r;
-	if (n != content)
-		return error_set(err, ERR_CORRUPT, "it holds %zu bytes, the seek table says %zu", n, content);
-	return 0;
-}
-
-static int read_archive_bytes(int fd, void *data, size_t len, uint64_t offset, struct error **err)
-{
-	ssize_t n = io_pread_full(fd, data, len, (off_t)offset);
-
-	if (n < 0)
-		return error_errno(err, (int)-n, "cannot read the archive");
-	return n == (ssize_t)len ? 0 : error_set(err, ERR_CORRUPT, "the file is cut off");
-}
-
-static int fetch_frame(const struct random_cache *c, struct random_slot *s, struct error **err)
-{
-	const uint64_t offset = c->map->offsets[s->frame];
-	const uint64_t packed = c->map->offsets[s->frame + 1] - offset;
-	const size_t content = c->map->contents[s->frame];
-	_cleanup_free_ uint8_t *raw = NULL;
-	int r;
-
-	if (content > RANDOM_MAX_CONTENT || packed > frame_bound(RANDOM_MAX_CONTENT))
-		return error_set(err, ERR_CORRUPT, "it is larger than any frame should be");
-	if (s->cap < content) {
-		s->data = xreallocarray(s->data, content, 1);
-		s->cap = content;
-	}
-	if (c->map->plain)
-		return read_archive_bytes(c->fd, s->data, content, offset, err);
-	raw = xmalloc((size_t)packed);
-	r = read_archive_bytes(c->fd, raw, (size_t)packed, offset, err);
-	return r < 0 ? r : unpack_frame(s, raw, (size_t)packed, content, err);
 }
 
 /* ---- the clusters of a frame ---- */
@@ -98,7 +53,7 @@ static int compare_clusters(const void *a, const void *b)
 	return (x->key > y->key) - (x->key < y->key);
 }
 
-/* The header has been checked, so all blocks are there. */
+/* The header has been checked, so there are as many blocks. */
 static void list_extent(struct random_slot *s, const uint8_t *at)
 {
 	const uint8_t *blocks = at + VMA_EXTENT_HEADER_SIZE;
@@ -112,36 +67,89 @@ static void list_extent(struct random_slot *s, const uint8_t *at)
 	}
 }
 
+/* Unpacks the header of the extent at that offset. */
+static int reach_header(const struct random_cache *c, struct random_slot *s, size_t at, size_t *ret_size,
+			struct error **err)
+{
+	struct random_frame *f = &s->content;
+	int r;
+
+	if (f->content - at < VMA_EXTENT_HEADER_SIZE)
+		return error_set(err, ERR_CORRUPT, "it ends inside an extent");
+	r = random_frame_reach(f, c->fd, c->map, at + VMA_EXTENT_HEADER_SIZE, err);
+	if (r == 0)
+		r = vma_extent_header_decode(f->data + at, c->map->hdr.uuid, ret_size, err);
+	if (r == 0 && *ret_size > f->content - at)
+		r = error_set(err, ERR_CORRUPT, "it ends inside an extent");
+	return r;
+}
+
 static int list_clusters(const struct random_cache *c, struct random_slot *s, struct error **err)
 {
-	const uint8_t *at = s->data, *end = at + c->map->contents[s->frame];
+	size_t size = 0;
 
 	s->n_clusters = 0;
-	while (at < end) {
-		size_t size;
-		int r;
+	for (size_t at = 0; at < s->content.content; at += size) {
+		int r = reach_header(c, s, at, &size, err);
 
-		if (end - at < VMA_EXTENT_HEADER_SIZE)
-			return error_set(err, ERR_CORRUPT, "it ends inside an extent");
-		r = vma_extent_header_decode(at, c->map->hdr.uuid, &size, err);
 		if (r < 0)
 			return r;
-		if (size > (size_t)(end - at))
-			return error_set(err, ERR_CORRUPT, "it ends inside an extent");
-		list_extent(s, at);
-		at += size;
+		list_extent(s, s->content.data + at);
 	}
 	if (s->n_clusters)
 		qsort(s->clusters, s->n_clusters, sizeof(*s->clusters), compare_clusters);
+	s->is_listed = true;
 	return 0;
 }
 
-static int load_frame(const struct random_cache *c, struct random_slot *s, struct error **err)
+static int compare_key(const void *key, const void *cluster)
 {
-	int r = fetch_frame(c, s, err);
+	const uint64_t a = *(const uint64_t *)key, b = ((const struct random_cluster *)cluster)->key;
 
+	return a < b ? -1 : a > b;
+}
+
+const struct random_cluster *random_slot_find(const struct random_slot *s, uint64_t key)
+{
+	if (!s->n_clusters)
+		return NULL;
+	return bsearch(&key, s->clusters, s->n_clusters, sizeof(*s->clusters), compare_key);
+}
+
+/* The clusters that somebody reads. */
+struct wanted {
+	uint64_t key, n;
+};
+
+/* How far the frame must be unpacked for them. */
+static size_t needed_bytes(const struct random_slot *s, const struct wanted *w)
+{
+	size_t need = 0;
+
+	for (uint64_t i = 0; i < w->n; i++) {
+		const struct random_cluster *c = random_slot_find(s, w->key + i);
+		size_t end = 0;
+
+		if (c)
+			end = (size_t)(c->blocks - s->content.data) +
+			      (size_t)__builtin_popcount(c->mask) * VMA_BLOCK_SIZE;
+		need = end > need ? end : need;
+	}
+	return need;
+}
+
+static int load_more(const struct random_cache *c, struct random_slot *s, const struct wanted *w,
+		     struct error **err)
+{
+	int r = 0;
+
+	if (!s->is_listed) {
+		r = random_frame_begin(&s->content, c->fd, c->map, s->frame, err);
+		if (r == 0)
+			r = list_clusters(c, s, err);
+	}
 	if (r == 0)
-		r = list_clusters(c, s, err);
+		r = random_frame_reach(&s->content, c->fd, c->map, needed_bytes(s, w), err);
 	return r < 0 ? error_wrap(err, r, "frame %zu at byte %" PRIu64 " of the archive", s->frame,
 				  c->map->offsets[s->frame])
 		     : 0;
@@ -152,12 +160,12 @@ static int load_frame(const struct random_cache *c, struct random_slot *s, struc
 static struct random_slot *find_slot(struct random_cache *c, size_t frame)
 {
 	for (size_t i = 0; i < c->n_slots; i++)
-		if (c->slots[i].state != SLOT_EMPTY && c->slots[i].frame == frame)
+		if (c->slots[i].frame == frame)
 			return &c->slots[i];
 	return NULL;
 }
 
-/* An empty slot, or else the least recently used one that is not in use; NULL: all are in use. */
+/* One without a frame, or else the least recently used one, that is not in use; NULL: all are in use. */
 static struct random_slot *spare_slot(struct random_cache *c)
 {
 	struct random_slot *best = NULL;
@@ -165,39 +173,61 @@ static struct random_slot *spare_slot(struct random_cache *c)
 	for (size_t i = 0; i < c->n_slots; i++) {
 		struct random_slot *s = &c->slots[i];
 
-		if (s->state == SLOT_EMPTY && !s->users)
+		if (s->users)
+			continue;
+		if (s->frame == RANDOM_NO_FRAME)
 			return s;
-		if (s->state == SLOT_READY && !s->users && (!best || s->used_at < best->used_at))
+		if (!best || s->used_at < best->used_at)
 			best = s;
 	}
 	return best;
 }
 
-static int load_into(struct random_cache *c, struct random_slot *s, size_t frame, struct error **err)
+static void take_slot(struct random_cache *c, struct random_slot *s, size_t frame)
+{
+	s->frame = frame;
+	s->is_listed = false;
+	s->checked = 0;
+	c->stats.unpacked++;
+}
+
+/* Whether all that is wanted is unpacked.  checked is 0 while the clusters are not listed. */
+static bool is_there(const struct random_slot *s, const struct wanted *w)
+{
+	return s->checked && needed_bytes(s, w) <= s->checked;
+}
+
+/* After a failure others still have what was unpacked before, and who comes later begins again. */
+static int load_slot(struct random_cache *c, struct random_slot *s, const struct wanted *w,
+		     struct error **err)
 {
 	int r;
 
-	s->frame = frame;
-	s->state = SLOT_LOADING;
-	s->users = 1;
+	s->loading = true;
+	s->users++;
 	pthread_mutex_unlock(&c->lock);
-	r = load_frame(c, s, err);
+	r = load_more(c, s, w, err);
 	pthread_mutex_lock(&c->lock);
-	c->stats.unpacked++;
-	s->state = r < 0 ? SLOT_EMPTY : SLOT_READY;
-	if (r < 0)
-		s->users = 0;
+	s->loading = false;
+	if (r < 0) {
+		s->frame = RANDOM_NO_FRAME;
+		s->users--;
+	} else {
+		c->stats.bytes += s->content.checked - s->checked;
+		s->checked = s->content.checked;
+	}
 	pthread_cond_broadcast(&c->changed);
 	return r;
 }
 
 /* Waits while another thread unpacks the frame; if that one fails, tries again to get an error of its own. */
-static int get_slot(struct random_cache *c, size_t frame, struct random_slot **ret, struct error **err)
+static int get_slot(struct random_cache *c, size_t frame, const struct wanted *w, struct random_slot **ret,
+		    struct error **err)
 {
 	for (;;) {
 		struct random_slot *s = find_slot(c, frame);
 
-		if (s && s->state == SLOT_READY) {
+		if (s && is_there(s, w)) {
 			s->users++;
 			c->stats.hits++;
 			*ret = s;
@@ -205,21 +235,25 @@ static int get_slot(struct random_cache *c, size_t frame, struct random_slot **r
 		}
 		if (!s) {
 			s = spare_slot(c);
-			if (s) {
-				*ret = s;
-				return load_into(c, s, frame, err);
-			}
+			if (s)
+				take_slot(c, s, frame);
+		}
+		if (s && !s->loading) {
+			*ret = s;
+			return load_slot(c, s, w, err);
 		}
 		pthread_cond_wait(&c->changed, &c->lock);
 	}
 }
 
-int random_cache_get(struct random_cache *c, size_t frame, struct random_slot **ret, struct error **err)
+int random_cache_get(struct random_cache *c, size_t frame, uint64_t key, uint64_t n, struct random_slot **ret,
+		     struct error **err)
 {
+	const struct wanted w = { .key = key, .n = n };
 	int r;
 
 	pthread_mutex_lock(&c->lock);
-	r = get_slot(c, frame, ret, err);
+	r = get_slot(c, frame, &w, ret, err);
 	if (r == 0)
 		(*ret)->used_at = ++c->clock;
 	pthread_mutex_unlock(&c->lock);

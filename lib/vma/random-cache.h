@@ -1,13 +1,14 @@
-/* A cache of unpacked frames: a few slots, of which the least recently used one is replaced first. */
+/*
+ * A cache of unpacked frames: a few slots, of which the least recently used one is replaced first.  A frame
+ * is unpacked only as far as somebody reads it.
+ */
 #ifndef VZDUMP_VMA_RANDOM_CACHE_H
 #define VZDUMP_VMA_RANDOM_CACHE_H
 
 #include <pthread.h>
 
-#include "vma/random-map.h"
+#include "vma/random-frame.h"
 #include "vma/random.h"
-
-#define RANDOM_MAX_CONTENT ((size_t)8 << 20) /* of a frame, unpacked */
 
 /* A cluster in an unpacked frame. */
 struct random_cluster {
@@ -16,18 +17,17 @@ struct random_cluster {
 	const uint8_t *blocks;
 };
 
+#define RANDOM_NO_FRAME SIZE_MAX
+
 struct random_slot {
-	size_t frame;
-	enum {
-		SLOT_EMPTY,
-		SLOT_LOADING,
-		SLOT_READY
-	} state;
+	size_t frame; /* RANDOM_NO_FRAME: empty, or it could not be unpacked */
 	unsigned users;
+	bool loading; /* one of them unpacks */
 	uint64_t used_at;
-	uint8_t *data;
-	size_t cap;
-	struct random_cluster *clusters; /* ascending */
+	bool is_listed; /* clusters are there */
+	size_t checked; /* of content.checked, for others than the one who unpacks */
+	struct random_frame content;
+	struct random_cluster *clusters; /* ascending; what they store may not be unpacked yet */
 	size_t n_clusters, cap_clusters;
 };
 
@@ -35,7 +35,7 @@ struct random_cache {
 	int fd;
 	const struct random_map *map;
 	pthread_mutex_t lock;
-	pthread_cond_t changed; /* a slot became ready or free */
+	pthread_cond_t changed; /* a slot has more, or is free */
 	struct random_slot *slots;
 	size_t n_slots;
 	uint64_t clock;
@@ -45,10 +45,14 @@ struct random_cache {
 void random_cache_init(struct random_cache *c, int fd, const struct random_map *map, uint64_t bytes);
 void random_cache_clear(struct random_cache *c);
 /*
- * Gets the unpacked frame, which stays until random_cache_put().  A frame that several threads want is
- * unpacked only once; different frames are unpacked in parallel.
+ * Gets the frame, unpacked as far as n clusters from key (vma_cluster_key()) on need it, if it has them.  It
+ * stays until random_cache_put().  What several threads want is unpacked only once; different frames are
+ * unpacked in parallel.
  */
-int random_cache_get(struct random_cache *c, size_t frame, struct random_slot **ret, struct error **err);
+int random_cache_get(struct random_cache *c, size_t frame, uint64_t key, uint64_t n, struct random_slot **ret,
+		     struct error **err);
+/* The cluster with that key, or NULL. */
+const struct random_cluster *random_slot_find(const struct random_slot *s, uint64_t key);
 void random_cache_put(struct random_cache *c, struct random_slot *s);
 
 #endif

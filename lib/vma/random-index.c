@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "base/mem.h"
 #include "stream/bytes.h"
 #include "stream/seektable.h"
 #include "stream/varint.h"
+#include "vma/chain.h"
 #include "vma/index.h"
 #include "vma/random-load.h"
 #include "vma/random.h"
@@ -321,6 +323,23 @@ int vma_random_header_copy(int fd, struct vma_header *ret, uint64_t *ret_end, st
 	return r;
 }
 
+/* The chain frame stands before the root.  Without it frames are unpacked as a whole. */
+static void load_secret(struct tail *t, struct random_map *m)
+{
+	_cleanup_buf_ struct buf own = BUF_INIT;
+	_cleanup_vma_chain_ struct vma_chain chain = { 0 };
+	const uint8_t *raw;
+	size_t len;
+
+	if (m->n_frames < 2 || m->contents[m->n_frames - 2] ||
+	    frame_bytes(t, m, m->n_frames - 2, &own, &raw, &len, NULL) < 0)
+		return;
+	if (!vma_chain_looks_like(raw, len) || vma_chain_decode(raw, len, m->hdr.uuid, &chain, NULL) < 0)
+		return;
+	m->secret = xmalloc(sizeof(*m->secret));
+	*m->secret = chain.secret;
+}
+
 int random_map_load(int fd, const char *path, struct random_map *m, struct error **err)
 {
 	struct tail t = { .fd = fd };
@@ -328,6 +347,8 @@ int random_map_load(int fd, const char *path, struct random_map *m, struct error
 
 	if (r == 0)
 		r = load_index(&t, m, err);
+	if (r == 0)
+		load_secret(&t, m);
 	if (r == NONE) {
 		random_map_clear(m);
 		r = load_without(&t, path, m, err);

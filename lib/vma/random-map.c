@@ -10,6 +10,7 @@ void random_map_clear(struct random_map *m)
 		free(m->runs[i].list);
 	free(m->offsets);
 	free(m->contents);
+	free(m->secret);
 	vma_header_clear(&m->hdr);
 	*m = (struct random_map){ 0 };
 }

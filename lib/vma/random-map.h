@@ -3,6 +3,7 @@
 #define VZDUMP_VMA_RANDOM_MAP_H
 
 #include "vma/format.h"
+#include "vma/hash.h"
 
 #define RANDOM_MAX_RUNS ((size_t)1 << 25) /* 384 MiB */
 
@@ -19,9 +20,10 @@ struct random_runs {
 
 struct random_map {
 	struct vma_header hdr;
-	bool plain;         /* frames are extents that are not packed */
-	uint64_t *offsets;  /* n_frames + 1, in the file */
-	uint32_t *contents; /* unpacked bytes */
+	bool plain;                /* frames are extents that are not packed */
+	struct vma_secret *secret; /* of its chain; NULL: it belongs to none */
+	uint64_t *offsets;         /* n_frames + 1, in the file */
+	uint32_t *contents;        /* unpacked bytes */
 	size_t n_frames, cap_frames;
 	size_t n_runs;
 	struct random_runs runs[VMA_MAX_DEVICES + 1];

@@ -64,27 +64,15 @@ static void copy_blocks(const struct random_cluster *c, uint32_t at, uint8_t *ou
 	}
 }
 
-static int compare_key(const void *key, const void *cluster)
-{
-	const uint64_t a = *(const uint64_t *)key, b = ((const struct random_cluster *)cluster)->key;
-
-	return a < b ? -1 : a > b;
-}
-
-static const struct random_cluster *find_cluster(const struct random_slot *s, uint64_t key)
-{
-	if (!s->n_clusters)
-		return NULL;
-	return bsearch(&key, s->clusters, s->n_clusters, sizeof(*s->clusters), compare_key);
-}
-
 /* Reads len bytes that all lie in clusters of one run. */
 static int read_run(struct vma_random *x, uint8_t dev, size_t frame, uint64_t offset, uint8_t *out,
 		    uint64_t len, struct error **err)
 {
 	const char *name = x->map.hdr.devices[dev].name;
+	const uint32_t first = (uint32_t)(offset / VMA_CLUSTER_SIZE);
+	const uint64_t n = (offset + len - 1) / VMA_CLUSTER_SIZE - first + 1;
 	struct random_slot *slot;
-	int r = random_cache_get(&x->cache, frame, &slot, err);
+	int r = random_cache_get(&x->cache, frame, vma_cluster_key(dev, first), n, &slot, err);
 
 	if (r < 0)
 		return error_wrap(err, r, "%s at byte %" PRIu64, name, offset);
@@ -92,7 +80,7 @@ static int read_run(struct vma_random *x, uint8_t dev, size_t frame, uint64_t of
 		uint32_t cluster = (uint32_t)(offset / VMA_CLUSTER_SIZE);
 		uint32_t at = (uint32_t)(offset % VMA_CLUSTER_SIZE);
 		uint32_t now = VMA_CLUSTER_SIZE - at < len ? VMA_CLUSTER_SIZE - at : (uint32_t)len;
-		const struct random_cluster *c = find_cluster(slot, vma_cluster_key(dev, cluster));
+		const struct random_cluster *c = random_slot_find(slot, vma_cluster_key(dev, cluster));
 
 		if (!c)
 			r = error_set(err, ERR_CORRUPT,

@@ -5,10 +5,11 @@
  *	vma_random_open(path, cache, &x, err)	// .vma.zst: one read at the end of the file
  *	vma_random_read(x, dev, offset, data, len, err)
  *
- * Any number of threads may read at once.  A frame that several of them want is unpacked once and stays in
- * a cache; different frames are unpacked in parallel.  Memory: the cache, 12 bytes for each frame (a frame
- * is up to 4 MiB of archive), and 12 bytes for each run of consecutive clusters within one frame.  That is
- * a few MiB for 1 TiB that was backed up front to back, and 200 MiB if no two clusters are consecutive.
+ * Any number of threads may read at once.  A frame is unpacked as far as it is needed, and what several
+ * want only once; it stays in a cache.  Different frames are unpacked in parallel.  Memory: the cache, 12
+ * bytes for each frame (one is up to 4 MiB of archive, with a small one behind it), and 12 bytes for each
+ * run of consecutive clusters within one frame.  That is a few MiB for 1 TiB that was backed up front to
+ * back, and 200 MiB if no two clusters are consecutive.
  *
  * Nothing in the file is trusted: a wrong index leads to errors, never to another disk's data.
  */
@@ -28,8 +29,9 @@
 struct vma_random;
 
 struct vma_random_stats {
-	uint64_t unpacked; /* frames */
-	uint64_t hits;     /* reads of clusters that found their frame in the cache */
+	uint64_t unpacked; /* frames, as far as they were needed */
+	uint64_t bytes;    /* of these */
+	uint64_t hits;     /* reads that found what they wanted in the cache */
 };
 
 /*

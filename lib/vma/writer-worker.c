@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "vma/parts.h"
 #include "vma/writer-pack.h"
 
 /* In a stream only zeroes need memory; extents are written from where they are. */
 size_t worker_frame_size(enum vma_layout layout)
 {
-	return layout == VMA_FRAMES ? frame_bound(VMA_EXTENT_MAX_SIZE) : ZEROES_SIZE;
+	return layout == VMA_FRAMES ? frame_bound(VMA_EXTENT_MAX_SIZE) + VMA_PARTS_SIZE(VMA_PARTS_MAX)
+				    : ZEROES_SIZE;
 }
 
 int worker_init(struct worker *k, enum vma_layout layout, int level, struct error **err)
@@ -33,6 +35,13 @@ static int encode_frame(struct worker *k, struct frame *f, const uint8_t *data, 
 	return frame_encode(k->encoder, f->out, f->out_cap, data, len, &f->len, err);
 }
 
+/* The sums of its parts go behind a frame that stores something. */
+static void add_parts(struct frame *f, const uint8_t *data, size_t len)
+{
+	f->tail = vma_parts_encode(f->out + f->len, data, len);
+	f->len += f->tail;
+}
+
 static int make_extent(struct worker *k, struct vma_extent *e, struct frame *f, struct error **err)
 {
 	struct packed_extent p;
@@ -48,7 +57,10 @@ static int make_extent(struct worker *k, struct vma_extent *e, struct frame *f, 
 	}
 	memcpy(f->keys, p.keys, p.n_keys * sizeof(*p.keys));
 	f->n_keys = p.n_keys;
-	return encode_frame(k, f, p.data, p.len, err);
+	r = encode_frame(k, f, p.data, p.len, err);
+	if (r == 0 && f->n_keys)
+		add_parts(f, p.data, p.len);
+	return r;
 }
 
 static int make_zeroes(struct worker *k, const struct zeroes *z, struct frame *f, struct error **err)

@@ -94,14 +94,16 @@ serve() {
 	done
 }
 
-@test "opening costs one read at the end of the file, and 64 KiB cost one frame" {
+@test "opening costs one read at the end of the file, and 64 KiB cost a part of one frame" {
 	strace -f -yy -e trace=pread64,read -o "$T/trace" \
 		nbdkit -U - "$PLUGIN" "$D/a.vma.zst" --run "qemu-io -r -f raw -c 'read 1M 64k' \
 		'nbd:unix:'\$unixsocket':exportname=drive-scsi0'"
 	grep -F '/a.vma.zst>' "$T/trace" > "$T/reads"
 	cut -c1-200 "$T/reads"
-	[ "$(wc -l < "$T/reads")" = 2 ]
-	local size at
+	local size at bytes
+	bytes=$(sed -nE '2,$s/.* = ([0-9]+)$/\1/p' "$T/reads" | awk '{ n += $1 } END { print n }')
+	[ "$bytes" -gt 0 ]
+	[ "$bytes" -lt 4194304 ]
 	size=$(stat -c %s "$D/a.vma.zst")
 	at=$(sed -nE '1s/.*, ([0-9]+)\) += ([0-9]+)$/\1 \2/p' "$T/reads")
 	[ $((${at/ /+})) = "$size" ]

@@ -7,7 +7,9 @@
 #include "base/units.h"
 #include "stream/bytes.h"
 #include "stream/seektable.h"
+#include "vma/chain.h"
 #include "vma/index.h"
+#include "vma/parts.h"
 #include "vma/random.h"
 
 #include "tap.h"
@@ -23,10 +25,12 @@ static struct disk disks[N_DISKS] = {
 	{ .name = "vmstate", .size = (9u << 20) + 4095 },
 };
 
-/* Spread: parts of the index between the data, and many frames. */
-static bool write_archive(const char *path, enum vma_compression compression, bool spread)
+/* Spread: parts of the index between the data, and many frames.  chain: one that it belongs to, or NULL. */
+static bool write_archive(const char *path, enum vma_compression compression, bool spread,
+			  const struct vma_chain *chain)
 {
 	const struct vma_writer_options o = { .ionice = -1,
+					      .chain = chain,
 					      .index_part_max = spread ? 40 : 0,
 					      .index_held_max = spread ? 100 : 0 };
 	_cleanup_vma_header_ struct vma_header h = { 0 };
@@ -347,6 +351,98 @@ static void check_hurt_frame(const char *path)
 	free(all);
 }
 
+/* ---- frames that are not unpacked to their end ---- */
+
+/* A copy in which that byte of each such skippable frame is another. */
+static char *copy_without(const char *path, uint32_t magic, size_t place, unsigned *ret_n)
+{
+	char *to = xasprintf("%s/without", folder);
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	_cleanup_close_ int fd = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	uint64_t len = 0;
+
+	*ret_n = 0;
+	if (io_read_file(path, 1u << 28, &b, NULL) < 0)
+		return to;
+	for (uint64_t at = 0; at < b.len && frame_length(b.data + at, b.len - at, &len) > 0; at += len) {
+		if (get_le32((const uint8_t *)b.data + at) != magic)
+			continue;
+		b.data[at + place] = (char)(b.data[at + place] ^ 0x20);
+		++*ret_n;
+	}
+	io_write_all(fd, b.data, b.len);
+	return to;
+}
+
+/* Bytes unpacked by reads here and there, with room for two frames; 0: a read was wrong. */
+static uint64_t unpacked_by_reads(const char *path)
+{
+	_cleanup_(vma_random_freep) struct vma_random *r = NULL;
+	struct vma_random_stats stats = { 0 };
+	struct reading x = { .seed = 5 };
+	uint8_t *buffer = xmalloc(300001);
+
+	if (vma_random_open(path, 1, &r, NULL) < 0) {
+		x.failed = 1;
+	} else {
+		x.r = r;
+		for (unsigned i = 0; i < READS / 3; i++) {
+			uint64_t offset =
+				disk_random(&x.seed) % (disks[0].size / VMA_CLUSTER_SIZE) * VMA_CLUSTER_SIZE;
+
+			if (vma_random_read(r, 1, offset, buffer, 4096, NULL) < 0 ||
+			    memcmp(buffer, disks[0].data + offset, 4096) != 0)
+				x.failed++;
+		}
+		vma_random_get_stats(r, &stats);
+	}
+	free(buffer);
+	return x.failed ? 0 : stats.bytes;
+}
+
+/* What stands behind frames lets a read stop early; if that is damaged, reads only cost more. */
+static void check_early(const char *path, uint32_t magic, size_t sum, const char *name)
+{
+	const uint64_t early = unpacked_by_reads(path);
+	const size_t places[] = { FRAME_SKIPPABLE_HEADER_SIZE, sum };
+	unsigned n;
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		_cleanup_free_ char *hurt = copy_without(path, magic, places[i], &n);
+		const uint64_t whole = unpacked_by_reads(hurt);
+
+		ok(early && n > 5 && whole && early < whole * 3 / 4,
+		   "%s: reads unpack %u MiB, and %u MiB if they are damaged at byte %zu", name,
+		   (unsigned)(early >> 20), (unsigned)(whole >> 20), places[i]);
+	}
+}
+
+/* A byte flipped anywhere in the data: reads are right or fail. */
+static void check_flipped_data(const char *path, const char *name)
+{
+	uint8_t *buffer = xmalloc(300001);
+	unsigned wrong = 0, failed = 0;
+	struct stat st = { 0 };
+
+	stat(path, &st);
+	for (int i = 1; i < 40; i++) {
+		_cleanup_free_ char *hurt = copy_with(path, "flip", st.st_size * i / 42, 1 << i % 8, 0);
+		_cleanup_(vma_random_freep) struct vma_random *r = NULL;
+		struct reading x = { .seed = (uint32_t)i };
+
+		if (vma_random_open(hurt, 0, &r, NULL) < 0)
+			continue;
+		x.r = r;
+		for (unsigned k = 0; k < 30; k++)
+			read_once(&x, buffer);
+		wrong += x.wrong;
+		failed += x.failed;
+	}
+	free(buffer);
+	ok(!wrong && failed, "%s: no byte flipped in the data gives wrong data (%u reads fail)", name,
+	   failed);
+}
+
 static void check_refused(const char *path, const char *words, const char *name)
 {
 	_cleanup_(vma_random_freep) struct vma_random *r = NULL;
@@ -384,7 +480,8 @@ static void check_flips(const char *path, off_t from_end, const char *name)
 
 int main(void)
 {
-	_cleanup_free_ char *zst = NULL, *spread = NULL, *plain = NULL, *cut = NULL;
+	_cleanup_free_ char *zst = NULL, *spread = NULL, *chained = NULL, *plain = NULL, *cut = NULL;
+	struct vma_chain chain = { 0 };
 
 	if (!mkdtemp(folder))
 		return 1;
@@ -393,13 +490,23 @@ int main(void)
 	zst = xasprintf("%s/a.vma.zst", folder);
 	spread = xasprintf("%s/spread.vma.zst", folder);
 	plain = xasprintf("%s/a.vma", folder);
-	ok(write_archive(zst, VMA_COMPRESS_ZSTD, false) && write_archive(spread, VMA_COMPRESS_ZSTD, true) &&
-		   write_archive(plain, VMA_COMPRESS_NONE, false),
+	chained = xasprintf("%s/chained.vma.zst", folder);
+	vma_chain_begin(&chain, 1, VMA_CHAIN_MIN_ALIGN, NULL);
+	ok(write_archive(zst, VMA_COMPRESS_ZSTD, false, NULL) &&
+		   write_archive(spread, VMA_COMPRESS_ZSTD, true, NULL) &&
+		   write_archive(chained, VMA_COMPRESS_ZSTD, false, &chain) &&
+		   write_archive(plain, VMA_COMPRESS_NONE, false, NULL),
 	   "archives to read");
+	vma_chain_clear(&chain);
 	check_archive(zst, 0, "zstd");
 	check_archive(zst, 1, "zstd, cache of two frames");
 	check_archive(spread, 0, "index in many parts");
+	check_archive(chained, 0, "of a chain");
 	check_archive(plain, 0, "not packed");
+	check_early(zst, FRAME_SKIPPABLE_VMA_PARTS, VMA_PARTS_HEAD, "sums of parts");
+	check_early(chained, FRAME_SKIPPABLE_VMA_CHAIN, 40, "hashes of a chain");
+	check_flipped_data(zst, "sums of parts");
+	check_flipped_data(chained, "hashes of a chain");
 	check_cost(zst);
 	check_status_cost();
 	check_old_proxmox();
