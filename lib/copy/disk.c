@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/trace.h"
 #include "base/units.h"
@@ -81,6 +82,29 @@ static int note_result(struct copy_disk *d, int r)
 
 /* ---- reads that have ended ---- */
 
+/*
+ * A read that brought only zeroes, which is seen while they are in the CPU's cache, takes no place in the
+ * extent.  False if it brought something else, or the writer has to look at it.  An error of the writer shows
+ * in vma_writer_check().
+ */
+static bool settle_zeroes(const struct request *q)
+{
+	struct copy_disk *d = q->disk;
+	struct vma_writer *w = d->shared->writer;
+	const struct run run = q->what.run;
+
+	if (d->shared->reuse ||
+	    !io_is_zero(vma_extent_slot(q->extent, q->slot), cover_bytes(&d->cover, run)) ||
+	    !vma_writer_zero_ready(w))
+		return false;
+	for (uint32_t cluster = run.first; cluster < run.first + run.n; cluster++) {
+		if (cover_mark_done(&d->cover, cluster))
+			(void)vma_writer_zero(w, d->dev, cluster, 1, NULL);
+	}
+	queue_done(&d->queue, run);
+	return true;
+}
+
 /* The clusters go to the writer, which compares and takes them if there is a reuse. */
 static void settle_good(struct request *q)
 {
@@ -123,7 +147,7 @@ static void settle(struct request *q, int error)
 
 	if (error)
 		settle_failed(q, error);
-	else
+	else if (!settle_zeroes(q))
 		settle_good(q);
 	fill_settle(d->read, q->extent, q->what.run.n);
 	d->reads--;
