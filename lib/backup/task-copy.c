@@ -15,11 +15,15 @@ static void note_copied(const struct task *t)
 	}
 }
 
-static bool writes_wait(const struct task *t)
+/* That they do is known late, and not for sure; where there is much room they cannot. */
+static bool writes_may_wait(const struct task *t)
 {
 	struct source_slowdown s;
+	struct usage_value used;
 
-	return sources_get_slowdown(t->sources, &s) && s.now;
+	if (!sources_get_slowdown(t->sources, &s))
+		return false;
+	return s.now || (sources_get_space(t->sources, &used) && used.now > s.limit / 4);
 }
 
 static int on_tick(void *opaque, struct error **err)
@@ -29,7 +33,7 @@ static int on_tick(void *opaque, struct error **err)
 	task_incremental_tick(t);
 	task_meter_tick(t);
 	note_copied(t);
-	copy_set_writes_wait(t->copy, writes_wait(t));
+	copy_set_writes_wait(t->copy, writes_may_wait(t));
 	return sources_look(t->sources, err);
 }
 

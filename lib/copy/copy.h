@@ -106,8 +106,8 @@ int copy_connect(struct copy *c, unsigned disk, const struct source_endpoint *s,
 int copy_run(struct copy *c, struct error **err);
 
 /*
- * Whether the guest's first writes wait for their fleecing images at the moment: then what was TRIMmed has
- * to be TRIMmed again once they have ended, see queue_trim_again().  Within copy_options.tick.
+ * Whether the guest's first writes may wait for their fleecing images at the moment: then what was TRIMmed
+ * has to be TRIMmed again once they have ended, see queue_trim_again().  Within copy_options.tick.
  */
 void copy_set_writes_wait(struct copy *c, bool wait);
 
