@@ -19,7 +19,7 @@ LIMIT=limit=16M,reserve=0
 
 @test "a guest that rewrites its disks at full speed is slowed, its images keep to the limit, the archive is right" {
 	limit_guest throttle 48 scsi0 scsi1
-	limited "$LIMIT" disks=scsi0:seq,scsi1:random mib=48 rate=15000000
+	limited "$LIMIT" disks=scsi0:seq,scsi1:random mib=48 rate=8000000
 	limit_right
 	has_line '^INFO: fleecing images take [0-9.]+ [KM]iB of at most 16\.0 MiB \(limit\): writes of the guest to data that is not saved yet are slowed'
 	has_line '^INFO: fleecing images had reached their limit \(limit\): writes of the guest .* were slowed for .* in all, to [0-9.]+ [KM]iB/s on average'

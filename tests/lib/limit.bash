@@ -20,8 +20,8 @@ limit_guest() {
 	qmp 123 qom-list '{"path":"/objects"}' name > "$VZ_TMP/objects"
 }
 
-# limited <fleecing option> <rewriter option>...: a backup to $VZ_TMP/archive.zst while the guest writes.  Sets output and
-# FIGURES, and fails unless the images stayed within limit=<N>M and 8 MiB more
+# limited <fleecing option> <rewriter option>...: a backup to $VZ_TMP/archive.zst while the guest writes.  Sets output
+# and FIGURES, and fails unless the images stayed within limit=<N>M and 8 MiB more
 limited() {
 	local fleecing=$1
 	shift
