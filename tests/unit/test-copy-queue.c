@@ -1028,10 +1028,9 @@ static void end_read(struct world *w)
 		w->n_proving++;
 		return;
 	}
-	if (!r->r.is_retry && one_in(w, 10))
+	/* some fail; of those that need a proof, all that get here */
+	if ((r->r.run.n > 1 && w->flags & QUEUE_DISTRUST) || (!r->r.is_retry && one_in(w, 10)))
 		retry_read(w, r->r.run);
-	else if (r->r.run.n > 1 && w->flags & QUEUE_DISTRUST)
-		retry_read(w, r->r.run); /* it failed */
 	else
 		take_read(w, r->r.run);
 	free(r);
