@@ -112,8 +112,8 @@ assert pauses([(1.0, 'RESUME'), (2.0, 'STOP'), (2.5, 'RESUME'), (3.0, 'STOP')]) 
 @test "what a guest may overwrite under a limit is counted once for each cluster, from the backup's instant" {
 	in_bench "from benchlib.subjects.limit import CLUSTER, _first_writes, _speed
 times, places = [1.0, 2.0, 3.0, 3.5, 4.0, 5.0], [0, 0, 1, 1, 2, 3]
-assert _first_writes(times, places, 1.5, 9.0, 4 * CLUSTER) == [2.0, 3.0, 4.0]
-assert _first_writes(times, places, 1.5, 3.7, 4 * CLUSTER) == [2.0, 3.0]
+assert _first_writes(times, places, 1.5, 9.0, 3 * CLUSTER) == [2.0, 3.0, 4.0]
+assert _first_writes(times, places, 1.5, 3.7, 3 * CLUSTER) == [2.0, 3.0]
 taken = [(1.0, 10), (2.0, CLUSTER), (3.5, 4 * CLUSTER), (5.0, 5 * CLUSTER)]
 assert _speed([2.0, 3.0, 4.0], taken, 2.5) == 2 / 3
 assert _speed([2.0, 3.0], taken, 2.5) is None and _speed([2.0, 3.0], taken, None) is None"
