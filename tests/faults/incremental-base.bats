@@ -83,7 +83,8 @@ target_full() {
 	guest_of_two
 	archive_next 123
 	restarted
-	backup_start 123 --incremental 1 --bwlimit 500 "${FLEECING[@]}"
+	backup_start 123 --incremental 1 --bwlimit 500 \
+		--fleecing enabled=1,storage=fast,reserve=0
 	guest_io 123 scsi0 "write -P 5 4M 12M"
 	ends_with 255
 	log_has "ERROR: Backup of VM 123 failed - drive-scsi0: fleecing storage 'fast' is full"

@@ -3,6 +3,9 @@
 
 load faults
 
+# a storage is full only where nothing keeps some of it free
+NO_RESERVE=(--fleecing "enabled=1,storage=fast,reserve=0")
+
 setup_file() {
 	faults_setup_file
 }
@@ -25,7 +28,7 @@ guest() {
 @test "fleecing storage full: the guest writes on at once, the backup fails and says why" {
 	small_fs "$STORE/fast" 6M
 	guest
-	backup_start 123 --bwlimit 128 "${FLEECING[@]}"
+	backup_start 123 --bwlimit 128 "${NO_RESERVE[@]}"
 	local ms i
 	ms=$(guest_write 123 scsi0 8M 4608k)
 	for ((i = 0; i < 60; i++)); do
@@ -46,7 +49,7 @@ guest() {
 @test "fleecing storage full at once by one large write: the guest's write succeeds" {
 	small_fs "$STORE/fast" 6M
 	guest
-	backup_start 123 --bwlimit 512 "${FLEECING[@]}"
+	backup_start 123 --bwlimit 512 "${NO_RESERVE[@]}"
 	local ms
 	ms=$(guest_write 123 scsi0 8M 20M)
 	[[ $ms -lt 5000 ]] || fail "the guest write took $ms ms"
