@@ -2,6 +2,7 @@
 #include "journal/recover.h"
 #include "base/mem.h"
 #include "qemu/nodes.h"
+#include "qemu/pause.h"
 #include "qemu/server.h"
 #include "source/live.h"
 
@@ -36,14 +37,19 @@ static int export_snapshot(const struct sources *s, const struct source *d, stru
 	return r;
 }
 
+/* In one pause, if this QEMU needs one. */
 static int export_one(const struct sources *s, const struct source *d, struct qmp *q, struct error **err)
 {
-	int r = graph_add_snapshot(q, &d->live->names, err);
+	struct graph_pause pause;
+	int r = graph_pause_if_needed(q, &pause, err);
 
+	if (r == 0)
+		r = graph_add_snapshot(q, &d->live->names, err);
 	if (r == 0)
 		r = export_snapshot(s, d, q, err);
 	if (r == 0 && d->ops->export)
 		r = d->ops->export(d, q, err);
+	r = graph_pause_end_after(q, &pause, r, err);
 	return r < 0 ? error_wrap(err, r, "%s", d->device) : 0;
 }
 

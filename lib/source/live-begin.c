@@ -4,18 +4,29 @@
  */
 #include "journal/recover.h"
 #include "qemu/nodes.h"
+#include "qemu/pause.h"
 #include "source/bitmaps.h"
 #include "source/live.h"
 
-static int add_nodes(struct sources *s, struct source *d, struct qmp *q, struct error **err)
+/* In one pause, if this QEMU needs one. */
+static int add_filter(const struct sources *s, const struct live_disk *l, struct qmp *q, struct error **err)
 {
-	struct live_disk *l = d->live;
-	int r = d->ops->attach(s, d, q, err);
+	struct graph_pause pause;
+	int r = graph_pause_if_needed(q, &pause, err);
 
 	if (r == 0)
 		r = graph_add_filter(q, &s->live->features, &l->graph, &l->names, LIVE_CBW_TIMEOUT_S, err);
 	if (r == 0)
 		r = graph_add_bitmap(q, &l->names, err);
+	return graph_pause_end_after(q, &pause, r, err);
+}
+
+static int add_nodes(struct sources *s, struct source *d, struct qmp *q, struct error **err)
+{
+	int r = d->ops->attach(s, d, q, err);
+
+	if (r == 0)
+		r = add_filter(s, d->live, q, err);
 	return r < 0 ? error_wrap(err, r, "%s", d->device) : 0;
 }
 
