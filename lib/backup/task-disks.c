@@ -139,6 +139,7 @@ int task_disks_find(struct task *t, struct error **err)
 
 	if (name)
 		log_info(t->log, "VM Name: %s", name);
+	guest_config_warn_beyond(&t->guest.conf, "saved", t->log);
 	r = guest_config_disks(&t->guest.conf, &t->disks.conf, err);
 	if (r == 0)
 		r = check_lost_disks(t, err);

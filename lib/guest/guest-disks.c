@@ -117,15 +117,15 @@ static int add_drive(const struct guest_config *c, const char *key, const char *
 	return 0;
 }
 
-static int add_bus(const struct guest_config *c, const char *bus, unsigned count, bool generated,
+static int add_bus(const struct guest_config *c, const struct guest_bus *bus, bool generated,
 		   struct guest_disks *ret, struct error **err)
 {
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < bus->count; i++) {
 		char key[16];
 		const char *value;
 		int r;
 
-		snprintf(key, sizeof(key), "%s%u", bus, i);
+		snprintf(key, sizeof(key), "%s%u", bus->name, i);
 		value = guest_config_get(c, key);
 		if (!value)
 			continue;
@@ -140,17 +140,10 @@ static int add_bus(const struct guest_config *c, const char *bus, unsigned count
 static int add_buses(const struct guest_config *c, bool generated, struct guest_disks *ret,
 		     struct error **err)
 {
-	static const struct {
-		const char *bus;
-		unsigned count;
-	} buses[] = {
-		{ "ide", 4 },  { "scsi", 31 },   { "virtio", 16 },
-		{ "sata", 6 }, { "efidisk", 1 }, { "tpmstate", 1 },
-	};
 	_cleanup_guest_disks_ struct guest_disks disks = { 0 };
 
-	for (size_t i = 0; i < ARRAY_SIZE(buses); i++) {
-		int r = add_bus(c, buses[i].bus, buses[i].count, generated, &disks, err);
+	for (size_t i = 0; i < GUEST_BUSES; i++) {
+		int r = add_bus(c, &guest_buses[i], generated, &disks, err);
 
 		if (r < 0)
 			return r;

@@ -101,6 +101,23 @@ struct guest_disks {
 	size_t n;
 };
 
+/* The kinds of disks in PVE's order, each with keys from 0 to count - 1.  Facts: PVE::QemuServer::Drive. */
+struct guest_bus {
+	const char *name;
+	unsigned count;
+};
+#define GUEST_BUSES       6u
+#define GUEST_DRIVE_BUSES 4u /* the first, without efidisk and tpmstate */
+extern const struct guest_bus guest_buses[GUEST_BUSES];
+
+/* The kind of a disk that the key has the form of, "scsi31", and whether there is such a disk; NULL: none. */
+const struct guest_bus *guest_bus_of(const char *key, bool *ret_exists);
+/*
+ * Warns, in PVE's words, of each line that has the form of a disk, but a number that PVE has not: nothing is
+ * a disk there.  fate says what does not happen to it, as "saved".
+ */
+void guest_config_warn_beyond(const struct guest_config *c, const char *fate, const struct log *log);
+
 /*
  * The disks that a backup considers, in PVE's order (ide, scsi, virtio, sata, efidisk0, tpmstate0).  Drives
  * with media=cdrom are left out (so "none" and usual cloud-init drives are, too), as in get_backup_volumes.

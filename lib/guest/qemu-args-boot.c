@@ -36,21 +36,17 @@ static unsigned index_in_list(const char *list, const char *key)
  */
 static unsigned drive_number(const struct guest_config *c, const char *key, char *ret_kind)
 {
-	static const struct {
-		const char *bus;
-		unsigned count;
-	} buses[] = { { "ide", 4 }, { "scsi", 31 }, { "virtio", 16 }, { "sata", 6 } };
 	unsigned disks = 0, cds = 0;
 
 	*ret_kind = 0;
-	for (size_t b = 0; b < ARRAY_SIZE(buses); b++)
-		for (unsigned i = 0; i < buses[b].count; i++) {
+	for (size_t b = 0; b < GUEST_DRIVE_BUSES; b++)
+		for (unsigned i = 0; i < guest_buses[b].count; i++) {
 			struct guest_drive d;
 			char name[16];
 			const char *value;
 			bool cd;
 
-			snprintf(name, sizeof(name), "%s%u", buses[b].bus, i);
+			snprintf(name, sizeof(name), "%s%u", guest_buses[b].name, i);
 			value = guest_config_get(c, name);
 			if (!value || guest_drive_parse(value, &d, NULL) < 0)
 				continue;

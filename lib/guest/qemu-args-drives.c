@@ -344,31 +344,23 @@ static int add_drive(struct qemu_args *a, struct drive *d, const struct guest_di
 
 int qemu_args_drives(struct qemu_args *a, struct error **err)
 {
-	static const struct {
-		const char *bus;
-		unsigned count;
-		add_drive_fn *add;
-	} buses[] = {
-		{ "ide", 4, add_ide },
-		{ "scsi", 31, add_scsi },
-		{ "virtio", 16, add_virtio },
-		{ "sata", 6, add_sata },
-	};
+	static add_drive_fn *const add[GUEST_DRIVE_BUSES] = { add_ide, add_scsi, add_virtio, add_sata };
 	_cleanup_guest_disks_ struct guest_disks disks = { 0 };
 	int r = guest_config_disks(a->config, &disks, err);
 
-	for (size_t b = 0; b < ARRAY_SIZE(buses); b++)
-		for (unsigned i = 0; r == 0 && i < buses[b].count; i++) {
+	guest_config_warn_beyond(a->config, "attached", a->options->log);
+	for (size_t b = 0; b < GUEST_DRIVE_BUSES; b++)
+		for (unsigned i = 0; r == 0 && i < guest_buses[b].count; i++) {
 			struct drive d = { .index = i };
 			char key[16];
 
-			snprintf(key, sizeof(key), "%s%u", buses[b].bus, i);
+			snprintf(key, sizeof(key), "%s%u", guest_buses[b].name, i);
 			d.key = key;
 			if (!qemu_args_get(a, key))
 				continue;
 			r = qemu_args_parse(a, key, &qemu_args_drive_format, &d.line, err);
 			if (r == 0)
-				r = add_drive(a, &d, &disks, buses[b].add, err);
+				r = add_drive(a, &d, &disks, add[b], err);
 			propstr_clear(&d.line);
 		}
 	return r;

@@ -181,10 +181,24 @@ static void warn_of_rest(const struct qemu_args *a, const struct net *n)
 		       list, a->config->vmid, n->index);
 }
 
+static void warn_beyond(const struct qemu_args *a)
+{
+	for (size_t i = 0; i < a->config->n; i++) {
+		const char *key = a->config->pairs[i].key, *digits;
+		uint64_t n;
+
+		if (str_prefix(key, "net", &digits) && *digits && !digits[strspn(digits, "0123456789")] &&
+		    units_parse_u64(digits, 0, MAX_NETS - 1, "number", &n, NULL) < 0)
+			qemu_args_warn(a, key, "it is left out, since net0 to net%u are all there are",
+				       MAX_NETS - 1u);
+	}
+}
+
 int qemu_args_net(struct qemu_args *a, struct error **err)
 {
 	int r = 0;
 
+	warn_beyond(a);
 	for (unsigned i = 0; r == 0 && i < MAX_NETS; i++) {
 		struct net n = { .index = i };
 		char key[16];

@@ -237,6 +237,7 @@ int libvirt_make(const char *config, const struct libvirt_new *g, const struct l
 	int r;
 
 	guest_config_parse(0, config, log, &c);
+	guest_config_warn_beyond(&c, "restored", log);
 	r = make(xmlDocGetRootElement(doc), &c, g, log, err);
 	if (r == 0)
 		xml_write(doc, out);

@@ -154,6 +154,7 @@ static int add_config_line(const struct plan *p, const char *line, const struct 
 {
 	_cleanup_free_ char *key = NULL, *value = NULL;
 	char uuid[UUID_TEXT_SIZE];
+	bool exists;
 	int r = 0;
 
 	if (is_left_out(line))
@@ -170,6 +171,10 @@ static int add_config_line(const struct plan *p, const char *line, const struct 
 		return 0;
 	if (plan_is_disk_key(key)) {
 		add_drive_line(p, key, value, g, log, out);
+		return 0;
+	}
+	if (guest_bus_of(key, &exists)) {
+		comment_out(line, "has the key of no disk, so nothing would use it", g, log, out);
 		return 0;
 	}
 	if (!check_host(key, value, g, log, out))

@@ -15,21 +15,9 @@
 
 bool plan_is_disk_key(const char *key)
 {
-	static const struct {
-		const char *bus;
-		uint64_t n;
-	} buses[] = { { "ide", 4 },  { "scsi", 31 },   { "virtio", 16 },
-		      { "sata", 6 }, { "efidisk", 1 }, { "tpmstate", 1 } };
+	bool exists = false;
 
-	for (size_t i = 0; i < ARRAY_SIZE(buses); i++) {
-		const char *number;
-		uint64_t n;
-
-		if (str_prefix(key, buses[i].bus, &number) && (number[0] != '0' || !number[1]) &&
-		    units_parse_u64(number, 0, buses[i].n - 1, "number", &n, NULL) == 0)
-			return true;
-	}
-	return false;
+	return guest_bus_of(key, &exists) && exists;
 }
 
 void plan_clear(struct plan *p)

@@ -127,5 +127,7 @@ int replaced_find(struct replaced *old, const struct restore_context *c, struct 
 	if (r < 0)
 		return r;
 	old->exists = true;
+	if (!c->params->disks)
+		guest_config_warn_beyond(&old->config, "replaced", c->host->log);
 	return check_replaceable(old, err);
 }

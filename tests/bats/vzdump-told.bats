@@ -190,3 +190,23 @@ traced() {
 	vzdump 124
 	has_line "no such volume group 'vg-that-is-not-there'"
 }
+
+@test "a disk whose key Proxmox VE has not is told with its value wherever it is left out" {
+	local key told archive
+	printf '%s: images:123/vm-123-disk-9.raw\n' scsi31 virtio16 ide4 sata6 >> "$(conf_file 123)"
+	for key in scsi31 virtio16 ide4 sata6; do
+		told+="vm 123 - unable to parse value of '$key' - unknown setting: 'images:123/vm-123-disk-9.raw' is not saved"$'\n'
+	done
+	vzdump_ok 123
+	archive=$ARCHIVE
+	[[ $(grep -o "vm 123 - unable .* is not saved" <<< "$output") = "${told%?}" ]]
+	has_line "^WARN: .* 'scsi31' .*, since scsi0 to scsi30 are all there are; give it the key of a disk that is free$"
+	vzdump_ok 123 --dry-run
+	[[ $(grep -o "vm 123 - unable .* is not saved" <<< "$output") = "${told%?}" ]]
+	run "$VZDUMP" check 123
+	[[ $(grep -c "unknown setting: 'images:123/vm-123-disk-9.raw'" <<< "$output") = 4 ]]
+	run "$BUILD/bin/qmrestore" "$archive" 124 --storage local
+	[[ $status = 0 ]]
+	has_line "'sata6: images:123/vm-123-disk-9.raw', which has the key of no disk"
+	[[ $(grep -c '^#[a-z]*[0-9]*: images:123/vm-123-disk-9.raw$' "$(conf_file 124)") = 4 ]]
+}

@@ -190,6 +190,10 @@ static const struct {
 	const char *conf, *warning;
 } told[] = {
 	/* clang-format off */
+	{ "virtio16: vm:123/vm-123-disk-2.raw\n",
+	  "vm 123 - unable to parse value of 'virtio16' - unknown setting: 'vm:123/vm-123-disk-2.raw' is not "
+	  "attached, since virtio0 to virtio15 are all" },
+	{ "net32: virtio\n", "VM 123: net32: it is left out, since net0 to net31 are all there are" },
 	{ "hostpci0: 01:00\n", "VM 123: hostpci0: is not translated: write what QEMU needs" },
 	{ "usb0: host=1234:5678\n", "VM 123: usb0: is not translated" },
 	{ "usb0: spice\n", NULL },

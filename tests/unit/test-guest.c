@@ -142,6 +142,36 @@ static void test_odd_disks(void)
 	ok(!d.disks[1].included, "else it is left out");
 }
 
+static void test_beyond(void)
+{
+	static const char unlike[] =
+		"scsihw: lsi\nvirtiofs0: x\nscsi30: a:b\nsata5: a:c\nide3: none\nscsi: a:d\n";
+	_cleanup_guest_config_ struct guest_config c = { 0 }, archived = { 0 }, usual = { 0 };
+	_cleanup_buf_ struct buf out = BUF_INIT;
+	const struct log log = LOG_INTO(out);
+
+	guest_config_parse(0, unlike, NULL, &usual);
+	guest_config_warn_beyond(&usual, "saved", &log);
+	same(buf_str(&out), "", "disks that PVE knows, and keys that are none, are not warned of");
+
+	guest_config_parse(100, "scsi31: aa:x,size=1G\nscsi03: aa:y\nefidisk1: aa:z\n", NULL, &c);
+	guest_config_warn_beyond(&c, "saved", &log);
+	same(buf_str(&out),
+	     "W vm 100 - unable to parse value of 'scsi31' - unknown setting: 'aa:x,size=1G' is not saved, since "
+	     "scsi0 to scsi30 are all there are; give it the key of a disk that is free\n"
+	     "W vm 100 - unable to parse value of 'scsi03' - unknown setting: 'aa:y' is not saved, since scsi0 to "
+	     "scsi30 are all there are; give it the key of a disk that is free\n"
+	     "W vm 100 - unable to parse value of 'efidisk1' - unknown setting: 'aa:z' is not saved, since efidisk0 "
+	     "is all there is; give it the key of a disk that is free\n",
+	     "others are, with value and way out");
+
+	buf_reset(&out);
+	guest_config_parse(0, "sata6: aa:x\n", NULL, &archived);
+	guest_config_warn_beyond(&archived, "restored", &log);
+	ok(str_prefix(buf_str(&out), "W unable to parse value of 'sata6'", NULL),
+	   "of a configuration without a number, too");
+}
+
 static void test_cloudinit(void)
 {
 	static const struct {
@@ -417,6 +447,7 @@ int main(void)
 	agent_is("1,freeze-fs=0,fstrim_cloned_disks=1,type=isa", true, false);
 	agent_is("nonsense=1", false, false);
 	test_odd_disks();
+	test_beyond();
 	test_cloudinit();
 	test_drives();
 	test_assemble();
