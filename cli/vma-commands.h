@@ -16,7 +16,7 @@ extern const struct command vma_command_list, vma_command_config, vma_command_ex
 /* Opens an archive, "-" being standard input.  *ret_fd is the caller's to close. */
 int vma_open(const char *path, int *ret_fd, struct vma_reader **ret, struct error **err);
 /*
- * The same, read by that many threads (0: as many as there are processors); with one thread, a receiver is
+ * The same, read by that many threads (0: vma_reader_threads()); with one thread, a receiver is
  * called once at a time, cluster by cluster.  cancel, which may be NULL, ends all reading.
  */
 int vma_open_threads(const char *path, unsigned threads, const struct cancel *cancel, int *ret_fd,

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "base/units.h"
@@ -14,13 +13,6 @@
 
 #define REDRAW_NS (100 * UINT64_C(1000000)) /* at most ten times a second */
 #define LINES_MAX 100                       /* of damages, and of lost places of a disk */
-
-static unsigned processors(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n > 0 ? (unsigned)n : 1;
-}
 
 int vma_open(const char *path, int *ret_fd, struct vma_reader **ret, struct error **err)
 {
@@ -36,7 +28,7 @@ int vma_open_threads(const char *path, unsigned threads, const struct cancel *ca
 	*ret_fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
 	if (*ret_fd < 0)
 		return error_errno(err, errno, "cannot open archive '%s'", path);
-	r = vma_reader_new(*ret_fd, threads ? threads : processors(), cancel, ret, err);
+	r = vma_reader_new(*ret_fd, threads ? threads : vma_reader_threads(), cancel, ret, err);
 	if (r < 0)
 		return error_wrap(err, r, "cannot read archive '%s'", is_stdin ? "standard input" : path);
 	return 0;

@@ -1,7 +1,6 @@
 #include "restore/restore.h"
 
 #include <inttypes.h>
-#include <unistd.h>
 
 #include "journal/recover.h"
 #include "base/mem.h"
@@ -28,8 +27,7 @@ static int read_archive(struct restore *x, struct error **err)
 	const struct restore_params *p = x->context.params;
 	const enum plan_scope scope = p->disks ? PLAN_SINGLE_DISKS : PLAN_WHOLE_GUEST;
 	const struct host *host = x->context.host;
-	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	int r = vma_reader_new(p->fd, cpus > 0 ? (unsigned)cpus : 1, host->cancel, &x->reader, err);
+	int r = vma_reader_new(p->fd, vma_reader_threads(), host->cancel, &x->reader, err);
 
 	if (r < 0)
 		return error_wrap(err, r, "cannot read archive '%s'", p->archive);

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "restore/nbd-pool.h"
 
-#define WRITE_STEP ((size_t)64 << 10)
+#define WRITE_STEP ((size_t)256 << 10)
 #define ZERO_STEP  ((uint64_t)1 << 20)
 #define FLUSH_STEP ((size_t)8 << 20)
 

@@ -40,9 +40,10 @@ struct target {
 	bool sync; /* target_finish() waits until all is on disk; set for devices and existing images */
 	const struct cancel *cancel; /* set by the caller; ends waits for an NBD server; may be NULL */
 	size_t held;                 /* bytes since the kernel was last told to write */
-	/* One write at a time, in steps of 64 KiB: threads that contend for the kernel's lock of a file
+	/* One write at a time, in steps of 256 KiB: threads that contend for the kernel's lock of a file
 	 * spin, and large writes get large fresh pages [measured: both together 2 s of system time
-	 * instead of 0.4 for 1.2 GiB]. */
+	 * instead of 0.4 for 1.2 GiB; on Linux 6.18 with ext4, 2 GiB in aligned steps of 1 MiB 0.9 s, of
+	 * 256 KiB 0.56 s, of 64 KiB 0.61 s]. */
 	pthread_mutex_t lock;
 };
 

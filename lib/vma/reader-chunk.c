@@ -101,33 +101,60 @@ void chunk_submit(struct chunk_pool *p, struct chunk *c)
 	pthread_mutex_unlock(&p->lock);
 }
 
-struct chunk *chunk_take(struct chunk_pool *p)
+/* The ready chunk whose turn it is, or NULL. */
+static struct chunk *take_turn(struct chunk_pool *p)
+{
+	for (struct chunk **at = &p->ready; *at; at = &(*at)->next) {
+		struct chunk *c = *at;
+
+		if (c->number != p->turn)
+			continue;
+		*at = c->next;
+		return c;
+	}
+	return NULL;
+}
+
+static struct chunk *take_todo(struct chunk_pool *p)
+{
+	struct chunk *c = p->todo;
+
+	if (!c)
+		return NULL;
+	p->todo = c->next;
+	if (!p->todo)
+		p->todo_end = &p->todo;
+	return c;
+}
+
+struct chunk *chunk_take(struct chunk_pool *p, enum chunk_step *ret_step)
 {
 	struct chunk *c = NULL;
 
 	pthread_mutex_lock(&p->lock);
-	while (!p->failed && !p->todo && !p->finishing)
+	while (!p->failed) {
+		*ret_step = CHUNK_PARSE;
+		c = take_turn(p);
+		if (c)
+			break;
+		*ret_step = CHUNK_UNPACK;
+		c = take_todo(p);
+		/* whoever still unpacks a chunk will also parse it */
+		if (c || (p->finishing && !p->ready))
+			break;
 		pthread_cond_wait(&p->cond, &p->lock);
-	if (!p->failed && p->todo) {
-		c = p->todo;
-		p->todo = c->next;
-		if (!p->todo)
-			p->todo_end = &p->todo;
 	}
 	pthread_mutex_unlock(&p->lock);
 	return c;
 }
 
-bool chunk_wait_turn(struct chunk_pool *p, uint64_t number)
+void chunk_unpacked(struct chunk_pool *p, struct chunk *c)
 {
-	bool good;
-
 	pthread_mutex_lock(&p->lock);
-	while (!p->failed && p->turn != number)
-		pthread_cond_wait(&p->cond, &p->lock);
-	good = !p->failed;
+	c->next = p->ready;
+	p->ready = c;
+	pthread_cond_broadcast(&p->cond);
 	pthread_mutex_unlock(&p->lock);
-	return good;
 }
 
 void chunk_next_turn(struct chunk_pool *p)

@@ -2,10 +2,12 @@
  * The pieces in which an archive goes from the source through the workers, and the lock they share.
  *
  *	source (the caller's thread):  chunk_get() ─▶ fills it ─▶ chunk_submit(), numbered
- *	worker:  chunk_take() ─▶ unpacks ─▶ chunk_wait_turn() ─▶ parses ─▶ chunk_next_turn() ─▶ hands the
- *	         data out ─▶ chunk_put()
+ *	worker:  chunk_take() ─▶ unpacks ─▶ chunk_unpacked()
+ *	         chunk_take() ─▶ parses ─▶ chunk_next_turn() ─▶ hands the data out ─▶ chunk_put()
  *
- * Parsing is done in the order of the numbers, everything else in parallel.
+ * Parsing is done in the order of the numbers, everything else in parallel.  A worker whose chunk is ready
+ * before its turn goes on with the next one: a thread that the kernel has put aside for a while holds up the
+ * others only once all chunks are ready.
  */
 #ifndef VZDUMP_VMA_READER_CHUNK_H
 #define VZDUMP_VMA_READER_CHUNK_H
@@ -21,7 +23,7 @@
 #define CHUNK_HEAD ((size_t)VMA_EXTENT_MAX_SIZE + VMA_EXTENT_HEADER_SIZE)
 
 struct chunk {
-	struct chunk *next; /* free, or waiting for a worker */
+	struct chunk *next; /* free, waiting for a worker, or ready */
 	uint64_t number;
 	bool is_packed;
 	bool is_lost; /* something before it is missing, or all of it */
@@ -50,7 +52,8 @@ struct chunk_pool {
 	pthread_cond_t cond;
 	struct chunk *free_chunks;
 	struct chunk *todo, **todo_end;
-	uint64_t turn; /* the number of the chunk that may be parsed */
+	struct chunk *ready; /* unpacked, in any order */
+	uint64_t turn;       /* the number of the chunk that may be parsed */
 	bool finishing, failed;
 	struct error *failure;
 };
@@ -63,10 +66,19 @@ void chunk_pool_clear(struct chunk_pool *p);
 struct chunk *chunk_get(struct chunk_pool *p);
 void chunk_put(struct chunk_pool *p, struct chunk *c);
 void chunk_submit(struct chunk_pool *p, struct chunk *c);
-/* Waits for the next submitted chunk; NULL: there is none left, or the pool has failed. */
-struct chunk *chunk_take(struct chunk_pool *p);
-/* Waits until the chunk with that number may be parsed; false: the pool has failed. */
-bool chunk_wait_turn(struct chunk_pool *p, uint64_t number);
+enum chunk_step {
+	CHUNK_UNPACK,
+	CHUNK_PARSE
+};
+
+/*
+ * Waits for a chunk with which something can be done: the one whose turn it is, before one that is to be
+ * unpacked.  NULL: nothing is left, or the pool has failed.
+ */
+struct chunk *chunk_take(struct chunk_pool *p, enum chunk_step *ret_step);
+/* The chunk waits for its turn. */
+void chunk_unpacked(struct chunk_pool *p, struct chunk *c);
+/* The chunk whose turn it was has been parsed. */
 void chunk_next_turn(struct chunk_pool *p);
 /* Takes *err; the first failure is kept.  All waits end. */
 void chunk_pool_fail(struct chunk_pool *p, struct error **err);

@@ -24,17 +24,15 @@ static void unpack_chunk(struct flow_thread *t, struct chunk *c)
 	c->damage = xstrdup(error_message(err));
 }
 
-static int process_chunk(struct flow_thread *t, struct chunk *c, struct error **err)
+static int parse_chunk(struct flow_thread *t, struct chunk *c, struct error **err)
 {
 	const struct reader_flow *f = t->flow;
-	int r;
+	int r = parser_parse(f->parser, c, &t->spans, err);
 
-	unpack_chunk(t, c);
-	if (!chunk_wait_turn(f->chunks, c->number))
-		return 0;
-	r = parser_parse(f->parser, c, &t->spans, err);
+	if (r < 0)
+		return r;
 	chunk_next_turn(f->chunks);
-	if (r == 0 && f->hash->on && c->is_packed)
+	if (f->hash->on && c->is_packed)
 		reader_hash_frame(f->hash, c->frame, &t->spans, t->room);
 	for (size_t i = 0; r == 0 && f->report->receiver->data && i < t->spans.n; i++)
 		r = emit_span(f->parser->hdr, f->report, &t->spans.list[i], err);
@@ -45,12 +43,18 @@ static void *run_flow_thread(void *arg)
 {
 	struct flow_thread *t = arg;
 	struct chunk_pool *chunks = t->flow->chunks;
+	enum chunk_step step;
 	struct chunk *c;
 
-	while ((c = chunk_take(chunks))) {
+	while ((c = chunk_take(chunks, &step))) {
 		struct error *err = NULL;
 
-		if (process_chunk(t, c, &err) < 0)
+		if (step == CHUNK_UNPACK) {
+			unpack_chunk(t, c);
+			chunk_unpacked(chunks, c);
+			continue;
+		}
+		if (parse_chunk(t, c, &err) < 0)
 			chunk_pool_fail(chunks, &err);
 		chunk_put(chunks, c);
 	}

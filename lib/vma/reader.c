@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -142,6 +143,13 @@ static int open_archive(struct vma_reader *reader, int fd, const struct cancel *
 
 /* ---- the calls ---- */
 
+unsigned vma_reader_threads(void)
+{
+	const long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return (n > 0 ? (unsigned)n : 1) + 2;
+}
+
 int vma_reader_new(int fd, unsigned threads, const struct cancel *cancel, struct vma_reader **ret,
 		   struct error **err)
 {
@@ -157,8 +165,8 @@ int vma_reader_new(int fd, unsigned threads, const struct cancel *cancel, struct
 	reader->parser.report = &reader->report;
 	source_init(&reader->source);
 	parser_init(&reader->parser);
-	r = chunk_pool_init(&reader->chunks, reader->n_threads + 2, frame_cutter_room(&reader->source.cutter),
-			    err);
+	r = chunk_pool_init(&reader->chunks, reader->n_threads + VMA_READER_CHUNKS_MORE,
+			    frame_cutter_room(&reader->source.cutter), err);
 	if (r == 0 && getrandom(&reader->stats.sum_seed, sizeof(reader->stats.sum_seed), 0) !=
 			      (ssize_t)sizeof(reader->stats.sum_seed))
 		r = error_errno(err, errno, "cannot get random bytes");

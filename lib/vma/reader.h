@@ -7,7 +7,7 @@
  *	vma_reader_stats(reader), vma_reader_missing(reader, ...)
  *
  * Every cluster is handed over at most once, and every field is checked before use.  Memory is
- * bounded, whatever the archive claims: about 12 MiB for each of threads + 2 chunks at worst (4 MiB
+ * bounded, whatever the archive claims: about 12 MiB for each of threads + 4 chunks at worst (4 MiB
  * packed, 4 MiB unpacked, 4 MiB of an extent that began in the chunk before), at most 24 MiB to
  * keep track of clusters, and 32 MiB for the window of a zstd stream.
  */
@@ -23,6 +23,7 @@
 #include "vma/format.h"
 
 #define VMA_READER_MAX_THREADS 6u
+#define VMA_READER_CHUNKS_MORE 4u /* than threads: ready before their turn, or being read */
 
 /* Receives the content.  Callbacks may come from several threads at once unless stated otherwise. */
 struct vma_receiver {
@@ -66,6 +67,12 @@ struct vma_reader_stats {
 
 struct vma_reader;
 struct vma_secret;
+
+/*
+ * Threads to read an archive with as fast as the machine allows: two more than it has processors, since each
+ * waits now and then, for a turn, for a write, or beside other processes for a processor.
+ */
+unsigned vma_reader_threads(void);
 
 /* fd stays the caller's.  cancel, which may be NULL, ends all reading with ERR_CANCELED. */
 int vma_reader_new(int fd, unsigned threads, const struct cancel *cancel, struct vma_reader **ret,
