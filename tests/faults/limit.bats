@@ -59,6 +59,18 @@ full_speed() {
 	limit_gone
 }
 
+@test "a target that stands still for 4 s, and a vzdump that does for 3 s" {
+	limit_guest throttle 96 scsi0
+	limited limit=16M,reserve=0 disks=scsi0:seq mib=96 rate=20000000 stall=45000000:4
+	limit_right
+	limit_gone
+	again
+	limit_guest throttle 96 scsi0
+	limited limit=16M,reserve=0 disks=scsi0:random mib=96 rate=20000000 stop=45000000:3
+	limit_right
+	limit_gone
+}
+
 @test "a storage that fills from elsewhere is the cause in words, and the guest writes on" {
 	small_fs "$STORE/fast" 40M
 	mkdir -p "$STORE/fast/images"
