@@ -120,7 +120,7 @@ archive() {
 
 @test "11: a key of fleecing is misspelt, or its storage" {
 	guest
-	says "vzdump: option --fleecing: unknown key 'enable' (known: enabled, storage) (did you mean 'enabled'?)" \
+	says "vzdump: option --fleecing: unknown key 'enable' (known: enabled, storage, limit, reserve) (did you mean 'enabled'?)" \
 		vzdump 101 --storage backup --fleecing enable=1,storage=fast
 	says "vzdump: option --fleecing: key 'enabled': value 'local' is not a boolean (use 1 or 0)" \
 		vzdump 101 --storage backup --fleecing local
