@@ -19,13 +19,15 @@
 #define FLOOR ((double)MIB)
 /*
  * Parts of the timeout.  Once writes take longer than PATIENCE of it, the floor lets what waits go within
- * IN_TIME; and if they take longer than TOO_LONG, more waits than was known, so the floor is doubled.
+ * IN_TIME.  Those that waited before take up to both, and ever less; if they take longer than TOO_LONG, and
+ * no less, more waits than was known, so the floor is doubled.
  */
-#define PATIENCE  0.25
-#define IN_TIME   0.4
-#define TOO_LONG  0.5
-#define DOUBLE_NS (500 * UINT64_C(1000000))
-/* Once they do not, it sinks by this with each look, and so does what is believed to wait. */
+#define PATIENCE 0.2
+#define IN_TIME  0.4
+#define TOO_LONG 0.5
+/* What is known of what waits is the mean of so many seconds, or of as long as it waits. */
+#define KNOWN_S 1.0
+/* When they need no more, the floor sinks by this with each look, and so does what is believed to wait. */
 #define FLOOR_SINKS 0.9
 #define WAITS_SINK  0.97
 #define FLOOR_MAX   ((double)GIB)
@@ -161,6 +163,8 @@ static bool must_change(const struct limit *l, const struct limit_pool *p, doubl
 		return true;
 	if ((double)p->set.rate < 0.75 * l->floor)
 		return true;
+	if ((double)p->want.rate <= l->floor && (double)p->set.rate > 1.25 * l->floor)
+		return true;
 	return p->level > set / 4 && want > 1.35 * left && room > want;
 }
 
@@ -177,43 +181,43 @@ void limit_note_set(struct limit_pool *p, uint64_t now_ns)
 
 /* ---- the floor ---- */
 
-/* wait: of the writes that have just ended, on average, in seconds. */
-static void find_floor(struct limit *l, double wait, uint64_t now_ns)
+/* wait: of the writes that have just ended, on average, in seconds; before: of those that had ended then. */
+static void find_floor(struct limit *l, double wait, double before)
 {
 	const double timeout = seconds(l->timeout_ns);
 	const double enough = l->waits / (IN_TIME * timeout);
 
-	if (wait < PATIENCE * timeout)
-		l->floor *= FLOOR_SINKS;
-	else if (enough > l->floor)
-		l->floor = enough;
-	if (wait > TOO_LONG * timeout && now_ns - l->doubled_ns >= DOUBLE_NS) {
+	if (wait > TOO_LONG * timeout && wait >= before && l->floor >= enough) {
 		l->floor *= 2;
-		l->doubled_ns = now_ns;
+	} else if (wait > PATIENCE * timeout && l->floor < enough) {
+		l->floor = enough;
+	} else if (wait < PATIENCE * timeout || l->floor * FLOOR_SINKS > enough) {
+		l->floor *= FLOOR_SINKS;
 	}
 	l->floor = l->floor < FLOOR ? FLOOR : l->floor < FLOOR_MAX ? l->floor : FLOOR_MAX;
 }
 
-/* What waits is what has ended while the last one waited, as all go in their order. */
+/* What waits is, by Little's law, what ended in a time by how long that had taken. */
 void limit_note_writes(struct limit *l, uint64_t now_ns, const struct graph_writes *w)
 {
-	const struct graph_writes before = l->writes;
-	const double took = seconds(now_ns - l->writes_ns);
+	const struct graph_writes old = l->writes;
+	const double took = seconds(now_ns - l->writes_ns), before = l->wait;
 	const bool first = !l->writes_ns;
-	double wait, waits;
+	double waits, known;
 
 	l->writes = *w;
 	l->writes_ns = now_ns;
 	/* a disk may have been taken away */
-	if (first || w->n <= before.n || w->ns < before.ns || w->bytes < before.bytes)
+	if (first || w->n <= old.n || w->ns < old.ns || w->bytes < old.bytes)
 		return;
-	wait = seconds(w->ns - before.ns) / (double)(w->n - before.n);
-	l->ended += ((double)(w->bytes - before.bytes) / took - l->ended) * took / (took + wait);
-	waits = l->ended * wait;
+	l->wait = seconds(w->ns - old.ns) / (double)(w->n - old.n);
+	waits = (double)(w->bytes - old.bytes) / took * l->wait;
+	known = l->wait > KNOWN_S ? l->wait : KNOWN_S;
+	l->mean += (waits - l->mean) * took / (took + known);
 	l->waits *= WAITS_SINK;
-	if (waits > l->waits)
-		l->waits = waits;
-	find_floor(l, wait, now_ns);
+	if (l->mean > l->waits)
+		l->waits = l->mean;
+	find_floor(l, l->wait, before);
 }
 
 /* ---- what it does to the guest ---- */

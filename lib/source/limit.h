@@ -69,14 +69,14 @@ struct limit {
 
 	/* its own */
 	double floor; /* bytes per second */
-	double ended; /* bytes of writes per second, smoothed over the time that they wait */
-	double waits; /* bytes that wait in QEMU at most; it forgets slowly */
+	double wait;  /* of the writes that ended last, on average, seconds */
+	double mean;  /* bytes that wait in QEMU, smoothed */
+	double waits; /* the most of it; it forgets slowly */
 	struct graph_writes writes;
-	uint64_t writes_ns;  /* when these were asked for */
-	uint64_t doubled_ns; /* when the floor was doubled last */
-	uint64_t looked_ns;  /* 0: never */
-	uint64_t window_ns;  /* when the window began */
-	unsigned calm;       /* windows since it bit */
+	uint64_t writes_ns; /* when these were told */
+	uint64_t looked_ns; /* 0: never */
+	uint64_t window_ns; /* when the window began */
+	unsigned calm;      /* windows since it bit */
 };
 
 /*
@@ -87,8 +87,8 @@ void limit_look(struct limit *l, uint64_t now_ns, const struct limit_seen *seen)
 /* What was wanted of the pool was set. */
 void limit_note_set(struct limit_pool *p, uint64_t now_ns);
 /*
- * The guest's writes to all disks with images: while limit_is_near(), about as often as it is looked.  So the
- * floor lets what waits go in time.
+ * The guest's writes to all disks with images up to now_ns: while limit_is_near(), some times a second.  So
+ * the floor lets what waits go in time.
  */
 void limit_note_writes(struct limit *l, uint64_t now_ns, const struct graph_writes *w);
 /* Whether the guest uses up what it may, so that it should be looked at more often. */

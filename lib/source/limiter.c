@@ -314,17 +314,16 @@ static int set_rates(struct limiter *l, struct qmp **q, struct error **err)
 
 static int ask_writes(struct limiter *l, struct qmp **q, struct error **err)
 {
-	const uint64_t now = units_now_ns();
 	struct graph_writes writes;
 	int r;
 
-	if (!limit_is_near(&l->limit) || now - l->limit.writes_ns < WRITES_NS)
+	if (!limit_is_near(&l->limit) || units_now_ns() - l->limit.writes_ns < WRITES_NS)
 		return 0;
 	r = connect_once(l, q, err);
 	if (r == 0)
 		r = graph_get_writes(*q, l->devices, &writes, err);
 	if (r == 0)
-		limit_note_writes(&l->limit, now, &writes);
+		limit_note_writes(&l->limit, units_now_ns(), &writes);
 	return r;
 }
 
@@ -479,8 +478,10 @@ static void lift(const struct limiter *l)
 
 	if (!l->limit.slowdown.now || live_monitor(l->s, &q, NULL) < 0)
 		return;
-	for (size_t i = 0; i < l->limit.n; i++)
-		(void)graph_set_group(q, l->pools[i].group, &(struct graph_rate){ 0 }, NULL);
+	for (size_t i = 0; i < l->limit.n; i++) {
+		if (graph_set_group(q, l->pools[i].group, &(struct graph_rate){ 0 }, NULL) < 0)
+			return;
+	}
 }
 
 void limiter_stop(struct limiter *l)

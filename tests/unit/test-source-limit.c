@@ -13,6 +13,8 @@
 #define FLOOR MIB
 #define DISKS 4
 #define SLACK (8 * MIB)
+/* What a guest writes at most. */
+#define MIBS 16384
 
 struct writer {
 	uint64_t rate;            /* bytes per second that it would write */
@@ -30,12 +32,16 @@ struct world {
 	uint64_t stall_ms, stall_long; /* it stands still from then on, for so long */
 	uint64_t sample_ms, late_ms;   /* how often it is asked what the images take, and how old that is */
 	uint64_t busy_ms, busy_long;   /* nobody looks from then on, for so long */
+	uint64_t slow_ms;              /* each look comes up to so much later */
+	uint64_t timeout_ms;           /* QEMU's cbw-timeout; 0: 45 s */
 	uint64_t seconds;
 };
 
 /* A pool: QEMU's bucket, and its image. */
 struct image {
 	double level, waits, used, copied, written;
+	uint64_t came[MIBS]; /* when each MiB that it writes got into QEMU */
+	size_t n_came;
 	uint64_t free_at; /* when the first one that waits may go */
 	bool released;
 };
@@ -44,6 +50,8 @@ struct outcome {
 	double peak, written, drained;
 	double late_written;        /* in the second half */
 	double late_low, late_high; /* what all images took then */
+	double longest;             /* time that a write waited, seconds */
+	double late_floor;          /* the largest in the second half */
 	unsigned changes;
 	struct source_slowdown slow;
 };
@@ -55,6 +63,8 @@ struct sim {
 	struct limit limit;
 	struct limit_seen seen[DISKS], coming[DISKS];
 	uint64_t now, look_at, sample_at, seen_at;
+	struct graph_writes writes;
+	uint32_t chance;
 	struct outcome out;
 };
 
@@ -73,6 +83,24 @@ static double burst_of(const struct graph_rate *r)
 	return r->burst ? (double)r->burst : (double)r->rate / 10;
 }
 
+/* It has got into QEMU up to there. */
+static void note_came(struct sim *s, struct image *d)
+{
+	while (d->n_came < MIBS && (double)d->n_came * (double)MIB < d->written + d->waits)
+		d->came[d->n_came++] = s->now;
+}
+
+static void note_ended(struct sim *s, const struct image *d, double bytes)
+{
+	const uint64_t waited = s->now - d->came[(size_t)(d->written / (double)MIB)];
+
+	s->writes.n++;
+	s->writes.bytes += (uint64_t)bytes;
+	s->writes.ns += waited;
+	if ((double)waited / 1e9 > s->out.longest)
+		s->out.longest = (double)waited / 1e9;
+}
+
 /*
  * As util/throttle.c does: the level sinks by the rate, and a request goes while it is below the burst.  One
  * that has to wait gets its time then, and a change of the rate does not alter that.
@@ -86,6 +114,7 @@ static void guest_step(struct sim *s, size_t i)
 
 	if (writes_now(g, s->now))
 		d->waits = least(d->waits + (double)g->rate * (double)STEP / 1e9, (double)g->queue);
+	note_came(s, d);
 	d->level = sunk > 0 ? sunk : 0;
 	while (d->waits > 0 && s->now >= d->free_at) {
 		const double go = least(d->waits, (double)g->request);
@@ -96,6 +125,7 @@ static void guest_step(struct sim *s, size_t i)
 			continue;
 		}
 		d->released = false;
+		note_ended(s, d, go);
 		d->level += go;
 		d->waits -= go;
 		d->used += go;
@@ -144,6 +174,14 @@ static void sample_step(struct sim *s)
 	}
 }
 
+static void ask_writes(struct sim *s)
+{
+	if (limit_is_near(&s->limit) && s->now - s->limit.writes_ns >= 250 * MS)
+		limit_note_writes(&s->limit, s->now, &s->writes);
+	if (s->now / MS >= s->w->seconds * 500 && s->limit.floor > s->out.late_floor)
+		s->out.late_floor = s->limit.floor;
+}
+
 static void set_rates(struct sim *s)
 {
 	for (size_t i = 0; i < s->w->n; i++) {
@@ -166,8 +204,12 @@ static void look_step(struct sim *s)
 	for (size_t i = 0; i < s->w->n; i++)
 		s->seen[i].copied = (uint64_t)s->disks[i].copied;
 	limit_look(&s->limit, s->now, s->seen);
+	ask_writes(s);
 	set_rates(s);
 	s->look_at = s->now + (limit_is_near(&s->limit) ? LIMIT_HURRY_NS : LIMIT_LOOK_NS);
+	s->chance = s->chance * 1103515245 + 12345;
+	if (s->w->slow_ms)
+		s->look_at += (s->chance >> 16) % s->w->slow_ms * MS;
 }
 
 static void measure(struct sim *s, double written_before)
@@ -188,10 +230,12 @@ static void measure(struct sim *s, double written_before)
 
 static struct outcome simulate(const struct world *w)
 {
-	struct sim s = { .w = w, .now = 1000 * MS, .out = { .late_low = 1e18 } };
+	static struct sim s;
+	const uint64_t timeout_ms = w->timeout_ms ? w->timeout_ms : 45000;
 
+	s = (struct sim){ .w = w, .now = 1000 * MS, .out = { .late_low = 1e18 } };
 	s.limit = (struct limit){
-		.pools = s.pools, .n = w->n, .bytes = w->limit, .why = "limit", .timeout_ns = 45000 * MS
+		.pools = s.pools, .n = w->n, .bytes = w->limit, .why = "limit", .timeout_ns = timeout_ms * MS
 	};
 	for (size_t i = 0; i < w->n; i++)
 		s.pools[i] = (struct limit_pool){ .age_ns = (w->sample_ms + w->late_ms) * MS };
@@ -386,6 +430,49 @@ static void test_within(void)
 	ok(o.slow.times == 0 && o.changes <= 2, "nor are bursts of 20 MiB within the room");
 }
 
+static void keeps(const char *what, const struct world *w, double most)
+{
+	const struct outcome o = simulate(w);
+	const double queue = (double)w->guests[0].queue;
+
+	say(&o);
+	diag("longest %.2f s, floor %.1f MiB/s", o.longest, o.late_floor / (double)MIB);
+	ok(o.longest < 0.9 * (double)w->timeout_ms / 1000, "%s: no write waits until the snapshot breaks",
+	   what);
+	ok(o.late_floor <= 3 * queue / ((double)w->timeout_ms / 1000) + (double)MIB,
+	   "%s: the floor is what lets all go in a third of that time", what);
+	ok(o.peak <= most, "%s: the images pass the limit by no more than that takes", what);
+}
+
+/* The shortest time in which QEMU gives a snapshot up is 4.2 s. */
+static void test_floor(void)
+{
+	struct world w = { .limit = 32 * MIB,
+			   .room = UINT64_MAX,
+			   .n = 1,
+			   .guests = { { .rate = 1000 * MIB, .queue = 32 * MIB, .request = MIB / 2 } },
+			   .drain = 5 * MIB,
+			   .sample_ms = 50,
+			   .late_ms = 1,
+			   .timeout_ms = 4230,
+			   .seconds = 40 };
+
+	/* 24 MiB/s, as the floor may be, less what drains */
+	keeps("32 MiB in flight, 5 MiB/s", &w, (double)(w.limit + 40 * 19 * MIB));
+	w.slow_ms = 600;
+	keeps("32 MiB in flight, 5 MiB/s, late looks", &w, (double)(w.limit + 40 * 19 * MIB));
+	w.drain = 20 * MIB;
+	keeps("32 MiB in flight, 20 MiB/s, late looks", &w, (double)(w.limit + SLACK));
+	w.drain = 5 * MIB;
+	w.guests[0].queue = 8 * MIB;
+	keeps("8 MiB in flight, 5 MiB/s", &w, (double)(w.limit + SLACK));
+	w.guests[0].queue = 2 * MIB;
+	keeps("2 MiB in flight, 5 MiB/s", &w, (double)(w.limit + SLACK));
+	w.guests[0].queue = 64 * MIB;
+	w.timeout_ms = 45000;
+	keeps("64 MiB in flight, 45 s, 5 MiB/s", &w, (double)(w.limit + SLACK));
+}
+
 int main(void)
 {
 	test_full_speed();
@@ -396,5 +483,6 @@ int main(void)
 	test_stall();
 	test_busy_monitor();
 	test_within();
+	test_floor();
 	return done_testing();
 }
