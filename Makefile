@@ -149,7 +149,8 @@ run-check: all units
 # Those that depend on what QEMU does; what takes longest begins first.
 MATRIX = $(addprefix tests/faults/,incremental-rounds.bats others-change.bats others.bats) \
          $(addprefix tests/bats/,qmrestore-live.bats vzdump-live.bats vzdump-guest.bats in-use.bats \
-                     vzdump-bitmaps.bats vzdump-incremental-guest.bats vzdump-qemu-args.bats) \
+                     vzdump-bitmaps.bats vzdump-incremental-guest.bats vzdump-qemu-args.bats \
+                     vzdump-limit.bats) \
          $(filter $(BUILD)/unit/test-qemu% $(BUILD)/unit/test-source-bitmaps,$(UNIT_BINS))
 
 run-matrix: all units

@@ -47,6 +47,7 @@ def snapshot(m):
                for d in m.execute("query-block")}
     return {"nodes": nodes, "devices": devices,
             "exports": sorted(e["id"] for e in m.execute("query-block-exports")),
+            "objects": sorted(o["name"] for o in m.execute("qom-list", path="/objects")),
             "jobs": sorted(j["device"] for j in m.execute("query-block-jobs")),
             "status": m.execute("query-status")["status"]}
 
@@ -57,7 +58,8 @@ def check(m, before, stranger):
     for what, value in before.items():
         if now[what] != value:
             bad.append(f"{what}: {value} became {now[what]}")
-    names = list(now["nodes"]) + now["exports"] + [b for n in now["nodes"].values() for b in n[-1]]
+    names = list(now["nodes"]) + now["exports"] + now["objects"]
+    names += [b for n in now["nodes"].values() for b in n[-1]]
     ours = [name for name in names if name and name.startswith("vzdump-")]
     if ours:
         bad.append(f"left over: {ours}")
