@@ -64,40 +64,42 @@ static int end_one(struct qmp *q, const struct dismissal *d, const char *id, str
 	return qmp_execute(q, d->command, args, NULL, err);
 }
 
-/* Tries all.  Keeps the first refusal; another error ends it. */
-static int end_each(struct qmp *q, const struct dismissal *d, char *const *ids, struct error **refusal)
+/* Tries all.  Keeps the first refusal and adds what it is about to refused; another error ends it. */
+static int end_each(struct qmp *q, const struct dismissal *d, char *const *ids, char ***refused,
+		    struct error **refusal)
 {
-	int refused = 0;
-
 	for (; *ids; ids++) {
 		_cleanup_error_ struct error *mine = NULL;
 		int r = end_one(q, d, *ids, &mine);
 
-		if (r == 0 || (r == ERR_PEER && refused))
+		if (r == 0)
 			continue;
-		error_free(TAKE_PTR(*refusal));
+		if (r == ERR_PEER)
+			strv_add(refused, *ids);
+		else
+			error_free(TAKE_PTR(*refusal));
 		error_keep_first(refusal, &mine);
 		if (r != ERR_PEER)
 			return r;
-		refused = r;
 	}
-	return refused;
+	return *refused ? ERR_PEER : 0;
 }
 
 int dismiss_all(struct qmp *q, const struct dismissal *d, char *const *ids, struct error **err)
 {
 	_cleanup_error_ struct error *refusal = NULL;
+	_cleanup_strv_ char **refused = NULL;
 	const char *left;
 	int r;
 
 	if (!ids || !*ids)
 		return 0;
-	r = end_each(q, d, ids, &refusal);
+	r = end_each(q, d, ids, &refused, &refusal);
+	/* it may be refused because it has gone by itself */
+	if (r == ERR_PEER && find_left(q, d, refused, &left, NULL) == 0 && !left)
+		r = 0;
 	if (r == 0)
 		return wait_gone(q, d, ids, err);
-	/* it may be refused because it has gone by itself */
-	if (r == ERR_PEER && find_left(q, d, ids, &left, NULL) == 0 && !left)
-		return 0;
 	error_keep_first(err, &refusal);
 	return r;
 }
