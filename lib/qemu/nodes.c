@@ -19,15 +19,25 @@ static bool is_gone(struct qmp *q, const char *name)
 }
 
 /* The graph is looked at only after a refusal, whose words depend on the version of QEMU. */
-int graph_del_node(struct qmp *q, const char *name, struct error **err)
+static int del_node(struct qmp *q, const char *name, struct error **err)
 {
 	_cleanup_error_ struct error *refusal = NULL;
-	int r = graph_execute_paused(q, "blockdev-del", json_new_str("node-name", name), &refusal);
+	int r = qmp_execute(q, "blockdev-del", json_new_str("node-name", name), NULL, &refusal);
 
 	if (r == ERR_PEER && is_gone(q, name))
 		return 0;
 	error_keep_first(err, &refusal);
 	return r;
+}
+
+int graph_del_node(struct qmp *q, const char *name, struct error **err)
+{
+	struct graph_pause pause;
+	int r = graph_pause_if_needed(q, &pause, err);
+
+	if (r == 0)
+		r = del_node(q, name, err);
+	return graph_pause_end_after(q, &pause, r, err);
 }
 
 /* ---- target ---- */

@@ -8,6 +8,7 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "qemu/names.h"
+#include "qemu/vcpus.h"
 
 void graph_write_out(const char *filename)
 {
@@ -48,21 +49,22 @@ static void write_out_all(struct qmp *q)
 	}
 }
 
-/* *ret: the guest runs, and what `stop` would flush has been written out. */
+/*
+ * *ret: the guest runs, and what `stop` would flush has been written out.  That may have taken long: what
+ * others have paused or moved to another host meanwhile must not be let go on.
+ */
 static int prepare_stop(struct qmp *q, bool *ret, struct error **err)
 {
-	_cleanup_json_ struct json_object *status = NULL;
 	int r;
 
 	*ret = false;
 	if (qmp_pausing(q)->paused)
 		return 0;
-	r = qmp_execute(q, "query-status", NULL, &status, err);
-	if (r < 0 || !json_get_bool(status, "running", false))
+	r = vcpus_run(q, ret, err);
+	if (r < 0 || !*ret)
 		return r;
 	write_out_all(q);
-	*ret = true;
-	return 0;
+	return vcpus_run(q, ret, err);
 }
 
 int graph_pause_begin(struct qmp *q, struct graph_pause *p, struct error **err)

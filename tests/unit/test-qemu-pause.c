@@ -23,8 +23,11 @@ static void serve_pause(int fd)
 			  "\"file\":\"%s/fleece\"}],\"id\":3}\n",
 			  dir, dir, dir);
 	const char *const answers[] = { "{\"return\":{},\"id\":1}\n",
-					"{\"return\":{\"running\":true},\"id\":2}\n", nodes,
-					"{\"return\":{},\"id\":4}\n", "{\"return\":{},\"id\":5}\n" };
+					"{\"return\":{\"running\":true},\"id\":2}\n",
+					nodes,
+					"{\"return\":{\"running\":true},\"id\":4}\n",
+					"{\"return\":{},\"id\":5}\n",
+					"{\"return\":{},\"id\":6}\n" };
 	char line[4096];
 
 	say(fd, "{\"QMP\":{\"version\":{\"qemu\":{\"major\":10}},\"capabilities\":[]}}\n");
