@@ -247,6 +247,21 @@ static bool is_unplugged(struct qmp *q, const char *path, const char *filter)
 	return false;
 }
 
+/*
+ * False if others have given the device another node since the graph was looked at: QEMU dies or hangs of a
+ * `qom-set` to the node that it has already.  A backend with a name does not tell its node.
+ */
+static bool is_still_on(struct qmp *q, struct json_object *device, const char *path, const char *filter)
+{
+	const char *backend = json_get_str(device, "device");
+	_cleanup_free_ char *node = NULL;
+
+	if (backend && *backend)
+		return true;
+	node = graph_qom_string(q, path, "drive");
+	return !node || !strcmp(node, filter);
+}
+
 static int remove_from_device(struct qmp *q, struct json_object *device, const char *filter, const char *node,
 			      struct error **err)
 {
@@ -260,7 +275,7 @@ static int remove_from_device(struct qmp *q, struct json_object *device, const c
 		r = graph_pause_begin(q, &pause, err);
 	else
 		r = graph_pause_if_needed(q, &pause, err);
-	if (r == 0)
+	if (r == 0 && is_still_on(q, device, path, filter))
 		r = set_drive(q, path, node, &no);
 	if (r == ERR_PEER && no && is_unplugged(q, path, filter))
 		r = 0;
@@ -304,8 +319,5 @@ int graph_remove(struct qmp *q, const struct blockgraph *g, const char *filter, 
 {
 	const char *node = blockgraph_child(g, filter, "file");
 
-	if (!node)
-		return 0;
-	graph_write_out(graph_filename(g, node));
-	return remove_filter(q, g, filter, node, err);
+	return node ? remove_filter(q, g, filter, node, err) : 0;
 }

@@ -42,9 +42,10 @@ int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d
 int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n, struct graph_instant *ret,
 		 struct error **err);
 /*
- * Removes one filter from under the guest, wherever it is in the graph g; 0 also if it is not there.  For IDE
- * and SATA the guest is paused, so GRAPH_OURS_PAUSED is needed as above.  ERR_PEER: QEMU refuses that;
- * graph_check_filter_users() may know why.
+ * Removes one filter from under the guest, wherever it is in the graph g; 0 also if it is not there, or not
+ * any more.  g is as new as can be, and what QEMU flushes for it has been written out before g was loaded
+ * (graph_write_out()).  For IDE and SATA the guest is paused, so GRAPH_OURS_PAUSED is needed as above.
+ * ERR_PEER: QEMU refuses that; graph_check_filter_users() may know why.
  */
 int graph_remove(struct qmp *q, const struct blockgraph *g, const char *filter, struct error **err);
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "qemu/detached.h"
+#include "qemu/disk.h"
 #include "qemu/filter-users.h"
 #include "qemu/guard.h"
 #include "qemu/instant.h"
@@ -286,6 +287,18 @@ static void remove_nodes(struct cleanup *c)
 		(void)each_bitmap(&c->g, drop_bitmap, c);
 }
 
+/* Which can take seconds; so it comes before the look at the graph by which the filters are taken out. */
+static void write_out_disks(struct cleanup *c)
+{
+	_cleanup_strv_ char **filters = our_nodes(&c->g, "-cbw");
+
+	for (char **filter = filters; filter && *filter; filter++) {
+		const char *node = blockgraph_child(&c->g, *filter, "file");
+
+		graph_write_out(node ? graph_filename(&c->g, node) : NULL);
+	}
+}
+
 /* One pause around all steps, if each of them needs one. */
 static void remove_paused(struct cleanup *c)
 {
@@ -313,6 +326,7 @@ static void remove_graph(struct cleanup *c)
 	/* what libvirt has made for disks that we filter; it may have detached them since */
 	_cleanup_strv_ char **below = graph_below_filters(&c->g);
 
+	write_out_disks(c);
 	remove_paused(c);
 	/* nothing of the guest's needs it stopped for these */
 	if (!c->lost)
