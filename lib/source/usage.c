@@ -22,14 +22,17 @@
  */
 #define FULL_BYTES (2 * MIB)
 
-/* A storage that does not answer for this long hangs. */
+/* A storage that does not answer for this long hangs. It is asked again later, then after twice that time. */
 #define REACH_MS 5000
+#define AGAIN_NS (10 * UINT64_C(1000000000))
 
 struct watched_storage {
 	const struct storage *storage;
 	unsigned warned_below;  /* percent; 100 = not yet */
 	bool thin;              /* images there can run out of space; else it is reserved */
-	bool hangs;             /* its file system did not answer, so it is not asked again */
+	bool hangs;             /* its file system does not answer */
+	uint64_t again_ns;      /* when to ask it again all the same */
+	uint64_t pause_ns;      /* the time until then */
 	uint64_t due_ns;        /* when to ask again, if asking means running a tool */
 	uint64_t used;          /* bytes of its images, within a sample */
 	struct usage_seen seen; /* under the lock */
@@ -81,18 +84,31 @@ static int reach_storage(const struct storage *s, struct error **err)
 	return s->path ? bounded_reach(s->path, REACH_MS, NULL, err) : 0;
 }
 
+/* Each try that hangs leaves a thread behind, see bounded.h. */
+static void note_hanging(const struct usage *u, struct watched_storage *w, const struct error *err)
+{
+	if (!w->hangs)
+		log_warn(u->log, "fleecing storage '%s' does not answer: %s", w->storage->id,
+			 error_message(err));
+	w->hangs = true;
+	w->pause_ns = w->pause_ns ? 2 * w->pause_ns : AGAIN_NS;
+	w->again_ns = units_now_ns() + w->pause_ns;
+}
+
 static bool is_due(struct usage *u, struct watched_storage *w, uint64_t now_ns)
 {
 	_cleanup_error_ struct error *err = NULL;
 
-	if (w->hangs || w->due_ns > now_ns)
+	if (w->due_ns > now_ns || (w->hangs && w->again_ns > units_now_ns()))
 		return false;
 	if (reach_storage(w->storage, &err) < 0) {
-		log_warn(u->log, "fleecing storage '%s' does not answer: %s", w->storage->id,
-			 error_message(err));
-		w->hangs = true;
+		note_hanging(u, w, err);
+		return false;
 	}
-	return !w->hangs;
+	if (w->hangs)
+		log_info(u->log, "fleecing storage '%s' answers again", w->storage->id);
+	w->hangs = false;
+	return true;
 }
 
 /* Samples images whose storage is due; the others count with their last value. */

@@ -1,7 +1,8 @@
 /*
  * How much space the fleecing images take.  A thread of its own samples it, since a storage may take a while
  * to answer.  The numbers come from the storage (volume_used()) and may be late.  If asking means running
- * a tool, the storage is asked no more often than storage_ask_interval_ms() says.
+ * a tool, the storage is asked no more often than storage_ask_interval_ms() says.  A file system that hangs
+ * is left alone for 10 seconds, then for twice as long each time: its numbers stay as they were.
  */
 #ifndef VZDUMP_SOURCE_USAGE_H
 #define VZDUMP_SOURCE_USAGE_H
