@@ -83,6 +83,8 @@ full_speed() {
 	limited limit=16M,reserve=0 disks=scsi0:random mib=96 rate=8000000
 	[[ $(figure status) = 255 ]]
 	has_line "fleecing storage 'fast' is full"
-	[[ $(figure written) = $((96 << 20)) ]]
+	# the rewriter ends with the backup
+	(($(figure written) > 0))
 	limit_gone
+	guest_io 123 scsi0 "write -P 0x55 0 96M"
 }
