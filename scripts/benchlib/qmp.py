@@ -16,14 +16,14 @@ class Qmp:
     def __init__(self, path):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.connect(path)
-        self.file = self.sock.makefile("rw")
+        # a stream for both ways would drop what it has read ahead at each write
+        self.file = self.sock.makefile("r")
         self.file.readline()
         self("qmp_capabilities")
 
     def __call__(self, command, **args):
         args = {key.replace("_", "-"): value for key, value in args.items()}
-        self.file.write(json.dumps({"execute": command, "arguments": args}) + "\n")
-        self.file.flush()
+        self.sock.sendall((json.dumps({"execute": command, "arguments": args}) + "\n").encode())
         while True:
             answer = json.loads(self.file.readline())
             if "return" in answer:

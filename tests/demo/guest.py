@@ -19,12 +19,13 @@ class Monitor:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(path)
-        self.file = self.socket.makefile("rw")
+        # a stream for both ways would drop what it has read ahead at each write
+        self.file = self.socket.makefile("r")
         self.file.readline()
         self.execute("qmp_capabilities")
 
     def execute(self, command, **arguments):
-        print(json.dumps({"execute": command, "arguments": arguments}), file=self.file, flush=True)
+        self.socket.sendall((json.dumps({"execute": command, "arguments": arguments}) + "\n").encode())
         while True:
             answer = json.loads(self.file.readline())
             if "error" in answer:

@@ -27,10 +27,9 @@ def write(path, text):
 def quit_qemu(monitor):
     s = socket.socket(socket.AF_UNIX)
     s.connect(monitor)
-    stream = s.makefile("rw")
+    stream = s.makefile("r")
     stream.readline()
-    stream.write('{"execute":"qmp_capabilities"}\n{"execute":"quit"}\n')
-    stream.flush()
+    s.sendall(b'{"execute":"qmp_capabilities"}\n{"execute":"quit"}\n')
     while stream.readline():
         pass
 

@@ -8,20 +8,23 @@ class Monitor:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(60)
         self.sock.connect(path)
-        self.stream = self.sock.makefile("rw")
+        # a stream for both ways would drop what it has read ahead at each write
+        self.stream = self.sock.makefile("r")
         self.stream.readline()
         self.execute("qmp_capabilities")
 
     def ask(self, command, **arguments):
         """(True, what it returns) or (False, QEMU's words)"""
         arguments = {k.replace("_", "-"): v for k, v in arguments.items() if v is not None}
-        self.stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-        self.stream.flush()
+        self.sock.sendall((json.dumps({"execute": command, "arguments": arguments}) + "\n").encode())
         while True:
             line = self.stream.readline()
             if not line:
                 raise SystemExit(f"QEMU died of {command} {arguments}")
-            answer = json.loads(line)
+            try:
+                answer = json.loads(line)
+            except ValueError as e:
+                raise SystemExit(f"QEMU's answer to {command} {arguments}: {e}: {line!r}") from e
             if "error" in answer:
                 return False, answer["error"]["desc"]
             if "return" in answer:
