@@ -250,16 +250,18 @@ static void check_verify_boot(struct settings *s, const struct log *log)
 }
 
 /* In vzdump.conf it is a default for jobs that have fleecing on; with enabled=0 it is off on purpose. */
-static void check_fleecing_limit(const struct options *merged, bool cli_limits, const struct log *log)
+static void check_fleecing_limit(const struct options *o, bool cli_limits, const struct log *log)
 {
-	const char *text = options_get(merged, "fleecing");
+	const char *text = options_get(o, "fleecing");
 	_cleanup_propstr_ struct propstr p = { 0 };
 
 	if (!cli_limits || (text && propstr_parse(&fleecing_format, text, &p, NULL) < 0) ||
 	    propstr_has(&p, "enabled"))
 		return;
-	log_warn(log, "fleecing is off, though fleecing-limit is given for it: --fleecing %s turns it on",
-		 "enabled=1");
+	log_warn(
+		log,
+		"fleecing is off, though fleecing-limit '%s' is given for it: --fleecing enabled=1 turns it on",
+		options_get(o, "fleecing-limit"));
 }
 
 int settings_load(struct settings *s, struct options *cli, const struct paths *p, const struct log *log,

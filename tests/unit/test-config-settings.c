@@ -372,7 +372,8 @@ static void test_warnings(void)
 	settings_clear(&saves);
 	works(load("100 --fleecing-limit 1G", "", &saves, &one, &err), &err,
 	      "fleecing-limit without fleecing");
-	ok(strstr(buf_str(&one), "fleecing is off, though fleecing-limit is given for it") != NULL, "  too");
+	ok(strstr(buf_str(&one), "fleecing is off, though fleecing-limit '1G' is given for it") != NULL,
+	   "  too");
 	buf_clear(&one);
 	settings_clear(&saves);
 	works(load("100", "fleecing-limit: 1G", &saves, &one, &err), &err,
