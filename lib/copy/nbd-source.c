@@ -358,8 +358,7 @@ static bool send_trim(struct nbd_handle *h, struct trim *t, void (*end)(void *op
 
 /*
  * From here on the filter begins no copy to there any more, so the image may lose it (queue_trim_again() is
- * about those that wait already).  If that cannot be sent,
- * nbd_source_serve() will see that QEMU has ended.
+ * about those that wait already).  If that cannot be sent, nbd_source_serve() will see that QEMU has ended.
  */
 static void on_snapshot_trim_free(void *opaque)
 {

@@ -33,10 +33,10 @@ struct graph_disk {
 void graph_disk_clear(struct graph_disk *d);
 
 /*
- * Finds in the graph g the guest's disk `key` ("scsi0", "virtio1", "efidisk0", ...): by id (may be NULL), the id of its
- * device if that is not the key; by the key as the id of the device, by the name drive-<key> of the device or
- * node, a pflash by its place in the machine.  If that fails, by path (may be NULL): the device that has the
- * same file or block device open.  The caller clears *ret.
+ * Finds in the graph g the guest's disk `key` ("scsi0", "virtio1", "efidisk0", ...): by id (may be NULL), the
+ * id of its device if that is not the key; by the key as the id of the device, by the name drive-<key> of the
+ * device or node, a pflash by its place in the machine.  If that fails, by path (may be NULL): the device
+ * that has the same file or block device open.  The caller clears *ret.
  *
  * ERR_NOT_FOUND lists what was looked for.  ERR_INVALID: a filter of ours is still under the device; call
  * graph_cleanup() first.

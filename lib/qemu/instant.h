@@ -34,10 +34,9 @@ int graph_check_insert(const struct qemu_features *f, const struct graph_disk *d
 /*
  * Inserts all filters under the guest in one instant: pauses the guest if it runs and that is needed (several
  * disks without a throttle filter; IDE and SATA; graph_pause_is_needed()), inserts them and resumes the
- * guest.  On error, filters that
- * were inserted are removed again and the guest runs as before.  If the process is killed in here, the guest
- * stays paused; so the caller notes GRAPH_OURS_PAUSED in the journal before the call and strikes it
- * afterwards.
+ * guest.  On error, filters that were inserted are removed again and the guest runs as before.  If the
+ * process is killed in here, the guest stays paused; so the caller notes GRAPH_OURS_PAUSED in the journal
+ * before the call and strikes it afterwards.
  */
 int graph_insert(struct qmp *q, const struct graph_insertion *items, size_t n, struct graph_instant *ret,
 		 struct error **err);

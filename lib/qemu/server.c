@@ -60,36 +60,44 @@ static void append_bitmap(struct json_object *bitmaps, const char *node, const c
 	json_append(bitmaps, json_put_str(json_new_str("node", node), "name", name));
 }
 
-static struct json_object *export_options(const struct graph_names *n, const char *node, const char *base)
+/* bitmaps may be NULL.  Takes ownership of it. */
+static int add_export(struct qmp *q, const char *id, const char *node, struct json_object *bitmaps,
+		      struct error **err)
 {
 	struct json_object *o = json_new_str("type", "nbd");
-	struct json_object *bitmaps = json_new_array();
+	bool needs_pause;
+	int r = graph_pause_is_needed(q, &needs_pause, err);
 
-	append_bitmap(bitmaps, n->target, n->bitmap);
-	if (base)
-		append_bitmap(bitmaps, node, base);
-	json_put_str(o, "id", n->export);
-	json_put_str(o, "node-name", n->snap);
-	json_put_str(o, "name", n->export);
+	json_put_str(o, "id", id);
+	json_put_str(o, "node-name", node);
+	json_put_str(o, "name", id);
 	json_put_bool(o, "writable", true);
-	return json_put_obj(o, "bitmaps", bitmaps);
+	if (bitmaps)
+		json_put_obj(o, "bitmaps", bitmaps);
+	if (r < 0) {
+		json_object_put(o);
+		return r;
+	}
+	/* while the guest is paused, the disk is in the main loop; this keeps it there */
+	if (needs_pause)
+		json_put_bool(o, "fixed-iothread", true);
+	return graph_execute_paused(q, "block-export-add", o, err);
 }
 
 int graph_add_export(struct qmp *q, const struct graph_names *n, const char *node, const char *base,
 		     struct error **err)
 {
-	struct json_object *o;
-	bool needs_pause;
-	int r;
+	struct json_object *bitmaps = json_new_array();
 
-	r = graph_pause_is_needed(q, &needs_pause, err);
-	if (r < 0)
-		return r;
-	o = export_options(n, node, base);
-	/* while the guest is paused, the disk is in the main loop; this keeps it there */
-	if (needs_pause)
-		json_put_bool(o, "fixed-iothread", true);
-	return graph_execute_paused(q, "block-export-add", o, err);
+	append_bitmap(bitmaps, n->target, n->bitmap);
+	if (base)
+		append_bitmap(bitmaps, node, base);
+	return add_export(q, n->export, n->snap, bitmaps, err);
+}
+
+int graph_add_image_export(struct qmp *q, const struct graph_names *n, struct error **err)
+{
+	return add_export(q, n->trim, n->image, NULL, err);
 }
 
 static const struct dismissal exports_of_ours = {

@@ -26,6 +26,8 @@ int graph_server_stop(struct qmp *q, struct error **err);
  */
 int graph_add_export(struct qmp *q, const struct graph_names *n, const char *node, const char *base,
 		     struct error **err);
+/* Exports the image that is below a throttle node (throttle.h), for TRIMs, as n->trim. */
+int graph_add_image_export(struct qmp *q, const struct graph_names *n, struct error **err);
 /* The ids of our exports.  *ret is freed with strv_free(), also after an error. */
 int graph_list_exports(struct qmp *q, char ***ret, struct error **err);
 /*

@@ -3,9 +3,8 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "qemu/disk.h"
-#include "qemu/pause.h"
 
-/* What is left out would stay as it was. */
+/* What is left out counts as zero, which is no limit. */
 static struct json_object *limits_of(const struct graph_rate *rate)
 {
 	struct json_object *o = json_put_u64(json_new_obj(), "bps-write", rate->rate);
@@ -75,24 +74,5 @@ int graph_get_writes(struct qmp *q, char *const *qom_paths, struct graph_writes 
 		if (path && strv_contains(qom_paths, path))
 			add_writes(ret, json_get_obj(device, "stats"));
 	}
-	return r;
-}
-
-int graph_add_image_export(struct qmp *q, const struct graph_names *n, struct error **err)
-{
-	struct json_object *o = json_new_str("type", "nbd");
-	bool needs_pause;
-	int r = graph_pause_is_needed(q, &needs_pause, err);
-
-	json_put_str(o, "id", n->trim);
-	json_put_str(o, "node-name", n->image);
-	json_put_str(o, "name", n->trim);
-	json_put_bool(o, "writable", true);
-	/* see graph_add_export() */
-	if (r == 0 && needs_pause)
-		json_put_bool(o, "fixed-iothread", true);
-	if (r == 0)
-		return graph_execute_paused(q, "block-export-add", o, err);
-	json_object_put(o);
 	return r;
 }

@@ -1,5 +1,5 @@
 /*
- * Limits for what QEMU's filters write to fleecing images: throttle groups, and what takes TRIMs past them.
+ * Limits for what QEMU's filters write to fleecing images: throttle groups.
  *
  * A node of QEMU's driver `throttle` between the filter and the image's node (nodes.h) lets first writes of
  * the guest wait, and nothing else: neither writes to what is saved, nor reads of the snapshot.  All images
@@ -14,7 +14,7 @@
  *    removing the filter.
  *  - A TRIM waits behind the writes that wait: draining would stand still just when room is short.  So the
  *    throttle node ignores TRIMs (`discard` of that node is not set), and the image has an export of its own:
- *    graph_add_image_export().  TRIM the snapshot first: then the filter begins no copy to there
+ *    graph_add_image_export() in server.h.  TRIM the snapshot first: then the filter begins no copy to there
  *    any more.  Copies that wait already get into the image later; whoever TRIMs has to do it again then.
  */
 #ifndef VZDUMP_QEMU_THROTTLE_H
@@ -54,8 +54,5 @@ struct graph_writes {
  * long as a change of the rate.
  */
 int graph_get_writes(struct qmp *q, char *const *qom_paths, struct graph_writes *ret, struct error **err);
-
-/* Exports the image below the throttle, for TRIMs, as n->trim.  graph_cleanup() removes it. */
-int graph_add_image_export(struct qmp *q, const struct graph_names *n, struct error **err);
 
 #endif

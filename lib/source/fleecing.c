@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "journal/image.h"
 #include "qemu/nodes.h"
-#include "qemu/throttle.h"
+#include "qemu/server.h"
 #include "source/limiter.h"
 #include "source/live.h"
 #include "source/room.h"
